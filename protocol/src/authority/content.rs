@@ -1,0 +1,329 @@
+//! The content lane: which events are admitted, rule 6.
+//!
+//! For each event the lane keeps what its author had *not* admitted of its past (`excluded`), a
+//! set that is nearly always empty: View(e) is e and its past without it. This depends on what e
+//! heard, never on what became known later, so only the arrival of an event that a cut names makes
+//! it be found anew. What is admitted by all that is known is kept up to date event by event, and
+//! judged anew when the control lane changes.
+//!
+//! `content/chain.rs` keeps chains, ancestry and cuts, `content/view.rs` the rule.
+
+mod chain;
+mod view;
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::authority::bits::BitSet;
+use crate::authority::control::{ControlLane, ControlSet, Standing};
+use crate::id::{DeviceId, EventId};
+use crate::role::Role;
+
+use chain::{Chains, Cuts, Place};
+
+/// A content event of one lane: its dense number, in order of insertion.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct ContentNo(u32);
+
+impl ContentNo {
+    /// The number as an index.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What an insertion did.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Added {
+    /// The event's number.
+    pub no: ContentNo,
+    /// What is admitted now and was not before, by number: usually the event itself.
+    pub newly_admitted: Vec<ContentNo>,
+}
+
+/// What a change of the control lane did.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Rejudged {
+    /// What is admitted now and was not before, by number.
+    pub admitted: Vec<ContentNo>,
+    /// What was admitted before and is not now, by number.
+    pub fallen: Vec<ContentNo>,
+}
+
+/// The number of a set of control events that content events heard.
+type SetNo = u32;
+
+#[derive(Clone, Debug)]
+struct Event {
+    id: EventId,
+    author: DeviceId,
+    prev: Option<ContentNo>,
+    parents: Vec<ContentNo>,
+    /// All control events that it or a content ancestor heard.
+    heard: SetNo,
+    place: Place,
+    /// Its past without its View.
+    excluded: Arc<BitSet>,
+    firm: bool,
+    admitted: bool,
+}
+
+impl Event {
+    /// The direct ancestors.
+    fn before(&self) -> impl Iterator<Item = ContentNo> + '_ {
+        self.prev.into_iter().chain(self.parents.iter().copied())
+    }
+}
+
+/// The content events of one workspace that are here, and which of them are admitted.
+#[derive(Clone, Default, Debug)]
+pub struct ContentLane {
+    events: Vec<Event>,
+    numbers: BTreeMap<EventId, ContentNo>,
+    written: BTreeMap<DeviceId, Vec<ContentNo>>,
+    chains: Chains,
+    cuts: Cuts,
+    sets: Vec<ControlSet>,
+    set_numbers: BTreeMap<ControlSet, SetNo>,
+    /// What the control lane held at the last `control_changed`.
+    now: SetNo,
+    /// Some event heard a control event that is not in `now`.
+    ahead: bool,
+    heads: BTreeSet<ContentNo>,
+    /// By author, what an event of the author heard, and what is known: how the author may stand.
+    standings: RefCell<BTreeMap<(DeviceId, SetNo, SetNo), Arc<Standing>>>,
+    /// Excluded nothing.
+    nothing: Arc<BitSet>,
+}
+
+impl ContentLane {
+    /// An empty lane.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Inserts an event, after its prev, its parents and what it heard; else gives the first of
+    /// them that is not here. A known id changes nothing. It is judged by the control lane of the
+    /// last `control_changed`, so that comes first when control events were added.
+    pub fn add(
+        &mut self,
+        control: &ControlLane,
+        id: EventId,
+        author: DeviceId,
+        prev: Option<EventId>,
+        parents: &[EventId],
+        heard: &[EventId],
+    ) -> Result<Added, EventId> {
+        if let Some(&no) = self.numbers.get(&id) {
+            return Ok(Added { no, newly_admitted: Vec::new() });
+        }
+        let find = |id: &EventId| self.number(id).ok_or(*id);
+        let prev = prev.as_ref().map(find).transpose()?;
+        let parents = parents.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+        let heard = control.set_of(heard)?;
+        let heard = self.closure(control, heard, prev, &parents);
+        self.cuts.learn(control, &self.chains, &self.numbers);
+
+        let no = ContentNo(u32::try_from(self.events.len()).unwrap_or(u32::MAX));
+        let own = prev.filter(|&p| self.at(p).author == author);
+        let place = self.chains.place(author, own, prev.into_iter().chain(parents.iter().copied()));
+        self.numbers.insert(id, no);
+        self.written.entry(author).or_default().push(no);
+        let excluded = Arc::clone(&self.nothing);
+        let event = Event {
+            id,
+            author,
+            prev,
+            parents,
+            heard,
+            place,
+            excluded,
+            firm: false,
+            admitted: false,
+        };
+        self.events.push(event);
+        if self.cuts.arrived(control, &self.chains, &self.numbers, id) {
+            return Ok(Added { no, newly_admitted: self.rejudge_views(control) });
+        }
+        let excluded = self.find_excluded(control, no);
+        self.at_mut(no).excluded = excluded;
+        Ok(Added { no, newly_admitted: self.judge_new(control, no) })
+    }
+
+    /// Judges everything by the control lane as it is now. To be called after control events were
+    /// added; linear in the number of content events, unless nothing changed for them.
+    pub fn control_changed(&mut self, control: &ControlLane) -> Rejudged {
+        self.cuts.learn(control, &self.chains, &self.numbers);
+        let all = control.all();
+        let before = self.set(self.now);
+        let alike = !self.ahead && control.alike(&before, &all);
+        self.now = self.intern(all);
+        if alike {
+            return Rejudged::default();
+        }
+        self.ahead = false;
+        self.rejudge(control)
+    }
+
+    /// What an event heard, with what its direct ancestors heard.
+    // SPEC: AUTH-15
+    fn closure(
+        &mut self,
+        control: &ControlLane,
+        heard: ControlSet,
+        prev: Option<ContentNo>,
+        parents: &[ContentNo],
+    ) -> SetNo {
+        let mut set = heard;
+        for p in prev.into_iter().chain(parents.iter().copied()) {
+            set = control.union(&self.set(self.at(p).heard), &set);
+        }
+        let known = self.set(self.now);
+        self.ahead |= !set.is_subset(&known);
+        self.intern(set)
+    }
+
+    fn intern(&mut self, set: ControlSet) -> SetNo {
+        if let Some(&no) = self.set_numbers.get(&set) {
+            return no;
+        }
+        // Number 0 is the empty set, which `now` is at first.
+        if self.sets.is_empty() {
+            self.sets.push(ControlSet::default());
+            self.set_numbers.insert(ControlSet::default(), 0);
+            return self.intern(set);
+        }
+        let no = SetNo::try_from(self.sets.len()).unwrap_or(SetNo::MAX);
+        self.sets.push(set.clone());
+        self.set_numbers.insert(set, no);
+        no
+    }
+
+    fn set(&self, no: SetNo) -> ControlSet {
+        self.sets.get(no as usize).cloned().unwrap_or_default()
+    }
+
+    /// The event of a number. Numbers are made by this lane only, so it is there.
+    fn at(&self, no: ContentNo) -> &Event {
+        &self.events[no.index()]
+    }
+
+    fn at_mut(&mut self, no: ContentNo) -> &mut Event {
+        &mut self.events[no.index()]
+    }
+
+    /// Whether an event is admitted by what is known.
+    // SPEC: AUTH-17
+    pub fn is_admitted(&self, no: ContentNo) -> bool {
+        self.at(no).admitted
+    }
+
+    /// Whether an event is firm by what is known.
+    // SPEC: AUTH-14
+    pub fn is_firm(&self, no: ContentNo) -> bool {
+        self.at(no).firm
+    }
+
+    /// The role in which an event's author stands for it by what is known; none unless firm.
+    pub fn role(&self, control: &ControlLane, no: ContentNo) -> Option<Role> {
+        self.standing_in(control, no, self.now)
+    }
+
+    /// The number of an event, if it is here.
+    pub fn number(&self, id: &EventId) -> Option<ContentNo> {
+        self.numbers.get(id).copied()
+    }
+
+    /// The id of an event.
+    pub fn id(&self, no: ContentNo) -> EventId {
+        self.at(no).id
+    }
+
+    /// Who wrote an event.
+    pub fn author(&self, no: ContentNo) -> DeviceId {
+        self.at(no).author
+    }
+
+    /// The event before it in its chain.
+    pub fn prev(&self, no: ContentNo) -> Option<ContentNo> {
+        self.at(no).prev
+    }
+
+    /// The heads of other chains that it names.
+    pub fn parents(&self, no: ContentNo) -> &[ContentNo] {
+        &self.at(no).parents
+    }
+
+    /// All events, by number.
+    pub fn all(&self) -> impl Iterator<Item = ContentNo> + use<> {
+        (0..u32::try_from(self.events.len()).unwrap_or(u32::MAX)).map(ContentNo)
+    }
+
+    /// How many events are here.
+    pub fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Whether no event is here.
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// The control events that an event or a content ancestor of it heard.
+    pub fn heard_set(&self, no: ContentNo) -> ControlSet {
+        self.set(self.at(no).heard)
+    }
+
+    /// Whether `x` is in the past of `of`.
+    pub fn in_past(&self, of: ContentNo, x: ContentNo) -> bool {
+        x < of && self.at(of).place.covers(&self.at(x).place)
+    }
+
+    /// Whether `x` is in View(`of`): it is `of`, or its author had admitted it when it wrote.
+    // SPEC: AUTH-16
+    pub fn in_view(&self, of: ContentNo, x: ContentNo) -> bool {
+        x == of || (self.in_past(of, x) && !self.at(of).excluded.contains(x.0))
+    }
+
+    /// The admitted events that are in no other admitted event's past, sorted by id.
+    pub fn admitted_heads(&self) -> Vec<EventId> {
+        let mut heads: Vec<EventId> = self.heads.iter().map(|&no| self.id(no)).collect();
+        heads.sort_unstable();
+        heads
+    }
+
+    /// What a revocation of `target` that is written now names: per branch of its chains the last
+    /// admitted event, so that each admitted event of it is one of these or an ancestor by prev.
+    /// Sorted by id.
+    // SPEC: AUTH-12
+    pub fn admitted_tips_of(&self, target: &DeviceId) -> Vec<EventId> {
+        let mut covered = BitSet::new();
+        let mut tips = Vec::new();
+        for &no in self.written.get(target).into_iter().flatten().rev() {
+            if !self.is_admitted(no) || covered.contains(no.0) {
+                continue;
+            }
+            tips.push(self.id(no));
+            let mut next = Some(no);
+            while let Some(at) = next.filter(|at| covered.insert(at.0)) {
+                next = self.prev(at).filter(|&p| self.author(p) == *target);
+            }
+        }
+        tips.sort_unstable();
+        tips
+    }
+
+    /// The events that a counting revocation's cut names and that are not here, sorted by id.
+    // SPEC: AUTH-13
+    pub fn missing_cuts(&self, control: &ControlLane) -> Vec<EventId> {
+        let missing: BTreeSet<EventId> = control
+            .counting(&control.all())
+            .into_iter()
+            .flat_map(|r| chain::cut(control, r))
+            .filter(|id| !self.numbers.contains_key(id))
+            .copied()
+            .collect();
+        missing.into_iter().collect()
+    }
+}

@@ -1,0 +1,275 @@
+//! The control lane: who may do what, rules 1 to 5.
+//!
+//! This file keeps the events and rule 1 (birth); `control/disputes.rs` keeps rules 2 and 3,
+//! `control/judgement.rs` rules 4 and 5. Insertion is in causal order, so the past of an event has
+//! smaller numbers, and a past is a set of numbers closed under ancestors.
+
+mod disputes;
+mod facts;
+mod judgement;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::authority::bits::BitSet;
+use crate::id::{DeviceId, EventId};
+use crate::role::Role;
+
+use disputes::Dispute;
+pub use facts::{ControlFact, Refusal};
+use facts::{granted, over};
+use judgement::Judgement;
+pub use judgement::{Claim, Standing};
+
+/// A control event of one lane: its dense number, in order of insertion.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct ControlNo(u32);
+
+impl ControlNo {
+    /// The number as an index.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A handle of a set of control events of one lane that is closed under ancestors.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct ControlSet(Arc<BitSet>);
+
+impl ControlSet {
+    /// Whether `e` is in the set.
+    pub fn contains(&self, e: ControlNo) -> bool {
+        self.0.contains(e.0)
+    }
+
+    /// Whether everything of this set is in `other`.
+    pub fn is_subset(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0.is_subset(&other.0)
+    }
+
+    /// Whether nothing is in the set.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many events are in the set.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The events, in order of number.
+    pub fn iter(&self) -> impl Iterator<Item = ControlNo> + '_ {
+        self.0.iter().map(ControlNo)
+    }
+}
+
+/// One event and what of it never changes.
+#[derive(Clone, Debug)]
+struct Event {
+    id: EventId,
+    author: DeviceId,
+    fact: ControlFact,
+    past: ControlSet,
+    /// The author's grants in `past` whose role is enough for this event, by number.
+    rests_on: Vec<ControlNo>,
+}
+
+/// The control events of one workspace and the judgement over them.
+#[derive(Clone, Default, Debug)]
+pub struct ControlLane {
+    events: Vec<Event>,
+    numbers: BTreeMap<EventId, ControlNo>,
+    all: ControlSet,
+    /// Genesis and grants, by whom they are for.
+    grants: BTreeMap<DeviceId, Vec<ControlNo>>,
+    /// Events by author.
+    written: BTreeMap<DeviceId, Vec<ControlNo>>,
+    revocations: Vec<ControlNo>,
+    /// By revocation: the grants and revocations that it overrides.
+    overridden: BTreeMap<ControlNo, BitSet>,
+    disputes: Vec<Dispute>,
+    judged: RefCell<BTreeMap<ControlSet, Arc<Judgement>>>,
+}
+
+impl ControlLane {
+    /// An empty lane.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Inserts an event. `before` is its prev and parents. What is not valid from its own past is
+    /// refused, and nothing is changed then; a known id gives its number.
+    pub fn add(
+        &mut self,
+        id: EventId,
+        author: DeviceId,
+        fact: ControlFact,
+        before: &[EventId],
+    ) -> Result<ControlNo, Refusal> {
+        if let Some(&no) = self.numbers.get(&id) {
+            return Ok(no);
+        }
+        let (past, needs) = self.birth(&author, &fact, before)?;
+        let no = ControlNo(u32::try_from(self.events.len()).unwrap_or(u32::MAX));
+        let rests_on = self.sufficient(&author, &past, needs);
+        let mut all = self.all.0.as_ref().clone();
+        all.insert(no.0);
+        self.all = ControlSet(Arc::new(all));
+        self.numbers.insert(id, no);
+        self.written.entry(author).or_default().push(no);
+        if let Some((device, _)) = granted(&author, &fact) {
+            self.grants.entry(device).or_default().push(no);
+        }
+        let revokes = matches!(fact, ControlFact::Revoke { .. });
+        self.events.push(Event { id, author, fact, past, rests_on });
+        self.note_overrides(no);
+        if revokes {
+            self.open_disputes(no);
+            self.revocations.push(no);
+        }
+        Ok(no)
+    }
+
+    /// Whether `add` would take an event, without adding it.
+    pub fn judge(
+        &self,
+        author: DeviceId,
+        fact: &ControlFact,
+        before: &[EventId],
+    ) -> Result<(), Refusal> {
+        self.birth(&author, fact, before).map(|_| ())
+    }
+
+    /// Rule 1, from the event's own past alone: its past and the role that it needs.
+    // SPEC: AUTH-3, AUTH-4, AUTH-5
+    fn birth(
+        &self,
+        author: &DeviceId,
+        fact: &ControlFact,
+        before: &[EventId],
+    ) -> Result<(ControlSet, Role), Refusal> {
+        let past = self.set_of(before).map_err(Refusal::Missing)?;
+        if *fact == ControlFact::Genesis {
+            let first = self.events.is_empty();
+            return if first { Ok((past, Role::Store)) } else { Err(Refusal::SecondGenesis) };
+        }
+        let role = self.role(author, &past).ok_or(Refusal::NotMember)?;
+        let needs = match fact {
+            ControlFact::Genesis | ControlFact::Join | ControlFact::Wrap => Role::Store,
+            ControlFact::Epoch => Role::Runner,
+            ControlFact::Grant { role, .. } => over(*role),
+            ControlFact::Revoke { target, .. } if target == author => Role::Store,
+            ControlFact::Revoke { target, .. } => {
+                over(self.role(target, &past).ok_or(Refusal::TargetNotMember)?)
+            }
+        };
+        if role < needs { Err(Refusal::RankTooLow) } else { Ok((past, needs)) }
+    }
+
+    /// The grants of `device` in `past` that give at least `role`.
+    fn sufficient(&self, device: &DeviceId, past: &ControlSet, role: Role) -> Vec<ControlNo> {
+        self.grants_of(device)
+            .filter(|&(g, given)| given >= role && past.contains(g))
+            .map(|(g, _)| g)
+            .collect()
+    }
+
+    /// All grants of a device, valid ones as all here, with what they give, by number.
+    fn grants_of(&self, device: &DeviceId) -> impl Iterator<Item = (ControlNo, Role)> + '_ {
+        self.grants.get(device).into_iter().flatten().filter_map(|&g| {
+            let event = self.at(g);
+            granted(&event.author, &event.fact).map(|(_, role)| (g, role))
+        })
+    }
+
+    /// The event of a number. Numbers are made by this lane only, so it is there.
+    fn at(&self, no: ControlNo) -> &Event {
+        &self.events[no.index()]
+    }
+
+    /// The number of an event, if it is here.
+    pub fn number(&self, id: &EventId) -> Option<ControlNo> {
+        self.numbers.get(id).copied()
+    }
+
+    /// The id of an event.
+    pub fn id(&self, no: ControlNo) -> EventId {
+        self.at(no).id
+    }
+
+    /// Who wrote an event.
+    pub fn author(&self, no: ControlNo) -> DeviceId {
+        self.at(no).author
+    }
+
+    /// What an event says.
+    pub fn fact(&self, no: ControlNo) -> &ControlFact {
+        &self.at(no).fact
+    }
+
+    /// The ancestors of an event.
+    pub fn past(&self, no: ControlNo) -> &ControlSet {
+        &self.at(no).past
+    }
+
+    /// How many events are here.
+    pub fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Whether no event is here.
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// Everything that is here.
+    pub fn all(&self) -> ControlSet {
+        self.all.clone()
+    }
+
+    /// The revocations that are here, by number, whether they count or not.
+    pub fn revocations(&self) -> &[ControlNo] {
+        &self.revocations
+    }
+
+    /// These events and their ancestors, or the first that is not here.
+    // SPEC: AUTH-1
+    pub fn set_of(&self, heads: &[EventId]) -> Result<ControlSet, EventId> {
+        let mut set = BitSet::new();
+        for id in heads {
+            let no = self.number(id).ok_or(*id)?;
+            set.union_with(&self.at(no).past.0);
+            set.insert(no.0);
+        }
+        Ok(ControlSet(Arc::new(set)))
+    }
+
+    /// What is in one of the two.
+    pub fn union(&self, a: &ControlSet, b: &ControlSet) -> ControlSet {
+        if b.is_subset(a) {
+            return a.clone();
+        }
+        let mut set = a.0.as_ref().clone();
+        set.union_with(&b.0);
+        ControlSet(Arc::new(set))
+    }
+
+    /// The events of a set that are in no other one's past, sorted by id.
+    pub fn heads(&self, among: &ControlSet) -> Vec<EventId> {
+        let mut covered = BitSet::new();
+        for e in among.iter() {
+            covered.union_with(&self.at(e).past.0);
+        }
+        let mut heads: Vec<EventId> =
+            among.iter().filter(|e| !covered.contains(e.0)).map(|e| self.id(e)).collect();
+        heads.sort_unstable();
+        heads
+    }
+
+    /// Whether `e` is `r` or has it in its past.
+    // SPEC: AUTH-2
+    pub fn heard(&self, e: ControlNo, r: ControlNo) -> bool {
+        e == r || self.at(e).past.contains(r)
+    }
+}

@@ -1,0 +1,222 @@
+//! What callers ask of a workspace, and what they hear: plain data, the API's very words.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::document::{DocPath, Edit};
+use crate::id::{DeviceId, EventId, Incarnation, Lane, WorkspaceId};
+use crate::role::Role;
+use crate::time::Stamp;
+use crate::workspace::{StateHash, Verdict};
+
+/// Names a request, so that its reply finds the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RequestId(pub u64);
+
+/// What a caller asks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Command {
+    /// Where this device stands.
+    Status,
+    /// What is at a path of the document.
+    Read {
+        /// Where.
+        path: DocPath,
+    },
+    /// Edits of the document, all or none, as one event.
+    Edit {
+        /// What changes.
+        edits: Vec<Edit>,
+    },
+    /// Events, in the order in which they came here.
+    Log {
+        /// How many to pass over.
+        from: usize,
+        /// How many at most.
+        limit: usize,
+    },
+    /// Who is a member.
+    Devices,
+}
+
+/// What a caller hears.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "snake_case")]
+pub enum Reply {
+    /// To `Status`.
+    Status(Status),
+    /// To `Read`.
+    Read(ReadReply),
+    /// To `Edit`.
+    Edited(Edited),
+    /// To `Log`.
+    Log(LogPage),
+    /// To `Devices`.
+    Devices {
+        /// One row each.
+        devices: Vec<DeviceRow>,
+    },
+    /// It was not done.
+    Failed(Failure),
+}
+
+/// Where a device stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The workspace's name.
+    pub workspace: String,
+    /// Its id.
+    pub workspace_id: WorkspaceId,
+    /// This device's name.
+    pub device: String,
+    /// This device.
+    pub device_id: DeviceId,
+    /// `local` or `synced`.
+    pub mode: Mode,
+    /// This device's role; none when it was revoked.
+    pub role: Option<Role>,
+    /// Was this device revoked?
+    pub revoked: bool,
+    /// Over both lanes and every document; none while one of them claims nothing.
+    pub state_hash: Option<StateHash>,
+    /// How many events are here.
+    pub events: usize,
+    /// What is wrong with this device's store or documents, in words.
+    pub damage: Vec<String>,
+}
+
+/// Does this device speak with others?
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// No transport opens.
+    Local,
+    /// It meets its peers.
+    Synced,
+}
+
+/// What is at a path.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReadReply {
+    /// Where.
+    pub path: DocPath,
+    /// What.
+    pub value: Json,
+    /// Were several values written apart?
+    pub conflict: bool,
+    /// The event that wrote it; none for the whole document.
+    pub event: Option<EventId>,
+}
+
+/// What an edit became.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edited {
+    /// The event; none where everything was so already.
+    pub event: Option<EventId>,
+    /// How many edits it holds.
+    pub edits: usize,
+}
+
+/// Some rows of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogPage {
+    /// The rows.
+    pub rows: Vec<LogRow>,
+    /// Where to go on; none at the end.
+    pub next: Option<usize>,
+}
+
+/// One event of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogRow {
+    /// Its id.
+    pub id: EventId,
+    /// Who signed it.
+    pub author: DeviceId,
+    /// The life of the author's store.
+    pub incarnation: Incarnation,
+    /// Its place in its chain.
+    pub seq: u64,
+    /// Control or content.
+    pub lane: Lane,
+    /// What it says.
+    pub kind: String,
+    /// The events of its lane that it follows, prev first.
+    pub parents: Vec<EventId>,
+    /// When, as its author says, in microseconds since 1970.
+    pub stamp: Stamp,
+    /// Is the stamp further ahead of our clock than an honest one? Shown, never decides.
+    pub stamp_ahead: bool,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// Why, where it does not count.
+    pub reason: Option<String>,
+}
+
+/// One member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceRow {
+    /// The device.
+    pub id: DeviceId,
+    /// Its role; none when it was revoked.
+    pub role: Option<Role>,
+    /// Is it this device?
+    pub own: bool,
+}
+
+/// Why a command was not done, for people and for exit codes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// What kind of failure.
+    pub kind: FailureKind,
+    /// One sentence.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+/// Kinds of failure, each with an exit code of the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// It could not be done.
+    Failed,
+    /// It was asked wrongly.
+    Usage,
+    /// The node does not run.
+    NotRunning,
+    /// It is not allowed.
+    Denied,
+    /// Too much waits, or the node is stopping; it may be asked again.
+    Busy,
+}
+
+impl FailureKind {
+    /// The exit code of the command line.
+    #[must_use]
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::NotRunning => 3,
+            Self::Denied => 5,
+            Self::Busy => 7,
+        }
+    }
+}
+
+impl Failure {
+    /// A failure of this kind.
+    #[must_use]
+    pub fn new(kind: FailureKind, message: impl ToString) -> Self {
+        Self { kind, message: message.to_string(), hint: None }
+    }
+
+    /// The same, with what to do.
+    #[must_use]
+    pub fn with_hint(self, hint: impl ToString) -> Self {
+        Self { hint: Some(hint.to_string()), ..self }
+    }
+}

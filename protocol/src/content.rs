@@ -1,0 +1,119 @@
+//! What a content event says once its body is open: a kind's number and its payload.
+//!
+//! Kinds are open-ended: one that this program does not know is kept, forwarded and shown as
+//! unknown, and has no effect here (SPEC: CNT-2).
+
+use crate::cbor::{self, Canonical, CborFault, Reader, Writer};
+use crate::id::DocumentId;
+use crate::limits::{BODY_INFLATED_MAX, EVENT_CHANGES_MAX};
+
+/// The numbers of content kinds. `SPEC: CNT-1`
+pub mod kind {
+    /// Automerge changes.
+    pub const CHANGE: u64 = 1;
+    /// The names of all kinds, by number; those without a payload yet are reserved.
+    pub const NAMES: [&str; 13] = [
+        "reserved",
+        "change",
+        "resolve",
+        "decision",
+        "lease",
+        "run",
+        "evidence",
+        "approval",
+        "checkpoint",
+        "branch",
+        "artifact",
+        "mission",
+        "promote",
+    ];
+
+    /// The name of a kind.
+    #[must_use]
+    pub fn name(number: u64) -> String {
+        let known = usize::try_from(number).ok().and_then(|n| NAMES.get(n));
+        known.map_or_else(|| format!("unknown-{number}"), |name| (*name).to_owned())
+    }
+}
+
+/// One change of one document. `SPEC: CNT-3`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DocumentChange {
+    /// The document; none where the event itself makes it.
+    pub document: Option<DocumentId>,
+    /// Which of the author's actors made it. `SPEC: PRJ-2`
+    pub generation: u64,
+    /// An uncompressed Automerge change chunk.
+    pub change: Vec<u8>,
+}
+
+/// An opened body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Changes, at most one per document.
+    Change(Vec<DocumentChange>),
+    /// A kind that this program does not know.
+    Unknown(u64),
+}
+
+impl Content {
+    /// Its kind's number.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        match self {
+            Self::Change(_) => kind::CHANGE,
+            Self::Unknown(number) => *number,
+        }
+    }
+
+    /// Reads an opened body. A known kind must be in its one encoding and name each document
+    /// once; of an unknown one only the number is read.
+    pub fn decode(inside: &[u8]) -> Result<Self, CborFault> {
+        let mut reader = Reader::new(inside);
+        reader.array_of(2)?;
+        let number = reader.uint()?;
+        if number == kind::CHANGE {
+            let changes: Changes = cbor::decode(inside)?;
+            return Ok(Self::Change(changes.0));
+        }
+        reader.skip()?;
+        reader.end()?;
+        Ok(Self::Unknown(number))
+    }
+}
+
+/// The inside of a change event's body.
+#[must_use]
+pub fn encode_changes(changes: Vec<DocumentChange>) -> Vec<u8> {
+    cbor::encode(&Changes(changes))
+}
+
+struct Changes(Vec<DocumentChange>);
+
+impl Canonical for Changes {
+    fn write(&self, to: &mut Writer) {
+        to.array(2).uint(kind::CHANGE).array(self.0.len());
+        for change in &self.0 {
+            to.array(3).bytes_or_null(change.document.as_ref().map(|id| id.0.as_slice()));
+            to.uint(change.generation).bytes(&change.change);
+        }
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, CborFault> {
+        from.array_of(2)?;
+        from.uint()?;
+        let len = from.array(EVENT_CHANGES_MAX)?;
+        let mut changes: Vec<DocumentChange> = Vec::with_capacity(len);
+        for _ in 0..len {
+            from.array_of(3)?;
+            let document = if from.is_null()? { None } else { Some(DocumentId(from.fixed()?)) };
+            if changes.last().is_some_and(|last| last.document >= document) {
+                return Err(CborFault::Malformed);
+            }
+            let generation = from.uint()?;
+            let change = from.bytes(BODY_INFLATED_MAX)?.to_vec();
+            changes.push(DocumentChange { document, generation, change });
+        }
+        if changes.is_empty() { Err(CborFault::Malformed) } else { Ok(Self(changes)) }
+    }
+}

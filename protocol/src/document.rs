@@ -1,0 +1,277 @@
+//! Documents: the second state machine, a projection of the admitted events.
+//!
+//! Tasks come in, answers go out, in order; nothing else writes to a document. The node runs it
+//! on a thread with a large stack, the simulator inline. Every change passed our own validator
+//! before it comes here (SPEC: PRJ-3); a panic of Automerge is a fault of this node, caught, and
+//! never decides state: the document is degraded and claims nothing any more.
+
+mod edit;
+mod path;
+mod read;
+
+pub mod validate;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use automerge::transaction::CommitOptions;
+use automerge::{ActorId, Automerge, Change, ReadDoc};
+use serde::{Deserialize, Serialize};
+
+pub use edit::{Edit, EditFault};
+pub use path::{DocPath, PathFault, WRITABLE, is_unshowable};
+pub use read::ReadValue;
+
+use crate::id::{ChangeHash, DocumentId};
+
+/// The maps that the first change of a workspace makes, so that no two devices make one apart.
+/// `SPEC: PRJ-6`
+pub const ROOT_MAPS: [&str; 16] = [
+    "agents",
+    "artifacts",
+    "capabilities",
+    "devices",
+    "memory",
+    "missions",
+    "notes",
+    "plugins",
+    "policies",
+    "providers",
+    "routing",
+    "runtimes",
+    "skills",
+    "tasks",
+    "workflows",
+    "workspace",
+];
+
+/// What is asked of the documents.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum DocumentTask {
+    /// Apply changes, which are causally complete and in order.
+    Apply {
+        /// To which document.
+        document: DocumentId,
+        /// Uncompressed change chunks.
+        changes: Vec<Vec<u8>>,
+    },
+    /// Build the document anew without some changes.
+    Drop {
+        /// Which document.
+        document: DocumentId,
+        /// What falls out.
+        changes: BTreeSet<ChangeHash>,
+    },
+    /// Make a change of edits, all or none.
+    Transact {
+        /// Of which document.
+        document: DocumentId,
+        /// The actor that makes it.
+        actor: [u8; 16],
+        /// What changes.
+        edits: Vec<Edit>,
+    },
+    /// Read what is at a path.
+    Read {
+        /// Of which document.
+        document: DocumentId,
+        /// Where.
+        path: DocPath,
+    },
+}
+
+/// What the documents answer, one for each task and in their order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum DocumentDone {
+    /// After `Apply` and `Drop`: what the document holds now.
+    Holds {
+        /// Which document.
+        document: DocumentId,
+        /// Its heads, sorted; or why it claims none.
+        heads: Result<Vec<ChangeHash>, String>,
+    },
+    /// After `Transact`: the change, or none where nothing was to change.
+    Transacted(Result<Option<LocalChange>, EditFault>),
+    /// After `Read`.
+    Read(Result<ReadValue, EditFault>),
+}
+
+/// A change that this device made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocalChange {
+    /// Its hash.
+    pub hash: ChangeHash,
+    /// The uncompressed chunk.
+    pub chunk: Vec<u8>,
+}
+
+/// All documents of a workspace.
+#[derive(Default)]
+pub struct Documents {
+    documents: BTreeMap<DocumentId, Document>,
+}
+
+struct Document {
+    automerge: Automerge,
+    degraded: Option<String>,
+}
+
+impl Default for Document {
+    fn default() -> Self {
+        // A new document draws a random actor; ours is set before anything is written with it.
+        Self { automerge: Automerge::new().with_actor(ActorId::from(&[0; 16][..])), degraded: None }
+    }
+}
+
+impl Documents {
+    /// Does one task.
+    pub fn perform(&mut self, task: DocumentTask) -> DocumentDone {
+        match task {
+            DocumentTask::Apply { document, changes } => {
+                let held = self.documents.entry(document).or_default();
+                held.guarded(|doc| apply(doc, changes));
+                DocumentDone::Holds { document, heads: held.heads() }
+            }
+            DocumentTask::Drop { document, changes } => {
+                let held = self.documents.entry(document).or_default();
+                held.guarded(|doc| {
+                    *doc = without(doc, &changes)?;
+                    Ok(())
+                });
+                DocumentDone::Holds { document, heads: held.heads() }
+            }
+            DocumentTask::Transact { document, actor, edits } => {
+                let held = self.documents.entry(document).or_default();
+                DocumentDone::Transacted(held.try_with(|doc| transact(doc, actor, &edits)))
+            }
+            DocumentTask::Read { document, path } => {
+                let held = self.documents.entry(document).or_default();
+                DocumentDone::Read(held.try_with(|doc| read::read(doc, &path)))
+            }
+        }
+    }
+}
+
+impl Document {
+    /// Runs `work`; when it fails or panics the document is degraded from here on.
+    fn guarded(&mut self, work: impl FnOnce(&mut Automerge) -> Result<(), String>) {
+        if self.degraded.is_some() {
+            return;
+        }
+        let doc = &mut self.automerge;
+        match catch_unwind(AssertUnwindSafe(|| work(doc))) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => self.degraded = Some(error),
+            Err(_) => self.degraded = Some("Automerge panicked".to_owned()),
+        }
+    }
+
+    fn try_with<T>(
+        &mut self,
+        work: impl FnOnce(&mut Automerge) -> Result<T, EditFault>,
+    ) -> Result<T, EditFault> {
+        if let Some(reason) = &self.degraded {
+            return Err(EditFault::Document(reason.clone()));
+        }
+        let doc = &mut self.automerge;
+        catch_unwind(AssertUnwindSafe(|| work(doc))).unwrap_or_else(|_| {
+            let reason = "Automerge panicked".to_owned();
+            self.degraded = Some(reason.clone());
+            Err(EditFault::Document(reason))
+        })
+    }
+
+    fn heads(&self) -> Result<Vec<ChangeHash>, String> {
+        match &self.degraded {
+            Some(reason) => Err(reason.clone()),
+            None => Ok(heads(&self.automerge)),
+        }
+    }
+}
+
+fn heads(doc: &Automerge) -> Vec<ChangeHash> {
+    let mut heads: Vec<_> = doc.get_heads().into_iter().map(|hash| ChangeHash(hash.0)).collect();
+    heads.sort();
+    heads
+}
+
+fn apply(doc: &mut Automerge, changes: Vec<Vec<u8>>) -> Result<(), String> {
+    let parsed: Result<Vec<_>, _> = changes.into_iter().map(Change::from_bytes).collect();
+    let parsed = parsed.map_err(|error| error.to_string())?;
+    // A change of our own is in the document already when its event comes around.
+    let new: Vec<_> = parsed
+        .into_iter()
+        .filter(|change| doc.get_change_by_hash(&change.hash()).is_none())
+        .collect();
+    doc.apply_changes(new).map_err(|error| error.to_string())
+}
+
+/// A document of all changes of `doc` but `dropped` and what depends on them.
+fn without(doc: &Automerge, dropped: &BTreeSet<ChangeHash>) -> Result<Automerge, String> {
+    let mut fallen = dropped.clone();
+    let mut kept = Vec::new();
+    for change in doc.get_changes(&[]) {
+        if fallen.contains(&ChangeHash(change.hash().0))
+            || change.deps().iter().any(|dep| fallen.contains(&ChangeHash(dep.0)))
+        {
+            fallen.insert(ChangeHash(change.hash().0));
+        } else {
+            kept.push(change.clone());
+        }
+    }
+    let mut anew = Automerge::new().with_actor(doc.get_actor().clone());
+    anew.apply_changes(kept).map_err(|error| error.to_string())?;
+    Ok(anew)
+}
+
+fn transact(
+    doc: &mut Automerge,
+    actor: [u8; 16],
+    edits: &[Edit],
+) -> Result<Option<LocalChange>, EditFault> {
+    doc.set_actor(ActorId::from(&actor[..]));
+    let mut tx = doc.transaction();
+    for edit in edits {
+        if let Err(fault) = edit::apply(&mut tx, edit) {
+            tx.rollback();
+            return Err(fault);
+        }
+    }
+    // Wall time never enters a change: the validator demands 0.
+    let (hash, _) = tx.commit_with(CommitOptions::default().with_time(0));
+    Ok(hash.and_then(|hash| local_change(doc, hash)))
+}
+
+fn local_change(doc: &Automerge, hash: automerge::ChangeHash) -> Option<LocalChange> {
+    let change = doc.get_change_by_hash(&hash)?;
+    Some(LocalChange { hash: ChangeHash(hash.0), chunk: change.raw_bytes().to_vec() })
+}
+
+/// The first change of a workspace: every root map, the workspace's name and the founder's.
+/// `SPEC: PRJ-6`
+pub fn founding_change(
+    actor: [u8; 16],
+    workspace: &str,
+    device: (&str, &str),
+) -> Result<Vec<u8>, EditFault> {
+    use automerge::transaction::Transactable;
+    let failed = |error: automerge::AutomergeError| EditFault::Document(error.to_string());
+    let mut doc = Automerge::new().with_actor(ActorId::from(&actor[..]));
+    let mut tx = doc.transaction();
+    for map in ROOT_MAPS {
+        tx.put_object(automerge::ROOT, map, automerge::ObjType::Map).map_err(failed)?;
+    }
+    for (path, value) in
+        [(vec!["workspace", "name"], workspace), (vec!["devices", device.0, "name"], device.1)]
+    {
+        let set = path
+            .join("/")
+            .parse()
+            .map_err(|fault: PathFault| EditFault::Document(fault.to_string()))?;
+        edit::apply(&mut tx, &Edit::Set { set, value: value.into() })?;
+    }
+    let (hash, _) = tx.commit_with(CommitOptions::default().with_time(0));
+    let made = hash.and_then(|hash| local_change(&doc, hash));
+    let missing = || EditFault::Document("no change was made".to_owned());
+    made.map(|made| made.chunk).ok_or_else(missing)
+}

@@ -1,0 +1,249 @@
+//! Edits of a document, and their translation into Automerge operations.
+//!
+//! A text that is set anew replaces the object: a splice into the old one would never conflict
+//! with another's (SPEC: PRJ-5). Whole numbers are int64 or refused. An edit either works whole
+//! or not at all.
+
+use automerge::transaction::{Transactable, Transaction};
+use automerge::{ObjId, ObjType, ROOT, ReadDoc, ScalarValue, Value};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::document::DocPath;
+use crate::limits::VALUE_DEPTH_MAX;
+
+/// One edit, as scripts write it: `{"set":PATH,"value":…}` or `{"rm":PATH}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+pub enum Edit {
+    /// Puts a value at a path; maps on the way are made.
+    Set {
+        /// Where.
+        set: DocPath,
+        /// What.
+        value: Json,
+    },
+    /// Removes what is at a path.
+    Rm {
+        /// Where.
+        rm: DocPath,
+    },
+}
+
+/// Why an edit, or a read, cannot be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum EditFault {
+    /// Nothing is there.
+    #[error("there is nothing at {0:?}")]
+    Absent(String),
+    /// Something is there that has nothing below it.
+    #[error("{0:?} is a value, not a map or list: nothing can stand below it")]
+    NotAMap(String),
+    /// A list is indexed by a number up to its length.
+    #[error("{0:?} is a list of {1}: use a number from 0 to {1}")]
+    Index(String, usize),
+    /// A number that is no int64 and no finite float.
+    #[error("{0} does not fit a whole number of 64 bits: write it as a string")]
+    Number(String),
+    /// More levels than a document holds.
+    #[error("the value has more than {VALUE_DEPTH_MAX} levels")]
+    TooDeep,
+    /// A map's key is a name.
+    #[error("a key in the value is empty: give it a name")]
+    EmptyKey,
+    /// Automerge refused or failed.
+    #[error("the document could not be used: {0}")]
+    Document(String),
+}
+
+impl Edit {
+    /// Where it writes.
+    #[must_use]
+    pub fn path(&self) -> &DocPath {
+        match self {
+            Self::Set { set, .. } => set,
+            Self::Rm { rm } => rm,
+        }
+    }
+}
+
+/// Does one edit within a transaction.
+pub(super) fn apply(tx: &mut Transaction<'_>, edit: &Edit) -> Result<(), EditFault> {
+    let path = edit.path();
+    let Some((last, above)) = path.segments().split_last() else {
+        return Err(EditFault::NotAMap(String::new()));
+    };
+    let make = matches!(edit, Edit::Set { .. });
+    let mut object = ROOT;
+    for (depth, segment) in above.iter().enumerate() {
+        object = step(tx, &object, segment, path, depth, make)?;
+    }
+    match edit {
+        Edit::Set { value, .. } => put(tx, &object, last, value, path),
+        Edit::Rm { .. } => remove(tx, &object, last, path),
+    }
+}
+
+fn failed(error: impl ToString) -> EditFault {
+    EditFault::Document(error.to_string())
+}
+
+/// The object below `object` at `segment`; a missing map is made where `make` says so.
+fn step(
+    tx: &mut Transaction<'_>,
+    object: &ObjId,
+    segment: &str,
+    path: &DocPath,
+    depth: usize,
+    make: bool,
+) -> Result<ObjId, EditFault> {
+    let found = match tx.object_type(object).map_err(failed)? {
+        ObjType::List => {
+            let index = list_index(tx, object, segment, || path.prefix(depth))?;
+            tx.get(object, index).map_err(failed)?
+        }
+        ObjType::Map | ObjType::Table => tx.get(object, segment).map_err(failed)?,
+        ObjType::Text => return Err(EditFault::NotAMap(path.prefix(depth))),
+    };
+    match found {
+        Some((Value::Object(ObjType::Text) | Value::Scalar(_), _)) => {
+            Err(EditFault::NotAMap(path.prefix(depth + 1)))
+        }
+        Some((Value::Object(_), child)) => Ok(child),
+        None if make && tx.object_type(object).map_err(failed)? != ObjType::List => {
+            tx.put_object(object, segment, ObjType::Map).map_err(failed)
+        }
+        None => Err(EditFault::Absent(path.prefix(depth + 1))),
+    }
+}
+
+fn list_index(
+    doc: &impl ReadDoc,
+    list: &ObjId,
+    segment: &str,
+    name: impl FnOnce() -> String,
+) -> Result<usize, EditFault> {
+    let len = doc.length(list);
+    let index = segment.parse::<usize>().ok().filter(|index| *index <= len);
+    index.ok_or_else(|| EditFault::Index(name(), len))
+}
+
+fn put(
+    tx: &mut Transaction<'_>,
+    object: &ObjId,
+    last: &str,
+    value: &Json,
+    path: &DocPath,
+) -> Result<(), EditFault> {
+    let name = || path.prefix(path.segments().len() - 1);
+    match tx.object_type(object).map_err(failed)? {
+        ObjType::Text => Err(EditFault::NotAMap(name())),
+        ObjType::Map | ObjType::Table => {
+            write(tx, &Place::Key(object, last), value, path.segments().len())
+        }
+        ObjType::List => {
+            let index = list_index(tx, object, last, name)?;
+            let place = if index == tx.length(object) {
+                Place::Insert(object, index)
+            } else {
+                Place::Index(object, index)
+            };
+            write(tx, &place, value, path.segments().len())
+        }
+    }
+}
+
+fn remove(
+    tx: &mut Transaction<'_>,
+    object: &ObjId,
+    last: &str,
+    path: &DocPath,
+) -> Result<(), EditFault> {
+    let absent = || EditFault::Absent(path.to_string());
+    match tx.object_type(object).map_err(failed)? {
+        ObjType::Text => Err(EditFault::NotAMap(path.prefix(path.segments().len() - 1))),
+        ObjType::Map | ObjType::Table => {
+            tx.get(object, last).map_err(failed)?.ok_or_else(absent)?;
+            tx.delete(object, last).map_err(failed)
+        }
+        ObjType::List => {
+            let index = last.parse::<usize>().ok().filter(|index| *index < tx.length(object));
+            tx.delete(object, index.ok_or_else(absent)?).map_err(failed)
+        }
+    }
+}
+
+/// Where a value goes.
+enum Place<'a> {
+    Key(&'a ObjId, &'a str),
+    Index(&'a ObjId, usize),
+    Insert(&'a ObjId, usize),
+}
+
+impl Place<'_> {
+    fn scalar(&self, tx: &mut Transaction<'_>, value: ScalarValue) -> Result<(), EditFault> {
+        match *self {
+            Self::Key(object, key) => tx.put(object, key, value),
+            Self::Index(object, index) => tx.put(object, index, value),
+            Self::Insert(object, index) => tx.insert(object, index, value),
+        }
+        .map_err(failed)
+    }
+
+    fn object(&self, tx: &mut Transaction<'_>, kind: ObjType) -> Result<ObjId, EditFault> {
+        match *self {
+            Self::Key(object, key) => tx.put_object(object, key, kind),
+            Self::Index(object, index) => tx.put_object(object, index, kind),
+            Self::Insert(object, index) => tx.insert_object(object, index, kind),
+        }
+        .map_err(failed)
+    }
+}
+
+/// Writes a value; `depth` counts the levels above it, so the recursion is bounded.
+fn write(
+    tx: &mut Transaction<'_>,
+    place: &Place<'_>,
+    value: &Json,
+    depth: usize,
+) -> Result<(), EditFault> {
+    if depth > VALUE_DEPTH_MAX {
+        return Err(EditFault::TooDeep);
+    }
+    match value {
+        Json::Null => place.scalar(tx, ScalarValue::Null),
+        Json::Bool(value) => place.scalar(tx, ScalarValue::Boolean(*value)),
+        Json::Number(number) => place.scalar(tx, scalar(number)?),
+        Json::String(text) => {
+            let object = place.object(tx, ObjType::Text)?;
+            tx.splice_text(&object, 0, 0, text).map_err(failed)
+        }
+        Json::Array(items) => {
+            let list = place.object(tx, ObjType::List)?;
+            for (index, item) in items.iter().enumerate() {
+                write(tx, &Place::Insert(&list, index), item, depth + 1)?;
+            }
+            Ok(())
+        }
+        Json::Object(fields) => {
+            let map = place.object(tx, ObjType::Map)?;
+            for (key, item) in fields {
+                if key.is_empty() {
+                    return Err(EditFault::EmptyKey);
+                }
+                write(tx, &Place::Key(&map, key), item, depth + 1)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn scalar(number: &serde_json::Number) -> Result<ScalarValue, EditFault> {
+    if let Some(whole) = number.as_i64() {
+        return Ok(ScalarValue::Int(whole));
+    }
+    match number.as_f64() {
+        Some(float) if !number.is_u64() && float.is_finite() => Ok(ScalarValue::F64(float)),
+        _ => Err(EditFault::Number(number.to_string())),
+    }
+}

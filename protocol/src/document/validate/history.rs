@@ -1,0 +1,245 @@
+//! What a document accepted: its changes, what each knew, and where each operation stands.
+//!
+//! The changes of one actor in the past of any change form one line (DOC-15), so the past is
+//! known by the last change of every actor (`clock.rs`), and a change of that line is found by
+//! jumps over its ancestors in logarithmic time. Forks need no care: a line is followed from its
+//! end, and never leaves it. Numbers given here (of changes, of actors) depend on the order of
+//! arrival; no verdict does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use automerge::ChangeHash;
+
+use super::check::Checked;
+use super::chunk::{ACTOR_BYTES, Framed};
+use super::clock::Clock;
+use super::facts::{Fact, OpRef};
+use super::fault::ChangeFault;
+
+/// A change that counts.
+#[derive(Debug)]
+struct Node {
+    actor: u32,
+    seq: u32,
+    start_op: u32,
+    /// The actor's change before this one; itself for the first.
+    prev: u32,
+    /// An earlier one of the actor, so that any is found in logarithmic time.
+    jump: u32,
+    /// The last changes of the other actors in its past. What it says of the own actor is stale.
+    known: Clock,
+    facts: Box<[Fact]>,
+}
+
+/// Per document: the changes that count, by hash.
+#[derive(Debug, Default)]
+pub struct ChangeIndex {
+    nodes: Vec<Node>,
+    by_hash: BTreeMap<ChangeHash, u32>,
+    actors: BTreeMap<[u8; ACTOR_BYTES], u32>,
+    actor_bytes: Vec<[u8; ACTOR_BYTES]>,
+    names: BTreeSet<Arc<str>>,
+    heads: BTreeSet<ChangeHash>,
+}
+
+/// The closure of the dependencies of one change.
+pub(crate) struct Past {
+    pub(crate) known: Clock,
+    /// The last change of the change's own actor.
+    pub(crate) own: Option<u32>,
+}
+
+impl ChangeIndex {
+    /// An index of a document without changes.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether the change was accepted.
+    pub fn contains(&self, hash: &ChangeHash) -> bool {
+        self.by_hash.contains_key(hash)
+    }
+
+    /// How many changes were accepted.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether no change was accepted.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// The accepted changes that no accepted change depends on, ascending.
+    pub fn heads(&self) -> impl Iterator<Item = &ChangeHash> {
+        self.heads.iter()
+    }
+
+    /// Remembers an accepted change, so that others may depend on it. `checked` must come from
+    /// this index. A change that is there already changes nothing.
+    pub fn insert(&mut self, checked: Checked) {
+        if self.contains(&checked.hash) {
+            return;
+        }
+        let number = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+        let actor = self.number_actor(checked.actor);
+        let prev = checked.prev.unwrap_or(number);
+        let jump = checked.prev.map_or(number, |prev| self.jump_over(prev));
+        let mut facts = checked.facts;
+        for fact in &mut facts {
+            fact.number(number);
+        }
+        self.names.extend(checked.names);
+        for dep in &checked.deps {
+            self.heads.remove(dep);
+        }
+        self.heads.insert(checked.hash);
+        self.by_hash.insert(checked.hash, number);
+        self.nodes.push(Node {
+            actor,
+            seq: checked.seq,
+            start_op: checked.start_op,
+            prev,
+            jump,
+            known: checked.known,
+            facts: facts.into_boxed_slice(),
+        });
+    }
+
+    fn number_actor(&mut self, actor: [u8; ACTOR_BYTES]) -> u32 {
+        let next = u32::try_from(self.actor_bytes.len()).unwrap_or(u32::MAX);
+        let number = *self.actors.entry(actor).or_insert(next);
+        if number == next {
+            self.actor_bytes.push(actor);
+        }
+        number
+    }
+
+    /// Jumps grow as in a skew-binary number: two of one length make one of twice the length.
+    fn jump_over(&self, prev: u32) -> u32 {
+        let seq = |change: u32| self.node(change).seq;
+        let jump = self.node(prev).jump;
+        let further = self.node(jump).jump;
+        if seq(prev) - seq(jump) == seq(jump) - seq(further) { further } else { prev }
+    }
+
+    fn node(&self, change: u32) -> &Node {
+        &self.nodes[change as usize]
+    }
+
+    /// The dependencies, each in the author's view and accepted. SPEC: DOC-14
+    fn dependencies(
+        &self,
+        framed: &Framed,
+        in_view: &dyn Fn(&ChangeHash) -> bool,
+    ) -> Result<Vec<u32>, ChangeFault> {
+        // The view first: whether a change that is not in it is known here depends on arrival.
+        if !framed.deps.iter().all(in_view) {
+            return Err(ChangeFault::NotInView);
+        }
+        let found = framed.deps.iter().map(|dep| self.by_hash.get(dep).copied());
+        found.collect::<Option<Vec<_>>>().ok_or(ChangeFault::UnknownDependency)
+    }
+
+    /// The past of a change, if its number and its first operation follow from it.
+    pub(crate) fn past(
+        &self,
+        framed: &Framed,
+        in_view: &dyn Fn(&ChangeHash) -> bool,
+    ) -> Result<Past, ChangeFault> {
+        let deps = self.dependencies(framed, in_view)?;
+        let own_actor = self.actors.get(&framed.actor).copied();
+        let past = match deps[..] {
+            // The usual case, and all that is known is shared: the actor goes on alone.
+            [dep] if own_actor == Some(self.node(dep).actor) => {
+                Past { known: self.node(dep).known.clone(), own: Some(dep) }
+            }
+            _ => {
+                let known = self.merge(&deps)?;
+                let own = own_actor.and_then(|actor| known.get(actor));
+                Past { known, own }
+            }
+        };
+        // SPEC: DOC-16
+        let used = past.own.map_or(0, |own| self.node(own).seq);
+        if framed.seq <= used {
+            return Err(ChangeFault::DuplicateSeq);
+        }
+        if framed.seq - used > 1 {
+            return Err(ChangeFault::SeqGap);
+        }
+        // SPEC: DOC-7
+        let last = deps.iter().map(|dep| self.node(*dep).last_op()).max().unwrap_or(0);
+        if framed.start_op != last + 1 {
+            return Err(ChangeFault::StartOp);
+        }
+        Ok(past)
+    }
+
+    /// SPEC: DOC-15
+    fn merge(&self, deps: &[u32]) -> Result<Clock, ChangeFault> {
+        let mut known = Clock::default();
+        for dep in deps {
+            let node = self.node(*dep);
+            let next = node.known.with(node.actor, *dep);
+            known = known.merged(&next, &mut |one, two| self.later(one, two))?;
+        }
+        Ok(known)
+    }
+
+    /// The later of two changes of one actor, if one is in the past of the other.
+    fn later(&self, one: u32, two: u32) -> Result<u32, ChangeFault> {
+        let (low, high) =
+            if self.node(one).seq < self.node(two).seq { (one, two) } else { (two, one) };
+        let seq = self.node(low).seq;
+        let mut at = high;
+        while self.node(at).seq > seq {
+            let node = self.node(at);
+            at = if self.node(node.jump).seq >= seq { node.jump } else { node.prev };
+        }
+        if at == low { Ok(high) } else { Err(ChangeFault::ForkedPast) }
+    }
+
+    /// The operation of that number and actor, if it is in the past.
+    pub(crate) fn find(&self, known: &Clock, actor: &[u8], number: u32) -> Option<OpRef> {
+        let actor = self.actors.get(actor)?;
+        self.find_in_line(known.get(*actor)?, number)
+    }
+
+    /// The operation of that number in the line of changes that ends with `last`.
+    pub(crate) fn find_in_line(&self, last: u32, number: u32) -> Option<OpRef> {
+        let mut at = last;
+        while self.node(at).start_op > number {
+            let node = self.node(at);
+            if node.prev == at {
+                return None;
+            }
+            at = if self.node(node.jump).start_op > number { node.jump } else { node.prev };
+        }
+        let node = self.node(at);
+        (number <= node.last_op()).then(|| OpRef { change: at, op: number - node.start_op })
+    }
+
+    /// What is kept of an accepted operation.
+    pub(crate) fn fact(&self, at: OpRef) -> Option<&Fact> {
+        self.nodes.get(at.change as usize)?.facts.get(at.op as usize)
+    }
+
+    /// Number and actor of an accepted operation: what Automerge orders siblings by.
+    pub(crate) fn id(&self, at: OpRef) -> Option<(u32, &[u8; ACTOR_BYTES])> {
+        let node = self.nodes.get(at.change as usize)?;
+        Some((node.start_op + at.op, self.actor_bytes.get(node.actor as usize)?))
+    }
+
+    /// The name as it is stored, if any accepted change has used it as a key.
+    pub(crate) fn name(&self, name: &str) -> Option<Arc<str>> {
+        self.names.get(name).cloned()
+    }
+}
+
+impl Node {
+    fn last_op(&self) -> u32 {
+        self.start_op + u32::try_from(self.facts.len()).unwrap_or(u32::MAX) - 1
+    }
+}

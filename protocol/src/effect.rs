@@ -1,0 +1,236 @@
+//! What an admitted content event does: the second of the two verdicts.
+//!
+//! Admission reads headers, so that every device agrees; effect reads the opened body and what is
+//! in the event's past, so that every device with the key agrees (SPEC: EFF-1). An event is judged
+//! once, in causal order; without effect it is kept, forwarded, and shown as void with its reason.
+//! Several changes in one event have effect all or none.
+
+use std::collections::BTreeMap;
+
+use crate::authority::{ContentLane, ContentNo, ControlFact, ControlLane};
+use crate::content::{Content, DocumentChange};
+use crate::document::validate::{ChangeFault, ChangeIndex, Checked, to_hash};
+use crate::epoch::KeyRing;
+use crate::event::Verified;
+use crate::hash;
+use crate::id::{ChangeHash, DocumentId};
+use crate::role::Role;
+use crate::seal;
+
+/// Why an event has no effect: a stable code, and a sentence for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VoidReason {
+    /// For programs and tests.
+    pub code: &'static str,
+    /// For people.
+    pub text: String,
+}
+
+/// What an event does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Its body, or one that it builds on, cannot be read here: no key, or not held.
+    Unread,
+    /// It has no body: it joins heads.
+    Empty,
+    /// Nothing, for everybody.
+    Void(VoidReason),
+    /// It changes documents.
+    Change(Vec<(DocumentId, ChangeHash)>),
+    /// A kind that this program does not know.
+    Unknown(u64),
+}
+
+/// A judged event's changes, for who applies them: document and chunk.
+pub type Chunks = Vec<(DocumentId, Vec<u8>)>;
+
+/// The effects of all content events here.
+#[derive(Default)]
+pub struct Effects {
+    effects: Vec<Effect>,
+    documents: BTreeMap<DocumentId, History>,
+    unread: usize,
+}
+
+/// What is known of a document's changes.
+#[derive(Default)]
+struct History {
+    index: ChangeIndex,
+    /// The events that make the document: one, unless its author forked.
+    made_by: Vec<ContentNo>,
+    carried_by: BTreeMap<ChangeHash, Vec<ContentNo>>,
+}
+
+/// What effect reads of the rest of the workspace.
+#[derive(Clone, Copy)]
+pub struct Past<'a> {
+    /// Who may do what.
+    pub control: &'a ControlLane,
+    /// Which events are in whose view.
+    pub content: &'a ContentLane,
+    /// The keys.
+    pub ring: &'a KeyRing,
+}
+
+impl Effects {
+    /// What the event does, if it was judged.
+    #[must_use]
+    pub fn of(&self, no: ContentNo) -> &Effect {
+        self.effects.get(no.index()).unwrap_or(&Effect::Unread)
+    }
+
+    /// Is any event unread?
+    #[must_use]
+    pub fn has_unread(&self) -> bool {
+        self.unread > 0
+    }
+
+    /// The event that carries a change; of several the first here.
+    #[must_use]
+    pub fn carrier(&self, document: &DocumentId, change: &ChangeHash) -> Option<ContentNo> {
+        self.documents.get(document)?.carried_by.get(change)?.first().copied()
+    }
+
+    /// Judges `event`, whose whole past was judged before. Judging again is possible while it is
+    /// unread.
+    pub fn judge(&mut self, past: Past<'_>, no: ContentNo, event: &Verified) -> Chunks {
+        while self.effects.len() <= no.index() {
+            self.effects.push(Effect::Unread);
+            self.unread += 1;
+        }
+        if self.effects[no.index()] != Effect::Unread {
+            return Chunks::new();
+        }
+        let (effect, chunks) = match self.weigh(past, no, event) {
+            Ok(done) => done,
+            Err(reason) => (Effect::Void(reason), Chunks::new()),
+        };
+        if effect != Effect::Unread {
+            self.unread -= 1;
+        }
+        self.effects[no.index()] = effect;
+        chunks
+    }
+
+    fn weigh(
+        &mut self,
+        past: Past<'_>,
+        no: ContentNo,
+        event: &Verified,
+    ) -> Result<(Effect, Chunks), VoidReason> {
+        let header = event.header();
+        let Some(epoch) = header.epoch else {
+            return Ok((Effect::Empty, Chunks::new()));
+        };
+        check_epoch(past, no, &epoch)?;
+        let (Some(body), Some(key)) = (event.body(), past.ring.key(&epoch)) else {
+            return Ok((Effect::Unread, Chunks::new()));
+        };
+        let inside = seal::open(key, header, body).map_err(|fault| void(fault.code(), &fault))?;
+        let content = Content::decode(&inside).map_err(|fault| void("body_decode", &fault))?;
+        match content {
+            Content::Unknown(number) => Ok((Effect::Unknown(number), Chunks::new())),
+            Content::Change(changes) => self.weigh_changes(past, no, event, changes),
+        }
+    }
+
+    /// `SPEC: EFF-3, EFF-4`
+    fn weigh_changes(
+        &mut self,
+        past: Past<'_>,
+        no: ContentNo,
+        event: &Verified,
+        changes: Vec<DocumentChange>,
+    ) -> Result<(Effect, Chunks), VoidReason> {
+        let heard = past.content.heard_set(no);
+        if past.control.role(&event.header().author, &heard) < Some(Role::Member) {
+            return Err(void("role", &"its author may not change documents"));
+        }
+        let mut checked = Vec::with_capacity(changes.len());
+        for change in &changes {
+            match self.check(past, no, event, change) {
+                Ok(one) => checked.push(one),
+                Err(reason) if self.builds_on_unread(past, no, reason.code) => {
+                    return Ok((Effect::Unread, Chunks::new()));
+                }
+                Err(reason) => return Err(reason),
+            }
+        }
+        let mut done = Vec::with_capacity(checked.len());
+        for (document, made, one) in checked {
+            let hash = to_hash(&one);
+            let history = self.documents.entry(document).or_default();
+            if made {
+                history.made_by.push(no);
+            }
+            history.carried_by.entry(hash).or_default().push(no);
+            history.index.insert(one);
+            done.push((document, hash));
+        }
+        let chunks = changes.into_iter().zip(&done).map(|(change, done)| (done.0, change.change));
+        let chunks = chunks.collect();
+        Ok((Effect::Change(done), chunks))
+    }
+
+    /// Checks one change; gives its document, and whether the event makes it.
+    fn check(
+        &self,
+        past: Past<'_>,
+        no: ContentNo,
+        event: &Verified,
+        change: &DocumentChange,
+    ) -> Result<(DocumentId, bool, Checked), VoidReason> {
+        let header = event.header();
+        let document = change
+            .document
+            .unwrap_or_else(|| hash::document_id(&header.author, &header.incarnation, header.seq));
+        let made = change.document.is_none();
+        let new = History::default();
+        let history = self.documents.get(&document).unwrap_or(&new);
+        let in_view = |of: &[ContentNo]| of.iter().any(|x| past.content.in_view(no, *x));
+        if !made && !in_view(&history.made_by) {
+            return Err(void("unknown_document", &"it changes a document that it has not seen"));
+        }
+        let actor = hash::actor(&header.author, &header.incarnation, &document, change.generation);
+        let seen = |hash: &automerge::ChangeHash| {
+            history.carried_by.get(&ChangeHash(hash.0)).is_some_and(|of| in_view(of))
+        };
+        let checked = history.index.check(&change.change, &actor, &seen);
+        let checked = checked.map_err(|fault: ChangeFault| void(fault.code(), &fault))?;
+        Ok((document, made, checked))
+    }
+
+    /// Might the missing thing be in a body that cannot be read here yet?
+    fn builds_on_unread(&self, past: Past<'_>, no: ContentNo, code: &str) -> bool {
+        let missing = matches!(code, "not_in_view" | "unknown_dependency" | "unknown_document");
+        // The event itself counts as unread until it is judged.
+        missing
+            && self.unread > 1
+            && past
+                .content
+                .all()
+                .any(|x| x != no && *self.of(x) == Effect::Unread && past.content.in_past(no, x))
+    }
+}
+
+/// The epoch that seals a body must be among what its author heard. `SPEC: EFF-2`
+fn check_epoch(
+    past: Past<'_>,
+    no: ContentNo,
+    epoch: &crate::id::EventId,
+) -> Result<(), VoidReason> {
+    let heard = past.content.heard_set(no);
+    match past.control.number(epoch) {
+        Some(number)
+            if heard.contains(number)
+                && matches!(past.control.fact(number), ControlFact::Epoch) =>
+        {
+            Ok(())
+        }
+        _ => Err(void("epoch_unheard", &"its author had not heard of the epoch that seals it")),
+    }
+}
+
+fn void(code: &'static str, text: &dyn std::fmt::Display) -> VoidReason {
+    VoidReason { code, text: text.to_string() }
+}

@@ -1,0 +1,152 @@
+//! The epoch keys that a device holds, and which of them it may write under (SPEC: KEY-6, KEY-7).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::authority::{ControlFact, ControlLane};
+use crate::control::{ControlBody, Epoch, Wrap};
+use crate::epoch::{EpochKey, unwrap_key};
+use crate::event::Verified;
+use crate::id::{DeviceId, EventId, WorkspaceId};
+use crate::key::DeviceKey;
+
+/// Under which epoch a writer seals.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WriteEpoch {
+    /// This one.
+    Use(EventId, EpochKey),
+    /// None is fit: make one.
+    Make,
+}
+
+/// All epochs that were heard of, and the keys that are held.
+#[derive(Debug, Default)]
+pub struct KeyRing {
+    epochs: BTreeMap<EventId, Epoch>,
+    keys: BTreeMap<EventId, EpochKey>,
+    /// The older epochs that each held epoch leads to.
+    leads_to: BTreeMap<EventId, BTreeSet<EventId>>,
+    /// Who may hold an epoch's key: its maker and whom it was wrapped to.
+    holders: BTreeMap<EventId, BTreeSet<DeviceId>>,
+    /// The recovery key, which holds every epoch and is no device.
+    recovery: Option<DeviceId>,
+}
+
+impl KeyRing {
+    /// The key of `epoch`, if it is held.
+    #[must_use]
+    pub fn key(&self, epoch: &EventId) -> Option<&EpochKey> {
+        self.keys.get(epoch)
+    }
+
+    /// Takes note of a control event; returns the epochs whose keys are held since.
+    pub fn heard(
+        &mut self,
+        workspace: &WorkspaceId,
+        event: &Verified,
+        own: &DeviceKey,
+    ) -> Vec<EventId> {
+        match event.control() {
+            Some(ControlBody::Genesis(genesis)) => {
+                self.recovery = Some(genesis.recovery.signing);
+                Vec::new()
+            }
+            Some(ControlBody::Epoch(epoch)) => {
+                self.epochs.insert(event.id(), epoch.clone());
+                self.holders.entry(event.id()).or_default().insert(event.header().author);
+                Vec::new()
+            }
+            Some(ControlBody::Wrap(wrap)) => self.heard_wrap(workspace, wrap, own),
+            _ => Vec::new(),
+        }
+    }
+
+    fn heard_wrap(
+        &mut self,
+        workspace: &WorkspaceId,
+        wrap: &Wrap,
+        own: &DeviceKey,
+    ) -> Vec<EventId> {
+        let holders = self.holders.entry(wrap.epoch).or_default();
+        holders.extend(wrap.keys.iter().map(|key| key.recipient));
+        if self.keys.contains_key(&wrap.epoch) {
+            return Vec::new();
+        }
+        let key = self.epochs.get(&wrap.epoch).and_then(|epoch| {
+            unwrap_key(workspace, wrap, epoch, &own.device(), own.sealing_secret())
+        });
+        key.map_or_else(Vec::new, |key| self.learn(wrap.epoch, key))
+    }
+
+    /// Holds `key` of `epoch` and every older one that it leads to, where each matches its
+    /// commitment, whatever the effect of its epoch. Returns the epochs that are new.
+    pub fn learn(&mut self, epoch: EventId, key: EpochKey) -> Vec<EventId> {
+        let mut learned = Vec::new();
+        let mut open = vec![(epoch, key)];
+        while let Some((id, key)) = open.pop() {
+            let Some(epoch) = self.epochs.get(&id) else { continue };
+            if self.keys.contains_key(&id) || epoch.commitment != key.commitment() {
+                continue;
+            }
+            let older = key.open_older(&epoch.older);
+            self.leads_to.insert(id, older.iter().map(|(older, _)| *older).collect());
+            open.extend(older);
+            self.keys.insert(id, key);
+            learned.push(id);
+        }
+        learned
+    }
+
+    /// The held keys that no other held one leads to: what a new epoch carries. `SPEC: KEY-4`
+    #[must_use]
+    pub fn newest(&self) -> Vec<(EventId, EpochKey)> {
+        let reached: BTreeSet<_> = self.leads_to.values().flatten().copied().collect();
+        let keys = self.keys.iter().filter(|(id, _)| !reached.contains(id));
+        keys.map(|(id, key)| (*id, key.clone())).collect()
+    }
+
+    /// Which epoch to write under: held, in effect, superseded by none, clean; of several the
+    /// lowest id. `SPEC: KEY-7`
+    #[must_use]
+    pub fn write_epoch(&self, control: &ControlLane) -> WriteEpoch {
+        let all = control.all();
+        let in_effect: Vec<_> = control
+            .all()
+            .iter()
+            .filter(|no| matches!(control.fact(*no), ControlFact::Epoch))
+            .filter(|no| control.in_effect(*no, &all))
+            .collect();
+        let later = |no| {
+            let in_effect = &in_effect;
+            in_effect.iter().copied().filter(move |other| *other != no && control.heard(*other, no))
+        };
+        let fit = in_effect.iter().copied().filter(|no| later(*no).next().is_none());
+        let mut fit: Vec<_> = fit.map(|no| (control.id(no), no)).collect();
+        fit.sort();
+        for (id, no) in fit {
+            if let Some(key) = self.keys.get(&id)
+                && self.is_clean(control, no)
+            {
+                return WriteEpoch::Use(id, key.clone());
+            }
+        }
+        WriteEpoch::Make
+    }
+
+    /// Was no holder of this epoch's key removed since? An epoch that no later one supersedes has
+    /// no later holders either.
+    fn is_clean(&self, control: &ControlLane, no: crate::authority::ControlNo) -> bool {
+        let all = control.all();
+        let empty = BTreeSet::new();
+        let holders = self.holders.get(&control.id(no)).unwrap_or(&empty);
+        let removed_unheard = control.counting(&all).into_iter().any(|revocation| {
+            let heard = control.heard(no, revocation);
+            !heard
+                && matches!(control.fact(revocation),
+                    ControlFact::Revoke { target, .. } if holders.contains(target))
+        });
+        let lost = holders.iter().any(|device| {
+            Some(*device) != self.recovery && !control.role(device, &all).is_some_and(|r| r.reads())
+        });
+        !removed_unheard && !lost
+    }
+}

@@ -1,0 +1,275 @@
+//! Events: what a device signed, and how far it has been checked.
+//!
+//! `Unsigned -> Signed -> Verified`: each step consumes the one before, so nothing is used that
+//! was not checked. The id is the hash of the header's very bytes and is never computed from an
+//! encoding of ours (SPEC: EVT-4). What an event *does* is decided elsewhere: authority says
+//! whether it is admitted, effect what it changes.
+
+mod header;
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+pub use header::{BodyRef, Class, HEADER_VERSION, Header};
+
+use crate::cbor::{self, CborFault, Reader, Writer};
+use crate::control::{ControlBody, ControlFault};
+use crate::hash::{self, context};
+use crate::id::{ChainId, EventId, Lane, WorkspaceId};
+use crate::key::{DeviceKey, verify};
+use crate::limits::{BODY_BYTES_MAX, HEADER_BYTES_MAX};
+
+/// Why bytes are no event. Every variant has a stable code.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EventFault {
+    /// Not CBOR of the right shape.
+    #[error("the bytes are no event")]
+    Decode,
+    /// Another encoding than the one that exists for this value.
+    #[error("the event is not in its one encoding")]
+    NotCanonical,
+    /// A header version that this program does not know.
+    #[error("header version {0} is newer than this program: upgrade")]
+    Version(u64),
+    /// The parents, or the heads heard, are too many, unsorted, doubled, or name prev.
+    #[error("the event's parents or heard heads break the rules")]
+    Parents,
+    /// Fields that do not fit together, such as a genesis with a parent.
+    #[error("the event's {0} does not fit its other fields")]
+    Field(&'static str),
+    /// Larger than a body may be.
+    #[error("the event's body is larger than {BODY_BYTES_MAX} bytes")]
+    TooLarge,
+    /// The body is not the one that the header names.
+    #[error("the body is not the one that the header names")]
+    BodyMismatch,
+    /// The event carries no signature.
+    #[error("the event carries no signature")]
+    Unsigned,
+    /// The author's key is weak, or the signature is not the author's.
+    #[error("the signature is not the author's")]
+    BadSignature,
+    /// A control body that breaks the rules of its kind.
+    #[error("control body: {0}")]
+    Control(#[from] ControlFault),
+    /// An event of another workspace.
+    #[error("the event belongs to another workspace")]
+    WrongWorkspace,
+}
+
+impl EventFault {
+    /// The reason code that logs and tests name.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Decode => "decode",
+            Self::NotCanonical => "non_canonical",
+            Self::Version(_) => "version",
+            Self::Parents => "parents",
+            Self::Field(_) => "field",
+            Self::TooLarge => "too_large",
+            Self::BodyMismatch => "body_mismatch",
+            Self::Unsigned => "unsigned",
+            Self::BadSignature => "bad_signature",
+            Self::Control(fault) => fault.code(),
+            Self::WrongWorkspace => "wrong_workspace",
+        }
+    }
+}
+
+impl From<CborFault> for EventFault {
+    fn from(fault: CborFault) -> Self {
+        match fault {
+            CborFault::Malformed => Self::Decode,
+            CborFault::NotCanonical => Self::NotCanonical,
+        }
+    }
+}
+
+/// An event that its author has yet to sign.
+#[derive(Debug, Clone)]
+pub struct Unsigned {
+    /// Its header; the author must be the key that signs.
+    pub header: Header,
+    /// The stored body, if any; the header names its hash and length.
+    pub body: Option<Vec<u8>>,
+}
+
+/// An event as it travels: well formed, its signature not yet checked.
+#[derive(Debug, Clone)]
+pub struct Signed {
+    header: Header,
+    header_bytes: Vec<u8>,
+    signature: [u8; 64],
+    body: Option<Vec<u8>>,
+}
+
+/// An event whose author's signature was checked. Cheap to clone.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "Vec<u8>", into = "Vec<u8>")]
+pub struct Verified(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    signed: Signed,
+    id: EventId,
+    control: Option<ControlBody>,
+}
+
+impl Unsigned {
+    /// Signs with `key`. `SPEC: EVT-5`
+    pub fn sign(self, key: &DeviceKey) -> Result<Verified, EventFault> {
+        if self.header.author != key.device() {
+            return Err(EventFault::Field("author"));
+        }
+        let header_bytes = cbor::encode(&self.header);
+        let id = id_of(&header_bytes);
+        let signature = key.sign(hash::SIGN_EVENT, &id.0);
+        let signed = Signed { header: self.header, header_bytes, signature, body: self.body };
+        signed.header.check()?;
+        signed.check_body()?;
+        signed.into_verified(id)
+    }
+}
+
+impl Signed {
+    /// Reads an envelope: an array of header, signature, body. `SPEC: EVT-3`
+    pub fn decode(bytes: &[u8]) -> Result<Self, EventFault> {
+        let mut reader = Reader::new(bytes);
+        reader.array_of(3)?;
+        let header_bytes = reader.bytes(HEADER_BYTES_MAX)?;
+        let signature = if reader.is_null()? { None } else { Some(reader.fixed()?) };
+        let body =
+            if reader.is_null()? { None } else { Some(reader.bytes(BODY_BYTES_MAX)?.to_vec()) };
+        reader.end()?;
+        let header: Header = Header::decode(header_bytes)?;
+        let Some(signature) = signature else {
+            return Err(EventFault::Unsigned);
+        };
+        let signed = Self { header, header_bytes: header_bytes.to_vec(), signature, body };
+        if signed.encode() != bytes {
+            return Err(EventFault::NotCanonical);
+        }
+        signed.check_body()?;
+        Ok(signed)
+    }
+
+    /// Writes the envelope.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut writer = Writer::default();
+        writer.array(3).bytes(&self.header_bytes).bytes(&self.signature);
+        writer.bytes_or_null(self.body.as_deref());
+        writer.finish()
+    }
+
+    /// A body that is here must be the one named; one that was named may be absent (purged).
+    /// Control bodies are never absent.
+    fn check_body(&self) -> Result<(), EventFault> {
+        match (&self.header.body, &self.body) {
+            (None, None) => Ok(()),
+            (Some(named), Some(body)) if *named == BodyRef::of(body) => Ok(()),
+            (Some(_), None) if self.header.lane == Lane::Content => Ok(()),
+            _ => Err(EventFault::BodyMismatch),
+        }
+    }
+
+    /// Checks the author's signature, strictly and alone. `SPEC: EVT-5, EVT-6`
+    pub fn verify(self) -> Result<Verified, EventFault> {
+        let id = id_of(&self.header_bytes);
+        if !verify(&self.header.author, hash::SIGN_EVENT, &id.0, &self.signature) {
+            return Err(EventFault::BadSignature);
+        }
+        self.into_verified(id)
+    }
+
+    fn into_verified(self, id: EventId) -> Result<Verified, EventFault> {
+        let control = match (self.header.lane, &self.body) {
+            (Lane::Control, Some(body)) => Some(ControlBody::decode(&self.header, body)?),
+            _ => None,
+        };
+        Ok(Verified(Arc::new(Inner { signed: self, id, control })))
+    }
+
+    /// Trusts the signature: for rows of our own store, whose check was compared. The rest is
+    /// decoded as from anybody.
+    pub fn trust_stored(self) -> Result<Verified, EventFault> {
+        let id = id_of(&self.header_bytes);
+        self.into_verified(id)
+    }
+}
+
+impl Verified {
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> EventId {
+        self.0.id
+    }
+
+    /// Its header.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        &self.0.signed.header
+    }
+
+    /// Its stored body, if it has one and it is here.
+    #[must_use]
+    pub fn body(&self) -> Option<&[u8]> {
+        self.0.signed.body.as_deref()
+    }
+
+    /// Its decoded control body; none for content, and for a join.
+    #[must_use]
+    pub fn control(&self) -> Option<&ControlBody> {
+        self.0.control.as_ref()
+    }
+
+    /// The chain that it stands in.
+    #[must_use]
+    pub fn chain(&self) -> ChainId {
+        self.header().chain()
+    }
+
+    /// The workspace that it belongs to: for a genesis, the one that it makes.
+    #[must_use]
+    pub fn workspace(&self) -> WorkspaceId {
+        match self.header().workspace {
+            WorkspaceId::UNBORN => WorkspaceId(self.id().0),
+            workspace => workspace,
+        }
+    }
+
+    /// The envelope's bytes.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        self.0.signed.encode()
+    }
+}
+
+impl PartialEq for Verified {
+    fn eq(&self, other: &Self) -> bool {
+        self.id() == other.id() && self.body() == other.body()
+    }
+}
+
+impl Eq for Verified {}
+
+impl TryFrom<Vec<u8>> for Verified {
+    type Error = EventFault;
+    fn try_from(bytes: Vec<u8>) -> Result<Self, EventFault> {
+        Signed::decode(&bytes)?.verify()
+    }
+}
+
+impl From<Verified> for Vec<u8> {
+    fn from(event: Verified) -> Self {
+        event.encode()
+    }
+}
+
+/// Id of the event with these header bytes. `SPEC: EVT-4`
+#[must_use]
+pub fn id_of(header_bytes: &[u8]) -> EventId {
+    EventId(hash::hash(context::EVENT_ID, &[header_bytes]))
+}

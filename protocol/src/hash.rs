@@ -1,0 +1,136 @@
+//! Every hash and derived key of the protocol, each under a context string of its own.
+//!
+//! BLAKE3 in its key derivation mode separates the domains: a hash made for one purpose is never
+//! a hash for another. The strings are part of the protocol and stand in SPEC.md (HASH-1).
+
+use crate::id::{DeviceId, DocumentId, EventId, Incarnation};
+
+/// The context strings. `SPEC: HASH-1`
+pub mod context {
+    /// Id of an event from its header.
+    pub const EVENT_ID: &str = "kernelos 1 event id";
+    /// Hash of a stored body.
+    pub const BODY: &str = "kernelos 1 body hash";
+    /// Commitment to an epoch key.
+    pub const EPOCH_COMMITMENT: &str = "kernelos 1 epoch commitment";
+    /// Subkey of an epoch key that seals bodies.
+    pub const EPOCH_BODY_KEY: &str = "kernelos 1 epoch body key";
+    /// Subkey of an epoch key that seals the older keys.
+    pub const EPOCH_OLDER_KEY: &str = "kernelos 1 epoch older keys";
+    /// Nonce of a sealed body.
+    pub const BODY_NONCE: &str = "kernelos 1 body nonce";
+    /// Automerge actor of a device in a document.
+    pub const ACTOR: &str = "kernelos 1 actor";
+    /// Id of a document.
+    pub const DOCUMENT: &str = "kernelos 1 document id";
+    /// Secret half of a device's sealing key, from its signing key's seed.
+    pub const SEALING_SECRET: &str = "kernelos 1 sealing secret";
+    /// Signing half of a recovery key, from its 32 bytes.
+    pub const RECOVERY_SIGNING: &str = "kernelos 1 recovery signing secret";
+    /// Sealing half of a recovery key, from its 32 bytes.
+    pub const RECOVERY_SEALING: &str = "kernelos 1 recovery sealing secret";
+    /// Leaf of the state hash over the control lane.
+    pub const STATE_CONTROL: &str = "kernelos 1 state control";
+    /// Leaf of the state hash over the admitted content.
+    pub const STATE_CONTENT: &str = "kernelos 1 state content";
+    /// Root over the first two leaves.
+    pub const STATE_LANES: &str = "kernelos 1 state lanes";
+    /// Leaf of the state hash over one document.
+    pub const STATE_DOCUMENT: &str = "kernelos 1 state document";
+    /// The whole state hash.
+    pub const STATE: &str = "kernelos 1 state";
+    /// Check of a row in a store, against bad pages.
+    pub const STORED_ROW: &str = "kernelos 1 stored row";
+
+    /// All of them, for the test that no two are equal.
+    pub const ALL: [&str; 17] = [
+        EVENT_ID,
+        BODY,
+        EPOCH_COMMITMENT,
+        EPOCH_BODY_KEY,
+        EPOCH_OLDER_KEY,
+        BODY_NONCE,
+        ACTOR,
+        DOCUMENT,
+        SEALING_SECRET,
+        RECOVERY_SIGNING,
+        RECOVERY_SEALING,
+        STATE_CONTROL,
+        STATE_CONTENT,
+        STATE_LANES,
+        STATE_DOCUMENT,
+        STATE,
+        STORED_ROW,
+    ];
+}
+
+/// What stands before the 32 bytes of an id when it is signed. `SPEC: HASH-2`
+pub const SIGN_EVENT: &[u8] = b"kernelos/1/event\0";
+/// What stands before a sealing key when its device signs it. `SPEC: HASH-2`
+pub const SIGN_SEALING_KEY: &[u8] = b"kernelos/1/sealing-key\0";
+
+/// BLAKE3 of the parts, one after the other, under `context`. Parts have fixed sizes, or the
+/// last alone has not, so that no two lists of parts give the same input.
+#[must_use]
+pub fn hash(context: &str, parts: &[&[u8]]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new_derive_key(context);
+    for part in parts {
+        hasher.update(part);
+    }
+    *hasher.finalize().as_bytes()
+}
+
+/// Hash of a list of ids, which must be sorted.
+#[must_use]
+pub fn hash_ids(context: &str, ids: &[EventId]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new_derive_key(context);
+    for id in ids {
+        hasher.update(&id.0);
+    }
+    *hasher.finalize().as_bytes()
+}
+
+/// Id of the document that the event (author, incarnation, seq) of the content lane makes.
+/// `SPEC: PRJ-1`
+#[must_use]
+pub fn document_id(author: &DeviceId, incarnation: &Incarnation, seq: u64) -> DocumentId {
+    DocumentId(hash(context::DOCUMENT, &[&author.0, &incarnation.0, &seq.to_be_bytes()]))
+}
+
+/// Automerge actor of (author, incarnation, document, generation). `SPEC: PRJ-2`
+#[must_use]
+pub fn actor(
+    author: &DeviceId,
+    incarnation: &Incarnation,
+    document: &DocumentId,
+    generation: u64,
+) -> [u8; 16] {
+    let generation = generation.to_be_bytes();
+    let full = hash(context::ACTOR, &[&author.0, &incarnation.0, &document.0, &generation]);
+    let mut actor = [0; 16];
+    actor.copy_from_slice(&full[..16]);
+    actor
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_purposes_share_a_context() {
+        // SPEC: HASH-1
+        let all: BTreeSet<_> = context::ALL.into_iter().collect();
+        assert_eq!(all.len(), context::ALL.len());
+        assert!(all.iter().all(|context| context.starts_with("kernelos 1 ")));
+    }
+
+    #[test]
+    fn signing_prefixes_end_with_a_zero_so_that_none_is_the_start_of_another() {
+        // SPEC: HASH-2
+        for prefix in [SIGN_EVENT, SIGN_SEALING_KEY] {
+            assert_eq!(prefix.iter().position(|byte| *byte == 0), Some(prefix.len() - 1));
+        }
+    }
+}

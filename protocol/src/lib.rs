@@ -1,0 +1,37 @@
+//! KernelOS as a pure state machine.
+//!
+//! This crate never learns what a socket, a file, a thread, a clock or a random source is: time,
+//! randomness and everything that happened come in, what is to be done comes out. It is the same
+//! on a laptop, in the simulator and in a browser.
+//!
+//! Reading order: [`limits`], [`id`], [`event`] (what is signed), [`control`] and [`content`]
+//! (what it says), [`authority`] (whether it counts), [`effect`] (what it does), [`epoch`] and
+//! [`seal`] (who can read it), [`document`] (what it adds up to), [`workspace`] (all of that
+//! together), [`replica`] (the one door), [`store`] (what must be remembered).
+//!
+//! Invariant: whether an event counts is a function of the set of events, never of their order of
+//! arrival. Invariant: nothing here reads a wall clock to decide. Requirements stand in SPEC.md
+//! and are cited by their ids.
+
+#![warn(missing_docs)]
+
+pub mod authority;
+pub mod cbor;
+pub mod command;
+pub mod content;
+pub mod control;
+pub mod document;
+pub mod effect;
+pub mod epoch;
+pub mod event;
+pub mod hash;
+pub mod id;
+pub mod key;
+pub mod limits;
+pub mod present;
+pub mod replica;
+pub mod role;
+pub mod seal;
+pub mod store;
+pub mod time;
+pub mod workspace;

@@ -1,0 +1,70 @@
+//! `Doc`: what a surface shows, without a style. The command line, the inspector and the phone's
+//! page render this one value, so a thing reads the same everywhere.
+
+mod text;
+mod views;
+
+use serde::{Deserialize, Serialize};
+
+pub use text::to_text;
+pub use views::{devices, log_row, read, status};
+
+/// Something to show, from top to bottom.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Doc(pub Vec<Block>);
+
+/// One part of a [`Doc`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Block {
+    /// A title.
+    Heading(String),
+    /// A sentence.
+    Line(Text),
+    /// Names with their values.
+    Fields(Vec<(String, Text)>),
+    /// Rows under columns.
+    Table {
+        /// The columns' names.
+        columns: Vec<String>,
+        /// As many cells a row as there are columns.
+        rows: Vec<Vec<Text>>,
+    },
+    /// Text as it is, such as JSON.
+    Verbatim(String),
+}
+
+/// A piece of text with what it means; never by colour alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Text {
+    /// What it says.
+    pub text: String,
+    /// What it means.
+    pub tone: Tone,
+}
+
+/// What a piece of text means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tone {
+    /// Nothing special.
+    Plain,
+    /// As it should be.
+    Good,
+    /// Somebody should look.
+    Attention,
+    /// Of less interest.
+    Quiet,
+}
+
+impl Text {
+    /// Text with nothing special about it.
+    pub fn plain(text: impl ToString) -> Self {
+        Self { text: text.to_string(), tone: Tone::Plain }
+    }
+
+    /// Text that means something.
+    pub fn toned(tone: Tone, text: impl ToString) -> Self {
+        Self { text: text.to_string(), tone }
+    }
+}

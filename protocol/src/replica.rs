@@ -1,0 +1,290 @@
+//! `Replica`: one workspace on one device, behind one door.
+//!
+//! [`Replica::handle`] takes what happened, [`Replica::poll_output`] gives what is to be done.
+//! A **turn** is: hand in every input that waits, take all outputs, commit all their `Persist`s as
+//! one transaction, then perform the others in order. If the commit fails the other outputs are
+//! dropped, and the Replica is loaded anew from the store (SPEC: DUR-1, DUR-2). Replies carry a
+//! request id, never a channel, so what a node lived through is a list of inputs.
+
+mod commands;
+mod documents;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
+use serde::{Deserialize, Serialize};
+
+use crate::command::{Command, Failure, FailureKind, Mode, Reply, RequestId};
+use crate::document::{DocumentDone, DocumentTask, founding_change};
+use crate::hash;
+use crate::id::{ChangeHash, DocumentId, Incarnation, Lane, WorkspaceId};
+use crate::key::{DeviceKey, RecoveryPublic};
+use crate::limits::{COMMANDS_WAITING_MAX, LOAD_SLICE_EVENTS};
+use crate::store::{LoadRequest, Record, Slice};
+use crate::time::{StampClock, Time};
+use crate::workspace::{AuthorFault, InsertFault, Pen, Workspace};
+
+use documents::Pending;
+
+/// The counter of this device's Automerge actors. `SPEC: PRJ-2`
+const GENERATION: &str = "generation";
+
+/// What a Replica is told once.
+#[derive(Clone)]
+pub struct Config {
+    /// The device's secret.
+    pub secret: [u8; 32],
+    /// The life of its store.
+    pub incarnation: Incarnation,
+    /// Fresh at every start, never stored: the only source of randomness.
+    pub seed: [u8; 32],
+    /// Which workspace.
+    pub workspace: WorkspaceId,
+    /// Its name on this device.
+    pub workspace_name: String,
+    /// This device's name.
+    pub device_name: String,
+    /// Does it speak with others?
+    pub mode: Mode,
+}
+
+/// Everything that can happen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Input {
+    /// Somebody asks.
+    Command(RequestId, Command),
+    /// The store gives back what was asked of it.
+    Loaded(Slice),
+    /// The documents answer, one for each task and in their order.
+    Done(DocumentDone),
+}
+
+/// Everything that is wanted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Output {
+    /// Make this durable before any other output of the turn is performed.
+    Persist(Vec<Record>),
+    /// Ask the store.
+    Load(LoadRequest),
+    /// Ask the documents.
+    Perform(DocumentTask),
+    /// Answer.
+    Reply(RequestId, Reply),
+}
+
+/// A workspace on this device.
+pub struct Replica {
+    config: Config,
+    key: DeviceKey,
+    rng: ChaCha20Rng,
+    clock: StampClock,
+    now: Time,
+    workspace: Workspace,
+    loading: Loading,
+    commands: VecDeque<(RequestId, Command)>,
+    pending: VecDeque<Pending>,
+    heads: BTreeMap<DocumentId, Result<Vec<ChangeHash>, String>>,
+    generation: u64,
+    generation_kept: bool,
+    damage: Vec<String>,
+    persist: Vec<Record>,
+    outputs: VecDeque<Output>,
+    turned: bool,
+}
+
+/// What is asked of the store at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Loading {
+    /// The history, at start.
+    History,
+    /// Bodies that are needed again.
+    Bodies,
+    /// Nothing.
+    Nothing,
+}
+
+impl Replica {
+    /// A Replica of what its store holds; it asks for that at once.
+    #[must_use]
+    pub fn load(config: Config, now: Time) -> Self {
+        let workspace = Workspace::new(config.workspace);
+        let mut replica = Self::new(config, now, workspace, Loading::History);
+        let request = LoadRequest::From { cursor: 0, limit: LOAD_SLICE_EVENTS };
+        replica.outputs.push_back(Output::Load(request));
+        replica
+    }
+
+    /// A new workspace: genesis, epoch, wraps and the first change, all in one turn. The workspace
+    /// in `config` is replaced by the one that is made. `SPEC: CTL-2, PRJ-6`
+    pub fn found(config: Config, recovery: RecoveryPublic, now: Time) -> Result<Self, AuthorFault> {
+        let workspace = Workspace::new(WorkspaceId::UNBORN);
+        let mut replica = Self::new(config, now, workspace, Loading::Nothing);
+        let (workspace, events) = replica.with_pen(|_, pen| Workspace::found(pen, recovery))?;
+        replica.config.workspace = workspace.id();
+        replica.workspace = workspace;
+        replica.persist.extend(events.into_iter().map(Record::Event));
+        let device = replica.key.device();
+        let incarnation = replica.config.incarnation;
+        let document = hash::document_id(&device, &incarnation, 0);
+        let actor = hash::actor(&device, &incarnation, &document, replica.generation);
+        let names = (device.to_string(), replica.config.device_name.clone());
+        let name = replica.config.workspace_name.clone();
+        let change = founding_change(actor, &name, (&names.0, &names.1))
+            .map_err(|fault| AuthorFault::Own(fault.to_string()))?;
+        replica.write_change(None, change)?;
+        Ok(replica)
+    }
+
+    fn new(config: Config, now: Time, workspace: Workspace, loading: Loading) -> Self {
+        Self {
+            key: DeviceKey::from_secret(&config.secret),
+            rng: ChaCha20Rng::from_seed(config.seed),
+            config,
+            clock: StampClock::default(),
+            now,
+            workspace,
+            loading,
+            commands: VecDeque::new(),
+            pending: VecDeque::new(),
+            heads: BTreeMap::new(),
+            generation: 1,
+            generation_kept: false,
+            damage: Vec::new(),
+            persist: Vec::new(),
+            outputs: VecDeque::new(),
+            turned: true,
+        }
+    }
+
+    /// The workspace as it is known here.
+    #[must_use]
+    pub fn workspace(&self) -> &Workspace {
+        &self.workspace
+    }
+
+    /// Takes one thing that happened.
+    pub fn handle(&mut self, now: Time, input: Input) {
+        self.now = self.now.max(now);
+        self.turned = true;
+        match input {
+            Input::Command(request, command) => self.on_command(request, command),
+            Input::Loaded(slice) => self.on_loaded(slice),
+            Input::Done(done) => self.on_done(done),
+        }
+    }
+
+    /// Gives the next thing to do; none when the turn is over. What must be durable comes first.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        if std::mem::take(&mut self.turned) {
+            self.proceed();
+        }
+        if !self.persist.is_empty() {
+            return Some(Output::Persist(std::mem::take(&mut self.persist)));
+        }
+        self.outputs.pop_front()
+    }
+
+    /// The requests that have no reply yet: who drops this Replica answers them.
+    #[must_use]
+    pub fn unanswered(&self) -> Vec<RequestId> {
+        let waiting = self.commands.iter().map(|(request, _)| *request);
+        waiting.chain(self.pending.iter().filter_map(Pending::request)).collect()
+    }
+
+    fn on_command(&mut self, request: RequestId, command: Command) {
+        if self.commands.len() >= COMMANDS_WAITING_MAX {
+            let failure = Failure::new(FailureKind::Busy, "too many commands wait")
+                .with_hint("try again in a moment");
+            self.reply(request, Reply::Failed(failure));
+            return;
+        }
+        self.commands.push_back((request, command));
+    }
+
+    fn on_loaded(&mut self, slice: Slice) {
+        self.damage.extend(slice.damaged);
+        if self.loading == Loading::Bodies {
+            self.loading = Loading::Nothing;
+            for event in &slice.events {
+                self.workspace.body_loaded(event);
+            }
+            return;
+        }
+        for event in &slice.events {
+            self.clock.saw(self.now, event.header().stamp);
+            match self.workspace.insert(event, &self.key) {
+                Ok(_) => {}
+                Err(InsertFault::Missing(id)) => {
+                    self.damage.push(format!("event {} misses {id}", event.id()));
+                }
+                Err(InsertFault::Refused(refusal)) => {
+                    self.damage.push(format!("event {}: {refusal}", event.id()));
+                }
+            }
+        }
+        // No actor is used by two starts: the number that was kept is spent.
+        let kept = slice.counters.get(GENERATION).copied().unwrap_or(0);
+        self.generation = kept.saturating_add(1);
+        match slice.next {
+            Some(cursor) => {
+                let request = LoadRequest::From { cursor, limit: LOAD_SLICE_EVENTS };
+                self.outputs.push_back(Output::Load(request));
+            }
+            None => self.loading = Loading::Nothing,
+        }
+    }
+
+    /// Does what can be done now: once a turn, when every input of it is in.
+    fn proceed(&mut self) {
+        if self.loading == Loading::History {
+            return;
+        }
+        self.project();
+        while let Some((request, command)) = self.commands.pop_front() {
+            if !self.is_ready_for(&command) {
+                self.commands.push_front((request, command));
+                return;
+            }
+            self.perform(request, command);
+        }
+    }
+
+    /// Hands the documents what they are to hold, and asks for bodies that are missing for it.
+    fn project(&mut self) {
+        for task in self.workspace.document_tasks() {
+            self.ask(Pending::Projection, task);
+        }
+        if self.loading == Loading::Nothing {
+            let wanted = self.workspace.wanted_places();
+            if !wanted.is_empty() {
+                self.loading = Loading::Bodies;
+                self.outputs.push_back(Output::Load(LoadRequest::Events(wanted)));
+            }
+        }
+    }
+
+    fn reply(&mut self, request: RequestId, reply: Reply) {
+        self.outputs.push_back(Output::Reply(request, reply));
+    }
+
+    fn with_pen<T>(&mut self, write: impl FnOnce(&mut Workspace, &mut Pen<'_>) -> T) -> T {
+        let (clock, now) = (&mut self.clock, self.now);
+        let mut pen = Pen {
+            key: &self.key,
+            incarnation: self.config.incarnation,
+            stamp: &mut || clock.next(now),
+            rng: &mut self.rng,
+        };
+        write(&mut self.workspace, &mut pen)
+    }
+
+    /// Does our own chain of a lane stand here?
+    #[must_use]
+    pub fn has_written(&self, lane: Lane) -> bool {
+        let device = self.key.device();
+        self.workspace.own_tip(&device, &self.config.incarnation, lane).is_some()
+    }
+}

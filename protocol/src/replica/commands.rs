@@ -1,0 +1,145 @@
+//! Commands: when each may run, and what it answers.
+
+use crate::command::{
+    Command, DeviceRow, Failure, FailureKind, LogPage, LogRow, Reply, RequestId, Status,
+};
+use crate::document::{DocPath, DocumentTask, Edit};
+use crate::id::EventId;
+use crate::limits::{BATCH_EDITS_MAX, LOAD_SLICE_EVENTS};
+use crate::replica::documents::Pending;
+use crate::replica::{Loading, Replica};
+use crate::time::is_ahead;
+
+impl Replica {
+    /// May `command` run now? What it reads must be complete, and edits are made one at a time.
+    pub(super) fn is_ready_for(&self, command: &Command) -> bool {
+        let editing = self.pending.iter().any(|pending| matches!(pending, Pending::Edit { .. }));
+        match command {
+            Command::Status => {
+                self.loading == Loading::Nothing
+                    && self.workspace.is_projected()
+                    && self.pending.iter().all(|pending| matches!(pending, Pending::Read(..)))
+            }
+            Command::Read { .. } | Command::Edit { .. } => !editing,
+            Command::Log { .. } | Command::Devices => true,
+        }
+    }
+
+    pub(super) fn perform(&mut self, request: RequestId, command: Command) {
+        let reply = match command {
+            Command::Status => self.status(),
+            Command::Read { path } => return self.start_read(request, path),
+            Command::Edit { edits } => match self.start_edit(request, edits) {
+                Ok(()) => return,
+                Err(failure) => Reply::Failed(failure),
+            },
+            Command::Log { from, limit } => self.log(from, limit),
+            Command::Devices => self.devices(),
+        };
+        self.reply(request, reply);
+    }
+
+    fn start_read(&mut self, request: RequestId, path: DocPath) {
+        match self.workspace.root_document() {
+            Some(document) => {
+                let pending = Pending::Read(request, path.clone());
+                self.ask(pending, DocumentTask::Read { document, path });
+            }
+            None => self.reply(request, Reply::Failed(no_history())),
+        }
+    }
+
+    fn start_edit(&mut self, request: RequestId, edits: Vec<Edit>) -> Result<(), Failure> {
+        let usage = |message: String| Failure::new(FailureKind::Usage, message);
+        if edits.is_empty() {
+            return Err(usage("there is nothing to edit".to_owned()));
+        }
+        if edits.len() > BATCH_EDITS_MAX {
+            return Err(usage(format!(
+                "{} edits, and one event holds {BATCH_EDITS_MAX}",
+                edits.len()
+            ))
+            .with_hint("split the batch"));
+        }
+        for edit in &edits {
+            edit.path().check_writable().map_err(|fault| {
+                usage(fault.to_string()).with_hint("other maps have commands of their own")
+            })?;
+        }
+        let document = self.workspace.root_document().ok_or_else(no_history)?;
+        self.edit(request, document, edits);
+        Ok(())
+    }
+
+    fn status(&self) -> Reply {
+        let device = self.key.device();
+        let control = self.workspace.control();
+        let role = control.role(&device, &control.all());
+        let mut damage = self.damage.clone();
+        let mut heads = Vec::new();
+        for (document, claimed) in &self.heads {
+            match claimed {
+                Ok(claimed) => heads.push((document, claimed)),
+                Err(reason) => damage.push(format!("document {document}: {reason}")),
+            }
+        }
+        let complete = heads.len() == self.heads.len();
+        let state_hash = self.workspace.state_hash(heads.into_iter()).filter(|_| complete);
+        Reply::Status(Status {
+            workspace: self.config.workspace_name.clone(),
+            workspace_id: self.workspace.id(),
+            device: self.config.device_name.clone(),
+            device_id: device,
+            mode: self.config.mode,
+            role,
+            revoked: role.is_none(),
+            state_hash,
+            events: self.workspace.len(),
+            damage,
+        })
+    }
+
+    fn log(&self, from: usize, limit: usize) -> Reply {
+        let limit = limit.clamp(1, LOAD_SLICE_EVENTS);
+        let ids = self.workspace.order(from).take(limit);
+        let rows: Vec<_> = ids.filter_map(|id| self.log_row(id)).collect();
+        let next = from.saturating_add(limit);
+        Reply::Log(LogPage { rows, next: (next < self.workspace.len()).then_some(next) })
+    }
+
+    fn log_row(&self, id: &EventId) -> Option<LogRow> {
+        let header = self.workspace.header(id)?;
+        let (verdict, reason) = self.workspace.verdict(id)?;
+        Some(LogRow {
+            id: *id,
+            author: header.author,
+            incarnation: header.incarnation,
+            seq: header.seq,
+            lane: header.lane,
+            kind: self.workspace.kind(id)?,
+            parents: header.before().copied().collect(),
+            stamp: header.stamp,
+            stamp_ahead: is_ahead(self.now, header.stamp),
+            verdict,
+            reason,
+        })
+    }
+
+    fn devices(&self) -> Reply {
+        let control = self.workspace.control();
+        let members = control.members(&control.all());
+        let own = self.key.device();
+        let devices = self.workspace.granted_devices();
+        let rows = devices.into_iter().map(|id| DeviceRow {
+            id,
+            role: members.get(&id).copied(),
+            own: id == own,
+        });
+        Reply::Devices { devices: rows.collect() }
+    }
+}
+
+fn no_history() -> Failure {
+    Failure::new(FailureKind::Failed, "the history of this workspace is not here yet")
+        .with_hint("wait until a peer has sent it")
+}

@@ -1,0 +1,170 @@
+//! The Replica's side of the documents: what it asked, and what it makes of the answers.
+//!
+//! One edit is made at a time, so that an event names exactly what its change builds on. A change
+//! that became no event is taken out of the document again, and its actor is not used any more.
+
+use std::collections::BTreeSet;
+
+use crate::command::{Edited, Failure, FailureKind, ReadReply, Reply, RequestId};
+use crate::content::DocumentChange;
+use crate::document::{
+    DocPath, DocumentDone, DocumentTask, Edit, EditFault, LocalChange, ReadValue,
+};
+use crate::id::{DocumentId, EventId};
+use crate::replica::{GENERATION, Output, Replica};
+use crate::store::Record;
+use crate::workspace::AuthorFault;
+
+/// A task that the documents have not answered yet.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Pending {
+    /// What is admitted goes in, or out.
+    Projection,
+    /// A caller reads.
+    Read(RequestId, DocPath),
+    /// A caller edits. Something fell out of the document since where `outdated` is set.
+    Edit { request: RequestId, edits: Vec<Edit>, outdated: bool },
+}
+
+impl Pending {
+    /// Who waits for it.
+    pub(super) fn request(&self) -> Option<RequestId> {
+        match self {
+            Self::Projection => None,
+            Self::Read(request, _) | Self::Edit { request, .. } => Some(*request),
+        }
+    }
+}
+
+impl Replica {
+    /// Asks the documents. They answer in order, so what was asked is a queue.
+    pub(super) fn ask(&mut self, pending: Pending, task: DocumentTask) {
+        if let DocumentTask::Drop { .. } = task {
+            self.retire_actor();
+            for pending in &mut self.pending {
+                if let Pending::Edit { outdated, .. } = pending {
+                    *outdated = true;
+                }
+            }
+        }
+        self.pending.push_back(pending);
+        self.outputs.push_back(Output::Perform(task));
+    }
+
+    /// The next change is another actor's: a number of this one may be used up.
+    fn retire_actor(&mut self) {
+        self.generation = self.generation.saturating_add(1);
+        self.generation_kept = false;
+    }
+
+    pub(super) fn edit(&mut self, request: RequestId, document: DocumentId, edits: Vec<Edit>) {
+        let (device, incarnation) = (self.key.device(), self.config.incarnation);
+        let actor = crate::hash::actor(&device, &incarnation, &document, self.generation);
+        let pending = Pending::Edit { request, edits: edits.clone(), outdated: false };
+        self.ask(pending, DocumentTask::Transact { document, actor, edits });
+    }
+
+    pub(super) fn on_done(&mut self, done: DocumentDone) {
+        match (self.pending.pop_front(), done) {
+            (Some(Pending::Projection), DocumentDone::Holds { document, heads }) => {
+                self.heads.insert(document, heads);
+            }
+            (Some(Pending::Read(request, path)), DocumentDone::Read(read)) => {
+                let reply = self.read_reply(path, read);
+                self.reply(request, reply);
+            }
+            (
+                Some(Pending::Edit { request, edits, outdated }),
+                DocumentDone::Transacted(change),
+            ) => self.on_transacted(request, edits, outdated, change),
+            (pending, done) => {
+                self.damage.push(format!("the documents answered {done:?} to {pending:?}"));
+            }
+        }
+    }
+
+    fn read_reply(&self, path: DocPath, read: Result<ReadValue, EditFault>) -> Reply {
+        match read {
+            Ok(ReadValue { value, conflict, change }) => {
+                let event = change.and_then(|change| self.workspace.event_of_change(&change));
+                Reply::Read(ReadReply { path, value, conflict, event })
+            }
+            Err(fault) => Reply::Failed(edit_failure(&fault)),
+        }
+    }
+
+    fn on_transacted(
+        &mut self,
+        request: RequestId,
+        edits: Vec<Edit>,
+        outdated: bool,
+        change: Result<Option<LocalChange>, EditFault>,
+    ) {
+        let Some(document) = self.workspace.root_document() else { return };
+        let count = edits.len();
+        let reply = match change {
+            Err(fault) => Reply::Failed(edit_failure(&fault)),
+            Ok(None) => Reply::Edited(Edited { event: None, edits: count }),
+            Ok(Some(change)) if outdated => {
+                // It may build on what fell out: made again, on what there is now.
+                self.undo(document, &change);
+                self.edit(request, document, edits);
+                return;
+            }
+            Ok(Some(change)) => match self.write_change(Some(document), change.chunk.clone()) {
+                Ok(event) => Reply::Edited(Edited { event: Some(event), edits: count }),
+                Err(fault) => {
+                    self.undo(document, &change);
+                    Reply::Failed(author_failure(&fault))
+                }
+            },
+        };
+        self.reply(request, reply);
+    }
+
+    fn undo(&mut self, document: DocumentId, change: &LocalChange) {
+        let changes = BTreeSet::from([change.hash]);
+        self.ask(Pending::Projection, DocumentTask::Drop { document, changes });
+    }
+
+    /// An own change becomes an event, and the actor that made it is kept with it.
+    pub(super) fn write_change(
+        &mut self,
+        document: Option<DocumentId>,
+        change: Vec<u8>,
+    ) -> Result<EventId, AuthorFault> {
+        let generation = self.generation;
+        let change = DocumentChange { document, generation, change };
+        let events = self.with_pen(|workspace, pen| workspace.write_change(pen, vec![change]))?;
+        if !std::mem::replace(&mut self.generation_kept, true) {
+            let name = GENERATION.to_owned();
+            self.persist.push(Record::Counter { name, value: generation });
+        }
+        let id = events.last().map(crate::event::Verified::id);
+        self.persist.extend(events.into_iter().map(Record::Event));
+        id.ok_or_else(|| AuthorFault::Own("no event was made".to_owned()))
+    }
+}
+
+fn edit_failure(fault: &EditFault) -> Failure {
+    let failure = Failure::new(FailureKind::Failed, fault);
+    match fault {
+        EditFault::Absent(_) => failure.with_hint("`kern doc get` shows what is there"),
+        EditFault::Number(_) | EditFault::TooDeep | EditFault::EmptyKey => {
+            Failure { kind: FailureKind::Usage, ..failure }
+                .with_hint("numbers are int64 or float, keys have names, values are not too deep")
+        }
+        EditFault::NotAMap(_) | EditFault::Index(..) | EditFault::Document(_) => failure,
+    }
+}
+
+fn author_failure(fault: &AuthorFault) -> Failure {
+    match fault {
+        AuthorFault::Role(_) => Failure::new(FailureKind::Denied, fault)
+            .with_hint("an owner or admin can grant this device a role that may write"),
+        AuthorFault::TooLarge(_) => {
+            Failure::new(FailureKind::Failed, fault).with_hint("split it into several edits")
+        }
+        AuthorFault::Refused(_) | AuthorFault::Own(_) => Failure::new(FailureKind::Failed, fault),
+    }
+}

@@ -1,0 +1,131 @@
+//! Sealed bodies: what is inside, and how it is bound to its header.
+//!
+//! Inside is a flag byte and CBOR, deflated when that is smaller (SPEC: SEAL-1). Outside is
+//! AES-256-GCM-SIV (RFC 8452): if a cloned disk seals two texts under one nonce, it reveals at
+//! most that they are equal. The nonce is derived and never sent (SPEC: SEAL-2).
+
+use aes_gcm_siv::aead::{AeadInOut, KeyInit};
+use aes_gcm_siv::{Aes256GcmSiv, Nonce};
+
+use crate::epoch::EpochKey;
+use crate::event::Header;
+use crate::hash::{self, context};
+use crate::limits::{BODY_BYTES_MAX, BODY_INFLATED_MAX};
+
+/// The flag of a body as it is.
+const RAW: u8 = 0;
+/// The flag of a deflated body (RFC 1951).
+const DEFLATED: u8 = 1;
+/// The level at which the author deflates. Receivers never do, so it is not part of the format.
+const DEFLATE_LEVEL: u8 = 6;
+/// Bytes that the AEAD adds.
+const TAG_BYTES: usize = 16;
+
+/// Why a body whose key is held does not open: its event is void for everybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OpenFault {
+    /// Not sealed under this key for this header.
+    #[error("the body does not open under its epoch's key")]
+    Sealed,
+    /// An unknown flag, a broken stream, or bytes behind it.
+    #[error("the body's inside is broken")]
+    Broken,
+    /// More than a body may inflate to.
+    #[error("the body inflates to more than {BODY_INFLATED_MAX} bytes")]
+    TooLarge,
+}
+
+impl OpenFault {
+    /// The reason code that logs and tests name.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Sealed => "body_sealed",
+            Self::Broken => "body_broken",
+            Self::TooLarge => "body_too_large",
+        }
+    }
+}
+
+/// What cannot be sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the content is too large for one event ({0} bytes after packing, {BODY_BYTES_MAX} allowed)"
+)]
+pub struct TooLarge(pub usize);
+
+/// Seals `inside` (CBOR of kind and payload) for an event with this header, whose body and epoch
+/// key are the only fields that may still be missing. `SPEC: SEAL-1, SEAL-2, SEAL-3`
+pub fn seal(key: &EpochKey, header: &Header, inside: &[u8]) -> Result<Vec<u8>, TooLarge> {
+    if inside.len() > BODY_INFLATED_MAX {
+        return Err(TooLarge(inside.len()));
+    }
+    let deflated = miniz_oxide::deflate::compress_to_vec(inside, DEFLATE_LEVEL);
+    let (flag, packed) =
+        if deflated.len() < inside.len() { (DEFLATED, &deflated[..]) } else { (RAW, inside) };
+    let mut body = Vec::with_capacity(1 + packed.len() + TAG_BYTES);
+    body.push(flag);
+    body.extend_from_slice(packed);
+    let cipher = Aes256GcmSiv::new(&key.body_key().into());
+    // Fails only beyond 2^36 bytes, which the bound above excludes.
+    let sealed = cipher.encrypt_in_place(&nonce(header), &header.associated_data(), &mut body);
+    if sealed.is_err() || body.len() > BODY_BYTES_MAX {
+        return Err(TooLarge(body.len()));
+    }
+    Ok(body)
+}
+
+/// Opens the body of an event with this header. `SPEC: SEAL-1, SEAL-2, SEAL-3`
+pub fn open(key: &EpochKey, header: &Header, body: &[u8]) -> Result<Vec<u8>, OpenFault> {
+    let mut inside = body.to_vec();
+    let cipher = Aes256GcmSiv::new(&key.body_key().into());
+    cipher
+        .decrypt_in_place(&nonce(header), &header.associated_data(), &mut inside)
+        .map_err(|_| OpenFault::Sealed)?;
+    match inside.split_first() {
+        Some((&RAW, raw)) => Ok(raw.to_vec()),
+        Some((&DEFLATED, deflated)) => inflate(deflated),
+        _ => Err(OpenFault::Broken),
+    }
+}
+
+/// Inflates exactly all of `deflated`, to at most a body's limit.
+fn inflate(deflated: &[u8]) -> Result<Vec<u8>, OpenFault> {
+    use miniz_oxide::inflate::TINFLStatus;
+    use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
+
+    // One byte more than allowed, so that "exactly full" and "more" are told apart.
+    let guess = deflated.len().saturating_mul(4).clamp(256, BODY_INFLATED_MAX + 1);
+    let mut out = vec![0; guess];
+    loop {
+        let mut state = Box::<DecompressorOxide>::default();
+        let flags = inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
+        let (status, read, written) = decompress(&mut state, deflated, &mut out, 0, flags);
+        match status {
+            TINFLStatus::Done if written > BODY_INFLATED_MAX => return Err(OpenFault::TooLarge),
+            TINFLStatus::Done if read == deflated.len() => {
+                out.truncate(written);
+                return Ok(out);
+            }
+            TINFLStatus::HasMoreOutput if out.len() > BODY_INFLATED_MAX => {
+                return Err(OpenFault::TooLarge);
+            }
+            TINFLStatus::HasMoreOutput => {
+                let larger = out.len().saturating_mul(4).min(BODY_INFLATED_MAX + 1);
+                out.resize(larger, 0);
+            }
+            _ => return Err(OpenFault::Broken),
+        }
+    }
+}
+
+/// The nonce of an event's body. `SPEC: SEAL-2`
+fn nonce(header: &Header) -> Nonce {
+    let prev = header.prev.map_or([0; 32], |id| id.0);
+    let seq = header.seq.to_be_bytes();
+    let parts: [&[u8]; 4] = [&header.author.0, &header.incarnation.0, &seq, &prev];
+    let full = hash::hash(context::BODY_NONCE, &parts);
+    let mut nonce = [0; 12];
+    nonce.copy_from_slice(&full[..12]);
+    Nonce::from(nonce)
+}

@@ -1,0 +1,100 @@
+//! What a store does for one workspace: keep a turn as one transaction, and give events back.
+//!
+//! A turn is durable whole or not at all (SPEC: DUR-1). Events come back in the order in which
+//! they were kept, so causes come before effects and nothing has to be sorted.
+
+pub mod contract;
+mod memory;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use memory::MemoryStore;
+
+use crate::event::Verified;
+use crate::id::{ChainId, EventId};
+
+/// Something that must be remembered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Record {
+    /// An event; keeping it twice is keeping it once.
+    Event(Verified),
+    /// A number under a name, instead of the one before.
+    Counter {
+        /// The name.
+        name: String,
+        /// The number.
+        value: u64,
+    },
+}
+
+/// Where an event stands: a store finds it by its place and knows it by its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Place {
+    /// The chain.
+    pub chain: ChainId,
+    /// The place in the chain.
+    pub seq: u64,
+    /// Which of the events there.
+    pub id: EventId,
+}
+
+/// What is asked of a store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoadRequest {
+    /// The counters, and the first events behind a cursor (0: the beginning).
+    From {
+        /// Where the last slice ended.
+        cursor: u64,
+        /// How many events at most.
+        limit: usize,
+    },
+    /// These events, in this order.
+    Events(Vec<Place>),
+}
+
+/// What a store gives back.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Slice {
+    /// Events, in the order in which they were kept or asked for.
+    pub events: Vec<Verified>,
+    /// All counters.
+    pub counters: BTreeMap<String, u64>,
+    /// Where to go on; none at the end.
+    pub next: Option<u64>,
+    /// Rows that are damaged or gone, in words. Their events are not in the slice.
+    pub damaged: Vec<String>,
+}
+
+/// Why a store did not do it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The disk is full or the quota is used up; nothing of the turn was kept.
+    #[error("there is no room on the disk: free some, nothing that was acknowledged is lost")]
+    Full,
+    /// The disk did not confirm a write: what it holds is not known. The process stops.
+    #[error("the disk did not confirm a write ({0}): check it, then start again")]
+    Unconfirmed(String),
+    /// Anything else; nothing of the turn was kept.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl StoreError {
+    /// Must the process stop? What the disk holds is not known any more. `SPEC: DUR-3`
+    #[must_use]
+    pub fn is_fatal(&self) -> bool {
+        matches!(self, Self::Unconfirmed(_))
+    }
+}
+
+/// Keeps the events of one workspace.
+pub trait EventStore {
+    /// Keeps all of `records`, or none.
+    fn commit(&mut self, records: &[Record]) -> Result<(), StoreError>;
+    /// Gives back what was kept.
+    fn load(&mut self, request: &LoadRequest) -> Result<Slice, StoreError>;
+}

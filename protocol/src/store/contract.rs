@@ -1,0 +1,75 @@
+//! What every store must do, as checks that each implementation's tests run.
+//!
+//! A check panics with the fact that does not hold.
+
+use crate::event::Verified;
+use crate::store::{EventStore, LoadRequest, Place, Record};
+
+/// Where `event` stands.
+#[must_use]
+pub fn place_of(event: &Verified) -> Place {
+    Place { chain: event.chain(), seq: event.header().seq, id: event.id() }
+}
+
+/// All events of a store, read in slices of `limit`.
+///
+/// # Panics
+/// Where the store fails.
+pub fn read_all(store: &mut dyn EventStore, limit: usize) -> Vec<Verified> {
+    let mut events = Vec::new();
+    let mut cursor = Some(0);
+    while let Some(from) = cursor {
+        let slice = load(store, &LoadRequest::From { cursor: from, limit });
+        assert!(slice.events.len() <= limit, "a slice holds at most its limit");
+        events.extend(slice.events);
+        cursor = slice.next;
+    }
+    events
+}
+
+/// Checks a store that `open` opens anew on the same kept bytes at every call, empty at first.
+/// `events` are at least three, in causal order. `SPEC: DUR-1`
+///
+/// # Panics
+/// Where a fact of the contract does not hold.
+pub fn check(open: &mut dyn FnMut() -> Box<dyn EventStore>, events: &[Verified]) {
+    assert!(events.len() >= 3, "the contract needs three events");
+    assert!(read_all(&mut *open(), 8).is_empty(), "a new store is empty");
+
+    let records: Vec<_> = events.iter().cloned().map(Record::Event).collect();
+    commit(&mut *open(), &records[..2]);
+    assert_eq!(read_all(&mut *open(), 8), events[..2], "a commit outlives its store");
+
+    commit(&mut *open(), &records);
+    for limit in 1..=events.len() + 1 {
+        let read = read_all(&mut *open(), limit);
+        assert_eq!(read, events, "kept twice is kept once, in order, by slices of {limit}");
+    }
+
+    let backwards: Vec<_> = events.iter().rev().map(place_of).collect();
+    let found = load(&mut *open(), &LoadRequest::Events(backwards));
+    let expected: Vec<_> = events.iter().rev().cloned().collect();
+    assert_eq!(found.events, expected, "events come in the order asked for");
+
+    let mut absent = place_of(&events[0]);
+    absent.id.0[0] ^= 1;
+    let found = load(&mut *open(), &LoadRequest::Events(vec![absent]));
+    assert!(found.events.is_empty() && found.damaged.len() == 1, "what is not kept is told");
+
+    let counter = |value| Record::Counter { name: "generation".to_owned(), value };
+    commit(&mut *open(), &[counter(1), counter(u64::MAX >> 1)]);
+    let slice = load(&mut *open(), &LoadRequest::From { cursor: 0, limit: 1 });
+    assert_eq!(slice.counters.get("generation"), Some(&(u64::MAX >> 1)), "the last number stays");
+}
+
+fn commit(store: &mut dyn EventStore, records: &[Record]) {
+    let done = store.commit(records);
+    assert!(done.is_ok(), "a commit succeeds: {done:?}");
+}
+
+fn load(store: &mut dyn EventStore, request: &LoadRequest) -> crate::store::Slice {
+    match store.load(request) {
+        Ok(slice) => slice,
+        Err(error) => panic!("a load succeeds: {error}"),
+    }
+}

@@ -1,0 +1,83 @@
+//! The store of the simulator and of the tests: what was committed, in a list.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::event::Verified;
+use crate::id::EventId;
+use crate::store::{EventStore, LoadRequest, Record, Slice, StoreError};
+
+/// Keeps a workspace in memory. A clone is a copy of the disk.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryStore {
+    events: Vec<Verified>,
+    known: BTreeSet<EventId>,
+    counters: BTreeMap<String, u64>,
+    /// Commits that still succeed before the disk is full; without end where none.
+    room: Option<u32>,
+}
+
+impl MemoryStore {
+    /// From here on only `commits` commits succeed.
+    pub fn full_after(&mut self, commits: u32) {
+        self.room = Some(commits);
+    }
+
+    /// The disk has room again.
+    pub fn make_room(&mut self) {
+        self.room = None;
+    }
+
+    /// How many events are kept.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Is nothing kept?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+}
+
+impl EventStore for MemoryStore {
+    fn commit(&mut self, records: &[Record]) -> Result<(), StoreError> {
+        if let Some(room) = &mut self.room {
+            *room = room.checked_sub(1).ok_or(StoreError::Full)?;
+        }
+        for record in records {
+            match record {
+                Record::Event(event) => {
+                    if self.known.insert(event.id()) {
+                        self.events.push(event.clone());
+                    }
+                }
+                Record::Counter { name, value } => {
+                    self.counters.insert(name.clone(), *value);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn load(&mut self, request: &LoadRequest) -> Result<Slice, StoreError> {
+        let mut slice = Slice { counters: self.counters.clone(), ..Slice::default() };
+        match request {
+            LoadRequest::From { cursor, limit } => {
+                let from = usize::try_from(*cursor).unwrap_or(usize::MAX).min(self.events.len());
+                let to = from.saturating_add(*limit).min(self.events.len());
+                slice.events = self.events[from..to].to_vec();
+                slice.next = (to < self.events.len()).then_some(to as u64);
+            }
+            LoadRequest::Events(places) => {
+                for place in places {
+                    match self.events.iter().find(|event| event.id() == place.id) {
+                        Some(event) => slice.events.push(event.clone()),
+                        None => slice.damaged.push(format!("event {} is not kept", place.id)),
+                    }
+                }
+            }
+        }
+        Ok(slice)
+    }
+}

@@ -1,0 +1,250 @@
+//! Writing events: which chain is continued, what is named, under which key a body is sealed.
+//!
+//! Every function returns signed events that went into the workspace already; who calls makes them
+//! durable before anything is said about them.
+
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::Rng;
+
+use super::{InsertFault, Workspace};
+use crate::content::{DocumentChange, encode_changes};
+use crate::control::{ControlBody, Genesis, WORKSPACE_FORMAT, Wrap, WrappedKey};
+use crate::epoch::{EpochKey, WriteEpoch, epoch_body, wrap_key};
+use crate::event::{BodyRef, Class, EventFault, Header, Unsigned, Verified};
+use crate::id::{EventId, Incarnation, Lane, WorkspaceId};
+use crate::key::{DeviceKey, RecoveryPublic};
+use crate::limits::{PARENTS_MAX, WRAP_RECIPIENTS_MAX};
+use crate::role::Role;
+use crate::seal::{TooLarge, seal};
+use crate::time::Stamp;
+
+/// Why nothing was written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AuthorFault {
+    /// This device may not.
+    #[error("this device is {} here and may not do that", .0.map_or("no member", Role::name))]
+    Role(Option<Role>),
+    /// Authority refuses it.
+    #[error("{0}")]
+    Refused(crate::authority::Refusal),
+    /// It does not fit one event.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
+    /// Our own event breaks a rule: a fault of this program.
+    #[error("this program made an event that breaks a rule: {0}")]
+    Own(String),
+}
+
+impl From<EventFault> for AuthorFault {
+    fn from(fault: EventFault) -> Self {
+        Self::Own(fault.to_string())
+    }
+}
+
+/// Who writes, and with what.
+pub struct Pen<'a> {
+    /// The device.
+    pub key: &'a DeviceKey,
+    /// The life of its store.
+    pub incarnation: Incarnation,
+    /// The next stamp.
+    pub stamp: &'a mut dyn FnMut() -> Stamp,
+    /// The source of keys.
+    pub rng: &'a mut ChaCha20Rng,
+}
+
+impl Workspace {
+    /// A new workspace: genesis, epoch, its wraps to the recovery key and the founder.
+    /// `SPEC: CTL-2, KEY-6`
+    pub fn found(
+        pen: &mut Pen<'_>,
+        recovery: RecoveryPublic,
+    ) -> Result<(Self, Vec<Verified>), AuthorFault> {
+        let mut nonce = [0; 16];
+        pen.rng.fill_bytes(&mut nonce);
+        let sealing = pen.key.sealing_statement();
+        let genesis = Genesis { format: WORKSPACE_FORMAT, nonce, sealing, recovery };
+        let body = ControlBody::Genesis(genesis).encode();
+        let header = Header {
+            workspace: WorkspaceId::UNBORN,
+            lane: Lane::Control,
+            author: pen.key.device(),
+            incarnation: pen.incarnation,
+            seq: 0,
+            prev: None,
+            parents: Vec::new(),
+            heard: Vec::new(),
+            stamp: (pen.stamp)(),
+            class: Class::Plain,
+            epoch: None,
+            body: Some(BodyRef::of(&body)),
+        };
+        let genesis = Unsigned { header, body: Some(body) }.sign(pen.key)?;
+        let mut workspace = Self::new(WorkspaceId(genesis.id().0));
+        workspace.take(&genesis, pen.key)?;
+        let mut events = vec![genesis];
+        events.extend(workspace.write_epoch(pen)?);
+        Ok((workspace, events))
+    }
+
+    /// A content event of changes. Makes an epoch before it where none is fit, and joins heads
+    /// where there are too many. `SPEC: KEY-7, EVT-11`
+    pub fn write_change(
+        &mut self,
+        pen: &mut Pen<'_>,
+        changes: Vec<DocumentChange>,
+    ) -> Result<Vec<Verified>, AuthorFault> {
+        let role = self.control.role(&pen.key.device(), &self.control.all());
+        if role < Some(Role::Member) {
+            return Err(AuthorFault::Role(role));
+        }
+        let mut events = Vec::new();
+        let (epoch, key) = match self.ring.write_epoch(&self.control) {
+            WriteEpoch::Use(epoch, key) => (epoch, key),
+            WriteEpoch::Make => {
+                events.extend(self.write_epoch(pen)?);
+                match self.ring.write_epoch(&self.control) {
+                    WriteEpoch::Use(epoch, key) => (epoch, key),
+                    WriteEpoch::Make => {
+                        return Err(AuthorFault::Own("its epoch is not fit to write".to_owned()));
+                    }
+                }
+            }
+        };
+        self.settle();
+        self.join_heads(pen, Lane::Control, &mut events)?;
+        self.join_heads(pen, Lane::Content, &mut events)?;
+        let header = Header {
+            class: Class::Sealed,
+            epoch: Some(epoch),
+            ..self.draft(pen, Lane::Content, None)
+        };
+        let body = seal(&key, &header, &encode_changes(changes))?;
+        let header = Header { body: Some(BodyRef::of(&body)), ..header };
+        events.push(self.sign(pen, header, Some(body))?);
+        Ok(events)
+    }
+
+    /// An epoch with the keys that it carries, and its wraps to all who may read, the recovery key
+    /// first. `SPEC: KEY-4, KEY-6`
+    pub(super) fn write_epoch(&mut self, pen: &mut Pen<'_>) -> Result<Vec<Verified>, AuthorFault> {
+        let mut bytes = [0; 32];
+        pen.rng.fill_bytes(&mut bytes);
+        let key = EpochKey::from_bytes(bytes);
+        let body = ControlBody::Epoch(epoch_body(&key, &self.ring.newest()));
+        let epoch = self.write_control(pen, &body)?;
+        self.ring.learn(epoch.id(), key.clone());
+        let mut events = vec![epoch];
+        let keys = self.wrap_for_all(pen, &events[0].id(), &key);
+        for keys in keys.chunks(WRAP_RECIPIENTS_MAX) {
+            let mut keys = keys.to_vec();
+            keys.sort_by_key(|key| key.recipient);
+            let wrap = ControlBody::Wrap(Wrap { epoch: events[0].id(), keys });
+            events.push(self.write_control(pen, &wrap)?);
+        }
+        Ok(events)
+    }
+
+    fn wrap_for_all(&self, pen: &mut Pen<'_>, epoch: &EventId, key: &EpochKey) -> Vec<WrappedKey> {
+        let members = self.control.members(&self.control.all());
+        let readers = members.into_iter().filter(|(_, role)| role.reads());
+        let devices = readers.filter_map(|(device, _)| Some((device, *self.sealing.get(&device)?)));
+        let recovery = self.recovery.map(|recovery| (recovery.signing, recovery.sealing));
+        recovery
+            .into_iter()
+            .chain(devices)
+            .filter_map(|(recipient, to)| wrap_key(&self.id, epoch, key, &recipient, &to, pen.rng))
+            .collect()
+    }
+
+    /// A control event with this body.
+    pub(super) fn write_control(
+        &mut self,
+        pen: &mut Pen<'_>,
+        body: &ControlBody,
+    ) -> Result<Verified, AuthorFault> {
+        let body = body.encode();
+        let header = self.draft(pen, Lane::Control, Some(BodyRef::of(&body)));
+        self.sign(pen, header, Some(body))
+    }
+
+    /// A control event without a body: its parents are what it says, a device's voice that it has
+    /// heard them. `SPEC: CTL-7`
+    pub fn write_join(&mut self, pen: &mut Pen<'_>) -> Result<Verified, AuthorFault> {
+        let header = self.draft(pen, Lane::Control, None);
+        self.sign(pen, header, None)
+    }
+
+    /// Joins the heads of a lane by events without a body until what is left fits one header.
+    fn join_heads(
+        &mut self,
+        pen: &mut Pen<'_>,
+        lane: Lane,
+        events: &mut Vec<Verified>,
+    ) -> Result<(), AuthorFault> {
+        while self.heads(lane).len() > PARENTS_MAX {
+            let header = self.draft(pen, lane, None);
+            events.push(self.sign(pen, header, None)?);
+            self.settle();
+        }
+        Ok(())
+    }
+
+    fn heads(&self, lane: Lane) -> Vec<EventId> {
+        match lane {
+            Lane::Control => self.control.heads(&self.control.all()),
+            Lane::Content => self.content.admitted_heads(),
+        }
+    }
+
+    /// The header of the next own event of a lane, with as many heads as fit.
+    pub(super) fn draft(&self, pen: &mut Pen<'_>, lane: Lane, body: Option<BodyRef>) -> Header {
+        let author = pen.key.device();
+        let prev = self.own_tip(&author, &pen.incarnation, lane);
+        let seq =
+            prev.and_then(|prev| self.events.get(&prev)).map_or(0, |known| known.header.seq + 1);
+        let mut parents = self.heads(lane);
+        parents.retain(|head| Some(*head) != prev);
+        parents.truncate(PARENTS_MAX);
+        let mut heard = match lane {
+            Lane::Control => Vec::new(),
+            Lane::Content => self.heads(Lane::Control),
+        };
+        heard.truncate(PARENTS_MAX);
+        Header {
+            workspace: self.id,
+            lane,
+            author,
+            incarnation: pen.incarnation,
+            seq,
+            prev,
+            parents,
+            heard,
+            stamp: (pen.stamp)(),
+            class: Class::Plain,
+            epoch: None,
+            body,
+        }
+    }
+
+    pub(super) fn sign(
+        &mut self,
+        pen: &Pen<'_>,
+        header: Header,
+        body: Option<Vec<u8>>,
+    ) -> Result<Verified, AuthorFault> {
+        let event = Unsigned { header, body }.sign(pen.key)?;
+        self.take(&event, pen.key)?;
+        Ok(event)
+    }
+
+    /// Our own event passes the same door as everybody's.
+    fn take(&mut self, event: &Verified, key: &DeviceKey) -> Result<(), AuthorFault> {
+        self.insert(event, key).map(drop).map_err(|fault| match fault {
+            InsertFault::Missing(id) => {
+                AuthorFault::Own(format!("it names {id}, which is not here"))
+            }
+            InsertFault::Refused(refusal) => AuthorFault::Own(refusal.to_string()),
+        })
+    }
+}

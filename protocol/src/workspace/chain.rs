@@ -1,0 +1,59 @@
+//! Chains: the tip of each, and where one forked.
+//!
+//! Two different events of one chain and seq are a fork. Both are kept: what they write, the
+//! device could have written anyway; the pair is the proof (SPEC: EVT-10).
+
+use std::collections::BTreeMap;
+
+use crate::event::Header;
+use crate::id::{ChainId, DeviceId, EventId, Incarnation, Lane};
+
+/// Two events of one chain and seq.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForkProof {
+    /// Which chain.
+    pub chain: ChainId,
+    /// Which place in it.
+    pub seq: u64,
+    /// What stands there, sorted.
+    pub events: Vec<EventId>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Chains {
+    places: BTreeMap<ChainId, BTreeMap<u64, Vec<EventId>>>,
+    forked: BTreeMap<ChainId, u64>,
+}
+
+impl Chains {
+    pub(super) fn add(&mut self, id: EventId, header: &Header) {
+        let place = self.places.entry(header.chain()).or_default().entry(header.seq).or_default();
+        if let Err(at) = place.binary_search(&id) {
+            place.insert(at, id);
+        }
+        if place.len() > 1 {
+            let first = self.forked.entry(header.chain()).or_insert(header.seq);
+            *first = header.seq.min(*first);
+        }
+    }
+
+    /// The last event of a chain; of a forked one the lowest id at its greatest seq.
+    pub(super) fn tip(
+        &self,
+        author: &DeviceId,
+        incarnation: &Incarnation,
+        lane: Lane,
+    ) -> Option<EventId> {
+        let chain = ChainId { author: *author, incarnation: *incarnation, lane };
+        self.places.get(&chain)?.last_key_value()?.1.first().copied()
+    }
+
+    /// The first fork of each forked chain.
+    pub(super) fn forks(&self) -> Vec<ForkProof> {
+        let proof = |(chain, seq): (&ChainId, &u64)| {
+            let events = self.places.get(chain)?.get(seq)?.clone();
+            Some(ForkProof { chain: *chain, seq: *seq, events })
+        };
+        self.forked.iter().filter_map(proof).collect()
+    }
+}

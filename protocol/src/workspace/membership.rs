@@ -1,0 +1,109 @@
+//! Writing who may do what: grants with the keys that they bring, revocations with the epoch that
+//! they end.
+
+use super::{AuthorFault, Pen, Workspace};
+use crate::authority::ControlFact;
+use crate::control::{ControlBody, Grant, Revoke, Wrap};
+use crate::epoch::wrap_key;
+use crate::event::Verified;
+use crate::id::{DeviceId, EventId};
+use crate::key::{SealingKey, SealingStatement};
+use crate::limits::CUTS_MAX;
+use crate::role::Role;
+
+/// A role for a device.
+#[derive(Debug, Clone)]
+pub struct NewMember {
+    /// Whom.
+    pub device: DeviceId,
+    /// Its sealing key, signed by it.
+    pub sealing: SealingStatement,
+    /// As what.
+    pub role: Role,
+    /// The rule of the policy that allowed it.
+    pub rule: String,
+}
+
+impl Workspace {
+    /// Grants a role, and wraps every epoch that none supersedes to a device that may read.
+    /// `SPEC: CTL-3, KEY-6`
+    pub fn write_grant(
+        &mut self,
+        pen: &mut Pen<'_>,
+        member: NewMember,
+    ) -> Result<Vec<Verified>, AuthorFault> {
+        let NewMember { device, sealing, role, rule } = member;
+        self.check_may(pen, &ControlFact::Grant { device, role })?;
+        let grant = Grant { device, sealing, role, tier: 0, capabilities: Vec::new(), rule };
+        let mut events = vec![self.write_control(pen, &ControlBody::Grant(grant))?];
+        if role.reads() {
+            for epoch in self.current_epochs() {
+                events.extend(self.write_wrap(pen, epoch, &device, &sealing.key)?);
+            }
+        }
+        Ok(events)
+    }
+
+    /// Revokes a device within what is admitted of its content, and starts a new epoch.
+    /// `SPEC: CTL-4, KEY-7`
+    pub fn write_revoke(
+        &mut self,
+        pen: &mut Pen<'_>,
+        target: DeviceId,
+        reason: &str,
+    ) -> Result<Vec<Verified>, AuthorFault> {
+        self.settle();
+        let mut cut = self.content.admitted_tips_of(&target);
+        cut.sort();
+        // More branches than a cut names fall out, and can be brought back one by one.
+        cut.truncate(CUTS_MAX);
+        self.check_may(pen, &ControlFact::Revoke { target, cut: cut.clone() })?;
+        let revoke = Revoke { target, cut, reason: reason.to_owned() };
+        let mut events = vec![self.write_control(pen, &ControlBody::Revoke(revoke))?];
+        let own = self.control.role(&pen.key.device(), &self.control.all());
+        if own.is_some_and(Role::writes_content) {
+            events.extend(self.write_epoch(pen)?);
+        }
+        Ok(events)
+    }
+
+    fn check_may(&self, pen: &Pen<'_>, fact: &ControlFact) -> Result<(), AuthorFault> {
+        let author = pen.key.device();
+        let heads = self.control.heads(&self.control.all());
+        self.control.judge(author, fact, &heads).map_err(|refusal| match refusal {
+            crate::authority::Refusal::RankTooLow | crate::authority::Refusal::NotMember => {
+                AuthorFault::Role(self.control.role(&author, &self.control.all()))
+            }
+            refusal => AuthorFault::Refused(refusal),
+        })
+    }
+
+    /// The epochs in effect that no later one supersedes.
+    fn current_epochs(&self) -> Vec<EventId> {
+        let all = self.control.all();
+        let epochs: Vec<_> = all
+            .iter()
+            .filter(|no| matches!(self.control.fact(*no), ControlFact::Epoch))
+            .filter(|no| self.control.in_effect(*no, &all))
+            .collect();
+        let superseded =
+            |no| epochs.iter().any(|other| *other != no && self.control.heard(*other, no));
+        epochs.iter().filter(|no| !superseded(**no)).map(|no| self.control.id(*no)).collect()
+    }
+
+    fn write_wrap(
+        &mut self,
+        pen: &mut Pen<'_>,
+        epoch: EventId,
+        device: &DeviceId,
+        to: &SealingKey,
+    ) -> Result<Option<Verified>, AuthorFault> {
+        // Whose key is not held here is wrapped by somebody who holds it.
+        let Some(key) = self.ring.key(&epoch).cloned() else { return Ok(None) };
+        let Some(key) = wrap_key(&self.id, &epoch, &key, device, to, pen.rng) else {
+            return Ok(None);
+        };
+        let wrap = ControlBody::Wrap(Wrap { epoch, keys: vec![key] });
+        self.write_control(pen, &wrap).map(Some)
+    }
+}

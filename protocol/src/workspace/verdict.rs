@@ -1,0 +1,78 @@
+//! What became of an event, as `kern log` shows it.
+
+use serde::{Deserialize, Serialize};
+
+use super::Workspace;
+use crate::content::kind;
+use crate::effect::Effect;
+use crate::id::{EventId, Lane};
+
+/// What became of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It counts.
+    Admitted,
+    /// Kept apart: its author was revoked, and nobody built on it in good faith.
+    Quarantined,
+    /// Kept and forwarded, without effect.
+    Void,
+}
+
+impl Workspace {
+    /// What became of an event, and why where it does not count.
+    #[must_use]
+    pub fn verdict(&self, id: &EventId) -> Option<(Verdict, Option<String>)> {
+        let known = self.events.get(id)?;
+        match known.header.lane {
+            Lane::Control => {
+                let in_effect =
+                    self.control.in_effect(self.control.number(id)?, &self.control.all());
+                if in_effect {
+                    return Some((Verdict::Admitted, None));
+                }
+                let reason = match known.control {
+                    Some("revoke") => "outweighed: another revocation overrides it",
+                    _ => "without effect: its author was revoked and this was not heard before",
+                };
+                Some((Verdict::Void, Some(reason.to_owned())))
+            }
+            Lane::Content => {
+                let no = self.content.number(id)?;
+                if !self.content.is_admitted(no) {
+                    let reason =
+                        "its author had no right to write it, and nothing admitted builds on it";
+                    return Some((Verdict::Quarantined, Some(reason.to_owned())));
+                }
+                Some(match self.effects.of(no) {
+                    Effect::Void(reason) => {
+                        (Verdict::Void, Some(format!("{}: {}", reason.code, reason.text)))
+                    }
+                    Effect::Unread => {
+                        (Verdict::Admitted, Some("its body cannot be read here yet".to_owned()))
+                    }
+                    Effect::Unknown(_) => {
+                        (Verdict::Admitted, Some("its kind is unknown here: upgrade".to_owned()))
+                    }
+                    Effect::Empty | Effect::Change(_) => (Verdict::Admitted, None),
+                })
+            }
+        }
+    }
+
+    /// The name of an event's kind.
+    #[must_use]
+    pub fn kind(&self, id: &EventId) -> Option<String> {
+        let known = self.events.get(id)?;
+        if let Some(name) = known.control {
+            return Some(name.to_owned());
+        }
+        let no = self.content.number(id)?;
+        Some(match self.effects.of(no) {
+            Effect::Empty => "join".to_owned(),
+            Effect::Change(_) => kind::name(kind::CHANGE),
+            Effect::Unknown(number) => kind::name(*number),
+            Effect::Void(_) | Effect::Unread => "sealed".to_owned(),
+        })
+    }
+}

@@ -1,0 +1,98 @@
+//! What the rules cost in stack: nothing here recurses over a history.
+
+use kernelos_protocol::authority::{ContentLane, ControlFact, ControlLane};
+use kernelos_protocol::id::{DeviceId, EventId};
+use kernelos_protocol::role::Role;
+
+fn event(lane: u8, n: u32) -> EventId {
+    let mut id = [lane; 32];
+    id[..4].copy_from_slice(&n.to_be_bytes());
+    EventId(id)
+}
+
+fn device(n: u32) -> DeviceId {
+    let mut id = [0; 32];
+    id[..4].copy_from_slice(&n.to_be_bytes());
+    DeviceId(id)
+}
+
+/// Two owners and twenty roles at most; grants, the joins that answer, a revocation now and then.
+fn boring(events: u32) -> ControlLane {
+    let mut lane = ControlLane::new();
+    lane.add(event(0, 0), device(0), ControlFact::Genesis, &[]).expect("valid");
+    let second = ControlFact::Grant { device: device(1), role: Role::Owner };
+    lane.add(event(0, 1), device(0), second, &[event(0, 0)]).expect("valid");
+    let mut granted = 1;
+    for n in 2..events {
+        let (by, fact) = match n % 4 {
+            0 if n % 40 == 0 => {
+                let target = device(granted);
+                (device(0), ControlFact::Revoke { target, cut: vec![event(1, n)] })
+            }
+            0 => {
+                granted += 1;
+                (device(1), ControlFact::Grant { device: device(granted), role: Role::Member })
+            }
+            who => (device((who - 1) % granted.max(1)), ControlFact::Join),
+        };
+        lane.add(event(0, n), by, fact, &[event(0, n - 1)]).expect("valid");
+    }
+    lane
+}
+
+/// As many revocations as grants, half of them concurrent and against each other.
+fn disputed(events: u32) -> ControlLane {
+    let mut lane = ControlLane::new();
+    lane.add(event(0, 0), device(0), ControlFact::Genesis, &[]).expect("valid");
+    let owners = events / 2;
+    for n in 1..owners {
+        let fact = ControlFact::Grant { device: device(n), role: Role::Owner };
+        lane.add(event(0, n), device(0), fact, &[event(0, n - 1)]).expect("valid");
+    }
+    for n in owners..events {
+        let by = n - owners;
+        let fact = ControlFact::Revoke { target: device((by + 1) % owners), cut: Vec::new() };
+        lane.add(event(0, n), device(by), fact, &[event(0, owners - 1)]).expect("valid");
+    }
+    lane
+}
+
+/// Two keys of a thief that revoke each other again and again, to make disputes by the square.
+fn fight(events: u32) -> ControlLane {
+    let mut lane = ControlLane::new();
+    lane.add(event(0, 0), device(0), ControlFact::Genesis, &[]).expect("valid");
+    let members = 12;
+    for n in 1..members {
+        let fact = ControlFact::Grant { device: device(n), role: Role::Owner };
+        lane.add(event(0, n), device(0), fact, &[event(0, n - 1)]).expect("valid");
+    }
+    for n in members..events {
+        let (by, target) = (device(1 + n % 2), device(2 - n % 2));
+        // Each forks its chain: in the past of a second one the other would be no member.
+        let before = event(0, members - 1);
+        let fact = ControlFact::Revoke { target, cut: Vec::new() };
+        lane.add(event(0, n), by, fact, &[before]).expect("valid");
+    }
+    lane
+}
+
+// SPEC: AUTH-19
+#[test]
+fn long_histories_need_no_deep_stack() {
+    let judge = || {
+        for lane in [boring(400), disputed(200), fight(200)] {
+            assert!(lane.counting(&lane.all()).len() <= lane.revocations().len());
+        }
+        let control = boring(40);
+        let heard = control.heads(&control.all());
+        let mut content = ContentLane::new();
+        for e in 0..3000 {
+            let prev = (e > 0).then(|| event(1, e - 1));
+            content.add(&control, event(1, e), device(0), prev, &[], &heard).expect("in order");
+        }
+        assert_eq!(content.control_changed(&control).admitted.len(), 3000);
+        assert_eq!(content.admitted_tips_of(&device(0)), [event(1, 2999)]);
+    };
+    let thread = std::thread::Builder::new().stack_size(128 * 1024).spawn(judge);
+    thread.expect("a thread").join().expect("its stack is enough");
+}

@@ -1,0 +1,58 @@
+//! Production against the port, over random histories.
+
+use super::adapter::{Shape, compare};
+use super::model::{Mask, bits, has};
+use super::world::{World, Worlds, late_attack};
+
+fn check(w: &World) {
+    let (h, refused) = w.h.cleaned();
+    // A thief may know an event without its past; a replica never does.
+    let closed = |known| bits(known & !refused).fold(0, |all, e| all | h.with_past(e));
+    let mut among: Vec<Mask> = w.knows.iter().copied().map(closed).collect();
+    among.sort_unstable();
+    among.dedup();
+    compare(&h, refused, Shape::Flat, &among);
+    compare(&h, refused, Shape::Dense, &[]);
+    compare(&h.chained(), refused, Shape::Chained, &among);
+}
+
+#[test]
+fn random_histories_are_judged_as_the_model_does() {
+    for seed in 0..800 {
+        check(&World::new(seed, 5, None, Worlds::Plain).run(26));
+    }
+}
+
+#[test]
+fn histories_with_all_roles_are_judged_as_the_model_does() {
+    for seed in 0..800 {
+        check(&World::new(seed, 6, None, Worlds::Wide).run(34));
+    }
+}
+
+#[test]
+fn messy_histories_are_judged_as_the_model_does() {
+    for seed in 0..1200 {
+        check(&World::new(seed, 4, None, Worlds::Messy).run(40));
+    }
+}
+
+#[test]
+fn late_attack_brings_no_revoked_device_back() {
+    let mut attacks = 0;
+    for (w, puppets, heard) in (0..800).filter_map(late_attack) {
+        attacks += 1;
+        let (h, refused) = w.h.cleaned();
+        for h in [&w.h, &h] {
+            let everything = h.everything() & !refused;
+            for &p in &puppets {
+                assert_eq!(h.rank(p, everything), None, "{p} came back");
+            }
+            // What was written after all had heard is in nobody's view but the attackers'.
+            let late = h.admitted(everything) & !heard;
+            assert!((0..h.events.len()).all(|e| !has(late, e)), "late content stays out");
+        }
+        check(&w);
+    }
+    assert!(attacks > 100, "{attacks} attacks are enough to say something");
+}

@@ -1,0 +1,310 @@
+//! Random histories. Honest devices know what they have, build on what they admit, and answer news
+//! with a join; rogues build on any closed part of what they know, fork, backdate, cut anything.
+
+use kernelos_protocol::role::Role;
+
+use super::model::{Device, Event, History, Kind, Mask, bit, bits, has};
+
+/// splitmix64.
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ z >> 31
+    }
+
+    pub(crate) fn below(&mut self, n: usize) -> usize {
+        (self.next() % n as u64) as usize
+    }
+
+    /// True in so many of a hundred.
+    pub(crate) fn chance(&mut self, percent: usize) -> bool {
+        self.below(100) < percent
+    }
+
+    pub(crate) fn pick<T: Clone>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len())].clone()
+    }
+
+    pub(crate) fn sample<T: Clone>(&mut self, from: &[T], n: usize) -> Vec<T> {
+        let mut rest = from.to_vec();
+        (0..n.min(rest.len())).map(|_| rest.swap_remove(self.below(rest.len()))).collect()
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) dice: Dice,
+    pub(crate) h: History,
+    pub(crate) devices: Vec<Device>,
+    pub(crate) knows: Vec<Mask>,
+    rogues: Vec<Device>,
+    worlds: Worlds,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Worlds {
+    /// As the original makes them.
+    Plain,
+    /// With roles below member, epochs and wraps, too.
+    Wide,
+    /// Everybody writes content on top of anything that it knows, much of it revoked.
+    Messy,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, count: u8, rogues: Option<usize>, worlds: Worlds) -> Self {
+        let mut dice = Dice::new(seed);
+        let devices: Vec<Device> = (0..count).collect();
+        let rogues = rogues.unwrap_or_else(|| dice.pick(&[0, 1, 1, 2]));
+        let rogues = dice.sample(&devices, rogues);
+        let knows = vec![1; devices.len()];
+        let mut w = Self { dice, h: History::default(), devices, knows, rogues, worlds };
+        w.h.add(Event {
+            by: 0,
+            kind: Kind::Genesis,
+            target: 0,
+            rank: Role::Owner,
+            cut: 0,
+            past: 0,
+        });
+        for device in 1..count {
+            let mut roles = vec![Role::Owner, Role::Owner, Role::Admin, Role::Member];
+            if worlds == Worlds::Wide {
+                roles.extend([Role::Runner, Role::Observer, Role::Store]);
+            }
+            let rank = w.dice.pick(&roles);
+            w.put(0, w.knows[0], Kind::Grant, device, rank, 0);
+        }
+        for device in 0..count {
+            w.knows[device as usize] |= w.knows[0];
+            w.listen(device);
+        }
+        w
+    }
+
+    pub(crate) fn put(
+        &mut self,
+        by: Device,
+        past: Mask,
+        kind: Kind,
+        target: Device,
+        rank: Role,
+        cut: Mask,
+    ) -> usize {
+        let past = if kind == Kind::Change { past } else { past & self.h.control };
+        let e = self.h.add(Event { by, kind, target, rank, cut, past });
+        self.knows[by as usize] |= bit(e);
+        e
+    }
+
+    pub(crate) fn cut(&self, target: Device, among: Mask) -> Mask {
+        self.h.own(target, self.h.admitted(among))
+    }
+
+    /// A join for news that the device's own control events have not heard: a revocation, and a
+    /// grant for those who may revoke.
+    pub(crate) fn listen(&mut self, device: Device) {
+        let known = self.knows[device as usize];
+        let mine = self.h.rank(device, known);
+        let h = &self.h;
+        let voiced = bits(h.own(device, known & h.control)).fold(0, |v, e| v | h.with_past(e));
+        let news = bits(known & h.control).any(|e| {
+            let kind = h.events[e].kind;
+            let told = kind == Kind::Revoke || kind == Kind::Grant && mine >= Some(Role::Admin);
+            told && !has(voiced, e)
+        });
+        if news && mine.is_some() {
+            self.put(device, known, Kind::Join, 0, Role::Store, 0);
+        }
+    }
+
+    fn other(&mut self, device: Device) -> Device {
+        let others: Vec<Device> = self.devices.iter().copied().filter(|&d| d != device).collect();
+        self.dice.pick(&others)
+    }
+
+    fn ranks(&self) -> Vec<Role> {
+        let mut ranks = vec![Role::Member, Role::Admin, Role::Owner];
+        if self.worlds == Worlds::Wide {
+            ranks.extend([Role::Store, Role::Observer, Role::Runner]);
+        }
+        ranks
+    }
+
+    fn honest(&mut self, device: Device) {
+        let past = self.knows[device as usize];
+        let Some(mine) = self.h.rank(device, past) else {
+            return;
+        };
+        let pick = self.dice.below(100);
+        if pick < 60 {
+            if mine < Role::Runner && !self.dice.chance(20) {
+                return;
+            }
+            let h = &self.h;
+            let closed = bits(h.admitted(past)).fold(past & h.control, |c, e| c | h.with_past(e));
+            self.put(device, closed, Kind::Change, 0, Role::Store, 0);
+        } else if self.worlds == Worlds::Wide && pick < 66 {
+            let kind = self.dice.pick(&[Kind::Epoch, Kind::Wrap]);
+            self.put(device, past, kind, 0, Role::Store, 0);
+        } else if mine >= Role::Admin && pick < 85 {
+            let target = self.other(device);
+            let cut = self.cut(target, past);
+            self.put(device, past, Kind::Revoke, target, Role::Store, cut);
+        } else if mine >= Role::Admin {
+            let ranks = if mine == Role::Admin { vec![Role::Member] } else { self.ranks() };
+            let (target, rank) = (self.other(device), self.dice.pick(&ranks));
+            self.put(device, past, Kind::Grant, target, rank, 0);
+        }
+    }
+
+    pub(crate) fn rogue(&mut self, device: Device) {
+        let mine = self.knows[device as usize];
+        let known: Vec<usize> = bits(mine).collect();
+        let n = self.dice.pick(&[1, 2, 3]);
+        let mut from = self.dice.sample(&known, n);
+        from.extend(self.h.grants_of(device, mine).first());
+        let last = bits(self.h.own(device, mine)).next_back();
+        if self.dice.chance(50) {
+            from.extend(last);
+        }
+        let past = from.into_iter().fold(0, |past, e| past | self.h.with_past(e));
+        let kind = match self.dice.below(100) {
+            0..35 => Kind::Change,
+            35..70 => Kind::Revoke,
+            70..90 => Kind::Grant,
+            _ if self.worlds == Worlds::Wide => {
+                self.dice.pick(&[Kind::Join, Kind::Epoch, Kind::Wrap])
+            }
+            _ => Kind::Join,
+        };
+        let mut target = self.other(device);
+        if self.worlds == Worlds::Wide && kind == Kind::Revoke && self.dice.chance(10) {
+            target = device;
+        }
+        let cuts = kind == Kind::Revoke && self.dice.chance(70);
+        let cut = if cuts { self.h.own(target, past) } else { 0 };
+        let ranks = self.ranks();
+        let rank = self.dice.pick(&ranks);
+        self.put(device, past, kind, target, rank, cut);
+    }
+
+    /// Content on some content and some control events that the device knows.
+    fn scatter(&mut self, device: Device) {
+        let mine = self.knows[device as usize];
+        let mut from = Vec::new();
+        for lane in [mine & !self.h.control, mine & self.h.control] {
+            let recent: Vec<usize> = bits(lane).rev().take(9).collect();
+            let n = self.dice.pick(&[0, 1, 1, 2]);
+            from.extend(self.dice.sample(&recent, n));
+        }
+        from.extend(self.h.grants_of(device, mine).first());
+        let past = from.into_iter().fold(0, |past, e| past | self.h.with_past(e));
+        self.put(device, past, Kind::Change, 0, Role::Store, 0);
+    }
+
+    pub(crate) fn run(mut self, steps: usize) -> Self {
+        for _ in 0..steps {
+            let devices = self.devices.clone();
+            let (device, dice) = (self.dice.pick(&devices), self.dice.below(100));
+            let rogue = self.rogues.contains(&device);
+            if dice < 30 {
+                let from = self.dice.pick(&devices);
+                self.knows[device as usize] |= self.knows[from as usize];
+                if self.dice.chance(70) && !rogue {
+                    self.listen(device);
+                }
+            } else if self.worlds == Worlds::Messy && dice < 70 {
+                self.scatter(device);
+            } else if rogue && dice < 75 {
+                self.rogue(device);
+            } else {
+                self.honest(device);
+            }
+        }
+        self
+    }
+}
+
+/// Honest devices, one revocation that all have heard, then the revoked device writes what it
+/// likes. Gives the world, the thief, and what had been heard before the attack; none if there
+/// was an older dispute or only one owner.
+pub(crate) fn late_attack(seed: u64) -> Option<(World, Vec<Device>, Mask)> {
+    let mut w = World::new(seed, 3 + (seed % 3) as u8, Some(0), Worlds::Plain);
+    let steps = w.dice.pick(&[4, 8, 12]);
+    w = w.run(steps);
+    if w.h.events.iter().any(|e| e.kind == Kind::Revoke) {
+        return None;
+    }
+    hear_all(&mut w);
+    let everything = w.h.everything();
+    let is_owner = |d: &Device| w.h.rank(*d, everything) == Some(Role::Owner);
+    let owners: Vec<Device> = w.devices.iter().copied().filter(is_owner).collect();
+    let &[thief, revoker] = w.dice.sample(&owners, 2).as_slice() else {
+        return None;
+    };
+    let stale = bits(w.h.own(thief, everything)).next_back().map_or(0, |e| w.h.with_past(e));
+    let mut before = if w.dice.chance(50) { stale } else { w.knows[thief as usize] };
+    if w.dice.chance(30) {
+        // The revoker lost a control event that only the thief has.
+        let lost = w.put(revoker, everything, Kind::Join, 0, Role::Store, 0);
+        before |= bit(lost);
+    }
+    let cut = w.cut(thief, everything);
+    let r = w.put(revoker, everything, Kind::Revoke, thief, Role::Store, cut);
+    let known = everything | bit(r);
+    for d in w.devices.clone().into_iter().filter(|&d| d != thief) {
+        w.knows[d as usize] = known;
+        w.listen(d);
+    }
+    let heard = w.h.everything();
+    w.knows[thief as usize] = if w.dice.chance(70) { heard } else { before };
+    let puppets = attack(&mut w, thief);
+    Some((w, puppets, heard))
+}
+
+fn hear_all(w: &mut World) {
+    let everything = w.h.everything();
+    for d in w.devices.clone() {
+        w.knows[d as usize] = everything;
+        w.listen(d);
+    }
+}
+
+/// Gives the thief and the keys that it grants and lets write.
+fn attack(w: &mut World, thief: Device) -> Vec<Device> {
+    let others: Vec<Device> = w.devices.iter().copied().filter(|&d| d != thief).collect();
+    let first = w.devices.len() as u8;
+    let more = w.dice.pick(&[0u8, 1, 2]);
+    let puppets: Vec<Device> = std::iter::once(thief).chain(first..first + more).collect();
+    w.devices.extend(&puppets[1..]);
+    w.knows.resize(w.devices.len(), 0);
+    for _ in 0..w.dice.pick(&[1, 2, 4, 6, 9]) {
+        let known = w.knows[thief as usize];
+        for &p in &puppets[1..] {
+            w.knows[p as usize] = known;
+        }
+        let actor = w.dice.pick(&puppets);
+        let tip = bits(w.h.own(thief, known & w.h.control)).next_back();
+        match tip {
+            // Granted from the newest point, it revokes at once.
+            Some(tip) if actor != thief && w.dice.chance(50) => {
+                let past = w.h.with_past(tip);
+                let grant = w.put(thief, past, Kind::Grant, actor, Role::Owner, 0);
+                let (past, target) = (w.h.with_past(grant), w.dice.pick(&others));
+                w.put(actor, past, Kind::Revoke, target, Role::Store, 0);
+            }
+            _ => w.rogue(actor),
+        }
+        w.knows[thief as usize] |= w.knows[actor as usize];
+    }
+    puppets
+}

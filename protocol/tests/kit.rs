@@ -1,0 +1,218 @@
+//! Peers for tests: devices with a workspace each, which hand each other events.
+
+use std::collections::BTreeMap;
+
+use kernelos_protocol::command::Mode;
+use kernelos_protocol::content::DocumentChange;
+use kernelos_protocol::document::{DocumentDone, DocumentTask, Documents, Edit, founding_change};
+use kernelos_protocol::event::Verified;
+use kernelos_protocol::hash;
+use kernelos_protocol::id::{DocumentId, EventId, Incarnation, WorkspaceId};
+use kernelos_protocol::key::{DeviceKey, RecoveryKey};
+use kernelos_protocol::replica::Config;
+use kernelos_protocol::role::Role;
+use kernelos_protocol::time::{Stamp, Time};
+use kernelos_protocol::workspace::{
+    AuthorFault, InsertFault, NewMember, Pen, StateHash, Workspace,
+};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng as _;
+
+/// Noon of some day.
+pub(crate) const NOON: Time = Time { monotonic_ms: 0, wall_us: 1_700_000_000_000_000 };
+
+/// The secret of the device with this number.
+pub(crate) fn secret(number: u8) -> [u8; 32] {
+    std::array::from_fn(|i| i as u8 ^ number.wrapping_mul(37))
+}
+
+/// The recovery key of all tests.
+pub(crate) fn recovery() -> RecoveryKey {
+    RecoveryKey::from_bytes([0xec; 32])
+}
+
+/// What the Replica of the device with this number is told.
+pub(crate) fn config(number: u8, workspace: WorkspaceId) -> Config {
+    Config {
+        secret: secret(number),
+        incarnation: Incarnation([number; 8]),
+        seed: [number; 32],
+        workspace,
+        workspace_name: "home".to_owned(),
+        device_name: format!("device {number}"),
+        mode: Mode::Synced,
+    }
+}
+
+/// A device with all that it knows of a workspace.
+pub(crate) struct Peer {
+    pub(crate) key: DeviceKey,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) workspace: Workspace,
+    pub(crate) documents: Documents,
+    /// Its disk.
+    kept: BTreeMap<EventId, Verified>,
+    rng: ChaCha20Rng,
+    stamp: u64,
+}
+
+impl Peer {
+    /// A device that knows nothing of `workspace` yet.
+    pub(crate) fn new(number: u8, workspace: WorkspaceId) -> Self {
+        Self {
+            key: DeviceKey::from_secret(&secret(number)),
+            incarnation: Incarnation([number; 8]),
+            workspace: Workspace::new(workspace),
+            documents: Documents::default(),
+            kept: BTreeMap::new(),
+            rng: ChaCha20Rng::from_seed([number; 32]),
+            stamp: NOON.wall_us,
+        }
+    }
+
+    /// Device 1 founds a workspace with a document; its events so far.
+    pub(crate) fn founder() -> (Self, Vec<Verified>) {
+        let mut peer = Self::new(1, WorkspaceId::UNBORN);
+        let public = recovery().public();
+        let found = peer.write(|_, pen| Workspace::found(pen, public));
+        let (workspace, mut events) = found.unwrap();
+        peer.workspace = workspace;
+        let actor = hash::actor(&peer.key.device(), &peer.incarnation, &peer.document(), 1);
+        let device = peer.key.device().to_string();
+        let change = founding_change(actor, "home", (&device, "device 1")).unwrap();
+        events.extend(peer.change(None, change).unwrap());
+        (peer, events)
+    }
+
+    /// Writes with this device's key.
+    pub(crate) fn write<T>(&mut self, work: impl FnOnce(&mut Workspace, &mut Pen<'_>) -> T) -> T {
+        let stamp = &mut self.stamp;
+        let mut pen = Pen {
+            key: &self.key,
+            incarnation: self.incarnation,
+            stamp: &mut || {
+                *stamp += 1;
+                Stamp(*stamp)
+            },
+            rng: &mut self.rng,
+        };
+        work(&mut self.workspace, &mut pen)
+    }
+
+    /// Takes events in this order; what waits for others is tried again until nothing moves.
+    pub(crate) fn take(&mut self, events: &[Verified]) {
+        self.kept.extend(events.iter().map(|event| (event.id(), event.clone())));
+        let mut waiting: Vec<_> = events.to_vec();
+        while !waiting.is_empty() {
+            let before = waiting.len();
+            waiting.retain(|event| {
+                matches!(self.workspace.insert(event, &self.key), Err(InsertFault::Missing(_)))
+            });
+            assert!(waiting.len() < before, "these never found what they name: {waiting:?}");
+        }
+    }
+
+    /// The root document.
+    pub(crate) fn document(&self) -> DocumentId {
+        self.workspace.root_document().unwrap()
+    }
+
+    /// Grants `role` to the device with this number.
+    pub(crate) fn grant(&mut self, number: u8, role: Role) -> Vec<Verified> {
+        self.try_grant(number, role).unwrap()
+    }
+
+    pub(crate) fn try_grant(
+        &mut self,
+        number: u8,
+        role: Role,
+    ) -> Result<Vec<Verified>, AuthorFault> {
+        let key = DeviceKey::from_secret(&secret(number));
+        let member = NewMember {
+            device: key.device(),
+            sealing: key.sealing_statement(),
+            role,
+            rule: "a test".to_owned(),
+        };
+        self.write(|workspace, pen| workspace.write_grant(pen, member))
+    }
+
+    /// Revokes the device with this number.
+    pub(crate) fn revoke(&mut self, number: u8) -> Vec<Verified> {
+        let target = DeviceKey::from_secret(&secret(number)).device();
+        self.write(|workspace, pen| workspace.write_revoke(pen, target, "lost")).unwrap()
+    }
+
+    /// An event of one change of the document.
+    pub(crate) fn change(
+        &mut self,
+        document: Option<DocumentId>,
+        change: Vec<u8>,
+    ) -> Result<Vec<Verified>, AuthorFault> {
+        let change = DocumentChange { document, generation: 1, change };
+        let events = self.write(|workspace, pen| workspace.write_change(pen, vec![change]))?;
+        Ok(self.keep(events))
+    }
+
+    /// Sets a value in the document, as an event.
+    pub(crate) fn set(&mut self, path: &str, value: &str) -> Vec<Verified> {
+        self.project();
+        let document = self.document();
+        let actor = hash::actor(&self.key.device(), &self.incarnation, &document, 1);
+        let edit = Edit::Set { set: path.parse().unwrap(), value: value.into() };
+        let task = DocumentTask::Transact { document, actor, edits: vec![edit] };
+        match self.documents.perform(task) {
+            DocumentDone::Transacted(Ok(Some(change))) => {
+                self.change(Some(document), change.chunk).unwrap()
+            }
+            other => panic!("no change was made: {other:?}"),
+        }
+    }
+
+    /// What this device wrote itself is on its disk as well.
+    fn keep(&mut self, events: Vec<Verified>) -> Vec<Verified> {
+        self.kept.extend(events.iter().map(|event| (event.id(), event.clone())));
+        events
+    }
+
+    /// Brings the document up to what is admitted.
+    pub(crate) fn project(&mut self) -> Option<DocumentDone> {
+        self.workspace.settle();
+        let wanted = self.workspace.wanted_places();
+        for place in wanted {
+            self.workspace.body_loaded(&self.kept[&place.id]);
+        }
+        let tasks = self.workspace.document_tasks();
+        tasks.into_iter().map(|task| self.documents.perform(task)).last()
+    }
+
+    /// What is at a path, as JSON text.
+    pub(crate) fn get(&mut self, path: &str) -> String {
+        self.project();
+        let (document, path) = (self.document(), path.parse().unwrap());
+        match self.documents.perform(DocumentTask::Read { document, path }) {
+            DocumentDone::Read(Ok(read)) => read.value.to_string(),
+            DocumentDone::Read(Err(fault)) => fault.to_string(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The state hash with the document's heads.
+    pub(crate) fn state(&mut self) -> StateHash {
+        self.project();
+        let document = self.document();
+        let task = DocumentTask::Apply { document, changes: Vec::new() };
+        let DocumentDone::Holds { heads, .. } = self.documents.perform(task) else {
+            panic!("the document holds nothing");
+        };
+        let heads = heads.unwrap();
+        self.workspace.state_hash([(&document, &heads)].into_iter()).unwrap()
+    }
+
+    /// The verdict on an event, as one word.
+    pub(crate) fn verdict(&mut self, id: &EventId) -> String {
+        self.workspace.settle();
+        let (verdict, _) = self.workspace.verdict(id).unwrap();
+        format!("{verdict:?}").to_lowercase()
+    }
+}

@@ -1,0 +1,19 @@
+//! Facts about the protocol, as one binary.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::cast_possible_truncation,
+    reason = "a test that fails may panic, and its numbers are small"
+)]
+
+mod authority;
+mod bytes;
+mod changes;
+mod effects;
+mod kit;
+mod members;
+mod replica;
+mod sealing;
+mod stores;
+mod vectors;

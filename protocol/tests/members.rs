@@ -1,0 +1,143 @@
+//! Several devices over one workspace: what they write, grant and revoke, in every order.
+
+use kernelos_protocol::event::Verified;
+use kernelos_protocol::role::Role;
+use kernelos_protocol::workspace::AuthorFault;
+
+use crate::kit::Peer;
+
+/// A founder, and device 2 as a member that knows everything.
+fn two() -> (Peer, Peer, Vec<Verified>) {
+    let (mut founder, mut events) = Peer::founder();
+    events.extend(founder.grant(2, Role::Member));
+    let mut member = Peer::new(2, founder.workspace.id());
+    member.take(&events);
+    (founder, member, events)
+}
+
+#[test]
+fn a_member_reads_what_was_written_before_it_came() {
+    // SPEC: KEY-6
+    let (mut founder, _, mut events) = two();
+    events.extend(founder.set("notes/a", "old"));
+    events.extend(founder.grant(3, Role::Observer));
+    let mut reader = Peer::new(3, founder.workspace.id());
+    reader.take(&events);
+    assert_eq!(reader.get("notes/a"), "\"old\"");
+    assert_eq!(reader.state(), founder.state());
+}
+
+#[test]
+fn a_store_holds_everything_and_reads_nothing() {
+    // SPEC: KEY-6, STATE-3
+    let (mut founder, _, mut events) = two();
+    events.extend(founder.set("notes/a", "secret"));
+    events.extend(founder.grant(3, Role::Store));
+    let mut store = Peer::new(3, founder.workspace.id());
+    store.take(&events);
+    assert_eq!(store.workspace.len(), founder.workspace.len());
+    assert!(store.project().is_none(), "nothing could be opened");
+    assert!(store.workspace.has_unread() && store.workspace.state_hash([].into_iter()).is_none());
+    assert_eq!(store.workspace.lanes_hash(), founder.workspace.lanes_hash());
+}
+
+#[test]
+fn two_devices_that_wrote_apart_agree_in_whatever_order_they_hear() {
+    // SPEC: STATE-1
+    let (mut founder, mut member, events) = two();
+    let left = founder.set("notes/a", "left");
+    let right = [member.set("notes/a", "right"), member.set("notes/b", "more")].concat();
+    founder.take(&right);
+    member.take(&left);
+    assert_eq!(founder.state(), member.state());
+
+    let mut all: Vec<_> = [events, left, right].concat();
+    let mut late = Peer::new(2, founder.workspace.id());
+    all.reverse();
+    late.take(&all);
+    assert_eq!(late.state(), founder.state());
+}
+
+#[test]
+fn a_grant_above_its_author_is_refused() {
+    // SPEC: AUTH-4
+    let (_, mut member, _) = two();
+    let refused = member.try_grant(3, Role::Member);
+    assert!(matches!(refused, Err(AuthorFault::Role(Some(Role::Member)))), "{refused:?}");
+}
+
+#[test]
+fn what_a_revoked_device_writes_afterwards_stays_out_in_every_order() {
+    // SPEC: AUTH-14, AUTH-17
+    let (mut founder, mut thief, events) = two();
+    let before = thief.set("notes/a", "good");
+    founder.take(&before);
+    let revocation = founder.revoke(2);
+    let after = [thief.set("notes/b", "evil"), thief.set("notes/c", "more evil")].concat();
+    founder.take(&after);
+    assert_eq!(founder.get("notes/a"), "\"good\"");
+    assert_eq!(founder.get("notes"), "{\"a\":\"good\"}");
+    let last = after.last().unwrap().id();
+    assert_eq!(founder.verdict(&last), "quarantined");
+
+    // An honest third device hears the thief first, and drops what it had shown.
+    let mut third = Peer::new(1, founder.workspace.id());
+    third.take(&[events, before, after].concat());
+    assert_eq!(third.get("notes/b"), "\"evil\"");
+    third.take(&revocation);
+    assert_eq!(third.get("notes"), "{\"a\":\"good\"}");
+    assert_eq!(third.state(), founder.state());
+}
+
+#[test]
+fn what_an_honest_device_built_on_in_good_faith_stays() {
+    // SPEC: AUTH-17
+    let (mut founder, mut lost, mut events) = two();
+    events.extend(founder.grant(3, Role::Member));
+    let mut honest = Peer::new(3, founder.workspace.id());
+    honest.take(&events);
+    lost.take(&events);
+    let revocation = founder.revoke(2);
+    let theirs = lost.set("notes/a", "theirs");
+    honest.take(&theirs);
+    let ours = honest.set("notes/b", "ours");
+    founder.take(&theirs);
+    assert_eq!(founder.get("notes"), "{}");
+    founder.take(&ours);
+    assert_eq!(founder.get("notes"), "{\"a\":\"theirs\",\"b\":\"ours\"}");
+    honest.take(&revocation);
+    assert_eq!(honest.state(), founder.state());
+}
+
+#[test]
+fn a_revocation_starts_an_epoch_that_the_revoked_cannot_open() {
+    // SPEC: KEY-7
+    let (mut founder, mut thief, _) = two();
+    thief.take(&founder.revoke(2));
+    let secret = founder.set("notes/a", "after you left");
+    thief.take(&secret);
+    assert_eq!(thief.get("notes"), "{}");
+    let (_, reason) = thief.workspace.verdict(&secret.last().unwrap().id()).unwrap();
+    assert_eq!(reason.as_deref(), Some("its body cannot be read here yet"));
+}
+
+#[test]
+fn a_device_that_was_revoked_writes_nothing_more() {
+    let (mut founder, mut lost, _) = two();
+    lost.take(&founder.revoke(2));
+    lost.project();
+    let refused = lost.change(None, Vec::new());
+    assert!(matches!(refused, Err(AuthorFault::Role(None))), "{refused:?}");
+}
+
+#[test]
+fn an_observer_has_no_effect_however_it_signs() {
+    // SPEC: AUTH-14
+    let (mut founder, mut events) = Peer::founder();
+    events.extend(founder.grant(2, Role::Observer));
+    let mut observer = Peer::new(2, founder.workspace.id());
+    observer.take(&events);
+    observer.project();
+    let refused = observer.change(None, Vec::new());
+    assert!(matches!(refused, Err(AuthorFault::Role(Some(Role::Observer)))));
+}

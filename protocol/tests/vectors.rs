@@ -1,0 +1,109 @@
+//! The test vectors of SPEC.md: every preimage and byte layout, made from fixed keys.
+//!
+//! SPEC.md holds them between two marks; what this program makes must be equal, line by line.
+
+use std::fmt::Write as _;
+
+use kernelos_protocol::cbor::encode;
+use kernelos_protocol::epoch::{EpochKey, epoch_body, wrap_key};
+use kernelos_protocol::event::{BodyRef, Class, Header, Unsigned};
+use kernelos_protocol::hash;
+use kernelos_protocol::id::{ChangeHash, EventId, Lane, to_hex};
+use kernelos_protocol::key::DeviceKey;
+use kernelos_protocol::seal::seal;
+use kernelos_protocol::time::Stamp;
+use kernelos_protocol::workspace::document_leaf;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng as _;
+
+use crate::kit::{Peer, recovery};
+
+const BEGIN: &str = "<!-- vectors -->\n```text\n";
+const END: &str = "```\n<!-- end of vectors -->";
+
+fn lines() -> String {
+    let mut out = String::new();
+    let mut line = |name: &str, bytes: &[u8]| writeln!(out, "{name} = {}", to_hex(bytes)).unwrap();
+    let secret: [u8; 32] = std::array::from_fn(|i| i as u8);
+    let key = DeviceKey::from_secret(&secret);
+    let statement = key.sealing_statement();
+    line("device.secret", &secret);
+    line("device.id", &key.device().0);
+    line("device.sealing_key", &statement.key.0);
+    line("device.sealing_signature", &statement.signature);
+    line("recovery.key", &[0xec; 32]);
+    line("recovery.signing", &recovery().public().signing.0);
+    line("recovery.sealing", &recovery().public().sealing.0);
+
+    // The founding of a workspace by the device of the tests' number 1.
+    let (mut founder, events) = Peer::founder();
+    for (name, event) in ["genesis", "epoch", "wrap", "change"].into_iter().zip(&events) {
+        line(&format!("{name}.header"), &encode(event.header()));
+        line(&format!("{name}.id"), &event.id().0);
+        line(&format!("{name}.event"), &event.encode());
+    }
+    line("founded.document", &founder.document().0);
+    line("founded.lanes_hash", &founder.workspace.lanes_hash());
+    line("founded.state_hash", &founder.state().0);
+
+    let epoch_key = EpochKey::from_bytes([0x77; 32]);
+    let epoch = EventId([0x44; 32]);
+    line("epoch_key.commitment", &epoch_key.commitment());
+    line("epoch_key.body_key", &epoch_key.body_key());
+    line(
+        "epoch_key.older",
+        &epoch_body(&epoch_key, &[(epoch, EpochKey::from_bytes([0x66; 32]))]).older,
+    );
+    let workspace = founder.workspace.id();
+    let mut rng = ChaCha20Rng::from_seed([9; 32]);
+    let wrapped =
+        wrap_key(&workspace, &epoch, &epoch_key, &key.device(), &statement.key, &mut rng).unwrap();
+    line("wrapped.encapsulated", &wrapped.encapsulated);
+    line("wrapped.sealed", &wrapped.sealed);
+
+    let header = Header {
+        workspace,
+        lane: Lane::Content,
+        author: key.device(),
+        incarnation: founder.incarnation,
+        seq: 1,
+        prev: Some(EventId([0x33; 32])),
+        parents: vec![EventId([0x22; 32])],
+        heard: vec![workspace.genesis()],
+        stamp: Stamp(1_700_000_000_000_000),
+        class: Class::Sealed,
+        epoch: Some(epoch),
+        body: None,
+    };
+    for (name, inside) in [("raw", b"inside".to_vec()), ("deflated", vec![b'a'; 64])] {
+        let body = seal(&epoch_key, &header, &inside).unwrap();
+        let header = Header { body: Some(BodyRef::of(&body)), ..header.clone() };
+        line(&format!("sealed_{name}.inside"), &inside);
+        line(&format!("sealed_{name}.associated_data"), &header.associated_data());
+        line(&format!("sealed_{name}.body"), &body);
+        let event = Unsigned { header, body: Some(body) }.sign(&key).unwrap();
+        line(&format!("sealed_{name}.event"), &event.encode());
+    }
+    let document = hash::document_id(&key.device(), &founder.incarnation, 7);
+    line("document.id", &document.0);
+    line("document.actor", &hash::actor(&key.device(), &founder.incarnation, &document, 3));
+    line("document.leaf", &document_leaf(&document, &[ChangeHash([0x11; 32])]));
+    out
+}
+
+#[test]
+fn the_vectors_of_the_spec_are_what_this_program_makes() {
+    // SPEC: HASH-1, HASH-2, EVT-1, EVT-3, EVT-4, EVT-5, KEY-1, KEY-2, KEY-3, KEY-4, KEY-5, SEAL-1
+    // SPEC: SEAL-2, SEAL-3, CTL-2, CTL-5, CTL-6, CNT-3, PRJ-1, PRJ-2, STATE-1, STATE-2
+    let spec = include_str!("../../SPEC.md");
+    let block = spec.split_once(BEGIN).and_then(|(_, rest)| rest.split_once(END));
+    let written = block.map_or("", |(written, _)| written);
+    let made = lines();
+    assert_eq!(lines(), made, "vectors are made of fixed keys alone");
+    if written.lines().count() == made.lines().count() {
+        for (written, made) in written.lines().zip(made.lines()) {
+            assert_eq!(written, made);
+        }
+    }
+    assert!(written == made, "SPEC.md must hold this between its marks:\n{made}");
+}
