@@ -1,0 +1,155 @@
+//! The command `kern`: arguments in, the node's words out.
+//!
+//! Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 asked wrongly,
+//! 3 the node does not run, 5 denied, 7 busy or unreachable. Nothing is decided here.
+
+mod devices;
+mod doc;
+mod init;
+mod log;
+mod status;
+mod up;
+mod workspace;
+
+use std::future::Future;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use kernelos_protocol::command::{Failure, FailureKind};
+use kernelos_protocol::present::{Doc, to_text};
+use serde::Serialize;
+
+use crate::api::client::Client;
+use crate::home::Home;
+
+/// A local-first control plane for AI agents: one node a device, no server.
+#[derive(Debug, Parser)]
+#[command(name = "kern", version, after_help = EXAMPLES)]
+struct Args {
+    /// Prints JSON: one object or list, or one object a line
+    #[arg(long, global = true)]
+    json: bool,
+    /// Which workspace, by name or id; without it the only one is meant
+    #[arg(long, global = true, value_name = "W")]
+    workspace: Option<String>,
+    #[command(subcommand)]
+    command: Subcommands,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  kern init home --device laptop     make a workspace on this device
+  kern up                            run this device's node
+  kern doc set notes/today '\"rain\"'  write
+  kern log                           what happened, and what became of it
+
+All state is in KERNELOS_HOME (default: the platform's data folder).
+Exit codes: 0 done, 1 failed, 2 usage, 3 node not running, 5 denied, 7 busy or unreachable.";
+
+#[derive(Debug, Subcommand)]
+enum Subcommands {
+    Init(init::Args),
+    Up(up::Args),
+    Status(status::Args),
+    #[command(subcommand)]
+    Doc(doc::Args),
+    Log(log::Args),
+    Devices(devices::Args),
+    #[command(subcommand)]
+    Workspace(workspace::Args),
+}
+
+/// What every command has at hand.
+struct Ui {
+    home: Home,
+    json: bool,
+    workspace: Option<String>,
+}
+
+/// Runs `kern` with the process's arguments.
+#[must_use]
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    let json = args.json;
+    match run(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            tell(json, &failure);
+            ExitCode::from(failure.kind.exit_code())
+        }
+    }
+}
+
+fn run(args: Args) -> Result<(), Failure> {
+    let ui = Ui { home: Home::find()?, json: args.json, workspace: args.workspace };
+    let work = async {
+        match args.command {
+            Subcommands::Init(args) => init::run(&ui, args).await,
+            Subcommands::Up(args) => up::run(&ui, args).await,
+            Subcommands::Status(args) => status::run(&ui, args).await,
+            Subcommands::Doc(args) => doc::run(&ui, args).await,
+            Subcommands::Log(args) => log::run(&ui, args).await,
+            Subcommands::Devices(args) => devices::run(&ui, args).await,
+            Subcommands::Workspace(args) => workspace::run(&ui, args).await,
+        }
+    };
+    block_on(work)?
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(FailureKind::Failed, error))?;
+    Ok(runtime.block_on(work))
+}
+
+fn tell(json: bool, failure: &Failure) {
+    let mut to = io::stderr().lock();
+    let told = if json {
+        let text = serde_json::to_string(failure).unwrap_or_default();
+        writeln!(to, "{text}")
+    } else {
+        let hint = failure.hint.as_ref().map_or_else(String::new, |hint| format!("hint: {hint}\n"));
+        write!(to, "error: {failure}\n{hint}")
+    };
+    // Where even stderr is closed, the exit code still says it.
+    told.ok();
+}
+
+impl Ui {
+    fn client(&self) -> Result<Client, Failure> {
+        Client::of(&self.home)
+    }
+
+    fn workspace(&self) -> Option<&str> {
+        self.workspace.as_deref()
+    }
+
+    /// Prints an object: as JSON, or for people.
+    fn show(&self, object: &impl Serialize, doc: impl FnOnce() -> Doc) -> Result<(), Failure> {
+        let text = if self.json {
+            let text = serde_json::to_string(object);
+            text.map_err(|error| Failure::new(FailureKind::Failed, error))? + "\n"
+        } else {
+            to_text(&doc())
+        };
+        print(&text)
+    }
+}
+
+/// Prints to stdout at once, so that a reader of a pipe sees it.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut to = io::stdout().lock();
+    match to.write_all(text.as_bytes()).and_then(|()| to.flush()) {
+        // Who closed the pipe has read enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        done => done.map_err(|error| Failure::new(FailureKind::Failed, error)),
+    }
+}
+
+/// Does a person look at stdout?
+fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}

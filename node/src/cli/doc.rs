@@ -1,0 +1,152 @@
+//! `kern doc`: reads and edits the workspace's document.
+
+use std::io::Read as _;
+
+use kernelos_protocol::command::{Command, Edited, Failure, FailureKind, ReadReply, Reply};
+use kernelos_protocol::document::{DocPath, Edit};
+use kernelos_protocol::limits::API_REQUEST_BYTES_MAX;
+use kernelos_protocol::present::{self, Block, Doc, Text};
+use serde_json::Value as Json;
+
+use crate::cli::Ui;
+
+/// Read and edit the workspace's document
+#[derive(Debug, clap::Subcommand)]
+#[command(after_help = "\
+Examples:
+  kern doc get notes
+  kern doc set notes/today '\"rain\"'
+  kern doc rm notes/today
+
+A path is segments joined by /; ~1 stands for / and ~0 for ~ inside one; a number indexes a list.")]
+pub(super) enum Args {
+    /// Show what is at a path; without one, everything
+    #[command(after_help = "Examples:\n  kern doc get\n  kern doc get tasks/1/title --json")]
+    Get {
+        /// Where
+        #[arg(default_value = "")]
+        path: String,
+    },
+    /// Set what is at a path, below notes/ and tasks/
+    #[command(after_help = "\
+Examples:
+  kern doc set notes/today '\"rain\"'
+  kern doc set tasks/1 '{\"title\": \"pack\", \"days\": 3}'")]
+    Set {
+        /// Where
+        path: String,
+        /// What, as JSON; a text stands in double quotes
+        #[arg(value_name = "JSON")]
+        value: String,
+    },
+    /// Remove what is at a path
+    #[command(after_help = "Examples:\n  kern doc rm notes/today")]
+    Rm {
+        /// Where
+        path: String,
+    },
+    /// Make many edits as one event, all or none
+    #[command(after_help = "\
+Examples:
+  echo '[{\"set\": \"notes/a\", \"value\": 1}, {\"rm\": \"notes/b\"}]' | kern doc apply -")]
+    Apply {
+        /// A file with a JSON array of edits, or - for stdin
+        file: String,
+    },
+}
+
+pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
+    match args {
+        Args::Get { path } => {
+            let read = read(ui, parse_path(&path)?).await?;
+            ui.show(&read, || present::read(&read))
+        }
+        Args::Set { path, value } => {
+            let path = parse_path(&path)?;
+            let value = parse_value(&value)?;
+            let edited = edit(ui, vec![Edit::Set { set: path.clone(), value }]).await?;
+            let now = read(ui, path).await?;
+            // Where the value was so already, the event is the one that wrote it.
+            let shown = ReadReply { event: edited.event.or(now.event), ..now };
+            ui.show(&shown, || edited_doc(&edited))
+        }
+        Args::Rm { path } => {
+            let path = parse_path(&path)?;
+            let edited = edit(ui, vec![Edit::Rm { rm: path.clone() }]).await?;
+            let gone = ReadReply { path, value: Json::Null, conflict: false, event: edited.event };
+            ui.show(&gone, || edited_doc(&edited))
+        }
+        Args::Apply { file } => {
+            let edited = edit(ui, parse_edits(&read_file(&file)?)?).await?;
+            ui.show(&edited, || edited_doc(&edited))
+        }
+    }
+}
+
+async fn read(ui: &Ui, path: DocPath) -> Result<ReadReply, Failure> {
+    match ui.client()?.ask(ui.workspace(), Command::Read { path }).await? {
+        Reply::Read(read) => Ok(read),
+        other => Err(unexpected(&other)),
+    }
+}
+
+async fn edit(ui: &Ui, edits: Vec<Edit>) -> Result<Edited, Failure> {
+    match ui.client()?.ask(ui.workspace(), Command::Edit { edits }).await? {
+        Reply::Edited(edited) => Ok(edited),
+        other => Err(unexpected(&other)),
+    }
+}
+
+fn edited_doc(edited: &Edited) -> Doc {
+    let text = match edited.event {
+        Some(event) => format!("event {event}"),
+        None => "nothing to change: it was so already".to_owned(),
+    };
+    Doc(vec![Block::Line(Text::plain(text))])
+}
+
+fn parse_path(text: &str) -> Result<DocPath, Failure> {
+    text.parse().map_err(|fault| {
+        Failure::new(FailureKind::Usage, fault).with_hint("for example: notes/today")
+    })
+}
+
+fn parse_value(text: &str) -> Result<Json, Failure> {
+    serde_json::from_str(text).map_err(|error| {
+        Failure::new(FailureKind::Usage, format!("this is no JSON: {error}")).with_hint(
+            "a text stands in double quotes, inside single ones for the shell: '\"rain\"'",
+        )
+    })
+}
+
+fn parse_edits(text: &str) -> Result<Vec<Edit>, Failure> {
+    serde_json::from_str(text).map_err(|error| {
+        Failure::new(FailureKind::Usage, format!("this is no array of edits: {error}"))
+            .with_hint("[{\"set\": \"notes/a\", \"value\": 1}, {\"rm\": \"notes/b\"}]")
+    })
+}
+
+fn read_file(file: &str) -> Result<String, Failure> {
+    let failed = |error: std::io::Error| {
+        Failure::new(FailureKind::Usage, format!("{file}: {error}"))
+            .with_hint("name a file with a JSON array of edits, or - for stdin")
+    };
+    let mut text = String::new();
+    let max = API_REQUEST_BYTES_MAX as u64;
+    let read = if file == "-" {
+        std::io::stdin().lock().take(max).read_to_string(&mut text)
+    } else {
+        std::fs::File::open(file).and_then(|file| file.take(max).read_to_string(&mut text))
+    };
+    if read.map_err(failed)? as u64 == max {
+        return Err(Failure::new(FailureKind::Usage, format!("{file} holds {max} bytes or more"))
+            .with_hint("split the batch"));
+    }
+    Ok(text)
+}
+
+/// A node of another version may answer what this one does not know.
+pub(super) fn unexpected(reply: &Reply) -> Failure {
+    Failure::new(FailureKind::Failed, format!("the node answered {reply:?}"))
+        .with_hint("kern and the running node may be of different versions: restart it")
+}

@@ -1,0 +1,36 @@
+//! `kern log`: what happened, and what became of it.
+
+use kernelos_protocol::command::{Command, Failure, Reply};
+use kernelos_protocol::limits::LOAD_SLICE_EVENTS;
+use kernelos_protocol::present;
+
+use crate::cli::Ui;
+
+/// Show the events, in the order in which they came here
+///
+/// Every event is shown: also what is quarantined, and what is void, with the reason.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  kern log
+  kern log --json | jq 'select(.verdict != \"admitted\")'")]
+pub(super) struct Args {}
+
+pub(super) async fn run(ui: &Ui, _: Args) -> Result<(), Failure> {
+    let client = ui.client()?;
+    let mut from = 0;
+    loop {
+        let command = Command::Log { from, limit: LOAD_SLICE_EVENTS };
+        let page = match client.ask(ui.workspace(), command).await? {
+            Reply::Log(page) => page,
+            other => return Err(super::doc::unexpected(&other)),
+        };
+        for row in &page.rows {
+            ui.show(row, || present::log_row(row))?;
+        }
+        match page.next {
+            Some(next) => from = next,
+            None => return Ok(()),
+        }
+    }
+}

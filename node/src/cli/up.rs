@@ -1,0 +1,54 @@
+//! `kern up`: runs this device's node until it is told to stop.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use kernelos_protocol::command::{Failure, FailureKind};
+use kernelos_protocol::present::{Block, Doc, Text};
+use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::api::{listen, serve};
+use crate::cli::Ui;
+use crate::node::Node;
+
+/// Run this device's node
+///
+/// It serves every workspace of this home, also an empty one. SIGTERM and SIGINT let it finish
+/// what is under way.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  kern up
+  kern up --json      one line when it answers: {\"ready\":true,\"api\":…}")]
+pub(super) struct Args {}
+
+#[derive(Serialize)]
+struct Ready<'a> {
+    ready: bool,
+    api: &'a Path,
+}
+
+pub(super) async fn run(ui: &Ui, _: Args) -> Result<(), Failure> {
+    let socket = ui.home.socket()?;
+    let failed = |error: std::io::Error| Failure::new(FailureKind::Failed, error);
+    // Before anything else, so that no signal finds the default handler.
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let home = ui.home.own()?;
+    let node = Arc::new(Node::start(home)?);
+    let listener = listen(&socket)?;
+    ui.show(&Ready { ready: true, api: &socket }, || {
+        Doc(vec![Block::Line(Text::plain(format!("ready: {}", socket.display())))])
+    })?;
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    let served = serve(Arc::clone(&node), listener, stop).await;
+    node.stop().await;
+    std::fs::remove_file(&socket).ok();
+    served.map_err(failed)
+}

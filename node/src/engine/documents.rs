@@ -1,0 +1,46 @@
+//! The thread that calls Automerge: with a large stack, because it recurses on nested objects.
+
+use std::io;
+use std::sync::mpsc;
+use std::thread;
+
+use kernelos_protocol::document::{DocumentDone, DocumentTask, Documents};
+use kernelos_protocol::limits::DOCUMENT_STACK_BYTES;
+
+/// A thread with the documents of one workspace. It ends when this is dropped.
+pub(super) struct DocumentThread {
+    number: u64,
+    tasks: mpsc::Sender<DocumentTask>,
+}
+
+impl DocumentThread {
+    /// Starts it; `answer` takes each answer and says whether anybody listens still.
+    pub(super) fn start(
+        number: u64,
+        answer: impl Fn(DocumentDone) -> bool + Send + 'static,
+    ) -> io::Result<Self> {
+        let (tasks, waiting) = mpsc::channel::<DocumentTask>();
+        thread::Builder::new()
+            .name("documents".to_owned())
+            .stack_size(DOCUMENT_STACK_BYTES)
+            .spawn(move || {
+                let mut documents = Documents::default();
+                while let Ok(task) = waiting.recv() {
+                    if !answer(documents.perform(task)) {
+                        return;
+                    }
+                }
+            })?;
+        Ok(Self { number, tasks })
+    }
+
+    /// Which of the workspace's document threads this is.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Hands over a task. The Replica bounds how many wait; a thread that ended answers none.
+    pub(super) fn perform(&self, task: DocumentTask) {
+        self.tasks.send(task).ok();
+    }
+}

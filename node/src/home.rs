@@ -1,0 +1,236 @@
+//! What a node has on the disk: one folder, one key, one lock, one folder for each workspace.
+//!
+//! ```text
+//! $KERNELOS_HOME/
+//!   device.key              32 bytes, mode 0600: who this device is
+//!   lock                    held by the process that owns this home
+//!   kern.sock               the local API
+//!   workspaces/<id>/store.db
+//! ```
+//! Keys are readable by their owner alone. A folder whose name starts with `.new-` is a workspace
+//! whose founding did not finish; the next owner removes it.
+
+use std::ffi::OsStr;
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use etcetera::BaseStrategy as _;
+use kernelos_protocol::command::{Failure, FailureKind};
+use kernelos_protocol::id::WorkspaceId;
+
+/// The variable that overrides where everything lies.
+pub const HOME_VARIABLE: &str = "KERNELOS_HOME";
+
+/// Bytes of a socket's path that every Unix takes.
+const SOCKET_PATH_MAX: usize = 100;
+
+/// The prefix of a workspace folder that is not founded yet.
+const UNFINISHED: &str = ".new-";
+
+/// A node's folder.
+#[derive(Debug, Clone)]
+pub struct Home(PathBuf);
+
+/// A node's folder, owned by this process until it is dropped.
+#[derive(Debug)]
+pub struct OwnedHome {
+    home: Home,
+    _lock: File,
+}
+
+impl Home {
+    /// The folder named by `KERNELOS_HOME`, or `kernelos` in the platform's data folder.
+    pub fn find() -> Result<Self, Failure> {
+        if let Some(path) = std::env::var_os(HOME_VARIABLE).filter(|path| !path.is_empty()) {
+            return Ok(Self(PathBuf::from(path)));
+        }
+        let base = etcetera::choose_base_strategy().map_err(|_| {
+            Failure::new(FailureKind::Failed, "this user has no home folder")
+                .with_hint(format!("say where to keep data: {HOME_VARIABLE}=/some/folder"))
+        })?;
+        Ok(Self(base.data_dir().join("kernelos")))
+    }
+
+    /// A home at `path`.
+    #[must_use]
+    pub fn at(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Where the local API answers.
+    pub fn socket(&self) -> Result<PathBuf, Failure> {
+        let path = self.0.join("kern.sock");
+        if path.as_os_str().len() > SOCKET_PATH_MAX {
+            let length = path.as_os_str().len();
+            return Err(Failure::new(
+                FailureKind::Failed,
+                format!(
+                    "the path of the local API is too long ({length} bytes): {}",
+                    path.display()
+                ),
+            )
+            .with_hint(format!("set {HOME_VARIABLE} to a folder with a shorter path")));
+        }
+        Ok(path)
+    }
+
+    /// Makes this process the owner of the home, which is made where it is missing.
+    pub fn own(&self) -> Result<OwnedHome, Failure> {
+        self.make_folder(&self.0)?;
+        self.make_folder(&self.0.join("workspaces"))?;
+        let path = self.0.join("lock");
+        let mut lock = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|error| self.unusable(&path, &error))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut owner = String::new();
+                lock.read_to_string(&mut owner).ok();
+                let owner = owner.trim();
+                let owner = if owner.is_empty() { "another process" } else { owner };
+                return Err(Failure::new(
+                    FailureKind::Failed,
+                    format!("{} is in use by {owner}", self.0.display()),
+                )
+                .with_hint(format!(
+                    "stop it, or use another folder: {HOME_VARIABLE}=/some/folder"
+                )));
+            }
+            Err(TryLockError::Error(error)) => return Err(self.unusable(&path, &error)),
+        }
+        lock.set_len(0).and_then(|()| write!(lock, "process {}", std::process::id())).ok();
+        let owned = OwnedHome { home: self.clone(), _lock: lock };
+        owned.remove_unfinished();
+        Ok(owned)
+    }
+
+    fn make_folder(&self, path: &Path) -> Result<(), Failure> {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+        made.map_err(|error| self.unusable(path, &error))
+    }
+
+    fn unusable(&self, path: &Path, error: &io::Error) -> Failure {
+        Failure::new(FailureKind::Failed, format!("{} cannot be used: {error}", path.display()))
+            .with_hint(format!("make it writable, or use another: {HOME_VARIABLE}=/some/folder"))
+    }
+}
+
+impl OwnedHome {
+    /// The home.
+    #[must_use]
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// This device's secret, made where there is none yet.
+    pub fn device_secret(&self) -> Result<[u8; 32], Failure> {
+        let path = self.home.0.join("device.key");
+        let unusable = |error: io::Error| self.home.unusable(&path, &error);
+        match fs::read(&path) {
+            Ok(bytes) => {
+                let mode = fs::metadata(&path).map_err(unusable)?.permissions().mode();
+                if mode & 0o077 != 0 {
+                    return Err(Failure::new(
+                        FailureKind::Failed,
+                        format!(
+                            "{} can be read by others (mode {:o})",
+                            path.display(),
+                            mode & 0o777
+                        ),
+                    )
+                    .with_hint(format!("chmod 600 {}", path.display())));
+                }
+                bytes.try_into().map_err(|_| {
+                    Failure::new(
+                        FailureKind::Failed,
+                        format!("{} is not a device key of 32 bytes", path.display()),
+                    )
+                    .with_hint("restore it from a backup; without it this device is another one")
+                })
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let secret = random()?;
+                write_private(&path, &secret).map_err(unusable)?;
+                Ok(secret)
+            }
+            Err(error) => Err(unusable(error)),
+        }
+    }
+
+    /// The stores of all workspaces here, by folder name.
+    pub fn stores(&self) -> Result<Vec<PathBuf>, Failure> {
+        let folder = self.home.0.join("workspaces");
+        let unusable = |error: io::Error| self.home.unusable(&folder, &error);
+        let mut stores = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(unusable)? {
+            let store = entry.map_err(unusable)?.path().join("store.db");
+            if store.is_file() {
+                stores.push(store);
+            }
+        }
+        stores.sort();
+        Ok(stores)
+    }
+
+    /// A folder for a workspace that is being founded.
+    pub fn unfinished(&self) -> Result<PathBuf, Failure> {
+        let name: [u8; 32] = random()?;
+        let name = format!("{UNFINISHED}{}", kernelos_protocol::id::to_hex(&name[..8]));
+        let path = self.home.0.join("workspaces").join(name);
+        self.home.make_folder(&path)?;
+        Ok(path)
+    }
+
+    /// The founding is durable: the folder gets its name, which is kept before anybody hears of it.
+    pub fn finish(&self, unfinished: &Path, workspace: &WorkspaceId) -> Result<PathBuf, Failure> {
+        let folder = self.home.0.join("workspaces");
+        let named = folder.join(workspace.to_string());
+        let unusable = |error: io::Error| self.home.unusable(&named, &error);
+        fs::rename(unfinished, &named).map_err(unusable)?;
+        File::open(&folder).and_then(|folder| folder.sync_all()).map_err(unusable)?;
+        Ok(named.join("store.db"))
+    }
+
+    fn remove_unfinished(&self) {
+        let Ok(entries) = fs::read_dir(self.home.0.join("workspaces")) else { return };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            if name.as_os_str().to_str().is_some_and(|name| name.starts_with(UNFINISHED)) {
+                fs::remove_dir_all(entry.path()).ok();
+            }
+        }
+    }
+}
+
+/// Writes a new file that only its owner can read, durable when this returns; an existing one is
+/// refused.
+pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    let folder = path.parent().filter(|folder| *folder != OsStr::new(""));
+    File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
+}
+
+/// 32 bytes from the system.
+pub fn random() -> Result<[u8; 32], Failure> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        Failure::new(FailureKind::Failed, format!("the system gives no random bytes: {error}"))
+    })?;
+    Ok(bytes)
+}

@@ -1,0 +1,18 @@
+//! The KernelOS node: what touches the world for [`kernelos_protocol`].
+//!
+//! Code map: [`home`] is what lies on the disk, [`store`] keeps a workspace in SQLite, [`engine`]
+//! is the loop around one `Replica`, [`node`] all of them together, [`api`] the door for local
+//! programs, [`cli`] the command `kern`. Nothing is decided here that the protocol could decide.
+//!
+//! Invariant: nothing is performed or answered before the turn's commit. Invariant: one process
+//! owns a home.
+
+pub mod api;
+pub mod cli;
+pub mod clock;
+pub mod engine;
+pub mod founding;
+pub mod home;
+pub mod node;
+pub mod recovery;
+pub mod store;

@@ -1,0 +1,6 @@
+//! Where a node keeps its workspaces.
+
+mod sqlite;
+
+pub(crate) use sqlite::to_failure;
+pub use sqlite::{Meta, SqliteStore};
