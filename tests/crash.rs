@@ -1,0 +1,68 @@
+//! SIGKILL at random moments: nothing that was acknowledged is lost.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value as Json;
+
+use crate::kern::Home;
+
+/// How often the node is killed.
+const KILLS: u64 = 50;
+
+/// The moments, the same at every run of the test (splitmix64).
+fn moment(round: u64) -> Duration {
+    let mut z = round.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    Duration::from_micros((z ^ (z >> 31)) % 120_000)
+}
+
+#[test]
+fn fifty_kills_lose_no_acknowledged_event() {
+    // SPEC: DUR-1
+    let home = Home::with_workspace();
+    let mut acknowledged: Vec<Json> = Vec::new();
+    for round in 0..KILLS {
+        let node = home.up();
+        let dead = AtomicBool::new(false);
+        let (tell, told) = mpsc::channel();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let tell = tell;
+                for write in 0.. {
+                    let (path, value) = (format!("notes/{}", write % 5), format!("{round}{write}"));
+                    let ran = home.run(&["doc", "set", &path, &value, "--json"]);
+                    if ran.code == 0 {
+                        tell.send(ran.json()["event"].clone()).unwrap();
+                    }
+                    if dead.load(Ordering::Relaxed) {
+                        break;
+                    }
+                }
+            });
+            // At least one write is under way when the clock of the kill starts.
+            acknowledged.extend(told.recv_timeout(Duration::from_secs(20)));
+            let until = Instant::now() + moment(round);
+            while let Some(left) = until.checked_duration_since(Instant::now()) {
+                acknowledged.extend(told.recv_timeout(left));
+            }
+            node.kill();
+            dead.store(true, Ordering::Relaxed);
+            acknowledged.extend(told.iter());
+        });
+    }
+    assert!(acknowledged.len() as u64 >= KILLS, "every round acknowledged something");
+    let _node = home.up();
+    let status = home.run(&["status", "--json"]).json();
+    assert_eq!(status["damage"], serde_json::json!([]));
+    let log = home.log();
+    for event in &acknowledged {
+        let row = log.iter().find(|row| row["id"] == *event);
+        let row = row.unwrap_or_else(|| panic!("{event} was acknowledged and is gone"));
+        assert_eq!(row["verdict"], "admitted", "{row}");
+    }
+    home.run(&["doc", "set", "notes/after", "true"]).done();
+}

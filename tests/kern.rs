@@ -1,0 +1,162 @@
+//! Real nodes for tests: a home each, the built `kern`, and waiting on what can be seen.
+
+use std::ffi::OsStr;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::thread;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value as Json;
+use tempfile::TempDir;
+
+/// The built program. `tests/run` builds it before the tests start.
+fn program() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let folder = test.parent().and_then(Path::parent).unwrap();
+    let program = folder.join("kern");
+    assert!(program.is_file(), "{} is not built: run tests/run", program.display());
+    program
+}
+
+/// A device: its home, in a folder that goes away with it.
+pub(crate) struct Home(TempDir);
+
+/// What a command did.
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::Builder::new().prefix("kern").tempdir().unwrap())
+    }
+
+    /// A home with one workspace.
+    pub(crate) fn with_workspace() -> Self {
+        let home = Self::new();
+        home.init("home").done();
+        home
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.0.path().join("home")
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn command(&self, args: &[impl AsRef<OsStr>]) -> Command {
+        let mut command = Command::new(program());
+        command.args(args).env("KERNELOS_HOME", self.path()).stdin(Stdio::null());
+        command
+    }
+
+    /// Makes a workspace, its recovery key beside the home.
+    pub(crate) fn init(&self, name: &str) -> Ran {
+        let file = self.file(&format!("{name}.recovery"));
+        let file = file.to_str().unwrap();
+        self.run(&["init", name, "--device", "laptop", "--recovery-file", file, "--json"])
+    }
+
+    /// Runs `kern` to its end.
+    pub(crate) fn run(&self, args: &[impl AsRef<OsStr>]) -> Ran {
+        Ran::from(self.command(args).output().unwrap())
+    }
+
+    /// Runs `kern` with something on its stdin.
+    pub(crate) fn run_with(&self, args: &[impl AsRef<OsStr>], stdin: &str) -> Ran {
+        let mut command = self.command(args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut pipe = child.stdin.take().unwrap();
+        let text = stdin.to_owned();
+        // A program that refuses early closes the pipe; that is for its exit code to say.
+        let writer = thread::spawn(move || pipe.write_all(text.as_bytes()).ok());
+        let output = child.wait_with_output().unwrap();
+        writer.join().unwrap();
+        Ran::from(output)
+    }
+
+    /// Runs the node; returns once it says that it is ready.
+    pub(crate) fn up(&self) -> Node {
+        let mut command = self.command(&["up", "--json"]);
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let ready: Json = serde_json::from_str(&line).expect("a node that starts says so");
+        assert_eq!(ready["ready"], true);
+        Node { child, _stdout: stdout }
+    }
+
+    /// What `kern log` shows.
+    pub(crate) fn log(&self) -> Vec<Json> {
+        let ran = self.run(&["log", "--json"]);
+        ran.done().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+impl Ran {
+    /// It must have been done; its stdout.
+    #[track_caller]
+    pub(crate) fn done(&self) -> &str {
+        assert_eq!(self.code, 0, "{}", self.stderr);
+        &self.stdout
+    }
+
+    /// It must have been done; its one JSON object.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Json {
+        serde_json::from_str(self.done()).unwrap()
+    }
+
+    /// It must have been refused with this exit code, in these words, and with a hint.
+    #[track_caller]
+    pub(crate) fn refused(&self, code: i32, words: &str) {
+        assert_eq!(self.code, code, "{}{}", self.stdout, self.stderr);
+        assert!(self.stderr.contains(words), "{:?} does not say {words:?}", self.stderr);
+        assert!(self.stderr.contains("hint"), "{:?} has no hint", self.stderr);
+    }
+}
+
+/// A node that runs. Dropped, it is killed.
+pub(crate) struct Node {
+    child: Child,
+    _stdout: BufReader<ChildStdout>,
+}
+
+impl Node {
+    /// SIGTERM, and what it ended with.
+    pub(crate) fn terminate(mut self) -> ExitStatus {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::TERM).unwrap();
+        self.child.wait().unwrap()
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}

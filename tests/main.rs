@@ -1,0 +1,14 @@
+//! Tests over real processes, and over the sources themselves. One binary: one link.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "clippy's exception for tests covers #[test] functions, not their helpers"
+)]
+
+mod cli;
+mod crash;
+mod kern;
+mod tidy;
