@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 use crate::document::{DocPath, Edit};
 use crate::id::{DeviceId, EventId, Incarnation, Lane, WorkspaceId};
 use crate::role::Role;
+use crate::sync::PeerState;
 use crate::time::Stamp;
 use crate::workspace::{StateHash, Verdict};
 
@@ -38,6 +39,13 @@ pub enum Command {
     },
     /// Who is a member.
     Devices,
+    /// Removes a device, and starts a new epoch.
+    Revoke {
+        /// Whom.
+        device: DeviceId,
+        /// Why, for people.
+        reason: String,
+    },
 }
 
 /// What a caller hears.
@@ -56,6 +64,11 @@ pub enum Reply {
     Devices {
         /// One row each.
         devices: Vec<DeviceRow>,
+    },
+    /// To `Revoke`.
+    Revoked {
+        /// The revocation.
+        event: EventId,
     },
     /// It was not done.
     Failed(Failure),
@@ -84,6 +97,10 @@ pub struct Status {
     pub events: usize,
     /// What is wrong with this device's store or documents, in words.
     pub damage: Vec<String>,
+    /// The devices that are connected, and how far each is.
+    pub peers: Vec<PeerState>,
+    /// Devices that were disconnected because they broke a rule, and which.
+    pub notices: Vec<(DeviceId, String)>,
 }
 
 /// Does this device speak with others?

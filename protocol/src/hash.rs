@@ -39,11 +39,13 @@ pub mod context {
     pub const STATE_DOCUMENT: &str = "kernelos 1 state document";
     /// The whole state hash.
     pub const STATE: &str = "kernelos 1 state";
+    /// Name of a workspace in a sync hello.
+    pub const SYNC_WORKSPACE: &str = "kernelos 1 sync workspace";
     /// Check of a row in a store, against bad pages.
     pub const STORED_ROW: &str = "kernelos 1 stored row";
 
     /// All of them, for the test that no two are equal.
-    pub const ALL: [&str; 17] = [
+    pub const ALL: [&str; 18] = [
         EVENT_ID,
         BODY,
         EPOCH_COMMITMENT,
@@ -60,6 +62,7 @@ pub mod context {
         STATE_LANES,
         STATE_DOCUMENT,
         STATE,
+        SYNC_WORKSPACE,
         STORED_ROW,
     ];
 }

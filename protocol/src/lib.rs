@@ -7,7 +7,8 @@
 //! Reading order: [`limits`], [`id`], [`event`] (what is signed), [`control`] and [`content`]
 //! (what it says), [`authority`] (whether it counts), [`effect`] (what it does), [`epoch`] and
 //! [`seal`] (who can read it), [`document`] (what it adds up to), [`workspace`] (all of that
-//! together), [`replica`] (the one door), [`store`] (what must be remembered).
+//! together), [`replica`] (the one door), [`store`] (what must be remembered), [`sync`] (how
+//! others come to hold it).
 //!
 //! Invariant: whether an event counts is a function of the set of events, never of their order of
 //! arrival. Invariant: nothing here reads a wall clock to decide. Requirements stand in SPEC.md
@@ -33,5 +34,6 @@ pub mod replica;
 pub mod role;
 pub mod seal;
 pub mod store;
+pub mod sync;
 pub mod time;
 pub mod workspace;

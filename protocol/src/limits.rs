@@ -105,3 +105,36 @@ pub const COUNTER_START_MAX: u64 = 1 << 53;
 /// Greatest step of a counter, either sign. Automerge adds steps without a check; with this
 /// bound an overflow takes 2^30 operations, more than a document can hold.
 pub const COUNTER_STEP_MAX: u64 = 1 << 32;
+
+/// Bytes of one sync frame: a body of its greatest size fits with its header.
+pub const FRAME_BYTES_MAX: usize = 256 * 1024;
+
+/// Events in one sync frame: their signatures take 10 ms to check, so a frame is one slice.
+pub const FRAME_EVENTS_MAX: usize = 256;
+
+/// Tips in one message, and kept of one peer: 100 bytes each, so that a message fits a frame.
+pub const TIPS_MAX: usize = 2_048;
+
+/// Wants in one message: 45 bytes each.
+pub const WANTS_MAX: usize = 2_048;
+
+/// Events that one want may bring: more are asked for when these have come.
+pub const WANT_COUNT_MAX: u64 = 1 << 20;
+
+/// Events asked for behind a missing one whose chain is not known.
+pub const WANT_BACK: u64 = 64;
+
+/// Events loaded at once to be sent to a peer.
+pub const SERVE_EVENTS: usize = 256;
+
+/// Frames of events sent and not acknowledged: two mebibytes a peer.
+pub const FRAMES_UNDER_WAY_MAX: u64 = 8;
+
+/// A peer that was asked and sends nothing for so long is not waited for.
+pub const STALL_MS: u64 = 2_000;
+
+/// What is new about members is answered by one join after so long: others' news is in it.
+pub const JOIN_DELAY_MS: u64 = 1_000;
+
+/// Notices kept about peers that misbehaved.
+pub const NOTICES_MAX: usize = 256;

@@ -8,6 +8,7 @@
 
 mod commands;
 mod documents;
+mod peers;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -18,10 +19,11 @@ use serde::{Deserialize, Serialize};
 use crate::command::{Command, Failure, FailureKind, Mode, Reply, RequestId};
 use crate::document::{DocumentDone, DocumentTask, founding_change};
 use crate::hash;
-use crate::id::{ChangeHash, DocumentId, Incarnation, Lane, WorkspaceId};
+use crate::id::{ChangeHash, DeviceId, DocumentId, Incarnation, Lane, WorkspaceId};
 use crate::key::{DeviceKey, RecoveryPublic};
 use crate::limits::{COMMANDS_WAITING_MAX, LOAD_SLICE_EVENTS};
 use crate::store::{LoadRequest, Record, Slice};
+use crate::sync::{Held, LinkId, Message, Sync};
 use crate::time::{StampClock, Time};
 use crate::workspace::{AuthorFault, InsertFault, Pen, Workspace};
 
@@ -59,6 +61,25 @@ pub enum Input {
     Loaded(Slice),
     /// The documents answer, one for each task and in their order.
     Done(DocumentDone),
+    /// A connection with a device is up, whose key was proven by it.
+    PeerUp {
+        /// The connection.
+        link: LinkId,
+        /// The device.
+        device: DeviceId,
+        /// Did we dial it?
+        dialed: bool,
+        /// How hellos name the workspace on its channel.
+        workspace: [u8; 32],
+    },
+    /// A connection is gone.
+    PeerDown(LinkId),
+    /// A peer says something; its events are verified.
+    Message(LinkId, Message),
+    /// What a peer sent is no message: the reason code.
+    Fault(LinkId, String),
+    /// A deadline passed.
+    Tick,
 }
 
 /// Everything that is wanted.
@@ -73,6 +94,10 @@ pub enum Output {
     Perform(DocumentTask),
     /// Answer.
     Reply(RequestId, Reply),
+    /// Send a frame.
+    Send(LinkId, Vec<u8>),
+    /// End a connection, and say why.
+    Disconnect(LinkId, String),
 }
 
 /// A workspace on this device.
@@ -83,7 +108,14 @@ pub struct Replica {
     clock: StampClock,
     now: Time,
     workspace: Workspace,
-    loading: Loading,
+    sync: Sync,
+    held: Held,
+    /// When the next join is due, by the monotonic clock.
+    join_at: Option<u64>,
+    /// Peers that misbehaved, and how.
+    notices: VecDeque<(DeviceId, String)>,
+    /// What is asked of the store, in order.
+    loads: VecDeque<LoadFor>,
     commands: VecDeque<(RequestId, Command)>,
     pending: VecDeque<Pending>,
     heads: BTreeMap<DocumentId, Result<Vec<ChangeHash>, String>>,
@@ -95,15 +127,15 @@ pub struct Replica {
     turned: bool,
 }
 
-/// What is asked of the store at the moment.
+/// What something is asked of the store for. The store answers in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Loading {
+enum LoadFor {
     /// The history, at start.
     History,
     /// Bodies that are needed again.
     Bodies,
-    /// Nothing.
-    Nothing,
+    /// A peer wants them.
+    Peer(LinkId),
 }
 
 impl Replica {
@@ -111,9 +143,9 @@ impl Replica {
     #[must_use]
     pub fn load(config: Config, now: Time) -> Self {
         let workspace = Workspace::new(config.workspace);
-        let mut replica = Self::new(config, now, workspace, Loading::History);
+        let mut replica = Self::new(config, now, workspace);
         let request = LoadRequest::From { cursor: 0, limit: LOAD_SLICE_EVENTS };
-        replica.outputs.push_back(Output::Load(request));
+        replica.load_next(LoadFor::History, request);
         replica
     }
 
@@ -121,7 +153,7 @@ impl Replica {
     /// in `config` is replaced by the one that is made. `SPEC: CTL-2, PRJ-6`
     pub fn found(config: Config, recovery: RecoveryPublic, now: Time) -> Result<Self, AuthorFault> {
         let workspace = Workspace::new(WorkspaceId::UNBORN);
-        let mut replica = Self::new(config, now, workspace, Loading::Nothing);
+        let mut replica = Self::new(config, now, workspace);
         let (workspace, events) = replica.with_pen(|_, pen| Workspace::found(pen, recovery))?;
         replica.config.workspace = workspace.id();
         replica.workspace = workspace;
@@ -138,7 +170,7 @@ impl Replica {
         Ok(replica)
     }
 
-    fn new(config: Config, now: Time, workspace: Workspace, loading: Loading) -> Self {
+    fn new(config: Config, now: Time, workspace: Workspace) -> Self {
         Self {
             key: DeviceKey::from_secret(&config.secret),
             rng: ChaCha20Rng::from_seed(config.seed),
@@ -146,7 +178,11 @@ impl Replica {
             clock: StampClock::default(),
             now,
             workspace,
-            loading,
+            sync: Sync::default(),
+            held: Held::default(),
+            join_at: None,
+            notices: VecDeque::new(),
+            loads: VecDeque::new(),
             commands: VecDeque::new(),
             pending: VecDeque::new(),
             heads: BTreeMap::new(),
@@ -173,6 +209,13 @@ impl Replica {
             Input::Command(request, command) => self.on_command(request, command),
             Input::Loaded(slice) => self.on_loaded(slice),
             Input::Done(done) => self.on_done(done),
+            Input::PeerUp { link, device, dialed, workspace } => {
+                self.on_peer_up(link, device, dialed, workspace);
+            }
+            Input::PeerDown(link) => self.on_peer_down(link),
+            Input::Message(link, message) => self.on_message(link, message),
+            Input::Fault(link, code) => self.on_fault(link, &code),
+            Input::Tick => {}
         }
     }
 
@@ -206,12 +249,16 @@ impl Replica {
 
     fn on_loaded(&mut self, slice: Slice) {
         self.damage.extend(slice.damaged);
-        if self.loading == Loading::Bodies {
-            self.loading = Loading::Nothing;
-            for event in &slice.events {
-                self.workspace.body_loaded(event);
+        match self.loads.pop_front() {
+            Some(LoadFor::History) => {}
+            Some(LoadFor::Bodies) => {
+                for event in &slice.events {
+                    self.workspace.body_loaded(event);
+                }
+                return;
             }
-            return;
+            Some(LoadFor::Peer(link)) => return self.serve(link, &slice.events),
+            None => return,
         }
         for event in &slice.events {
             self.clock.saw(self.now, event.header().stamp);
@@ -228,28 +275,27 @@ impl Replica {
         // No actor is used by two starts: the number that was kept is spent.
         let kept = slice.counters.get(GENERATION).copied().unwrap_or(0);
         self.generation = kept.saturating_add(1);
-        match slice.next {
-            Some(cursor) => {
-                let request = LoadRequest::From { cursor, limit: LOAD_SLICE_EVENTS };
-                self.outputs.push_back(Output::Load(request));
-            }
-            None => self.loading = Loading::Nothing,
+        if let Some(cursor) = slice.next {
+            let request = LoadRequest::From { cursor, limit: LOAD_SLICE_EVENTS };
+            self.load_next(LoadFor::History, request);
         }
     }
 
     /// Does what can be done now: once a turn, when every input of it is in.
     fn proceed(&mut self) {
-        if self.loading == Loading::History {
+        if self.loads.contains(&LoadFor::History) {
             return;
         }
         self.project();
         while let Some((request, command)) = self.commands.pop_front() {
             if !self.is_ready_for(&command) {
                 self.commands.push_front((request, command));
-                return;
+                break;
             }
             self.perform(request, command);
         }
+        self.answer_news();
+        self.speak();
     }
 
     /// Hands the documents what they are to hold, and asks for bodies that are missing for it.
@@ -257,13 +303,25 @@ impl Replica {
         for task in self.workspace.document_tasks() {
             self.ask(Pending::Projection, task);
         }
-        if self.loading == Loading::Nothing {
+        if !self.loads.contains(&LoadFor::Bodies) {
             let wanted = self.workspace.wanted_places();
             if !wanted.is_empty() {
-                self.loading = Loading::Bodies;
-                self.outputs.push_back(Output::Load(LoadRequest::Events(wanted)));
+                self.load_next(LoadFor::Bodies, LoadRequest::Events(wanted));
             }
         }
+    }
+
+    fn load_next(&mut self, what: LoadFor, request: LoadRequest) {
+        self.loads.push_back(what);
+        self.outputs.push_back(Output::Load(request));
+    }
+
+    /// When [`Input::Tick`] is due next, and for what.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<(u64, &'static str)> {
+        let join = self.join_at.map(|at| (at, "join"));
+        let stall = self.sync.next_deadline().map(|at| (at, "stalled peer"));
+        [join, stall].into_iter().flatten().min()
     }
 
     fn reply(&mut self, request: RequestId, reply: Reply) {

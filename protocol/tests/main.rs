@@ -16,4 +16,5 @@ mod members;
 mod replica;
 mod sealing;
 mod stores;
+mod sync;
 mod vectors;

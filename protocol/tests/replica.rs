@@ -105,6 +105,7 @@ impl Device {
             Output::Reply(request, reply) => {
                 self.replies.insert(request.0, reply);
             }
+            Output::Send(..) | Output::Disconnect(..) => panic!("nobody is here"),
         }
     }
 

@@ -4,10 +4,11 @@ use crate::command::{
     Command, DeviceRow, Failure, FailureKind, LogPage, LogRow, Reply, RequestId, Status,
 };
 use crate::document::{DocPath, DocumentTask, Edit};
-use crate::id::EventId;
-use crate::limits::{BATCH_EDITS_MAX, LOAD_SLICE_EVENTS};
-use crate::replica::documents::Pending;
-use crate::replica::{Loading, Replica};
+use crate::id::{DeviceId, EventId};
+use crate::limits::{BATCH_EDITS_MAX, CONTROL_TEXT_MAX, LOAD_SLICE_EVENTS};
+use crate::replica::documents::{Pending, author_failure};
+use crate::replica::{LoadFor, Replica};
+use crate::role::Role;
 use crate::time::is_ahead;
 
 impl Replica {
@@ -16,12 +17,12 @@ impl Replica {
         let editing = self.pending.iter().any(|pending| matches!(pending, Pending::Edit { .. }));
         match command {
             Command::Status => {
-                self.loading == Loading::Nothing
+                !self.loads.iter().any(|load| matches!(load, LoadFor::History | LoadFor::Bodies))
                     && self.workspace.is_projected()
                     && self.pending.iter().all(|pending| matches!(pending, Pending::Read(..)))
             }
             Command::Read { .. } | Command::Edit { .. } => !editing,
-            Command::Log { .. } | Command::Devices => true,
+            Command::Log { .. } | Command::Devices | Command::Revoke { .. } => true,
         }
     }
 
@@ -35,6 +36,10 @@ impl Replica {
             },
             Command::Log { from, limit } => self.log(from, limit),
             Command::Devices => self.devices(),
+            Command::Revoke { device, reason } => match self.revoke(device, &reason) {
+                Ok(event) => Reply::Revoked { event },
+                Err(failure) => Reply::Failed(failure),
+            },
         };
         self.reply(request, reply);
     }
@@ -92,10 +97,12 @@ impl Replica {
             device_id: device,
             mode: self.config.mode,
             role,
-            revoked: role.is_none(),
+            revoked: role.is_none() && self.workspace.farewell(&device).is_some(),
             state_hash,
             events: self.workspace.len(),
             damage,
+            peers: self.sync.peers(&self.workspace),
+            notices: self.notices.iter().cloned().collect(),
         })
     }
 
@@ -123,6 +130,25 @@ impl Replica {
             verdict,
             reason,
         })
+    }
+
+    fn revoke(&mut self, device: DeviceId, reason: &str) -> Result<EventId, Failure> {
+        let control = self.workspace.control();
+        let members = control.members(&control.all());
+        let owners = members.iter().filter(|(_, role)| **role == Role::Owner);
+        if owners.map(|(owner, _)| *owner).eq([device]) {
+            return Err(Failure::new(FailureKind::Failed, "this is the last owner")
+                .with_hint("grant another device the role of owner first"));
+        }
+        if reason.len() > CONTROL_TEXT_MAX {
+            return Err(Failure::new(FailureKind::Usage, "the reason is too long")
+                .with_hint(format!("use at most {CONTROL_TEXT_MAX} bytes")));
+        }
+        let events = self.with_pen(|workspace, pen| workspace.write_revoke(pen, device, reason));
+        let events = events.map_err(|fault| author_failure(&fault))?;
+        let event = events.first().map(crate::event::Verified::id);
+        self.wrote(events);
+        event.ok_or_else(|| Failure::new(FailureKind::Failed, "no revocation was made"))
     }
 
     fn devices(&self) -> Reply {

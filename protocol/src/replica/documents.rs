@@ -141,7 +141,7 @@ impl Replica {
             self.persist.push(Record::Counter { name, value: generation });
         }
         let id = events.last().map(crate::event::Verified::id);
-        self.persist.extend(events.into_iter().map(Record::Event));
+        self.wrote(events);
         id.ok_or_else(|| AuthorFault::Own("no event was made".to_owned()))
     }
 }
@@ -158,7 +158,7 @@ fn edit_failure(fault: &EditFault) -> Failure {
     }
 }
 
-fn author_failure(fault: &AuthorFault) -> Failure {
+pub(super) fn author_failure(fault: &AuthorFault) -> Failure {
     match fault {
         AuthorFault::Role(_) => Failure::new(FailureKind::Denied, fault)
             .with_hint("an owner or admin can grant this device a role that may write"),

@@ -3,7 +3,7 @@
 //! Two different events of one chain and seq are a fork. Both are kept: what they write, the
 //! device could have written anyway; the pair is the proof (SPEC: EVT-10).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::Header;
 use crate::id::{ChainId, DeviceId, EventId, Incarnation, Lane};
@@ -23,10 +23,16 @@ pub struct ForkProof {
 pub(super) struct Chains {
     places: BTreeMap<ChainId, BTreeMap<u64, Vec<EventId>>>,
     forked: BTreeMap<ChainId, u64>,
+    /// The events that none follows in their chain.
+    tips: BTreeSet<EventId>,
 }
 
 impl Chains {
     pub(super) fn add(&mut self, id: EventId, header: &Header) {
+        if let Some(prev) = &header.prev {
+            self.tips.remove(prev);
+        }
+        self.tips.insert(id);
         let place = self.places.entry(header.chain()).or_default().entry(header.seq).or_default();
         if let Err(at) = place.binary_search(&id) {
             place.insert(at, id);
@@ -46,6 +52,17 @@ impl Chains {
     ) -> Option<EventId> {
         let chain = ChainId { author: *author, incarnation: *incarnation, lane };
         self.places.get(&chain)?.last_key_value()?.1.first().copied()
+    }
+
+    /// The ends of all chains; several of one that forked.
+    pub(super) fn tips(&self) -> impl Iterator<Item = &EventId> {
+        self.tips.iter()
+    }
+
+    /// The seq that comes next in a chain.
+    pub(super) fn height(&self, chain: &ChainId) -> u64 {
+        let last = self.places.get(chain).and_then(|places| places.last_key_value());
+        last.map_or(0, |(seq, _)| seq.saturating_add(1))
     }
 
     /// The first fork of each forked chain.

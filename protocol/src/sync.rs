@@ -1,0 +1,319 @@
+//! Sync: how two devices come to hold the same events.
+//!
+//! One stream a peer and workspace. Both sides say *hello*; where their lanes differ each says
+//! what it *has* (the tips of its chains), the other *wants* what it lacks as (tip, count), and
+//! *events* come in causal order across chains, control first, a frame at a time. Each frame is
+//! durable and admitted before it is acknowledged, so a cut at any byte costs at most the frames
+//! under way. From then on an own event is sent at once, and what came from others is announced,
+//! so that in a mesh nobody is sent what it has.
+//!
+//! Nothing here trusts a peer: a frame is decoded and its signatures are checked before it comes
+//! in ([`message`]), tips that a peer cannot serve are forgotten after a while, and what waits is
+//! bounded. Quotas only slow or drop; they never decide whether an event counts.
+
+mod held;
+pub mod message;
+mod serve;
+mod session;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+pub use held::Held;
+pub use message::{Message, SyncFault, Tip, workspace_tag};
+
+use crate::event::Verified;
+use crate::id::{ChainId, DeviceId, EventId};
+use crate::limits::{STALL_MS, WANTS_MAX};
+use crate::store::Place;
+use crate::time::Time;
+use crate::workspace::Workspace;
+use session::Session;
+
+/// Names a connection, as long as it lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LinkId(pub u64);
+
+/// What sync wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Send a message.
+    Send(LinkId, Message),
+    /// Load these events from the store and give them to [`Sync::on_loaded`].
+    Load(LinkId, Vec<Place>),
+    /// End the connection, and say why.
+    Disconnect(LinkId, &'static str),
+}
+
+/// How far a peer is, as surfaces show it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerState {
+    /// Which device.
+    pub device: DeviceId,
+    /// Over which connection.
+    pub link: LinkId,
+    /// How many of the events here it said to hold.
+    pub acked: usize,
+    /// How many that could be.
+    pub of: usize,
+}
+
+/// All sessions of a workspace.
+#[derive(Default)]
+pub struct Sync {
+    sessions: BTreeMap<LinkId, Session>,
+    /// Which connection was asked for which chain, and up to where.
+    asked: BTreeMap<ChainId, Asked>,
+}
+
+struct Asked {
+    link: LinkId,
+    tip: EventId,
+    seq: u64,
+}
+
+impl Sync {
+    /// A connection is up; `own` and the peer's key were proven by it. Of two connections with one
+    /// device the one that the lower id dialed stays, of two that one side dialed the newer.
+    pub fn peer_up(
+        &mut self,
+        now: Time,
+        link: LinkId,
+        device: DeviceId,
+        own: DeviceId,
+        dialed: bool,
+    ) -> Vec<Action> {
+        let dialer = if dialed { own } else { device };
+        let other = self.sessions.iter().find(|(_, session)| session.device == device);
+        if let Some((&old, session)) = other {
+            let old_dialer = if session.dialed { own } else { device };
+            if dialer > old_dialer {
+                return vec![Action::Disconnect(link, "duplicate")];
+            }
+            self.sessions.remove(&old);
+            self.forget(old);
+            self.sessions.insert(link, Session::new(now, device, dialed));
+            return vec![Action::Disconnect(old, "duplicate")];
+        }
+        self.sessions.insert(link, Session::new(now, device, dialed));
+        Vec::new()
+    }
+
+    /// A connection is gone: what it was asked for can be asked of others.
+    pub fn peer_down(&mut self, link: LinkId) {
+        self.sessions.remove(&link);
+        self.forget(link);
+    }
+
+    fn forget(&mut self, link: LinkId) {
+        self.asked.retain(|_, asked| asked.link != link);
+    }
+
+    /// The device at the other end of a connection that is up.
+    #[must_use]
+    pub fn device_of(&self, link: LinkId) -> Option<DeviceId> {
+        Some(self.sessions.get(&link)?.device)
+    }
+
+    /// The connections that are up.
+    #[must_use]
+    pub fn links(&self) -> Vec<LinkId> {
+        self.sessions.keys().copied().collect()
+    }
+
+    /// The peer was revoked: it is told so, and then cut off.
+    pub fn part_with(&mut self, now: Time, link: LinkId, places: BTreeSet<usize>) {
+        let Some(session) = self.sessions.get_mut(&link) else { return };
+        if session.farewell.is_none() {
+            session.queue.clear();
+            session.farewell = Some(places);
+            session.progress = now.monotonic_ms;
+        }
+    }
+
+    /// Is this peer being cut off?
+    #[must_use]
+    pub fn is_parting(&self, link: LinkId) -> bool {
+        self.sessions.get(&link).is_some_and(|session| session.farewell.is_some())
+    }
+
+    /// The peer said hello: where our lanes are equal, it has what we have.
+    pub fn on_hello(&mut self, link: LinkId, lanes_hash: [u8; 32], workspace: &Workspace) {
+        let Some(session) = self.sessions.get_mut(&link) else { return };
+        session.greeted = true;
+        if lanes_hash == workspace.lanes_hash() {
+            session.has(workspace.tips());
+        }
+    }
+
+    /// Has the peer said hello?
+    #[must_use]
+    pub fn is_greeted(&self, link: LinkId) -> bool {
+        self.sessions.get(&link).is_some_and(|session| session.greeted)
+    }
+
+    /// The peer said what it has.
+    pub fn on_have(&mut self, link: LinkId, tips: Vec<Tip>) {
+        if let Some(session) = self.sessions.get_mut(&link) {
+            session.has(tips);
+        }
+    }
+
+    /// The peer wants events.
+    pub fn on_want(&mut self, link: LinkId, wants: &[(EventId, u64)], workspace: &Workspace) {
+        if let Some(session) = self.sessions.get_mut(&link) {
+            session.want(wants, workspace);
+        }
+    }
+
+    /// The peer holds this many of our frames for good.
+    pub fn on_ack(&mut self, link: LinkId, frames: u64) {
+        if let Some(session) = self.sessions.get_mut(&link) {
+            session.acked_frames = session.acked_frames.max(frames.min(session.sent_frames));
+        }
+    }
+
+    /// A frame of events came in and is about to be durable: it is acknowledged with the turn.
+    pub fn on_events(&mut self, now: Time, link: LinkId) {
+        if let Some(session) = self.sessions.get_mut(&link) {
+            session.received_frames += 1;
+            session.progress = now.monotonic_ms;
+        }
+    }
+
+    /// An own event goes to everybody at once.
+    pub fn push(&mut self, events: &[EventId], workspace: &Workspace) {
+        let members = |session: &&mut Session| session.greeted && session.farewell.is_none();
+        for session in self.sessions.values_mut().filter(members) {
+            session.push(events, workspace);
+        }
+    }
+
+    /// Events that were asked of the store for a connection.
+    pub fn on_loaded(&mut self, link: LinkId, events: &[Verified]) -> Vec<Action> {
+        let Some(session) = self.sessions.get_mut(&link) else { return Vec::new() };
+        let frames = session.loaded(events);
+        frames.into_iter().map(|frame| Action::Send(link, frame)).collect()
+    }
+
+    /// What there is to say at the end of a turn: acknowledgements, news, wants, and the next
+    /// events of what was wanted. `missing` are events that held ones wait for, with who sent them.
+    pub fn speak(
+        &mut self,
+        now: Time,
+        workspace: &Workspace,
+        missing: &[(LinkId, EventId)],
+    ) -> Vec<Action> {
+        let mut actions = Vec::new();
+        self.release_stalled(now);
+        for (&link, session) in &mut self.sessions {
+            if !session.greeted {
+                continue;
+            }
+            if session.farewell.is_some() {
+                if session.part(workspace) || session.is_stalled(now) {
+                    actions.push(Action::Disconnect(link, "revoked"));
+                } else if let Some(places) = session.next_places(workspace) {
+                    actions.push(Action::Load(link, places));
+                }
+                continue;
+            }
+            if session.acknowledged_frames < session.received_frames {
+                session.acknowledged_frames = session.received_frames;
+                actions.push(Action::Send(link, Message::Ack(session.received_frames)));
+            }
+            let news = session.news(workspace.tips());
+            actions.extend(news.into_iter().map(|have| Action::Send(link, have)));
+            if let Some(places) = session.next_places(workspace) {
+                actions.push(Action::Load(link, places));
+            }
+        }
+        actions.extend(self.ask(now, workspace, missing));
+        actions
+    }
+
+    /// Asks each peer for what it has and nobody was asked for.
+    fn ask(
+        &mut self,
+        now: Time,
+        workspace: &Workspace,
+        missing: &[(LinkId, EventId)],
+    ) -> Vec<Action> {
+        self.asked.retain(|_, asked| !workspace.contains(&asked.tip));
+        let mut actions = Vec::new();
+        for (&link, session) in &mut self.sessions {
+            if !session.greeted || session.farewell.is_some() {
+                continue;
+            }
+            session.tips.retain(|_, tips| {
+                tips.retain(|id, _| !workspace.contains(id));
+                !tips.is_empty()
+            });
+            let mut wants: BTreeMap<EventId, u64> = BTreeMap::new();
+            for (from, id) in missing {
+                if *from == link && session.sought.insert(*id) {
+                    wants.insert(*id, crate::limits::WANT_BACK);
+                }
+            }
+            for (chain, tips) in &session.tips {
+                for (&id, &seq) in tips {
+                    let served = self.asked.get(chain).is_some_and(|asked| asked.seq >= seq);
+                    if served || wants.len() >= WANTS_MAX {
+                        continue;
+                    }
+                    let height = workspace.height(chain);
+                    wants.insert(id, seq.saturating_add(1).saturating_sub(height).max(1));
+                    self.asked.insert(*chain, Asked { link, tip: id, seq });
+                }
+            }
+            if !wants.is_empty() {
+                session.progress = now.monotonic_ms;
+                actions.push(Action::Send(link, Message::Want(wants.into_iter().collect())));
+            }
+        }
+        actions
+    }
+
+    /// Who was asked and sends nothing for a while is not waited for: its tips are forgotten, and
+    /// what they stood for is asked of others.
+    fn release_stalled(&mut self, now: Time) {
+        let stalled: BTreeSet<LinkId> = self
+            .asked
+            .values()
+            .map(|asked| asked.link)
+            .filter(|link| {
+                let session = self.sessions.get(link);
+                session.is_none_or(|session| session.is_stalled(now))
+            })
+            .collect();
+        for link in stalled {
+            self.forget(link);
+            if let Some(session) = self.sessions.get_mut(&link) {
+                session.tips.clear();
+                session.sought.clear();
+            }
+        }
+    }
+
+    /// When the next stalled peer is to be given up.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<u64> {
+        let asked = self.asked.values().filter_map(|asked| self.sessions.get(&asked.link));
+        let parting = self.sessions.values().filter(|session| session.farewell.is_some());
+        asked.chain(parting).map(|session| session.progress.saturating_add(STALL_MS)).min()
+    }
+
+    /// How far each peer is.
+    #[must_use]
+    pub fn peers(&self, workspace: &Workspace) -> Vec<PeerState> {
+        let of = workspace.offered();
+        let state = |(link, session): (&LinkId, &Session)| PeerState {
+            device: session.device,
+            link: *link,
+            acked: session.acked(workspace),
+            of,
+        };
+        self.sessions.iter().filter(|(_, session)| session.greeted).map(state).collect()
+    }
+}

@@ -1,0 +1,184 @@
+//! The messages of a sync stream: one a frame, deterministic CBOR, bounded, checked before the
+//! Replica sees them (SPEC: SYNC-1).
+
+use serde::{Deserialize, Serialize};
+
+use crate::cbor::{CborFault, Reader, Writer};
+use crate::event::{EventFault, Signed, Verified};
+use crate::hash;
+use crate::id::{ChainId, DeviceId, EventId, Incarnation, Lane, WorkspaceId};
+use crate::limits::{EVENT_BYTES_MAX, FRAME_BYTES_MAX, FRAME_EVENTS_MAX, TIPS_MAX, WANTS_MAX};
+
+/// The version of the messages.
+pub const SYNC_VERSION: u64 = 1;
+
+/// The end of a chain that a device has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Tip {
+    /// The chain.
+    pub chain: ChainId,
+    /// The last event's place.
+    pub seq: u64,
+    /// The last event.
+    pub id: EventId,
+}
+
+/// What is said between two devices.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Message {
+    /// First of all. `SPEC: SYNC-2`
+    Hello {
+        /// Which workspace, told to nobody who does not know it.
+        workspace: [u8; 32],
+        /// The life of the sender's store.
+        incarnation: Incarnation,
+        /// The root over its lanes.
+        lanes_hash: [u8; 32],
+    },
+    /// Ends of chains that the sender has; added to what it said before.
+    Have(Vec<Tip>),
+    /// Events that the sender lacks: each with so many before it in its chain, itself included.
+    Want(Vec<(EventId, u64)>),
+    /// Events, whatever they name before them.
+    Events(Vec<Verified>),
+    /// So many frames of events are durable at the sender.
+    Ack(u64),
+}
+
+/// Why a frame is no message: its sender is disconnected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SyncFault {
+    /// Not CBOR of a message's form, or beyond a limit.
+    #[error("the frame is no message")]
+    Decode,
+    /// Another version of the messages.
+    #[error("the peer speaks version {0} of sync, this program {SYNC_VERSION}: upgrade the older")]
+    Version(u64),
+    /// An event in it breaks a rule.
+    #[error("an event in the frame: {0}")]
+    Event(#[from] EventFault),
+}
+
+impl SyncFault {
+    /// The reason code that logs and tests name.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Decode => "frame_decode",
+            Self::Version(_) => "sync_version",
+            Self::Event(fault) => fault.code(),
+        }
+    }
+}
+
+impl From<CborFault> for SyncFault {
+    fn from(_: CborFault) -> Self {
+        Self::Decode
+    }
+}
+
+/// How a hello names a workspace on a channel: who does not know the workspace learns nothing.
+/// `SPEC: SYNC-2`
+#[must_use]
+pub fn workspace_tag(exporter: &[u8; 32], workspace: &WorkspaceId) -> [u8; 32] {
+    hash::hash(hash::context::SYNC_WORKSPACE, &[exporter, &workspace.0])
+}
+
+impl Message {
+    /// The frame.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut writer = Writer::default();
+        match self {
+            Self::Hello { workspace, incarnation, lanes_hash } => {
+                writer.array(5).uint(0).uint(SYNC_VERSION).bytes(workspace);
+                writer.bytes(&incarnation.0).bytes(lanes_hash);
+            }
+            Self::Have(tips) => {
+                writer.array(2).uint(1).array(tips.len());
+                for tip in tips {
+                    writer.array(5).uint(tip.chain.lane as u64).bytes(&tip.chain.author.0);
+                    writer.bytes(&tip.chain.incarnation.0).uint(tip.seq).bytes(&tip.id.0);
+                }
+            }
+            Self::Want(wants) => {
+                writer.array(2).uint(2).array(wants.len());
+                for (id, count) in wants {
+                    writer.array(2).bytes(&id.0).uint(*count);
+                }
+            }
+            Self::Events(events) => {
+                writer.array(2).uint(3).array(events.len());
+                for event in events {
+                    writer.bytes(&event.encode());
+                }
+            }
+            Self::Ack(frames) => {
+                writer.array(2).uint(4).uint(*frames);
+            }
+        }
+        writer.finish()
+    }
+
+    /// Reads a frame, and checks the signature of every event in it. Without any state.
+    pub fn decode(frame: &[u8]) -> Result<Self, SyncFault> {
+        if frame.len() > FRAME_BYTES_MAX {
+            return Err(SyncFault::Decode);
+        }
+        let mut reader = Reader::new(frame);
+        let len = reader.array(5)?;
+        let message = match (reader.uint()?, len) {
+            (0, _) => {
+                let version = reader.uint()?;
+                if version != SYNC_VERSION || len != 5 {
+                    return Err(SyncFault::Version(version));
+                }
+                Self::Hello {
+                    workspace: reader.fixed()?,
+                    incarnation: Incarnation(reader.fixed()?),
+                    lanes_hash: reader.fixed()?,
+                }
+            }
+            (1, 2) => {
+                let count = reader.array(TIPS_MAX)?;
+                let tips = (0..count).map(|_| read_tip(&mut reader));
+                Self::Have(tips.collect::<Result<_, _>>()?)
+            }
+            (2, 2) => {
+                let count = reader.array(WANTS_MAX)?;
+                let wants = (0..count).map(|_| {
+                    reader.array_of(2)?;
+                    Ok((EventId(reader.fixed()?), reader.uint()?))
+                });
+                Self::Want(wants.collect::<Result<_, CborFault>>()?)
+            }
+            (3, 2) => {
+                let count = reader.array(FRAME_EVENTS_MAX)?;
+                let mut events = Vec::new();
+                for _ in 0..count {
+                    let envelope = reader.bytes(EVENT_BYTES_MAX)?;
+                    events.push(Signed::decode(envelope)?.verify()?);
+                }
+                Self::Events(events)
+            }
+            (4, 2) => Self::Ack(reader.uint()?),
+            _ => return Err(SyncFault::Decode),
+        };
+        reader.end()?;
+        Ok(message)
+    }
+}
+
+fn read_tip(reader: &mut Reader<'_>) -> Result<Tip, CborFault> {
+    reader.array_of(5)?;
+    let lane = match reader.uint()? {
+        0 => Lane::Control,
+        1 => Lane::Content,
+        _ => return Err(CborFault::Malformed),
+    };
+    let author = DeviceId(reader.fixed()?);
+    let incarnation = Incarnation(reader.fixed()?);
+    let chain = ChainId { author, incarnation, lane };
+    Ok(Tip { chain, seq: reader.uint()?, id: EventId(reader.fixed()?) })
+}

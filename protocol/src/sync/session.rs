@@ -1,0 +1,115 @@
+//! One connection: what the peer has, what it wants, and what is under way.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::id::{ChainId, DeviceId, EventId, Lane};
+use crate::limits::{STALL_MS, TIPS_MAX};
+use crate::sync::message::{Message, Tip};
+use crate::time::Time;
+use crate::workspace::Workspace;
+
+/// The state of a connection.
+pub(super) struct Session {
+    pub(super) device: DeviceId,
+    pub(super) dialed: bool,
+    pub(super) greeted: bool,
+    /// The peer was revoked: it gets these control events, by place, and nothing else.
+    pub(super) farewell: Option<BTreeSet<usize>>,
+    /// It said what it has.
+    told: bool,
+    /// Tips that the peer said it has and that are not here.
+    pub(super) tips: BTreeMap<ChainId, BTreeMap<EventId, u64>>,
+    /// The newest tip of each chain that the peer said it has.
+    has: BTreeMap<ChainId, (u64, EventId)>,
+    /// Missing events that the peer was asked for by name.
+    pub(super) sought: BTreeSet<EventId>,
+    /// The tips that the peer was told, or that it told us.
+    pub(super) announced: BTreeSet<EventId>,
+    /// Positions of what is to be sent: control first, then in causal order.
+    pub(super) queue: BTreeSet<(u8, usize)>,
+    pub(super) loading: bool,
+    pub(super) sent_frames: u64,
+    pub(super) acked_frames: u64,
+    pub(super) received_frames: u64,
+    pub(super) acknowledged_frames: u64,
+    /// When something was asked or came last, by the monotonic clock.
+    pub(super) progress: u64,
+}
+
+impl Session {
+    pub(super) fn new(now: Time, device: DeviceId, dialed: bool) -> Self {
+        Self {
+            device,
+            dialed,
+            greeted: false,
+            farewell: None,
+            told: false,
+            tips: BTreeMap::new(),
+            has: BTreeMap::new(),
+            sought: BTreeSet::new(),
+            announced: BTreeSet::new(),
+            queue: BTreeSet::new(),
+            loading: false,
+            sent_frames: 0,
+            acked_frames: 0,
+            received_frames: 0,
+            acknowledged_frames: 0,
+            progress: now.monotonic_ms,
+        }
+    }
+
+    /// The peer has these. It is not told of them again.
+    pub(super) fn has(&mut self, tips: Vec<Tip>) {
+        self.told = true;
+        for tip in tips {
+            let known = self.tips.values().map(BTreeMap::len).sum::<usize>();
+            if known < TIPS_MAX {
+                self.tips.entry(tip.chain).or_default().insert(tip.id, tip.seq);
+            }
+            let newest = self.has.entry(tip.chain).or_insert((tip.seq, tip.id));
+            *newest = (*newest).max((tip.seq, tip.id));
+            self.announced.insert(tip.id);
+        }
+    }
+
+    /// Says goodbye to a revoked peer; true when it has all that it gets.
+    pub(super) fn part(&mut self, workspace: &Workspace) -> bool {
+        let Some(farewell) = &mut self.farewell else { return false };
+        if !self.told {
+            return false;
+        }
+        // What its own tips stand for, it has.
+        for position in std::mem::take(farewell) {
+            let Some(place) = workspace.place_at(position) else { continue };
+            let has = self.has.get(&place.chain).is_some_and(|(seq, _)| *seq >= place.seq);
+            if !has {
+                self.queue.insert((Lane::Control as u8, position));
+            }
+        }
+        self.queue.is_empty() && !self.loading && self.acked_frames == self.sent_frames
+    }
+
+    /// The tips here that the peer has not been told.
+    pub(super) fn news(&mut self, tips: Vec<Tip>) -> Vec<Message> {
+        let current: BTreeSet<_> = tips.iter().map(|tip| tip.id).collect();
+        let news: Vec<_> =
+            tips.into_iter().filter(|tip| !self.announced.contains(&tip.id)).collect();
+        self.announced.retain(|id| current.contains(id));
+        self.announced.extend(news.iter().map(|tip| tip.id));
+        news.chunks(TIPS_MAX).map(|tips| Message::Have(tips.to_vec())).collect()
+    }
+
+    /// Was it asked for something and sent nothing for a while?
+    pub(super) fn is_stalled(&self, now: Time) -> bool {
+        now.monotonic_ms >= self.progress.saturating_add(STALL_MS)
+    }
+
+    /// How many of the events here the peer said to hold, by the tips that it named.
+    pub(super) fn acked(&self, workspace: &Workspace) -> usize {
+        let held = |tip: &Tip| {
+            let (seq, _) = self.has.get(&tip.chain)?;
+            usize::try_from(seq.min(&tip.seq).saturating_add(1)).ok()
+        };
+        workspace.tips().iter().filter_map(held).sum()
+    }
+}
