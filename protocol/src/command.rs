@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::document::{DocPath, Edit};
-use crate::id::{DeviceId, EventId, Incarnation, Lane, WorkspaceId};
+use crate::id::{DeviceId, EventId, Incarnation, Lane, SealingKey, Signature, WorkspaceId};
 use crate::role::Role;
 use crate::sync::PeerState;
 use crate::time::Stamp;
@@ -39,6 +39,21 @@ pub enum Command {
     },
     /// Who is a member.
     Devices,
+    /// Makes a device a member, and names it in the document.
+    Grant {
+        /// Whom.
+        device: DeviceId,
+        /// Its sealing key.
+        sealing_key: SealingKey,
+        /// The device's signature of it.
+        sealing_signature: Signature,
+        /// As what.
+        role: Role,
+        /// Its name.
+        name: String,
+        /// The rule of the policy that allowed it.
+        rule: String,
+    },
     /// Removes a device, and starts a new epoch.
     Revoke {
         /// Whom.
@@ -64,6 +79,11 @@ pub enum Reply {
     Devices {
         /// One row each.
         devices: Vec<DeviceRow>,
+    },
+    /// To `Grant`.
+    Granted {
+        /// The grant.
+        event: EventId,
     },
     /// To `Revoke`.
     Revoked {

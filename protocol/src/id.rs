@@ -123,6 +123,15 @@ id! {
     ChangeHash, 32, "change hash"
 }
 
+id! {
+    /// The public half of an X25519 key that epoch keys are sealed to.
+    SealingKey, 32, "sealing key"
+}
+id! {
+    /// An ed25519 signature.
+    Signature, 64, "signature"
+}
+
 impl WorkspaceId {
     /// What stands in a genesis header in the place of the id that is not known yet.
     pub const UNBORN: Self = Self([0; 32]);

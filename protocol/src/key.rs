@@ -12,10 +12,7 @@ use hpke::{Deserializable, Kem, Serializable};
 
 use crate::hash::{self, context};
 use crate::id::DeviceId;
-
-/// The public half of a key that bodies and epoch keys are sealed to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SealingKey(pub [u8; 32]);
+pub use crate::id::SealingKey;
 
 /// The secret half of a sealing key.
 pub struct SealingSecret(pub(crate) <X25519HkdfSha256 as Kem>::PrivateKey);

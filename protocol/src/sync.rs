@@ -122,7 +122,7 @@ impl Sync {
         self.sessions.keys().copied().collect()
     }
 
-    /// The peer was revoked: it is told so, and then cut off.
+    /// The peer was revoked: it is told so, and then cut off. `SPEC: SYNC-6`
     pub fn part_with(&mut self, now: Time, link: LinkId, places: BTreeSet<usize>) {
         let Some(session) = self.sessions.get_mut(&link) else { return };
         if session.farewell.is_none() {
@@ -182,7 +182,7 @@ impl Sync {
         }
     }
 
-    /// An own event goes to everybody at once.
+    /// An own event goes to everybody at once. `SPEC: SYNC-5`
     pub fn push(&mut self, events: &[EventId], workspace: &Workspace) {
         let members = |session: &&mut Session| session.greeted && session.farewell.is_none();
         for session in self.sessions.values_mut().filter(members) {
@@ -233,7 +233,7 @@ impl Sync {
         actions
     }
 
-    /// Asks each peer for what it has and nobody was asked for.
+    /// Asks each peer for what it has and nobody was asked for. `SPEC: SYNC-4`
     fn ask(
         &mut self,
         now: Time,

@@ -141,3 +141,25 @@ fn an_observer_has_no_effect_however_it_signs() {
     let refused = observer.change(None, Vec::new());
     assert!(matches!(refused, Err(AuthorFault::Role(Some(Role::Observer)))));
 }
+
+#[test]
+fn a_grant_and_an_epoch_made_apart_are_brought_together() {
+    // SPEC: KEY-8
+    let (mut founder, mut events) = Peer::founder();
+    events.extend(founder.grant(2, Role::Owner));
+    events.extend(founder.grant(3, Role::Member));
+    let mut other = Peer::new(2, founder.workspace.id());
+    other.take(&events);
+    let revocation = founder.revoke(3);
+    let secret = founder.set("notes/a", "under the new key");
+    let grant = other.grant(4, Role::Member);
+    let mut newcomer = Peer::new(4, founder.workspace.id());
+    newcomer.take(&[events, grant.clone(), revocation, secret].concat());
+    assert!(newcomer.workspace.has_unread(), "its grant knew nothing of the new epoch");
+    founder.take(&grant);
+    assert!(founder.workspace.has_keyless(&founder.key.device()));
+    let wraps = founder.write(|workspace, pen| workspace.write_missing_wraps(pen)).unwrap();
+    newcomer.take(&wraps);
+    assert_eq!(newcomer.get("notes/a"), "\"under the new key\"");
+    assert!(!founder.workspace.has_keyless(&founder.key.device()));
+}

@@ -38,6 +38,12 @@ impl KeyRing {
         self.keys.get(epoch)
     }
 
+    /// May `device` hold the key of `epoch`, by what events say?
+    #[must_use]
+    pub fn is_holder(&self, epoch: &EventId, device: &DeviceId) -> bool {
+        self.holders.get(epoch).is_some_and(|holders| holders.contains(device))
+    }
+
     /// Takes note of a control event; returns the epochs whose keys are held since.
     pub fn heard(
         &mut self,

@@ -5,11 +5,13 @@ use crate::command::{
 };
 use crate::document::{DocPath, DocumentTask, Edit};
 use crate::id::{DeviceId, EventId};
-use crate::limits::{BATCH_EDITS_MAX, CONTROL_TEXT_MAX, LOAD_SLICE_EVENTS};
+use crate::key::{SealingStatement, is_strong};
+use crate::limits::{BATCH_EDITS_MAX, CONTROL_TEXT_MAX, LOAD_SLICE_EVENTS, NAME_BYTES_MAX};
 use crate::replica::documents::{Pending, author_failure};
 use crate::replica::{LoadFor, Replica};
 use crate::role::Role;
 use crate::time::is_ahead;
+use crate::workspace::NewMember;
 
 impl Replica {
     /// May `command` run now? What it reads must be complete, and edits are made one at a time.
@@ -21,7 +23,7 @@ impl Replica {
                     && self.workspace.is_projected()
                     && self.pending.iter().all(|pending| matches!(pending, Pending::Read(..)))
             }
-            Command::Read { .. } | Command::Edit { .. } => !editing,
+            Command::Read { .. } | Command::Edit { .. } | Command::Grant { .. } => !editing,
             Command::Log { .. } | Command::Devices | Command::Revoke { .. } => true,
         }
     }
@@ -36,6 +38,14 @@ impl Replica {
             },
             Command::Log { from, limit } => self.log(from, limit),
             Command::Devices => self.devices(),
+            Command::Grant { device, sealing_key, sealing_signature, role, name, rule } => {
+                let sealing = SealingStatement { key: sealing_key, signature: sealing_signature.0 };
+                let member = NewMember { device, sealing, role, rule };
+                match self.grant(request, member, &name) {
+                    Ok(()) => return,
+                    Err(failure) => Reply::Failed(failure),
+                }
+            }
             Command::Revoke { device, reason } => match self.revoke(device, &reason) {
                 Ok(event) => Reply::Revoked { event },
                 Err(failure) => Reply::Failed(failure),
@@ -72,7 +82,7 @@ impl Replica {
             })?;
         }
         let document = self.workspace.root_document().ok_or_else(no_history)?;
-        self.edit(request, document, edits);
+        self.edit(request, document, edits, None);
         Ok(())
     }
 
@@ -130,6 +140,29 @@ impl Replica {
             verdict,
             reason,
         })
+    }
+
+    /// The grant first, then the name: a device without a name is a member all the same.
+    fn grant(&mut self, request: RequestId, member: NewMember, name: &str) -> Result<(), Failure> {
+        let usage = |message: &str| Failure::new(FailureKind::Usage, message);
+        if member.rule.len() > CONTROL_TEXT_MAX || name.len() > NAME_BYTES_MAX {
+            return Err(usage("a name or rule is too long"));
+        }
+        if !is_strong(&member.device) || !member.sealing.is_of(&member.device) {
+            return Err(usage("the sealing key is not signed by the device"));
+        }
+        let document = self.workspace.root_document().ok_or_else(no_history)?;
+        let path = format!("devices/{}/name", member.device);
+        let set =
+            path.parse().map_err(|fault: crate::document::PathFault| usage(&fault.to_string()))?;
+        let events = self.with_pen(|workspace, pen| workspace.write_grant(pen, member));
+        let events = events.map_err(|fault| author_failure(&fault))?;
+        let event = events.first().map(crate::event::Verified::id);
+        self.wrote(events);
+        let event = event.ok_or_else(|| Failure::new(FailureKind::Failed, "no grant was made"))?;
+        let edits = vec![Edit::Set { set, value: name.into() }];
+        self.edit(request, document, edits, Some(event));
+        Ok(())
     }
 
     fn revoke(&mut self, device: DeviceId, reason: &str) -> Result<EventId, Failure> {

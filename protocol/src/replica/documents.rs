@@ -23,7 +23,7 @@ pub(super) enum Pending {
     /// A caller reads.
     Read(RequestId, DocPath),
     /// A caller edits. Something fell out of the document since where `outdated` is set.
-    Edit { request: RequestId, edits: Vec<Edit>, outdated: bool },
+    Edit { request: RequestId, edits: Vec<Edit>, outdated: bool, granted: Option<EventId> },
 }
 
 impl Pending {
@@ -57,10 +57,18 @@ impl Replica {
         self.generation_kept = false;
     }
 
-    pub(super) fn edit(&mut self, request: RequestId, document: DocumentId, edits: Vec<Edit>) {
+    /// Makes edits for a caller; where they name a device that was granted a role, the reply is
+    /// the grant.
+    pub(super) fn edit(
+        &mut self,
+        request: RequestId,
+        document: DocumentId,
+        edits: Vec<Edit>,
+        granted: Option<EventId>,
+    ) {
         let (device, incarnation) = (self.key.device(), self.config.incarnation);
         let actor = crate::hash::actor(&device, &incarnation, &document, self.generation);
-        let pending = Pending::Edit { request, edits: edits.clone(), outdated: false };
+        let pending = Pending::Edit { request, edits: edits.clone(), outdated: false, granted };
         self.ask(pending, DocumentTask::Transact { document, actor, edits });
     }
 
@@ -74,9 +82,9 @@ impl Replica {
                 self.reply(request, reply);
             }
             (
-                Some(Pending::Edit { request, edits, outdated }),
+                Some(Pending::Edit { request, edits, outdated, granted }),
                 DocumentDone::Transacted(change),
-            ) => self.on_transacted(request, edits, outdated, change),
+            ) => self.on_transacted(request, edits, outdated, granted, change),
             (pending, done) => {
                 self.damage.push(format!("the documents answered {done:?} to {pending:?}"));
             }
@@ -98,6 +106,7 @@ impl Replica {
         request: RequestId,
         edits: Vec<Edit>,
         outdated: bool,
+        granted: Option<EventId>,
         change: Result<Option<LocalChange>, EditFault>,
     ) {
         let Some(document) = self.workspace.root_document() else { return };
@@ -108,7 +117,7 @@ impl Replica {
             Ok(Some(change)) if outdated => {
                 // It may build on what fell out: made again, on what there is now.
                 self.undo(document, &change);
-                self.edit(request, document, edits);
+                self.edit(request, document, edits, granted);
                 return;
             }
             Ok(Some(change)) => match self.write_change(Some(document), change.chunk.clone()) {
@@ -119,6 +128,7 @@ impl Replica {
                 }
             },
         };
+        let reply = granted.map_or(reply, |event| Reply::Granted { event });
         self.reply(request, reply);
     }
 

@@ -6,7 +6,7 @@ use crate::limits::{JOIN_DELAY_MS, NOTICES_MAX};
 use crate::replica::{LoadFor, Output, Replica};
 use crate::store::{LoadRequest, Record};
 use crate::sync::{Action, LinkId, Message};
-use crate::workspace::InsertFault;
+use crate::workspace::{AuthorFault, InsertFault};
 
 impl Replica {
     /// A connection is up. Its hello is named by what both ends of the channel know.
@@ -157,10 +157,13 @@ impl Replica {
         self.sync.push(&ids, &self.workspace);
     }
 
-    /// Answers what is new about members by a join, a moment later, so that one is enough.
+    /// Answers what is new about members by a join, and gives keys to who lacks them; a moment
+    /// later, so that one is enough.
     pub(super) fn answer_news(&mut self) {
         let (device, incarnation) = (self.key.device(), self.config.incarnation);
-        if !self.workspace.has_news_for(&device, &incarnation) {
+        let news = self.workspace.has_news_for(&device, &incarnation);
+        let keyless = self.workspace.has_keyless(&device);
+        if !news && !keyless {
             self.join_at = None;
             return;
         }
@@ -169,8 +172,16 @@ impl Replica {
             return;
         }
         self.join_at = None;
-        match self.with_pen(|workspace, pen| workspace.write_join(pen)) {
-            Ok(join) => self.wrote(vec![join]),
+        let written = self.with_pen(|workspace, pen| {
+            let mut events = workspace.write_missing_wraps(pen)?;
+            // A wrap names what it has heard, as a join does.
+            if events.is_empty() {
+                events.push(workspace.write_join(pen)?);
+            }
+            Ok::<_, AuthorFault>(events)
+        });
+        match written {
+            Ok(events) => self.wrote(events),
             Err(fault) => self.damage.push(format!("no join was written: {fault}")),
         }
     }

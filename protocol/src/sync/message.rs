@@ -23,7 +23,7 @@ pub struct Tip {
     pub id: EventId,
 }
 
-/// What is said between two devices.
+/// What is said between two devices. `SPEC: SYNC-1`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Message {

@@ -67,6 +67,42 @@ impl Workspace {
         Ok(events)
     }
 
+    /// Members that may read and were never given the key of a current epoch that is held here.
+    fn keyless(&self) -> Vec<(EventId, Vec<(DeviceId, SealingKey)>)> {
+        let readers = self.control.members(&self.control.all());
+        let readers: Vec<_> = readers
+            .into_iter()
+            .filter(|(_, role)| role.reads())
+            .map(|(device, _)| device)
+            .collect();
+        let held = self.current_epochs().into_iter().filter(|id| self.ring.key(id).is_some());
+        held.filter_map(|epoch| {
+            let lacking = readers.iter().filter(|device| !self.ring.is_holder(&epoch, device));
+            let lacking: Vec<_> =
+                lacking.filter_map(|device| Some((*device, *self.sealing.get(device)?))).collect();
+            (!lacking.is_empty()).then_some((epoch, lacking))
+        })
+        .collect()
+    }
+
+    /// Does a member lack a key that this device could give it?
+    #[must_use]
+    pub fn has_keyless(&self, own: &DeviceId) -> bool {
+        self.control.role(own, &self.control.all()).is_some() && !self.keyless().is_empty()
+    }
+
+    /// Wraps every current key that is held here for the members that lack it: a grant and an
+    /// epoch that were made apart do not know each other. Twice is harmless. `SPEC: KEY-8`
+    pub fn write_missing_wraps(&mut self, pen: &mut Pen<'_>) -> Result<Vec<Verified>, AuthorFault> {
+        let mut events = Vec::new();
+        for (epoch, devices) in self.keyless() {
+            for (device, to) in devices {
+                events.extend(self.write_wrap(pen, epoch, &device, &to)?);
+            }
+        }
+        Ok(events)
+    }
+
     fn check_may(&self, pen: &Pen<'_>, fact: &ControlFact) -> Result<(), AuthorFault> {
         let author = pen.key.device();
         let heads = self.control.heads(&self.control.all());

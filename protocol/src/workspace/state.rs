@@ -48,7 +48,7 @@ impl Workspace {
         &self,
         documents: impl Iterator<Item = (&'a DocumentId, &'a Vec<ChangeHash>)>,
     ) -> Option<StateHash> {
-        if !self.is_projected() || self.has_unread() {
+        if self.is_empty() || !self.is_projected() || self.has_unread() {
             return None;
         }
         let mut leaves = Vec::new();

@@ -1,0 +1,147 @@
+//! `kern-sim`: runs partition scripts, and swarms of seeds.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::{Parser, Subcommand};
+use kernelos_simulations::run::{Outcome, run};
+use kernelos_simulations::script::Script;
+use kernelos_simulations::swarm;
+use serde_json::{Value as Json, json};
+
+/// KernelOS in a deterministic world
+#[derive(Debug, Parser)]
+#[command(name = "kern-sim", version, after_help = SENTENCES)]
+struct Args {
+    /// Prints one JSON object
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Subcommands,
+}
+
+const SENTENCES: &str = "\
+Sentences of a script:
+  A writes PATH = VALUE · A removes PATH · A cannot write PATH · A grants B ROLE · A revokes B
+  cut A B | C · heal · wait 5s · A crashes · A crashes before output N · A restarts
+  all agree · A and B agree · A reads PATH = VALUE · A reads nothing at PATH · A is revoked
+
+Examples:
+  kern-sim run simulations/scenarios/apart_and_together.toml --seed 7
+  kern-sim swarm --seeds 100";
+
+#[derive(Debug, Subcommand)]
+enum Subcommands {
+    /// Run one script
+    Run {
+        /// The script, a TOML file
+        script: PathBuf,
+        /// What chance comes from
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Where to write what happened, one JSON object a line
+        #[arg(long)]
+        trace: Option<PathBuf>,
+    },
+    /// Run generated scripts, one a seed
+    Swarm {
+        /// How many seeds
+        #[arg(long)]
+        seeds: u64,
+        /// The first one
+        #[arg(long, default_value_t = 1)]
+        first: u64,
+    },
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match perform(&args) {
+        Ok(report) => {
+            let failed = report["failed"].as_array().is_some_and(|failed| !failed.is_empty());
+            let text = if args.json { report.to_string() } else { describe(&report) };
+            // Who closed the pipe has read enough.
+            writeln!(std::io::stdout(), "{text}").ok();
+            ExitCode::from(u8::from(failed))
+        }
+        Err(error) => {
+            writeln!(std::io::stderr(), "error: {error}").ok();
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn perform(args: &Args) -> Result<Json, String> {
+    let begin = Instant::now();
+    match &args.command {
+        Subcommands::Run { script, seed, trace } => {
+            let name = script.display().to_string();
+            let text =
+                std::fs::read_to_string(script).map_err(|error| format!("{name}: {error}"))?;
+            let parsed: Script = text.parse().map_err(|fault| format!("{name}: {fault}"))?;
+            let (outcome, happened) = run(&parsed, *seed, trace.is_some())?;
+            if let Some(path) = trace {
+                std::fs::write(path, happened)
+                    .map_err(|error| format!("{}: {error}", path.display()))?;
+            }
+            let replay = format!("kern-sim run {name} --seed {seed}");
+            Ok(report(1, &[(*seed, outcome, replay)], begin))
+        }
+        Subcommands::Swarm { seeds, first } => {
+            let mut outcomes = Vec::new();
+            for seed in *first..first.saturating_add(*seeds) {
+                let replay = format!("kern-sim swarm --seeds 1 --first {seed}");
+                outcomes.push((seed, swarm::run(seed)?, replay));
+            }
+            Ok(report(*seeds, &outcomes, begin))
+        }
+    }
+}
+
+fn report(seeds: u64, outcomes: &[(u64, Outcome, String)], begin: Instant) -> Json {
+    let failed: Vec<Json> = outcomes
+        .iter()
+        .filter_map(|(seed, outcome, replay)| {
+            let (step, invariant, detail) = outcome.failed.as_ref()?;
+            Some(json!({ "seed": seed, "step": step, "invariant": invariant, "detail": detail,
+                "replay": replay }))
+        })
+        .collect();
+    let sum =
+        |of: fn(&Outcome) -> u64| outcomes.iter().map(|(_, outcome, _)| of(outcome)).sum::<u64>();
+    json!({
+        "seeds": seeds,
+        "failed": failed,
+        "deliveries": sum(|outcome| outcome.deliveries),
+        "faults": sum(|outcome| outcome.faults),
+        "virtual_s": sum(|outcome| outcome.virtual_ms) / 1_000,
+        "wall_s": begin.elapsed().as_secs_f64(),
+        "commit": option_env!("KERNELOS_COMMIT").unwrap_or("unknown"),
+    })
+}
+
+fn describe(report: &Json) -> String {
+    let mut text = format!(
+        "{} seeds, {} failed, {} deliveries, {} faults, {} s of virtual time in {:.1} s",
+        report["seeds"],
+        report["failed"].as_array().map_or(0, Vec::len),
+        report["deliveries"],
+        report["faults"],
+        report["virtual_s"],
+        report["wall_s"].as_f64().unwrap_or(0.0),
+    );
+    for failure in report["failed"].as_array().into_iter().flatten() {
+        let word = |key: &str| failure[key].as_str().unwrap_or_default().to_owned();
+        text += &format!(
+            "\nFAILED seed {} at step {}: {}: {}\n  replay: {}",
+            failure["seed"],
+            failure["step"],
+            word("invariant"),
+            word("detail"),
+            word("replay")
+        );
+    }
+    text
+}

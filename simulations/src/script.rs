@@ -1,0 +1,200 @@
+//! Partition scripts: TOML files that read like a story, one sentence a step.
+//!
+//! ```toml
+//! title = "Two devices write apart and meet again"
+//! devices = ["laptop owner", "phone member"]
+//! steps = ["cut laptop | phone", "laptop writes notes/a = left", "heal", "all agree"]
+//! ```
+
+use std::str::FromStr;
+
+use kernelos_protocol::document::DocPath;
+use kernelos_protocol::role::Role;
+use serde::Deserialize;
+
+/// A device of a script, by its place in the list.
+pub type Who = usize;
+
+/// What a script says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Script {
+    /// What it is about.
+    pub title: String,
+    /// Names and roles, if any at first; the first device founds the workspace.
+    pub devices: Vec<(String, Option<Role>)>,
+    /// What happens, in order.
+    pub steps: Vec<Step>,
+}
+
+/// One sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// `A writes PATH = VALUE`
+    Write(Who, DocPath, String),
+    /// `A cannot write PATH`
+    CannotWrite(Who, DocPath),
+    /// `A removes PATH`
+    Remove(Who, DocPath),
+    /// `A revokes B`
+    Revoke(Who, Who),
+    /// `A grants B ROLE`
+    Grant(Who, Who, Role),
+    /// `cut A B | C`: only devices of one side reach each other.
+    Cut(Vec<Vec<Who>>),
+    /// `heal`: everybody reaches everybody.
+    Heal,
+    /// `A crashes`: at once.
+    Crash(Who),
+    /// `A crashes before output 3`: counted from here.
+    CrashBefore(Who, u64),
+    /// `A restarts`: with its disk alone.
+    Restart(Who),
+    /// `wait 5s`
+    Wait(u64),
+    /// `all agree`, `A and B agree`: same state, within a bounded time.
+    Agree(Vec<Who>),
+    /// `A reads PATH = VALUE`
+    Reads(Who, DocPath, String),
+    /// `A reads nothing at PATH`
+    ReadsNothing(Who, DocPath),
+    /// `A is revoked`
+    IsRevoked(Who),
+}
+
+/// Why a script is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ScriptFault {
+    /// Not TOML of a script's form.
+    #[error("this is no script: {0}")]
+    Toml(String),
+    /// A device is named twice, badly, or there are too few or too many.
+    #[error(
+        "device {0:?}: write \"NAME ROLE\" or \"NAME none\", each name once, 1 to 64 devices, the first an owner"
+    )]
+    Device(String),
+    /// A sentence that means nothing.
+    #[error("step {0}, {1:?}, means nothing: see `kern-sim --help` for the sentences")]
+    Sentence(usize, String),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    title: String,
+    devices: Vec<String>,
+    steps: Vec<String>,
+}
+
+impl FromStr for Script {
+    type Err = ScriptFault;
+
+    fn from_str(text: &str) -> Result<Self, ScriptFault> {
+        let file: File =
+            toml::from_str(text).map_err(|error| ScriptFault::Toml(error.to_string()))?;
+        let mut devices: Vec<(String, Option<Role>)> = Vec::new();
+        for line in &file.devices {
+            let bad = || ScriptFault::Device(line.clone());
+            let (name, role) = line.split_once(' ').ok_or_else(bad)?;
+            let role = match role {
+                "none" => None,
+                role => Some(Role::ALL.into_iter().find(|r| r.name() == role).ok_or_else(bad)?),
+            };
+            let founds = devices.is_empty();
+            let twice = devices.iter().any(|(other, _)| other == name);
+            if twice || (founds && role != Some(Role::Owner)) {
+                return Err(bad());
+            }
+            devices.push((name.to_owned(), role));
+        }
+        if devices.is_empty() || devices.len() > 64 {
+            return Err(ScriptFault::Device(format!("{} devices", devices.len())));
+        }
+        let mut steps = Vec::new();
+        for (at, line) in file.steps.iter().enumerate() {
+            let step = sentence(line, &devices);
+            steps.push(step.ok_or_else(|| ScriptFault::Sentence(at + 1, line.clone()))?);
+        }
+        Ok(Self { title: file.title, devices, steps })
+    }
+}
+
+fn sentence(line: &str, devices: &[(String, Option<Role>)]) -> Option<Step> {
+    let who = |name: &str| devices.iter().position(|(other, _)| other == name);
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let value = || line.split_once(" = ").map(|(_, value)| value.trim().to_owned());
+    match &words[..] {
+        ["heal"] => Some(Step::Heal),
+        ["all", "agree"] => Some(Step::Agree((0..devices.len()).collect())),
+        ["wait", time] => Some(Step::Wait(milliseconds(time)?)),
+        ["cut", ..] => {
+            let sides = line.strip_prefix("cut")?.split('|');
+            let side = |side: &str| side.split_whitespace().map(who).collect::<Option<Vec<_>>>();
+            let sides = sides.map(side).collect::<Option<Vec<_>>>()?;
+            (sides.len() > 1).then_some(Step::Cut(sides))
+        }
+        [a, "writes", path, "=", ..] => Some(Step::Write(who(a)?, path.parse().ok()?, value()?)),
+        [a, "cannot", "write", path] => Some(Step::CannotWrite(who(a)?, path.parse().ok()?)),
+        [a, "removes", path] => Some(Step::Remove(who(a)?, path.parse().ok()?)),
+        [a, "revokes", b] => Some(Step::Revoke(who(a)?, who(b)?)),
+        [a, "grants", b, role] => {
+            let role = Role::ALL.into_iter().find(|r| r.name() == *role)?;
+            Some(Step::Grant(who(a)?, who(b)?, role))
+        }
+        [a, "crashes"] => Some(Step::Crash(who(a)?)),
+        [a, "crashes", "before", "output", n] => Some(Step::CrashBefore(who(a)?, n.parse().ok()?)),
+        [a, "restarts"] => Some(Step::Restart(who(a)?)),
+        [a, "reads", "nothing", "at", path] => {
+            Some(Step::ReadsNothing(who(a)?, path.parse().ok()?))
+        }
+        [a, "reads", path, "=", ..] => Some(Step::Reads(who(a)?, path.parse().ok()?, value()?)),
+        [a, "is", "revoked"] => Some(Step::IsRevoked(who(a)?)),
+        [.., "agree"] => {
+            let names = words[..words.len() - 1].iter().filter(|word| **word != "and");
+            let agree: Vec<_> = names.map(|name| who(name)).collect::<Option<_>>()?;
+            (agree.len() > 1).then_some(Step::Agree(agree))
+        }
+        _ => None,
+    }
+}
+
+fn milliseconds(time: &str) -> Option<u64> {
+    match time.strip_suffix("ms") {
+        Some(number) => number.parse().ok(),
+        None => time.strip_suffix('s')?.parse::<u64>().ok()?.checked_mul(1_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(line: &str) -> Option<Step> {
+        let devices = [("laptop", Role::Owner), ("phone", Role::Member)];
+        sentence(line, &devices.map(|(name, role)| (name.to_owned(), Some(role))))
+    }
+
+    #[test]
+    fn sentences_mean_steps() {
+        assert_eq!(step("cut laptop | phone"), Some(Step::Cut(vec![vec![0], vec![1]])));
+        assert_eq!(step("wait 5s"), Some(Step::Wait(5_000)));
+        assert_eq!(step("wait 20ms"), Some(Step::Wait(20)));
+        assert_eq!(step("phone crashes before output 3"), Some(Step::CrashBefore(1, 3)));
+        assert_eq!(step("laptop and phone agree"), Some(Step::Agree(vec![0, 1])));
+        let path = "notes/a".parse().unwrap();
+        let write = Step::Write(0, path, "two words".to_owned());
+        assert_eq!(step("laptop writes notes/a = two words"), Some(write));
+    }
+
+    #[test]
+    fn what_means_nothing_is_told_with_its_place() {
+        assert_eq!(step("laptop sings"), None);
+        assert_eq!(step("tablet crashes"), None);
+        let script = "title = 't'\ndevices = ['a owner']\nsteps = ['heal', 'sing']";
+        let fault = Script::from_str(script).unwrap_err();
+        assert_eq!(fault, ScriptFault::Sentence(2, "sing".to_owned()));
+        for devices in ["[]", "['a member']", "['a owner', 'a member']", "['a']"] {
+            let script = format!("title = 't'\ndevices = {devices}\nsteps = []");
+            assert!(matches!(Script::from_str(&script), Err(ScriptFault::Device(_))));
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! The world: devices, wires and time, driven from one seed.
+//!
+//! Things happen in the order of their virtual times; of equal times, in the order in which they
+//! were arranged. Nothing is read from outside, so one seed gives one history.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kernelos_protocol::command::{Command, Reply};
+use kernelos_protocol::id::WorkspaceId;
+use kernelos_protocol::key::{DeviceKey, RecoveryKey};
+use kernelos_protocol::replica::{Input, Replica};
+use kernelos_protocol::role::Role;
+use kernelos_protocol::sync::{LinkId, Message, workspace_tag};
+use kernelos_protocol::time::Time;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+use serde_json::json;
+
+use crate::network::{Link, Network};
+use crate::node::{Node, Wish, config};
+use crate::trace::Trace;
+
+/// Microseconds since 1970 at which every world begins.
+const BEGIN_WALL_US: u64 = 1_700_000_000_000_000;
+/// Milliseconds after which who can reach each other connects, at most.
+const CONNECT_MS: u64 = 300;
+/// Milliseconds after which a broken connection is noticed, at most.
+const NOTICE_MS: u64 = 3_000;
+/// Milliseconds after which who was refused tries again.
+const RETRY_MS: u64 = 5_000;
+
+/// What is arranged for a later time.
+enum Happening {
+    Deliver {
+        link: LinkId,
+        to: usize,
+        frame: Vec<u8>,
+    },
+    /// A device learns that a connection is gone; it tries again within some milliseconds.
+    Notice {
+        link: LinkId,
+        device: usize,
+        within: u64,
+    },
+    Connect {
+        from: usize,
+        to: usize,
+    },
+    Wake(usize),
+}
+
+/// A world.
+pub struct World {
+    /// The devices, by their places in the script.
+    pub nodes: Vec<Node>,
+    /// The wires.
+    pub network: Network,
+    /// What happened.
+    pub trace: Trace,
+    /// Frames that arrived.
+    pub deliveries: u64,
+    /// Cuts, crashes and restarts.
+    pub faults: u64,
+    rng: ChaCha20Rng,
+    now: u64,
+    agenda: BTreeMap<(u64, u64), Happening>,
+    arranged: u64,
+}
+
+impl World {
+    /// A world in which the first device founded a workspace and granted the others their roles.
+    pub fn new(
+        seed: u64,
+        devices: &[(String, Option<Role>)],
+        keep_trace: bool,
+    ) -> Result<Self, String> {
+        let mut world = Self {
+            nodes: Vec::new(),
+            network: Network::default(),
+            trace: Trace::new(keep_trace),
+            deliveries: 0,
+            faults: 0,
+            rng: ChaCha20Rng::seed_from_u64(seed),
+            now: 0,
+            agenda: BTreeMap::new(),
+            arranged: 0,
+        };
+        let founder = devices.first().map_or("", |(name, _)| name);
+        let recovery = RecoveryKey::from_bytes([7; 32]).public();
+        let first = config(seed, 0, founder, WorkspaceId::UNBORN);
+        let replica = Replica::found(first, recovery, world.time());
+        let replica = replica.map_err(|fault| fault.to_string())?;
+        let workspace = replica.workspace().id();
+        for (number, (name, _)) in devices.iter().enumerate() {
+            world.nodes.push(Node::new(config(seed, number, name, workspace)));
+        }
+        let now = world.time();
+        let wishes = world.nodes.first_mut().map(|node| node.begin(replica, now));
+        world.grant_wishes(0, wishes.unwrap_or_default());
+        for (number, (name, role)) in devices.iter().enumerate().skip(1) {
+            if let Some(role) = role {
+                world.grant(0, number, *role).map_err(|fault| format!("{name}: {fault}"))?;
+            }
+            world.start(number);
+        }
+        Ok(world)
+    }
+
+    /// The virtual time, in milliseconds.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        self.now
+    }
+
+    fn time(&self) -> Time {
+        Time { monotonic_ms: self.now, wall_us: BEGIN_WALL_US + self.now * 1_000 }
+    }
+
+    /// Asks a device; none where it is off or does not answer at once.
+    pub fn ask(&mut self, device: usize, command: Command) -> Option<Reply> {
+        let now = self.time();
+        let name = self.nodes[device].name.clone();
+        let what = serde_json::to_value(&command).unwrap_or_default();
+        let (reply, wishes) = self.nodes[device].ask(now, command);
+        let said = serde_json::to_value(&reply).unwrap_or_default();
+        self.trace.add(self.now, &name, json!({ "asked": what, "said": said }));
+        self.grant_wishes(device, wishes);
+        reply
+    }
+
+    /// One device makes another a member.
+    pub fn grant(&mut self, by: usize, device: usize, role: Role) -> Result<(), String> {
+        let key = DeviceKey::from_secret(&self.nodes[device].config.secret);
+        let statement = key.sealing_statement();
+        let command = Command::Grant {
+            device: key.device(),
+            sealing_key: statement.key,
+            sealing_signature: kernelos_protocol::id::Signature(statement.signature),
+            role,
+            name: self.nodes[device].name.clone(),
+            rule: "simulated".to_owned(),
+        };
+        match self.ask(by, command) {
+            Some(Reply::Failed(failure)) => Err(failure.message),
+            _ => Ok(()),
+        }
+    }
+
+    /// Turns a device on.
+    pub fn start(&mut self, device: usize) {
+        if self.nodes[device].is_up() {
+            return;
+        }
+        self.note(device, "starts");
+        let now = self.time();
+        let wishes = self.nodes[device].start(now);
+        self.grant_wishes(device, wishes);
+        self.arrange_connections(device, CONNECT_MS);
+    }
+
+    /// Turns a device off without warning.
+    pub fn crash(&mut self, device: usize) {
+        self.nodes[device].crash();
+        self.died(device);
+    }
+
+    fn died(&mut self, device: usize) {
+        self.faults += 1;
+        self.note(device, "died");
+        for link in self.network.links_of(device) {
+            self.break_link(link);
+        }
+    }
+
+    /// Cuts the network.
+    pub fn cut(&mut self, sides: Vec<BTreeSet<usize>>) {
+        self.faults += 1;
+        self.trace.add(self.now, "", json!({ "cut": sides }));
+        for link in self.network.cut(sides) {
+            self.break_link(link);
+        }
+        self.arrange_all();
+    }
+
+    /// Everybody reaches everybody again.
+    pub fn heal(&mut self) {
+        self.trace.add(self.now, "", json!("heal"));
+        self.network.heal();
+        self.arrange_all();
+    }
+
+    fn arrange_all(&mut self) {
+        for device in 0..self.nodes.len() {
+            self.arrange_connections(device, CONNECT_MS);
+        }
+    }
+
+    /// What was under way is lost, and both ends notice some time later.
+    fn break_link(&mut self, id: LinkId) {
+        let Some(link) = self.network.disconnect(id) else { return };
+        for device in [link.from, link.to] {
+            let at = self.now + 1 + self.rng.next_u64() % NOTICE_MS;
+            self.arrange(at, Happening::Notice { link: id, device, within: CONNECT_MS });
+        }
+    }
+
+    fn arrange(&mut self, at: u64, what: Happening) {
+        self.arranged += 1;
+        self.agenda.insert((at, self.arranged), what);
+    }
+
+    fn arrange_connections(&mut self, device: usize, within: u64) {
+        for other in 0..self.nodes.len() {
+            if other != device && !self.network.are_connected(device, other) {
+                let at = self.now + 1 + self.rng.next_u64() % within;
+                let dials = self.rng.next_u64() % 2 == 0;
+                let (from, to) = if dials { (device, other) } else { (other, device) };
+                self.arrange(at, Happening::Connect { from, to });
+            }
+        }
+    }
+
+    /// Lets everything happen that is due until a virtual time.
+    pub fn run_until(&mut self, until: u64) {
+        while let Some((&(at, _), _)) = self.agenda.first_key_value() {
+            if at > until {
+                break;
+            }
+            if let Some((_, what)) = self.agenda.pop_first() {
+                self.now = self.now.max(at);
+                self.happen(what);
+            }
+        }
+        self.now = self.now.max(until);
+    }
+
+    fn happen(&mut self, what: Happening) {
+        match what {
+            Happening::Deliver { link, to, frame } => self.deliver(link, to, &frame),
+            Happening::Notice { link, device, within } => {
+                self.input(device, Input::PeerDown(link));
+                self.arrange_connections(device, within);
+            }
+            Happening::Connect { from, to } => self.connect(from, to),
+            Happening::Wake(device) => {
+                if self.nodes[device].deadline().is_some_and(|at| at <= self.now) {
+                    self.input(device, Input::Tick);
+                }
+            }
+        }
+    }
+
+    fn deliver(&mut self, link: LinkId, to: usize, frame: &[u8]) {
+        if self.network.link(link).is_none() || !self.nodes[to].is_up() {
+            return;
+        }
+        self.deliveries += 1;
+        let input = match Message::decode(frame) {
+            Ok(message) => Input::Message(link, message),
+            Err(fault) => Input::Fault(link, fault.code().to_owned()),
+        };
+        let name = self.nodes[to].name.clone();
+        let hash = kernelos_protocol::hash::hash("kernelos 1 simulated frame", &[frame]);
+        let seen = json!({ "link": link, "bytes": frame.len(),
+            "frame": kernelos_protocol::id::to_hex(&hash[..8]) });
+        self.trace.add(self.now, &name, seen);
+        self.input(to, input);
+    }
+
+    fn connect(&mut self, from: usize, to: usize) {
+        let up = self.nodes[from].is_up() && self.nodes[to].is_up();
+        if !up || !self.network.reaches(from, to) || self.network.are_connected(from, to) {
+            return;
+        }
+        let link = self.network.connect(Link { from, to });
+        self.trace.add(self.now, &self.nodes[from].name, json!({ "connects": to, "link": link }));
+        let exporter =
+            kernelos_protocol::hash::hash("kernelos 1 simulated channel", &[&link.0.to_be_bytes()]);
+        let workspace = workspace_tag(&exporter, &self.nodes[from].config.workspace);
+        for (own, other, dialed) in [(from, to, true), (to, from, false)] {
+            let device = self.nodes[other].device();
+            self.input(own, Input::PeerUp { link, device, dialed, workspace });
+        }
+    }
+
+    fn input(&mut self, device: usize, input: Input) {
+        let now = self.time();
+        let wishes = self.nodes[device].handle(now, input);
+        self.grant_wishes(device, wishes);
+    }
+
+    fn grant_wishes(&mut self, device: usize, wishes: Vec<Wish>) {
+        for wish in wishes {
+            match wish {
+                Wish::Send(id, frame) => {
+                    let Some(link) = self.network.link(id) else { continue };
+                    let to = if link.from == device { link.to } else { link.from };
+                    let at = self.network.arrival(&mut self.rng, self.now, id, to);
+                    self.arrange(at, Happening::Deliver { link: id, to, frame });
+                }
+                Wish::Disconnect(id, reason) => {
+                    self.note(device, &format!("disconnects {}: {reason}", id.0));
+                    let Some(link) = self.network.disconnect(id) else { continue };
+                    let other = if link.from == device { link.to } else { link.from };
+                    let notice = Happening::Notice { link: id, device: other, within: RETRY_MS };
+                    self.arrange(self.now + 1, notice);
+                    let at = self.now + RETRY_MS;
+                    self.arrange(at, Happening::Connect { from: device, to: other });
+                }
+            }
+        }
+        if !self.nodes[device].is_up() && !self.network.links_of(device).is_empty() {
+            self.died(device);
+        }
+        if let Some(at) = self.nodes[device].deadline() {
+            self.arrange(at.max(self.now + 1), Happening::Wake(device));
+        }
+    }
+
+    /// Notes something about a device.
+    pub fn note(&mut self, device: usize, what: &str) {
+        let name = self.nodes[device].name.clone();
+        self.trace.add(self.now, &name, json!(what));
+    }
+
+    /// A number below `bound`, from the seed.
+    pub fn dice(&mut self, bound: u64) -> u64 {
+        self.rng.next_u64() % bound.max(1)
+    }
+}

@@ -1,0 +1,72 @@
+//! Every scenario holds, a seed always gives the same history, and a small swarm survives.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails may panic")]
+
+use std::path::PathBuf;
+
+use kernelos_simulations::run::run;
+use kernelos_simulations::script::Script;
+use kernelos_simulations::swarm;
+
+fn scenarios() -> Vec<(String, Script)> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let mut paths: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let read = |path: PathBuf| {
+        let text = std::fs::read_to_string(&path).unwrap();
+        (path.file_name().unwrap().to_string_lossy().into_owned(), text.parse().unwrap())
+    };
+    paths.into_iter().map(read).collect()
+}
+
+#[test]
+fn every_scenario_holds_for_every_seed() {
+    let scenarios = scenarios();
+    assert!(scenarios.len() >= 5);
+    for (name, script) in scenarios {
+        for seed in 1..=10 {
+            let (outcome, _) = run(&script, seed, false).unwrap();
+            assert_eq!(outcome.failed, None, "{name} with seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn one_seed_gives_one_history_and_another_another() {
+    for (name, script) in scenarios() {
+        let (first, trace) = run(&script, 7, true).unwrap();
+        let (second, again) = run(&script, 7, true).unwrap();
+        assert_eq!((&first, &trace), (&second, &again), "{name}");
+        assert!(!trace.is_empty());
+        let (_, other) = run(&script, 8, true).unwrap();
+        assert_ne!(trace, other, "{name}");
+    }
+}
+
+#[test]
+fn a_swarm_of_seeds_survives() {
+    for seed in 1..=25 {
+        let outcome = swarm::run(seed).unwrap();
+        assert_eq!(outcome.failed, None, "kern-sim swarm --seeds 1 --first {seed}");
+        assert!(outcome.deliveries > 0);
+    }
+}
+
+#[test]
+fn a_script_that_does_not_hold_fails() {
+    let script = |steps: &str| -> Script {
+        format!("title = 't'\ndevices = ['a owner', 'b member']\nsteps = {steps}").parse().unwrap()
+    };
+    for steps in [
+        "['a reads notes/x = 1']",
+        "['a writes notes/x = 1', 'a reads nothing at notes/x']",
+        "['cut a | b', 'all agree']",
+        "['b cannot write notes/x', 'a cannot write notes/x']",
+        "['a crashes', 'a writes notes/x = 1']",
+        "['all agree', 'b is revoked']",
+    ] {
+        let (outcome, _) = run(&script(steps), 1, false).unwrap();
+        assert!(outcome.failed.is_some(), "{steps}");
+    }
+}
