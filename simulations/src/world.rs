@@ -65,6 +65,8 @@ pub struct World {
     now: u64,
     agenda: BTreeMap<(u64, u64), Happening>,
     arranged: u64,
+    /// Pairs whose next try to connect is arranged: one each, or tries would multiply.
+    trying: BTreeSet<(usize, usize)>,
 }
 
 impl World {
@@ -84,6 +86,7 @@ impl World {
             now: 0,
             agenda: BTreeMap::new(),
             arranged: 0,
+            trying: BTreeSet::new(),
         };
         let founder = devices.first().map_or("", |(name, _)| name);
         let recovery = RecoveryKey::from_bytes([7; 32]).public();
@@ -213,10 +216,15 @@ impl World {
         for other in 0..self.nodes.len() {
             if other != device && !self.network.are_connected(device, other) {
                 let at = self.now + 1 + self.rng.next_u64() % within;
-                let dials = self.rng.next_u64() % 2 == 0;
-                let (from, to) = if dials { (device, other) } else { (other, device) };
-                self.arrange(at, Happening::Connect { from, to });
+                self.try_to_connect(device, other, at);
             }
+        }
+    }
+
+    fn try_to_connect(&mut self, a: usize, b: usize, at: u64) {
+        if self.trying.insert((a.min(b), a.max(b))) {
+            let (from, to) = if self.rng.next_u64() % 2 == 0 { (a, b) } else { (b, a) };
+            self.arrange(at, Happening::Connect { from, to });
         }
     }
 
@@ -268,6 +276,7 @@ impl World {
     }
 
     fn connect(&mut self, from: usize, to: usize) {
+        self.trying.remove(&(from.min(to), from.max(to)));
         let up = self.nodes[from].is_up() && self.nodes[to].is_up();
         if !up || !self.network.reaches(from, to) || self.network.are_connected(from, to) {
             return;
@@ -304,8 +313,7 @@ impl World {
                     let other = if link.from == device { link.to } else { link.from };
                     let notice = Happening::Notice { link: id, device: other, within: RETRY_MS };
                     self.arrange(self.now + 1, notice);
-                    let at = self.now + RETRY_MS;
-                    self.arrange(at, Happening::Connect { from: device, to: other });
+                    self.try_to_connect(device, other, self.now + RETRY_MS);
                 }
             }
         }
