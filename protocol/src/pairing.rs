@@ -1,0 +1,24 @@
+//! Pairing: how a device that holds nothing becomes a member, by a code that one screen shows and
+//! two digits that a person carries back.
+//!
+//! Two machines that never learn what a socket, a clock or a random source is: [`Issuer`] stands
+//! on the device that invites, [`Newcomer`] on the one that comes. Both take plain data and give
+//! plain data. Reading order: [`token`] (what the code says), [`proof`] (what the secret proves on
+//! one TLS channel), [`messages`] (what is sent), [`code`] (why it may end), [`issuer`],
+//! [`newcomer`].
+//!
+//! Invariant: to have seen the code alone never makes a member. Invariant: nothing is loaded at
+//! start, so a restart burns what was open (SPEC: PAIR-10).
+
+pub mod code;
+pub mod issuer;
+pub mod messages;
+pub mod newcomer;
+pub mod proof;
+pub mod token;
+
+pub use code::PairingCode;
+pub use issuer::{Issuer, IssuerInput, IssuerOutput, LinkId, Terms};
+pub use newcomer::{Applicant, Newcomer, NewcomerInput, NewcomerOutput};
+pub use proof::CheckCode;
+pub use token::{Intent, InvitationId, Secret, Token, TokenFault};
