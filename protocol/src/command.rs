@@ -3,8 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use crate::document::conflict::ConflictKind;
 use crate::document::{DocPath, Edit};
-use crate::id::{DeviceId, EventId, Incarnation, Lane, SealingKey, Signature, WorkspaceId};
+use crate::id::{
+    ConflictId, DeviceId, EventId, Incarnation, Lane, SealingKey, Signature, WorkspaceId,
+};
 use crate::role::Role;
 use crate::sync::PeerState;
 use crate::time::Stamp;
@@ -37,6 +40,8 @@ pub enum Command {
         /// How many at most.
         limit: usize,
     },
+    /// Where changes disagree that did not know each other.
+    Conflicts,
     /// Who is a member.
     Devices,
     /// Makes a device a member, and names it in the document.
@@ -75,6 +80,8 @@ pub enum Reply {
     Edited(Edited),
     /// To `Log`.
     Log(LogPage),
+    /// To `Conflicts`.
+    Conflicts(ConflictPage),
     /// To `Devices`.
     Devices {
         /// One row each.
@@ -115,6 +122,8 @@ pub struct Status {
     pub state_hash: Option<StateHash>,
     /// How many events are here.
     pub events: usize,
+    /// How many conflicts are open.
+    pub conflicts: usize,
     /// What is wrong with this device's store or documents, in words.
     pub damage: Vec<String>,
     /// The devices that are connected, and how far each is.
@@ -191,6 +200,51 @@ pub struct LogRow {
     pub reason: Option<String>,
 }
 
+/// The open conflicts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConflictPage {
+    /// As many as are listed at once, by path.
+    pub conflicts: Vec<ConflictRow>,
+    /// How many there are beyond those.
+    pub more: usize,
+}
+
+/// A place on which changes disagree.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConflictRow {
+    /// Its name, the same on every device.
+    pub id: ConflictId,
+    /// Where.
+    pub path: DocPath,
+    /// How the sides disagree.
+    pub kind: ConflictKind,
+    /// What all sides knew there; null where nothing was.
+    pub base: Json,
+    /// Who disagrees.
+    pub sides: Vec<SideRow>,
+    /// Why none of them gave way to another.
+    pub why: String,
+    /// Resolved ones are not listed.
+    pub open: bool,
+}
+
+/// One side of a conflict.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SideRow {
+    /// Its name within the conflict.
+    pub side: String,
+    /// The device that wrote it.
+    pub device: Option<DeviceId>,
+    /// What it shows there; null where that is nothing.
+    pub value: Json,
+    /// Does it leave nothing there?
+    pub deleted: bool,
+    /// The event that brought it.
+    pub event: Option<EventId>,
+    /// When, as its author says, in microseconds since 1970.
+    pub time: Option<Stamp>,
+}
+
 /// One member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceRow {
@@ -198,6 +252,8 @@ pub struct DeviceRow {
     pub id: DeviceId,
     /// Its role; none when it was revoked.
     pub role: Option<Role>,
+    /// Who granted its last role; the founder added itself.
+    pub added_by: DeviceId,
     /// Is it this device?
     pub own: bool,
 }
@@ -224,6 +280,8 @@ pub enum FailureKind {
     Usage,
     /// The node does not run.
     NotRunning,
+    /// Conflicts are open, and the caller wants to know.
+    Conflicts,
     /// It is not allowed.
     Denied,
     /// Too much waits, or the node is stopping; it may be asked again.
@@ -238,6 +296,7 @@ impl FailureKind {
             Self::Failed => 1,
             Self::Usage => 2,
             Self::NotRunning => 3,
+            Self::Conflicts => 4,
             Self::Denied => 5,
             Self::Busy => 7,
         }

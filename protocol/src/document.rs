@@ -9,6 +9,7 @@ mod edit;
 mod path;
 mod read;
 
+pub mod conflict;
 pub mod validate;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +24,7 @@ pub use path::{DocPath, PathFault, WRITABLE, is_unshowable};
 pub use read::ReadValue;
 
 use crate::id::{ChangeHash, DocumentId};
+use conflict::{ConflictIndex, ConflictList};
 
 /// The maps that the first change of a workspace makes, so that no two devices make one apart.
 /// `SPEC: PRJ-6`
@@ -78,6 +80,11 @@ pub enum DocumentTask {
         /// Where.
         path: DocPath,
     },
+    /// List the open conflicts.
+    Conflicts {
+        /// Of which document.
+        document: DocumentId,
+    },
 }
 
 /// What the documents answer, one for each task and in their order.
@@ -94,6 +101,8 @@ pub enum DocumentDone {
     Transacted(Result<Option<LocalChange>, EditFault>),
     /// After `Read`.
     Read(Result<ReadValue, EditFault>),
+    /// After `Conflicts`.
+    Conflicts(Result<ConflictList, EditFault>),
 }
 
 /// A change that this device made.
@@ -113,13 +122,15 @@ pub struct Documents {
 
 struct Document {
     automerge: Automerge,
+    conflicts: ConflictIndex,
     degraded: Option<String>,
 }
 
 impl Default for Document {
     fn default() -> Self {
         // A new document draws a random actor; ours is set before anything is written with it.
-        Self { automerge: Automerge::new().with_actor(ActorId::from(&[0; 16][..])), degraded: None }
+        let automerge = Automerge::new().with_actor(ActorId::from(&[0; 16][..]));
+        Self { automerge, conflicts: ConflictIndex::default(), degraded: None }
     }
 }
 
@@ -129,24 +140,37 @@ impl Documents {
         match task {
             DocumentTask::Apply { document, changes } => {
                 let held = self.documents.entry(document).or_default();
-                held.guarded(|doc| apply(doc, changes));
+                held.guarded(|doc, conflicts| apply(doc, conflicts, changes));
                 DocumentDone::Holds { document, heads: held.heads() }
             }
             DocumentTask::Drop { document, changes } => {
                 let held = self.documents.entry(document).or_default();
-                held.guarded(|doc| {
+                held.guarded(|doc, conflicts| {
                     *doc = without(doc, &changes)?;
+                    *conflicts = ConflictIndex::of(doc);
                     Ok(())
                 });
                 DocumentDone::Holds { document, heads: held.heads() }
             }
             DocumentTask::Transact { document, actor, edits } => {
                 let held = self.documents.entry(document).or_default();
-                DocumentDone::Transacted(held.try_with(|doc| transact(doc, actor, &edits)))
+                DocumentDone::Transacted(held.try_with(|doc, conflicts| {
+                    if edits.iter().any(|edit| edit.path().is_none()) {
+                        let change = conflicts.resolve(doc, &document, actor, &edits)?;
+                        return Ok(Some(local(&change)));
+                    }
+                    transact(doc, conflicts, actor, &edits)
+                }))
             }
             DocumentTask::Read { document, path } => {
                 let held = self.documents.entry(document).or_default();
-                DocumentDone::Read(held.try_with(|doc| read::read(doc, &path)))
+                DocumentDone::Read(held.try_with(|doc, _| read::read(doc, &path)))
+            }
+            DocumentTask::Conflicts { document } => {
+                let held = self.documents.entry(document).or_default();
+                DocumentDone::Conflicts(
+                    held.try_with(|doc, conflicts| conflicts.list(doc, &document)),
+                )
             }
         }
     }
@@ -154,12 +178,15 @@ impl Documents {
 
 impl Document {
     /// Runs `work`; when it fails or panics the document is degraded from here on.
-    fn guarded(&mut self, work: impl FnOnce(&mut Automerge) -> Result<(), String>) {
+    fn guarded(
+        &mut self,
+        work: impl FnOnce(&mut Automerge, &mut ConflictIndex) -> Result<(), String>,
+    ) {
         if self.degraded.is_some() {
             return;
         }
-        let doc = &mut self.automerge;
-        match catch_unwind(AssertUnwindSafe(|| work(doc))) {
+        let (doc, conflicts) = (&mut self.automerge, &mut self.conflicts);
+        match catch_unwind(AssertUnwindSafe(|| work(doc, conflicts))) {
             Ok(Ok(())) => {}
             Ok(Err(error)) => self.degraded = Some(error),
             Err(_) => self.degraded = Some("Automerge panicked".to_owned()),
@@ -168,13 +195,13 @@ impl Document {
 
     fn try_with<T>(
         &mut self,
-        work: impl FnOnce(&mut Automerge) -> Result<T, EditFault>,
+        work: impl FnOnce(&mut Automerge, &mut ConflictIndex) -> Result<T, EditFault>,
     ) -> Result<T, EditFault> {
         if let Some(reason) = &self.degraded {
             return Err(EditFault::Document(reason.clone()));
         }
-        let doc = &mut self.automerge;
-        catch_unwind(AssertUnwindSafe(|| work(doc))).unwrap_or_else(|_| {
+        let (doc, conflicts) = (&mut self.automerge, &mut self.conflicts);
+        catch_unwind(AssertUnwindSafe(|| work(doc, conflicts))).unwrap_or_else(|_| {
             let reason = "Automerge panicked".to_owned();
             self.degraded = Some(reason.clone());
             Err(EditFault::Document(reason))
@@ -195,7 +222,11 @@ fn heads(doc: &Automerge) -> Vec<ChangeHash> {
     heads
 }
 
-fn apply(doc: &mut Automerge, changes: Vec<Vec<u8>>) -> Result<(), String> {
+fn apply(
+    doc: &mut Automerge,
+    conflicts: &mut ConflictIndex,
+    changes: Vec<Vec<u8>>,
+) -> Result<(), String> {
     let parsed: Result<Vec<_>, _> = changes.into_iter().map(Change::from_bytes).collect();
     let parsed = parsed.map_err(|error| error.to_string())?;
     // A change of our own is in the document already when its event comes around.
@@ -203,7 +234,11 @@ fn apply(doc: &mut Automerge, changes: Vec<Vec<u8>>) -> Result<(), String> {
         .into_iter()
         .filter(|change| doc.get_change_by_hash(&change.hash()).is_none())
         .collect();
-    doc.apply_changes(new).map_err(|error| error.to_string())
+    doc.apply_changes(new.iter().cloned()).map_err(|error| error.to_string())?;
+    for change in &new {
+        conflicts.learn(change);
+    }
+    Ok(())
 }
 
 /// A document of all changes of `doc` but `dropped` and what depends on them.
@@ -226,6 +261,7 @@ fn without(doc: &Automerge, dropped: &BTreeSet<ChangeHash>) -> Result<Automerge,
 
 fn transact(
     doc: &mut Automerge,
+    conflicts: &mut ConflictIndex,
     actor: [u8; 16],
     edits: &[Edit],
 ) -> Result<Option<LocalChange>, EditFault> {
@@ -239,12 +275,15 @@ fn transact(
     }
     // Wall time never enters a change: the validator demands 0.
     let (hash, _) = tx.commit_with(CommitOptions::default().with_time(0));
-    Ok(hash.and_then(|hash| local_change(doc, hash)))
+    let change = hash.and_then(|hash| doc.get_change_by_hash(&hash));
+    if let Some(change) = &change {
+        conflicts.learn(change);
+    }
+    Ok(change.as_ref().map(local))
 }
 
-fn local_change(doc: &Automerge, hash: automerge::ChangeHash) -> Option<LocalChange> {
-    let change = doc.get_change_by_hash(&hash)?;
-    Some(LocalChange { hash: ChangeHash(hash.0), chunk: change.raw_bytes().to_vec() })
+fn local(change: &Change) -> LocalChange {
+    LocalChange { hash: ChangeHash(change.hash().0), chunk: change.raw_bytes().to_vec() }
 }
 
 /// The first change of a workspace: every root map, the workspace's name and the founder's.
@@ -271,7 +310,7 @@ pub fn founding_change(
         edit::apply(&mut tx, &Edit::Set { set, value: value.into() })?;
     }
     let (hash, _) = tx.commit_with(CommitOptions::default().with_time(0));
-    let made = hash.and_then(|hash| local_change(&doc, hash));
+    let made = hash.and_then(|hash| doc.get_change_by_hash(&hash)).as_ref().map(local);
     let missing = || EditFault::Document("no change was made".to_owned());
     made.map(|made| made.chunk).ok_or_else(missing)
 }

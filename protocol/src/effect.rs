@@ -5,13 +5,13 @@
 //! once, in causal order; without effect it is kept, forwarded, and shown as void with its reason.
 //! Several changes in one event have effect all or none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::authority::{ContentLane, ContentNo, ControlFact, ControlLane};
 use crate::content::{Content, DocumentChange};
 use crate::document::validate::{ChangeFault, ChangeIndex, Checked, to_hash};
 use crate::epoch::KeyRing;
-use crate::event::Verified;
+use crate::event::{Class, Verified};
 use crate::hash;
 use crate::id::{ChangeHash, DocumentId};
 use crate::role::Role;
@@ -39,6 +39,8 @@ pub enum Effect {
     Change(Vec<(DocumentId, ChangeHash)>),
     /// A kind that this program does not know.
     Unknown(u64),
+    /// A shreddable body, which this program does not read.
+    Shreddable,
 }
 
 /// A judged event's changes, for who applies them: document and chunk.
@@ -59,6 +61,11 @@ struct History {
     /// The events that make the document: one, unless its author forked.
     made_by: Vec<ContentNo>,
     carried_by: BTreeMap<ChangeHash, Vec<ContentNo>>,
+    /// What each change depends on, in the order in which they were judged: causes first.
+    deps: Vec<(ChangeHash, Vec<ChangeHash>)>,
+    places: BTreeMap<([u8; 16], u32), Vec<ChangeHash>>,
+    /// The places of actors at which there are several changes: their device forked.
+    forked: BTreeSet<([u8; 16], u32)>,
 }
 
 /// What effect reads of the rest of the workspace.
@@ -70,6 +77,45 @@ pub struct Past<'a> {
     pub content: &'a ContentLane,
     /// The keys.
     pub ring: &'a KeyRing,
+}
+
+impl History {
+    fn left_out(&self, content: &ContentLane) -> BTreeSet<ChangeHash> {
+        let mut out = BTreeSet::new();
+        for place in &self.forked {
+            let there = self.places.get(place).map_or(&[][..], Vec::as_slice);
+            let carrier = |hash: &ChangeHash| {
+                let carriers = self.carried_by.get(hash)?.iter().copied();
+                carriers.filter(|no| content.is_admitted(*no)).min_by_key(|no| content.id(*no))
+            };
+            let admitted: Vec<_> =
+                there.iter().filter_map(|hash| Some((*hash, carrier(hash)?))).collect();
+            let best = admitted.iter().max_by_key(|(_, no)| {
+                let others = admitted.iter().map(|(_, other)| *other).filter(|other| other != no);
+                let others: Vec<_> = others.collect();
+                (supporters(content, *no, &others), std::cmp::Reverse(content.id(*no)))
+            });
+            let best = best.map(|(hash, _)| *hash);
+            out.extend(admitted.iter().map(|(hash, _)| *hash).filter(|hash| Some(*hash) != best));
+        }
+        for (hash, deps) in &self.deps {
+            if deps.iter().any(|dep| out.contains(dep)) {
+                out.insert(*hash);
+            }
+        }
+        out
+    }
+}
+
+/// How many members built on `no` and on none of `others`; its author does not count.
+fn supporters(content: &ContentLane, no: ContentNo, others: &[ContentNo]) -> usize {
+    let builds = content.all().filter(|e| {
+        content.is_admitted(*e)
+            && content.in_past(*e, no)
+            && !others.iter().any(|other| content.in_past(*e, *other))
+    });
+    let authors: BTreeSet<_> = builds.map(|e| content.author(e)).collect();
+    authors.iter().filter(|author| **author != content.author(no)).count()
 }
 
 impl Effects {
@@ -112,6 +158,47 @@ impl Effects {
         chunks
     }
 
+    /// The changes that are left out of each document, since a document holds one change of an
+    /// actor and number, and what depends on them. `SPEC: PRJ-4`
+    #[must_use]
+    pub fn left_out(&self, content: &ContentLane) -> BTreeMap<DocumentId, BTreeSet<ChangeHash>> {
+        let forked = self.documents.iter().filter(|(_, history)| !history.forked.is_empty());
+        forked.map(|(document, history)| (*document, history.left_out(content))).collect()
+    }
+
+    /// Views grew: what was void for want of something in its author's view is to be judged again,
+    /// and so is what was void for want of that. Gives these events. `SPEC: EFF-5`
+    pub fn forget_wants(&mut self) -> Vec<usize> {
+        let wants = ["not_in_view", "unknown_dependency", "unknown_document"];
+        let mut again = Vec::new();
+        for (no, effect) in self.effects.iter_mut().enumerate() {
+            if matches!(effect, Effect::Void(reason) if wants.contains(&reason.code)) {
+                *effect = Effect::Unread;
+                self.unread += 1;
+                again.push(no);
+            }
+        }
+        again
+    }
+
+    /// Would a change count whose author has admitted everything that is admitted here?
+    pub fn would_count(
+        &self,
+        content: &ContentLane,
+        document: &DocumentId,
+        actor: &[u8; 16],
+        change: &[u8],
+    ) -> Result<(), VoidReason> {
+        let new = History::default();
+        let history = self.documents.get(document).unwrap_or(&new);
+        let admitted = |hash: &automerge::ChangeHash| {
+            let carriers = history.carried_by.get(&ChangeHash(hash.0));
+            carriers.is_some_and(|of| of.iter().any(|no| content.is_admitted(*no)))
+        };
+        let checked = history.index.check(change, actor, &admitted);
+        checked.map(drop).map_err(|fault: ChangeFault| void(fault.code(), &fault))
+    }
+
     fn weigh(
         &mut self,
         past: Past<'_>,
@@ -123,6 +210,9 @@ impl Effects {
             return Ok((Effect::Empty, Chunks::new()));
         };
         check_epoch(past, no, &epoch)?;
+        if header.class == Class::Shreddable {
+            return Ok((Effect::Shreddable, Chunks::new()));
+        }
         let (Some(body), Some(key)) = (event.body(), past.ring.key(&epoch)) else {
             return Ok((Effect::Unread, Chunks::new()));
         };
@@ -163,7 +253,18 @@ impl Effects {
             if made {
                 history.made_by.push(no);
             }
-            history.carried_by.entry(hash).or_default().push(no);
+            let carriers = history.carried_by.entry(hash).or_default();
+            if carriers.is_empty() {
+                let deps = one.deps.iter().map(|dep| ChangeHash(dep.0)).collect();
+                history.deps.push((hash, deps));
+                let place = (one.actor, one.seq);
+                let there = history.places.entry(place).or_default();
+                there.push(hash);
+                if there.len() > 1 {
+                    history.forked.insert(place);
+                }
+            }
+            carriers.push(no);
             history.index.insert(one);
             done.push((document, hash));
         }

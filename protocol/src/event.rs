@@ -20,6 +20,9 @@ use crate::id::{ChainId, EventId, Lane, WorkspaceId};
 use crate::key::{DeviceKey, verify};
 use crate::limits::{BODY_BYTES_MAX, HEADER_BYTES_MAX};
 
+/// Bytes of the salt that stands before a shreddable body.
+const SALT_BYTES: usize = 32;
+
 /// Why bytes are no event. Every variant has a stable code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EventFault {
@@ -140,8 +143,11 @@ impl Signed {
         reader.array_of(3)?;
         let header_bytes = reader.bytes(HEADER_BYTES_MAX)?;
         let signature = if reader.is_null()? { None } else { Some(reader.fixed()?) };
-        let body =
-            if reader.is_null()? { None } else { Some(reader.bytes(BODY_BYTES_MAX)?.to_vec()) };
+        let body = if reader.is_null()? {
+            None
+        } else {
+            Some(reader.bytes(SALT_BYTES + BODY_BYTES_MAX)?.to_vec())
+        };
         reader.end()?;
         let header: Header = Header::decode(header_bytes)?;
         let Some(signature) = signature else {
@@ -167,9 +173,15 @@ impl Signed {
     /// A body that is here must be the one named; one that was named may be absent (purged).
     /// Control bodies are never absent.
     fn check_body(&self) -> Result<(), EventFault> {
-        match (&self.header.body, &self.body) {
+        // Beside a shreddable body stands its salt, which no hash covers: it can be destroyed.
+        let salt = if self.header.class == Class::Shreddable { SALT_BYTES } else { 0 };
+        let stored = self.body.as_ref().map(|body| body.get(salt..));
+        if stored.flatten().is_some_and(|body| body.len() > BODY_BYTES_MAX) {
+            return Err(EventFault::TooLarge);
+        }
+        match (&self.header.body, stored) {
             (None, None) => Ok(()),
-            (Some(named), Some(body)) if *named == BodyRef::of(body) => Ok(()),
+            (Some(named), Some(Some(body))) if *named == BodyRef::of(body) => Ok(()),
             (Some(_), None) if self.header.lane == Lane::Content => Ok(()),
             _ => Err(EventFault::BodyMismatch),
         }

@@ -39,13 +39,29 @@ pub mod context {
     pub const STATE_DOCUMENT: &str = "kernelos 1 state document";
     /// The whole state hash.
     pub const STATE: &str = "kernelos 1 state";
+    /// Checksum of a pairing token.
+    pub const PAIRING_CHECKSUM: &str = "kernelos 1 pairing token checksum";
+    /// What a pairing token says of its workspace.
+    pub const PAIRING_WORKSPACE: &str = "kernelos 1 pairing workspace prefix";
+    /// Id of an invitation, from its secret.
+    pub const PAIRING_INVITATION: &str = "kernelos 1 pairing invitation id";
+    /// The two digits that a person carries from one screen to the other.
+    pub const PAIRING_CHECK_CODE: &str = "kernelos 1 pairing check code";
+    /// Commitment to the salt of a shreddable body. Reserved.
+    pub const SALT: &str = "kernelos 1 salt commitment";
+    /// Subkey of an epoch key and a salt that seals a shreddable body. Reserved.
+    pub const SALTED_BODY_KEY: &str = "kernelos 1 salted body key";
+    /// Digest of an address card.
+    pub const CARD: &str = "kernelos 1 address card";
     /// Name of a workspace in a sync hello.
     pub const SYNC_WORKSPACE: &str = "kernelos 1 sync workspace";
+    /// Id of a conflict in a document.
+    pub const CONFLICT: &str = "kernelos 1 conflict id";
     /// Check of a row in a store, against bad pages.
     pub const STORED_ROW: &str = "kernelos 1 stored row";
 
     /// All of them, for the test that no two are equal.
-    pub const ALL: [&str; 18] = [
+    pub const ALL: [&str; 26] = [
         EVENT_ID,
         BODY,
         EPOCH_COMMITMENT,
@@ -62,7 +78,15 @@ pub mod context {
         STATE_LANES,
         STATE_DOCUMENT,
         STATE,
+        PAIRING_CHECKSUM,
+        PAIRING_WORKSPACE,
+        PAIRING_INVITATION,
+        PAIRING_CHECK_CODE,
+        SALT,
+        SALTED_BODY_KEY,
+        CARD,
         SYNC_WORKSPACE,
+        CONFLICT,
         STORED_ROW,
     ];
 }
@@ -71,6 +95,9 @@ pub mod context {
 pub const SIGN_EVENT: &[u8] = b"kernelos/1/event\0";
 /// What stands before a sealing key when its device signs it. `SPEC: HASH-2`
 pub const SIGN_SEALING_KEY: &[u8] = b"kernelos/1/sealing-key\0";
+
+/// What stands before the digest of an address card when its device signs it. `SPEC: HASH-2`
+pub const SIGN_CARD: &[u8] = b"kernelos/1/card\0";
 
 /// BLAKE3 of the parts, one after the other, under `context`. Parts have fixed sizes, or the
 /// last alone has not, so that no two lists of parts give the same input.
@@ -132,7 +159,7 @@ mod tests {
     #[test]
     fn signing_prefixes_end_with_a_zero_so_that_none_is_the_start_of_another() {
         // SPEC: HASH-2
-        for prefix in [SIGN_EVENT, SIGN_SEALING_KEY] {
+        for prefix in [SIGN_EVENT, SIGN_SEALING_KEY, SIGN_CARD] {
             assert_eq!(prefix.iter().position(|byte| *byte == 0), Some(prefix.len() - 1));
         }
     }

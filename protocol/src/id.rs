@@ -119,6 +119,10 @@ id! {
     DocumentId, 32, "document id"
 }
 id! {
+    /// A conflict of a document: half a hash of its place and sides (SPEC: CFL-1).
+    ConflictId, 16, "conflict id"
+}
+id! {
     /// An Automerge change: SHA-256 of its chunk, as Automerge computes it.
     ChangeHash, 32, "change hash"
 }

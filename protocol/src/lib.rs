@@ -8,7 +8,7 @@
 //! (what it says), [`authority`] (whether it counts), [`effect`] (what it does), [`epoch`] and
 //! [`seal`] (who can read it), [`document`] (what it adds up to), [`workspace`] (all of that
 //! together), [`replica`] (the one door), [`store`] (what must be remembered), [`sync`] (how
-//! others come to hold it).
+//! others come to hold it), [`pairing`] (how a device becomes a member).
 //!
 //! Invariant: whether an event counts is a function of the set of events, never of their order of
 //! arrival. Invariant: nothing here reads a wall clock to decide. Requirements stand in SPEC.md
@@ -29,6 +29,7 @@ pub mod hash;
 pub mod id;
 pub mod key;
 pub mod limits;
+pub mod pairing;
 pub mod present;
 pub mod replica;
 pub mod role;

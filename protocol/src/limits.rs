@@ -15,7 +15,7 @@ pub const BODY_BYTES_MAX: usize = 192 * 1024;
 pub const BODY_INFLATED_MAX: usize = 1024 * 1024;
 
 /// Bytes of a whole event: header, body, signature and their frame.
-pub const EVENT_BYTES_MAX: usize = HEADER_BYTES_MAX + BODY_BYTES_MAX + 64 + 32;
+pub const EVENT_BYTES_MAX: usize = HEADER_BYTES_MAX + 32 + BODY_BYTES_MAX + 64 + 32;
 
 /// Recipients of one wrap event; frozen. 32 of 112 bytes stay far below a body.
 pub const WRAP_RECIPIENTS_MAX: usize = 32;
@@ -50,6 +50,12 @@ pub const PATH_SEGMENTS_MAX: usize = 16;
 
 /// Bytes of one segment of a path: a name, not a text.
 pub const PATH_SEGMENT_BYTES_MAX: usize = 256;
+
+/// Conflicts listed at once: as many as somebody might go through in one sitting.
+pub const CONFLICTS_LISTED_MAX: usize = 1_000;
+
+/// Sides shown of one conflict: one for each letter.
+pub const CONFLICT_SIDES_MAX: usize = 26;
 
 /// Levels of a JSON value that is written into a document, path included: the validator's.
 pub const VALUE_DEPTH_MAX: usize = 14;
@@ -138,3 +144,46 @@ pub const JOIN_DELAY_MS: u64 = 1_000;
 
 /// Notices kept about peers that misbehaved.
 pub const NOTICES_MAX: usize = 256;
+
+/// Addresses on a card: interfaces of a device that others may reach.
+pub const CARD_ADDRESSES_MAX: usize = 16;
+
+/// Cards in one message: each has at most 500 bytes.
+pub const CARDS_MAX: usize = 256;
+
+/// Addresses in a pairing token: one of the home network and one more still fit a QR code that
+/// stands in a terminal of 80 by 24.
+pub const PAIRING_ADDRESSES_MAX: usize = 2;
+
+/// Bytes of text that are looked at to find a token: the longest token in any sensible URL.
+pub const PAIRING_TEXT_BYTES_MAX: usize = 1_024;
+
+/// Bytes of one pairing message. The longest holds two names, a proof and their CBOR heads.
+pub const PAIRING_MESSAGE_BYTES_MAX: usize = 256;
+
+/// Bytes of a refusal's code: the longest of ours has 22.
+pub const PAIRING_CODE_BYTES_MAX: usize = 32;
+
+/// How long an invitation stays open, at most and by default: five minutes, time to walk to the
+/// other device and back. Whoever photographs the code has no longer than that.
+pub const PAIRING_LIFETIME_MS: u64 = 5 * 60 * 1_000;
+
+/// How long one step may take that only machines take part in: ten seconds, several round trips
+/// over a bad mobile link.
+pub const PAIRING_STEP_MS: u64 = 10 * 1_000;
+
+/// Invitations open at once. A person shows one; a script that prepares a room shows some.
+pub const PAIRING_INVITATIONS_MAX: usize = 8;
+
+/// Invitations that are over and still known, so that who comes late hears why.
+pub const PAIRING_OVER_MAX: usize = 64;
+
+/// Links of pairing at once. Anybody may dial, so this is small; each is at most ten seconds
+/// without a proof.
+pub const PAIRING_LINKS_MAX: usize = 16;
+
+/// Bad proofs that burn an invitation. An honest newcomer makes none.
+pub const PAIRING_BAD_PROOFS_MAX: u8 = 3;
+
+/// Names that an invitation is told are taken: more devices than a workspace of people has.
+pub const PAIRING_NAMES_MAX: usize = 1_024;

@@ -7,7 +7,7 @@ mod views;
 use serde::{Deserialize, Serialize};
 
 pub use text::to_text;
-pub use views::{devices, log_row, read, status};
+pub use views::{conflicts, device_name, devices, log_row, read, status};
 
 /// Something to show, from top to bottom.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -11,6 +11,7 @@ mod documents;
 mod peers;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -18,12 +19,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::{Command, Failure, FailureKind, Mode, Reply, RequestId};
 use crate::document::{DocumentDone, DocumentTask, founding_change};
+use crate::event::Verified;
 use crate::hash;
-use crate::id::{ChangeHash, DeviceId, DocumentId, Incarnation, Lane, WorkspaceId};
+use crate::id::{ChangeHash, DeviceId, DocumentId, EventId, Incarnation, Lane, WorkspaceId};
 use crate::key::{DeviceKey, RecoveryPublic};
-use crate::limits::{COMMANDS_WAITING_MAX, LOAD_SLICE_EVENTS};
+use crate::limits::{COMMANDS_WAITING_MAX, LOAD_SLICE_EVENTS, NOTICES_MAX};
 use crate::store::{LoadRequest, Record, Slice};
-use crate::sync::{Held, LinkId, Message, Sync};
+use crate::sync::{Card, Cards, Held, LinkId, Message, Sync};
 use crate::time::{StampClock, Time};
 use crate::workspace::{AuthorFault, InsertFault, Pen, Workspace};
 
@@ -78,6 +80,8 @@ pub enum Input {
     Message(LinkId, Message),
     /// What a peer sent is no message: the reason code.
     Fault(LinkId, String),
+    /// Where this device can be reached now.
+    Addresses(Vec<SocketAddr>),
     /// A deadline passed.
     Tick,
 }
@@ -98,6 +102,8 @@ pub enum Output {
     Send(LinkId, Vec<u8>),
     /// End a connection, and say why.
     Disconnect(LinkId, String),
+    /// Where a device can be reached, as it says itself.
+    Reachable(DeviceId, Vec<SocketAddr>),
 }
 
 /// A workspace on this device.
@@ -110,6 +116,9 @@ pub struct Replica {
     workspace: Workspace,
     sync: Sync,
     held: Held,
+    cards: Cards,
+    /// Cards of devices that are no members yet, and who sent them.
+    early_cards: Vec<(LinkId, Card)>,
     /// When the next join is due, by the monotonic clock.
     join_at: Option<u64>,
     /// Peers that misbehaved, and how.
@@ -122,18 +131,20 @@ pub struct Replica {
     generation: u64,
     generation_kept: bool,
     damage: Vec<String>,
+    /// Events of the history are missing: nothing is written and nothing is claimed.
+    is_damaged: bool,
     persist: Vec<Record>,
     outputs: VecDeque<Output>,
     turned: bool,
 }
 
 /// What something is asked of the store for. The store answers in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum LoadFor {
     /// The history, at start.
     History,
-    /// Bodies that are needed again.
-    Bodies,
+    /// Bodies that are needed again: of these events.
+    Bodies(Vec<EventId>),
     /// A peer wants them.
     Peer(LinkId),
 }
@@ -180,6 +191,8 @@ impl Replica {
             workspace,
             sync: Sync::default(),
             held: Held::default(),
+            cards: Cards::default(),
+            early_cards: Vec::new(),
             join_at: None,
             notices: VecDeque::new(),
             loads: VecDeque::new(),
@@ -189,6 +202,7 @@ impl Replica {
             generation: 1,
             generation_kept: false,
             damage: Vec::new(),
+            is_damaged: false,
             persist: Vec::new(),
             outputs: VecDeque::new(),
             turned: true,
@@ -215,6 +229,7 @@ impl Replica {
             Input::PeerDown(link) => self.on_peer_down(link),
             Input::Message(link, message) => self.on_message(link, message),
             Input::Fault(link, code) => self.on_fault(link, &code),
+            Input::Addresses(addresses) => self.on_addresses(addresses),
             Input::Tick => {}
         }
     }
@@ -248,13 +263,17 @@ impl Replica {
     }
 
     fn on_loaded(&mut self, slice: Slice) {
-        self.damage.extend(slice.damaged);
+        let is_damaged = !slice.damaged.is_empty();
+        slice.damaged.into_iter().for_each(|damage| self.damaged(damage));
         match self.loads.pop_front() {
-            Some(LoadFor::History) => {}
-            Some(LoadFor::Bodies) => {
+            // What is missing may be our own tail: to go on from before it would fork it.
+            Some(LoadFor::History) => self.is_damaged |= is_damaged,
+            Some(LoadFor::Bodies(asked)) => {
                 for event in &slice.events {
                     self.workspace.body_loaded(event);
                 }
+                let came: Vec<_> = slice.events.iter().map(Verified::id).collect();
+                self.workspace.bodies_lost(asked.into_iter().filter(|id| !came.contains(id)));
                 return;
             }
             Some(LoadFor::Peer(link)) => return self.serve(link, &slice.events),
@@ -265,12 +284,17 @@ impl Replica {
             match self.workspace.insert(event, &self.key) {
                 Ok(_) => {}
                 Err(InsertFault::Missing(id)) => {
-                    self.damage.push(format!("event {} misses {id}", event.id()));
+                    self.is_damaged = true;
+                    self.damaged(format!("event {} misses {id}", event.id()));
                 }
                 Err(InsertFault::Refused(refusal)) => {
-                    self.damage.push(format!("event {}: {refusal}", event.id()));
+                    self.is_damaged = true;
+                    self.damaged(format!("event {}: {refusal}", event.id()));
                 }
             }
+        }
+        for card in &slice.cards {
+            self.keep_card(None, card);
         }
         // No actor is used by two starts: the number that was kept is spent.
         let kept = slice.counters.get(GENERATION).copied().unwrap_or(0);
@@ -294,7 +318,10 @@ impl Replica {
             }
             self.perform(request, command);
         }
-        self.answer_news();
+        if !self.is_damaged {
+            self.answer_news();
+        }
+        self.keep_early_cards();
         self.speak();
     }
 
@@ -303,11 +330,19 @@ impl Replica {
         for task in self.workspace.document_tasks() {
             self.ask(Pending::Projection, task);
         }
-        if !self.loads.contains(&LoadFor::Bodies) {
+        if !self.loads.iter().any(|load| matches!(load, LoadFor::Bodies(_))) {
             let wanted = self.workspace.wanted_places();
             if !wanted.is_empty() {
-                self.load_next(LoadFor::Bodies, LoadRequest::Events(wanted));
+                let ids = wanted.iter().map(|place| place.id).collect();
+                self.load_next(LoadFor::Bodies(ids), LoadRequest::Events(wanted));
             }
+        }
+    }
+
+    /// Remembers what is wrong here, for people; the first of it, where it is much.
+    fn damaged(&mut self, damage: String) {
+        if self.damage.len() < NOTICES_MAX {
+            self.damage.push(damage);
         }
     }
 

@@ -54,9 +54,12 @@ impl OpenFault {
 )]
 pub struct TooLarge(pub usize);
 
-/// Seals `inside` (CBOR of kind and payload) for an event with this header, whose body and epoch
-/// key are the only fields that may still be missing. `SPEC: SEAL-1, SEAL-2, SEAL-3`
-pub fn seal(key: &EpochKey, header: &Header, inside: &[u8]) -> Result<Vec<u8>, TooLarge> {
+/// The inside of a body, packed, and small enough for one event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packed(Vec<u8>);
+
+/// Packs CBOR of kind and payload, deflated where that is smaller. `SPEC: SEAL-1`
+pub fn pack(inside: &[u8]) -> Result<Packed, TooLarge> {
     if inside.len() > BODY_INFLATED_MAX {
         return Err(TooLarge(inside.len()));
     }
@@ -66,13 +69,21 @@ pub fn seal(key: &EpochKey, header: &Header, inside: &[u8]) -> Result<Vec<u8>, T
     let mut body = Vec::with_capacity(1 + packed.len() + TAG_BYTES);
     body.push(flag);
     body.extend_from_slice(packed);
-    let cipher = Aes256GcmSiv::new(&key.body_key().into());
-    // Fails only beyond 2^36 bytes, which the bound above excludes.
-    let sealed = cipher.encrypt_in_place(&nonce(header), &header.associated_data(), &mut body);
-    if sealed.is_err() || body.len() > BODY_BYTES_MAX {
-        return Err(TooLarge(body.len()));
+    if body.len() + TAG_BYTES > BODY_BYTES_MAX {
+        return Err(TooLarge(body.len() + TAG_BYTES));
     }
-    Ok(body)
+    Ok(Packed(body))
+}
+
+/// Seals what was packed for an event with this header, whose body is the only field that may
+/// still be missing. `SPEC: SEAL-2, SEAL-3`
+#[must_use]
+pub fn seal(key: &EpochKey, header: &Header, packed: Packed) -> Vec<u8> {
+    let Packed(mut body) = packed;
+    let cipher = Aes256GcmSiv::new(&key.body_key().into());
+    // Fails only beyond 2^36 bytes, which packing excludes.
+    cipher.encrypt_in_place(&nonce(header), &header.associated_data(), &mut body).ok();
+    body
 }
 
 /// Opens the body of an event with this header. `SPEC: SEAL-1, SEAL-2, SEAL-3`

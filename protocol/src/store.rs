@@ -14,6 +14,7 @@ pub use memory::MemoryStore;
 
 use crate::event::Verified;
 use crate::id::{ChainId, EventId};
+use crate::sync::Card;
 
 /// Something that must be remembered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +29,8 @@ pub enum Record {
         /// The number.
         value: u64,
     },
+    /// An address card, instead of the one of its device before.
+    Card(Card),
 }
 
 /// Where an event stands: a store finds it by its place and knows it by its id.
@@ -63,6 +66,8 @@ pub struct Slice {
     pub events: Vec<Verified>,
     /// All counters.
     pub counters: BTreeMap<String, u64>,
+    /// All address cards; with the first slice only.
+    pub cards: Vec<Card>,
     /// Where to go on; none at the end.
     pub next: Option<u64>,
     /// Rows that are damaged or gone, in words. Their events are not in the slice.

@@ -11,6 +11,7 @@
 //! in ([`message`]), tips that a peer cannot serve are forgotten after a while, and what waits is
 //! bounded. Quotas only slow or drop; they never decide whether an event counts.
 
+mod card;
 mod held;
 pub mod message;
 mod serve;
@@ -20,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+pub use card::{Card, Cards};
 pub use held::Held;
 pub use message::{Message, SyncFault, Tip, workspace_tag};
 

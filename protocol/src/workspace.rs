@@ -7,6 +7,8 @@
 mod author;
 mod chain;
 mod membership;
+mod offer;
+mod projection;
 mod state;
 mod verdict;
 
@@ -20,19 +22,12 @@ pub use verdict::Verdict;
 
 use crate::authority::{ContentLane, ContentNo, ControlFact, ControlLane, Refusal};
 use crate::control::ControlBody;
-use crate::document::DocumentTask;
 use crate::effect::{Chunks, Effect, Effects, Past};
 use crate::epoch::KeyRing;
 use crate::event::{Header, Verified};
 use crate::hash;
-use crate::id::{
-    ChainId, ChangeHash, DeviceId, DocumentId, EventId, Incarnation, Lane, WorkspaceId,
-};
+use crate::id::{ChangeHash, DeviceId, DocumentId, EventId, Incarnation, Lane, WorkspaceId};
 use crate::key::{DeviceKey, RecoveryPublic, SealingKey};
-use crate::limits::LOAD_SLICE_EVENTS;
-use crate::role::Role;
-use crate::store::Place;
-use crate::sync::Tip;
 use chain::Chains;
 
 /// Why an event did not go in.
@@ -93,16 +88,24 @@ pub struct Workspace {
     /// In the order in which they went in.
     order: Vec<EventId>,
     sealing: BTreeMap<DeviceId, SealingKey>,
+    /// Who granted the last role of each device.
+    added_by: BTreeMap<DeviceId, DeviceId>,
     recovery: Option<RecoveryPublic>,
     /// The control lane changed since the content was judged by it.
     stale: bool,
     /// Admitted changes that the documents do not hold yet; without chunks where the body has to
     /// come from the store first. In causal order.
     waiting: BTreeMap<ContentNo, Option<Chunks>>,
-    applied: BTreeMap<DocumentId, BTreeMap<ChangeHash, ContentNo>>,
+    applied: BTreeMap<DocumentId, BTreeMap<ChangeHash, BTreeSet<ContentNo>>>,
     dropped: BTreeMap<DocumentId, BTreeSet<ChangeHash>>,
+    /// What the documents hold, or were told to.
+    held: BTreeMap<DocumentId, BTreeSet<ChangeHash>>,
+    /// What is left out of them, since another change has its number.
+    left_out: BTreeMap<DocumentId, BTreeSet<ChangeHash>>,
     /// Unread events whose key is held since.
     readable: BTreeSet<ContentNo>,
+    /// Events whose bodies the store cannot give.
+    lost: BTreeSet<ContentNo>,
 }
 
 impl Workspace {
@@ -119,12 +122,16 @@ impl Workspace {
             events: BTreeMap::new(),
             order: Vec::new(),
             sealing: BTreeMap::new(),
+            added_by: BTreeMap::new(),
             recovery: None,
             stale: false,
             waiting: BTreeMap::new(),
             applied: BTreeMap::new(),
             dropped: BTreeMap::new(),
+            held: BTreeMap::new(),
+            left_out: BTreeMap::new(),
             readable: BTreeSet::new(),
+            lost: BTreeSet::new(),
         }
     }
 
@@ -213,10 +220,12 @@ impl Workspace {
         match event.control() {
             Some(ControlBody::Genesis(genesis)) => {
                 self.sealing.insert(author, genesis.sealing.key);
+                self.added_by.insert(author, author);
                 self.recovery = Some(genesis.recovery);
             }
             Some(ControlBody::Grant(grant)) => {
                 self.sealing.insert(grant.device, grant.sealing.key);
+                self.added_by.insert(grant.device, author);
             }
             _ => {}
         }
@@ -244,6 +253,10 @@ impl Workspace {
             )
             .map_err(InsertFault::Missing)?;
         self.remember(event);
+        if added.views_grew {
+            let again: BTreeSet<_> = self.effects.forget_wants().into_iter().collect();
+            self.readable.extend(self.content.all().filter(|no| again.contains(&no.index())));
+        }
         let chunks = self.judge(added.no, event);
         if *self.effects.of(added.no) == Effect::Unread && !self.readable.is_empty() {
             // It builds on what waits to be read, and is read after it.
@@ -258,26 +271,6 @@ impl Workspace {
     fn judge(&mut self, no: ContentNo, event: &Verified) -> Chunks {
         let past = Past { control: &self.control, content: &self.content, ring: &self.ring };
         self.effects.judge(past, no, event)
-    }
-
-    /// An event is admitted: what it changes waits for the documents.
-    fn admit(&mut self, no: ContentNo, chunks: Option<&Chunks>) {
-        if let Effect::Change(_) = self.effects.of(no) {
-            self.waiting.insert(no, chunks.cloned());
-        }
-    }
-
-    /// An event is admitted no longer: what it changed falls out.
-    fn fall(&mut self, no: ContentNo) {
-        self.waiting.remove(&no);
-        let Effect::Change(changes) = self.effects.of(no) else { return };
-        for (document, hash) in changes.clone() {
-            let applied = self.applied.entry(document).or_default();
-            if applied.get(&hash) == Some(&no) {
-                applied.remove(&hash);
-                self.dropped.entry(document).or_default().insert(hash);
-            }
-        }
     }
 
     fn remember(&mut self, event: &Verified) {
@@ -306,191 +299,16 @@ impl Workspace {
         }
     }
 
-    /// The events whose bodies are needed from the store: admitted again, or readable since. In
-    /// causal order, at most a slice of them.
-    #[must_use]
-    pub fn wanted_places(&self) -> Vec<Place> {
-        let waiting = self.waiting.iter().filter(|(_, chunks)| chunks.is_none()).map(|(no, _)| *no);
-        let wanted: BTreeSet<_> = waiting.chain(self.readable.iter().copied()).collect();
-        let place = |no| {
-            let id = self.content.id(no);
-            let header = self.header(&id)?;
-            Some(Place { chain: header.chain(), seq: header.seq, id })
-        };
-        wanted.into_iter().filter_map(place).take(LOAD_SLICE_EVENTS).collect()
-    }
-
     /// The header of an event that is here.
     #[must_use]
     pub fn header(&self, id: &EventId) -> Option<&Header> {
         Some(&self.events.get(id)?.header)
     }
 
-    /// The lane of an event, and its place in the order in which events went in.
+    /// All devices that ever were granted a role, the founder included, with who granted the last.
     #[must_use]
-    pub fn position(&self, id: &EventId) -> Option<(Lane, usize)> {
-        let known = self.events.get(id)?;
-        Some((known.header.lane, known.position))
-    }
-
-    /// Where the store keeps the event that went in at this place of the order.
-    #[must_use]
-    pub fn place_at(&self, position: usize) -> Option<Place> {
-        let id = *self.order.get(position)?;
-        let header = self.header(&id)?;
-        Some(Place { chain: header.chain(), seq: header.seq, id })
-    }
-
-    /// The ends of all chains that peers are told of: of the control lane all, of content what is
-    /// admitted; several of a chain that forked. `SPEC: SYNC-3`
-    #[must_use]
-    pub fn tips(&self) -> Vec<Tip> {
-        let control = self
-            .chains
-            .tips()
-            .filter(|id| self.header(id).is_some_and(|header| header.lane == Lane::Control));
-        let content = self.sealing.keys().flat_map(|device| self.content.admitted_tips_of(device));
-        let ids: BTreeSet<_> = control.copied().chain(content).collect();
-        let tip = |id: EventId| {
-            let header = self.header(&id)?;
-            Some(Tip { chain: header.chain(), seq: header.seq, id })
-        };
-        ids.into_iter().filter_map(tip).collect()
-    }
-
-    /// How many places of a chain are filled here: the seq that comes next.
-    #[must_use]
-    pub fn height(&self, chain: &ChainId) -> u64 {
-        self.chains.height(chain)
-    }
-
-    /// How many events peers are told of, by the heights of the tips.
-    #[must_use]
-    pub fn offered(&self) -> usize {
-        let tips = self.tips();
-        tips.iter().filter_map(|tip| usize::try_from(tip.seq.saturating_add(1)).ok()).sum()
-    }
-
-    /// The control events that a device needs to judge its own revocations, by place; none while
-    /// it is a member or never was one.
-    #[must_use]
-    pub fn farewell(&self, device: &DeviceId) -> Option<BTreeSet<usize>> {
-        let all = self.control.all();
-        if self.control.role(device, &all).is_some() {
-            return None;
-        }
-        let mut places = BTreeSet::new();
-        for no in self.control.revocations_of(device, &all) {
-            let past = self.control.past(no).iter().chain([no]);
-            let ids = past.map(|no| self.control.id(no));
-            places.extend(ids.filter_map(|id| Some(self.position(&id)?.1)));
-        }
-        (!places.is_empty()).then_some(places)
-    }
-
-    /// Is there news about members that this device's own control events have not heard? Of a
-    /// revocation every member says that it heard it, of a grant those who may revoke.
-    /// `SPEC: AUTH-9`
-    #[must_use]
-    pub fn has_news_for(&self, device: &DeviceId, incarnation: &Incarnation) -> bool {
-        let all = self.control.all();
-        let Some(role) = self.control.role(device, &all) else { return false };
-        let own = self.own_tip(device, incarnation, Lane::Control);
-        let own = own.and_then(|id| self.control.number(&id));
-        all.iter().any(|no| {
-            let news = match self.control.fact(no) {
-                ControlFact::Revoke { .. } => true,
-                ControlFact::Grant { .. } => role >= Role::Admin,
-                _ => false,
-            };
-            news && !own.is_some_and(|own| self.control.heard(own, no))
-        })
-    }
-
-    /// All devices that ever were granted a role, the founder included.
-    #[must_use]
-    pub fn granted_devices(&self) -> Vec<DeviceId> {
-        self.sealing.keys().copied().collect()
-    }
-
-    /// A body came from the store. They come in the order of [`Self::wanted_places`].
-    pub fn body_loaded(&mut self, event: &Verified) {
-        let Some(no) = self.content.number(&event.id()) else { return };
-        self.readable.remove(&no);
-        let chunks = match self.effects.of(no) {
-            Effect::Unread => self.judge(no, event),
-            _ => self.open_again(event),
-        };
-        if self.content.is_admitted(no) {
-            self.admit(no, Some(&chunks));
-        }
-    }
-
-    /// The chunks of an event that was judged before.
-    fn open_again(&self, event: &Verified) -> Chunks {
-        let header = event.header();
-        let opened = header.epoch.and_then(|epoch| self.ring.key(&epoch)).and_then(|key| {
-            let inside = crate::seal::open(key, header, event.body()?).ok()?;
-            crate::content::Content::decode(&inside).ok()
-        });
-        let made = hash::document_id(&header.author, &header.incarnation, header.seq);
-        match opened {
-            Some(crate::content::Content::Change(changes)) => changes
-                .into_iter()
-                .map(|change| (change.document.unwrap_or(made), change.change))
-                .collect(),
-            _ => Chunks::new(),
-        }
-    }
-
-    /// What the documents are to do next: first what falls out, then what waits, as far as its
-    /// bodies are here.
-    pub fn document_tasks(&mut self) -> Vec<DocumentTask> {
-        self.settle();
-        let mut tasks: Vec<_> = std::mem::take(&mut self.dropped)
-            .into_iter()
-            .map(|(document, changes)| DocumentTask::Drop { document, changes })
-            .collect();
-        let mut apply: BTreeMap<DocumentId, Vec<Vec<u8>>> = BTreeMap::new();
-        while let Some(entry) = self.waiting.first_entry() {
-            if entry.get().is_none() {
-                break;
-            }
-            let (no, chunks) = entry.remove_entry();
-            let Effect::Change(changes) = self.effects.of(no).clone() else { continue };
-            for ((document, chunk), (_, hash)) in
-                chunks.unwrap_or_default().into_iter().zip(changes)
-            {
-                let applied = self.applied.entry(document).or_default();
-                if let std::collections::btree_map::Entry::Vacant(place) = applied.entry(hash) {
-                    place.insert(no);
-                    apply.entry(document).or_default().push(chunk);
-                }
-            }
-        }
-        tasks.extend(
-            apply.into_iter().map(|(document, changes)| DocumentTask::Apply { document, changes }),
-        );
-        tasks
-    }
-
-    /// Is everything that is admitted and readable on its way into the documents?
-    #[must_use]
-    pub fn is_projected(&self) -> bool {
-        !self.stale
-            && self.waiting.is_empty()
-            && self.dropped.is_empty()
-            && self.readable.is_empty()
-    }
-
-    /// Is something admitted that cannot be read here?
-    #[must_use]
-    pub fn has_unread(&self) -> bool {
-        self.effects.has_unread()
-            && self
-                .content
-                .all()
-                .any(|no| self.content.is_admitted(no) && *self.effects.of(no) == Effect::Unread)
+    pub fn granted_devices(&self) -> Vec<(DeviceId, DeviceId)> {
+        self.added_by.iter().map(|(device, by)| (*device, *by)).collect()
     }
 
     /// The own store's chain is continued here.

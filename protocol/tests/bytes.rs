@@ -152,7 +152,7 @@ fn fields_that_do_not_fit_together_are_refused() {
     assert_eq!(altered(|header| header.heard = Vec::new()), "field");
     assert_eq!(altered(|header| header.epoch = None), "field");
     assert_eq!(altered(|header| header.class = Class::Plain), "field");
-    assert_eq!(altered(|header| header.class = Class::Shreddable), "field");
+    assert_eq!(altered(|header| header.class = Class::Shreddable), "body_mismatch");
     assert_eq!(altered(|header| header.workspace = WorkspaceId::UNBORN), "field");
     let body = BodyRef { hash: [0; 32], len: BODY_BYTES_MAX as u64 + 1 };
     assert_eq!(altered(|header| header.body = Some(body)), "too_large");
@@ -164,6 +164,9 @@ fn a_body_larger_than_its_limit_is_no_event() {
     let event = &honest()[3];
     let body = vec![0; BODY_BYTES_MAX + 1];
     let bytes = envelope(&encode(event.header()), Some(&[0; 64]), Some(&body));
+    assert_eq!(verdict(&bytes), "too_large");
+    let bytes =
+        envelope(&encode(event.header()), Some(&[0; 64]), Some(&vec![0; BODY_BYTES_MAX + 33]));
     assert_eq!(verdict(&bytes), "decode");
 }
 

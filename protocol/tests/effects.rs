@@ -12,7 +12,7 @@ use kernelos_protocol::hash;
 use kernelos_protocol::id::{DocumentId, EventId, Lane};
 use kernelos_protocol::limits::PARENTS_MAX;
 use kernelos_protocol::role::Role;
-use kernelos_protocol::seal::seal;
+use kernelos_protocol::seal::{pack, seal};
 use kernelos_protocol::time::Stamp;
 
 use crate::kit::Peer;
@@ -97,7 +97,7 @@ impl Attack {
 
     fn send_inside(&mut self, inside: &[u8]) -> String {
         let header = self.header();
-        let body = seal(&self.key, &header, inside).unwrap();
+        let body = seal(&self.key, &header, pack(inside).unwrap());
         self.send(header, body)
     }
 
@@ -147,7 +147,7 @@ fn an_epoch_that_its_author_had_not_heard_of_seals_nothing() {
     for epoch in [EventId([9; 32]), attack.founder.workspace.id().genesis()] {
         let header = Header { epoch: Some(epoch), ..attack.header() };
         let inside = encode_changes(vec![attack.good_change(None)]);
-        let body = seal(&attack.key, &header, &inside).unwrap();
+        let body = seal(&attack.key, &header, pack(&inside).unwrap());
         assert_eq!(attack.send(header, body), "sealed Void epoch_unheard");
     }
 }

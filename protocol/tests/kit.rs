@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use kernelos_protocol::command::Mode;
 use kernelos_protocol::content::DocumentChange;
+use kernelos_protocol::control::{ControlBody, Wrap, WrappedKey};
 use kernelos_protocol::document::{DocumentDone, DocumentTask, Documents, Edit, founding_change};
-use kernelos_protocol::event::Verified;
+use kernelos_protocol::epoch::{EpochKey, unwrap_key};
+use kernelos_protocol::event::{BodyRef, Class, Header, Unsigned, Verified};
 use kernelos_protocol::hash;
-use kernelos_protocol::id::{DocumentId, EventId, Incarnation, WorkspaceId};
+use kernelos_protocol::id::{DocumentId, EventId, Incarnation, Lane, WorkspaceId};
 use kernelos_protocol::key::{DeviceKey, RecoveryKey};
 use kernelos_protocol::replica::Config;
 use kernelos_protocol::role::Role;
+use kernelos_protocol::seal::{open, pack, seal};
 use kernelos_protocol::time::{Stamp, Time};
 use kernelos_protocol::workspace::{
     AuthorFault, InsertFault, NewMember, Pen, StateHash, Workspace,
@@ -169,6 +172,58 @@ impl Peer {
         }
     }
 
+    /// Signs a header with a body, whatever they say.
+    pub(crate) fn sign(&self, header: Header, body: Vec<u8>) -> Verified {
+        Unsigned { header, body: Some(body) }.sign(&self.key).unwrap()
+    }
+
+    /// The body of an event under another header of the same place.
+    pub(crate) fn resign(&self, event: &Verified, header: Header) -> Verified {
+        // A body is bound to its header, so the change is sealed anew.
+        let keys = self.epoch_key(header.epoch.unwrap());
+        let inside = open(&keys, event.header(), event.body().unwrap()).unwrap();
+        let body = seal(&keys, &header, pack(&inside).unwrap());
+        self.sign(Header { body: Some(BodyRef::of(&body)), ..header }, body)
+    }
+
+    /// The key of an epoch, from a wrap on this device's disk.
+    fn epoch_key(&self, id: EventId) -> EpochKey {
+        let Some(ControlBody::Epoch(epoch)) = self.kept[&id].control() else { panic!() };
+        let wraps = self.kept.values().filter_map(|event| match event.control() {
+            Some(ControlBody::Wrap(wrap)) if wrap.epoch == id => Some(wrap),
+            _ => None,
+        });
+        let (workspace, device) = (self.workspace.id(), self.key.device());
+        let secret = self.key.sealing_secret();
+        wraps
+            .filter_map(|wrap| unwrap_key(&workspace, wrap, epoch, &device, secret))
+            .next()
+            .unwrap()
+    }
+
+    /// A wrap of nothing to a device that never was one.
+    pub(crate) fn write_garbage_wrap(&self, epoch: EventId, stranger: u8) -> Verified {
+        let recipient = DeviceKey::from_secret(&secret(stranger)).device();
+        let key = WrappedKey { recipient, encapsulated: [1; 32], sealed: [2; 48] };
+        let body = ControlBody::Wrap(Wrap { epoch, keys: vec![key] }).encode();
+        let control = self.workspace.control();
+        let header = Header {
+            workspace: self.workspace.id(),
+            lane: Lane::Control,
+            author: self.key.device(),
+            incarnation: self.incarnation,
+            seq: 0,
+            prev: None,
+            parents: control.heads(&control.all()),
+            heard: Vec::new(),
+            stamp: Stamp(1),
+            class: Class::Plain,
+            epoch: None,
+            body: Some(BodyRef::of(&body)),
+        };
+        self.sign(header, body)
+    }
+
     /// What this device wrote itself is on its disk as well.
     fn keep(&mut self, events: Vec<Verified>) -> Vec<Verified> {
         self.kept.extend(events.iter().map(|event| (event.id(), event.clone())));
@@ -177,13 +232,19 @@ impl Peer {
 
     /// Brings the document up to what is admitted.
     pub(crate) fn project(&mut self) -> Option<DocumentDone> {
-        self.workspace.settle();
-        let wanted = self.workspace.wanted_places();
-        for place in wanted {
-            self.workspace.body_loaded(&self.kept[&place.id]);
+        let mut last = None;
+        loop {
+            self.workspace.settle();
+            for place in self.workspace.wanted_places() {
+                self.workspace.body_loaded(&self.kept[&place.id]);
+            }
+            let tasks = self.workspace.document_tasks();
+            let done = tasks.into_iter().map(|task| self.documents.perform(task)).last();
+            last = done.or(last);
+            if self.workspace.wanted_places().is_empty() {
+                return last;
+            }
         }
-        let tasks = self.workspace.document_tasks();
-        tasks.into_iter().map(|task| self.documents.perform(task)).last()
     }
 
     /// What is at a path, as JSON text.

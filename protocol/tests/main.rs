@@ -10,9 +10,11 @@
 mod authority;
 mod bytes;
 mod changes;
+mod conflicts;
 mod effects;
 mod kit;
 mod members;
+mod pairing;
 mod replica;
 mod sealing;
 mod stores;

@@ -163,3 +163,122 @@ fn a_grant_and_an_epoch_made_apart_are_brought_together() {
     assert_eq!(newcomer.get("notes/a"), "\"under the new key\"");
     assert!(!founder.workspace.has_keyless(&founder.key.device()));
 }
+
+#[test]
+fn a_device_on_two_disks_forks_and_breaks_no_document() {
+    // SPEC: PRJ-4, EVT-10
+    let (mut founder, first, events) = two();
+    let mut first = first;
+    let mut second = Peer::new(2, founder.workspace.id());
+    second.take(&events);
+    let mut third = Peer::new(1, founder.workspace.id());
+    third.take(&events);
+    let one = [first.set("notes/a", "one"), first.set("notes/b", "after one")].concat();
+    let two = second.set("notes/a", "two");
+    founder.take(&[one.clone(), two.clone()].concat());
+    third.take(&[two.clone(), one.clone()].concat());
+    assert_eq!(founder.state(), third.state(), "the order of arrival chooses nothing");
+    assert_eq!(founder.workspace.forks().len(), 1);
+    // A member builds on one of them: that one stays.
+    let kept = founder.get("notes/a");
+    let mut honest = Peer::new(3, founder.workspace.id());
+    let grant = founder.grant(3, Role::Member);
+    let other = if kept == "\"two\"" { &one } else { &two };
+    honest.take(&[events, grant.clone(), other.clone()].concat());
+    let built = honest.set("notes/c", "on the other");
+    for peer in [&mut founder, &mut third] {
+        peer.take(&[grant.clone(), built.clone()].concat());
+    }
+    assert_ne!(founder.get("notes/a"), kept);
+    assert_eq!(founder.get("notes/c"), "\"on the other\"");
+    assert_eq!(founder.state(), third.state());
+}
+
+#[test]
+fn a_change_that_two_events_carry_falls_with_the_last_of_them() {
+    // SPEC: AUTH-17
+    let (mut founder, mut thief, events) = two();
+    let one = thief.set("notes/a", "twice");
+    let header = one[0].header().clone();
+    let mut again = header.clone();
+    again.stamp.0 += 1;
+    // The same change in another event of the same place: only a hostile device signs that.
+    let again = thief.resign(&one[0], again);
+    founder.take(&one);
+    let revocation = founder.revoke(2);
+    let orders = [[one.clone(), vec![again.clone()]].concat(), [vec![again], one].concat()];
+    let states = orders.map(|order| {
+        let mut peer = Peer::new(1, founder.workspace.id());
+        peer.take(&[events.clone(), order].concat());
+        peer.project();
+        peer.take(&revocation);
+        (peer.get("notes"), peer.state())
+    });
+    assert_eq!(states[0], states[1]);
+    assert_eq!(states[0].0, r#"{"a":"twice"}"#);
+}
+
+#[test]
+fn a_view_that_grows_late_gives_the_same_verdicts() {
+    // SPEC: AUTH-13, EFF-5
+    let (mut founder, mut lost, mut events) = two();
+    events.extend(founder.grant(3, Role::Member));
+    lost.take(&events);
+    let early = lost.set("notes/a", "one");
+    let late = lost.set("notes/a", "two");
+    founder.take(&[early.clone(), late.clone()].concat());
+    let revocation = founder.revoke(2);
+    let mut honest = Peer::new(3, founder.workspace.id());
+    honest.take(&[events.clone(), early.clone(), late.clone(), revocation.clone()].concat());
+    let built = honest.set("notes/a", "three");
+    let all = [early, late, built];
+    let mut states = Vec::new();
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [2, 1, 0]] {
+        let mut peer = Peer::new(1, founder.workspace.id());
+        peer.take(&[events.clone(), revocation.clone()].concat());
+        let order: Vec<_> = order.into_iter().flat_map(|i| all[i].clone()).collect();
+        peer.take(&order);
+        states.push((peer.get("notes/a"), peer.state()));
+    }
+    assert!(states.windows(2).all(|pair| pair[0] == pair[1]), "{states:?}");
+    assert_eq!(states[0].0, "\"three\"");
+}
+
+#[test]
+fn a_wrap_by_who_holds_no_key_makes_nobody_a_holder() {
+    // SPEC: KEY-7
+    let (mut founder, mut events) = Peer::founder();
+    events.extend(founder.grant(2, Role::Store));
+    let mut store = Peer::new(2, founder.workspace.id());
+    store.take(&events);
+    let epoch = events[1].id();
+    let garbage = store.write_garbage_wrap(epoch, 9);
+    founder.take(&[garbage]);
+    let written = founder.set("notes/a", "under the same key");
+    assert_eq!(written.len(), 1, "no new epoch was needed");
+    assert_eq!(written[0].header().epoch, Some(epoch));
+}
+
+#[test]
+fn a_shreddable_body_is_kept_and_forwarded() {
+    // SPEC: EVT-3, EVT-7
+    use kernelos_protocol::event::{BodyRef, Class, Header, Signed};
+    let (mut founder, mut member, _) = two();
+    let change = member.set("notes/a", "x");
+    let body = b"commitment to the salt, then ciphertext".to_vec();
+    let header = Header {
+        class: Class::Shreddable,
+        body: Some(BodyRef::of(&body)),
+        seq: 1,
+        prev: Some(change[0].id()),
+        parents: Vec::new(),
+        ..change[0].header().clone()
+    };
+    let salted = [vec![7; 32], body].concat();
+    let event = member.sign(header, salted);
+    assert_eq!(Signed::decode(&event.encode()).unwrap().encode(), event.encode());
+    founder.take(&[change, vec![event.clone()]].concat());
+    assert_eq!(founder.workspace.kind(&event.id()).as_deref(), Some("shreddable"));
+    assert_eq!(founder.verdict(&event.id()), "admitted");
+    assert_eq!(founder.get("notes/a"), "\"x\"", "it holds nothing up");
+}

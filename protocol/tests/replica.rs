@@ -105,7 +105,9 @@ impl Device {
             Output::Reply(request, reply) => {
                 self.replies.insert(request.0, reply);
             }
-            Output::Send(..) | Output::Disconnect(..) => panic!("nobody is here"),
+            Output::Send(..) | Output::Disconnect(..) | Output::Reachable(..) => {
+                panic!("nobody is here")
+            }
         }
     }
 
@@ -293,7 +295,11 @@ fn edits_that_cannot_be_done_say_why() {
     check(set("notes/n", serde_json::json!({"": 1})), "empty");
     check(set("notes/n", nested(40)), "levels");
     check(Command::Edit { edits: Vec::new() }, "nothing to edit");
-    check(set("notes/huge", noise(300_000)), "too large");
+    check(set("notes/n", serde_json::json!(1e19)), "64 bits");
+    check(set("notes/huge", "a".repeat(20_000)), "too many operations");
+    let noise = noise(250_000);
+    let names = (0..1_000).map(|i| (noise[i * 250..][..250].to_owned(), serde_json::Value::Null));
+    check(set("notes/huge", serde_json::Value::Object(names.collect())), "too large");
     assert_eq!(device.get("notes"), r#"{"list":[1],"text":"words"}"#);
     let edited = device.ask(set("notes/ok", 1));
     assert!(matches!(edited, Reply::Edited(_)), "{edited:?}");

@@ -7,7 +7,7 @@ use kernelos_protocol::event::{Class, Header};
 use kernelos_protocol::id::{DeviceId, EventId, Incarnation, Lane, WorkspaceId};
 use kernelos_protocol::key::{DeviceKey, SealingKey};
 use kernelos_protocol::limits::BODY_INFLATED_MAX;
-use kernelos_protocol::seal::{OpenFault, open, seal};
+use kernelos_protocol::seal::{OpenFault, open, pack, seal};
 use kernelos_protocol::time::Stamp;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
@@ -39,7 +39,7 @@ fn key(byte: u8) -> EpochKey {
 fn a_body_opens_under_its_key_and_header_alone() {
     // SPEC: SEAL-1, SEAL-2, SEAL-3
     for inside in [Vec::new(), b"short".to_vec(), vec![7; 50_000]] {
-        let body = seal(&key(1), &header(0), &inside).unwrap();
+        let body = seal(&key(1), &header(0), pack(&inside).unwrap());
         assert_eq!(open(&key(1), &header(0), &body), Ok(inside));
         assert_eq!(open(&key(2), &header(0), &body), Err(OpenFault::Sealed));
         assert_eq!(open(&key(1), &header(1), &body), Err(OpenFault::Sealed));
@@ -52,10 +52,10 @@ fn a_body_opens_under_its_key_and_header_alone() {
 #[test]
 fn what_repeats_is_stored_small_and_noise_is_not_made_larger() {
     // SPEC: SEAL-1
-    let repeats = seal(&key(1), &header(0), &vec![7; 100_000]).unwrap();
+    let repeats = seal(&key(1), &header(0), pack(&vec![7; 100_000]).unwrap());
     assert!(repeats.len() < 1_000);
     let noise: Vec<u8> = (0..1_000_u32).flat_map(blake).collect();
-    assert_eq!(seal(&key(1), &header(0), &noise).unwrap().len(), noise.len() + 17);
+    assert_eq!(seal(&key(1), &header(0), pack(&noise).unwrap()).len(), noise.len() + 17);
 }
 
 fn blake(i: u32) -> [u8; 32] {
@@ -64,9 +64,9 @@ fn blake(i: u32) -> [u8; 32] {
 
 #[test]
 fn a_body_that_inflates_beyond_its_limit_is_refused() {
-    let most = seal(&key(1), &header(0), &vec![0; BODY_INFLATED_MAX]).unwrap();
+    let most = seal(&key(1), &header(0), pack(&vec![0; BODY_INFLATED_MAX]).unwrap());
     assert_eq!(open(&key(1), &header(0), &most).map(|inside| inside.len()), Ok(BODY_INFLATED_MAX));
-    assert!(seal(&key(1), &header(0), &vec![0; BODY_INFLATED_MAX + 1]).is_err());
+    assert!(pack(&vec![0; BODY_INFLATED_MAX + 1]).is_err());
     // What an honest device does not write, a hostile one with the key does.
     assert_eq!(open_crafted(&bomb(BODY_INFLATED_MAX + 1)), Err(OpenFault::TooLarge));
     assert_eq!(open_crafted(&bomb(512 * BODY_INFLATED_MAX / 4)), Err(OpenFault::TooLarge));

@@ -1,272 +1,19 @@
 //! Devices that meet: the Replicas of several, with a wire between them that can be cut.
 
-use std::collections::{BTreeMap, VecDeque};
+mod mesh;
 
-use kernelos_protocol::command::{Command, Reply, RequestId};
-use kernelos_protocol::document::{Documents, Edit};
-use kernelos_protocol::id::{DeviceId, Lane, WorkspaceId};
+use kernelos_protocol::command::{Command, Reply};
+use kernelos_protocol::document::Edit;
+use kernelos_protocol::id::Lane;
 use kernelos_protocol::key::DeviceKey;
 use kernelos_protocol::limits::{FRAME_BYTES_MAX, JOIN_DELAY_MS, STALL_MS};
-use kernelos_protocol::replica::{Config, Input, Output, Replica};
+use kernelos_protocol::replica::Input;
 use kernelos_protocol::role::Role;
-use kernelos_protocol::store::{EventStore as _, MemoryStore, Record};
-use kernelos_protocol::sync::{LinkId, Message, SyncFault, workspace_tag};
-use kernelos_protocol::time::Time;
+use kernelos_protocol::store::MemoryStore;
+use kernelos_protocol::sync::{LinkId, Message, SyncFault};
 
-use crate::kit::{NOON, Peer, config, secret};
-
-struct Device {
-    config: Config,
-    replica: Replica,
-    disk: MemoryStore,
-    documents: Documents,
-    replies: BTreeMap<u64, Reply>,
-    /// Frames that were sent and not delivered yet, by connection.
-    wire: VecDeque<(LinkId, Vec<u8>)>,
-    disconnected: BTreeMap<LinkId, String>,
-}
-
-/// Devices by number, the connections between them, and the time.
-struct Mesh {
-    devices: BTreeMap<u8, Device>,
-    links: BTreeMap<LinkId, (u8, u8)>,
-    now: Time,
-    frames: usize,
-}
-
-fn id(number: u8) -> DeviceId {
-    DeviceKey::from_secret(&secret(number)).device()
-}
-
-impl Device {
-    fn new(config: Config, replica: Replica, disk: MemoryStore) -> Self {
-        Self {
-            config,
-            replica,
-            disk,
-            documents: Documents::default(),
-            replies: BTreeMap::new(),
-            wire: VecDeque::new(),
-            disconnected: BTreeMap::new(),
-        }
-    }
-
-    fn run(&mut self, now: Time) {
-        loop {
-            let mut outputs = Vec::new();
-            while let Some(output) = self.replica.poll_output() {
-                outputs.push(output);
-            }
-            if outputs.is_empty() {
-                return;
-            }
-            for output in outputs {
-                match output {
-                    Output::Persist(records) => self.disk.commit(&records).unwrap(),
-                    Output::Load(request) => {
-                        let slice = self.disk.load(&request).unwrap();
-                        self.replica.handle(now, Input::Loaded(slice));
-                    }
-                    Output::Perform(task) => {
-                        let done = self.documents.perform(task);
-                        self.replica.handle(now, Input::Done(done));
-                    }
-                    Output::Reply(request, reply) => {
-                        self.replies.insert(request.0, reply);
-                    }
-                    Output::Send(link, frame) => self.wire.push_back((link, frame)),
-                    Output::Disconnect(link, reason) => {
-                        self.disconnected.insert(link, reason);
-                    }
-                }
-            }
-        }
-    }
-}
-
-impl Mesh {
-    /// Device 1 founded a workspace and granted roles to the others, who know nothing yet.
-    fn of(roles: &[(u8, Role)]) -> Self {
-        let (mut founder, mut events) = Peer::founder();
-        for (number, role) in roles {
-            events.extend(founder.grant(*number, *role));
-        }
-        let workspace = founder.workspace.id();
-        let mut mesh =
-            Self { devices: BTreeMap::new(), links: BTreeMap::new(), now: NOON, frames: 0 };
-        let mut disk = MemoryStore::default();
-        let records: Vec<_> = events.into_iter().map(Record::Event).collect();
-        disk.commit(&records).unwrap();
-        // What the kit wrote used the first generation.
-        disk.commit(&[Record::Counter { name: "generation".to_owned(), value: 1 }]).unwrap();
-        mesh.add(1, workspace, disk);
-        for (number, _) in roles {
-            mesh.add(*number, workspace, MemoryStore::default());
-        }
-        mesh
-    }
-
-    fn add(&mut self, number: u8, workspace: WorkspaceId, disk: MemoryStore) {
-        let config = config(number, workspace);
-        let replica = Replica::load(config.clone(), self.now);
-        self.devices.insert(number, Device::new(config, replica, disk));
-        self.settle();
-    }
-
-    fn device(&mut self, number: u8) -> &mut Device {
-        self.devices.get_mut(&number).unwrap()
-    }
-
-    fn connect(&mut self, a: u8, b: u8) -> LinkId {
-        let link = LinkId(self.links.len() as u64 + 1);
-        self.links.insert(link, (a, b));
-        let workspace = self.device(a).config.workspace;
-        let tag = workspace_tag(&[link.0 as u8; 32], &workspace);
-        let now = self.now;
-        for (own, other, dialed) in [(a, b, true), (b, a, false)] {
-            let up = Input::PeerUp { link, device: id(other), dialed, workspace: tag };
-            self.device(own).replica.handle(now, up);
-        }
-        self.settle();
-        link
-    }
-
-    fn cut(&mut self, link: LinkId) {
-        let now = self.now;
-        if let Some((a, b)) = self.links.get(&link).copied() {
-            for number in [a, b] {
-                self.device(number).wire.retain(|(on, _)| *on != link);
-                self.device(number).replica.handle(now, Input::PeerDown(link));
-            }
-            self.links.insert(link, (0, 0));
-        }
-        self.settle();
-    }
-
-    /// Delivers frames until nobody says anything more.
-    fn settle(&mut self) {
-        loop {
-            let now = self.now;
-            self.devices.values_mut().for_each(|device| device.run(now));
-            let frame = self.devices.iter_mut().find_map(|(number, device)| {
-                let (link, frame) = device.wire.pop_front()?;
-                Some((*number, link, frame))
-            });
-            match frame {
-                Some((from, link, frame)) => self.deliver(from, link, &frame),
-                None if self.hang_up() => {}
-                None => return,
-            }
-        }
-    }
-
-    /// Where one side ended a connection, the other hears that it is down; once each.
-    fn hang_up(&mut self) -> bool {
-        let now = self.now;
-        let mut heard = false;
-        for (link, (a, b)) in self.links.clone() {
-            for (ended, other) in [(a, b), (b, a)] {
-                let down = |number| {
-                    self.devices
-                        .get(&number)
-                        .is_some_and(|d: &Device| d.disconnected.contains_key(&link))
-                };
-                if down(ended) && !down(other) {
-                    let device = self.device(other);
-                    device.disconnected.insert(link, "the other side ended it".to_owned());
-                    device.replica.handle(now, Input::PeerDown(link));
-                    heard = true;
-                }
-            }
-        }
-        heard
-    }
-
-    fn deliver(&mut self, from: u8, link: LinkId, frame: &[u8]) {
-        let Some(&(a, b)) = self.links.get(&link) else { return };
-        let to = if from == a { b } else { a };
-        let now = self.now;
-        let gone = self.device(from).disconnected.contains_key(&link);
-        let Some(device) = self.devices.get_mut(&to) else { return };
-        if gone || device.disconnected.contains_key(&link) {
-            device.replica.handle(now, Input::PeerDown(link));
-            return;
-        }
-        self.frames += 1;
-        assert!(frame.len() <= FRAME_BYTES_MAX, "a frame of {} bytes", frame.len());
-        let input = match Message::decode(frame) {
-            Ok(message) => Input::Message(link, message),
-            Err(fault) => Input::Fault(link, fault.code().to_owned()),
-        };
-        device.replica.handle(now, input);
-    }
-
-    /// Lets time pass; every device hears of its deadlines.
-    fn wait(&mut self, milliseconds: u64) {
-        self.now.monotonic_ms += milliseconds;
-        self.now.wall_us += milliseconds * 1_000;
-        let now = self.now;
-        for device in self.devices.values_mut() {
-            if device.replica.next_deadline().is_some_and(|(at, _)| at <= now.monotonic_ms) {
-                device.replica.handle(now, Input::Tick);
-            }
-        }
-        self.settle();
-    }
-
-    fn ask(&mut self, number: u8, command: Command) -> Reply {
-        let now = self.now;
-        self.device(number).replica.handle(now, Input::Command(RequestId(7), command));
-        self.settle();
-        self.device(number).replies.remove(&7).unwrap()
-    }
-
-    fn set(&mut self, number: u8, path: &str, value: &str) {
-        let edit = Edit::Set { set: path.parse().unwrap(), value: value.into() };
-        let reply = self.ask(number, Command::Edit { edits: vec![edit] });
-        assert!(matches!(reply, Reply::Edited(_)), "{reply:?}");
-    }
-
-    fn get(&mut self, number: u8, path: &str) -> String {
-        match self.ask(number, Command::Read { path: path.parse().unwrap() }) {
-            Reply::Read(read) => read.value.to_string(),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn state(&mut self, number: u8) -> String {
-        match self.ask(number, Command::Status) {
-            Reply::Status(status) => {
-                assert_eq!(status.damage, Vec::<String>::new());
-                status.state_hash.unwrap().to_string()
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// The same process again, with its disk and without its memory or connections.
-    fn restart(&mut self, number: u8) {
-        let links: Vec<_> = self.links.keys().copied().collect();
-        for link in links {
-            if self.links[&link].0 == number || self.links[&link].1 == number {
-                self.cut(link);
-            }
-        }
-        let (config, disk) = {
-            let device = self.device(number);
-            (device.config.clone(), device.disk.clone())
-        };
-        let replica = Replica::load(config.clone(), self.now);
-        self.devices.insert(number, Device::new(config, replica, disk));
-        self.settle();
-    }
-
-    #[track_caller]
-    fn assert_equal(&mut self, numbers: &[u8]) {
-        let states: Vec<_> = numbers.iter().map(|number| self.state(*number)).collect();
-        assert!(states.windows(2).all(|pair| pair[0] == pair[1]), "{states:?}");
-    }
-}
+use crate::kit::{Peer, secret};
+use mesh::{Mesh, id};
 
 #[test]
 fn a_newcomer_gets_the_whole_history() {
@@ -539,4 +286,77 @@ fn messages_are_read_as_they_are_written_and_nothing_else_is() {
         assert_eq!(Message::decode(&trailing), Err(SyncFault::Decode));
     }
     assert_eq!(Message::decode(&vec![0; FRAME_BYTES_MAX + 1]), Err(SyncFault::Decode));
+}
+
+#[test]
+fn devices_that_a_third_one_paired_learn_where_they_are() {
+    // SPEC: SYNC-7
+    let mut mesh = Mesh::of(&[(2, Role::Member), (3, Role::Member)]);
+    mesh.connect(1, 2);
+    let now = mesh.now;
+    let address = "192.0.2.7:4711".parse().unwrap();
+    mesh.device(2).replica.handle(now, Input::Addresses(vec![address]));
+    mesh.settle();
+    mesh.connect(1, 3);
+    assert_eq!(mesh.device(3).reachable[&id(2)], [address]);
+    // It moves, and is heard of again; what it said before does not come back.
+    let moved = "192.0.2.8:4711".parse().unwrap();
+    mesh.device(2).replica.handle(now, Input::Addresses(vec![moved]));
+    mesh.settle();
+    assert_eq!(mesh.device(3).reachable[&id(2)], [moved]);
+    mesh.restart(3);
+    assert_eq!(mesh.device(3).reachable[&id(2)], [moved], "its disk has it");
+    let frames = mesh.frames;
+    mesh.device(2).replica.handle(now, Input::Addresses(vec![moved]));
+    mesh.settle();
+    assert_eq!(mesh.frames, frames, "the same again is no news");
+}
+
+#[test]
+fn a_card_of_another_device_cannot_be_made() {
+    // SPEC: SYNC-7
+    use kernelos_protocol::cbor::encode;
+    use kernelos_protocol::sync::Card;
+    let card = Card::sign(&DeviceKey::from_secret(&secret(2)), 1, Vec::new());
+    let bytes = encode(&card);
+    assert_eq!(Card::decode(&bytes), Ok(card));
+    for at in 0..bytes.len() {
+        let mut forged = bytes.clone();
+        forged[at] ^= 1;
+        assert!(Card::decode(&forged).is_err(), "byte {at}");
+    }
+}
+
+#[test]
+fn a_conflict_is_seen_alike_on_every_device_and_decided_on_one() {
+    // SPEC: CFL-1, CFL-11
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    let link = mesh.connect(1, 2);
+    mesh.set(1, "notes/a", "before");
+    mesh.cut(link);
+    mesh.set(1, "notes/a", "ours");
+    mesh.set(2, "notes/a", "theirs");
+    mesh.connect(1, 2);
+    let page = |mesh: &mut Mesh, number| match mesh.ask(number, Command::Conflicts) {
+        Reply::Conflicts(page) => page,
+        other => panic!("{other:?}"),
+    };
+    let here = page(&mut mesh, 1);
+    assert_eq!(here, page(&mut mesh, 2));
+    let conflict = &here.conflicts[0];
+    assert_eq!((conflict.path.to_string().as_str(), &conflict.base), ("notes/a", &"before".into()));
+    let mut devices: Vec<_> = conflict.sides.iter().map(|side| side.device.unwrap()).collect();
+    devices.sort();
+    let mut expected = [id(1), id(2)];
+    expected.sort();
+    assert_eq!(devices, expected);
+    assert!(conflict.sides.iter().all(|side| side.event.is_some() && side.time.is_some()));
+    let Reply::Status(status) = mesh.ask(1, Command::Status) else { panic!() };
+    assert_eq!(status.conflicts, 1);
+    let theirs = conflict.sides.iter().find(|side| side.value == "theirs").unwrap();
+    let edits = vec![Edit::Keep { resolve: conflict.id, keep: theirs.side.clone() }];
+    assert!(matches!(mesh.ask(1, Command::Edit { edits }), Reply::Edited(_)));
+    assert_eq!(mesh.get(2, "notes/a"), "\"theirs\"");
+    assert!(page(&mut mesh, 2).conflicts.is_empty());
+    mesh.assert_equal(&[1, 2]);
 }

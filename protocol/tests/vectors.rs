@@ -6,11 +6,13 @@ use std::fmt::Write as _;
 
 use kernelos_protocol::cbor::encode;
 use kernelos_protocol::epoch::{EpochKey, epoch_body, wrap_key};
-use kernelos_protocol::event::{BodyRef, Class, Header, Unsigned};
+use kernelos_protocol::event::{BodyRef, Class, Header, Unsigned, Verified};
 use kernelos_protocol::hash;
 use kernelos_protocol::id::{ChangeHash, EventId, Lane, to_hex};
 use kernelos_protocol::key::DeviceKey;
-use kernelos_protocol::seal::seal;
+use kernelos_protocol::role::Role;
+use kernelos_protocol::seal::{pack, seal};
+use kernelos_protocol::sync::Card;
 use kernelos_protocol::time::Stamp;
 use kernelos_protocol::workspace::document_leaf;
 use rand_chacha::ChaCha20Rng;
@@ -23,7 +25,24 @@ const END: &str = "```\n<!-- end of vectors -->";
 
 fn lines() -> String {
     let mut out = String::new();
-    let mut line = |name: &str, bytes: &[u8]| writeln!(out, "{name} = {}", to_hex(bytes)).unwrap();
+    keys(&mut out);
+    let (mut founder, events) = Peer::founder();
+    founding(&mut out, &mut founder, &events);
+    sealed(&mut out, &founder);
+    out
+}
+
+fn line(out: &mut String, name: &str, bytes: &[u8]) {
+    writeln!(out, "{name} = {}", to_hex(bytes)).unwrap();
+}
+
+/// The device whose secret is the bytes from 0.
+fn device() -> DeviceKey {
+    DeviceKey::from_secret(&std::array::from_fn(|i| i as u8))
+}
+
+fn keys(out: &mut String) {
+    let mut line = |name: &str, bytes: &[u8]| line(out, name, bytes);
     let secret: [u8; 32] = std::array::from_fn(|i| i as u8);
     let key = DeviceKey::from_secret(&secret);
     let statement = key.sealing_statement();
@@ -34,18 +53,44 @@ fn lines() -> String {
     line("recovery.key", &[0xec; 32]);
     line("recovery.signing", &recovery().public().signing.0);
     line("recovery.sealing", &recovery().public().sealing.0);
+}
 
-    // The founding of a workspace by the device of the tests' number 1.
-    let (mut founder, events) = Peer::founder();
-    for (name, event) in ["genesis", "epoch", "wrap", "change"].into_iter().zip(&events) {
+/// The founding of a workspace by the device of the tests' number 1.
+fn founding(out: &mut String, founder: &mut Peer, events: &[Verified]) {
+    let mut line = |name: &str, bytes: &[u8]| line(out, name, bytes);
+    let key = device();
+    for (name, event) in ["genesis", "epoch", "wrap", "change"].into_iter().zip(events) {
         line(&format!("{name}.header"), &encode(event.header()));
         line(&format!("{name}.id"), &event.id().0);
         line(&format!("{name}.event"), &event.encode());
     }
+    let grant = founder.grant(2, Role::Member);
+    let revocation = founder.revoke(2);
+    let join = founder.write(|workspace, pen| workspace.write_join(pen)).unwrap();
+    for (name, event) in [("grant", &grant[0]), ("revoke", &revocation[0]), ("join", &join)] {
+        line(&format!("{name}.event"), &event.encode());
+    }
+    line("second_epoch.event", &revocation[1].encode());
+    line(
+        "card",
+        &encode(&Card::sign(
+            &key,
+            7,
+            vec![
+                std::net::SocketAddr::from(([192, 0, 2, 1], 4_711)),
+                std::net::SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1], 4_711)),
+            ],
+        )),
+    );
     line("founded.document", &founder.document().0);
     line("founded.lanes_hash", &founder.workspace.lanes_hash());
     line("founded.state_hash", &founder.state().0);
+}
 
+fn sealed(out: &mut String, founder: &Peer) {
+    let mut line = |name: &str, bytes: &[u8]| line(out, name, bytes);
+    let key = device();
+    let statement = key.sealing_statement();
     let epoch_key = EpochKey::from_bytes([0x77; 32]);
     let epoch = EventId([0x44; 32]);
     line("epoch_key.commitment", &epoch_key.commitment());
@@ -76,7 +121,7 @@ fn lines() -> String {
         body: None,
     };
     for (name, inside) in [("raw", b"inside".to_vec()), ("deflated", vec![b'a'; 64])] {
-        let body = seal(&epoch_key, &header, &inside).unwrap();
+        let body = seal(&epoch_key, &header, pack(&inside).unwrap());
         let header = Header { body: Some(BodyRef::of(&body)), ..header.clone() };
         line(&format!("sealed_{name}.inside"), &inside);
         line(&format!("sealed_{name}.associated_data"), &header.associated_data());
@@ -88,13 +133,13 @@ fn lines() -> String {
     line("document.id", &document.0);
     line("document.actor", &hash::actor(&key.device(), &founder.incarnation, &document, 3));
     line("document.leaf", &document_leaf(&document, &[ChangeHash([0x11; 32])]));
-    out
 }
 
 #[test]
 fn the_vectors_of_the_spec_are_what_this_program_makes() {
     // SPEC: HASH-1, HASH-2, EVT-1, EVT-3, EVT-4, EVT-5, KEY-1, KEY-2, KEY-3, KEY-4, KEY-5, SEAL-1
-    // SPEC: SEAL-2, SEAL-3, CTL-2, CTL-5, CTL-6, CNT-3, PRJ-1, PRJ-2, STATE-1, STATE-2
+    // SPEC: SEAL-2, SEAL-3, CTL-2, CTL-3, CTL-4, CTL-5, CTL-6, SYNC-7, CNT-3, PRJ-1, PRJ-2
+    // SPEC: STATE-1, STATE-2
     let spec = include_str!("../../SPEC.md");
     let block = spec.split_once(BEGIN).and_then(|(_, rest)| rest.split_once(END));
     let written = block.map_or("", |(written, _)| written);

@@ -40,6 +40,8 @@ pub struct Added {
     pub no: ContentNo,
     /// What is admitted now and was not before, by number: usually the event itself.
     pub newly_admitted: Vec<ContentNo>,
+    /// Views of earlier events may have grown, since a cut named this event.
+    pub views_grew: bool,
 }
 
 /// What a change of the control lane did.
@@ -116,7 +118,7 @@ impl ContentLane {
         heard: &[EventId],
     ) -> Result<Added, EventId> {
         if let Some(&no) = self.numbers.get(&id) {
-            return Ok(Added { no, newly_admitted: Vec::new() });
+            return Ok(Added { no, newly_admitted: Vec::new(), views_grew: false });
         }
         let find = |id: &EventId| self.number(id).ok_or(*id);
         let prev = prev.as_ref().map(find).transpose()?;
@@ -144,11 +146,13 @@ impl ContentLane {
         };
         self.events.push(event);
         if self.cuts.arrived(control, &self.chains, &self.numbers, id) {
-            return Ok(Added { no, newly_admitted: self.rejudge_views(control) });
+            let newly_admitted = self.rejudge_views(control);
+            return Ok(Added { no, newly_admitted, views_grew: true });
         }
         let excluded = self.find_excluded(control, no);
         self.at_mut(no).excluded = excluded;
-        Ok(Added { no, newly_admitted: self.judge_new(control, no) })
+        let newly_admitted = self.judge_new(control, no);
+        Ok(Added { no, newly_admitted, views_grew: false })
     }
 
     /// Judges everything by the control lane as it is now. To be called after control events were

@@ -10,9 +10,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::document::DocPath;
+use crate::id::ConflictId;
 use crate::limits::VALUE_DEPTH_MAX;
 
-/// One edit, as scripts write it: `{"set":PATH,"value":…}` or `{"rm":PATH}`.
+/// One edit, as scripts write it: `{"set":PATH,"value":…}` or `{"rm":PATH}`;
+/// to resolve a conflict `{"resolve":ID,"keep":"A"}` or `{"resolve":ID,"value":…}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
 pub enum Edit {
@@ -27,6 +29,20 @@ pub enum Edit {
     Rm {
         /// Where.
         rm: DocPath,
+    },
+    /// Resolves a conflict by what one of its sides shows.
+    Keep {
+        /// Which conflict.
+        resolve: ConflictId,
+        /// The letter of the side.
+        keep: String,
+    },
+    /// Resolves a conflict by a value.
+    Decide {
+        /// Which conflict.
+        resolve: ConflictId,
+        /// What.
+        value: Json,
     },
 }
 
@@ -51,25 +67,42 @@ pub enum EditFault {
     /// A map's key is a name.
     #[error("a key in the value is empty: give it a name")]
     EmptyKey,
+    /// It is resolved, or never was.
+    #[error("there is no open conflict {0}")]
+    NoConflict(ConflictId),
+    /// Sides are lettered from A.
+    #[error("conflict {conflict} has no side {side:?}: its sides are A to {last}")]
+    NoSide {
+        /// Which conflict.
+        conflict: ConflictId,
+        /// What was asked for.
+        side: String,
+        /// The letter of its last side.
+        last: String,
+    },
+    /// A resolution is a change of its own.
+    #[error("one batch either edits or resolves conflicts, not both")]
+    Mixed,
     /// Automerge refused or failed.
     #[error("the document could not be used: {0}")]
     Document(String),
 }
 
 impl Edit {
-    /// Where it writes.
+    /// Where it writes; the place of a conflict is known to the document alone.
     #[must_use]
-    pub fn path(&self) -> &DocPath {
+    pub fn path(&self) -> Option<&DocPath> {
         match self {
-            Self::Set { set, .. } => set,
-            Self::Rm { rm } => rm,
+            Self::Set { set, .. } => Some(set),
+            Self::Rm { rm } => Some(rm),
+            Self::Keep { .. } | Self::Decide { .. } => None,
         }
     }
 }
 
 /// Does one edit within a transaction.
 pub(super) fn apply(tx: &mut Transaction<'_>, edit: &Edit) -> Result<(), EditFault> {
-    let path = edit.path();
+    let path = edit.path().ok_or(EditFault::Mixed)?;
     let Some((last, above)) = path.segments().split_last() else {
         return Err(EditFault::NotAMap(String::new()));
     };
@@ -81,6 +114,7 @@ pub(super) fn apply(tx: &mut Transaction<'_>, edit: &Edit) -> Result<(), EditFau
     match edit {
         Edit::Set { value, .. } => put(tx, &object, last, value, path),
         Edit::Rm { .. } => remove(tx, &object, last, path),
+        Edit::Keep { .. } | Edit::Decide { .. } => Err(EditFault::Mixed),
     }
 }
 
@@ -238,12 +272,22 @@ fn write(
     }
 }
 
-fn scalar(number: &serde_json::Number) -> Result<ScalarValue, EditFault> {
+/// 2^63: from here on a float is a whole number that int64 does not hold.
+const WHOLE_MAX: f64 = 9_223_372_036_854_775_808.0;
+
+pub(super) fn scalar(number: &serde_json::Number) -> Result<ScalarValue, EditFault> {
     if let Some(whole) = number.as_i64() {
         return Ok(ScalarValue::Int(whole));
     }
     match number.as_f64() {
-        Some(float) if !number.is_u64() && float.is_finite() => Ok(ScalarValue::F64(float)),
+        // A whole number beyond 64 bits comes here as a float: it would lose its last digits.
+        Some(float)
+            if !number.is_u64()
+                && float.is_finite()
+                && (float.fract() != 0.0 || float.abs() < WHOLE_MAX) =>
+        {
+            Ok(ScalarValue::F64(float))
+        }
         _ => Err(EditFault::Number(number.to_string())),
     }
 }

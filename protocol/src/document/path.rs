@@ -49,6 +49,16 @@ impl DocPath {
         Self(self.0.iter().take(len).cloned().collect()).to_string()
     }
 
+    /// The path of those segments, or of as many of them as a path can name.
+    pub(super) fn nearest(segments: &[String]) -> Self {
+        let named = |segment: &&String| {
+            !segment.is_empty()
+                && segment.len() <= PATH_SEGMENT_BYTES_MAX
+                && !segment.chars().any(is_unshowable)
+        };
+        Self(segments.iter().take(PATH_SEGMENTS_MAX).take_while(named).cloned().collect())
+    }
+
     /// May a person write here?
     pub fn check_writable(&self) -> Result<(), PathFault> {
         match self.0.first() {
@@ -123,7 +133,8 @@ fn unescape(segment: &str) -> Result<String, PathFault> {
 #[must_use]
 pub fn is_unshowable(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}')
+        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::document::{DocPath, EditFault};
 use crate::id::{ChangeHash, to_hex};
 
 /// Levels that reading descends: those that the validator admits, and the root.
-const READ_DEPTH_MAX: usize = crate::limits::CHANGE_DEPTH_MAX as usize + 1;
+pub(super) const READ_DEPTH_MAX: usize = crate::limits::CHANGE_DEPTH_MAX as usize + 1;
 
 /// What is at a path.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -75,7 +75,7 @@ fn to_json(doc: &Automerge, value: &Value<'_>, id: &ObjId, depth: usize) -> Json
     }
 }
 
-fn scalar_to_json(scalar: &ScalarValue) -> Json {
+pub(super) fn scalar_to_json(scalar: &ScalarValue) -> Json {
     match scalar {
         ScalarValue::Bytes(bytes) => serde_json::json!({ "bytes": to_hex(bytes) }),
         ScalarValue::Str(text) => Json::String(text.to_string()),

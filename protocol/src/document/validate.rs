@@ -21,6 +21,7 @@ mod sequence;
 pub use automerge::ChangeHash;
 pub use check::Checked;
 pub use chunk::{Framed, frame};
+pub(crate) use clock::Clock;
 pub use fault::ChangeFault;
 pub use history::ChangeIndex;
 

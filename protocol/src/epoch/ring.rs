@@ -61,7 +61,14 @@ impl KeyRing {
                 self.holders.entry(event.id()).or_default().insert(event.header().author);
                 Vec::new()
             }
-            Some(ControlBody::Wrap(wrap)) => self.heard_wrap(workspace, wrap, own),
+            Some(ControlBody::Wrap(wrap)) => {
+                // Who holds no key gives none: a wrap of garbage makes nobody a holder.
+                let author = event.header().author;
+                if !self.is_holder(&wrap.epoch, &author) {
+                    return Vec::new();
+                }
+                self.heard_wrap(workspace, wrap, own)
+            }
             _ => Vec::new(),
         }
     }

@@ -20,7 +20,8 @@ pub enum Class {
     Plain = 0,
     /// Sealed under a subkey of an epoch's key.
     Sealed = 1,
-    /// Sealed under a key that a salt beside the body makes, so that it can be purged. Reserved.
+    /// Sealed under a key that a salt beside the body makes, so that it can be purged. Kept and
+    /// forwarded; it has no effect here yet.
     Shreddable = 2,
 }
 
@@ -121,7 +122,6 @@ impl Header {
             return Err(EventFault::TooLarge);
         }
         fits((self.class == Class::Plain) == self.epoch.is_none(), "epoch")?;
-        fits(self.class != Class::Shreddable, "class")?;
         let unborn = self.workspace == WorkspaceId::UNBORN;
         match self.lane {
             Lane::Control => {

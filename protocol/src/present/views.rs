@@ -1,7 +1,10 @@
 //! From replies to [`Doc`]s. Nothing is computed here: what is not in the reply is not shown.
 
-use crate::command::{DeviceRow, LogRow, Mode, ReadReply, Status};
-use crate::id::Lane;
+use std::collections::BTreeMap;
+
+use crate::command::{ConflictPage, DeviceRow, LogRow, Mode, ReadReply, Status};
+use crate::document::conflict::ConflictKind;
+use crate::id::{DeviceId, Lane};
 use crate::present::{Block, Doc, Text, Tone};
 use crate::workspace::Verdict;
 
@@ -28,6 +31,7 @@ pub fn status(status: &Status) -> Doc {
         ("role".to_owned(), role),
         ("mode".to_owned(), Text::plain(mode)),
         ("events".to_owned(), Text::plain(status.events)),
+        ("conflicts".to_owned(), Text::plain(status.conflicts)),
         ("state hash".to_owned(), hash),
     ])];
     for damage in &status.damage {
@@ -72,17 +76,53 @@ pub fn log_row(row: &LogRow) -> Doc {
     Doc(vec![Block::Line(Text::plain(text))])
 }
 
+/// A device's name, or the beginning of its id where it has none.
+#[must_use]
+pub fn device_name(device: &DeviceId, names: &BTreeMap<DeviceId, String>) -> String {
+    names.get(device).cloned().unwrap_or_else(|| device.short())
+}
+
 /// Who is a member.
 #[must_use]
-pub fn devices(rows: &[DeviceRow]) -> Doc {
+pub fn devices(rows: &[DeviceRow], names: &BTreeMap<DeviceId, String>) -> Doc {
     let cells = rows.iter().map(|row| {
         let role = match row.role {
             Some(role) => Text::plain(role.name()),
             None => Text::toned(Tone::Attention, "revoked"),
         };
         let own = if row.own { "this device" } else { "" };
-        vec![Text::plain(row.id), role, Text::toned(Tone::Quiet, own)]
+        let name = Text::plain(device_name(&row.id, names));
+        vec![name, role, Text::plain(row.id), Text::toned(Tone::Quiet, own)]
     });
-    let columns = ["device", "role", ""].map(str::to_owned).to_vec();
+    let columns = ["device", "role", "id", ""].map(str::to_owned).to_vec();
     Doc(vec![Block::Table { columns, rows: cells.collect() }])
+}
+
+/// Where devices disagree: what was, who wrote what, and why neither gave way.
+#[must_use]
+pub fn conflicts(page: &ConflictPage, names: &BTreeMap<DeviceId, String>) -> Doc {
+    let mut blocks = Vec::new();
+    for row in &page.conflicts {
+        let kind = match row.kind {
+            ConflictKind::Values => "several values",
+            ConflictKind::DeleteEdit => "removed and edited",
+        };
+        blocks.push(Block::Heading(format!("{}  {kind}  {}", row.path, row.id)));
+        let mut fields = vec![("before".to_owned(), Text::plain(&row.base))];
+        for side in &row.sides {
+            let who = side.device.map_or_else(String::new, |device| device_name(&device, names));
+            let what = if side.deleted { "removed".to_owned() } else { side.value.to_string() };
+            fields.push((side.side.clone(), Text::plain(format!("{what}  by {who}"))));
+        }
+        blocks.push(Block::Fields(fields));
+        blocks.push(Block::Line(Text::toned(Tone::Quiet, &row.why)));
+    }
+    if page.more > 0 {
+        let more = format!("and {} more", page.more);
+        blocks.push(Block::Line(Text::toned(Tone::Attention, more)));
+    }
+    if blocks.is_empty() {
+        blocks.push(Block::Line(Text::toned(Tone::Good, "no conflicts")));
+    }
+    Doc(blocks)
 }

@@ -3,6 +3,7 @@
 use crate::command::{
     Command, DeviceRow, Failure, FailureKind, LogPage, LogRow, Reply, RequestId, Status,
 };
+use crate::control::ControlBody;
 use crate::document::{DocPath, DocumentTask, Edit};
 use crate::id::{DeviceId, EventId};
 use crate::key::{SealingStatement, is_strong};
@@ -19,18 +20,36 @@ impl Replica {
         let editing = self.pending.iter().any(|pending| matches!(pending, Pending::Edit { .. }));
         match command {
             Command::Status => {
-                !self.loads.iter().any(|load| matches!(load, LoadFor::History | LoadFor::Bodies))
+                !self.loads.iter().any(|load| matches!(load, LoadFor::History | LoadFor::Bodies(_)))
                     && self.workspace.is_projected()
-                    && self.pending.iter().all(|pending| matches!(pending, Pending::Read(..)))
+                    && !self
+                        .pending
+                        .iter()
+                        .any(|p| matches!(p, Pending::Projection | Pending::Edit { .. }))
             }
-            Command::Read { .. } | Command::Edit { .. } | Command::Grant { .. } => !editing,
+            Command::Read { .. }
+            | Command::Conflicts
+            | Command::Edit { .. }
+            | Command::Grant { .. } => !editing,
             Command::Log { .. } | Command::Devices | Command::Revoke { .. } => true,
         }
     }
 
     pub(super) fn perform(&mut self, request: RequestId, command: Command) {
+        let writes = matches!(
+            command,
+            Command::Edit { .. } | Command::Grant { .. } | Command::Revoke { .. }
+        );
+        if writes && self.is_damaged {
+            let failure =
+                Failure::new(FailureKind::Failed, "this store is damaged: nothing is written")
+                    .with_hint(
+                        "`kern status` says what is missing; restore the home from a backup",
+                    );
+            return self.reply(request, Reply::Failed(failure));
+        }
         let reply = match command {
-            Command::Status => self.status(),
+            Command::Status | Command::Conflicts => return self.ask_conflicts(request, &command),
             Command::Read { path } => return self.start_read(request, path),
             Command::Edit { edits } => match self.start_edit(request, edits) {
                 Ok(()) => return,
@@ -52,6 +71,23 @@ impl Replica {
             },
         };
         self.reply(request, reply);
+    }
+
+    fn ask_conflicts(&mut self, request: RequestId, command: &Command) {
+        let document = self.workspace.root_document();
+        match (command, document) {
+            (Command::Status, Some(document)) => {
+                self.ask(Pending::Status(request), DocumentTask::Conflicts { document });
+            }
+            (Command::Status, None) => {
+                let reply = self.status(0);
+                self.reply(request, reply);
+            }
+            (_, Some(document)) => {
+                self.ask(Pending::Conflicts(request), DocumentTask::Conflicts { document });
+            }
+            (_, None) => self.reply(request, Reply::Failed(no_history())),
+        }
     }
 
     fn start_read(&mut self, request: RequestId, path: DocPath) {
@@ -76,8 +112,8 @@ impl Replica {
             ))
             .with_hint("split the batch"));
         }
-        for edit in &edits {
-            edit.path().check_writable().map_err(|fault| {
+        for path in edits.iter().filter_map(Edit::path) {
+            path.check_writable().map_err(|fault| {
                 usage(fault.to_string()).with_hint("other maps have commands of their own")
             })?;
         }
@@ -86,7 +122,7 @@ impl Replica {
         Ok(())
     }
 
-    fn status(&self) -> Reply {
+    pub(super) fn status(&self, conflicts: usize) -> Reply {
         let device = self.key.device();
         let control = self.workspace.control();
         let role = control.role(&device, &control.all());
@@ -98,7 +134,7 @@ impl Replica {
                 Err(reason) => damage.push(format!("document {document}: {reason}")),
             }
         }
-        let complete = heads.len() == self.heads.len();
+        let complete = heads.len() == self.heads.len() && !self.is_damaged;
         let state_hash = self.workspace.state_hash(heads.into_iter()).filter(|_| complete);
         Reply::Status(Status {
             workspace: self.config.workspace_name.clone(),
@@ -109,6 +145,7 @@ impl Replica {
             role,
             revoked: role.is_none() && self.workspace.farewell(&device).is_some(),
             state_hash,
+            conflicts,
             events: self.workspace.len(),
             damage,
             peers: self.sync.peers(&self.workspace),
@@ -157,7 +194,9 @@ impl Replica {
             path.parse().map_err(|fault: crate::document::PathFault| usage(&fault.to_string()))?;
         let events = self.with_pen(|workspace, pen| workspace.write_grant(pen, member));
         let events = events.map_err(|fault| author_failure(&fault))?;
-        let event = events.first().map(crate::event::Verified::id);
+        let is_grant = |body: &ControlBody| matches!(body, ControlBody::Grant(_));
+        let event = events.iter().find(|event| event.control().is_some_and(is_grant));
+        let event = event.map(crate::event::Verified::id);
         self.wrote(events);
         let event = event.ok_or_else(|| Failure::new(FailureKind::Failed, "no grant was made"))?;
         let edits = vec![Edit::Set { set, value: name.into() }];
@@ -179,7 +218,9 @@ impl Replica {
         }
         let events = self.with_pen(|workspace, pen| workspace.write_revoke(pen, device, reason));
         let events = events.map_err(|fault| author_failure(&fault))?;
-        let event = events.first().map(crate::event::Verified::id);
+        let is_revoke = |body: &ControlBody| matches!(body, ControlBody::Revoke(_));
+        let event = events.iter().find(|event| event.control().is_some_and(is_revoke));
+        let event = event.map(crate::event::Verified::id);
         self.wrote(events);
         event.ok_or_else(|| Failure::new(FailureKind::Failed, "no revocation was made"))
     }
@@ -189,8 +230,9 @@ impl Replica {
         let members = control.members(&control.all());
         let own = self.key.device();
         let devices = self.workspace.granted_devices();
-        let rows = devices.into_iter().map(|id| DeviceRow {
+        let rows = devices.into_iter().map(|(id, added_by)| DeviceRow {
             id,
+            added_by,
             role: members.get(&id).copied(),
             own: id == own,
         });

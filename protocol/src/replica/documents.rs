@@ -5,8 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::command::{Edited, Failure, FailureKind, ReadReply, Reply, RequestId};
+use crate::command::{
+    ConflictPage, ConflictRow, Edited, Failure, FailureKind, ReadReply, Reply, RequestId, SideRow,
+};
 use crate::content::DocumentChange;
+use crate::document::conflict::{Conflict, ConflictList, Side};
 use crate::document::{
     DocPath, DocumentDone, DocumentTask, Edit, EditFault, LocalChange, ReadValue,
 };
@@ -22,6 +25,10 @@ pub(super) enum Pending {
     Projection,
     /// A caller reads.
     Read(RequestId, DocPath),
+    /// A caller asks where it stands, which is how many conflicts there are too.
+    Status(RequestId),
+    /// A caller asks for conflicts.
+    Conflicts(RequestId),
     /// A caller edits. Something fell out of the document since where `outdated` is set.
     Edit { request: RequestId, edits: Vec<Edit>, outdated: bool, granted: Option<EventId> },
 }
@@ -31,7 +38,10 @@ impl Pending {
     pub(super) fn request(&self) -> Option<RequestId> {
         match self {
             Self::Projection => None,
-            Self::Read(request, _) | Self::Edit { request, .. } => Some(*request),
+            Self::Status(request)
+            | Self::Conflicts(request)
+            | Self::Read(request, _)
+            | Self::Edit { request, .. } => Some(*request),
         }
     }
 }
@@ -77,6 +87,18 @@ impl Replica {
             (Some(Pending::Projection), DocumentDone::Holds { document, heads }) => {
                 self.heads.insert(document, heads);
             }
+            (Some(Pending::Status(request)), DocumentDone::Conflicts(list)) => {
+                let count = list.map_or(0, |list| list.conflicts.len() + list.more);
+                let reply = self.status(count);
+                self.reply(request, reply);
+            }
+            (Some(Pending::Conflicts(request)), DocumentDone::Conflicts(list)) => {
+                let reply = match list {
+                    Ok(list) => Reply::Conflicts(self.conflict_page(list)),
+                    Err(fault) => Reply::Failed(edit_failure(&fault)),
+                };
+                self.reply(request, reply);
+            }
             (Some(Pending::Read(request, path)), DocumentDone::Read(read)) => {
                 let reply = self.read_reply(path, read);
                 self.reply(request, reply);
@@ -86,9 +108,36 @@ impl Replica {
                 DocumentDone::Transacted(change),
             ) => self.on_transacted(request, edits, outdated, granted, change),
             (pending, done) => {
-                self.damage.push(format!("the documents answered {done:?} to {pending:?}"));
+                self.damaged(format!("the documents answered {done:?} to {pending:?}"));
             }
         }
+    }
+
+    /// Who wrote each side, and when, is known by the event that carries its change.
+    fn conflict_page(&self, list: ConflictList) -> ConflictPage {
+        let side = |side: Side| {
+            let event = self.workspace.event_of_change(&side.change);
+            let header = event.and_then(|event| self.workspace.header(&event));
+            SideRow {
+                side: side.letter,
+                device: header.map(|header| header.author),
+                value: side.value,
+                deleted: side.deleted,
+                event,
+                time: header.map(|header| header.stamp),
+            }
+        };
+        let row = |conflict: Conflict| ConflictRow {
+            id: conflict.id,
+            path: conflict.path,
+            kind: conflict.kind,
+            base: conflict.base,
+            sides: conflict.sides.into_iter().map(side).collect(),
+            why: conflict.why,
+            open: true,
+        };
+        let conflicts = list.conflicts.into_iter().map(row).collect();
+        ConflictPage { conflicts, more: list.more }
     }
 
     fn read_reply(&self, path: DocPath, read: Result<ReadValue, EditFault>) -> Reply {
@@ -164,6 +213,11 @@ fn edit_failure(fault: &EditFault) -> Failure {
             Failure { kind: FailureKind::Usage, ..failure }
                 .with_hint("numbers are int64 or float, keys have names, values are not too deep")
         }
+        EditFault::NoConflict(_) | EditFault::NoSide { .. } => {
+            failure.with_hint("`kern conflicts` lists what is open")
+        }
+        EditFault::Mixed => Failure { kind: FailureKind::Usage, ..failure }
+            .with_hint("send the resolutions as a batch of their own"),
         EditFault::NotAMap(_) | EditFault::Index(..) | EditFault::Document(_) => failure,
     }
 }
@@ -172,6 +226,9 @@ pub(super) fn author_failure(fault: &AuthorFault) -> Failure {
     match fault {
         AuthorFault::Role(_) => Failure::new(FailureKind::Denied, fault)
             .with_hint("an owner or admin can grant this device a role that may write"),
+        AuthorFault::Void(_) => Failure::new(FailureKind::Usage, fault).with_hint(
+            "one event holds up to 10,000 operations; a text takes one for each character",
+        ),
         AuthorFault::TooLarge(_) => {
             Failure::new(FailureKind::Failed, fault).with_hint("split it into several edits")
         }

@@ -1,11 +1,13 @@
 //! The Replica's side of sync: who may connect, what goes in, and what is said when.
 
+use std::net::SocketAddr;
+
 use crate::event::Verified;
 use crate::id::DeviceId;
-use crate::limits::{JOIN_DELAY_MS, NOTICES_MAX};
+use crate::limits::{CARDS_MAX, JOIN_DELAY_MS, NOTICES_MAX};
 use crate::replica::{LoadFor, Output, Replica};
 use crate::store::{LoadRequest, Record};
-use crate::sync::{Action, LinkId, Message};
+use crate::sync::{Action, Card, LinkId, Message};
 use crate::workspace::{AuthorFault, InsertFault};
 
 impl Replica {
@@ -48,6 +50,7 @@ impl Replica {
     pub(super) fn on_peer_down(&mut self, link: LinkId) {
         self.sync.peer_down(link);
         self.held.forget(link);
+        self.early_cards.retain(|(from, _)| *from != link);
     }
 
     /// What a peer sent broke a rule before it came here.
@@ -66,6 +69,14 @@ impl Replica {
         match message {
             Message::Hello { lanes_hash, .. } => {
                 self.sync.on_hello(link, lanes_hash, &self.workspace);
+                if !self.sync.is_parting(link) {
+                    self.send_cards(link);
+                }
+            }
+            Message::Cards(cards) => {
+                for card in &cards {
+                    self.keep_card(Some(link), card);
+                }
             }
             Message::Have(tips) => self.sync.on_have(link, tips),
             Message::Ack(frames) => self.sync.on_ack(link, frames),
@@ -150,6 +161,59 @@ impl Replica {
         self.disconnect(link, code);
     }
 
+    /// Where this device can be reached now: told to everybody, if it is something new.
+    pub(super) fn on_addresses(&mut self, addresses: Vec<SocketAddr>) {
+        if let Some(card) = self.cards.next(&self.key, addresses) {
+            self.keep_card(None, &card);
+            self.persist.push(Record::Card(card));
+        }
+    }
+
+    /// Keeps a card if it is newer, and passes it on. `SPEC: SYNC-7`
+    pub(super) fn keep_card(&mut self, from: Option<LinkId>, card: &Card) {
+        let control = self.workspace.control();
+        let is_member = control.role(&card.device(), &control.all()).is_some();
+        if let (Some(link), false) = (from, is_member) {
+            // The grant may be on its way; a stranger's card is worth nothing.
+            if self.early_cards.len() < CARDS_MAX {
+                self.early_cards.push((link, card.clone()));
+            }
+            return;
+        }
+        if !self.cards.keep(card) {
+            return;
+        }
+        if from.is_some() {
+            self.persist.push(Record::Card(card.clone()));
+        }
+        if card.device() != self.key.device() {
+            let addresses = card.addresses().to_vec();
+            self.outputs.push_back(Output::Reachable(card.device(), addresses));
+        }
+        for link in self.sync.links() {
+            if Some(link) != from && self.sync.is_greeted(link) && !self.sync.is_parting(link) {
+                self.send(link, &Message::Cards(vec![card.clone()]));
+            }
+        }
+    }
+
+    /// Cards that came before the grants of their devices.
+    pub(super) fn keep_early_cards(&mut self) {
+        for (link, card) in std::mem::take(&mut self.early_cards) {
+            self.keep_card(Some(link), &card);
+        }
+    }
+
+    fn send_cards(&mut self, link: LinkId) {
+        let control = self.workspace.control();
+        let members = control.members(&control.all());
+        let cards = self.cards.all().filter(|card| members.contains_key(&card.device()));
+        let cards: Vec<_> = cards.take(CARDS_MAX).cloned().collect();
+        if !cards.is_empty() {
+            self.send(link, &Message::Cards(cards));
+        }
+    }
+
     /// Own events: to be kept, and sent to everybody who is here.
     pub(super) fn wrote(&mut self, events: Vec<Verified>) {
         let ids: Vec<_> = events.iter().map(Verified::id).collect();
@@ -167,7 +231,8 @@ impl Replica {
             self.join_at = None;
             return;
         }
-        let at = *self.join_at.get_or_insert(self.now.monotonic_ms.saturating_add(JOIN_DELAY_MS));
+        let due = self.now.monotonic_ms.saturating_add(JOIN_DELAY_MS);
+        let at = *self.join_at.get_or_insert(due);
         if self.now.monotonic_ms < at {
             return;
         }
@@ -182,7 +247,7 @@ impl Replica {
         });
         match written {
             Ok(events) => self.wrote(events),
-            Err(fault) => self.damage.push(format!("no join was written: {fault}")),
+            Err(fault) => self.damaged(format!("no join was written: {fault}")),
         }
     }
 }

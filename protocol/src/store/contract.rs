@@ -56,6 +56,12 @@ pub fn check(open: &mut dyn FnMut() -> Box<dyn EventStore>, events: &[Verified])
     let found = load(&mut *open(), &LoadRequest::Events(vec![absent]));
     assert!(found.events.is_empty() && found.damaged.len() == 1, "what is not kept is told");
 
+    let key = crate::key::DeviceKey::from_secret(&[1; 32]);
+    let card = |counter| crate::sync::Card::sign(&key, counter, Vec::new());
+    commit(&mut *open(), &[Record::Card(card(1)), Record::Card(card(2))]);
+    let slice = load(&mut *open(), &LoadRequest::From { cursor: 0, limit: 1 });
+    assert_eq!(slice.cards, [card(2)], "the last card of a device stays");
+
     let counter = |value| Record::Counter { name: "generation".to_owned(), value };
     commit(&mut *open(), &[counter(1), counter(u64::MAX >> 1)]);
     let slice = load(&mut *open(), &LoadRequest::From { cursor: 0, limit: 1 });

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::Verified;
-use crate::id::EventId;
+use crate::id::{DeviceId, EventId};
 use crate::store::{EventStore, LoadRequest, Record, Slice, StoreError};
+use crate::sync::Card;
 
 /// Keeps a workspace in memory. A clone is a copy of the disk.
 #[derive(Debug, Clone, Default)]
@@ -12,6 +13,7 @@ pub struct MemoryStore {
     events: Vec<Verified>,
     known: BTreeSet<EventId>,
     counters: BTreeMap<String, u64>,
+    cards: BTreeMap<DeviceId, Card>,
     /// Commits that still succeed before the disk is full; without end where none.
     room: Option<u32>,
 }
@@ -55,6 +57,9 @@ impl EventStore for MemoryStore {
                 Record::Counter { name, value } => {
                     self.counters.insert(name.clone(), *value);
                 }
+                Record::Card(card) => {
+                    self.cards.insert(card.device(), card.clone());
+                }
             }
         }
         Ok(())
@@ -64,6 +69,9 @@ impl EventStore for MemoryStore {
         let mut slice = Slice { counters: self.counters.clone(), ..Slice::default() };
         match request {
             LoadRequest::From { cursor, limit } => {
+                if *cursor == 0 {
+                    slice.cards = self.cards.values().cloned().collect();
+                }
                 let from = usize::try_from(*cursor).unwrap_or(usize::MAX).min(self.events.len());
                 let to = from.saturating_add(*limit).min(self.events.len());
                 slice.events = self.events[from..to].to_vec();

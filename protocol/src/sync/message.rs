@@ -7,7 +7,13 @@ use crate::cbor::{CborFault, Reader, Writer};
 use crate::event::{EventFault, Signed, Verified};
 use crate::hash;
 use crate::id::{ChainId, DeviceId, EventId, Incarnation, Lane, WorkspaceId};
-use crate::limits::{EVENT_BYTES_MAX, FRAME_BYTES_MAX, FRAME_EVENTS_MAX, TIPS_MAX, WANTS_MAX};
+use crate::limits::{
+    CARDS_MAX, EVENT_BYTES_MAX, FRAME_BYTES_MAX, FRAME_EVENTS_MAX, TIPS_MAX, WANTS_MAX,
+};
+use crate::sync::card::Card;
+
+/// Bytes of one card: its addresses, and 160 beside them.
+const CARD_BYTES_MAX: usize = 768;
 
 /// The version of the messages.
 pub const SYNC_VERSION: u64 = 1;
@@ -44,6 +50,8 @@ pub enum Message {
     Events(Vec<Verified>),
     /// So many frames of events are durable at the sender.
     Ack(u64),
+    /// Where devices can be reached, in their own words.
+    Cards(Vec<Card>),
 }
 
 /// Why a frame is no message: its sender is disconnected.
@@ -117,6 +125,12 @@ impl Message {
             Self::Ack(frames) => {
                 writer.array(2).uint(4).uint(*frames);
             }
+            Self::Cards(cards) => {
+                writer.array(2).uint(5).array(cards.len());
+                for card in cards {
+                    writer.bytes(&crate::cbor::encode(card));
+                }
+            }
         }
         writer.finish()
     }
@@ -163,6 +177,11 @@ impl Message {
                 Self::Events(events)
             }
             (4, 2) => Self::Ack(reader.uint()?),
+            (5, 2) => {
+                let count = reader.array(CARDS_MAX)?;
+                let cards = (0..count).map(|_| Card::decode(reader.bytes(CARD_BYTES_MAX)?));
+                Self::Cards(cards.collect::<Result<_, _>>()?)
+            }
             _ => return Err(SyncFault::Decode),
         };
         reader.end()?;

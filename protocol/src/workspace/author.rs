@@ -9,13 +9,14 @@ use rand_chacha::rand_core::Rng;
 use super::{InsertFault, Workspace};
 use crate::content::{DocumentChange, encode_changes};
 use crate::control::{ControlBody, Genesis, WORKSPACE_FORMAT, Wrap, WrappedKey};
+use crate::effect::VoidReason;
 use crate::epoch::{EpochKey, WriteEpoch, epoch_body, wrap_key};
 use crate::event::{BodyRef, Class, EventFault, Header, Unsigned, Verified};
 use crate::id::{EventId, Incarnation, Lane, WorkspaceId};
 use crate::key::{DeviceKey, RecoveryPublic};
-use crate::limits::{PARENTS_MAX, WRAP_RECIPIENTS_MAX};
+use crate::limits::{EPOCH_OLDER_MAX, PARENTS_MAX, WRAP_RECIPIENTS_MAX};
 use crate::role::Role;
-use crate::seal::{TooLarge, seal};
+use crate::seal::{TooLarge, pack, seal};
 use crate::time::Stamp;
 
 /// Why nothing was written.
@@ -27,6 +28,9 @@ pub enum AuthorFault {
     /// Authority refuses it.
     #[error("{0}")]
     Refused(crate::authority::Refusal),
+    /// The change breaks a rule of documents.
+    #[error("{}", .0.text)]
+    Void(VoidReason),
     /// It does not fit one event.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
@@ -98,6 +102,12 @@ impl Workspace {
         if role < Some(Role::Member) {
             return Err(AuthorFault::Role(role));
         }
+        // Everything that can be refused comes before the first event: what was signed is kept.
+        self.settle();
+        for change in changes.iter().filter(|change| change.document.is_some()) {
+            self.would_count(pen, change)?;
+        }
+        let packed = pack(&encode_changes(changes))?;
         let mut events = Vec::new();
         let (epoch, key) = match self.ring.write_epoch(&self.control) {
             WriteEpoch::Use(epoch, key) => (epoch, key),
@@ -119,10 +129,21 @@ impl Workspace {
             epoch: Some(epoch),
             ..self.draft(pen, Lane::Content, None)
         };
-        let body = seal(&key, &header, &encode_changes(changes))?;
+        let body = seal(&key, &header, packed);
         let header = Header { body: Some(BodyRef::of(&body)), ..header };
         events.push(self.sign(pen, header, Some(body))?);
         Ok(events)
+    }
+
+    /// Would a change count in an event that is written now? What is void must not be signed: all
+    /// later changes of this device would build on it.
+    fn would_count(&self, pen: &Pen<'_>, change: &DocumentChange) -> Result<(), AuthorFault> {
+        let Some(document) = change.document else { return Ok(()) };
+        let (device, incarnation) = (pen.key.device(), pen.incarnation);
+        let actor = crate::hash::actor(&device, &incarnation, &document, change.generation);
+        self.effects
+            .would_count(&self.content, &document, &actor, &change.change)
+            .map_err(AuthorFault::Void)
     }
 
     /// An epoch with the keys that it carries, and its wraps to all who may read, the recovery key
@@ -131,15 +152,22 @@ impl Workspace {
         let mut bytes = [0; 32];
         pen.rng.fill_bytes(&mut bytes);
         let key = EpochKey::from_bytes(bytes);
-        let body = ControlBody::Epoch(epoch_body(&key, &self.ring.newest()));
+        let mut events = Vec::new();
+        self.join_heads(pen, Lane::Control, &mut events)?;
+        // More older keys than an epoch carries are a hostile member's work; the rest stays with
+        // those who hold it.
+        let mut older = self.ring.newest();
+        older.truncate(EPOCH_OLDER_MAX);
+        let body = ControlBody::Epoch(epoch_body(&key, &older));
         let epoch = self.write_control(pen, &body)?;
-        self.ring.learn(epoch.id(), key.clone());
-        let mut events = vec![epoch];
-        let keys = self.wrap_for_all(pen, &events[0].id(), &key);
+        let id = epoch.id();
+        self.ring.learn(id, key.clone());
+        events.push(epoch);
+        let keys = self.wrap_for_all(pen, &id, &key);
         for keys in keys.chunks(WRAP_RECIPIENTS_MAX) {
             let mut keys = keys.to_vec();
             keys.sort_by_key(|key| key.recipient);
-            let wrap = ControlBody::Wrap(Wrap { epoch: events[0].id(), keys });
+            let wrap = ControlBody::Wrap(Wrap { epoch: id, keys });
             events.push(self.write_control(pen, &wrap)?);
         }
         Ok(events)
@@ -176,7 +204,7 @@ impl Workspace {
     }
 
     /// Joins the heads of a lane by events without a body until what is left fits one header.
-    fn join_heads(
+    pub(super) fn join_heads(
         &mut self,
         pen: &mut Pen<'_>,
         lane: Lane,

@@ -6,7 +6,7 @@ use crate::authority::ControlFact;
 use crate::control::{ControlBody, Grant, Revoke, Wrap};
 use crate::epoch::wrap_key;
 use crate::event::Verified;
-use crate::id::{DeviceId, EventId};
+use crate::id::{DeviceId, EventId, Lane};
 use crate::key::{SealingKey, SealingStatement};
 use crate::limits::CUTS_MAX;
 use crate::role::Role;
@@ -34,8 +34,10 @@ impl Workspace {
     ) -> Result<Vec<Verified>, AuthorFault> {
         let NewMember { device, sealing, role, rule } = member;
         self.check_may(pen, &ControlFact::Grant { device, role })?;
+        let mut events = Vec::new();
+        self.join_heads(pen, Lane::Control, &mut events)?;
         let grant = Grant { device, sealing, role, tier: 0, capabilities: Vec::new(), rule };
-        let mut events = vec![self.write_control(pen, &ControlBody::Grant(grant))?];
+        events.push(self.write_control(pen, &ControlBody::Grant(grant))?);
         if role.reads() {
             for epoch in self.current_epochs() {
                 events.extend(self.write_wrap(pen, epoch, &device, &sealing.key)?);
@@ -58,8 +60,10 @@ impl Workspace {
         // More branches than a cut names fall out, and can be brought back one by one.
         cut.truncate(CUTS_MAX);
         self.check_may(pen, &ControlFact::Revoke { target, cut: cut.clone() })?;
+        let mut events = Vec::new();
+        self.join_heads(pen, Lane::Control, &mut events)?;
         let revoke = Revoke { target, cut, reason: reason.to_owned() };
-        let mut events = vec![self.write_control(pen, &ControlBody::Revoke(revoke))?];
+        events.push(self.write_control(pen, &ControlBody::Revoke(revoke))?);
         let own = self.control.role(&pen.key.device(), &self.control.all());
         if own.is_some_and(Role::writes_content) {
             events.extend(self.write_epoch(pen)?);

@@ -48,7 +48,8 @@ impl Workspace {
         &self,
         documents: impl Iterator<Item = (&'a DocumentId, &'a Vec<ChangeHash>)>,
     ) -> Option<StateHash> {
-        if self.is_empty() || !self.is_projected() || self.has_unread() {
+        let cuts_are_here = self.content.missing_cuts(&self.control).is_empty();
+        if self.is_empty() || !cuts_are_here || !self.is_projected() || self.has_unread() {
             return None;
         }
         let mut leaves = Vec::new();

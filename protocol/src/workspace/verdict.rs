@@ -51,8 +51,13 @@ impl Workspace {
                     Effect::Unread => {
                         (Verdict::Admitted, Some("its body cannot be read here yet".to_owned()))
                     }
-                    Effect::Unknown(_) => {
+                    Effect::Unknown(_) | Effect::Shreddable => {
                         (Verdict::Admitted, Some("its kind is unknown here: upgrade".to_owned()))
+                    }
+                    Effect::Change(changes) if self.is_left_out(changes) => {
+                        let reason = "left out of the document: its device forked, and another \
+                                      change has its number";
+                        (Verdict::Admitted, Some(reason.to_owned()))
                     }
                     Effect::Empty | Effect::Change(_) => (Verdict::Admitted, None),
                 })
@@ -72,6 +77,7 @@ impl Workspace {
             Effect::Empty => "join".to_owned(),
             Effect::Change(_) => kind::name(kind::CHANGE),
             Effect::Unknown(number) => kind::name(*number),
+            Effect::Shreddable => "shreddable".to_owned(),
             Effect::Void(_) | Effect::Unread => "sealed".to_owned(),
         })
     }

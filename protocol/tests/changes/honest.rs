@@ -84,3 +84,32 @@ fn a_long_text_with_marks_is_accepted() {
         index.insert(checked);
     }
 }
+
+/// SPEC: DOC-10
+#[test]
+fn a_change_without_operations_joins_heads() {
+    use automerge::transaction::CommitOptions;
+    let mut one = AutoCommit::new().with_actor(ActorId::from(actor(1)));
+    one.put(ROOT, "a", 1).unwrap();
+    commit(&mut one).unwrap();
+    let mut two = one.fork().with_actor(ActorId::from(actor(2)));
+    one.put(ROOT, "b", 1).unwrap();
+    commit(&mut one).unwrap();
+    two.put(ROOT, "b", 2).unwrap();
+    commit(&mut two).unwrap();
+    one.merge(&mut two).unwrap();
+    one.empty_change(CommitOptions::default().with_time(0));
+    one.put(ROOT, "c", 3).unwrap();
+    commit(&mut one).unwrap();
+    let mut index = ChangeIndex::new();
+    for change in one.get_changes(&[]) {
+        let checked = check(&index, change.raw_bytes()).unwrap();
+        index.insert(checked);
+    }
+    assert_eq!(index.heads().count(), 1);
+    let changes: Vec<_> = one.get_changes(&[]).iter().map(|c| c.raw_bytes().to_vec()).collect();
+    let mut anew = automerge::Automerge::new();
+    let parsed = changes.into_iter().map(|bytes| automerge::Change::from_bytes(bytes).unwrap());
+    anew.apply_changes(parsed.collect::<Vec<_>>()).unwrap();
+    assert_eq!(anew.get_heads(), one.get_heads());
+}

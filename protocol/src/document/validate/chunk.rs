@@ -65,6 +65,10 @@ pub fn frame(bytes: &[u8]) -> Result<Framed, ChangeFault> {
     }
     let others = other_actors(&mut contents, &actor)?;
     let Tally { ops } = columns::walk(&mut contents, others + 1)?;
+    // Without operations it joins heads, or it is nothing.
+    if ops == 0 && deps.len() < 2 {
+        return Err(ChangeFault::Empty);
+    }
     if !contents.is_empty() {
         return Err(ChangeFault::ExtraBytes);
     }

@@ -135,9 +135,6 @@ impl Walk {
     /// SPEC: DOC-10
     fn finish(self) -> Result<Tally, ChangeFault> {
         let ops = self.rows(ACTION);
-        if ops == 0 {
-            return Err(ChangeFault::Empty);
-        }
         if ops > CHANGE_OPS_MAX || self.preds > u64::from(CHANGE_PREDS_MAX) {
             return Err(ChangeFault::TooManyOps);
         }

@@ -85,7 +85,7 @@ faults! {
     /// SPEC: DOC-10
     TooManyKeyBytes = "too_many_key_bytes", "the keys of the change are too long together";
     /// SPEC: DOC-10
-    Empty = "empty", "the change holds no operation";
+    Empty = "empty", "the change holds no operation and joins no heads";
     /// SPEC: DOC-11
     UnknownActor = "unknown_actor", "an operation names an actor that the change does not list";
     /// SPEC: DOC-11

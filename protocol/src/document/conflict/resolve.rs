@@ -1,0 +1,178 @@
+//! Resolving: a change that knows all sides and writes the place.
+//!
+//! It is built operation by operation and not by an Automerge transaction, since that cannot
+//! write what has to be written here: a list element that is removed, to bring it back in its
+//! place; a delete of what is deleted, to say that it stays so. To the validator it is a change
+//! like others. Objects are made anew, so that an edit of the old one, made apart, is not mixed
+//! into what was decided (SPEC: PRJ-5).
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU64;
+
+use automerge::legacy::{ElementId, Key, ObjectId, Op, OpId, OpType};
+use automerge::{ActorId, Automerge, Change, ExpandedChange, ObjId, ObjType, ScalarValue};
+
+use super::ConflictIndex;
+use super::places::At;
+use super::scan::{Open, Scan, What};
+use super::tree::Tree;
+use super::why::letter;
+use crate::document::{Edit, EditFault};
+use crate::id::{ConflictId, DocumentId};
+use crate::limits::CONFLICT_SIDES_MAX;
+
+/// The change that resolves what `edits` name. `SPEC: CFL-11`
+pub(super) fn change(
+    index: &ConflictIndex,
+    doc: &Automerge,
+    document: &DocumentId,
+    actor: [u8; 16],
+    edits: &[Edit],
+) -> Result<Change, EditFault> {
+    let mut scan = Scan::new(index, doc);
+    let mut open: BTreeMap<_, _> =
+        scan.open(document).into_iter().map(|open| (open.id, open)).collect();
+    let actor = ActorId::from(&actor[..]);
+    let start = index.lineage.last_op() + 1;
+    let mut maker = Maker { actor, next: start, ops: Vec::new() };
+    for edit in edits {
+        let id = match edit {
+            Edit::Keep { resolve, .. } | Edit::Decide { resolve, .. } => *resolve,
+            Edit::Set { .. } | Edit::Rm { .. } => return Err(EditFault::Mixed),
+        };
+        // What was resolved by an edit before is not open any more.
+        let conflict = open.remove(&id).ok_or(EditFault::NoConflict(id))?;
+        let chosen = match edit {
+            Edit::Decide { value, .. } => Some(Tree::from_json(value, conflict.segments.len())?),
+            Edit::Keep { keep, .. } => kept(&mut scan, &conflict, keep)?,
+            Edit::Set { .. } | Edit::Rm { .. } => None,
+        };
+        maker.resolve(&mut scan, &conflict, chosen.as_ref());
+    }
+    let mut deps = doc.get_heads();
+    deps.sort();
+    let start_op = NonZeroU64::new(start).unwrap_or(NonZeroU64::MIN);
+    Ok(Change::from(ExpandedChange {
+        operations: maker.ops,
+        seq: index.lineage.next_seq(&maker.actor),
+        actor_id: maker.actor,
+        hash: None,
+        start_op,
+        // Wall time never enters a change: the validator demands 0.
+        time: 0,
+        message: None,
+        deps,
+        extra_bytes: Vec::new(),
+        author: None,
+    }))
+}
+
+/// What the side of that letter shows; none where that is nothing.
+fn kept(scan: &mut Scan<'_>, conflict: &Open, keep: &str) -> Result<Option<Tree>, EditFault> {
+    let listed = conflict.sides.len().min(CONFLICT_SIDES_MAX);
+    let side = (0..listed).find(|at| letter(*at) == keep);
+    let Some(side) = side.and_then(|at| conflict.sides.get(at)) else {
+        return Err(no_side(conflict.id, keep, listed));
+    };
+    Ok(scan.tree(&conflict.spot, *side))
+}
+
+fn no_side(conflict: ConflictId, side: &str, listed: usize) -> EditFault {
+    EditFault::NoSide { conflict, side: side.to_owned(), last: letter(listed.saturating_sub(1)) }
+}
+
+/// A change in the making.
+struct Maker {
+    actor: ActorId,
+    /// The number of the next operation.
+    next: u64,
+    ops: Vec<Op>,
+}
+
+impl Maker {
+    fn resolve(&mut self, scan: &mut Scan<'_>, conflict: &Open, chosen: Option<&Tree>) {
+        let spot = &conflict.spot;
+        let object = match scan.id_of(spot.object) {
+            ObjId::Root => ObjectId::Root,
+            ObjId::Id(number, actor, _) => ObjectId::Id(OpId(number, actor)),
+        };
+        let key = match &spot.at {
+            At::Key(key) => Key::Map(key.as_ref().into()),
+            At::Element(element) => match scan.id_of(*element) {
+                ObjId::Id(number, actor, _) => Key::Seq(ElementId::Id(OpId(number, actor))),
+                ObjId::Root => return,
+            },
+        };
+        let past = predecessors(scan, conflict);
+        match chosen {
+            Some(tree) => self.put(&object, key, past, false, tree),
+            None => {
+                self.push(&object, key, past, false, OpType::Delete);
+            }
+        }
+    }
+
+    fn push(
+        &mut self,
+        object: &ObjectId,
+        key: Key,
+        past: Vec<OpId>,
+        insert: bool,
+        action: OpType,
+    ) -> OpId {
+        let id = OpId(self.next, self.actor.clone());
+        self.next += 1;
+        self.ops.push(Op { action, obj: object.clone(), key, pred: past.into(), insert });
+        id
+    }
+
+    /// Recursion over the tree, which is no deeper than a document.
+    fn put(&mut self, object: &ObjectId, key: Key, past: Vec<OpId>, insert: bool, tree: &Tree) {
+        let action = match tree {
+            Tree::Scalar(scalar) => OpType::Put(scalar.clone()),
+            Tree::Text(_) => OpType::Make(ObjType::Text),
+            Tree::List(_) => OpType::Make(ObjType::List),
+            Tree::Map(_) => OpType::Make(ObjType::Map),
+        };
+        let made = ObjectId::Id(self.push(object, key, past, insert, action));
+        let mut behind = ElementId::Head;
+        match tree {
+            Tree::Scalar(_) => {}
+            Tree::Text(text) => {
+                for letter in text.chars() {
+                    let put = OpType::Put(ScalarValue::Str(letter.to_string().into()));
+                    behind = ElementId::Id(self.push(&made, behind.into_key(), vec![], true, put));
+                }
+            }
+            Tree::List(items) => {
+                for item in items {
+                    let next = ElementId::Id(OpId(self.next, self.actor.clone()));
+                    self.put(&made, behind.into_key(), vec![], true, item);
+                    behind = next;
+                }
+            }
+            Tree::Map(fields) => {
+                for (key, item) in fields {
+                    self.put(&made, Key::Map(key.into()), vec![], false, item);
+                }
+            }
+        }
+    }
+}
+
+/// All values at the place, and those removed there that somebody edited.
+fn predecessors(scan: &mut Scan<'_>, conflict: &Open) -> Vec<OpId> {
+    let mut ops = scan.shown(&conflict.spot, None);
+    ops.extend(conflict.sides.iter().filter_map(|side| match side.what {
+        What::Removed(value) => Some(value),
+        What::Nothing | What::Value(_) => None,
+    }));
+    let ids = ops.into_iter().filter_map(|op| match scan.id_of(op) {
+        ObjId::Root => None,
+        ObjId::Id(number, actor, _) => Some(OpId(number, actor)),
+    });
+    let mut past: Vec<_> = ids.collect();
+    past.sort();
+    past.dedup();
+    past
+}

@@ -1,0 +1,63 @@
+//! Why the sides of a conflict did not give way: what each knew of the others.
+
+use super::lineage::Lineage;
+use super::scan::OpenSide;
+use super::{Knew, Side};
+use crate::id::ChangeHash;
+
+/// Sides that the sentence speaks of; the data has them all.
+const SIDES_TOLD: usize = 3;
+
+/// The name of a side: they are at most as many as there are letters.
+pub(super) fn letter(at: usize) -> String {
+    let at = u8::try_from(at).unwrap_or(u8::MAX);
+    char::from(b'A'.saturating_add(at)).to_string()
+}
+
+/// What the change of one side knew of the others.
+pub(super) fn knew(lineage: &Lineage, sides: &[OpenSide], at: usize) -> Vec<Knew> {
+    let Some(side) = sides.get(at) else {
+        return Vec::new();
+    };
+    let others = sides.iter().enumerate().filter(|(other, _)| *other != at);
+    let known = others.map(|(other, of)| {
+        let known = lineage.knew(side.change, of.change);
+        Knew {
+            of: letter(other),
+            changes: known.map_or(0, |(number, _)| number),
+            last: known.map(|(_, hash)| ChangeHash(hash.0)),
+        }
+    });
+    known.collect()
+}
+
+/// For people. `SPEC: CFL-8`
+pub(super) fn sentence(sides: &[Side]) -> String {
+    let told = &sides[..sides.len().min(SIDES_TOLD)];
+    let lead = match sides.len() {
+        2 => "Neither change has the other in its past".to_owned(),
+        many => format!("None of the {many} changes has another in its past"),
+    };
+    let each: Vec<_> = told
+        .iter()
+        .map(|side| {
+            let knew = side.knew.iter().filter(|knew| told.iter().any(|t| t.letter == knew.of));
+            let knew: Vec<_> = knew.map(one).collect();
+            format!("{} was made knowing {}", side.letter, knew.join(" and "))
+        })
+        .collect();
+    let rest = if told.len() < sides.len() { "; and so on" } else { "" };
+    format!("{lead}: {}{rest}.", each.join("; "))
+}
+
+fn one(knew: &Knew) -> String {
+    let of = &knew.of;
+    let Some(last) = knew.last else {
+        return format!("no change by the author of {of}");
+    };
+    let last = &last.to_string()[..8];
+    match knew.changes {
+        1 => format!("1 change by the author of {of}, {last}"),
+        many => format!("{many} changes by the author of {of}, up to {last}"),
+    }
+}

@@ -1,0 +1,93 @@
+//! What peers are told of a workspace: its tips, what a revoked device is owed, and what is news.
+
+use std::collections::BTreeSet;
+
+use super::Workspace;
+use crate::authority::ControlFact;
+use crate::id::{ChainId, DeviceId, EventId, Incarnation, Lane};
+use crate::role::Role;
+use crate::store::Place;
+use crate::sync::Tip;
+
+impl Workspace {
+    /// The lane of an event, and its place in the order in which events went in.
+    #[must_use]
+    pub fn position(&self, id: &EventId) -> Option<(Lane, usize)> {
+        let known = self.events.get(id)?;
+        Some((known.header.lane, known.position))
+    }
+
+    /// Where the store keeps the event that went in at this place of the order.
+    #[must_use]
+    pub fn place_at(&self, position: usize) -> Option<Place> {
+        let id = *self.order.get(position)?;
+        let header = self.header(&id)?;
+        Some(Place { chain: header.chain(), seq: header.seq, id })
+    }
+
+    /// The ends of all chains that peers are told of: of the control lane all, of content what is
+    /// admitted; several of a chain that forked. `SPEC: SYNC-3`
+    #[must_use]
+    pub fn tips(&self) -> Vec<Tip> {
+        let control = self
+            .chains
+            .tips()
+            .filter(|id| self.header(id).is_some_and(|header| header.lane == Lane::Control));
+        let content = self.sealing.keys().flat_map(|device| self.content.admitted_tips_of(device));
+        let ids: BTreeSet<_> = control.copied().chain(content).collect();
+        let tip = |id: EventId| {
+            let header = self.header(&id)?;
+            Some(Tip { chain: header.chain(), seq: header.seq, id })
+        };
+        ids.into_iter().filter_map(tip).collect()
+    }
+
+    /// How many places of a chain are filled here: the seq that comes next.
+    #[must_use]
+    pub fn height(&self, chain: &ChainId) -> u64 {
+        self.chains.height(chain)
+    }
+
+    /// How many events peers are told of, by the heights of the tips.
+    #[must_use]
+    pub fn offered(&self) -> usize {
+        let tips = self.tips();
+        tips.iter().filter_map(|tip| usize::try_from(tip.seq.saturating_add(1)).ok()).sum()
+    }
+
+    /// The control events that a device needs to judge its own revocations, by place; none while
+    /// it is a member or never was one.
+    #[must_use]
+    pub fn farewell(&self, device: &DeviceId) -> Option<BTreeSet<usize>> {
+        let all = self.control.all();
+        if self.control.role(device, &all).is_some() {
+            return None;
+        }
+        let mut places = BTreeSet::new();
+        for no in self.control.revocations_of(device, &all) {
+            let past = self.control.past(no).iter().chain([no]);
+            let ids = past.map(|no| self.control.id(no));
+            places.extend(ids.filter_map(|id| Some(self.position(&id)?.1)));
+        }
+        (!places.is_empty()).then_some(places)
+    }
+
+    /// Is there news about members that this device's own control events have not heard? Of a
+    /// revocation every member says that it heard it, of a grant those who may revoke.
+    /// `SPEC: AUTH-9`
+    #[must_use]
+    pub fn has_news_for(&self, device: &DeviceId, incarnation: &Incarnation) -> bool {
+        let all = self.control.all();
+        let Some(role) = self.control.role(device, &all) else { return false };
+        let own = self.own_tip(device, incarnation, Lane::Control);
+        let own = own.and_then(|id| self.control.number(&id));
+        all.iter().any(|no| {
+            let news = match self.control.fact(no) {
+                ControlFact::Revoke { .. } => true,
+                ControlFact::Grant { .. } => role >= Role::Admin,
+                _ => false,
+            };
+            news && !own.is_some_and(|own| self.control.heard(own, no))
+        })
+    }
+}

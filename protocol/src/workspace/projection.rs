@@ -1,0 +1,176 @@
+//! From admitted events to documents: what goes in, what falls out, and what is waited for.
+//!
+//! A document is told in causal order. Where a body has to come from the store first, what comes
+//! after it waits, so that no change is ever applied before what it builds on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Workspace;
+use crate::authority::ContentNo;
+use crate::document::DocumentTask;
+use crate::effect::{Chunks, Effect};
+use crate::event::Verified;
+use crate::hash;
+use crate::id::{ChangeHash, DocumentId, EventId};
+use crate::limits::LOAD_SLICE_EVENTS;
+use crate::store::Place;
+
+impl Workspace {
+    /// An event is admitted: what it changes waits for the documents.
+    pub(super) fn admit(&mut self, no: ContentNo, chunks: Option<&Chunks>) {
+        if let Effect::Change(_) = self.effects.of(no) {
+            self.waiting.insert(no, chunks.cloned());
+        }
+    }
+
+    /// An event is admitted no longer: what it changed falls out.
+    pub(super) fn fall(&mut self, no: ContentNo) {
+        self.waiting.remove(&no);
+        let Effect::Change(changes) = self.effects.of(no) else { return };
+        for (document, hash) in changes.clone() {
+            let applied = self.applied.entry(document).or_default();
+            // Another admitted event may carry the same change: it falls with the last one.
+            let Some(carriers) = applied.get_mut(&hash) else { continue };
+            if carriers.remove(&no) && carriers.is_empty() {
+                applied.remove(&hash);
+                if self.held.entry(document).or_default().remove(&hash) {
+                    self.dropped.entry(document).or_default().insert(hash);
+                }
+            }
+        }
+    }
+
+    /// The events whose bodies are needed from the store: admitted again, or readable since. In
+    /// causal order, at most a slice of them.
+    #[must_use]
+    pub fn wanted_places(&self) -> Vec<Place> {
+        let waiting = self.waiting.iter().filter(|(_, chunks)| chunks.is_none()).map(|(no, _)| *no);
+        let wanted: BTreeSet<_> = waiting.chain(self.readable.iter().copied()).collect();
+        let place = |no| {
+            let id = self.content.id(no);
+            let header = self.header(&id)?;
+            Some(Place { chain: header.chain(), seq: header.seq, id })
+        };
+        let wanted = wanted.into_iter().filter(|no| !self.lost.contains(no));
+        wanted.filter_map(place).take(LOAD_SLICE_EVENTS).collect()
+    }
+
+    /// Bodies that the store cannot give: they are not asked for again, and nothing is claimed.
+    pub fn bodies_lost(&mut self, ids: impl Iterator<Item = EventId>) {
+        self.lost.extend(ids.filter_map(|id| self.content.number(&id)));
+    }
+
+    /// A body came from the store. They come in the order of [`Self::wanted_places`].
+    pub fn body_loaded(&mut self, event: &Verified) {
+        let Some(no) = self.content.number(&event.id()) else { return };
+        self.readable.remove(&no);
+        let chunks = match self.effects.of(no) {
+            Effect::Unread => self.judge(no, event),
+            _ => self.open_again(event),
+        };
+        if self.content.is_admitted(no) {
+            self.admit(no, Some(&chunks));
+        }
+    }
+
+    /// The chunks of an event that was judged before.
+    fn open_again(&self, event: &Verified) -> Chunks {
+        let header = event.header();
+        let opened = header.epoch.and_then(|epoch| self.ring.key(&epoch)).and_then(|key| {
+            let inside = crate::seal::open(key, header, event.body()?).ok()?;
+            crate::content::Content::decode(&inside).ok()
+        });
+        let made = hash::document_id(&header.author, &header.incarnation, header.seq);
+        match opened {
+            Some(crate::content::Content::Change(changes)) => changes
+                .into_iter()
+                .map(|change| (change.document.unwrap_or(made), change.change))
+                .collect(),
+            _ => Chunks::new(),
+        }
+    }
+
+    /// What the documents are to do next: first what falls out, then what waits, as far as its
+    /// bodies are here.
+    pub fn document_tasks(&mut self) -> Vec<DocumentTask> {
+        self.settle();
+        self.settle_forks();
+        let mut tasks: Vec<_> = std::mem::take(&mut self.dropped)
+            .into_iter()
+            .map(|(document, changes)| DocumentTask::Drop { document, changes })
+            .collect();
+        let mut apply: BTreeMap<DocumentId, Vec<Vec<u8>>> = BTreeMap::new();
+        while let Some(entry) = self.waiting.first_entry() {
+            if entry.get().is_none() {
+                break;
+            }
+            let (no, chunks) = entry.remove_entry();
+            let Effect::Change(changes) = self.effects.of(no).clone() else { continue };
+            for ((document, chunk), (_, hash)) in
+                chunks.unwrap_or_default().into_iter().zip(changes)
+            {
+                let carriers = self.applied.entry(document).or_default().entry(hash).or_default();
+                carriers.insert(no);
+                let out = self.left_out.get(&document).is_some_and(|out| out.contains(&hash));
+                if !out && self.held.entry(document).or_default().insert(hash) {
+                    apply.entry(document).or_default().push(chunk);
+                }
+            }
+        }
+        tasks.extend(
+            apply.into_iter().map(|(document, changes)| DocumentTask::Apply { document, changes }),
+        );
+        tasks
+    }
+
+    /// Chooses anew between changes that share a number of an actor.
+    fn settle_forks(&mut self) {
+        let left_out = self.effects.left_out(&self.content);
+        if left_out == self.left_out {
+            return;
+        }
+        let before = std::mem::replace(&mut self.left_out, left_out);
+        for (document, out) in &self.left_out {
+            let held = self.held.entry(*document).or_default();
+            for hash in out.iter().filter(|hash| held.remove(hash)) {
+                self.dropped.entry(*document).or_default().insert(*hash);
+            }
+        }
+        for (document, out) in before {
+            let still = self.left_out.get(&document);
+            let back = out.iter().filter(|hash| !still.is_some_and(|still| still.contains(hash)));
+            let applied = self.applied.entry(document).or_default();
+            let carriers = back.filter_map(|hash| applied.get(hash)?.first().copied());
+            for no in carriers {
+                self.waiting.entry(no).or_insert(None);
+            }
+        }
+    }
+
+    /// Is a change left out of its document, since another has its number?
+    pub(crate) fn is_left_out(&self, changes: &[(DocumentId, ChangeHash)]) -> bool {
+        let is_out = |(document, hash): &(DocumentId, ChangeHash)| {
+            self.left_out.get(document).is_some_and(|out| out.contains(hash))
+        };
+        changes.iter().any(is_out)
+    }
+
+    /// Is everything that is admitted and readable on its way into the documents?
+    #[must_use]
+    pub fn is_projected(&self) -> bool {
+        !self.stale
+            && self.waiting.is_empty()
+            && self.dropped.is_empty()
+            && self.readable.is_empty()
+    }
+
+    /// Is something admitted that cannot be read here?
+    #[must_use]
+    pub fn has_unread(&self) -> bool {
+        self.effects.has_unread()
+            && self
+                .content
+                .all()
+                .any(|no| self.content.is_admitted(no) && *self.effects.of(no) == Effect::Unread)
+    }
+}

@@ -1,0 +1,274 @@
+//! Devices with a wire between them that can be cut, moved by hand.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use kernelos_protocol::command::{Command, Reply, RequestId};
+use kernelos_protocol::document::{Documents, Edit};
+use kernelos_protocol::id::{DeviceId, WorkspaceId};
+use kernelos_protocol::key::DeviceKey;
+use kernelos_protocol::limits::FRAME_BYTES_MAX;
+use kernelos_protocol::replica::{Config, Input, Output, Replica};
+use kernelos_protocol::role::Role;
+use kernelos_protocol::store::{EventStore as _, MemoryStore, Record};
+use kernelos_protocol::sync::{LinkId, Message, workspace_tag};
+use kernelos_protocol::time::Time;
+
+use crate::kit::{NOON, Peer, config, secret};
+
+pub(super) struct Device {
+    pub(super) config: Config,
+    pub(super) replica: Replica,
+    pub(super) disk: MemoryStore,
+    pub(super) documents: Documents,
+    pub(super) replies: BTreeMap<u64, Reply>,
+    /// Frames that were sent and not delivered yet, by connection.
+    pub(super) wire: VecDeque<(LinkId, Vec<u8>)>,
+    pub(super) disconnected: BTreeMap<LinkId, String>,
+    pub(super) reachable: BTreeMap<DeviceId, Vec<std::net::SocketAddr>>,
+}
+
+/// Devices by number, the connections between them, and the time.
+pub(super) struct Mesh {
+    pub(super) devices: BTreeMap<u8, Device>,
+    pub(super) links: BTreeMap<LinkId, (u8, u8)>,
+    pub(super) now: Time,
+    pub(super) frames: usize,
+}
+
+pub(super) fn id(number: u8) -> DeviceId {
+    DeviceKey::from_secret(&secret(number)).device()
+}
+
+impl Device {
+    pub(super) fn new(config: Config, replica: Replica, disk: MemoryStore) -> Self {
+        Self {
+            config,
+            replica,
+            disk,
+            documents: Documents::default(),
+            replies: BTreeMap::new(),
+            wire: VecDeque::new(),
+            disconnected: BTreeMap::new(),
+            reachable: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn run(&mut self, now: Time) {
+        loop {
+            let mut outputs = Vec::new();
+            while let Some(output) = self.replica.poll_output() {
+                outputs.push(output);
+            }
+            if outputs.is_empty() {
+                return;
+            }
+            for output in outputs {
+                match output {
+                    Output::Persist(records) => self.disk.commit(&records).unwrap(),
+                    Output::Load(request) => {
+                        let slice = self.disk.load(&request).unwrap();
+                        self.replica.handle(now, Input::Loaded(slice));
+                    }
+                    Output::Perform(task) => {
+                        let done = self.documents.perform(task);
+                        self.replica.handle(now, Input::Done(done));
+                    }
+                    Output::Reply(request, reply) => {
+                        self.replies.insert(request.0, reply);
+                    }
+                    Output::Send(link, frame) => self.wire.push_back((link, frame)),
+                    Output::Disconnect(link, reason) => {
+                        self.disconnected.insert(link, reason);
+                    }
+                    Output::Reachable(device, addresses) => {
+                        self.reachable.insert(device, addresses);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Mesh {
+    /// Device 1 founded a workspace and granted roles to the others, who know nothing yet.
+    pub(super) fn of(roles: &[(u8, Role)]) -> Self {
+        let (mut founder, mut events) = Peer::founder();
+        for (number, role) in roles {
+            events.extend(founder.grant(*number, *role));
+        }
+        let workspace = founder.workspace.id();
+        let mut mesh =
+            Self { devices: BTreeMap::new(), links: BTreeMap::new(), now: NOON, frames: 0 };
+        let mut disk = MemoryStore::default();
+        let records: Vec<_> = events.into_iter().map(Record::Event).collect();
+        disk.commit(&records).unwrap();
+        // What the kit wrote used the first generation.
+        disk.commit(&[Record::Counter { name: "generation".to_owned(), value: 1 }]).unwrap();
+        mesh.add(1, workspace, disk);
+        for (number, _) in roles {
+            mesh.add(*number, workspace, MemoryStore::default());
+        }
+        mesh
+    }
+
+    pub(super) fn add(&mut self, number: u8, workspace: WorkspaceId, disk: MemoryStore) {
+        let config = config(number, workspace);
+        let replica = Replica::load(config.clone(), self.now);
+        self.devices.insert(number, Device::new(config, replica, disk));
+        self.settle();
+    }
+
+    pub(super) fn device(&mut self, number: u8) -> &mut Device {
+        self.devices.get_mut(&number).unwrap()
+    }
+
+    pub(super) fn connect(&mut self, a: u8, b: u8) -> LinkId {
+        let link = LinkId(self.links.len() as u64 + 1);
+        self.links.insert(link, (a, b));
+        let workspace = self.device(a).config.workspace;
+        let tag = workspace_tag(&[link.0 as u8; 32], &workspace);
+        let now = self.now;
+        for (own, other, dialed) in [(a, b, true), (b, a, false)] {
+            let up = Input::PeerUp { link, device: id(other), dialed, workspace: tag };
+            self.device(own).replica.handle(now, up);
+        }
+        self.settle();
+        link
+    }
+
+    pub(super) fn cut(&mut self, link: LinkId) {
+        let now = self.now;
+        if let Some((a, b)) = self.links.get(&link).copied() {
+            for number in [a, b] {
+                self.device(number).wire.retain(|(on, _)| *on != link);
+                self.device(number).replica.handle(now, Input::PeerDown(link));
+            }
+            self.links.insert(link, (0, 0));
+        }
+        self.settle();
+    }
+
+    /// Delivers frames until nobody says anything more.
+    pub(super) fn settle(&mut self) {
+        loop {
+            let now = self.now;
+            self.devices.values_mut().for_each(|device| device.run(now));
+            let frame = self.devices.iter_mut().find_map(|(number, device)| {
+                let (link, frame) = device.wire.pop_front()?;
+                Some((*number, link, frame))
+            });
+            match frame {
+                Some((from, link, frame)) => self.deliver(from, link, &frame),
+                None if self.hang_up() => {}
+                None => return,
+            }
+        }
+    }
+
+    /// Where one side ended a connection, the other hears that it is down; once each.
+    pub(super) fn hang_up(&mut self) -> bool {
+        let now = self.now;
+        let mut heard = false;
+        for (link, (a, b)) in self.links.clone() {
+            for (ended, other) in [(a, b), (b, a)] {
+                let down = |number| {
+                    self.devices
+                        .get(&number)
+                        .is_some_and(|d: &Device| d.disconnected.contains_key(&link))
+                };
+                if down(ended) && !down(other) {
+                    let device = self.device(other);
+                    device.disconnected.insert(link, "the other side ended it".to_owned());
+                    device.replica.handle(now, Input::PeerDown(link));
+                    heard = true;
+                }
+            }
+        }
+        heard
+    }
+
+    pub(super) fn deliver(&mut self, from: u8, link: LinkId, frame: &[u8]) {
+        let Some(&(a, b)) = self.links.get(&link) else { return };
+        let to = if from == a { b } else { a };
+        let now = self.now;
+        let gone = self.device(from).disconnected.contains_key(&link);
+        let Some(device) = self.devices.get_mut(&to) else { return };
+        if gone || device.disconnected.contains_key(&link) {
+            device.replica.handle(now, Input::PeerDown(link));
+            return;
+        }
+        self.frames += 1;
+        assert!(frame.len() <= FRAME_BYTES_MAX, "a frame of {} bytes", frame.len());
+        let input = match Message::decode(frame) {
+            Ok(message) => Input::Message(link, message),
+            Err(fault) => Input::Fault(link, fault.code().to_owned()),
+        };
+        device.replica.handle(now, input);
+    }
+
+    /// Lets time pass; every device hears of its deadlines.
+    pub(super) fn wait(&mut self, milliseconds: u64) {
+        self.now.monotonic_ms += milliseconds;
+        self.now.wall_us += milliseconds * 1_000;
+        let now = self.now;
+        for device in self.devices.values_mut() {
+            if device.replica.next_deadline().is_some_and(|(at, _)| at <= now.monotonic_ms) {
+                device.replica.handle(now, Input::Tick);
+            }
+        }
+        self.settle();
+    }
+
+    pub(super) fn ask(&mut self, number: u8, command: Command) -> Reply {
+        let now = self.now;
+        self.device(number).replica.handle(now, Input::Command(RequestId(7), command));
+        self.settle();
+        self.device(number).replies.remove(&7).unwrap()
+    }
+
+    pub(super) fn set(&mut self, number: u8, path: &str, value: &str) {
+        let edit = Edit::Set { set: path.parse().unwrap(), value: value.into() };
+        let reply = self.ask(number, Command::Edit { edits: vec![edit] });
+        assert!(matches!(reply, Reply::Edited(_)), "{reply:?}");
+    }
+
+    pub(super) fn get(&mut self, number: u8, path: &str) -> String {
+        match self.ask(number, Command::Read { path: path.parse().unwrap() }) {
+            Reply::Read(read) => read.value.to_string(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(super) fn state(&mut self, number: u8) -> String {
+        match self.ask(number, Command::Status) {
+            Reply::Status(status) => {
+                assert_eq!(status.damage, Vec::<String>::new());
+                status.state_hash.unwrap().to_string()
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The same process again, with its disk and without its memory or connections.
+    pub(super) fn restart(&mut self, number: u8) {
+        let links: Vec<_> = self.links.keys().copied().collect();
+        for link in links {
+            if self.links[&link].0 == number || self.links[&link].1 == number {
+                self.cut(link);
+            }
+        }
+        let (config, disk) = {
+            let device = self.device(number);
+            (device.config.clone(), device.disk.clone())
+        };
+        let replica = Replica::load(config.clone(), self.now);
+        self.devices.insert(number, Device::new(config, replica, disk));
+        self.settle();
+    }
+
+    #[track_caller]
+    pub(super) fn assert_equal(&mut self, numbers: &[u8]) {
+        let states: Vec<_> = numbers.iter().map(|number| self.state(*number)).collect();
+        assert!(states.windows(2).all(|pair| pair[0] == pair[1]), "{states:?}");
+    }
+}
