@@ -1,12 +1,16 @@
 //! The command `kern`: arguments in, the node's words out.
 //!
 //! Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 asked wrongly,
-//! 3 the node does not run, 5 denied, 7 busy or unreachable. Nothing is decided here.
+//! 3 the node does not run, 4 conflicts are open, 5 denied,
+//! 7 busy or unreachable. Nothing is decided here.
 
+mod conflicts;
 mod devices;
 mod doc;
 mod init;
 mod log;
+mod names;
+mod revoke;
 mod status;
 mod up;
 mod workspace;
@@ -45,7 +49,8 @@ Examples:
   kern log                           what happened, and what became of it
 
 All state is in KERNELOS_HOME (default: the platform's data folder).
-Exit codes: 0 done, 1 failed, 2 usage, 3 node not running, 5 denied, 7 busy or unreachable.";
+Exit codes: 0 done, 1 failed, 2 usage, 3 node not running, 4 conflicts open, 5 denied,
+7 busy or unreachable.";
 
 #[derive(Debug, Subcommand)]
 enum Subcommands {
@@ -55,6 +60,8 @@ enum Subcommands {
     #[command(subcommand)]
     Doc(doc::Args),
     Log(log::Args),
+    Conflicts(conflicts::Args),
+    Revoke(revoke::Args),
     Devices(devices::Args),
     #[command(subcommand)]
     Workspace(workspace::Args),
@@ -90,6 +97,8 @@ fn run(args: Args) -> Result<(), Failure> {
             Subcommands::Status(args) => status::run(&ui, args).await,
             Subcommands::Doc(args) => doc::run(&ui, args).await,
             Subcommands::Log(args) => log::run(&ui, args).await,
+            Subcommands::Conflicts(args) => conflicts::run(&ui, args).await,
+            Subcommands::Revoke(args) => revoke::run(&ui, args).await,
             Subcommands::Devices(args) => devices::run(&ui, args).await,
             Subcommands::Workspace(args) => workspace::run(&ui, args).await,
         }

@@ -6,22 +6,29 @@
 //! Replica is loaded anew. The documents work on a thread of their own, with a large stack.
 
 mod documents;
+mod links;
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply, RequestId};
 use kernelos_protocol::document::DocumentDone;
-use kernelos_protocol::id::WorkspaceId;
+use kernelos_protocol::id::{DeviceId, WorkspaceId};
 use kernelos_protocol::replica::{Config, Input, Output, Replica};
 use kernelos_protocol::store::{EventStore, LoadRequest, Record, StoreError};
+use kernelos_protocol::sync::{LinkId, Message, workspace_tag};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock;
 use crate::home::random;
+use crate::portable::timeout;
 use crate::store::{Meta, SqliteStore, to_failure};
+use crate::transport::{Link, Path};
 use documents::DocumentThread;
+use links::Links;
 
 /// Inputs that wait for the loop. Beyond it a caller hears "busy".
 const INBOX_MAX: usize = 1_024;
@@ -31,7 +38,31 @@ enum Wake {
     Request(Command, oneshot::Sender<Reply>),
     /// The documents' answer, from the thread of this number: one that was replaced is not heard.
     Done(u64, DocumentDone),
+    /// A connection is up; with what its peer said already.
+    Up(Box<Link>, Option<Message>),
+    Message(LinkId, Message),
+    Fault(LinkId, String),
+    Down(LinkId, String),
+    /// Where this device can be reached now.
+    Addresses(Vec<SocketAddr>),
+    /// No connection may stay up.
+    Offline,
+    /// A deadline of the Replica passed.
+    Deadline,
     Stop,
+}
+
+/// What others may know of a running workspace without asking it.
+#[derive(Debug, Default)]
+pub struct Shared {
+    /// Every device that was ever granted a role: who of them is revoked is told so.
+    pub granted: BTreeSet<DeviceId>,
+    /// Where devices can be reached, as they say themselves.
+    pub reachable: BTreeMap<DeviceId, Vec<SocketAddr>>,
+    /// The devices that are connected, and over which path.
+    pub connected: BTreeMap<DeviceId, Option<Path>>,
+    /// Why connections ended that a peer or this device ended, newest last.
+    pub ended: BTreeMap<DeviceId, String>,
 }
 
 /// A running workspace.
@@ -39,12 +70,13 @@ pub struct Engine {
     /// What its store says of it.
     pub meta: Meta,
     inbox: mpsc::Sender<Wake>,
+    shared: Arc<Mutex<Shared>>,
     thread: thread::JoinHandle<()>,
 }
 
 impl Engine {
     /// Opens the store at `path` and runs its workspace on a thread of its own.
-    pub fn start(path: &Path, secret: [u8; 32]) -> Result<Self, Failure> {
+    pub fn start(path: &std::path::Path, secret: [u8; 32]) -> Result<Self, Failure> {
         let store = SqliteStore::open(path).map_err(|error| to_failure(&error))?;
         let meta = store.meta().map_err(|error| to_failure(&error))?;
         let config = Config {
@@ -57,15 +89,39 @@ impl Engine {
             mode: meta.mode,
         };
         let (inbox, waiting) = mpsc::channel(INBOX_MAX);
-        let state = Loop::new(config, Box::new(store), waiting, inbox.downgrade())?;
+        let shared = Arc::new(Mutex::new(Shared::default()));
+        let state =
+            Loop::new(config, Box::new(store), waiting, inbox.downgrade(), Arc::clone(&shared))?;
         let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
             .build()
             .map_err(|error| Failure::new(FailureKind::Failed, error))?;
         let thread = thread::Builder::new()
             .name("workspace".to_owned())
             .spawn(move || runtime.block_on(state.run()))
             .map_err(|error| Failure::new(FailureKind::Failed, error))?;
-        Ok(Self { meta, inbox, thread })
+        Ok(Self { meta, inbox, shared, thread })
+    }
+
+    /// What others may know of it now.
+    pub fn shared<T>(&self, read: impl FnOnce(&Shared) -> T) -> T {
+        // Nobody panics while holding it; and if so, what it holds is whole.
+        read(&self.shared.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Hands over a connection, with what its peer said already.
+    pub async fn attach(&self, link: Link, said: Option<Message>) {
+        self.inbox.send(Wake::Up(Box::new(link), said)).await.ok();
+    }
+
+    /// Says where this device can be reached now.
+    pub async fn addresses(&self, addresses: Vec<SocketAddr>) {
+        self.inbox.send(Wake::Addresses(addresses)).await.ok();
+    }
+
+    /// Ends every connection.
+    pub async fn offline(&self) {
+        self.inbox.send(Wake::Offline).await.ok();
     }
 
     /// Which workspace.
@@ -106,7 +162,11 @@ struct Loop {
     waiting: mpsc::Receiver<Wake>,
     inbox: mpsc::WeakSender<Wake>,
     callers: BTreeMap<RequestId, oneshot::Sender<Reply>>,
+    links: Links,
+    shared: Arc<Mutex<Shared>>,
     requests: u64,
+    /// The store cannot be read any more.
+    failed: Option<Failure>,
     stopping: bool,
 }
 
@@ -116,6 +176,7 @@ impl Loop {
         store: Box<dyn EventStore + Send>,
         waiting: mpsc::Receiver<Wake>,
         inbox: mpsc::WeakSender<Wake>,
+        shared: Arc<Mutex<Shared>>,
     ) -> Result<Self, Failure> {
         let replica = Replica::load(config.clone(), clock::now());
         let documents = start_documents(0, &inbox)?;
@@ -128,7 +189,10 @@ impl Loop {
             waiting,
             inbox,
             callers,
+            links: Links::default(),
+            shared,
             requests: 0,
+            failed: None,
             stopping: false,
         })
     }
@@ -136,10 +200,11 @@ impl Loop {
     async fn run(mut self) {
         loop {
             self.turn();
+            self.publish();
             if self.stopping && self.callers.is_empty() {
                 break;
             }
-            let Some(wake) = self.waiting.recv().await else { break };
+            let Some(wake) = self.next_wake().await else { break };
             self.hand_in(wake);
             // Everything that waits is one turn: its commits share one transaction.
             for _ in 0..INBOX_MAX {
@@ -149,8 +214,48 @@ impl Loop {
         }
     }
 
+    /// What can still be done where the store cannot be read: to say so, and to stop.
+    fn refuse(&mut self, wake: Wake) {
+        match (wake, &self.failed) {
+            (Wake::Request(_, caller), Some(failure)) => {
+                caller.send(Reply::Failed(failure.clone())).ok();
+            }
+            (Wake::Stop, _) => self.stopping = true,
+            _ => {}
+        }
+    }
+
+    /// What comes in next, or nothing but that a deadline passed.
+    async fn next_wake(&mut self) -> Option<Wake> {
+        let Some((at, _)) = self.replica.next_deadline() else { return self.waiting.recv().await };
+        let left = at.saturating_sub(clock::now().monotonic_ms);
+        match timeout(Duration::from_millis(left), self.waiting.recv()).await {
+            Some(wake) => wake,
+            None => Some(Wake::Deadline),
+        }
+    }
+
     fn hand_in(&mut self, wake: Wake) {
         match wake {
+            Wake::Deadline => self.replica.handle(clock::now(), Input::Tick),
+            Wake::Up(link, said) => self.link_up(*link, said),
+            Wake::Message(link, message) => {
+                self.replica.handle(clock::now(), Input::Message(link, message));
+            }
+            Wake::Fault(link, code) => {
+                self.replica.handle(clock::now(), Input::Fault(link, code));
+            }
+            Wake::Down(link, reason) => self.link_down(link, reason),
+            Wake::Addresses(addresses) => {
+                self.replica.handle(clock::now(), Input::Addresses(addresses));
+            }
+            Wake::Offline => {
+                for link in self.links.ids() {
+                    self.links.close(link, "offline".to_owned());
+                    self.replica.handle(clock::now(), Input::PeerDown(link));
+                }
+            }
+            _ if self.failed.is_some() => self.refuse(wake),
             Wake::Request(_, caller) if self.stopping => {
                 caller.send(Reply::Failed(stopped())).ok();
             }
@@ -170,7 +275,7 @@ impl Loop {
 
     /// One turn after the other, until nothing is left to do without an input from outside.
     fn turn(&mut self) {
-        loop {
+        while self.failed.is_none() {
             let mut persist = Vec::new();
             let mut rest = Vec::new();
             while let Some(output) = self.replica.poll_output() {
@@ -179,6 +284,9 @@ impl Loop {
                     output => rest.push(output),
                 }
             }
+            if persist.is_empty() && rest.is_empty() {
+                return;
+            }
             if !persist.is_empty()
                 && let Err(error) = self.commit(&persist)
             {
@@ -186,9 +294,6 @@ impl Loop {
                 continue;
             }
             let loads = self.perform(rest);
-            if loads.is_empty() {
-                return;
-            }
             for request in loads {
                 self.load(&request);
             }
@@ -212,17 +317,81 @@ impl Loop {
                 Output::Load(request) => loads.push(request),
                 Output::Perform(task) => self.documents.perform(task),
                 Output::Reply(request, reply) => self.reply(request, reply),
+                Output::Send(link, frame) => {
+                    if !self.links.send(link, frame) {
+                        self.links.close(link, "too slow".to_owned());
+                        self.replica.handle(clock::now(), Input::PeerDown(link));
+                    }
+                }
+                Output::Disconnect(link, reason) => {
+                    if let Some(device) = self.links.device(link) {
+                        self.share(|shared| drop(shared.ended.insert(device, reason.clone())));
+                    }
+                    self.links.close(link, reason);
+                }
+                Output::Reachable(device, addresses) => {
+                    self.share(|shared| drop(shared.reachable.insert(device, addresses)));
+                }
             }
         }
         loads
     }
 
-    fn load(&mut self, request: &LoadRequest) {
-        let slice = self.store.load(request).unwrap_or_else(|error| {
-            let damaged = vec![format!("the store could not be read: {error}")];
-            kernelos_protocol::store::Slice { damaged, ..Default::default() }
+    /// A connection is this workspace's.
+    fn link_up(&mut self, link: Link, said: Option<Message>) {
+        let (device, dialed) = (link.peer, link.dialed);
+        let workspace = workspace_tag(&link.exporter, &self.config.workspace);
+        let link = self.links.open(link, self.inbox.clone());
+        let up = Input::PeerUp { link, device, dialed, workspace };
+        self.replica.handle(clock::now(), up);
+        if let Some(message) = said {
+            self.replica.handle(clock::now(), Input::Message(link, message));
+        }
+    }
+
+    fn link_down(&mut self, link: LinkId, reason: String) {
+        if let Some(device) = self.links.device(link) {
+            self.share(|shared| drop(shared.ended.insert(device, reason)));
+        }
+        self.links.gone(link);
+        self.replica.handle(clock::now(), Input::PeerDown(link));
+    }
+
+    fn share(&self, write: impl FnOnce(&mut Shared)) {
+        write(&mut self.shared.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Tells what others may know without asking.
+    fn publish(&self) {
+        let granted = self.replica.workspace().granted_devices();
+        let granted = granted.into_iter().map(|(device, _)| device).collect();
+        let connected = self.links.paths();
+        self.share(|shared| {
+            shared.granted = granted;
+            shared.connected = connected;
         });
-        self.replica.handle(clock::now(), Input::Loaded(slice));
+    }
+
+    fn load(&mut self, request: &LoadRequest) {
+        match self.store.load(request) {
+            Ok(slice) => self.replica.handle(clock::now(), Input::Loaded(slice)),
+            // What could not be read must not look like the end of the history.
+            Err(error) => self.unreadable(&error),
+        }
+    }
+
+    /// The store cannot be read: this workspace answers that, and does nothing any more.
+    fn unreadable(&mut self, error: &StoreError) {
+        let failure =
+            Failure::new(FailureKind::Failed, format!("the store cannot be read: {error}"))
+                .with_hint("nothing was changed; check the disk, then start the node again");
+        for (_, caller) in std::mem::take(&mut self.callers) {
+            caller.send(Reply::Failed(failure.clone())).ok();
+        }
+        for link in self.links.ids() {
+            self.links.close(link, "store failed".to_owned());
+        }
+        self.failed = Some(failure);
     }
 
     fn reply(&mut self, request: RequestId, reply: Reply) {
@@ -244,6 +413,14 @@ impl Loop {
         let unanswered: Vec<_> = replied.chain(self.replica.unanswered()).collect();
         for request in unanswered {
             self.reply(request, Reply::Failed(failure.clone()));
+        }
+        for link in self.links.ids() {
+            self.links.close(link, "store failed".to_owned());
+        }
+        // The seed that was used must not be used again: it would make the same keys.
+        match random() {
+            Ok(seed) => self.config.seed = seed,
+            Err(_) => std::process::abort(),
         }
         self.replica = Replica::load(self.config.clone(), clock::now());
         match start_documents(self.documents.number() + 1, &self.inbox) {

@@ -163,6 +163,13 @@ impl OwnedHome {
                 })
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if !self.stores()?.is_empty() {
+                    return Err(Failure::new(
+                        FailureKind::Failed,
+                        format!("{} is gone, and there are workspaces of it", path.display()),
+                    )
+                    .with_hint("restore it from a backup; without it this device is another one"));
+                }
                 let secret = random()?;
                 write_private(&path, &secret).map_err(unusable)?;
                 Ok(secret)
@@ -177,8 +184,10 @@ impl OwnedHome {
         let unusable = |error: io::Error| self.home.unusable(&folder, &error);
         let mut stores = Vec::new();
         for entry in fs::read_dir(&folder).map_err(unusable)? {
-            let store = entry.map_err(unusable)?.path().join("store.db");
-            if store.is_file() {
+            let entry = entry.map_err(unusable)?;
+            let finished = !entry.file_name().to_string_lossy().starts_with(UNFINISHED);
+            let store = entry.path().join("store.db");
+            if finished && store.is_file() {
                 stores.push(store);
             }
         }
@@ -201,7 +210,7 @@ impl OwnedHome {
         let named = folder.join(workspace.to_string());
         let unusable = |error: io::Error| self.home.unusable(&named, &error);
         fs::rename(unfinished, &named).map_err(unusable)?;
-        File::open(&folder).and_then(|folder| folder.sync_all()).map_err(unusable)?;
+        File::open(&folder).and_then(|folder| folder.sync_all()).map_err(|error| made(&error))?;
         Ok(named.join("store.db"))
     }
 
@@ -216,14 +225,36 @@ impl OwnedHome {
     }
 }
 
+/// A workspace was made, and something went wrong behind it: its recovery key must be kept.
+#[must_use]
+pub fn made(error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(FailureKind::Busy, format!("the workspace was made, but: {error}"))
+        .with_hint("keep its recovery key; `kern up`, then `kern workspace list` shows it")
+}
+
 /// Writes a new file that only its owner can read, durable when this returns; an existing one is
-/// refused.
+/// refused. It has its name only when it is whole, so a full disk leaves no stub behind.
 pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
     let folder = path.parent().filter(|folder| *folder != OsStr::new(""));
-    File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
+    let folder = folder.unwrap_or_else(|| Path::new("."));
+    let name = path.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+    let mut unfinished = OsStr::new(UNFINISHED).to_owned();
+    unfinished.push(name);
+    let unfinished = folder.join(unfinished);
+    let write = || {
+        let mut options = OpenOptions::new();
+        let mut file =
+            options.write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+        file.set_permissions(fs::Permissions::from_mode(0o600))?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        // A link refuses a name that is taken, a rename would not.
+        fs::hard_link(&unfinished, path)
+    };
+    let written = write();
+    fs::remove_file(&unfinished).ok();
+    written?;
+    File::open(folder)?.sync_all()
 }
 
 /// 32 bytes from the system.

@@ -14,5 +14,8 @@ pub mod engine;
 pub mod founding;
 pub mod home;
 pub mod node;
+pub mod portable;
+pub mod qr;
 pub mod recovery;
 pub mod store;
+pub mod transport;

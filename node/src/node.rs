@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 
 use crate::engine::Engine;
 use crate::founding::{Founded, Founding, found};
-use crate::home::OwnedHome;
+use crate::home::{OwnedHome, made};
 
 /// A workspace on this device, as lists show it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,7 +64,7 @@ impl Node {
         // The lock is held throughout, so that two callers cannot take one name.
         let mut engines = self.engines.lock().await;
         let (founded, path) = found(&self.home, founding)?;
-        let engine = Engine::start(&path, self.secret)?;
+        let engine = Engine::start(&path, self.secret).map_err(|failure| made(&failure))?;
         engines.insert(engine.workspace(), Arc::new(engine));
         Ok(founded)
     }

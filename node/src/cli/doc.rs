@@ -36,7 +36,7 @@ Examples:
         /// Where
         path: String,
         /// What, as JSON; a text stands in double quotes
-        #[arg(value_name = "JSON")]
+        #[arg(value_name = "JSON", allow_negative_numbers = true)]
         value: String,
     },
     /// Remove what is at a path
@@ -90,14 +90,14 @@ async fn read(ui: &Ui, path: DocPath) -> Result<ReadReply, Failure> {
     }
 }
 
-async fn edit(ui: &Ui, edits: Vec<Edit>) -> Result<Edited, Failure> {
+pub(super) async fn edit(ui: &Ui, edits: Vec<Edit>) -> Result<Edited, Failure> {
     match ui.client()?.ask(ui.workspace(), Command::Edit { edits }).await? {
         Reply::Edited(edited) => Ok(edited),
         other => Err(unexpected(&other)),
     }
 }
 
-fn edited_doc(edited: &Edited) -> Doc {
+pub(super) fn edited_doc(edited: &Edited) -> Doc {
     let text = match edited.event {
         Some(event) => format!("event {event}"),
         None => "nothing to change: it was so already".to_owned(),
@@ -111,7 +111,7 @@ fn parse_path(text: &str) -> Result<DocPath, Failure> {
     })
 }
 
-fn parse_value(text: &str) -> Result<Json, Failure> {
+pub(super) fn parse_value(text: &str) -> Result<Json, Failure> {
     serde_json::from_str(text).map_err(|error| {
         Failure::new(FailureKind::Usage, format!("this is no JSON: {error}")).with_hint(
             "a text stands in double quotes, inside single ones for the shell: '\"rain\"'",

@@ -53,7 +53,7 @@ struct Made<'a> {
 pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     check_name("workspace", &args.name)?;
     check_name("device", &args.device)?;
-    if args.recovery_file.is_none() && !is_terminal() {
+    if args.recovery_file.is_none() && (ui.json || !is_terminal()) {
         return Err(Failure::new(FailureKind::Usage, "nobody would see the recovery words")
             .with_hint("say where to write them: --recovery-file FILE"));
     }
@@ -75,8 +75,11 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     let founded = match make(ui, &founding).await {
         Ok(founded) => founded,
         Err(failure) => {
-            // The key of a workspace that does not exist must not lie around as if it did.
-            if let Some(path) = &args.recovery_file {
+            // The key of a workspace that does not exist must not lie around as if it did. Where
+            // it may exist, the key is kept.
+            if let Some(path) = &args.recovery_file
+                && failure.kind != FailureKind::Busy
+            {
                 std::fs::remove_file(path).ok();
             }
             return Err(failure);

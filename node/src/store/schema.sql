@@ -26,6 +26,11 @@ CREATE TABLE event (
     UNIQUE (chain, seq, fork)
 ) STRICT;
 
+CREATE TABLE card (
+    device BLOB PRIMARY KEY NOT NULL,
+    card BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE counter (
     name TEXT PRIMARY KEY NOT NULL,
     value INTEGER NOT NULL

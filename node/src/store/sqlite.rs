@@ -6,11 +6,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use kernelos_protocol::cbor::encode;
 use kernelos_protocol::command::{Failure, FailureKind, Mode};
 use kernelos_protocol::event::{Signed, Verified};
 use kernelos_protocol::hash::{self, context};
 use kernelos_protocol::id::{ChainId, Incarnation, WorkspaceId};
 use kernelos_protocol::store::{EventStore, LoadRequest, Place, Record, Slice, StoreError};
+use kernelos_protocol::sync::Card;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, ffi, params};
 
 /// The version of the schema that this program writes.
@@ -43,7 +45,7 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// A new store at `path`.
     pub fn create(path: &Path) -> Result<Self, StoreError> {
-        let store = Self::connect(path)?;
+        let store = Self::connect(path)?.ready()?;
         store.connection.execute_batch(SCHEMA).map_err(store_error)?;
         store
             .connection
@@ -72,15 +74,22 @@ impl SqliteStore {
                 path.display()
             )));
         }
-        Ok(store)
+        store.ready()
     }
 
     fn connect(path: &Path) -> Result<Self, StoreError> {
         let connection = Connection::open(path).map_err(store_error)?;
-        connection.pragma_update(None, "journal_mode", "WAL").map_err(store_error)?;
-        connection.pragma_update(None, "synchronous", "FULL").map_err(store_error)?;
-        connection.pragma_update(None, "foreign_keys", true).map_err(store_error)?;
         Ok(Self { connection, chains: BTreeMap::new() })
+    }
+
+    /// Only a file that is a store of ours is written to, and be it its journal mode.
+    fn ready(self) -> Result<Self, StoreError> {
+        for (name, value) in
+            [("journal_mode", "WAL"), ("synchronous", "FULL"), ("foreign_keys", "ON")]
+        {
+            self.connection.pragma_update(None, name, value).map_err(store_error)?;
+        }
+        Ok(self)
     }
 
     /// Says once what the store is.
@@ -176,6 +185,14 @@ impl SqliteStore {
         Ok(Err(format!("event {}: {reason}", place.id)))
     }
 
+    /// The cards; one that is damaged is as good as none, its device will tell it again.
+    fn cards(&self) -> rusqlite::Result<Vec<Card>> {
+        let mut query = self.connection.prepare_cached("SELECT card FROM card ORDER BY device")?;
+        let rows = query.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
+        let cards: Vec<_> = rows.collect::<Result<_, _>>()?;
+        Ok(cards.iter().filter_map(|bytes| Card::decode(bytes).ok()).collect())
+    }
+
     fn counters(&self) -> rusqlite::Result<BTreeMap<String, u64>> {
         let mut query = self.connection.prepare_cached("SELECT name, value FROM counter")?;
         let rows = query.query_map([], |row| {
@@ -195,6 +212,11 @@ impl EventStore for SqliteStore {
                 Record::Counter { name, value } => transaction
                     .prepare_cached("INSERT OR REPLACE INTO counter (name, value) VALUES (?1, ?2)")
                     .and_then(|mut insert| insert.execute(params![name, *value as i64]).map(drop)),
+                Record::Card(card) => transaction
+                    .prepare_cached("INSERT OR REPLACE INTO card (device, card) VALUES (?1, ?2)")
+                    .and_then(|mut insert| {
+                        insert.execute(params![card.device().0, encode(card)]).map(drop)
+                    }),
             };
             kept.map_err(store_error)?;
         }
@@ -209,6 +231,9 @@ impl EventStore for SqliteStore {
         let mut slice = Slice { counters, ..Slice::default() };
         match request {
             LoadRequest::From { cursor, limit } => {
+                if *cursor == 0 {
+                    slice.cards = self.cards().map_err(store_error)?;
+                }
                 self.load_from(*cursor, *limit, &mut slice).map_err(store_error)?;
             }
             LoadRequest::Events(places) => {
@@ -314,113 +339,4 @@ pub(crate) fn to_failure(error: &StoreError) -> Failure {
 }
 
 #[cfg(test)]
-mod tests {
-    use kernelos_protocol::key::RecoveryKey;
-    use kernelos_protocol::replica::{Config, Output, Replica};
-    use kernelos_protocol::store::contract;
-
-    use super::*;
-
-    fn folder(name: &str) -> std::path::PathBuf {
-        let folder = std::env::temp_dir().join(format!("kern-{name}-{}", std::process::id()));
-        std::fs::remove_dir_all(&folder).ok();
-        std::fs::create_dir_all(&folder).unwrap();
-        folder
-    }
-
-    fn events() -> Vec<Verified> {
-        let config = Config {
-            secret: [7; 32],
-            incarnation: Incarnation([1; 8]),
-            seed: [2; 32],
-            workspace: WorkspaceId::UNBORN,
-            workspace_name: "home".to_owned(),
-            device_name: "laptop".to_owned(),
-            mode: Mode::Local,
-        };
-        let recovery = RecoveryKey::from_bytes([3; 32]).public();
-        let mut replica = Replica::found(config, recovery, crate::clock::now()).unwrap();
-        let mut events = Vec::new();
-        while let Some(output) = replica.poll_output() {
-            if let Output::Persist(records) = output {
-                events.extend(records.into_iter().filter_map(|record| match record {
-                    Record::Event(event) => Some(event),
-                    Record::Counter { .. } => None,
-                }));
-            }
-        }
-        events
-    }
-
-    #[test]
-    fn sqlite_keeps_the_contract() {
-        // SPEC: DUR-1
-        let path = folder("contract").join("store.db");
-        drop(SqliteStore::create(&path).unwrap());
-        contract::check(&mut || Box::new(SqliteStore::open(&path).unwrap()), &events());
-    }
-
-    #[test]
-    fn a_damaged_row_is_told_and_not_given_out() {
-        let path = folder("damage").join("store.db");
-        let mut store = SqliteStore::create(&path).unwrap();
-        let events = events();
-        let records: Vec<_> = events.iter().cloned().map(Record::Event).collect();
-        store.commit(&records).unwrap();
-        let envelope = events[3].encode();
-        for at in [0, 40, envelope.len() / 2, envelope.len() - 1] {
-            let mut damaged = envelope.clone();
-            damaged[at] ^= 1;
-            let update = "UPDATE event SET envelope = ?1 WHERE arrival = 4";
-            store.connection.execute(update, [damaged]).unwrap();
-            let slice = store.load(&LoadRequest::From { cursor: 0, limit: 10 }).unwrap();
-            assert_eq!(slice.events, events[..3], "byte {at}");
-            assert_eq!(slice.damaged.len(), 1, "byte {at}");
-            let asked = LoadRequest::Events(vec![contract::place_of(&events[3])]);
-            let slice = store.load(&asked).unwrap();
-            assert!(slice.events.is_empty() && slice.damaged.len() == 1, "byte {at}");
-        }
-    }
-
-    #[test]
-    fn a_newer_store_is_refused_and_another_file_is_none() {
-        let folder = folder("newer");
-        let path = folder.join("store.db");
-        let store = SqliteStore::create(&path).unwrap();
-        store.connection.pragma_update(None, "user_version", SCHEMA_VERSION + 1).unwrap();
-        drop(store);
-        let refused = SqliteStore::open(&path).err().map(|error| error.to_string());
-        assert!(refused.unwrap().contains("newer"), "a newer store is refused");
-        let other = folder.join("other.db");
-        Connection::open(&other).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
-        let refused = SqliteStore::open(&other).err().map(|error| error.to_string());
-        assert!(refused.unwrap().contains("no KernelOS store"));
-    }
-
-    #[test]
-    fn a_failed_fsync_stops_the_process_and_a_full_disk_does_not() {
-        // SPEC: DUR-2, DUR-3
-        let error = |code| store_error(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
-        assert!(error(ffi::SQLITE_IOERR_FSYNC).is_fatal());
-        assert!(error(ffi::SQLITE_IOERR_DIR_FSYNC).is_fatal());
-        assert!(!error(ffi::SQLITE_IOERR_WRITE).is_fatal());
-        assert_eq!(error(ffi::SQLITE_FULL), StoreError::Full);
-    }
-
-    #[test]
-    fn what_a_store_is_was_said_once() {
-        let path = folder("meta").join("store.db");
-        let meta = Meta {
-            workspace: WorkspaceId([1; 32]),
-            name: "home".to_owned(),
-            device: "laptop".to_owned(),
-            mode: Mode::Local,
-            incarnation: Incarnation([2; 8]),
-        };
-        let mut store = SqliteStore::create(&path).unwrap();
-        store.write_meta(&meta).unwrap();
-        assert!(store.write_meta(&meta).is_err());
-        drop(store);
-        assert_eq!(SqliteStore::open(&path).unwrap().meta(), Ok(meta));
-    }
-}
+mod tests;

@@ -1,0 +1,104 @@
+//! `kern conflicts`: where devices disagree, and deciding.
+
+use kernelos_protocol::command::{Command, ConflictPage, ConflictRow, Failure, FailureKind, Reply};
+use kernelos_protocol::document::Edit;
+use kernelos_protocol::id::ConflictId;
+use kernelos_protocol::present;
+use serde_json::{Value as Json, json};
+
+use crate::cli::Ui;
+use crate::cli::names::{Names, names};
+
+/// List where devices disagree, or decide
+///
+/// A conflict is a place that devices changed without knowing of each other. It stays open, on
+/// every device alike, until somebody decides; a decision is an event that everybody gets.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  kern conflicts
+  kern conflicts --exit-code              ends with 4 while any is open
+  kern conflicts resolve ID --keep A
+  kern conflicts resolve ID --value '\"both\"'")]
+pub(super) struct Args {
+    /// End with 4 while any is open
+    #[arg(long)]
+    exit_code: bool,
+    #[command(subcommand)]
+    command: Option<Subcommands>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Subcommands {
+    /// Decide one
+    #[command(after_help = "\
+Examples:
+  kern conflicts resolve ID --keep A
+  kern conflicts resolve ID --value '{\"title\": \"both\"}'")]
+    Resolve(ResolveArgs),
+}
+
+#[derive(Debug, clap::Args)]
+#[group(id = "choice", required = true, multiple = false, args = ["keep", "value"])]
+struct ResolveArgs {
+    /// Which, as `kern conflicts` shows it
+    id: String,
+    /// The side that is kept, by its letter
+    #[arg(long, value_name = "A")]
+    keep: Option<String>,
+    /// Another value, as JSON
+    #[arg(long, value_name = "JSON", allow_negative_numbers = true)]
+    value: Option<String>,
+}
+
+pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
+    if let Some(Subcommands::Resolve(args)) = args.command {
+        return resolve(ui, args).await;
+    }
+    let page = page(ui).await?;
+    let names = names(ui).await?;
+    let rows: Vec<Json> = page.conflicts.iter().map(|row| row_json(row, &names)).collect();
+    ui.show(&rows, || present::conflicts(&page, &names))?;
+    let open = page.conflicts.len() + page.more;
+    if args.exit_code && open > 0 {
+        return Err(Failure::new(FailureKind::Conflicts, format!("{open} conflicts are open"))
+            .with_hint("kern conflicts resolve ID --keep A"));
+    }
+    Ok(())
+}
+
+async fn page(ui: &Ui) -> Result<ConflictPage, Failure> {
+    match ui.client()?.ask(ui.workspace(), Command::Conflicts).await? {
+        Reply::Conflicts(page) => Ok(page),
+        other => Err(super::doc::unexpected(&other)),
+    }
+}
+
+/// Scripts get the device's name where it has one.
+fn row_json(row: &ConflictRow, names: &Names) -> Json {
+    let sides: Vec<Json> = row
+        .sides
+        .iter()
+        .map(|side| {
+            let id = side.device.map(|device| device.to_string());
+            let name = side.device.map(|device| present::device_name(&device, names));
+            json!({ "side": side.side, "device": name, "device_id": id, "value": side.value,
+                "deleted": side.deleted, "event": side.event, "time": side.time })
+        })
+        .collect();
+    json!({ "id": row.id, "path": row.path, "kind": row.kind, "base": row.base, "sides": sides,
+        "why": row.why, "open": row.open })
+}
+
+async fn resolve(ui: &Ui, args: ResolveArgs) -> Result<(), Failure> {
+    let resolve: ConflictId = args.id.parse().map_err(|fault| {
+        Failure::new(FailureKind::Usage, fault).with_hint("`kern conflicts` shows the ids")
+    })?;
+    let edit = match (args.keep, args.value) {
+        (Some(keep), _) => Edit::Keep { resolve, keep: keep.to_uppercase() },
+        (None, Some(value)) => Edit::Decide { resolve, value: super::doc::parse_value(&value)? },
+        (None, None) => return Err(Failure::new(FailureKind::Usage, "say --keep or --value")),
+    };
+    let edited = super::doc::edit(ui, vec![edit]).await?;
+    ui.show(&edited, || super::doc::edited_doc(&edited))
+}

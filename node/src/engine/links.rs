@@ -1,0 +1,128 @@
+//! The connections of one workspace: frames out in order, messages in, decoded where they come.
+//!
+//! A slow peer slows nobody: what is to be sent to it waits in a queue of a bounded length, and
+//! one that lets it fill is disconnected. What comes in is decoded and its signatures are checked
+//! here, before the Replica; a full inbox makes the peer wait.
+
+use std::collections::BTreeMap;
+
+use kernelos_protocol::id::DeviceId;
+use kernelos_protocol::sync::{LinkId, Message};
+use tokio::sync::mpsc;
+
+use super::Wake;
+use crate::portable::{Task, spawn};
+use crate::transport::{Link, Path, Receiver, Sender};
+
+/// Frames that wait for a peer: more than its window of eight and what is said beside them.
+const FRAMES_WAITING_MAX: usize = 256;
+
+/// What is to be sent to a peer.
+enum Outgoing {
+    Frame(Vec<u8>),
+    Close(String),
+}
+
+/// The connections that are up.
+#[derive(Default)]
+pub(super) struct Links {
+    links: BTreeMap<LinkId, Open>,
+    next: u64,
+}
+
+struct Open {
+    device: DeviceId,
+    outgoing: mpsc::Sender<Outgoing>,
+    path: tokio::sync::watch::Receiver<Option<Path>>,
+    reader: Task,
+}
+
+impl Links {
+    /// Takes over a connection; what comes over it goes to `inbox`.
+    pub(super) fn open(&mut self, link: Link, inbox: mpsc::WeakSender<Wake>) -> LinkId {
+        self.next += 1;
+        let id = LinkId(self.next);
+        let device = link.peer;
+        let (outgoing, waiting) = mpsc::channel(FRAMES_WAITING_MAX);
+        let (tell, path) = tokio::sync::watch::channel(Some(link.path()));
+        let (sender, receiver) = link.split();
+        spawn(write(sender, waiting, tell));
+        let reader = spawn(read(id, receiver, inbox));
+        self.links.insert(id, Open { device, outgoing, path, reader });
+        id
+    }
+
+    /// Sends a frame; false where the peer does not keep up or is gone.
+    pub(super) fn send(&self, id: LinkId, frame: Vec<u8>) -> bool {
+        let open = self.links.get(&id);
+        open.is_none_or(|open| open.outgoing.try_send(Outgoing::Frame(frame)).is_ok())
+    }
+
+    /// Ends a connection with a reason, after what was to be sent before it.
+    pub(super) fn close(&mut self, id: LinkId, reason: String) {
+        if let Some(open) = self.links.remove(&id) {
+            open.outgoing.try_send(Outgoing::Close(reason)).ok();
+            open.reader.abort();
+        }
+    }
+
+    /// A connection is gone.
+    pub(super) fn gone(&mut self, id: LinkId) {
+        self.links.remove(&id);
+    }
+
+    /// The device at the other end.
+    pub(super) fn device(&self, id: LinkId) -> Option<DeviceId> {
+        Some(self.links.get(&id)?.device)
+    }
+
+    /// All connections that are up.
+    pub(super) fn ids(&self) -> Vec<LinkId> {
+        self.links.keys().copied().collect()
+    }
+
+    /// The devices that are connected, and over which path.
+    pub(super) fn paths(&self) -> BTreeMap<DeviceId, Option<Path>> {
+        self.links.values().map(|open| (open.device, *open.path.borrow())).collect()
+    }
+}
+
+async fn write(
+    mut sender: Sender,
+    mut waiting: mpsc::Receiver<Outgoing>,
+    tell: tokio::sync::watch::Sender<Option<Path>>,
+) {
+    while let Some(outgoing) = waiting.recv().await {
+        match outgoing {
+            Outgoing::Frame(frame) => {
+                if sender.send(&frame).await.is_err() {
+                    return;
+                }
+                tell.send(Some(sender.path())).ok();
+            }
+            Outgoing::Close(reason) => {
+                sender.close(&reason);
+                return;
+            }
+        }
+    }
+    sender.close("the node stops");
+}
+
+async fn read(id: LinkId, mut receiver: Receiver, inbox: mpsc::WeakSender<Wake>) {
+    loop {
+        let wake = match receiver.receive().await {
+            Ok(Some(frame)) => match Message::decode(&frame) {
+                Ok(message) => Wake::Message(id, message),
+                Err(fault) => Wake::Fault(id, fault.code().to_owned()),
+            },
+            Ok(None) => Wake::Down(id, "the peer left".to_owned()),
+            Err(closed) => Wake::Down(id, closed.to_string()),
+        };
+        let last = matches!(wake, Wake::Down(..));
+        let Some(inbox) = inbox.upgrade() else { return };
+        if inbox.send(wake).await.is_err() || last {
+            return;
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Tasks and timers: the only module of the mesh that names tokio's. A browser has others.
+//!
+//! Nothing here is a clock: what may be decided by time is decided in the protocol, which is told.
+
+use std::time::Duration;
+
+/// A task that runs by itself. Dropping this leaves it running.
+#[derive(Debug)]
+pub struct Task(tokio::task::JoinHandle<()>);
+
+impl Task {
+    /// Ends it at its next await.
+    pub fn abort(&self) {
+        self.0.abort();
+    }
+
+    /// Waits until it has ended, however it did.
+    pub async fn ended(self) {
+        // A task that panicked has ended too, and its panic was printed.
+        self.0.await.ok();
+    }
+}
+
+/// Runs `future` beside the caller.
+pub fn spawn(future: impl Future<Output = ()> + Send + 'static) -> Task {
+    Task(tokio::spawn(future))
+}
+
+/// Lets the others run once.
+pub async fn yield_now() {
+    tokio::task::yield_now().await;
+}
+
+/// Waits for `time`.
+pub async fn sleep(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
+/// What `future` gives, or `None` if it takes longer than `limit`; then it is dropped.
+pub async fn timeout<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(limit, future).await.ok()
+}

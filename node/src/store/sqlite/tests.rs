@@ -1,0 +1,123 @@
+//! SQLite keeps the contract of stores, and tells what is damaged.
+
+use kernelos_protocol::key::RecoveryKey;
+use kernelos_protocol::replica::{Config, Output, Replica};
+use kernelos_protocol::store::contract;
+
+use super::*;
+
+fn folder(name: &str) -> std::path::PathBuf {
+    let folder = std::env::temp_dir().join(format!("kern-{name}-{}", std::process::id()));
+    std::fs::remove_dir_all(&folder).ok();
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn events() -> Vec<Verified> {
+    let config = Config {
+        secret: [7; 32],
+        incarnation: Incarnation([1; 8]),
+        seed: [2; 32],
+        workspace: WorkspaceId::UNBORN,
+        workspace_name: "home".to_owned(),
+        device_name: "laptop".to_owned(),
+        mode: Mode::Local,
+    };
+    let recovery = RecoveryKey::from_bytes([3; 32]).public();
+    let mut replica = Replica::found(config, recovery, crate::clock::now()).unwrap();
+    let mut events = Vec::new();
+    while let Some(output) = replica.poll_output() {
+        if let Output::Persist(records) = output {
+            events.extend(records.into_iter().filter_map(|record| match record {
+                Record::Event(event) => Some(event),
+                Record::Counter { .. } | Record::Card(_) => None,
+            }));
+        }
+    }
+    events
+}
+
+#[test]
+fn sqlite_keeps_the_contract() {
+    // SPEC: DUR-1
+    let path = folder("contract").join("store.db");
+    drop(SqliteStore::create(&path).unwrap());
+    contract::check(&mut || Box::new(SqliteStore::open(&path).unwrap()), &events());
+}
+
+#[test]
+fn a_commit_waits_for_the_disk() {
+    // SPEC: DUR-1
+    let path = folder("pragmas").join("store.db");
+    drop(SqliteStore::create(&path).unwrap());
+    let store = SqliteStore::open(&path).unwrap();
+    let full: i64 =
+        store.connection.pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap();
+    let mode: String =
+        store.connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+    assert_eq!((full, mode.as_str()), (2, "wal"));
+}
+
+#[test]
+fn a_damaged_row_is_told_and_not_given_out() {
+    let path = folder("damage").join("store.db");
+    let mut store = SqliteStore::create(&path).unwrap();
+    let events = events();
+    let records: Vec<_> = events.iter().cloned().map(Record::Event).collect();
+    store.commit(&records).unwrap();
+    let envelope = events[3].encode();
+    for at in [0, 40, envelope.len() / 2, envelope.len() - 1] {
+        let mut damaged = envelope.clone();
+        damaged[at] ^= 1;
+        let update = "UPDATE event SET envelope = ?1 WHERE arrival = 4";
+        store.connection.execute(update, [damaged]).unwrap();
+        let slice = store.load(&LoadRequest::From { cursor: 0, limit: 10 }).unwrap();
+        assert_eq!(slice.events, events[..3], "byte {at}");
+        assert_eq!(slice.damaged.len(), 1, "byte {at}");
+        let asked = LoadRequest::Events(vec![contract::place_of(&events[3])]);
+        let slice = store.load(&asked).unwrap();
+        assert!(slice.events.is_empty() && slice.damaged.len() == 1, "byte {at}");
+    }
+}
+
+#[test]
+fn a_newer_store_is_refused_and_another_file_is_none() {
+    let folder = folder("newer");
+    let path = folder.join("store.db");
+    let store = SqliteStore::create(&path).unwrap();
+    store.connection.pragma_update(None, "user_version", SCHEMA_VERSION + 1).unwrap();
+    drop(store);
+    let refused = SqliteStore::open(&path).err().map(|error| error.to_string());
+    assert!(refused.unwrap().contains("newer"), "a newer store is refused");
+    let other = folder.join("other.db");
+    Connection::open(&other).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
+    let refused = SqliteStore::open(&other).err().map(|error| error.to_string());
+    assert!(refused.unwrap().contains("no KernelOS store"));
+}
+
+#[test]
+fn a_failed_fsync_stops_the_process_and_a_full_disk_does_not() {
+    // SPEC: DUR-2, DUR-3
+    let error = |code| store_error(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+    assert!(error(ffi::SQLITE_IOERR_FSYNC).is_fatal());
+    assert!(error(ffi::SQLITE_IOERR_DIR_FSYNC).is_fatal());
+    assert!(!error(ffi::SQLITE_IOERR_WRITE).is_fatal());
+    assert_eq!(error(ffi::SQLITE_FULL), StoreError::Full);
+}
+
+#[test]
+fn what_a_store_is_was_said_once() {
+    let path = folder("meta").join("store.db");
+    let meta = Meta {
+        workspace: WorkspaceId([1; 32]),
+        name: "home".to_owned(),
+        device: "laptop".to_owned(),
+        mode: Mode::Local,
+        incarnation: Incarnation([2; 8]),
+    };
+    let mut store = SqliteStore::create(&path).unwrap();
+    store.write_meta(&meta).unwrap();
+    assert!(store.write_meta(&meta).is_err());
+    drop(store);
+    assert_eq!(SqliteStore::open(&path).unwrap().meta(), Ok(meta));
+}

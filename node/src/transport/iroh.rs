@@ -1,0 +1,323 @@
+//! Links over QUIC, by iroh: a device's key is its address, its paths may change under a link.
+//!
+//! Nothing here asks anybody on the internet: no relay, no look-up service, no port mapping. A
+//! device is reached at the addresses that the caller knows.
+//!
+//! An incoming connection is a link once four things are done: the whole handshake (early data is
+//! refused), the guard's answer, the dialer's first byte, which makes the stream visible, and the
+//! answer to it. So a dial that succeeds was let in, and one that was not hears why.
+
+mod callee;
+mod incoming;
+mod stream;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ::iroh::endpoint::{
+    BindOpts, ConnectOptions, ConnectWithOptsError, ConnectingError, Connection, ConnectionError,
+    NetReportConfig, QuicTransportConfig, VarInt, presets,
+};
+use ::iroh::{Endpoint, EndpointAddr, EndpointId, RelayMode, SecretKey, TransportAddr};
+use kernelos_protocol::id::DeviceId;
+use tokio::sync::mpsc;
+
+use super::link::readable;
+use super::{
+    BoxFuture, DIAL_ADDRESSES_MAX, DIAL_TIME_MAX, DialError, Guard, Link, Protocol, Transport,
+};
+use crate::portable::{self, Task};
+use incoming::Door;
+
+/// A peer that says nothing for so long is gone. Both sides speak at least every
+/// [`KEEP_ALIVE`], so two packets in a row may be lost.
+const IDLE_TIME_MAX: Duration = Duration::from_secs(5);
+const KEEP_ALIVE: Duration = Duration::from_millis(1_500);
+
+/// What a link buffers in each direction: four of the longest frames, 80 Mbit/s over a round trip
+/// of 100 ms. More is slower where it is fast: a system's own buffer for packets is smaller yet,
+/// and what does not fit is lost and sent again.
+const WINDOW_BYTES: u32 = 1_048_576;
+
+/// What a peer may make this device buffer before it was let in.
+const STRANGER_WINDOW_BYTES: u32 = 65_536;
+
+/// Links that wait to be accepted. Beyond it a dial hears "busy".
+const WAITING_MAX: usize = 64;
+
+/// How long a close waits for the owners of links to drop them, and for the system.
+const GIVE_BACK_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// Devices on QUIC.
+pub struct IrohTransport {
+    device: DeviceId,
+    /// None once it was closed: the socket is free when the last clone is dropped.
+    endpoint: Mutex<Option<Endpoint>>,
+    door: Arc<Door>,
+    accepting: Mutex<Option<Task>>,
+    waiting: tokio::sync::Mutex<mpsc::Receiver<Link>>,
+}
+
+/// The transport could not be bound.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot bind {at}: {why}")]
+pub struct BindError {
+    /// Where.
+    pub at: SocketAddr,
+    /// What the system said.
+    pub why: String,
+}
+
+impl IrohTransport {
+    /// Binds the device with this secret to `at`: one address, or with an unspecified one all of
+    /// this machine. Port 0 takes any.
+    pub async fn bind(secret: &[u8; 32], at: SocketAddr, guard: Guard) -> Result<Self, BindError> {
+        let endpoint =
+            endpoint(secret, at).await.map_err(|error| BindError { at, why: chain(&*error) })?;
+        let device = DeviceId(*endpoint.id().as_bytes());
+        let door = Arc::new(Door::new(device, guard));
+        let (sender, waiting) = mpsc::channel(WAITING_MAX);
+        let accepting =
+            portable::spawn(incoming::accept_all(endpoint.clone(), Arc::clone(&door), sender));
+        Ok(Self {
+            device,
+            endpoint: Mutex::new(Some(endpoint)),
+            door,
+            accepting: Mutex::new(Some(accepting)),
+            waiting: tokio::sync::Mutex::new(waiting),
+        })
+    }
+
+    fn endpoint(&self) -> Option<Endpoint> {
+        self.endpoint.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn connect(
+        &self,
+        to: DeviceId,
+        at: &[SocketAddr],
+        protocol: Protocol,
+    ) -> Result<Link, DialError> {
+        let endpoint = self.endpoint().ok_or(DialError::Closed)?;
+        let id = EndpointId::from_bytes(&to.0)
+            .map_err(|_| DialError::Unreachable("its id is no key".to_owned()))?;
+        let at: Vec<_> =
+            at.iter().filter(|at| may_be_dialed(at)).take(DIAL_ADDRESSES_MAX).collect();
+        if at.is_empty() {
+            return Err(DialError::Unreachable("no address of it is known".to_owned()));
+        }
+        let addresses = at.into_iter().map(|at| TransportAddr::Ip(*at));
+        let address = EndpointAddr::from_parts(id, addresses);
+        let options =
+            ConnectOptions::new().with_additional_alpns(callee::name(&to).into_iter().collect());
+        let connecting = endpoint
+            .connect_with_opts(address, protocol.alpn(), options)
+            .await
+            .map_err(|error| not_begun(&error))?;
+        let connection = connecting.await.map_err(|error| match error {
+            ConnectingError::ConnectionError { source, .. } => not_let_in(&source),
+            other => DialError::Unreachable(chain(&other)),
+        })?;
+        if connection.alpn() != protocol.alpn() {
+            return Err(DialError::Refused(OTHER_PROTOCOL.to_owned()));
+        }
+        let (writer, reader) =
+            stream::open(&connection).await.map_err(|error| not_let_in(&error))?;
+        connection.set_receive_window(VarInt::from_u32(WINDOW_BYTES));
+        let exporter = exporter(&connection)
+            .ok_or_else(|| DialError::Unreachable("the channel has no name".to_owned()))?;
+        let peer = DeviceId(*connection.remote_id().as_bytes());
+        let control = stream::control(connection, None);
+        let halves = (Box::new(writer) as _, Box::new(reader) as _);
+        Ok(Link::new((peer, protocol, true), exporter, halves, control))
+    }
+}
+
+impl Drop for IrohTransport {
+    fn drop(&mut self) {
+        // Without this the task would keep the endpoint, and the endpoint the task.
+        let accepting = self.accepting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(accepting) = accepting {
+            accepting.abort();
+        }
+    }
+}
+
+impl Transport for IrohTransport {
+    fn device(&self) -> DeviceId {
+        self.device
+    }
+
+    fn addresses(&self) -> Vec<SocketAddr> {
+        let Some(endpoint) = self.endpoint() else { return Vec::new() };
+        let addresses = endpoint.addr();
+        addresses.ip_addrs().filter(|at| may_be_told(at)).copied().collect()
+    }
+
+    fn dial<'a>(
+        &'a self,
+        to: DeviceId,
+        at: &'a [SocketAddr],
+        protocol: Protocol,
+    ) -> BoxFuture<'a, Result<Link, DialError>> {
+        Box::pin(async move {
+            portable::timeout(DIAL_TIME_MAX, self.connect(to, at, protocol))
+                .await
+                .unwrap_or_else(|| Err(DialError::Unreachable("it took too long".to_owned())))
+        })
+    }
+
+    fn accept(&self) -> BoxFuture<'_, Option<Link>> {
+        Box::pin(async move {
+            let link = self.waiting.lock().await.recv().await?;
+            self.endpoint().is_some().then_some(link)
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let endpoint = self.endpoint.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let accepting = self.accepting.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let Some(endpoint) = endpoint else { return };
+            let bound = endpoint.bound_sockets();
+            endpoint.close().await;
+            if let Some(accepting) = accepting {
+                accepting.ended().await;
+            }
+            self.door.all_ended().await;
+            // Those that nobody accepted hold the endpoint too.
+            while self.waiting.lock().await.recv().await.is_some() {}
+            drop(endpoint);
+            given_back(&bound).await;
+        })
+    }
+}
+
+async fn endpoint(
+    secret: &[u8; 32],
+    at: SocketAddr,
+) -> Result<Endpoint, Box<dyn std::error::Error + Send + Sync>> {
+    let mut builder = Endpoint::builder(presets::Minimal)
+        .secret_key(SecretKey::from_bytes(secret))
+        .alpns(Protocol::ALL.iter().map(|protocol| protocol.alpn().to_vec()).collect())
+        .relay_mode(RelayMode::Disabled)
+        .net_report_config(NetReportConfig::minimal())
+        .transport_config(quic_config())
+        .clear_relay_transports()
+        .clear_address_lookup()
+        .clear_ip_transports()
+        .bind_addr(at)?;
+    if at.ip().is_unspecified() {
+        // The other family too, where the machine has it.
+        let other: IpAddr = match at.ip() {
+            IpAddr::V4(_) => Ipv6Addr::UNSPECIFIED.into(),
+            IpAddr::V6(_) => Ipv4Addr::UNSPECIFIED.into(),
+        };
+        let options = BindOpts::default().set_is_required(false);
+        builder = builder.bind_addr_with_opts(SocketAddr::new(other, at.port()), options)?;
+    }
+    Ok(builder.bind().await?)
+}
+
+/// Waits until these addresses can be bound again: the sockets are closed on another thread some
+/// time after the last end of a link is dropped, and nobody is told.
+async fn given_back(bound: &[SocketAddr]) {
+    let started = std::time::Instant::now();
+    let free = |at: &SocketAddr| UdpSocket::bind(at).is_ok();
+    while !bound.iter().all(free) && started.elapsed() < GIVE_BACK_TIME_MAX {
+        portable::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+fn quic_config() -> QuicTransportConfig {
+    let idle_ms = u32::try_from(IDLE_TIME_MAX.as_millis()).unwrap_or(u32::MAX);
+    QuicTransportConfig::builder()
+        .max_concurrent_bidi_streams(VarInt::from_u32(1))
+        .max_concurrent_uni_streams(VarInt::from_u32(0))
+        .datagram_receive_buffer_size(None)
+        .max_idle_timeout(Some(VarInt::from_u32(idle_ms).into()))
+        .keep_alive_interval(KEEP_ALIVE)
+        .default_path_max_idle_timeout(IDLE_TIME_MAX)
+        .default_path_keep_alive_interval(KEEP_ALIVE)
+        .stream_receive_window(VarInt::from_u32(WINDOW_BYTES))
+        .receive_window(VarInt::from_u32(STRANGER_WINDOW_BYTES))
+        .send_window(u64::from(WINDOW_BYTES))
+        .build()
+}
+
+/// Names the handshake (RFC 5705): both ends compute the same, nobody else can.
+fn exporter(connection: &Connection) -> Option<[u8; 32]> {
+    let mut exporter = [0; 32];
+    connection.export_keying_material(&mut exporter, b"kernelos/1/channel", b"").ok()?;
+    Some(exporter)
+}
+
+/// An address that packets may be sent to because somebody named it.
+fn may_be_dialed(at: &SocketAddr) -> bool {
+    let ip = at.ip().to_canonical();
+    at.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && ip != Ipv4Addr::BROADCAST
+}
+
+/// An address that means the same on another machine: a link-local one needs the name of an
+/// interface, which differs.
+fn may_be_told(at: &SocketAddr) -> bool {
+    let local = match at.ip().to_canonical() {
+        IpAddr::V4(_) => false,
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    };
+    may_be_dialed(at) && !local
+}
+
+fn not_begun(error: &ConnectWithOptsError) -> DialError {
+    match error {
+        ConnectWithOptsError::EndpointClosed { .. } => DialError::Closed,
+        ConnectWithOptsError::SelfConnect { .. } => {
+            DialError::Unreachable("it is this device itself".to_owned())
+        }
+        other => DialError::Unreachable(chain(other)),
+    }
+}
+
+const OTHER_PROTOCOL: &str = "it does not speak this protocol";
+
+/// TLS alerts as QUIC carries them: 0x100 and the alert's number (RFC 9001 section 4.8).
+const UNKNOWN_CA: u64 = 0x100 + 48;
+const NO_APPLICATION_PROTOCOL: u64 = 0x100 + 120;
+
+fn not_let_in(error: &ConnectionError) -> DialError {
+    let code = match error {
+        ConnectionError::ApplicationClosed(close) if !close.reason.is_empty() => {
+            return DialError::Refused(readable(&close.reason));
+        }
+        ConnectionError::ApplicationClosed(_) => {
+            return DialError::Refused("it left".to_owned());
+        }
+        ConnectionError::LocallyClosed => return DialError::Closed,
+        ConnectionError::TimedOut => {
+            return DialError::Unreachable("nobody answers at its addresses".to_owned());
+        }
+        ConnectionError::ConnectionClosed(close) => u64::from(close.error_code),
+        ConnectionError::TransportError(error) => u64::from(error.code),
+        _ => 0,
+    };
+    match code {
+        UNKNOWN_CA => DialError::OtherDevice,
+        NO_APPLICATION_PROTOCOL => DialError::Refused(OTHER_PROTOCOL.to_owned()),
+        // CONNECTION_REFUSED: it has no place for another handshake.
+        2 => DialError::Refused(super::BUSY.to_owned()),
+        _ => DialError::Unreachable(readable(error.to_string().as_bytes())),
+    }
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
