@@ -96,7 +96,7 @@ impl Network {
     /// When a frame that is sent now arrives.
     pub fn arrival(&mut self, rng: &mut ChaCha20Rng, now: u64, link: LinkId, to: usize) -> u64 {
         let mut at = now + LATENCY_MS.0 + rng.next_u64() % LATENCY_MS.1;
-        if rng.next_u64() % LOSS_ONE_IN == 0 {
+        if rng.next_u64().is_multiple_of(LOSS_ONE_IN) {
             at += RESEND_MS;
         }
         let last = self.last.entry((link, to)).or_insert(0);

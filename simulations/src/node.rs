@@ -193,6 +193,8 @@ impl Node {
             Output::Reply(request, reply) => {
                 running.replies.insert(request, reply);
             }
+            // The world knows where everybody is.
+            Output::Reachable(..) => {}
             Output::Send(link, frame) => return Some(Wish::Send(link, frame)),
             Output::Disconnect(link, reason) => return Some(Wish::Disconnect(link, reason)),
         }

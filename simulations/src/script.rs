@@ -69,7 +69,7 @@ pub enum ScriptFault {
     Toml(String),
     /// A device is named twice, badly, or there are too few or too many.
     #[error(
-        "device {0:?}: write \"NAME ROLE\" or \"NAME none\", each name once, 1 to 64 devices, the first an owner"
+        "device {0:?}: write \"NAME ROLE\" or \"NAME none\", each once, 64 at most, first an owner"
     )]
     Device(String),
     /// A sentence that means nothing.

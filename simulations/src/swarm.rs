@@ -64,7 +64,7 @@ fn fault(world: &mut World, rng: &mut ChaCha20Rng) {
         0..55 => {
             let path = format!("notes/{}", rng.next_u64() % 6);
             let Ok(path) = path.parse() else { return };
-            let edit = if rng.next_u64() % 5 == 0 {
+            let edit = if rng.next_u64().is_multiple_of(5) {
                 Edit::Rm { rm: path }
             } else {
                 Edit::Set { set: path, value: format!("v{}", rng.next_u64() % 1_000).into() }

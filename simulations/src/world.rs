@@ -223,7 +223,7 @@ impl World {
 
     fn try_to_connect(&mut self, a: usize, b: usize, at: u64) {
         if self.trying.insert((a.min(b), a.max(b))) {
-            let (from, to) = if self.rng.next_u64() % 2 == 0 { (a, b) } else { (b, a) };
+            let (from, to) = if self.rng.next_u64().is_multiple_of(2) { (a, b) } else { (b, a) };
             self.arrange(at, Happening::Connect { from, to });
         }
     }
