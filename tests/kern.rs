@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value as Json;
@@ -83,7 +84,7 @@ impl Home {
 
     /// Runs the node; returns once it says that it is ready.
     pub(crate) fn up(&self) -> Node {
-        let mut command = self.command(&["up", "--json"]);
+        let mut command = self.command(&["up", "--json", "--listen", "127.0.0.1:0"]);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
@@ -91,6 +92,40 @@ impl Home {
         let ready: Json = serde_json::from_str(&line).expect("a node that starts says so");
         assert_eq!(ready["ready"], true);
         Node { child, _stdout: stdout }
+    }
+
+    /// Runs `kern` and leaves it running, to be talked to line by line.
+    pub(crate) fn talk(&self, args: &[impl AsRef<OsStr>]) -> Talk {
+        let mut command = self.command(args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        Talk { child, stdout }
+    }
+
+    /// Pairs another running device with this one, as two people do it.
+    pub(crate) fn pair(&self, other: &Self, name: &str, role: &str) -> Json {
+        let mut invite = self.talk(&["invite", "--role", role, "--json"]);
+        let token = invite.line()["token"].as_str().unwrap().to_owned();
+        let mut join = other.talk(&["join", &token, "--device", name, "--json"]);
+        let code = join.line()["check_code"].as_str().unwrap().to_owned();
+        invite.say(&code);
+        let joined = join.line();
+        assert_eq!(joined["device"], name);
+        assert!(invite.line()["granted"].is_string());
+        assert_eq!((invite.end(), join.end()), (0, 0));
+        joined
+    }
+
+    /// Where this device stands.
+    pub(crate) fn status(&self) -> Json {
+        self.run(&["status", "--json"]).json()
+    }
+
+    /// What is at a path; null where nothing is.
+    pub(crate) fn get(&self, path: &str) -> Json {
+        let ran = self.run(&["doc", "get", path, "--json"]);
+        if ran.code == 0 { ran.json()["value"].clone() } else { Json::Null }
     }
 
     /// What `kern log` shows.
@@ -130,6 +165,57 @@ impl Ran {
         assert_eq!(self.code, code, "{}{}", self.stdout, self.stderr);
         assert!(self.stderr.contains(words), "{:?} does not say {words:?}", self.stderr);
         assert!(self.stderr.contains("hint"), "{:?} has no hint", self.stderr);
+    }
+}
+
+/// A command that runs and is talked to.
+pub(crate) struct Talk {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Talk {
+    /// The next line that it says, as JSON.
+    #[track_caller]
+    pub(crate) fn line(&mut self) -> Json {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap_or_else(|_| {
+            let mut told = String::new();
+            std::io::Read::read_to_string(&mut self.child.stderr.take().unwrap(), &mut told).ok();
+            panic!("it says {line:?}, and {told}")
+        })
+    }
+
+    /// Types a line.
+    pub(crate) fn say(&mut self, line: &str) {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
+    }
+
+    /// Its exit code, once it ended.
+    pub(crate) fn end(mut self) -> i32 {
+        drop(self.child.stdin.take());
+        self.child.wait().unwrap().code().unwrap_or(-1)
+    }
+}
+
+impl Drop for Talk {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// Waits until `seen` gives something; what it waits for is named where it never does.
+#[track_caller]
+pub(crate) fn until<T>(what: &str, mut seen: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + Duration::from_secs(40);
+    loop {
+        if let Some(seen) = seen() {
+            return seen;
+        }
+        assert!(Instant::now() < end, "this never came: {what}");
+        thread::sleep(Duration::from_millis(20));
     }
 }
 

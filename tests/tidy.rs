@@ -158,6 +158,11 @@ fn the_protocol_has_no_unordered_collections() {
 }
 
 #[test]
+fn mesh_code_is_portable() {
+    assert_none(&style::unportable_mesh(&Tree::of_repository()));
+}
+
+#[test]
 fn requirements_are_defined_once() {
     assert_none(&spec::duplicates(&Tree::of_repository()));
 }

@@ -5,6 +5,8 @@
 //! | `GET /v1/node` | | [`NodeInfo`] |
 //! | `POST /v1/workspaces` | [`Founding`] | [`Founded`] |
 //! | `POST /v1/command` | [`Asked`] | a [`Reply`] |
+//! | `POST /v1/pair` | [`PairAsked`] | a [`PairAnswer`] |
+//! | `POST /v1/network` | `"offline"`, `"online"` | is a transport open |
 //!
 //! A failure is a reply like any other: its kind is what the command line's exit code says.
 
@@ -24,11 +26,14 @@ use axum::{Json, Router};
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
 use kernelos_protocol::id::DeviceId;
 use kernelos_protocol::limits::API_REQUEST_BYTES_MAX;
+use kernelos_protocol::pairing::InvitationId;
+use kernelos_protocol::role::Role;
 use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
 
 use crate::founding::{Founded, Founding};
 use crate::node::{Node, WorkspaceRow};
+use crate::pairing::{InviteEvent, Invited, JoinEvent};
 
 /// What a node says of itself.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -37,6 +42,8 @@ pub struct NodeInfo {
     pub version: String,
     /// The device.
     pub device_id: DeviceId,
+    /// Is a transport open?
+    pub online: bool,
     /// The workspaces.
     pub workspaces: Vec<WorkspaceRow>,
 }
@@ -49,6 +56,68 @@ pub struct Asked {
     pub workspace: Option<String>,
     /// What is asked.
     pub command: Command,
+}
+
+/// A step of pairing.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "pair", rename_all = "snake_case", deny_unknown_fields)]
+pub enum PairAsked {
+    /// Open an invitation.
+    Invite {
+        /// To which workspace.
+        workspace: Option<String>,
+        /// As what.
+        role: Role,
+        /// For how long, in milliseconds.
+        ttl_ms: Option<u64>,
+    },
+    /// What happened to an invitation? Waits a while.
+    Invited {
+        /// Which.
+        invitation: String,
+    },
+    /// The digits that a person typed, or none where it gives up.
+    Code {
+        /// Which invitation.
+        invitation: String,
+        /// The digits.
+        code: Option<String>,
+    },
+    /// Join by a token.
+    Join {
+        /// The token.
+        token: String,
+        /// The name that this device wishes.
+        device: String,
+    },
+    /// What happened to an attempt to join? Waits a while.
+    Joining {
+        /// Which.
+        join: u64,
+    },
+    /// A person says yes or no.
+    Consent {
+        /// To which attempt.
+        join: u64,
+        /// Yes?
+        yes: bool,
+    },
+}
+
+/// The answer to a step of pairing.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PairAnswer {
+    /// To `Invite`.
+    Open(Invited),
+    /// To `Invited`.
+    Invite(InviteEvent),
+    /// To `Join`.
+    Began(u64),
+    /// To `Joining`.
+    Join(JoinEvent),
+    /// To `Code` and `Consent`.
+    Taken,
 }
 
 /// What the API gives.
@@ -71,6 +140,8 @@ pub async fn serve(
         .route("/v1/node", get(info))
         .route("/v1/workspaces", post(found))
         .route("/v1/command", post(command))
+        .route("/v1/pair", post(pair))
+        .route("/v1/network", post(network))
         .layer(DefaultBodyLimit::max(API_REQUEST_BYTES_MAX))
         .with_state(node);
     axum::serve(listener, router).with_graceful_shutdown(stop).await
@@ -94,7 +165,8 @@ async fn info(State(node): State<Arc<Node>>) -> Json<NodeInfo> {
     Json(NodeInfo {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         device_id: node.device(),
-        workspaces: node.workspaces().await,
+        online: node.is_online().await,
+        workspaces: node.workspaces(),
     })
 }
 
@@ -125,6 +197,73 @@ async fn command(
         }
         Err(rejection) => rejected(&rejection),
     }
+}
+
+async fn pair(
+    State(node): State<Arc<Node>>,
+    asked: Result<Json<PairAsked>, axum::extract::rejection::JsonRejection>,
+) -> Response {
+    match asked {
+        Ok(Json(asked)) => {
+            let answer = match step(&node, asked).await {
+                Ok(answer) => Answer::Done(answer),
+                Err(failure) => Answer::Failed(failure),
+            };
+            Json(answer).into_response()
+        }
+        Err(rejection) => rejected(&rejection),
+    }
+}
+
+async fn step(node: &Arc<Node>, asked: PairAsked) -> Result<PairAnswer, Failure> {
+    let pairing = node.pairing();
+    let named = |id: &str| {
+        let id = kernelos_protocol::id::from_hex(id).map(InvitationId);
+        id.ok_or_else(|| Failure::new(FailureKind::Usage, "this names no invitation"))
+    };
+    match asked {
+        PairAsked::Invite { workspace, role, ttl_ms } => {
+            let engine = node.engine(workspace.as_deref())?;
+            pairing.invite(node, &engine, role, ttl_ms).await.map(PairAnswer::Open)
+        }
+        PairAsked::Invited { invitation } => {
+            Ok(PairAnswer::Invite(pairing.next(named(&invitation)?).await))
+        }
+        PairAsked::Code { invitation, code } => {
+            let code = code.map(|code| code.trim().parse()).transpose();
+            let code = code.map_err(|_| {
+                Failure::new(FailureKind::Usage, "a check code is two digits")
+                    .with_hint("type the two digits that the new device shows")
+            })?;
+            pairing.answer(node, named(&invitation)?, code);
+            Ok(PairAnswer::Taken)
+        }
+        PairAsked::Join { token, device } => {
+            pairing.joins.begin(node, &token, &device).map(PairAnswer::Began)
+        }
+        PairAsked::Joining { join } => Ok(PairAnswer::Join(pairing.joins.next(join).await)),
+        PairAsked::Consent { join, yes } => {
+            pairing.joins.consent(join, yes);
+            Ok(PairAnswer::Taken)
+        }
+    }
+}
+
+async fn network(
+    State(node): State<Arc<Node>>,
+    asked: Result<Json<String>, axum::extract::rejection::JsonRejection>,
+) -> Response {
+    let done = match asked.as_ref().map(|asked| asked.as_str()) {
+        Ok("offline") => node.offline().await,
+        Ok("online") => node.online().await,
+        Ok(_) => Err(Failure::new(FailureKind::Usage, "offline or online")),
+        Err(rejection) => return rejected(rejection),
+    };
+    let answer = match done {
+        Ok(()) => Answer::Done(node.is_online().await),
+        Err(failure) => Answer::Failed(failure),
+    };
+    Json(answer).into_response()
 }
 
 fn rejected(rejection: &axum::extract::rejection::JsonRejection) -> Response {

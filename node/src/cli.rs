@@ -8,8 +8,11 @@ mod conflicts;
 mod devices;
 mod doc;
 mod init;
+mod invite;
+mod join;
 mod log;
 mod names;
+mod network;
 mod revoke;
 mod status;
 mod up;
@@ -56,6 +59,10 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 node not running, 4 conflicts open, 5 d
 enum Subcommands {
     Init(init::Args),
     Up(up::Args),
+    Invite(invite::Args),
+    Join(join::Args),
+    Offline(network::Offline),
+    Online(network::Online),
     Status(status::Args),
     #[command(subcommand)]
     Doc(doc::Args),
@@ -94,6 +101,10 @@ fn run(args: Args) -> Result<(), Failure> {
         match args.command {
             Subcommands::Init(args) => init::run(&ui, args).await,
             Subcommands::Up(args) => up::run(&ui, args).await,
+            Subcommands::Invite(args) => invite::run(&ui, args).await,
+            Subcommands::Join(args) => join::run(&ui, args).await,
+            Subcommands::Offline(_) => network::run(&ui, "offline").await,
+            Subcommands::Online(_) => network::run(&ui, "online").await,
             Subcommands::Status(args) => status::run(&ui, args).await,
             Subcommands::Doc(args) => doc::run(&ui, args).await,
             Subcommands::Log(args) => log::run(&ui, args).await,

@@ -57,6 +57,8 @@ enum Wake {
 pub struct Shared {
     /// Every device that was ever granted a role: who of them is revoked is told so.
     pub granted: BTreeSet<DeviceId>,
+    /// The members.
+    pub members: BTreeSet<DeviceId>,
     /// Where devices can be reached, as they say themselves.
     pub reachable: BTreeMap<DeviceId, Vec<SocketAddr>>,
     /// The devices that are connected, and over which path.
@@ -365,9 +367,12 @@ impl Loop {
     fn publish(&self) {
         let granted = self.replica.workspace().granted_devices();
         let granted = granted.into_iter().map(|(device, _)| device).collect();
+        let control = self.replica.workspace().control();
+        let members = control.members(&control.all()).into_keys().collect();
         let connected = self.links.paths();
         self.share(|shared| {
             shared.granted = granted;
+            shared.members = members;
             shared.connected = connected;
         });
     }

@@ -114,6 +114,7 @@ fn found_in(home: &OwnedHome, founding: &Founding, folder: &Path) -> Result<Foun
         device: founding.device.clone(),
         mode: founding.mode,
         incarnation: Incarnation(incarnation),
+        introducer: None,
     };
     store.write_meta(&meta).map_err(|error| to_failure(&error))?;
     // The founding is one turn; what it asks of the documents, the engine will ask again.

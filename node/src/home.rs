@@ -178,6 +178,37 @@ impl OwnedHome {
         }
     }
 
+    /// Was this device told to open no transport?
+    #[must_use]
+    pub fn is_offline(&self) -> bool {
+        self.home.0.join("offline").exists()
+    }
+
+    /// Remembers whether a transport may open, also after a restart.
+    pub fn set_offline(&self, offline: bool) -> Result<(), Failure> {
+        let path = self.home.0.join("offline");
+        let done = if offline {
+            File::create(&path).and_then(|file| file.sync_all())
+        } else {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                done => done,
+            }
+        };
+        done.map_err(|error| self.home.unusable(&path, &error))
+    }
+
+    /// The port that was used last, so that addresses that others know stay good.
+    #[must_use]
+    pub fn last_port(&self) -> Option<u16> {
+        fs::read_to_string(self.home.0.join("port")).ok()?.trim().parse().ok()
+    }
+
+    /// Remembers the port. If it cannot be kept, the next start has another one, and says so.
+    pub fn keep_port(&self, port: u16) {
+        fs::write(self.home.0.join("port"), port.to_string()).ok();
+    }
+
     /// The stores of all workspaces here, by folder name.
     pub fn stores(&self) -> Result<Vec<PathBuf>, Failure> {
         let folder = self.home.0.join("workspaces");

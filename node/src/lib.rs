@@ -1,8 +1,10 @@
 //! The KernelOS node: what touches the world for [`kernelos_protocol`].
 //!
-//! Code map: [`home`] is what lies on the disk, [`store`] keeps a workspace in SQLite, [`engine`]
-//! is the loop around one `Replica`, [`node`] all of them together, [`api`] the door for local
-//! programs, [`cli`] the command `kern`. Nothing is decided here that the protocol could decide.
+//! Code map: [`home`] is what lies on the disk, [`store`] keeps a workspace in SQLite,
+//! [`transport`] carries links to other devices, [`mesh`] says whom to dial, [`pairing`] lets
+//! devices in, [`engine`] is the loop around one `Replica`, [`node`] all of them together, [`api`]
+//! the door for local programs, [`cli`] the command `kern`. Nothing is decided here that the
+//! protocol could decide.
 //!
 //! Invariant: nothing is performed or answered before the turn's commit. Invariant: one process
 //! owns a home.
@@ -13,7 +15,9 @@ pub mod clock;
 pub mod engine;
 pub mod founding;
 pub mod home;
+pub mod mesh;
 pub mod node;
+pub mod pairing;
 pub mod portable;
 pub mod qr;
 pub mod recovery;

@@ -126,6 +126,8 @@ pub struct Status {
     pub conflicts: usize,
     /// What is wrong with this device's store or documents, in words.
     pub damage: Vec<String>,
+    /// Is a transport of this device open?
+    pub online: bool,
     /// The devices that are connected, and how far each is.
     pub peers: Vec<PeerState>,
     /// Devices that were disconnected because they broke a rule, and which.

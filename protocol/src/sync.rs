@@ -59,6 +59,10 @@ pub struct PeerState {
     pub acked: usize,
     /// How many that could be.
     pub of: usize,
+    /// Over what it is reached, as the node sees it.
+    pub path: Option<String>,
+    /// The round trip, as last estimated.
+    pub rtt_ms: Option<u64>,
 }
 
 /// All sessions of a workspace.
@@ -315,6 +319,8 @@ impl Sync {
             link: *link,
             acked: session.acked(workspace),
             of,
+            path: None,
+            rtt_ms: None,
         };
         self.sessions.iter().filter(|(_, session)| session.greeted).map(state).collect()
     }

@@ -360,3 +360,15 @@ fn a_conflict_is_seen_alike_on_every_device_and_decided_on_one() {
     assert!(page(&mut mesh, 2).conflicts.is_empty());
     mesh.assert_equal(&[1, 2]);
 }
+
+#[test]
+fn a_newcomer_says_where_it_is_before_it_has_read_of_its_grant() {
+    // SPEC: SYNC-7
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    let now = mesh.now;
+    let address = "192.0.2.7:4711".parse().unwrap();
+    mesh.device(2).replica.handle(now, Input::Addresses(vec![address]));
+    mesh.settle();
+    mesh.connect(1, 2);
+    assert_eq!(mesh.device(1).reachable[&id(2)], [address]);
+}

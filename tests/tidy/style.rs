@@ -93,6 +93,30 @@ pub(super) fn leftovers(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
+/// Tokio's time and tasks in the mesh code of the node: a browser has others, so only
+/// `portable.rs` names them.
+pub(super) fn unportable_mesh(tree: &Tree) -> Vec<Finding> {
+    const MESH: [&str; 5] = [
+        "node/src/transport",
+        "node/src/mesh.rs",
+        "node/src/pairing.rs",
+        "node/src/pairing/",
+        "node/src/engine/links.rs",
+    ];
+    let mut findings = Vec::new();
+    let is_test = |path: &str| path.ends_with("/tests.rs") || path.ends_with("/contract.rs");
+    let is_mesh = |path: &str| MESH.iter().any(|mesh| path.starts_with(mesh)) && !is_test(path);
+    for file in tree.rust().filter(|file| is_mesh(&file.path)) {
+        for name in ["tokio::time", "tokio::task", "tokio::spawn", "tokio::runtime"] {
+            for at in file.words(name) {
+                let what = format!("{name} in mesh code: use portable.rs");
+                findings.push(Finding::new(&file.path, Source::line_of(&file.code, at), what));
+            }
+        }
+    }
+    findings
+}
+
 /// Collections in `protocol/src` whose order differs between runs.
 pub(super) fn unordered_collections(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();

@@ -86,6 +86,13 @@ fn unordered_collections_are_found_in_the_protocol_only() {
     check(&style::unordered_collections(&tree), &["protocol/src/a.rs:2"]);
 }
 
+#[test]
+fn tasks_of_tokio_are_found_in_mesh_code_only() {
+    let text = "//! No tokio::spawn.\nfn a() { tokio::spawn(b()); }\n";
+    let tree = tree(&[("node/src/mesh.rs", text), ("node/src/cli.rs", text)]);
+    check(&style::unportable_mesh(&tree), &["node/src/mesh.rs:2"]);
+}
+
 const SPEC: &str =
     "# Leases\n\n**LEASE-1** One.\n\n**LEASE-2** Two. See **LEASE-9**.\n**Note** no.\n";
 

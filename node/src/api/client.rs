@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
-use crate::api::{Answer, Asked, NodeInfo};
+use crate::api::{Answer, Asked, NodeInfo, PairAnswer, PairAsked};
 use crate::founding::{Founded, Founding};
 use crate::home::Home;
 
@@ -52,6 +52,22 @@ impl Client {
         match self.send(Method::POST, "/v1/command", &asked).await? {
             Reply::Failed(failure) => Err(failure),
             reply => Ok(reply),
+        }
+    }
+
+    /// A step of pairing.
+    pub async fn pair(&self, asked: &PairAsked) -> Result<PairAnswer, Failure> {
+        match self.send(Method::POST, "/v1/pair", asked).await? {
+            Answer::Done(answer) => Ok(answer),
+            Answer::Failed(failure) => Err(failure),
+        }
+    }
+
+    /// Opens or closes the transport; is it open?
+    pub async fn network(&self, what: &str) -> Result<bool, Failure> {
+        match self.send(Method::POST, "/v1/network", &what).await? {
+            Answer::Done(online) => Ok(online),
+            Answer::Failed(failure) => Err(failure),
         }
     }
 

@@ -39,12 +39,11 @@ Examples:
 }
 
 #[derive(Debug, clap::Args)]
-#[group(id = "choice", required = true, multiple = false, args = ["keep", "value"])]
 struct ResolveArgs {
     /// Which, as `kern conflicts` shows it
     id: String,
     /// The side that is kept, by its letter
-    #[arg(long, value_name = "A")]
+    #[arg(long, value_name = "A", required_unless_present = "value", conflicts_with = "value")]
     keep: Option<String>,
     /// Another value, as JSON
     #[arg(long, value_name = "JSON", allow_negative_numbers = true)]

@@ -1,9 +1,12 @@
 //! `kern status`: where this device stands.
 
-use kernelos_protocol::command::{Command, Failure, Reply};
+use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
 use kernelos_protocol::present;
+use kernelos_protocol::sync::PeerState;
+use serde_json::json;
 
 use crate::cli::Ui;
+use crate::cli::names::names;
 
 /// Show where this device stands
 #[derive(Debug, clap::Args)]
@@ -15,7 +18,17 @@ pub(super) struct Args {}
 
 pub(super) async fn run(ui: &Ui, _: Args) -> Result<(), Failure> {
     match ui.client()?.ask(ui.workspace(), Command::Status).await? {
-        Reply::Status(status) => ui.show(&status, || present::status(&status)),
+        Reply::Status(status) => {
+            let names = names(ui).await?;
+            let mut shown = serde_json::to_value(&status)
+                .map_err(|error| Failure::new(FailureKind::Failed, error))?;
+            let peer = |peer: &PeerState| {
+                json!({ "device": present::device_name(&peer.device, &names), "id": peer.device,
+                    "path": peer.path, "rtt_ms": peer.rtt_ms, "acked": peer.acked, "of": peer.of })
+            };
+            shown["peers"] = status.peers.iter().map(peer).collect();
+            ui.show(&shown, || present::status(&status, &names))
+        }
         other => Err(super::doc::unexpected(&other)),
     }
 }

@@ -1,5 +1,6 @@
 //! `kern up`: runs this device's node until it is told to stop.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,7 +22,11 @@ use crate::node::Node;
 Examples:
   kern up
   kern up --json      one line when it answers: {\"ready\":true,\"api\":…}")]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// Where other devices reach this one; port 0 is the one of the last time
+    #[arg(long, default_value = "0.0.0.0:0", value_name = "ADDRESS:PORT")]
+    listen: SocketAddr,
+}
 
 #[derive(Serialize)]
 struct Ready<'a> {
@@ -29,14 +34,15 @@ struct Ready<'a> {
     api: &'a Path,
 }
 
-pub(super) async fn run(ui: &Ui, _: Args) -> Result<(), Failure> {
+pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     let socket = ui.home.socket()?;
     let failed = |error: std::io::Error| Failure::new(FailureKind::Failed, error);
     // Before anything else, so that no signal finds the default handler.
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let home = ui.home.own()?;
-    let node = Arc::new(Node::start(home)?);
+    let node = Node::start(home, args.listen)?;
+    node.go_online().await?;
     let listener = listen(&socket)?;
     ui.show(&Ready { ready: true, api: &socket }, || {
         Doc(vec![Block::Line(Text::plain(format!("ready: {}", socket.display())))])

@@ -4,13 +4,14 @@
 //! instead. A row that fails is reported and not given out.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use kernelos_protocol::cbor::encode;
 use kernelos_protocol::command::{Failure, FailureKind, Mode};
 use kernelos_protocol::event::{Signed, Verified};
 use kernelos_protocol::hash::{self, context};
-use kernelos_protocol::id::{ChainId, Incarnation, WorkspaceId};
+use kernelos_protocol::id::{ChainId, DeviceId, Incarnation, WorkspaceId};
 use kernelos_protocol::store::{EventStore, LoadRequest, Place, Record, Slice, StoreError};
 use kernelos_protocol::sync::Card;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, ffi, params};
@@ -34,6 +35,8 @@ pub struct Meta {
     pub mode: Mode,
     /// The life of this store.
     pub incarnation: Incarnation,
+    /// Who let this device in, and where it was then; none where this device founded it.
+    pub introducer: Option<(DeviceId, Vec<SocketAddr>)>,
 }
 
 /// An open store.
@@ -98,12 +101,15 @@ impl SqliteStore {
             Mode::Local => "local",
             Mode::Synced => "synced",
         };
-        let values: [(&str, &[u8]); 5] = [
+        let introducer = serde_json::to_vec(&meta.introducer)
+            .map_err(|error| StoreError::Failed(error.to_string()))?;
+        let values: [(&str, &[u8]); 6] = [
             ("workspace", &meta.workspace.0),
             ("name", meta.name.as_bytes()),
             ("device", meta.device.as_bytes()),
             ("mode", mode.as_bytes()),
             ("incarnation", &meta.incarnation.0),
+            ("introducer", &introducer),
         ];
         let transaction = self.connection.transaction().map_err(store_error)?;
         for (name, value) in values {
@@ -136,6 +142,8 @@ impl SqliteStore {
             incarnation: Incarnation(
                 value("incarnation")?.try_into().map_err(|_| damaged("incarnation"))?,
             ),
+            introducer: serde_json::from_slice(&value("introducer")?)
+                .map_err(|_| damaged("introducer"))?,
         })
     }
 

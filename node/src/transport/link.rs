@@ -86,6 +86,19 @@ pub enum PathKind {
     Memory,
 }
 
+impl PathKind {
+    /// Its name, as people see it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lan => "lan",
+            Self::Direct => "direct",
+            Self::Relay => "relay",
+            Self::Memory => "memory",
+        }
+    }
+}
+
 /// How a link reaches the peer: for people, never for decisions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Path {

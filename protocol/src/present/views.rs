@@ -10,10 +10,11 @@ use crate::workspace::Verdict;
 
 /// Where a device stands.
 #[must_use]
-pub fn status(status: &Status) -> Doc {
-    let mode = match status.mode {
-        Mode::Local => "local (no transport opens)",
-        Mode::Synced => "synced",
+pub fn status(status: &Status, names: &BTreeMap<DeviceId, String>) -> Doc {
+    let mode = match (status.mode, status.online) {
+        (Mode::Local, _) => "local (no transport opens)",
+        (Mode::Synced, true) => "synced, online",
+        (Mode::Synced, false) => "synced, offline",
     };
     let role = match status.role {
         Some(role) => Text::plain(role.name()),
@@ -34,6 +35,13 @@ pub fn status(status: &Status) -> Doc {
         ("conflicts".to_owned(), Text::plain(status.conflicts)),
         ("state hash".to_owned(), hash),
     ])];
+    for peer in &status.peers {
+        let name = device_name(&peer.device, names);
+        let path = peer.path.as_deref().unwrap_or("connected");
+        let round = peer.rtt_ms.map_or_else(String::new, |rtt| format!(", {rtt} ms"));
+        let text = format!("{name}: {path}{round}, holds {} of {}", peer.acked, peer.of);
+        blocks.push(Block::Line(Text::plain(text)));
+    }
     for damage in &status.damage {
         blocks.push(Block::Line(Text::toned(Tone::Attention, format!("damaged: {damage}"))));
     }

@@ -148,6 +148,8 @@ impl Replica {
             conflicts,
             events: self.workspace.len(),
             damage,
+            // The node knows its transports, and fills in what it sees of them.
+            online: false,
             peers: self.sync.peers(&self.workspace),
             notices: self.notices.iter().cloned().collect(),
         })

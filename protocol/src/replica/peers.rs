@@ -207,7 +207,12 @@ impl Replica {
     fn send_cards(&mut self, link: LinkId) {
         let control = self.workspace.control();
         let members = control.members(&control.all());
-        let cards = self.cards.all().filter(|card| members.contains_key(&card.device()));
+        // A newcomer has not read of its own grant when it first says where it is.
+        let own = self.key.device();
+        let cards = self
+            .cards
+            .all()
+            .filter(|card| card.device() == own || members.contains_key(&card.device()));
         let cards: Vec<_> = cards.take(CARDS_MAX).cloned().collect();
         if !cards.is_empty() {
             self.send(link, &Message::Cards(cards));

@@ -114,6 +114,7 @@ fn what_a_store_is_was_said_once() {
         device: "laptop".to_owned(),
         mode: Mode::Local,
         incarnation: Incarnation([2; 8]),
+        introducer: Some((DeviceId([3; 32]), vec!["192.0.2.1:7".parse().unwrap()])),
     };
     let mut store = SqliteStore::create(&path).unwrap();
     store.write_meta(&meta).unwrap();

@@ -1,0 +1,165 @@
+//! The mesh: this device's transport, who dials whom, and whose an incoming link is.
+//!
+//! Nothing is decided here but where to knock and how often. Who may enter is asked of the
+//! workspaces (the guard), what is said is the Replica's.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use kernelos_protocol::command::{Failure, FailureKind, Mode};
+use kernelos_protocol::id::{DeviceId, WorkspaceId};
+use kernelos_protocol::sync::{Message, workspace_tag};
+
+use crate::clock;
+use crate::node::Node;
+use crate::portable::{Task, sleep, spawn, timeout};
+use crate::transport::iroh::IrohTransport;
+use crate::transport::{Guard, Link, Protocol, Transport};
+
+/// Between two looks at who is to be dialed.
+const LOOK: Duration = Duration::from_millis(250);
+/// How long a peer may take for its hello.
+const HELLO: Duration = Duration::from_secs(10);
+/// After a failed dial the next waits so long, doubled each time.
+const RETRY_MS: (u64, u64) = (1_000, 30_000);
+/// The device with the greater id leaves the first try to the other.
+const POLITE_MS: u64 = 1_500;
+
+/// A transport that is open, with the tasks around it.
+pub(crate) struct Online {
+    transport: Arc<dyn Transport>,
+    tasks: Vec<Task>,
+}
+
+/// When a device is dialed next.
+struct Attempt {
+    at_ms: u64,
+    delay_ms: u64,
+}
+
+impl Online {
+    /// Opens the transport of `node`.
+    pub(crate) async fn open(node: &Arc<Node>, secret: [u8; 32]) -> Result<Self, Failure> {
+        let weak = Arc::downgrade(node);
+        let guard: Guard = Arc::new(move |device, protocol| {
+            weak.upgrade().is_some_and(|node| node.admits(device, protocol))
+        });
+        let bound = bind(node, &secret, guard).await.map_err(|error| {
+            Failure::new(FailureKind::Failed, format!("no transport can be opened: {error}"))
+                .with_hint("another address: kern up --listen ADDRESS:PORT")
+        })?;
+        let transport: Arc<dyn Transport> = Arc::new(bound);
+        let tasks = vec![
+            spawn(accept(Arc::downgrade(node), Arc::clone(&transport))),
+            spawn(dial(Arc::downgrade(node), Arc::clone(&transport))),
+        ];
+        Ok(Self { transport, tasks })
+    }
+
+    /// The way to others.
+    pub(crate) fn transport(&self) -> Arc<dyn Transport> {
+        Arc::clone(&self.transport)
+    }
+
+    /// Closes it; peers hear it.
+    pub(crate) async fn close(self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+        self.transport.close().await;
+    }
+}
+
+/// Binds the port of the last time, or another where that is taken.
+async fn bind(
+    node: &Node,
+    secret: &[u8; 32],
+    guard: Guard,
+) -> Result<IrohTransport, crate::transport::iroh::BindError> {
+    let mut at = node.listen();
+    if let (0, Some(port)) = (at.port(), node.home().last_port()) {
+        at.set_port(port);
+        if let Ok(bound) = IrohTransport::bind(secret, at, Arc::clone(&guard)).await {
+            return Ok(bound);
+        }
+        at.set_port(0);
+    }
+    let bound = IrohTransport::bind(secret, at, guard).await?;
+    if let Some(address) = bound.addresses().first() {
+        node.home().keep_port(address.port());
+    }
+    Ok(bound)
+}
+
+async fn accept(node: Weak<Node>, transport: Arc<dyn Transport>) {
+    while let Some(link) = transport.accept().await {
+        let Some(node) = node.upgrade() else { return };
+        match link.protocol {
+            Protocol::Sync => drop(spawn(greet(node, link))),
+            Protocol::Pair => node.pairing().connected(&node, link),
+            Protocol::Introduce => link.close("not spoken here"),
+        }
+    }
+}
+
+/// The hello names the workspace; who names none that is here learns nothing.
+async fn greet(node: Arc<Node>, mut link: Link) {
+    let Some(Ok(Some(frame))) = timeout(HELLO, link.receive()).await else { return };
+    let Ok(message) = Message::decode(&frame) else { return link.close("frame_decode") };
+    let Message::Hello { workspace, .. } = &message else { return link.close("hello") };
+    let named = node
+        .synced()
+        .into_iter()
+        .find(|engine| workspace_tag(&link.exporter, &engine.workspace()) == *workspace);
+    match named {
+        Some(engine) => engine.attach(link, Some(message)).await,
+        None => link.close("unknown workspace"),
+    }
+}
+
+async fn dial(node: Weak<Node>, transport: Arc<dyn Transport>) {
+    let mut attempts: BTreeMap<(WorkspaceId, DeviceId), Attempt> = BTreeMap::new();
+    let mut addresses: BTreeMap<WorkspaceId, Vec<SocketAddr>> = BTreeMap::new();
+    loop {
+        let Some(node) = node.upgrade() else { return };
+        let now_ms = clock::now().monotonic_ms;
+        for engine in node.synced() {
+            let own = transport.addresses();
+            if addresses.get(&engine.workspace()) != Some(&own) {
+                addresses.insert(engine.workspace(), own.clone());
+                engine.addresses(own).await;
+            }
+            for (device, at) in node.targets(&engine) {
+                let polite = if transport.device() < device { 0 } else { POLITE_MS };
+                let attempt = attempts
+                    .entry((engine.workspace(), device))
+                    .or_insert(Attempt { at_ms: now_ms + polite, delay_ms: RETRY_MS.0 });
+                if now_ms < attempt.at_ms {
+                    continue;
+                }
+                attempt.at_ms = now_ms + attempt.delay_ms;
+                attempt.delay_ms = (attempt.delay_ms * 2).min(RETRY_MS.1);
+                let (engine, transport) = (Arc::clone(&engine), Arc::clone(&transport));
+                spawn(async move {
+                    if let Ok(link) = transport.dial(device, &at, Protocol::Sync).await {
+                        engine.attach(link, None).await;
+                    }
+                });
+            }
+            // Who is connected is dialed at once when that ends.
+            let connected = engine.shared(|shared| shared.connected.clone());
+            attempts.retain(|(workspace, device), _| {
+                *workspace != engine.workspace() || !connected.contains_key(device)
+            });
+        }
+        drop(node);
+        sleep(LOOK).await;
+    }
+}
+
+/// Does this mode speak with others?
+pub(crate) fn speaks(mode: Mode) -> bool {
+    mode == Mode::Synced
+}

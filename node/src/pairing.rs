@@ -1,0 +1,356 @@
+//! Pairing on a real device: links for the machines of the protocol, and people for their
+//! questions.
+
+mod join;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
+use kernelos_protocol::id::{DeviceId, EventId, Signature};
+use kernelos_protocol::pairing::{
+    CheckCode, InvitationId, Issuer, IssuerInput, IssuerOutput, LinkId, Secret, Terms,
+};
+use kernelos_protocol::role::Role;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Notify, mpsc};
+
+use crate::clock;
+use crate::engine::Engine;
+use crate::home::random;
+use crate::node::Node;
+use crate::portable::{sleep, spawn, timeout};
+use crate::transport::{Link, Receiver, Sender};
+
+pub use join::{JoinEvent, Joins};
+
+/// Between two looks at the clock while an invitation is open.
+const TICK: Duration = Duration::from_millis(200);
+/// How long a caller waits for something to happen before it asks again.
+const WAIT: Duration = Duration::from_secs(20);
+/// Messages that wait for a newcomer.
+const MESSAGES_WAITING_MAX: usize = 16;
+
+/// What an inviting person hears.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InviteEvent {
+    /// A device waits for the two digits that it shows.
+    AskCode {
+        /// The name that it wishes.
+        device_name: String,
+        /// Which device.
+        device: DeviceId,
+    },
+    /// It is a member.
+    Granted(DeviceId),
+    /// There is no new member, and why.
+    Refused(String),
+    /// Nothing happened yet: ask again.
+    Waiting,
+}
+
+/// An invitation that is open.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Invited {
+    /// Its id.
+    pub invitation: String,
+    /// What the newcomer needs.
+    pub token: String,
+}
+
+enum Outgoing {
+    Message(Vec<u8>),
+    Close(String),
+}
+
+/// Events that wait for a person to ask for them.
+pub(crate) struct Queue<T> {
+    events: Mutex<VecDeque<T>>,
+    more: Notify,
+}
+
+impl<T> Default for Queue<T> {
+    fn default() -> Self {
+        Self { events: Mutex::default(), more: Notify::new() }
+    }
+}
+
+impl<T> Queue<T> {
+    pub(crate) fn push(&self, event: T) {
+        lock(&self.events).push_back(event);
+        self.more.notify_one();
+    }
+
+    pub(crate) async fn next(&self) -> Option<T> {
+        if let Some(event) = lock(&self.events).pop_front() {
+            return Some(event);
+        }
+        timeout(WAIT, self.more.notified()).await;
+        lock(&self.events).pop_front()
+    }
+}
+
+/// The invitations of this device.
+pub(crate) struct PairingHost {
+    issuer: Mutex<Issuer>,
+    links: Mutex<(u64, BTreeMap<LinkId, mpsc::Sender<Outgoing>>)>,
+    people: Mutex<BTreeMap<InvitationId, Arc<Queue<InviteEvent>>>>,
+    pub(crate) joins: Joins,
+    has_invited: AtomicBool,
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nobody panics while holding one; and if so, what it holds is whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl PairingHost {
+    pub(crate) fn new(device: DeviceId) -> Self {
+        Self {
+            issuer: Mutex::new(Issuer::new(device)),
+            links: Mutex::default(),
+            people: Mutex::default(),
+            joins: Joins::default(),
+            has_invited: AtomicBool::new(false),
+        }
+    }
+
+    /// Did this process ever invite? Who comes late is told why it is not let in; the machine
+    /// bounds how many may ask.
+    pub(crate) fn has_invited(&self) -> bool {
+        self.has_invited.load(Ordering::Relaxed)
+    }
+
+    /// Is any invitation open?
+    fn is_open(&self) -> bool {
+        lock(&self.issuer).open().next().is_some()
+    }
+
+    /// Opens an invitation.
+    pub(crate) async fn invite(
+        &self,
+        node: &Arc<Node>,
+        engine: &Arc<Engine>,
+        role: Role,
+        ttl_ms: Option<u64>,
+    ) -> Result<Invited, Failure> {
+        let transport = node.transport().await?;
+        let mut secret = [0; 16];
+        secret.copy_from_slice(&random()?[..16]);
+        let terms = Terms {
+            secret: Secret(secret),
+            workspace: engine.workspace(),
+            workspace_name: engine.meta.name.clone(),
+            inviter: engine.meta.device.clone(),
+            role,
+            lifetime_ms: ttl_ms,
+            addresses: transport.addresses().into_iter().take(2).collect(),
+            names_taken: names_taken(engine).await,
+        };
+        let invitation = terms.secret.invitation();
+        self.has_invited.store(true, Ordering::Relaxed);
+        lock(&self.people).insert(invitation, Arc::default());
+        let mut token = None;
+        for output in self.step(IssuerInput::Open(Box::new(terms))) {
+            match output {
+                IssuerOutput::Opened { token: opened, .. } => token = Some(opened.to_text()),
+                IssuerOutput::NotOpened { code, .. } => {
+                    lock(&self.people).remove(&invitation);
+                    return Err(Failure::new(FailureKind::Failed, code));
+                }
+                other => self.perform(node, other),
+            }
+        }
+        let token = token.ok_or_else(|| Failure::new(FailureKind::Failed, "it was not opened"))?;
+        self.watch_clock(node);
+        Ok(Invited { invitation: kernelos_protocol::id::to_hex(&invitation.0), token })
+    }
+
+    /// The next thing that an inviting person is to hear.
+    pub(crate) async fn next(&self, invitation: InvitationId) -> InviteEvent {
+        let Some(queue) = lock(&self.people).get(&invitation).cloned() else {
+            return InviteEvent::Refused("invitation_unknown".to_owned());
+        };
+        let event = queue.next().await.unwrap_or(InviteEvent::Waiting);
+        if matches!(event, InviteEvent::Granted(_) | InviteEvent::Refused(_)) {
+            lock(&self.people).remove(&invitation);
+        }
+        event
+    }
+
+    /// A person typed the digits, or gives up.
+    pub(crate) fn answer(&self, node: &Arc<Node>, id: InvitationId, code: Option<CheckCode>) {
+        self.handle(
+            node,
+            match code {
+                Some(code) => IssuerInput::Code { invitation: id, code },
+                None => IssuerInput::Cancel { invitation: id },
+            },
+        );
+    }
+
+    /// Somebody dialed.
+    pub(crate) fn connected(&self, node: &Arc<Node>, link: Link) {
+        let (device, exporter) = (link.peer, link.exporter);
+        let (sender, receiver) = link.split();
+        let (outgoing, waiting) = mpsc::channel(MESSAGES_WAITING_MAX);
+        let id = {
+            let mut links = lock(&self.links);
+            links.0 += 1;
+            let id = LinkId(links.0);
+            links.1.insert(id, outgoing);
+            id
+        };
+        spawn(write(sender, waiting));
+        spawn(read(Arc::clone(node), id, receiver));
+        self.handle(node, IssuerInput::Connected { link: id, device, exporter });
+    }
+
+    fn watch_clock(&self, node: &Arc<Node>) {
+        let node = Arc::downgrade(node);
+        spawn(async move {
+            loop {
+                sleep(TICK).await;
+                let Some(node) = node.upgrade() else { return };
+                node.pairing().handle(&node, IssuerInput::Tick);
+                if !node.pairing().is_open() {
+                    return;
+                }
+            }
+        });
+    }
+
+    pub(crate) fn handle(&self, node: &Arc<Node>, input: IssuerInput) {
+        for output in self.step(input) {
+            self.perform(node, output);
+        }
+    }
+
+    fn step(&self, input: IssuerInput) -> Vec<IssuerOutput> {
+        lock(&self.issuer).handle(clock::now(), input)
+    }
+
+    fn perform(&self, node: &Arc<Node>, output: IssuerOutput) {
+        match output {
+            IssuerOutput::Send { link, bytes } => {
+                if let Some(outgoing) = lock(&self.links).1.get(&link) {
+                    outgoing.try_send(Outgoing::Message(bytes)).ok();
+                }
+            }
+            IssuerOutput::Close { link, code } => {
+                if let Some(outgoing) = lock(&self.links).1.remove(&link) {
+                    let reason = code.map_or("done", |code| code.code());
+                    outgoing.try_send(Outgoing::Close(reason.to_owned())).ok();
+                }
+            }
+            IssuerOutput::AskCode { invitation, device, device_name } => {
+                self.tell(invitation, InviteEvent::AskCode { device_name, device });
+            }
+            IssuerOutput::Grant { invitation, workspace, device, sealing, role, device_name } => {
+                let command = Command::Grant {
+                    device,
+                    sealing_key: sealing.key,
+                    sealing_signature: Signature(sealing.signature),
+                    role,
+                    name: device_name,
+                    rule: "pairing: a person typed the check code".to_owned(),
+                };
+                spawn(grant(Arc::clone(node), invitation, workspace.to_string(), command));
+            }
+            IssuerOutput::Ended { invitation, result } => self.tell(
+                invitation,
+                match result {
+                    Ok(device) => InviteEvent::Granted(device),
+                    Err(code) => InviteEvent::Refused(code.code().to_owned()),
+                },
+            ),
+            IssuerOutput::Audit { invitation, device, result } => {
+                audit(node, invitation, device, result.map_err(|code| code.code()));
+            }
+            IssuerOutput::Opened { .. }
+            | IssuerOutput::NotOpened { .. }
+            | IssuerOutput::NotWaiting { .. } => {}
+        }
+    }
+
+    fn tell(&self, invitation: InvitationId, event: InviteEvent) {
+        if let Some(queue) = lock(&self.people).get(&invitation) {
+            queue.push(event);
+        }
+    }
+}
+
+/// One attempt is kept, before anybody hears of its outcome.
+fn audit(
+    node: &Node,
+    invitation: Option<InvitationId>,
+    device: DeviceId,
+    result: Result<EventId, &'static str>,
+) {
+    let line = serde_json::json!({
+        "wall_us": clock::now().wall_us,
+        "pairing": invitation.map(|id| kernelos_protocol::id::to_hex(&id.0)),
+        "device": device,
+        "granted": result.ok(),
+        "refused": result.err(),
+    });
+    let path = node.home().home().path().join("audit.jsonl");
+    let options = std::fs::OpenOptions::new().create(true).append(true).open(path);
+    let written = options.and_then(|mut file| {
+        writeln!(file, "{line}")?;
+        file.sync_data()
+    });
+    // A disk that is full does not keep a person out; what is granted is an event in any case.
+    written.ok();
+}
+
+async fn grant(node: Arc<Node>, invitation: InvitationId, workspace: String, command: Command) {
+    let input = match node.ask(Some(&workspace), command).await {
+        Reply::Granted { event } => IssuerInput::Granted { invitation, grant: event },
+        _ => IssuerInput::NotGranted { invitation },
+    };
+    node.pairing().handle(&node, input);
+}
+
+async fn write(mut sender: Sender, mut waiting: mpsc::Receiver<Outgoing>) {
+    while let Some(outgoing) = waiting.recv().await {
+        match outgoing {
+            Outgoing::Message(bytes) => {
+                if sender.send(&bytes).await.is_err() {
+                    return;
+                }
+            }
+            Outgoing::Close(reason) => {
+                // What was sent must arrive before the reason does.
+                timeout(Duration::from_secs(2), sender.finish()).await;
+                sender.close(&reason);
+                return;
+            }
+        }
+    }
+}
+
+async fn read(node: Arc<Node>, link: LinkId, mut receiver: Receiver) {
+    while let Ok(Some(bytes)) = receiver.receive().await {
+        node.pairing().handle(&node, IssuerInput::Received { link, bytes });
+    }
+    lock(&node.pairing().links).1.remove(&link);
+    node.pairing().handle(&node, IssuerInput::Lost { link });
+}
+
+/// The names of a workspace's devices.
+async fn names_taken(engine: &Engine) -> Vec<String> {
+    let Ok(path) = "devices".parse() else { return Vec::new() };
+    match engine.ask(Command::Read { path }).await {
+        Reply::Read(read) => {
+            let devices = read.value.as_object().into_iter().flatten();
+            let names = devices.filter_map(|(_, about)| about.get("name")?.as_str());
+            names.map(str::to_owned).collect()
+        }
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,308 @@
+//! Joining: from a token to a workspace whose history is here.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use kernelos_protocol::command::{Command, Failure, FailureKind, Mode, Reply, Status};
+use kernelos_protocol::id::{DeviceId, Incarnation, WorkspaceId};
+use kernelos_protocol::pairing::{Applicant, Newcomer, NewcomerInput, NewcomerOutput, Token};
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use super::{Queue, lock};
+use crate::clock;
+use crate::engine::Engine;
+use crate::founding::check_name;
+use crate::home::{OwnedHome, random};
+use crate::node::Node;
+use crate::portable::{sleep, spawn, timeout};
+use crate::store::{Meta, SqliteStore, to_failure};
+use crate::transport::{Link, Protocol};
+
+/// Between two looks at the clock or at the history.
+const TICK: Duration = Duration::from_millis(50);
+/// How long the history may take before the person is told that it is on its way.
+const HISTORY_MS: u64 = 120_000;
+
+/// What a joining person hears.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JoinEvent {
+    /// May this device join that?
+    AskConsent {
+        /// The workspace's name.
+        workspace: String,
+        /// The inviting device's name.
+        inviter: String,
+        /// As what.
+        role: String,
+    },
+    /// Two digits, to be typed on the inviting device.
+    CheckCode(String),
+    /// This device is a member, and the history is here.
+    Joined {
+        /// The workspace's name here.
+        workspace: String,
+        /// This device's name.
+        device: String,
+        /// How many events came.
+        history_events: usize,
+    },
+    /// This device is no member, and why.
+    Refused(String),
+    /// Nothing happened yet: ask again.
+    Waiting,
+}
+
+type Attempt = (Arc<Queue<JoinEvent>>, mpsc::UnboundedSender<NewcomerInput>);
+
+/// The attempts of this device to join something.
+#[derive(Default)]
+pub struct Joins(Mutex<(u64, BTreeMap<u64, Attempt>)>);
+
+impl Joins {
+    /// Begins an attempt.
+    pub(crate) fn begin(
+        &self,
+        node: &Arc<Node>,
+        token: &str,
+        device_name: &str,
+    ) -> Result<u64, Failure> {
+        check_name("device", device_name)?;
+        let refused = |code: &str| Failure::new(FailureKind::Denied, code.to_owned());
+        let token = Token::from_text(token).map_err(|fault| {
+            refused(fault.code()).with_hint("scan or copy the whole token, and ask for a new one")
+        })?;
+        let key = node.key();
+        let applicant = Applicant {
+            device: key.device(),
+            sealing: key.sealing_statement(),
+            device_name: device_name.to_owned(),
+        };
+        let addresses = token.addresses.clone();
+        let (newcomer, first) =
+            Newcomer::start(clock::now(), token, applicant).map_err(|code| refused(code.code()))?;
+        let queue: Arc<Queue<JoinEvent>> = Arc::default();
+        let (answer, answers) = mpsc::unbounded_channel();
+        let mut joins = lock(&self.0);
+        joins.0 += 1;
+        let id = joins.0;
+        joins.1.insert(id, (Arc::clone(&queue), answer));
+        let attempt = Joining {
+            node: Arc::clone(node),
+            queue,
+            newcomer,
+            addresses,
+            name: device_name.to_owned(),
+        };
+        spawn(attempt.run(first, answers));
+        Ok(id)
+    }
+
+    /// The next thing that a joining person is to hear.
+    pub(crate) async fn next(&self, id: u64) -> JoinEvent {
+        let Some((queue, _)) = lock(&self.0).1.get(&id).cloned() else {
+            return JoinEvent::Refused("unknown".to_owned());
+        };
+        let event = queue.next().await.unwrap_or(JoinEvent::Waiting);
+        if matches!(event, JoinEvent::Joined { .. } | JoinEvent::Refused(_)) {
+            lock(&self.0).1.remove(&id);
+        }
+        event
+    }
+
+    /// A person says yes or no.
+    pub(crate) fn consent(&self, id: u64, yes: bool) {
+        if let Some((_, answer)) = lock(&self.0).1.get(&id) {
+            answer.send(NewcomerInput::Consent(yes)).ok();
+        }
+    }
+}
+
+struct Joining {
+    node: Arc<Node>,
+    queue: Arc<Queue<JoinEvent>>,
+    newcomer: Newcomer,
+    addresses: Vec<SocketAddr>,
+    name: String,
+}
+
+impl Joining {
+    async fn run(
+        mut self,
+        first: Vec<NewcomerOutput>,
+        mut answers: mpsc::UnboundedReceiver<NewcomerInput>,
+    ) {
+        let mut link = None;
+        let mut outputs = first;
+        loop {
+            for output in std::mem::take(&mut outputs) {
+                if self.perform(output, &mut link).await {
+                    return;
+                }
+            }
+            let input = self.next_input(&mut link, &mut answers).await;
+            outputs = self.newcomer.handle(clock::now(), input);
+        }
+    }
+
+    async fn next_input(
+        &self,
+        link: &mut Option<Link>,
+        answers: &mut mpsc::UnboundedReceiver<NewcomerInput>,
+    ) -> NewcomerInput {
+        let Some(open) = link else {
+            return NewcomerInput::Lost;
+        };
+        tokio::select! {
+            frame = open.receive() => match frame {
+                Ok(Some(bytes)) => NewcomerInput::Received { bytes },
+                Ok(None) | Err(_) => {
+                    *link = None;
+                    NewcomerInput::Lost
+                }
+            },
+            Some(answer) = answers.recv() => answer,
+            () = sleep(TICK) => NewcomerInput::Tick,
+        }
+    }
+
+    /// Does one thing; true when it is over.
+    async fn perform(&mut self, output: NewcomerOutput, link: &mut Option<Link>) -> bool {
+        match output {
+            NewcomerOutput::Dial { endpoint, addresses } => {
+                let input = self.dial(endpoint, &addresses, link).await;
+                let more = self.newcomer.handle(clock::now(), input);
+                for output in more {
+                    if Box::pin(self.perform(output, link)).await {
+                        return true;
+                    }
+                }
+            }
+            NewcomerOutput::Send { bytes } => {
+                if let Some(open) = link {
+                    open.send(&bytes).await.ok();
+                }
+            }
+            NewcomerOutput::AskConsent { workspace, workspace_name, inviter, role, .. } => {
+                let known = self.node.engine(Some(&workspace.to_string())).is_ok();
+                if known {
+                    self.queue.push(JoinEvent::Refused("already_member".to_owned()));
+                    return true;
+                }
+                let role = role.name().to_owned();
+                let asked = JoinEvent::AskConsent { workspace: workspace_name, inviter, role };
+                self.queue.push(asked);
+            }
+            NewcomerOutput::ShowCode(code) => {
+                self.queue.push(JoinEvent::CheckCode(code.to_string()));
+            }
+            NewcomerOutput::Done { workspace, workspace_name, issuer, .. } => {
+                let entered = self.enter(workspace, &workspace_name, issuer).await;
+                self.queue.push(entered.unwrap_or_else(|failure| {
+                    JoinEvent::Refused(format!("not stored: {failure}"))
+                }));
+                return true;
+            }
+            NewcomerOutput::Failed { code, .. } => {
+                self.queue.push(JoinEvent::Refused(code.code().to_owned()));
+                return true;
+            }
+            NewcomerOutput::Close => *link = None,
+        }
+        false
+    }
+
+    async fn dial(
+        &self,
+        endpoint: DeviceId,
+        addresses: &[SocketAddr],
+        link: &mut Option<Link>,
+    ) -> NewcomerInput {
+        let Ok(transport) = self.node.transport().await else { return NewcomerInput::Lost };
+        match transport.dial(endpoint, addresses, Protocol::Pair).await {
+            Ok(open) => {
+                let (peer, exporter) = (open.peer, open.exporter);
+                *link = Some(open);
+                NewcomerInput::Connected { peer, exporter }
+            }
+            Err(_) => NewcomerInput::Lost,
+        }
+    }
+
+    /// Makes the store of the workspace, and waits until its history is here.
+    async fn enter(
+        &self,
+        workspace: WorkspaceId,
+        name: &str,
+        issuer: DeviceId,
+    ) -> Result<JoinEvent, Failure> {
+        let introducer = Some((issuer, self.addresses.clone()));
+        let device = self.name.clone();
+        let make = |home: &OwnedHome| make(home, workspace, name, device, introducer);
+        let engine = self.node.enter(make).await?;
+        let until = clock::now().monotonic_ms + HISTORY_MS;
+        while clock::now().monotonic_ms < until {
+            if let Some(status) = history(&engine).await {
+                return Ok(JoinEvent::Joined {
+                    workspace: status.workspace,
+                    device: status.device,
+                    history_events: status.events,
+                });
+            }
+            sleep(TICK).await;
+        }
+        Err(Failure::new(FailureKind::Busy, "the history did not come yet")
+            .with_hint("this device is a member; `kern status` shows when it is here"))
+    }
+}
+
+/// The status of a workspace whose history is here, with our grant in it.
+async fn history(engine: &Engine) -> Option<Status> {
+    let reply = timeout(Duration::from_secs(5), engine.ask(Command::Status)).await?;
+    match reply {
+        Reply::Status(status) if status.role.is_some() && status.state_hash.is_some() => {
+            Some(status)
+        }
+        _ => None,
+    }
+}
+
+fn make(
+    home: &OwnedHome,
+    workspace: WorkspaceId,
+    name: &str,
+    device: String,
+    introducer: Option<(DeviceId, Vec<SocketAddr>)>,
+) -> Result<PathBuf, Failure> {
+    let mut incarnation = [0; 8];
+    incarnation.copy_from_slice(&random()?[..8]);
+    let meta = Meta {
+        workspace,
+        name: free_name(home, name)?,
+        device,
+        mode: Mode::Synced,
+        incarnation: Incarnation(incarnation),
+        introducer,
+    };
+    let unfinished = home.unfinished()?;
+    let store = SqliteStore::create(&unfinished.join("store.db"));
+    store.and_then(|mut store| store.write_meta(&meta)).map_err(|error| to_failure(&error))?;
+    home.finish(&unfinished, &workspace)
+}
+
+/// The workspace's name, or with a number where this device has another one of that name.
+fn free_name(home: &OwnedHome, name: &str) -> Result<String, Failure> {
+    let mut taken = Vec::new();
+    for path in home.stores()? {
+        let meta = SqliteStore::open(&path).and_then(|store| store.meta());
+        taken.push(meta.map_err(|error| to_failure(&error))?.name);
+    }
+    let numbered = (2..).map(|number| format!("{name}-{number}"));
+    let mut names = std::iter::once(name.to_owned()).chain(numbered);
+    let free = names.find(|name| !taken.contains(name));
+    free.ok_or_else(|| Failure::new(FailureKind::Failed, "every name is taken"))
+}

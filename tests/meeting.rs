@@ -1,0 +1,154 @@
+//! Devices that meet, as people use them: real processes, QUIC over loopback, pairing by code.
+
+use serde_json::{Value as Json, json};
+
+use crate::kern::{Home, Node, until};
+
+/// A laptop with a phone and an edge server that it paired, all running.
+fn three() -> ([Home; 3], [Node; 3]) {
+    let homes = [Home::with_workspace(), Home::new(), Home::new()];
+    let nodes = [homes[0].up(), homes[1].up(), homes[2].up()];
+    homes[0].pair(&homes[1], "phone", "member");
+    homes[0].pair(&homes[2], "edge", "member");
+    (homes, nodes)
+}
+
+/// All hold the same, and say so.
+fn agree(homes: &[&Home]) -> Json {
+    until("one state hash on all devices", || {
+        let hashes: Vec<_> = homes.iter().map(|home| home.status()["state_hash"].clone()).collect();
+        let same = hashes.iter().all(|hash| hash.is_string() && *hash == hashes[0]);
+        same.then(|| hashes[0].clone())
+    })
+}
+
+#[test]
+fn what_is_written_apart_converges_and_a_conflict_is_decided_once() {
+    let (homes, _nodes) = three();
+    let [laptop, phone, edge] = &homes;
+    laptop.run(&["doc", "set", "notes/plan", "\"before\""]).done();
+    agree(&[laptop, phone, edge]);
+    assert_eq!(phone.run(&["offline", "--json"]).json(), json!({ "online": false }));
+    laptop.run(&["doc", "set", "notes/plan", "\"by laptop\""]).done();
+    phone.run(&["doc", "set", "notes/plan", "\"by phone\""]).done();
+    phone.run(&["doc", "set", "notes/phone", "1"]).done();
+    edge.run(&["doc", "set", "notes/edge", "2"]).done();
+    assert_eq!(phone.run(&["online", "--json"]).json(), json!({ "online": true }));
+    agree(&[laptop, phone, edge]);
+    assert_eq!(laptop.get("notes/phone"), 1);
+    assert_eq!(phone.get("notes/edge"), 2);
+
+    let lists = homes.each_ref().map(|home| home.run(&["conflicts", "--json"]).json());
+    assert!(lists.iter().all(|list| *list == lists[0]), "{lists:?}");
+    let conflict = &lists[0][0];
+    assert_eq!((&conflict["path"], &conflict["base"]), (&json!("notes/plan"), &json!("before")));
+    let sides = conflict["sides"].as_array().unwrap();
+    let mut devices: Vec<_> = sides.iter().map(|side| side["device"].as_str().unwrap()).collect();
+    devices.sort_unstable();
+    assert_eq!(devices, ["laptop", "phone"]);
+    assert!(conflict["why"].as_str().unwrap().contains("past"));
+    let status = edge.status();
+    assert_eq!((&status["conflicts"], &status["online"]), (&json!(1), &json!(true)));
+    let peers = status["peers"].as_array().unwrap();
+    assert!(peers.iter().any(|peer| peer["device"] == "laptop" && peer["path"].is_string()));
+    assert_eq!(edge.run(&["conflicts", "--exit-code"]).code, 4);
+
+    let kept = sides.iter().find(|side| side["device"] == "phone").unwrap();
+    let (id, letter) = (conflict["id"].as_str().unwrap(), kept["side"].as_str().unwrap());
+    edge.run(&["conflicts", "resolve", id, "--keep", letter]).done();
+    agree(&[laptop, phone, edge]);
+    assert_eq!(laptop.get("notes/plan"), "by phone");
+    assert_eq!(laptop.run(&["conflicts", "--json"]).json(), json!([]));
+    laptop.run(&["conflicts", "resolve", id, "--keep", "A"]).refused(1, "no open conflict");
+}
+
+#[test]
+fn devices_that_a_third_one_paired_find_each_other_when_it_is_gone() {
+    // SPEC: SYNC-7
+    let (homes, nodes) = three();
+    let [laptop, phone, edge] = &homes;
+    agree(&[laptop, phone, edge]);
+    let [laptop_node, _phone_node, _edge_node] = nodes;
+    assert!(laptop_node.terminate().success());
+    phone.run(&["doc", "set", "notes/a", "\"without laptop\""]).done();
+    until("the edge hears the phone", || (edge.get("notes/a") == "without laptop").then_some(()));
+    let _laptop_node = laptop.up();
+    agree(&[laptop, phone, edge]);
+}
+
+#[test]
+fn a_device_that_is_killed_catches_up() {
+    let (homes, nodes) = three();
+    let [laptop, phone, edge] = &homes;
+    let [_laptop_node, phone_node, _edge_node] = nodes;
+    phone.run(&["doc", "set", "notes/a", "1"]).done();
+    phone_node.kill();
+    laptop.run(&["doc", "set", "notes/b", "2"]).done();
+    let _phone_node = phone.up();
+    phone.run(&["doc", "set", "notes/c", "3"]).done();
+    agree(&[laptop, phone, edge]);
+    assert_eq!(edge.get("notes"), json!({ "a": 1, "b": 2, "c": 3 }));
+}
+
+#[test]
+fn a_revoked_device_is_told_so_and_its_edits_stay_out() {
+    // SPEC: SYNC-6, AUTH-17
+    let (homes, _nodes) = three();
+    let [laptop, phone, edge] = &homes;
+    phone.run(&["doc", "set", "notes/good", "1"]).done();
+    agree(&[laptop, phone, edge]);
+    phone.run(&["offline"]).done();
+    phone.run(&["doc", "set", "notes/evil", "1"]).done();
+    laptop.run(&["revoke", "phone", "--reason", "left on the train"]).done();
+    until("the edge hears of it", || {
+        let devices = edge.run(&["devices", "--json"]).json();
+        let phone = devices.as_array()?.iter().find(|row| row["device"] == "phone")?;
+        (phone["state"] == "revoked").then_some(())
+    });
+    phone.run(&["online"]).done();
+    until("the phone is told", || (phone.status()["revoked"] == true).then_some(()));
+    phone.run(&["doc", "set", "notes/more", "1"]).refused(5, "no member");
+    laptop.run(&["doc", "set", "notes/after", "2"]).done();
+    agree(&[laptop, edge]);
+    assert_eq!(edge.get("notes"), json!({ "good": 1, "after": 2 }));
+    laptop.run(&["revoke", "laptop"]).refused(1, "last owner");
+    laptop.run(&["revoke", "toaster"]).refused(2, "no device is named");
+}
+
+#[test]
+fn who_may_not_come_in_is_refused_with_the_reason_and_nothing_changes() {
+    // SPEC: PAIR-8, PAIR-10, PAIR-14
+    let (laptop, phone) = (Home::with_workspace(), Home::new());
+    let (_laptop_node, _phone_node) = (laptop.up(), phone.up());
+    let events = laptop.status()["events"].clone();
+    let refused = |home: &Home, token: &str| {
+        let mut join = home.talk(&["join", token, "--device", "phone", "--json"]);
+        let reason = join.line()["refused"].as_str().unwrap().to_owned();
+        assert_eq!(join.end(), 5);
+        reason
+    };
+    assert_eq!(refused(&phone, "hello"), "token_foreign");
+
+    let mut invite = laptop.talk(&["invite", "--json"]);
+    let token = invite.line()["token"].as_str().unwrap().to_owned();
+    assert_eq!(refused(&laptop, &token), "own_token");
+    let last = if token.ends_with('A') { "B" } else { "A" };
+    assert_eq!(refused(&phone, &format!("{}{last}", &token[..token.len() - 1])), "token_checksum");
+    let mut join = phone.talk(&["join", &token, "--device", "phone", "--json"]);
+    let code: u8 = join.line()["check_code"].as_str().unwrap().parse().unwrap();
+    invite.say(&format!("{:02}", (code + 1) % 100));
+    assert_eq!(invite.line()["refused"], "wrong_check_code");
+    assert_eq!(join.line()["refused"], "wrong_check_code");
+    assert_eq!((invite.end(), join.end()), (5, 5));
+    let reused = refused(&phone, &token);
+    assert!(["wrong_check_code", "invitation_burned"].contains(&reused.as_str()), "{reused}");
+
+    let mut short = laptop.talk(&["invite", "--ttl", "1", "--json"]);
+    assert!(short.line()["token"].is_string());
+    assert_eq!(short.line()["refused"], "invitation_expired");
+
+    assert_eq!(laptop.status()["events"], events);
+    let audit = std::fs::read_to_string(laptop.path().join("audit.jsonl")).unwrap();
+    assert!(audit.lines().any(|line| line.contains("\"refused\":\"wrong_check_code\"")), "{audit}");
+    assert_eq!(phone.run(&["workspace", "list", "--json"]).json(), json!([]));
+}
