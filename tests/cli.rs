@@ -57,6 +57,18 @@ fn a_batch_from_stdin_is_one_event() {
 }
 
 #[test]
+fn tasks_are_added_listed_and_done() {
+    let home = Home::with_workspace();
+    let _node = home.up();
+    let added = home.run(&["task", "add", "pack", "--json"]).json();
+    assert_eq!((&added[0]["title"], &added[0]["state"]), (&json!("pack"), &json!("open")));
+    let id = added[0]["id"].as_str().unwrap();
+    let done = home.run(&["task", "done", id, "--json"]).json();
+    assert_eq!(done, json!([{ "id": id, "title": "pack", "state": "done", "lease": null }]));
+    home.run(&["task", "done", "nothing"]).refused(1, "no task");
+}
+
+#[test]
 fn a_device_holds_several_workspaces_apart() {
     let home = Home::with_workspace();
     let _node = home.up();
@@ -153,6 +165,17 @@ fn help_has_examples() {
         &["doc", "rm", "--help"],
         &["doc", "apply", "--help"],
         &["workspace", "list", "--help"],
+        &["task", "--help"],
+        &["task", "add", "--help"],
+        &["task", "list", "--help"],
+        &["task", "done", "--help"],
+        &["invite", "--help"],
+        &["join", "--help"],
+        &["conflicts", "--help"],
+        &["conflicts", "resolve", "--help"],
+        &["revoke", "--help"],
+        &["offline", "--help"],
+        &["online", "--help"],
     ] {
         let help = home.run(args);
         assert!(help.done().contains("Examples:"), "{args:?}");

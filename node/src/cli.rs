@@ -15,6 +15,7 @@ mod names;
 mod network;
 mod revoke;
 mod status;
+mod task;
 mod up;
 mod workspace;
 
@@ -66,6 +67,8 @@ enum Subcommands {
     Status(status::Args),
     #[command(subcommand)]
     Doc(doc::Args),
+    #[command(subcommand)]
+    Task(task::Args),
     Log(log::Args),
     Conflicts(conflicts::Args),
     Revoke(revoke::Args),
@@ -107,6 +110,7 @@ fn run(args: Args) -> Result<(), Failure> {
             Subcommands::Online(_) => network::run(&ui, "online").await,
             Subcommands::Status(args) => status::run(&ui, args).await,
             Subcommands::Doc(args) => doc::run(&ui, args).await,
+            Subcommands::Task(args) => task::run(&ui, args).await,
             Subcommands::Log(args) => log::run(&ui, args).await,
             Subcommands::Conflicts(args) => conflicts::run(&ui, args).await,
             Subcommands::Revoke(args) => revoke::run(&ui, args).await,

@@ -138,6 +138,7 @@ impl PairingHost {
         role: Role,
         ttl_ms: Option<u64>,
     ) -> Result<Invited, Failure> {
+        may_grant(engine, role).await?;
         let transport = node.transport().await?;
         let mut secret = [0; 16];
         secret.copy_from_slice(&random()?[..16]);
@@ -340,6 +341,19 @@ async fn read(node: Arc<Node>, link: LinkId, mut receiver: Receiver) {
     }
     lock(&node.pairing().links).1.remove(&link);
     node.pairing().handle(&node, IssuerInput::Lost { link });
+}
+
+/// Who may not grant hears it before a code is shown to anybody.
+async fn may_grant(engine: &Engine, role: Role) -> Result<(), Failure> {
+    let Reply::Status(status) = engine.ask(Command::Status).await else { return Ok(()) };
+    let needed = if role >= Role::Admin { Role::Owner } else { Role::Admin };
+    if status.role >= Some(needed) {
+        return Ok(());
+    }
+    let own = status.role.map_or("no member", Role::name);
+    let text = format!("this device is {own} here and may not let in {}s", role.name());
+    Err(Failure::new(FailureKind::Denied, text)
+        .with_hint(format!("invite on a device that is {} there", needed.name())))
 }
 
 /// The names of a workspace's devices.

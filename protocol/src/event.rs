@@ -257,6 +257,14 @@ impl Verified {
     pub fn encode(&self) -> Vec<u8> {
         self.0.signed.encode()
     }
+
+    /// The same event as it is kept where its body is not; none for a control event.
+    #[must_use]
+    pub fn without_body(&self) -> Option<Self> {
+        let content = self.header().lane == Lane::Content;
+        let signed = Signed { body: None, ..self.0.signed.clone() };
+        content.then(|| Self(Arc::new(Inner { signed, id: self.id(), control: None })))
+    }
 }
 
 impl PartialEq for Verified {

@@ -265,12 +265,29 @@ fn keep_event(
     let chain = chain_number(transaction, chains, &event.chain())?;
     let seq = event.header().seq as i64;
     let envelope = event.encode();
-    let mut there = transaction
-        .prepare_cached("SELECT envelope FROM event WHERE chain = ?1 AND seq = ?2 ORDER BY fork")?;
+    let mut there = transaction.prepare_cached(
+        "SELECT arrival, envelope FROM event WHERE chain = ?1 AND seq = ?2 ORDER BY fork",
+    )?;
     let mut rows = there.query(params![chain, seq])?;
     let mut fork = 0;
     while let Some(row) = rows.next()? {
-        if row.get_ref(0)?.as_blob()? == envelope {
+        let kept = row.get_ref(1)?.as_blob()?;
+        if kept == envelope {
+            return Ok(());
+        }
+        let kept = Signed::decode(kept).and_then(Signed::trust_stored);
+        if kept.is_ok_and(|kept| kept.id() == event.id()) {
+            // The same event with its body, or without: what is kept never loses one.
+            if event.body().is_some() {
+                let update = "UPDATE event SET envelope = ?2, row_check = ?3 WHERE arrival = ?1";
+                let arrival: i64 = row.get(0)?;
+                let check = row_check(&envelope);
+                transaction.prepare_cached(update)?.execute(params![
+                    arrival,
+                    envelope,
+                    &check[..]
+                ])?;
+            }
             return Ok(());
         }
         fork += 1;

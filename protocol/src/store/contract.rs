@@ -46,6 +46,12 @@ pub fn check(open: &mut dyn FnMut() -> Box<dyn EventStore>, events: &[Verified])
         assert_eq!(read, events, "kept twice is kept once, in order, by slices of {limit}");
     }
 
+    let last = &events[events.len() - 1];
+    if let Some(bare) = last.without_body() {
+        commit(&mut *open(), &[Record::Event(bare)]);
+        assert_eq!(read_all(&mut *open(), 8), events, "what is kept does not lose its body");
+    }
+
     let backwards: Vec<_> = events.iter().rev().map(place_of).collect();
     let found = load(&mut *open(), &LoadRequest::Events(backwards));
     let expected: Vec<_> = events.iter().rev().cloned().collect();

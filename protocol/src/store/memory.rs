@@ -52,6 +52,11 @@ impl EventStore for MemoryStore {
                 Record::Event(event) => {
                     if self.known.insert(event.id()) {
                         self.events.push(event.clone());
+                    } else if event.body().is_some()
+                        && let Some(kept) = self.events.iter_mut().find(|e| e.id() == event.id())
+                    {
+                        // It came without its body before.
+                        *kept = event.clone();
                     }
                 }
                 Record::Counter { name, value } => {

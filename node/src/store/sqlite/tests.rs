@@ -46,6 +46,19 @@ fn sqlite_keeps_the_contract() {
 }
 
 #[test]
+fn an_event_that_came_without_its_body_gets_it_later() {
+    let path = folder("body").join("store.db");
+    let mut store = SqliteStore::create(&path).unwrap();
+    let events = events();
+    let bare = events[3].without_body().unwrap();
+    let first = events[..3].iter().cloned().chain([bare]).map(Record::Event).collect::<Vec<_>>();
+    store.commit(&first).unwrap();
+    store.commit(&[Record::Event(events[3].clone())]).unwrap();
+    let slice = store.load(&LoadRequest::From { cursor: 0, limit: 10 }).unwrap();
+    assert_eq!(slice.events, events);
+}
+
+#[test]
 fn a_commit_waits_for_the_disk() {
     // SPEC: DUR-1
     let path = folder("pragmas").join("store.db");
