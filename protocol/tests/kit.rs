@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kernelos_protocol::command::Mode;
-use kernelos_protocol::content::DocumentChange;
+use kernelos_protocol::content::{DocumentChange, encode_changes};
 use kernelos_protocol::control::{ControlBody, Wrap, WrappedKey};
 use kernelos_protocol::document::{DocumentDone, DocumentTask, Documents, Edit, founding_change};
 use kernelos_protocol::epoch::{EpochKey, unwrap_key};
@@ -159,15 +159,49 @@ impl Peer {
 
     /// Sets a value in the document, as an event.
     pub(crate) fn set(&mut self, path: &str, value: &str) -> Vec<Verified> {
+        let change = self.change_of(path, value);
+        self.change(Some(self.document()), change).unwrap()
+    }
+
+    /// An event of a change, after these events and all that is known of control, whatever rules
+    /// it breaks.
+    pub(crate) fn craft_change(&self, change: Vec<u8>, parents: Vec<EventId>) -> Verified {
+        let control = self.workspace.control();
+        let epochs = self.kept.values().filter(|event| {
+            matches!(event.control(), Some(ControlBody::Epoch(_)))
+                && event.header().author != self.key.device()
+        });
+        let epoch = epochs.map(Verified::id).find(|id| self.workspace.header(id).is_some());
+        let epoch = epoch.unwrap();
+        let header = Header {
+            workspace: self.workspace.id(),
+            lane: Lane::Content,
+            author: self.key.device(),
+            incarnation: self.incarnation,
+            seq: 0,
+            prev: None,
+            parents,
+            heard: control.heads(&control.all()),
+            stamp: Stamp(1),
+            class: Class::Sealed,
+            epoch: Some(epoch),
+            body: None,
+        };
+        let change = DocumentChange { document: Some(self.document()), generation: 1, change };
+        let packed = pack(&encode_changes(vec![change])).unwrap();
+        let body = seal(&self.epoch_key(epoch), &header, packed);
+        self.sign(Header { body: Some(BodyRef::of(&body)), ..header }, body)
+    }
+
+    /// A change that sets a value in the document, as its chunk.
+    pub(crate) fn change_of(&mut self, path: &str, value: &str) -> Vec<u8> {
         self.project();
         let document = self.document();
         let actor = hash::actor(&self.key.device(), &self.incarnation, &document, 1);
         let edit = Edit::Set { set: path.parse().unwrap(), value: value.into() };
         let task = DocumentTask::Transact { document, actor, edits: vec![edit] };
         match self.documents.perform(task) {
-            DocumentDone::Transacted(Ok(Some(change))) => {
-                self.change(Some(document), change.chunk).unwrap()
-            }
+            DocumentDone::Transacted(Ok(Some(change))) => change.chunk,
             other => panic!("no change was made: {other:?}"),
         }
     }

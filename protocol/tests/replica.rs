@@ -7,7 +7,7 @@ use kernelos_protocol::document::{Documents, Edit};
 use kernelos_protocol::id::WorkspaceId;
 use kernelos_protocol::limits::COMMANDS_WAITING_MAX;
 use kernelos_protocol::replica::{Config, Input, Output, Replica};
-use kernelos_protocol::store::{EventStore as _, MemoryStore, Record, StoreError};
+use kernelos_protocol::store::{EventStore as _, LoadRequest, MemoryStore, Record, StoreError};
 
 use crate::kit::{NOON, config, recovery};
 
@@ -167,7 +167,13 @@ fn what_was_written_is_read_also_after_a_restart() {
     assert_eq!(again.status().state_hash, Some(state));
     assert_eq!(again.get("notes"), r#"{"a":"one","list":[{"x":null},2.5,true]}"#);
     // A second life has another actor: what it writes never collides with the first's.
+    let generation = |device: &mut Device| {
+        let request = LoadRequest::From { cursor: 0, limit: 1 };
+        device.disk.load(&request).unwrap().counters["generation"]
+    };
+    let before = generation(&mut again);
     again.ask(set("notes/b", "two"));
+    assert_eq!(generation(&mut again), before + 1);
     assert_eq!(again.restarted().get("notes/b"), "\"two\"");
 }
 

@@ -79,7 +79,7 @@ fn a_damaged_row_is_told_and_not_given_out() {
     let records: Vec<_> = events.iter().cloned().map(Record::Event).collect();
     store.commit(&records).unwrap();
     let envelope = events[3].encode();
-    for at in [0, 40, envelope.len() / 2, envelope.len() - 1] {
+    for at in 0..envelope.len() {
         let mut damaged = envelope.clone();
         damaged[at] ^= 1;
         let update = "UPDATE event SET envelope = ?1 WHERE arrival = 4";
