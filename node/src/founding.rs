@@ -4,10 +4,10 @@
 use std::path::Path;
 
 use kernelos_protocol::command::{Failure, FailureKind, Mode};
-use kernelos_protocol::document::is_unshowable;
 use kernelos_protocol::id::{DeviceId, EventId, Incarnation, WorkspaceId};
 use kernelos_protocol::key::{RecoveryPublic, SealingKey};
 use kernelos_protocol::limits::NAME_BYTES_MAX;
+use kernelos_protocol::pairing::messages::is_name;
 use kernelos_protocol::replica::{Config, Output, Replica};
 use kernelos_protocol::store::EventStore as _;
 use serde::{Deserialize, Serialize};
@@ -47,12 +47,7 @@ pub struct Founded {
 
 /// Is this a name that people can tell from others?
 pub fn check_name(what: &str, name: &str) -> Result<(), Failure> {
-    let usable = !name.is_empty()
-        && name.len() <= NAME_BYTES_MAX
-        && name.trim() == name
-        && !name.contains('/')
-        && !name.chars().any(is_unshowable);
-    if usable {
+    if is_name(name) {
         return Ok(());
     }
     Err(Failure::new(FailureKind::Usage, format!("{name:?} cannot be the name of a {what}"))
