@@ -116,6 +116,14 @@ fn a_revoked_device_is_told_so_and_its_edits_stay_out() {
     laptop.run(&["revoke", "toaster"]).refused(2, "no device is named");
 }
 
+/// The token with the letter in its middle changed. Not the last one: it may hold bits that no
+/// byte needs, and other ones there are no base32 at all.
+fn with_another_letter(token: &str) -> String {
+    let middle = token.len() / 2;
+    let other = if token[middle..].starts_with('A') { 'B' } else { 'A' };
+    format!("{}{other}{}", &token[..middle], &token[middle + 1..])
+}
+
 #[test]
 fn who_may_not_come_in_is_refused_with_the_reason_and_nothing_changes() {
     // SPEC: PAIR-8, PAIR-10, PAIR-14
@@ -133,8 +141,7 @@ fn who_may_not_come_in_is_refused_with_the_reason_and_nothing_changes() {
     let mut invite = laptop.talk(&["invite", "--json"]);
     let token = invite.line()["token"].as_str().unwrap().to_owned();
     assert_eq!(refused(&laptop, &token), "own_token");
-    let last = if token.ends_with('A') { "B" } else { "A" };
-    assert_eq!(refused(&phone, &format!("{}{last}", &token[..token.len() - 1])), "token_checksum");
+    assert_eq!(refused(&phone, &with_another_letter(&token)), "token_checksum");
     let mut join = phone.talk(&["join", &token, "--device", "phone", "--json"]);
     let code: u8 = join.line()["check_code"].as_str().unwrap().parse().unwrap();
     invite.say(&format!("{:02}", (code + 1) % 100));
