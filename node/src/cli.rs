@@ -4,6 +4,7 @@
 //! 3 the node does not run, 4 conflicts are open, 5 denied,
 //! 7 busy or unreachable. Nothing is decided here.
 
+mod agent;
 mod conflicts;
 mod devices;
 mod doc;
@@ -11,8 +12,10 @@ mod init;
 mod invite;
 mod join;
 mod log;
+mod mission;
 mod names;
 mod network;
+mod policy;
 mod revoke;
 mod status;
 mod task;
@@ -69,6 +72,12 @@ enum Subcommands {
     Doc(doc::Args),
     #[command(subcommand)]
     Task(task::Args),
+    #[command(subcommand)]
+    Agent(agent::Args),
+    #[command(subcommand)]
+    Mission(mission::Args),
+    #[command(subcommand)]
+    Policy(policy::Args),
     Log(log::Args),
     Conflicts(conflicts::Args),
     Revoke(revoke::Args),
@@ -111,6 +120,9 @@ fn run(args: Args) -> Result<(), Failure> {
             Subcommands::Status(args) => status::run(&ui, args).await,
             Subcommands::Doc(args) => doc::run(&ui, args).await,
             Subcommands::Task(args) => task::run(&ui, args).await,
+            Subcommands::Agent(args) => agent::run(&ui, args).await,
+            Subcommands::Mission(args) => mission::run(&ui, args).await,
+            Subcommands::Policy(args) => policy::run(&ui, &args),
             Subcommands::Log(args) => log::run(&ui, args).await,
             Subcommands::Conflicts(args) => conflicts::run(&ui, args).await,
             Subcommands::Revoke(args) => revoke::run(&ui, args).await,

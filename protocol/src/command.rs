@@ -8,6 +8,8 @@ use crate::document::{DocPath, Edit};
 use crate::id::{
     ConflictId, DeviceId, EventId, Incarnation, Lane, SealingKey, Signature, WorkspaceId,
 };
+use crate::mission::record::Mission;
+use crate::mission::show::{MissionRow, MissionView};
 use crate::role::Role;
 use crate::sync::PeerState;
 use crate::time::Stamp;
@@ -59,6 +61,22 @@ pub enum Command {
         /// The rule of the policy that allowed it.
         rule: String,
     },
+    /// Sets the commands of an agent, one a step.
+    SetAgent {
+        /// Its name.
+        name: String,
+        /// What is run in the work tree, one after the other.
+        commands: Vec<String>,
+    },
+    /// Starts a mission, whose base is an artifact already. The device that does is its home.
+    StartMission(Box<Mission>),
+    /// All missions.
+    Missions,
+    /// One mission.
+    Mission {
+        /// Which.
+        id: EventId,
+    },
     /// Removes a device, and starts a new epoch.
     Revoke {
         /// Whom.
@@ -92,6 +110,18 @@ pub enum Reply {
         /// The grant.
         event: EventId,
     },
+    /// To `StartMission`.
+    Started {
+        /// Its first record.
+        mission: EventId,
+    },
+    /// To `Missions`.
+    Missions {
+        /// A row each.
+        missions: Vec<MissionRow>,
+    },
+    /// To `Mission`.
+    Mission(Box<MissionView>),
     /// To `Revoke`.
     Revoked {
         /// The revocation.

@@ -6,11 +6,24 @@
 use crate::cbor::{self, Canonical, CborFault, Reader, Writer};
 use crate::id::DocumentId;
 use crate::limits::{BODY_INFLATED_MAX, EVENT_CHANGES_MAX};
+use crate::mission::record::Record;
 
 /// The numbers of content kinds. `SPEC: CNT-1`
 pub mod kind {
     /// Automerge changes.
     pub const CHANGE: u64 = 1;
+    /// An answer of the policy.
+    pub const DECISION: u64 = 3;
+    /// A lease, taken.
+    pub const LEASE: u64 = 4;
+    /// A step of a mission, ended.
+    pub const RUN: u64 = 5;
+    /// What was seen of a stage.
+    pub const EVIDENCE: u64 = 6;
+    /// A mission.
+    pub const MISSION: u64 = 11;
+    /// What became of a branch.
+    pub const PROMOTE: u64 = 12;
     /// The names of all kinds, by number; those without a payload yet are reserved.
     pub const NAMES: [&str; 13] = [
         "reserved",
@@ -52,6 +65,8 @@ pub struct DocumentChange {
 pub enum Content {
     /// Changes, at most one per document.
     Change(Vec<DocumentChange>),
+    /// A record of a mission.
+    Record(Record),
     /// A kind that this program does not know.
     Unknown(u64),
 }
@@ -62,6 +77,7 @@ impl Content {
     pub fn number(&self) -> u64 {
         match self {
             Self::Change(_) => kind::CHANGE,
+            Self::Record(record) => record.kind(),
             Self::Unknown(number) => *number,
         }
     }
@@ -75,6 +91,9 @@ impl Content {
         if number == kind::CHANGE {
             let changes: Changes = cbor::decode(inside)?;
             return Ok(Self::Change(changes.0));
+        }
+        if Record::is_kind(number) {
+            return cbor::decode(inside).map(Self::Record);
         }
         reader.skip()?;
         reader.end()?;

@@ -60,8 +60,15 @@ pub mod context {
     /// Check of a row in a store, against bad pages.
     pub const STORED_ROW: &str = "kernelos 1 stored row";
 
+    /// Hash over the records of a mission, one after the other.
+    pub const MISSION_ROOT: &str = "kernelos 1 mission root";
+    /// Order of the devices that may take a lease.
+    pub const LEASE_RANK: &str = "kernelos 1 lease rank";
+    /// Order of leases of one epoch.
+    pub const LEASE_ORDER: &str = "kernelos 1 lease order";
+
     /// All of them, for the test that no two are equal.
-    pub const ALL: [&str; 26] = [
+    pub const ALL: [&str; 29] = [
         EVENT_ID,
         BODY,
         EPOCH_COMMITMENT,
@@ -88,6 +95,9 @@ pub mod context {
         SYNC_WORKSPACE,
         CONFLICT,
         STORED_ROW,
+        MISSION_ROOT,
+        LEASE_RANK,
+        LEASE_ORDER,
     ];
 }
 

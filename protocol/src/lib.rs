@@ -18,6 +18,8 @@
 
 pub mod authority;
 pub mod cbor;
+pub mod change;
+mod code;
 pub mod command;
 pub mod content;
 pub mod control;
@@ -29,12 +31,16 @@ pub mod hash;
 pub mod id;
 pub mod key;
 pub mod limits;
+pub mod mission;
 pub mod pairing;
 pub mod present;
+mod printable;
 pub mod replica;
+pub mod report;
 pub mod role;
 pub mod seal;
 pub mod store;
 pub mod sync;
 pub mod time;
+pub mod verify;
 pub mod workspace;

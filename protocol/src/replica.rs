@@ -8,6 +8,7 @@
 
 mod commands;
 mod documents;
+mod missions;
 mod peers;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -24,6 +25,8 @@ use crate::hash;
 use crate::id::{ChangeHash, DeviceId, DocumentId, EventId, Incarnation, Lane, WorkspaceId};
 use crate::key::{DeviceKey, RecoveryPublic};
 use crate::limits::{COMMANDS_WAITING_MAX, LOAD_SLICE_EVENTS, NOTICES_MAX};
+use crate::mission::driver::Driver;
+use crate::mission::work::{Order, Outcome, Ticket};
 use crate::store::{LoadRequest, Record, Slice};
 use crate::sync::{Card, Cards, Held, LinkId, Message, Sync};
 use crate::time::{StampClock, Time};
@@ -82,6 +85,8 @@ pub enum Input {
     Fault(LinkId, String),
     /// Where this device can be reached now.
     Addresses(Vec<SocketAddr>),
+    /// What the node was ordered is done.
+    Worked(Ticket, Box<Outcome>),
     /// A deadline passed.
     Tick,
 }
@@ -104,6 +109,10 @@ pub enum Output {
     Disconnect(LinkId, String),
     /// Where a device can be reached, as it says itself.
     Reachable(DeviceId, Vec<SocketAddr>),
+    /// Do something for a mission; answered by [`Input::Worked`].
+    Work(Box<Order>),
+    /// What was ordered is of no use any more; it need not be answered.
+    Cancel(Ticket),
 }
 
 /// A workspace on this device.
@@ -117,6 +126,7 @@ pub struct Replica {
     sync: Sync,
     held: Held,
     cards: Cards,
+    driver: Driver,
     /// Cards of devices that are no members yet, and who sent them.
     early_cards: Vec<(LinkId, Card)>,
     /// When the next join is due, by the monotonic clock.
@@ -192,6 +202,7 @@ impl Replica {
             sync: Sync::default(),
             held: Held::default(),
             cards: Cards::default(),
+            driver: Driver::default(),
             early_cards: Vec::new(),
             join_at: None,
             notices: VecDeque::new(),
@@ -230,6 +241,7 @@ impl Replica {
             Input::Message(link, message) => self.on_message(link, message),
             Input::Fault(link, code) => self.on_fault(link, &code),
             Input::Addresses(addresses) => self.on_addresses(addresses),
+            Input::Worked(ticket, outcome) => self.on_worked(ticket, *outcome),
             Input::Tick => {}
         }
     }
@@ -322,6 +334,7 @@ impl Replica {
             self.answer_news();
         }
         self.keep_early_cards();
+        self.drive();
         self.speak();
     }
 
@@ -356,7 +369,8 @@ impl Replica {
     pub fn next_deadline(&self) -> Option<(u64, &'static str)> {
         let join = self.join_at.map(|at| (at, "join"));
         let stall = self.sync.next_deadline().map(|at| (at, "stalled peer"));
-        [join, stall].into_iter().flatten().min()
+        let mission = self.driver.next_deadline().map(|at| (at, "mission"));
+        [join, stall, mission].into_iter().flatten().min()
     }
 
     fn reply(&mut self, request: RequestId, reply: Reply) {

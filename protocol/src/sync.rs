@@ -310,6 +310,13 @@ impl Sync {
         asked.chain(parting).map(|session| session.progress.saturating_add(STALL_MS)).min()
     }
 
+    /// Is everything here that the peers said they have? Who sends nothing for a while is not
+    /// waited for.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        self.sessions.values().all(|session| session.farewell.is_some() || session.tips.is_empty())
+    }
+
     /// How far each peer is.
     #[must_use]
     pub fn peers(&self, workspace: &Workspace) -> Vec<PeerState> {

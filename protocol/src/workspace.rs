@@ -9,6 +9,7 @@ mod chain;
 mod membership;
 mod offer;
 mod projection;
+mod replay;
 mod state;
 mod verdict;
 
@@ -28,6 +29,7 @@ use crate::event::{Header, Verified};
 use crate::hash;
 use crate::id::{ChangeHash, DeviceId, DocumentId, EventId, Incarnation, Lane, WorkspaceId};
 use crate::key::{DeviceKey, RecoveryPublic, SealingKey};
+use crate::mission::journal::Journal;
 use chain::Chains;
 
 /// Why an event did not go in.
@@ -145,6 +147,18 @@ impl Workspace {
     #[must_use]
     pub fn control(&self) -> &ControlLane {
         &self.control
+    }
+
+    /// Which events are admitted, and what is in whose past.
+    #[must_use]
+    pub fn content(&self) -> &ContentLane {
+        &self.content
+    }
+
+    /// The missions.
+    #[must_use]
+    pub fn missions(&self) -> &Journal {
+        self.effects.missions()
     }
 
     /// How many events are here.

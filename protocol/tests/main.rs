@@ -14,6 +14,7 @@ mod conflicts;
 mod effects;
 mod kit;
 mod members;
+mod mission;
 mod pairing;
 mod replica;
 mod sealing;

@@ -297,6 +297,11 @@ impl ContentLane {
         heads
     }
 
+    /// Whether an event that is written now has this one in its past.
+    pub fn is_under_heads(&self, no: ContentNo) -> bool {
+        self.heads.iter().any(|&head| head == no || self.in_past(head, no))
+    }
+
     /// What a revocation of `target` that is written now names: per branch of its chains the last
     /// admitted event, so that each admitted event of it is one of these or an ancestor by prev.
     /// Sorted by id.

@@ -8,7 +8,7 @@ use crate::document::{DocPath, DocumentTask, Edit};
 use crate::id::{DeviceId, EventId};
 use crate::key::{SealingStatement, is_strong};
 use crate::limits::{BATCH_EDITS_MAX, CONTROL_TEXT_MAX, LOAD_SLICE_EVENTS, NAME_BYTES_MAX};
-use crate::replica::documents::{Pending, author_failure};
+use crate::replica::documents::{Pending, Purpose, author_failure};
 use crate::replica::{LoadFor, Replica};
 use crate::role::Role;
 use crate::time::is_ahead;
@@ -17,7 +17,7 @@ use crate::workspace::NewMember;
 impl Replica {
     /// May `command` run now? What it reads must be complete, and edits are made one at a time.
     pub(super) fn is_ready_for(&self, command: &Command) -> bool {
-        let editing = self.pending.iter().any(|pending| matches!(pending, Pending::Edit { .. }));
+        let editing = self.is_editing();
         match command {
             Command::Status => {
                 !self.loads.iter().any(|load| matches!(load, LoadFor::History | LoadFor::Bodies(_)))
@@ -30,15 +30,25 @@ impl Replica {
             Command::Read { .. }
             | Command::Conflicts
             | Command::Edit { .. }
+            | Command::SetAgent { .. }
             | Command::Grant { .. } => !editing,
-            Command::Log { .. } | Command::Devices | Command::Revoke { .. } => true,
+            Command::Log { .. }
+            | Command::Devices
+            | Command::Revoke { .. }
+            | Command::StartMission(_)
+            | Command::Missions
+            | Command::Mission { .. } => true,
         }
     }
 
     pub(super) fn perform(&mut self, request: RequestId, command: Command) {
         let writes = matches!(
             command,
-            Command::Edit { .. } | Command::Grant { .. } | Command::Revoke { .. }
+            Command::Edit { .. }
+                | Command::Grant { .. }
+                | Command::Revoke { .. }
+                | Command::SetAgent { .. }
+                | Command::StartMission(_)
         );
         if writes && self.is_damaged {
             let failure =
@@ -65,6 +75,18 @@ impl Replica {
                     Err(failure) => Reply::Failed(failure),
                 }
             }
+            Command::SetAgent { name, commands } => {
+                match self.set_agent(request, &name, commands) {
+                    Ok(()) => return,
+                    Err(failure) => Reply::Failed(failure),
+                }
+            }
+            Command::StartMission(mission) => match self.start_mission(*mission) {
+                Ok(mission) => Reply::Started { mission },
+                Err(failure) => Reply::Failed(failure),
+            },
+            Command::Missions => self.missions(),
+            Command::Mission { id } => self.mission(&id),
             Command::Revoke { device, reason } => match self.revoke(device, &reason) {
                 Ok(event) => Reply::Revoked { event },
                 Err(failure) => Reply::Failed(failure),
@@ -118,7 +140,7 @@ impl Replica {
             })?;
         }
         let document = self.workspace.root_document().ok_or_else(no_history)?;
-        self.edit(request, document, edits, None);
+        self.edit(Purpose::Request(request), document, edits);
         Ok(())
     }
 
@@ -202,7 +224,7 @@ impl Replica {
         self.wrote(events);
         let event = event.ok_or_else(|| Failure::new(FailureKind::Failed, "no grant was made"))?;
         let edits = vec![Edit::Set { set, value: name.into() }];
-        self.edit(request, document, edits, Some(event));
+        self.edit(Purpose::Grant(request, event), document, edits);
         Ok(())
     }
 

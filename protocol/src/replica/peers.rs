@@ -80,6 +80,7 @@ impl Replica {
             }
             Message::Have(tips) => self.sync.on_have(link, tips),
             Message::Ack(frames) => self.sync.on_ack(link, frames),
+            Message::Beat(claim) => self.on_beat(link, claim),
             // A peer that is being cut off is neither served nor heard.
             Message::Want(_) | Message::Events(_) if self.sync.is_parting(link) => {}
             Message::Want(wants) => self.sync.on_want(link, &wants, &self.workspace),
@@ -142,7 +143,7 @@ impl Replica {
         self.act(actions);
     }
 
-    fn send(&mut self, link: LinkId, message: &Message) {
+    pub(super) fn send(&mut self, link: LinkId, message: &Message) {
         self.outputs.push_back(Output::Send(link, message.encode()));
     }
 

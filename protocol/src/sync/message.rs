@@ -52,6 +52,8 @@ pub enum Message {
     Ack(u64),
     /// Where devices can be reached, in their own words.
     Cards(Vec<Card>),
+    /// The holder of this claim lives, says the holder.
+    Beat(EventId),
 }
 
 /// Why a frame is no message: its sender is disconnected.
@@ -131,6 +133,9 @@ impl Message {
                     writer.bytes(&crate::cbor::encode(card));
                 }
             }
+            Self::Beat(claim) => {
+                writer.array(2).uint(8).bytes(&claim.0);
+            }
         }
         writer.finish()
     }
@@ -182,6 +187,7 @@ impl Message {
                 let cards = (0..count).map(|_| Card::decode(reader.bytes(CARD_BYTES_MAX)?));
                 Self::Cards(cards.collect::<Result<_, _>>()?)
             }
+            (8, 2) => Self::Beat(EventId(reader.fixed()?)),
             _ => return Err(SyncFault::Decode),
         };
         reader.end()?;
