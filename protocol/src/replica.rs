@@ -9,8 +9,9 @@
 mod commands;
 mod documents;
 mod peers;
+mod receipts;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
 use rand_chacha::ChaCha20Rng;
@@ -25,7 +26,7 @@ use crate::id::{ChangeHash, DeviceId, DocumentId, EventId, Incarnation, Lane, Wo
 use crate::key::{DeviceKey, RecoveryPublic};
 use crate::limits::{COMMANDS_WAITING_MAX, LOAD_SLICE_EVENTS, NOTICES_MAX};
 use crate::store::{LoadRequest, Record, Slice};
-use crate::sync::{Card, Cards, Held, LinkId, Message, Sync};
+use crate::sync::{Card, Cards, Held, LinkId, Message, Receipt, Receipts, Sync};
 use crate::time::{StampClock, Time};
 use crate::workspace::{AuthorFault, InsertFault, Pen, Workspace};
 
@@ -51,6 +52,8 @@ pub struct Config {
     pub device_name: String,
     /// Does it speak with others?
     pub mode: Mode,
+    /// Does it let agents run on it? Others read that in its receipt.
+    pub runs: bool,
 }
 
 /// Everything that can happen.
@@ -119,6 +122,13 @@ pub struct Replica {
     cards: Cards,
     /// Cards of devices that are no members yet, and who sent them.
     early_cards: Vec<(LinkId, Card)>,
+    receipts: Receipts,
+    /// Receipts of devices that are no members yet, and who sent them.
+    early_receipts: Vec<(LinkId, Receipt)>,
+    /// The artifacts that are here whole.
+    artifacts: BTreeSet<EventId>,
+    /// When each device said something last, by the monotonic clock.
+    seen: BTreeMap<DeviceId, u64>,
     /// When the next join is due, by the monotonic clock.
     join_at: Option<u64>,
     /// Peers that misbehaved, and how.
@@ -193,6 +203,10 @@ impl Replica {
             held: Held::default(),
             cards: Cards::default(),
             early_cards: Vec::new(),
+            receipts: Receipts::default(),
+            early_receipts: Vec::new(),
+            artifacts: BTreeSet::new(),
+            seen: BTreeMap::new(),
             join_at: None,
             notices: VecDeque::new(),
             loads: VecDeque::new(),
@@ -296,6 +310,7 @@ impl Replica {
         for card in &slice.cards {
             self.keep_card(None, card);
         }
+        slice.receipts.into_iter().for_each(|receipt| self.receipts.load(receipt));
         // No actor is used by two starts: the number that was kept is spent.
         let kept = slice.counters.get(GENERATION).copied().unwrap_or(0);
         self.generation = kept.saturating_add(1);
@@ -322,7 +337,9 @@ impl Replica {
             self.answer_news();
         }
         self.keep_early_cards();
+        self.keep_early_receipts();
         self.speak();
+        self.speak_receipts();
     }
 
     /// Hands the documents what they are to hold, and asks for bodies that are missing for it.
@@ -356,7 +373,8 @@ impl Replica {
     pub fn next_deadline(&self) -> Option<(u64, &'static str)> {
         let join = self.join_at.map(|at| (at, "join"));
         let stall = self.sync.next_deadline().map(|at| (at, "stalled peer"));
-        [join, stall].into_iter().flatten().min()
+        let receipts = self.receipts.next_deadline().map(|at| (at, "receipts"));
+        [join, stall, receipts].into_iter().flatten().min()
     }
 
     fn reply(&mut self, request: RequestId, reply: Reply) {

@@ -15,6 +15,7 @@ mod effects;
 mod kit;
 mod members;
 mod pairing;
+mod receipts;
 mod replica;
 mod sealing;
 mod stores;

@@ -8,9 +8,11 @@ use crate::event::{EventFault, Signed, Verified};
 use crate::hash;
 use crate::id::{ChainId, DeviceId, EventId, Incarnation, Lane, WorkspaceId};
 use crate::limits::{
-    CARDS_MAX, EVENT_BYTES_MAX, FRAME_BYTES_MAX, FRAME_EVENTS_MAX, TIPS_MAX, WANTS_MAX,
+    CARDS_MAX, EVENT_BYTES_MAX, FRAME_BYTES_MAX, FRAME_EVENTS_MAX, RECEIPT_BYTES_MAX, RECEIPTS_MAX,
+    TIPS_MAX, WANTS_MAX,
 };
 use crate::sync::card::Card;
+use crate::sync::receipt::Receipt;
 
 /// Bytes of one card: its addresses, and 160 beside them.
 const CARD_BYTES_MAX: usize = 768;
@@ -52,6 +54,8 @@ pub enum Message {
     Ack(u64),
     /// Where devices can be reached, in their own words.
     Cards(Vec<Card>),
+    /// What devices hold for good, in their own words. `SPEC: RCPT-4`
+    Receipts(Vec<Receipt>),
 }
 
 /// Why a frame is no message: its sender is disconnected.
@@ -131,6 +135,12 @@ impl Message {
                     writer.bytes(&crate::cbor::encode(card));
                 }
             }
+            Self::Receipts(receipts) => {
+                writer.array(2).uint(9).array(receipts.len());
+                for receipt in receipts {
+                    writer.bytes(&crate::cbor::encode(receipt));
+                }
+            }
         }
         writer.finish()
     }
@@ -181,6 +191,11 @@ impl Message {
                 let count = reader.array(CARDS_MAX)?;
                 let cards = (0..count).map(|_| Card::decode(reader.bytes(CARD_BYTES_MAX)?));
                 Self::Cards(cards.collect::<Result<_, _>>()?)
+            }
+            (9, 2) => {
+                let count = reader.array(RECEIPTS_MAX)?;
+                let read = |_| Receipt::decode(reader.bytes(RECEIPT_BYTES_MAX)?);
+                Self::Receipts((0..count).map(read).collect::<Result<_, _>>()?)
             }
             _ => return Err(SyncFault::Decode),
         };

@@ -1,14 +1,16 @@
 //! Devices with a wire between them that can be cut, moved by hand.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use kernelos_protocol::command::{Command, Reply, RequestId};
+use kernelos_protocol::command::{Command, Reply, RequestId, Status};
 use kernelos_protocol::document::{Documents, Edit};
+use kernelos_protocol::event::Verified;
 use kernelos_protocol::id::{DeviceId, WorkspaceId};
 use kernelos_protocol::key::DeviceKey;
 use kernelos_protocol::limits::FRAME_BYTES_MAX;
 use kernelos_protocol::replica::{Config, Input, Output, Replica};
 use kernelos_protocol::role::Role;
+use kernelos_protocol::store::contract::read_all;
 use kernelos_protocol::store::{EventStore as _, MemoryStore, Record};
 use kernelos_protocol::sync::{LinkId, Message, workspace_tag};
 use kernelos_protocol::time::Time;
@@ -53,6 +55,19 @@ impl Device {
         }
     }
 
+    /// Whatever an own receipt names is on the disk when it is sent.
+    pub(super) fn claims_what_is_kept(&self, frame: &[u8]) {
+        let Ok(Message::Receipts(receipts)) = Message::decode(frame) else { return };
+        let own = DeviceKey::from_secret(&self.config.secret).device();
+        let kept = read_all(&mut self.disk.clone(), 512);
+        let kept: BTreeSet<_> = kept.iter().map(Verified::id).collect();
+        for receipt in receipts.iter().filter(|receipt| receipt.device() == own) {
+            let claims = receipt.claims();
+            let named = claims.control().iter().chain(claims.content()).chain(claims.epochs());
+            named.for_each(|id| assert!(kept.contains(id), "{id} is claimed and not kept"));
+        }
+    }
+
     pub(super) fn run(&mut self, now: Time) {
         loop {
             let mut outputs = Vec::new();
@@ -76,7 +91,10 @@ impl Device {
                     Output::Reply(request, reply) => {
                         self.replies.insert(request.0, reply);
                     }
-                    Output::Send(link, frame) => self.wire.push_back((link, frame)),
+                    Output::Send(link, frame) => {
+                        self.claims_what_is_kept(&frame);
+                        self.wire.push_back((link, frame));
+                    }
                     Output::Disconnect(link, reason) => {
                         self.disconnected.insert(link, reason);
                     }
@@ -239,14 +257,17 @@ impl Mesh {
         }
     }
 
-    pub(super) fn state(&mut self, number: u8) -> String {
+    pub(super) fn status(&mut self, number: u8) -> Status {
         match self.ask(number, Command::Status) {
-            Reply::Status(status) => {
-                assert_eq!(status.damage, Vec::<String>::new());
-                status.state_hash.unwrap().to_string()
-            }
+            Reply::Status(status) => status,
             other => panic!("{other:?}"),
         }
+    }
+
+    pub(super) fn state(&mut self, number: u8) -> String {
+        let status = self.status(number);
+        assert_eq!(status.damage, Vec::<String>::new());
+        status.state_hash.unwrap().to_string()
     }
 
     /// The same process again, with its disk and without its memory or connections.
