@@ -77,8 +77,9 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Opens the store at `path` and runs its workspace on a thread of its own.
-    pub fn start(path: &std::path::Path, secret: [u8; 32]) -> Result<Self, Failure> {
+    /// Opens the store at `path` and runs its workspace on a thread of its own. `runs`: agents may
+    /// run on this device.
+    pub fn start(path: &std::path::Path, secret: [u8; 32], runs: bool) -> Result<Self, Failure> {
         let store = SqliteStore::open(path).map_err(|error| to_failure(&error))?;
         let meta = store.meta().map_err(|error| to_failure(&error))?;
         let config = Config {
@@ -89,6 +90,7 @@ impl Engine {
             workspace_name: meta.name.clone(),
             device_name: meta.device.clone(),
             mode: meta.mode,
+            runs,
         };
         let (inbox, waiting) = mpsc::channel(INBOX_MAX);
         let shared = Arc::new(Mutex::new(Shared::default()));

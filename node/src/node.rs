@@ -37,6 +37,8 @@ pub struct Node {
     home: OwnedHome,
     secret: [u8; 32],
     listen: SocketAddr,
+    /// Agents may run on this device.
+    runs: bool,
     engines: RwLock<Engines>,
     /// Held while a workspace is made, so that two callers cannot take one name.
     making: Mutex<()>,
@@ -45,12 +47,12 @@ pub struct Node {
 }
 
 impl Node {
-    /// Owns a home and starts every workspace in it.
-    pub fn start(home: OwnedHome, listen: SocketAddr) -> Result<Arc<Self>, Failure> {
+    /// Owns a home and starts every workspace in it. `runs`: agents may run on this device.
+    pub fn start(home: OwnedHome, listen: SocketAddr, runs: bool) -> Result<Arc<Self>, Failure> {
         let secret = home.device_secret()?;
         let mut engines = BTreeMap::new();
         for path in home.stores()? {
-            let engine = Engine::start(&path, secret)?;
+            let engine = Engine::start(&path, secret, runs)?;
             engines.insert(engine.workspace(), Arc::new(engine));
         }
         let device = DeviceKey::from_secret(&secret).device();
@@ -58,6 +60,7 @@ impl Node {
             home,
             secret,
             listen,
+            runs,
             engines: RwLock::new(engines),
             making: Mutex::new(()),
             mesh: Mutex::new(None),
@@ -204,7 +207,8 @@ impl Node {
     pub async fn found(self: &Arc<Self>, founding: &Founding) -> Result<Founded, Failure> {
         let _making = self.making.lock().await;
         let (founded, path) = found(&self.home, founding)?;
-        let engine = Engine::start(&path, self.secret).map_err(|failure| made(&failure))?;
+        let engine =
+            Engine::start(&path, self.secret, self.runs).map_err(|failure| made(&failure))?;
         self.add(engine);
         self.go_online().await.map_err(|failure| made(&failure))?;
         Ok(founded)
@@ -217,7 +221,7 @@ impl Node {
     ) -> Result<Arc<Engine>, Failure> {
         let _making = self.making.lock().await;
         let path = make(&self.home)?;
-        Ok(self.add(Engine::start(&path, self.secret)?))
+        Ok(self.add(Engine::start(&path, self.secret, self.runs)?))
     }
 
     /// Asks one workspace. Without a name the only one is meant.

@@ -158,7 +158,7 @@ pub struct Status {
     pub damage: Vec<String>,
     /// Is a transport of this device open?
     pub online: bool,
-    /// The devices that are connected, and how far each is.
+    /// The other members, connected or not, and how far each is.
     pub peers: Vec<PeerState>,
     /// Devices that were disconnected because they broke a rule, and which.
     pub notices: Vec<(DeviceId, String)>,

@@ -53,6 +53,8 @@ pub mod context {
     pub const SALTED_BODY_KEY: &str = "kernelos 1 salted body key";
     /// Digest of an address card.
     pub const CARD: &str = "kernelos 1 address card";
+    /// Digest of a receipt.
+    pub const RECEIPT: &str = "kernelos 1 receipt";
     /// Name of a workspace in a sync hello.
     pub const SYNC_WORKSPACE: &str = "kernelos 1 sync workspace";
     /// Id of a conflict in a document.
@@ -68,7 +70,7 @@ pub mod context {
     pub const LEASE_ORDER: &str = "kernelos 1 lease order";
 
     /// All of them, for the test that no two are equal.
-    pub const ALL: [&str; 29] = [
+    pub const ALL: [&str; 30] = [
         EVENT_ID,
         BODY,
         EPOCH_COMMITMENT,
@@ -92,6 +94,7 @@ pub mod context {
         SALT,
         SALTED_BODY_KEY,
         CARD,
+        RECEIPT,
         SYNC_WORKSPACE,
         CONFLICT,
         STORED_ROW,
@@ -108,6 +111,9 @@ pub const SIGN_SEALING_KEY: &[u8] = b"kernelos/1/sealing-key\0";
 
 /// What stands before the digest of an address card when its device signs it. `SPEC: HASH-2`
 pub const SIGN_CARD: &[u8] = b"kernelos/1/card\0";
+
+/// What stands before the digest of a receipt when its device signs it. `SPEC: HASH-2`
+pub const SIGN_RECEIPT: &[u8] = b"kernelos/1/receipt\0";
 
 /// BLAKE3 of the parts, one after the other, under `context`. Parts have fixed sizes, or the
 /// last alone has not, so that no two lists of parts give the same input.
@@ -169,7 +175,7 @@ mod tests {
     #[test]
     fn signing_prefixes_end_with_a_zero_so_that_none_is_the_start_of_another() {
         // SPEC: HASH-2
-        for prefix in [SIGN_EVENT, SIGN_SEALING_KEY, SIGN_CARD] {
+        for prefix in [SIGN_EVENT, SIGN_SEALING_KEY, SIGN_CARD, SIGN_RECEIPT] {
             assert_eq!(prefix.iter().position(|byte| *byte == 0), Some(prefix.len() - 1));
         }
     }

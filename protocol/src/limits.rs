@@ -151,6 +151,34 @@ pub const CARD_ADDRESSES_MAX: usize = 16;
 /// Cards in one message: each has at most 500 bytes.
 pub const CARDS_MAX: usize = 256;
 
+/// Heads of one lane in a receipt: an honest writer joins them above 32, so more are left only by
+/// as many devices that write apart. A receipt with more claims less.
+pub const RECEIPT_TIPS_MAX: usize = 128;
+
+/// Epochs in a receipt: the newest; who opens one opens all that it leads to.
+pub const RECEIPT_EPOCHS_MAX: usize = 64;
+
+/// Artifacts in a receipt: those of the runs that go on now.
+pub const RECEIPT_ARTIFACTS_MAX: usize = 64;
+
+/// Bytes of one receipt: its sets of ids at 34 bytes each, and 256 beside them.
+pub const RECEIPT_BYTES_MAX: usize =
+    34 * (2 * RECEIPT_TIPS_MAX + RECEIPT_EPOCHS_MAX + RECEIPT_ARTIFACTS_MAX) + 256;
+
+/// Receipts in one message: with the greatest of them it fits a frame.
+pub const RECEIPTS_MAX: usize = 16;
+
+/// Receipts that wait for the grants of their devices.
+pub const RECEIPTS_EARLY_MAX: usize = 64;
+
+/// Lives of one device whose receipts are kept: of a store that was restored again and again, the
+/// last outlives the others as soon as it wrote its join.
+pub const RECEIPT_LIVES_MAX: usize = 4;
+
+/// A device makes at most one receipt in so long, and passes those of others on as often: a burst
+/// of edits is one receipt, and what waits for one waits no longer than a person notices.
+pub const RECEIPT_INTERVAL_MS: u64 = 100;
+
 /// Addresses in a pairing token: one of the home network and one more still fit a QR code that
 /// stands in a terminal of 80 by 24.
 pub const PAIRING_ADDRESSES_MAX: usize = 2;

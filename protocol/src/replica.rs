@@ -10,8 +10,9 @@ mod commands;
 mod documents;
 mod missions;
 mod peers;
+mod receipts;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
 use rand_chacha::ChaCha20Rng;
@@ -28,7 +29,7 @@ use crate::limits::{COMMANDS_WAITING_MAX, LOAD_SLICE_EVENTS, NOTICES_MAX};
 use crate::mission::driver::Driver;
 use crate::mission::work::{Order, Outcome, Ticket};
 use crate::store::{LoadRequest, Record, Slice};
-use crate::sync::{Card, Cards, Held, LinkId, Message, Sync};
+use crate::sync::{Card, Cards, Held, LinkId, Message, Receipt, Receipts, Sync};
 use crate::time::{StampClock, Time};
 use crate::workspace::{AuthorFault, InsertFault, Pen, Workspace};
 
@@ -54,6 +55,8 @@ pub struct Config {
     pub device_name: String,
     /// Does it speak with others?
     pub mode: Mode,
+    /// Does it let agents run on it? Others read that in its receipt.
+    pub runs: bool,
 }
 
 /// Everything that can happen.
@@ -129,6 +132,13 @@ pub struct Replica {
     driver: Driver,
     /// Cards of devices that are no members yet, and who sent them.
     early_cards: Vec<(LinkId, Card)>,
+    receipts: Receipts,
+    /// Receipts of devices that are no members yet, and who sent them.
+    early_receipts: Vec<(LinkId, Receipt)>,
+    /// The artifacts that are here whole.
+    artifacts: BTreeSet<EventId>,
+    /// When each device said something last, by the monotonic clock.
+    seen: BTreeMap<DeviceId, u64>,
     /// When the next join is due, by the monotonic clock.
     join_at: Option<u64>,
     /// Peers that misbehaved, and how.
@@ -204,6 +214,10 @@ impl Replica {
             cards: Cards::default(),
             driver: Driver::default(),
             early_cards: Vec::new(),
+            receipts: Receipts::default(),
+            early_receipts: Vec::new(),
+            artifacts: BTreeSet::new(),
+            seen: BTreeMap::new(),
             join_at: None,
             notices: VecDeque::new(),
             loads: VecDeque::new(),
@@ -308,6 +322,7 @@ impl Replica {
         for card in &slice.cards {
             self.keep_card(None, card);
         }
+        slice.receipts.into_iter().for_each(|receipt| self.receipts.load(receipt));
         // No actor is used by two starts: the number that was kept is spent.
         let kept = slice.counters.get(GENERATION).copied().unwrap_or(0);
         self.generation = kept.saturating_add(1);
@@ -334,8 +349,10 @@ impl Replica {
             self.answer_news();
         }
         self.keep_early_cards();
+        self.keep_early_receipts();
         self.drive();
         self.speak();
+        self.speak_receipts();
     }
 
     /// Hands the documents what they are to hold, and asks for bodies that are missing for it.
@@ -370,7 +387,8 @@ impl Replica {
         let join = self.join_at.map(|at| (at, "join"));
         let stall = self.sync.next_deadline().map(|at| (at, "stalled peer"));
         let mission = self.driver.next_deadline().map(|at| (at, "mission"));
-        [join, stall, mission].into_iter().flatten().min()
+        let receipts = self.receipts.next_deadline().map(|at| (at, "receipts"));
+        [join, stall, mission, receipts].into_iter().flatten().min()
     }
 
     fn reply(&mut self, request: RequestId, reply: Reply) {

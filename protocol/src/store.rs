@@ -14,7 +14,7 @@ pub use memory::MemoryStore;
 
 use crate::event::Verified;
 use crate::id::{ChainId, EventId};
-use crate::sync::Card;
+use crate::sync::{Card, Receipt};
 
 /// Something that must be remembered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +31,8 @@ pub enum Record {
     },
     /// An address card, instead of the one of its device before.
     Card(Card),
+    /// A receipt, instead of the one of its device and life before.
+    Receipt(Receipt),
 }
 
 /// Where an event stands: a store finds it by its place and knows it by its id.
@@ -68,6 +70,8 @@ pub struct Slice {
     pub counters: BTreeMap<String, u64>,
     /// All address cards; with the first slice only.
     pub cards: Vec<Card>,
+    /// All receipts; with the first slice only.
+    pub receipts: Vec<Receipt>,
     /// Where to go on; none at the end.
     pub next: Option<u64>,
     /// Rows that are damaged or gone, in words. Their events are not in the slice.

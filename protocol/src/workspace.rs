@@ -6,6 +6,7 @@
 
 mod author;
 mod chain;
+mod cover;
 mod membership;
 mod offer;
 mod projection;
@@ -17,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use author::{AuthorFault, Pen};
 pub use chain::ForkProof;
+pub use cover::Cover;
 pub use membership::NewMember;
 pub use state::{StateHash, document_leaf};
 pub use verdict::Verdict;
@@ -108,6 +110,8 @@ pub struct Workspace {
     readable: BTreeSet<ContentNo>,
     /// Events whose bodies the store cannot give.
     lost: BTreeSet<ContentNo>,
+    /// Events that came without the bodies that they name.
+    bare: BTreeSet<ContentNo>,
 }
 
 impl Workspace {
@@ -134,6 +138,7 @@ impl Workspace {
             left_out: BTreeMap::new(),
             readable: BTreeSet::new(),
             lost: BTreeSet::new(),
+            bare: BTreeSet::new(),
         }
     }
 
@@ -267,6 +272,9 @@ impl Workspace {
             )
             .map_err(InsertFault::Missing)?;
         self.remember(event);
+        if header.body.is_some() && event.body().is_none() {
+            self.bare.insert(added.no);
+        }
         if added.views_grew {
             let again: BTreeSet<_> = self.effects.forget_wants().into_iter().collect();
             self.readable.extend(self.content.all().filter(|no| again.contains(&no.index())));

@@ -16,6 +16,7 @@ mod kit;
 mod members;
 mod mission;
 mod pairing;
+mod receipts;
 mod replica;
 mod sealing;
 mod stores;

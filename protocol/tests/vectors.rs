@@ -12,7 +12,7 @@ use kernelos_protocol::id::{ChangeHash, EventId, Lane, to_hex};
 use kernelos_protocol::key::DeviceKey;
 use kernelos_protocol::role::Role;
 use kernelos_protocol::seal::{pack, seal};
-use kernelos_protocol::sync::Card;
+use kernelos_protocol::sync::{Card, Claims, Receipt};
 use kernelos_protocol::time::Stamp;
 use kernelos_protocol::workspace::document_leaf;
 use rand_chacha::ChaCha20Rng;
@@ -82,6 +82,10 @@ fn founding(out: &mut String, founder: &mut Peer, events: &[Verified]) {
             ],
         )),
     );
+    let [head, epoch] = [3, 1].map(|at: usize| events[at].id());
+    let claims = Claims::new(vec![events[2].id()], vec![head], vec![epoch], Vec::new(), true);
+    let receipt = Receipt::sign(&key, events[1].workspace(), founder.incarnation, 7, claims);
+    line("receipt", &encode(&receipt));
     line("founded.document", &founder.document().0);
     line("founded.lanes_hash", &founder.workspace.lanes_hash());
     line("founded.state_hash", &founder.state().0);
@@ -138,8 +142,8 @@ fn sealed(out: &mut String, founder: &Peer) {
 #[test]
 fn the_vectors_of_the_spec_are_what_this_program_makes() {
     // SPEC: HASH-1, HASH-2, EVT-1, EVT-3, EVT-4, EVT-5, KEY-1, KEY-2, KEY-3, KEY-4, KEY-5, SEAL-1
-    // SPEC: SEAL-2, SEAL-3, CTL-2, CTL-3, CTL-4, CTL-5, CTL-6, SYNC-7, CNT-3, PRJ-1, PRJ-2
-    // SPEC: STATE-1, STATE-2
+    // SPEC: SEAL-2, SEAL-3, CTL-2, CTL-3, CTL-4, CTL-5, CTL-6, SYNC-7, RCPT-1, CNT-3, PRJ-1
+    // SPEC: PRJ-2, STATE-1, STATE-2
     let spec = include_str!("../../SPEC.md");
     let block = spec.split_once(BEGIN).and_then(|(_, rest)| rest.split_once(END));
     let written = block.map_or("", |(written, _)| written);

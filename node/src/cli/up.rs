@@ -21,11 +21,16 @@ use crate::node::Node;
 #[command(after_help = "\
 Examples:
   kern up
+  kern up --run       agents may run here
   kern up --json      one line when it answers: {\"ready\":true,\"api\":…}")]
 pub(super) struct Args {
     /// Where other devices reach this one; port 0 is the one of the last time
     #[arg(long, default_value = "0.0.0.0:0", value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
+
+    /// Let agents run on this device; the others are told
+    #[arg(long)]
+    run: bool,
 }
 
 #[derive(Serialize)]
@@ -41,7 +46,7 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let home = ui.home.own()?;
-    let node = Node::start(home, args.listen)?;
+    let node = Node::start(home, args.listen, args.run)?;
     node.go_online().await?;
     let listener = listen(&socket)?;
     ui.show(&Ready { ready: true, api: &socket }, || {

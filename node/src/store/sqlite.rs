@@ -13,7 +13,7 @@ use kernelos_protocol::event::{Signed, Verified};
 use kernelos_protocol::hash::{self, context};
 use kernelos_protocol::id::{ChainId, DeviceId, Incarnation, WorkspaceId};
 use kernelos_protocol::store::{EventStore, LoadRequest, Place, Record, Slice, StoreError};
-use kernelos_protocol::sync::Card;
+use kernelos_protocol::sync::{Card, Receipt};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, ffi, params};
 
 /// The version of the schema that this program writes.
@@ -21,6 +21,8 @@ const SCHEMA_VERSION: i64 = 1;
 /// "kern", so that `file` and a person can tell what it is.
 const APPLICATION_ID: i64 = 0x6b65_726e;
 const SCHEMA: &str = include_str!("schema.sql");
+/// Tables that stores of this version may lack, if an earlier program made them.
+const ADDED: &str = include_str!("added.sql");
 
 /// What a store says about its workspace, made with it and never changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +94,7 @@ impl SqliteStore {
         {
             self.connection.pragma_update(None, name, value).map_err(store_error)?;
         }
+        self.connection.execute_batch(ADDED).map_err(store_error)?;
         Ok(self)
     }
 
@@ -201,6 +204,16 @@ impl SqliteStore {
         Ok(cards.iter().filter_map(|bytes| Card::decode(bytes).ok()).collect())
     }
 
+    /// The receipts; one that is damaged is as good as none, a peer that has it will tell it again.
+    fn receipts(&self) -> rusqlite::Result<Vec<Receipt>> {
+        let mut query = self
+            .connection
+            .prepare_cached("SELECT receipt FROM receipt ORDER BY device, incarnation")?;
+        let rows = query.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
+        let receipts: Vec<_> = rows.collect::<Result<_, _>>()?;
+        Ok(receipts.iter().filter_map(|bytes| Receipt::decode(bytes).ok()).collect())
+    }
+
     fn counters(&self) -> rusqlite::Result<BTreeMap<String, u64>> {
         let mut query = self.connection.prepare_cached("SELECT name, value FROM counter")?;
         let rows = query.query_map([], |row| {
@@ -225,6 +238,7 @@ impl EventStore for SqliteStore {
                     .and_then(|mut insert| {
                         insert.execute(params![card.device().0, encode(card)]).map(drop)
                     }),
+                Record::Receipt(receipt) => keep_receipt(&transaction, receipt),
             };
             kept.map_err(store_error)?;
         }
@@ -241,6 +255,7 @@ impl EventStore for SqliteStore {
             LoadRequest::From { cursor, limit } => {
                 if *cursor == 0 {
                     slice.cards = self.cards().map_err(store_error)?;
+                    slice.receipts = self.receipts().map_err(store_error)?;
                 }
                 self.load_from(*cursor, *limit, &mut slice).map_err(store_error)?;
             }
@@ -298,6 +313,13 @@ fn keep_event(
         )?
         .execute(params![chain, seq, fork, envelope, &row_check(&envelope)[..]])
         .map(drop)
+}
+
+fn keep_receipt(transaction: &Transaction<'_>, receipt: &Receipt) -> rusqlite::Result<()> {
+    let insert =
+        "INSERT OR REPLACE INTO receipt (device, incarnation, receipt) VALUES (?1, ?2, ?3)";
+    let life = (receipt.device().0, receipt.incarnation().0);
+    transaction.prepare_cached(insert)?.execute(params![life.0, life.1, encode(receipt)]).map(drop)
 }
 
 fn chain_number(

@@ -9,6 +9,7 @@
 //! `content/chain.rs` keeps chains, ancestry and cuts, `content/view.rs` the rule.
 
 mod chain;
+mod reach;
 mod view;
 
 use std::cell::RefCell;
@@ -21,6 +22,7 @@ use crate::id::{DeviceId, EventId};
 use crate::role::Role;
 
 use chain::{Chains, Cuts, Place};
+pub use reach::Reach;
 
 /// A content event of one lane: its dense number, in order of insertion.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -172,7 +172,7 @@ impl Replica {
             damage,
             // The node knows its transports, and fills in what it sees of them.
             online: false,
-            peers: self.sync.peers(&self.workspace),
+            peers: self.peers(),
             notices: self.notices.iter().cloned().collect(),
         })
     }

@@ -31,7 +31,7 @@ impl Replica {
             return Err(failure);
         }
         let Record::Mission(mission) = &record else { return Err(not_here()) };
-        if !self.artifacts.is_complete(&mission.base_artifact) {
+        if !self.artifacts.contains(&mission.base_artifact) {
             return Err(not_here());
         }
         let control = self.workspace.control();
@@ -131,14 +131,14 @@ impl Replica {
             .filter(|link| self.sync.is_greeted(*link) && !self.sync.is_parting(*link))
             .filter_map(|link| self.sync.device_of(link));
         let peer = |device: DeviceId| {
-            let runs = self.receipts.runs(&device);
+            let runs = self.receipts.runs(&self.workspace, &device);
             Some(Peer { device, role: role(&device)?, runs })
         };
         let peers: Vec<_> = here.filter_map(peer).collect();
         let covered = |record: &EventId, artifact: &EventId| {
             peers.iter().any(|peer| {
                 self.receipts.covers(&self.workspace, &peer.device, record)
-                    && self.receipts.holds_artifact(&peer.device, artifact)
+                    && self.receipts.holds_artifact(&self.workspace, &peer.device, artifact)
             })
         };
         let world = World {
@@ -148,7 +148,7 @@ impl Replica {
             content: self.workspace.content(),
             journal: self.workspace.missions(),
             covered: &covered,
-            is_complete: &|artifact| self.artifacts.is_complete(artifact),
+            is_complete: &|artifact| self.artifacts.contains(artifact),
         };
         self.driver.poll(self.now, &world)
     }

@@ -48,9 +48,11 @@ impl Replica {
     }
 
     pub(super) fn on_peer_down(&mut self, link: LinkId) {
+        self.forget_stranger(link);
         self.sync.peer_down(link);
         self.held.forget(link);
         self.early_cards.retain(|(from, _)| *from != link);
+        self.early_receipts.retain(|(from, _)| *from != link);
     }
 
     /// What a peer sent broke a rule before it came here.
@@ -59,9 +61,8 @@ impl Replica {
     }
 
     pub(super) fn on_message(&mut self, link: LinkId, message: Message) {
-        if self.sync.device_of(link).is_none() {
-            return;
-        }
+        let Some(device) = self.sync.device_of(link) else { return };
+        self.saw(device);
         if self.sync.is_greeted(link) == matches!(message, Message::Hello { .. }) {
             self.misbehaved(link, "hello");
             return;
@@ -78,6 +79,7 @@ impl Replica {
                     self.keep_card(Some(link), card);
                 }
             }
+            Message::Receipts(receipts) => self.on_receipts(link, &receipts),
             Message::Have(tips) => self.sync.on_have(link, tips),
             Message::Ack(frames) => self.sync.on_ack(link, frames),
             Message::Beat(claim) => self.on_beat(link, claim),
@@ -152,7 +154,7 @@ impl Replica {
         self.outputs.push_back(Output::Disconnect(link, reason.to_owned()));
     }
 
-    fn misbehaved(&mut self, link: LinkId, code: &str) {
+    pub(super) fn misbehaved(&mut self, link: LinkId, code: &str) {
         if let Some(device) = self.sync.device_of(link) {
             if self.notices.len() >= NOTICES_MAX {
                 self.notices.pop_front();

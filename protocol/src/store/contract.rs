@@ -68,6 +68,19 @@ pub fn check(open: &mut dyn FnMut() -> Box<dyn EventStore>, events: &[Verified])
     let slice = load(&mut *open(), &LoadRequest::From { cursor: 0, limit: 1 });
     assert_eq!(slice.cards, [card(2)], "the last card of a device stays");
 
+    let receipt = |life, counter| {
+        let claims =
+            crate::sync::Claims::new(vec![last.id()], Vec::new(), Vec::new(), vec![], true);
+        let life = crate::id::Incarnation([life; 8]);
+        crate::sync::Receipt::sign(&key, crate::id::WorkspaceId([2; 32]), life, counter, claims)
+    };
+    let kept = [receipt(1, 1), receipt(2, 1), receipt(1, 2)].map(Record::Receipt);
+    commit(&mut *open(), &kept);
+    let slice = load(&mut *open(), &LoadRequest::From { cursor: 0, limit: 1 });
+    assert_eq!(slice.receipts, [receipt(1, 2), receipt(2, 1)], "the last receipt of a life stays");
+    let rest = load(&mut *open(), &LoadRequest::From { cursor: 1, limit: 1 });
+    assert!(rest.receipts.is_empty(), "receipts come with the first slice only");
+
     let counter = |value| Record::Counter { name: "generation".to_owned(), value };
     commit(&mut *open(), &[counter(1), counter(u64::MAX >> 1)]);
     let slice = load(&mut *open(), &LoadRequest::From { cursor: 0, limit: 1 });

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::Verified;
-use crate::id::{DeviceId, EventId};
+use crate::id::{DeviceId, EventId, Incarnation};
 use crate::store::{EventStore, LoadRequest, Record, Slice, StoreError};
-use crate::sync::Card;
+use crate::sync::{Card, Receipt};
 
 /// Keeps a workspace in memory. A clone is a copy of the disk.
 #[derive(Debug, Clone, Default)]
@@ -14,6 +14,7 @@ pub struct MemoryStore {
     known: BTreeSet<EventId>,
     counters: BTreeMap<String, u64>,
     cards: BTreeMap<DeviceId, Card>,
+    receipts: BTreeMap<(DeviceId, Incarnation), Receipt>,
     /// Commits that still succeed before the disk is full; without end where none.
     room: Option<u32>,
 }
@@ -65,6 +66,10 @@ impl EventStore for MemoryStore {
                 Record::Card(card) => {
                     self.cards.insert(card.device(), card.clone());
                 }
+                Record::Receipt(receipt) => {
+                    let life = (receipt.device(), receipt.incarnation());
+                    self.receipts.insert(life, receipt.clone());
+                }
             }
         }
         Ok(())
@@ -76,6 +81,7 @@ impl EventStore for MemoryStore {
             LoadRequest::From { cursor, limit } => {
                 if *cursor == 0 {
                     slice.cards = self.cards.values().cloned().collect();
+                    slice.receipts = self.receipts.values().cloned().collect();
                 }
                 let from = usize::try_from(*cursor).unwrap_or(usize::MAX).min(self.events.len());
                 let to = from.saturating_add(*limit).min(self.events.len());

@@ -8,9 +8,11 @@ use crate::event::{EventFault, Signed, Verified};
 use crate::hash;
 use crate::id::{ChainId, DeviceId, EventId, Incarnation, Lane, WorkspaceId};
 use crate::limits::{
-    CARDS_MAX, EVENT_BYTES_MAX, FRAME_BYTES_MAX, FRAME_EVENTS_MAX, TIPS_MAX, WANTS_MAX,
+    CARDS_MAX, EVENT_BYTES_MAX, FRAME_BYTES_MAX, FRAME_EVENTS_MAX, RECEIPT_BYTES_MAX, RECEIPTS_MAX,
+    TIPS_MAX, WANTS_MAX,
 };
 use crate::sync::card::Card;
+use crate::sync::receipt::Receipt;
 
 /// Bytes of one card: its addresses, and 160 beside them.
 const CARD_BYTES_MAX: usize = 768;
@@ -54,6 +56,8 @@ pub enum Message {
     Cards(Vec<Card>),
     /// The holder of this claim lives, says the holder.
     Beat(EventId),
+    /// What devices hold for good, in their own words. `SPEC: RCPT-4`
+    Receipts(Vec<Receipt>),
 }
 
 /// Why a frame is no message: its sender is disconnected.
@@ -136,6 +140,12 @@ impl Message {
             Self::Beat(claim) => {
                 writer.array(2).uint(8).bytes(&claim.0);
             }
+            Self::Receipts(receipts) => {
+                writer.array(2).uint(9).array(receipts.len());
+                for receipt in receipts {
+                    writer.bytes(&crate::cbor::encode(receipt));
+                }
+            }
         }
         writer.finish()
     }
@@ -188,6 +198,11 @@ impl Message {
                 Self::Cards(cards.collect::<Result<_, _>>()?)
             }
             (8, 2) => Self::Beat(EventId(reader.fixed()?)),
+            (9, 2) => {
+                let count = reader.array(RECEIPTS_MAX)?;
+                let read = |_| Receipt::decode(reader.bytes(RECEIPT_BYTES_MAX)?);
+                Self::Receipts((0..count).map(read).collect::<Result<_, _>>()?)
+            }
             _ => return Err(SyncFault::Decode),
         };
         reader.end()?;

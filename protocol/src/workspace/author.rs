@@ -243,7 +243,7 @@ impl Workspace {
         Ok(())
     }
 
-    fn heads(&self, lane: Lane) -> Vec<EventId> {
+    pub(crate) fn heads(&self, lane: Lane) -> Vec<EventId> {
         match lane {
             Lane::Control => self.control.heads(&self.control.all()),
             Lane::Content => self.content.admitted_heads(),

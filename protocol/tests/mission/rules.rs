@@ -140,7 +140,7 @@ fn only_the_holder_works_only_the_home_plans_and_only_runners_take_part() {
         panic!("the policy answers everybody");
     };
     assert_eq!((asked.allowed, asked.rule.as_str()), (false, DEFAULT_DENY));
-    assert_eq!(run.derive(&other, &Seen::Implement(None)), Err("order"));
+    assert_eq!(run.derive(&other, &Seen::Implement(None)), Err("not_holder"));
     run.write_all(&mut other, &lease());
     home.take(&run.events);
     let Ok(Record::Decision(late)) = run.derive(&home, &Seen::Decide(Act::StartStep)) else {

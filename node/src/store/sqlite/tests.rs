@@ -22,6 +22,7 @@ fn events() -> Vec<Verified> {
         workspace_name: "home".to_owned(),
         device_name: "laptop".to_owned(),
         mode: Mode::Local,
+        runs: false,
     };
     let recovery = RecoveryKey::from_bytes([3; 32]).public();
     let mut replica = Replica::found(config, recovery, crate::clock::now()).unwrap();
@@ -30,7 +31,7 @@ fn events() -> Vec<Verified> {
         if let Output::Persist(records) = output {
             events.extend(records.into_iter().filter_map(|record| match record {
                 Record::Event(event) => Some(event),
-                Record::Counter { .. } | Record::Card(_) => None,
+                _ => None,
             }));
         }
     }
