@@ -11,4 +11,6 @@ mod verify;
 mod worker;
 
 pub use start::{Starting, start};
+pub(crate) use worker::UnderWay;
+pub use folder::Folder;
 pub use worker::Worker;

@@ -14,6 +14,7 @@ use crate::engine::Engine;
 use crate::founding::{Founded, Founding, found};
 use crate::home::{OwnedHome, made};
 use crate::mesh::{Online, speaks};
+use crate::missions::{Folder, Worker};
 use crate::pairing::PairingHost;
 use crate::transport::{Protocol, Transport};
 
@@ -38,7 +39,7 @@ pub struct Node {
     secret: [u8; 32],
     listen: SocketAddr,
     /// Agents may run on this device.
-    runs: bool,
+    worker: Worker,
     engines: RwLock<Engines>,
     /// Held while a workspace is made, so that two callers cannot take one name.
     making: Mutex<()>,
@@ -47,12 +48,16 @@ pub struct Node {
 }
 
 impl Node {
-    /// Owns a home and starts every workspace in it. `runs`: agents may run on this device.
-    pub fn start(home: OwnedHome, listen: SocketAddr, runs: bool) -> Result<Arc<Self>, Failure> {
+    /// Owns a home and starts every workspace in it; `worker` is what its missions have.
+    pub fn start(
+        home: OwnedHome,
+        listen: SocketAddr,
+        worker: Worker,
+    ) -> Result<Arc<Self>, Failure> {
         let secret = home.device_secret()?;
         let mut engines = BTreeMap::new();
         for path in home.stores()? {
-            let engine = Engine::start(&path, secret, runs)?;
+            let engine = Engine::start(&path, secret, &worker)?;
             engines.insert(engine.workspace(), Arc::new(engine));
         }
         let device = DeviceKey::from_secret(&secret).device();
@@ -60,7 +65,7 @@ impl Node {
             home,
             secret,
             listen,
-            runs,
+            worker,
             engines: RwLock::new(engines),
             making: Mutex::new(()),
             mesh: Mutex::new(None),
@@ -82,6 +87,11 @@ impl Node {
     /// What lies on its disk.
     pub(crate) fn home(&self) -> &OwnedHome {
         &self.home
+    }
+
+    /// Where its missions work.
+    pub(crate) fn missions(&self) -> &Folder {
+        &self.worker.folder
     }
 
     /// Where it listens.
@@ -208,7 +218,7 @@ impl Node {
         let _making = self.making.lock().await;
         let (founded, path) = found(&self.home, founding)?;
         let engine =
-            Engine::start(&path, self.secret, self.runs).map_err(|failure| made(&failure))?;
+            Engine::start(&path, self.secret, &self.worker).map_err(|failure| made(&failure))?;
         self.add(engine);
         self.go_online().await.map_err(|failure| made(&failure))?;
         Ok(founded)
@@ -221,7 +231,7 @@ impl Node {
     ) -> Result<Arc<Engine>, Failure> {
         let _making = self.making.lock().await;
         let path = make(&self.home)?;
-        Ok(self.add(Engine::start(&path, self.secret, self.runs)?))
+        Ok(self.add(Engine::start(&path, self.secret, &self.worker)?))
     }
 
     /// Asks one workspace. Without a name the only one is meant.

@@ -129,14 +129,14 @@ impl Desktop {
         goal: &str,
     ) -> Result<Outcome, String> {
         let repository = self.repository(order, input).await?;
-        let from = oid(&input.map_or(&order.base, |input| input).commit)?;
+        let from = oid(&input.unwrap_or(&order.base).commit)?;
         let desk = self.worker.folder.desk(&order.mission, "step")?;
         repository.worktree(&desk.tree, &from).map_err(|fault| fault.to_string())?;
         let ran = self.run(&desk, command, Some(goal)).await?;
         let (mut outcome, exit) = ended(&ran.ended.outcome);
         let mut output = None;
         if exit == Some(0) {
-            match commit(&repository, &desk, order, goal) {
+            match commit(&repository, &desk, &from, order, goal) {
                 Ok((commit, tree)) => output = Some((commit, tree)),
                 Err(fault) => outcome = format!("its work tree cannot be kept: {fault}"),
             }
@@ -222,11 +222,12 @@ pub(super) fn ended(exit: &Exit) -> (String, Option<u64>) {
 fn commit(
     repository: &MissionRepo,
     desk: &Desk,
+    from: &Oid,
     order: &Order,
     goal: &str,
 ) -> Result<(Oid, Oid), String> {
     let text = |fault: git::GitFault| fault.to_string();
-    let tree = repository.snapshot(&desk.tree).map_err(text)?;
+    let tree = repository.snapshot(&desk.tree, from).map_err(text)?;
     let message = format!("{}\n\nMission: {}\n", goal.trim(), order.mission);
     let base = oid(&order.base.commit)?;
     let commit = repository.commit(&tree, &base, &message).map_err(text)?;

@@ -22,6 +22,8 @@ pub struct Worker {
     pub hidden: PathBuf,
     /// The sandbox that this device keeps, or why there is none.
     pub sandbox: Arc<Result<Sandbox, String>>,
+    /// Do agents run here?
+    pub runs: bool,
 }
 
 /// The orders under way. Dropping it stops them.
