@@ -15,6 +15,7 @@ pub mod clock;
 pub mod engine;
 pub mod founding;
 pub mod home;
+pub mod introduce;
 pub mod mesh;
 pub mod node;
 pub mod pairing;

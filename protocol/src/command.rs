@@ -5,11 +5,13 @@ use serde_json::Value as Json;
 
 use crate::document::conflict::ConflictKind;
 use crate::document::{DocPath, Edit};
+use crate::event::Verified;
 use crate::id::{
     ConflictId, DeviceId, EventId, Incarnation, Lane, SealingKey, Signature, WorkspaceId,
 };
 use crate::role::Role;
 use crate::sync::PeerState;
+use crate::sync::introduce::Answer;
 use crate::time::Stamp;
 use crate::workspace::{StateHash, Verdict};
 
@@ -66,6 +68,15 @@ pub enum Command {
         /// Why, for people.
         reason: String,
     },
+    /// What this device shows to a member that has not heard of its grant.
+    Introduction,
+    /// A device shows control events that end in its grant.
+    Introduce {
+        /// Which, as its connection proved.
+        device: DeviceId,
+        /// In causal order.
+        events: Vec<Verified>,
+    },
 }
 
 /// What a caller hears.
@@ -96,6 +107,16 @@ pub enum Reply {
     Revoked {
         /// The revocation.
         event: EventId,
+    },
+    /// To `Introduction`.
+    Introduction {
+        /// In causal order, the grant last.
+        events: Vec<Verified>,
+    },
+    /// To `Introduce`.
+    Introduced {
+        /// What it came to.
+        answer: Answer,
     },
     /// It was not done.
     Failed(Failure),

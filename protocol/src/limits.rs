@@ -151,6 +151,21 @@ pub const CARD_ADDRESSES_MAX: usize = 16;
 /// Cards in one message: each has at most 500 bytes.
 pub const CARDS_MAX: usize = 256;
 
+/// Events in one introduction: as many of the smallest, a join, as a frame of 256 KiB holds.
+pub const INTRODUCTION_EVENTS_MAX: usize = 1_024;
+
+/// Bytes of the code in an answer to an introduction: the longest of ours has 17.
+pub const INTRODUCTION_CODE_BYTES_MAX: usize = 32;
+
+/// Introductions checked at once, over all keys: a family that comes home together.
+pub const INTRODUCTIONS_AT_ONCE_MAX: u64 = 8;
+
+/// From then on one every half second: the signatures of a full frame take about a tenth of it.
+pub const INTRODUCTIONS_EVERY_MS: u64 = 500;
+
+/// How long an introduction may take: ten seconds, a frame of 256 KiB over a bad mobile link.
+pub const INTRODUCTION_MS: u64 = 10 * 1_000;
+
 /// Addresses in a pairing token: one of the home network and one more still fit a QR code that
 /// stands in a terminal of 80 by 24.
 pub const PAIRING_ADDRESSES_MAX: usize = 2;

@@ -8,6 +8,7 @@
 
 mod commands;
 mod documents;
+mod introductions;
 mod peers;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -147,6 +148,8 @@ enum LoadFor {
     Bodies(Vec<EventId>),
     /// A peer wants them.
     Peer(LinkId),
+    /// This device introduces itself.
+    Introduction(RequestId),
 }
 
 impl Replica {
@@ -249,7 +252,11 @@ impl Replica {
     #[must_use]
     pub fn unanswered(&self) -> Vec<RequestId> {
         let waiting = self.commands.iter().map(|(request, _)| *request);
-        waiting.chain(self.pending.iter().filter_map(Pending::request)).collect()
+        let loading = self.loads.iter().filter_map(|load| match load {
+            LoadFor::Introduction(request) => Some(*request),
+            _ => None,
+        });
+        waiting.chain(loading).chain(self.pending.iter().filter_map(Pending::request)).collect()
     }
 
     fn on_command(&mut self, request: RequestId, command: Command) {
@@ -277,6 +284,9 @@ impl Replica {
                 return;
             }
             Some(LoadFor::Peer(link)) => return self.serve(link, &slice.events),
+            Some(LoadFor::Introduction(request)) => {
+                return self.on_introduction_loaded(request, slice.events, is_damaged);
+            }
             None => return,
         }
         for event in &slice.events {

@@ -6,6 +6,7 @@
 
 mod author;
 mod chain;
+mod introduction;
 mod membership;
 mod offer;
 mod projection;

@@ -31,7 +31,11 @@ impl Replica {
             | Command::Conflicts
             | Command::Edit { .. }
             | Command::Grant { .. } => !editing,
-            Command::Log { .. } | Command::Devices | Command::Revoke { .. } => true,
+            Command::Log { .. }
+            | Command::Devices
+            | Command::Revoke { .. }
+            | Command::Introduction
+            | Command::Introduce { .. } => true,
         }
     }
 
@@ -51,6 +55,10 @@ impl Replica {
         let reply = match command {
             Command::Status | Command::Conflicts => return self.ask_conflicts(request, &command),
             Command::Read { path } => return self.start_read(request, path),
+            Command::Introduction => return self.start_introduction(request),
+            Command::Introduce { device, events } => {
+                Reply::Introduced { answer: self.introduce(&device, events) }
+            }
             Command::Edit { edits } => match self.start_edit(request, edits) {
                 Ok(()) => return,
                 Err(failure) => Reply::Failed(failure),

@@ -7,7 +7,7 @@ use crate::id::DeviceId;
 use crate::limits::{CARDS_MAX, JOIN_DELAY_MS, NOTICES_MAX};
 use crate::replica::{LoadFor, Output, Replica};
 use crate::store::{LoadRequest, Record};
-use crate::sync::{Action, Card, LinkId, Message};
+use crate::sync::{Action, Card, LinkId, Message, NOT_MEMBER};
 use crate::workspace::{AuthorFault, InsertFault};
 
 impl Replica {
@@ -27,7 +27,7 @@ impl Replica {
         // only whom it was paired with.
         let is_stranger = role(&device).is_none() && role(&own).is_some();
         if device == own || (farewell.is_none() && is_stranger) {
-            self.disconnect(link, "not_member");
+            self.disconnect(link, NOT_MEMBER);
             return;
         }
         let actions = self.sync.peer_up(self.now, link, device, own, dialed);
@@ -85,14 +85,14 @@ impl Replica {
             Message::Want(wants) => self.sync.on_want(link, &wants, &self.workspace),
             Message::Events(events) => {
                 self.sync.on_events(self.now, link);
-                self.receive(link, events);
+                self.receive(events.into_iter().map(|event| (link, event)).collect());
             }
         }
     }
 
-    /// Events from a peer go in, with what waited for them.
-    fn receive(&mut self, link: LinkId, events: Vec<Verified>) {
-        let mut inbox: Vec<_> = events.into_iter().map(|event| (link, event)).rev().collect();
+    /// Events from peers go in, with what waited for them.
+    pub(super) fn receive(&mut self, events: Vec<(LinkId, Verified)>) {
+        let mut inbox: Vec<_> = events.into_iter().rev().collect();
         while let Some((from, event)) = inbox.pop() {
             match self.workspace.insert(&event, &self.key) {
                 Ok(false) => {}
