@@ -8,6 +8,7 @@ use std::time::Duration;
 use kernelos_protocol::command::{Command, Reply};
 use kernelos_protocol::id::DeviceId;
 use kernelos_protocol::limits::INTRODUCTION_MS;
+use kernelos_protocol::notice::NoticeKind;
 use kernelos_protocol::sync::introduce::{self, Answer, IntroduceCode};
 use kernelos_protocol::sync::workspace_tag;
 
@@ -70,6 +71,11 @@ pub(crate) async fn to(
     };
     match timeout(TIME_MAX, answered).await.flatten() {
         Some(Answer::Accepted | Answer::Revoked) => true,
-        Some(Answer::Refused(_)) | None => false,
+        Some(Answer::Refused(code)) => {
+            let reason = format!("introduction_refused: {}", code.code());
+            engine.ask(Command::Notice { kind: NoticeKind::Peer, device, reason }).await;
+            false
+        }
+        None => false,
     }
 }

@@ -29,6 +29,7 @@ pub mod hash;
 pub mod id;
 pub mod key;
 pub mod limits;
+pub mod notice;
 pub mod pairing;
 pub mod present;
 pub mod replica;

@@ -9,6 +9,7 @@
 mod commands;
 mod documents;
 mod introductions;
+mod log;
 mod peers;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -25,6 +26,7 @@ use crate::hash;
 use crate::id::{ChangeHash, DeviceId, DocumentId, EventId, Incarnation, Lane, WorkspaceId};
 use crate::key::{DeviceKey, RecoveryPublic};
 use crate::limits::{COMMANDS_WAITING_MAX, LOAD_SLICE_EVENTS, NOTICES_MAX};
+use crate::notice::Notices;
 use crate::store::{LoadRequest, Record, Slice};
 use crate::sync::{Card, Cards, Held, LinkId, Message, Sync};
 use crate::time::{StampClock, Time};
@@ -122,8 +124,8 @@ pub struct Replica {
     early_cards: Vec<(LinkId, Card)>,
     /// When the next join is due, by the monotonic clock.
     join_at: Option<u64>,
-    /// Peers that misbehaved, and how.
-    notices: VecDeque<(DeviceId, String)>,
+    /// What others did that is no event.
+    notices: Notices,
     /// What is asked of the store, in order.
     loads: VecDeque<LoadFor>,
     commands: VecDeque<(RequestId, Command)>,
@@ -197,7 +199,7 @@ impl Replica {
             cards: Cards::default(),
             early_cards: Vec::new(),
             join_at: None,
-            notices: VecDeque::new(),
+            notices: Notices::default(),
             loads: VecDeque::new(),
             commands: VecDeque::new(),
             pending: VecDeque::new(),
@@ -303,6 +305,7 @@ impl Replica {
                 }
             }
         }
+        slice.notices.into_iter().for_each(|notice| self.notices.load(notice));
         for card in &slice.cards {
             self.keep_card(None, card);
         }

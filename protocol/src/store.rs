@@ -14,6 +14,7 @@ pub use memory::MemoryStore;
 
 use crate::event::Verified;
 use crate::id::{ChainId, EventId};
+use crate::notice::Notice;
 use crate::sync::Card;
 
 /// Something that must be remembered.
@@ -31,6 +32,8 @@ pub enum Record {
     },
     /// An address card, instead of the one of its device before.
     Card(Card),
+    /// A notice, instead of the one in its slot before.
+    Notice(Notice),
 }
 
 /// Where an event stands: a store finds it by its place and knows it by its id.
@@ -68,6 +71,8 @@ pub struct Slice {
     pub counters: BTreeMap<String, u64>,
     /// All address cards; with the first slice only.
     pub cards: Vec<Card>,
+    /// All notices, by slot; with the first slice only.
+    pub notices: Vec<Notice>,
     /// Where to go on; none at the end.
     pub next: Option<u64>,
     /// Rows that are damaged or gone, in words. Their events are not in the slice.

@@ -2,6 +2,7 @@
 
 mod introduce;
 mod mesh;
+mod notices;
 
 use kernelos_protocol::command::{Command, Reply};
 use kernelos_protocol::document::Edit;

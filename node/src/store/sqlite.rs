@@ -3,6 +3,8 @@
 //! Signatures were checked before an event was kept, so reading back checks the row's hash
 //! instead. A row that fails is reported and not given out.
 
+mod notices;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -92,6 +94,7 @@ impl SqliteStore {
         {
             self.connection.pragma_update(None, name, value).map_err(store_error)?;
         }
+        self.connection.execute_batch(notices::SCHEMA).map_err(store_error)?;
         Ok(self)
     }
 
@@ -225,6 +228,7 @@ impl EventStore for SqliteStore {
                     .and_then(|mut insert| {
                         insert.execute(params![card.device().0, encode(card)]).map(drop)
                     }),
+                Record::Notice(notice) => notices::keep(&transaction, notice),
             };
             kept.map_err(store_error)?;
         }
@@ -241,6 +245,7 @@ impl EventStore for SqliteStore {
             LoadRequest::From { cursor, limit } => {
                 if *cursor == 0 {
                     slice.cards = self.cards().map_err(store_error)?;
+                    slice.notices = notices::load(&self.connection).map_err(store_error)?;
                 }
                 self.load_from(*cursor, *limit, &mut slice).map_err(store_error)?;
             }

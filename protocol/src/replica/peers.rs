@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use crate::event::Verified;
 use crate::id::DeviceId;
-use crate::limits::{CARDS_MAX, JOIN_DELAY_MS, NOTICES_MAX};
+use crate::limits::{CARDS_MAX, JOIN_DELAY_MS};
+use crate::notice::NoticeKind;
 use crate::replica::{LoadFor, Output, Replica};
 use crate::store::{LoadRequest, Record};
 use crate::sync::{Action, Card, LinkId, Message, NOT_MEMBER};
@@ -153,10 +154,7 @@ impl Replica {
 
     fn misbehaved(&mut self, link: LinkId, code: &str) {
         if let Some(device) = self.sync.device_of(link) {
-            if self.notices.len() >= NOTICES_MAX {
-                self.notices.pop_front();
-            }
-            self.notices.push_back((device, code.to_owned()));
+            self.note(NoticeKind::Peer, device, code);
         }
         self.disconnect(link, code);
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::Verified;
 use crate::id::{DeviceId, EventId};
+use crate::notice::Notice;
 use crate::store::{EventStore, LoadRequest, Record, Slice, StoreError};
 use crate::sync::Card;
 
@@ -14,6 +15,7 @@ pub struct MemoryStore {
     known: BTreeSet<EventId>,
     counters: BTreeMap<String, u64>,
     cards: BTreeMap<DeviceId, Card>,
+    notices: BTreeMap<u64, Notice>,
     /// Commits that still succeed before the disk is full; without end where none.
     room: Option<u32>,
 }
@@ -65,6 +67,9 @@ impl EventStore for MemoryStore {
                 Record::Card(card) => {
                     self.cards.insert(card.device(), card.clone());
                 }
+                Record::Notice(notice) => {
+                    self.notices.insert(notice.slot, notice.clone());
+                }
             }
         }
         Ok(())
@@ -76,6 +81,7 @@ impl EventStore for MemoryStore {
             LoadRequest::From { cursor, limit } => {
                 if *cursor == 0 {
                     slice.cards = self.cards.values().cloned().collect();
+                    slice.notices = self.notices.values().cloned().collect();
                 }
                 let from = usize::try_from(*cursor).unwrap_or(usize::MAX).min(self.events.len());
                 let to = from.saturating_add(*limit).min(self.events.len());

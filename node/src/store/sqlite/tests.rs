@@ -30,7 +30,7 @@ fn events() -> Vec<Verified> {
         if let Output::Persist(records) = output {
             events.extend(records.into_iter().filter_map(|record| match record {
                 Record::Event(event) => Some(event),
-                Record::Counter { .. } | Record::Card(_) => None,
+                Record::Counter { .. } | Record::Card(_) | Record::Notice(_) => None,
             }));
         }
     }
@@ -43,6 +43,29 @@ fn sqlite_keeps_the_contract() {
     let path = folder("contract").join("store.db");
     drop(SqliteStore::create(&path).unwrap());
     contract::check(&mut || Box::new(SqliteStore::open(&path).unwrap()), &events());
+}
+
+#[test]
+fn a_store_of_a_program_that_knew_no_notices_takes_them() {
+    // SPEC: DUR-4
+    use kernelos_protocol::notice::Notice;
+    let path = folder("notices").join("store.db");
+    let store = SqliteStore::create(&path).unwrap();
+    store.connection.execute_batch("DROP TABLE notice").unwrap();
+    drop(store);
+    let notice = Notice {
+        slot: 1,
+        number: 2,
+        device: DeviceId([3; 32]),
+        reason: "hello".to_owned(),
+        stamp: kernelos_protocol::time::Stamp(4),
+        after: 5,
+        times: 6,
+    };
+    let mut store = SqliteStore::open(&path).unwrap();
+    store.commit(&[Record::Notice(notice.clone())]).unwrap();
+    let slice = store.load(&LoadRequest::From { cursor: 0, limit: 1 }).unwrap();
+    assert_eq!(slice.notices, [notice]);
 }
 
 #[test]
