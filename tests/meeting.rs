@@ -77,6 +77,32 @@ fn devices_that_a_third_one_paired_find_each_other_when_it_is_gone() {
 }
 
 #[test]
+fn a_device_gets_in_where_nobody_heard_of_its_grant() {
+    // SPEC: INTRO-1, INTRO-4
+    let homes = [Home::with_workspace(), Home::new(), Home::new()];
+    let [laptop, phone, edge] = &homes;
+    let (laptop_node, edge_node) = (laptop.up(), edge.up());
+    laptop.pair(edge, "edge", "member");
+    agree(&[laptop, edge]);
+    assert!(edge_node.terminate().success());
+
+    let _phone_node = phone.up();
+    laptop.pair(phone, "phone", "member");
+    agree(&[laptop, phone]);
+    assert!(laptop_node.terminate().success());
+    phone.run(&["doc", "set", "notes/cafe", "1"]).done();
+
+    let _edge_node = edge.up();
+    agree(&[phone, edge]);
+    assert_eq!(edge.get("notes/cafe"), 1);
+    edge.run(&["doc", "set", "notes/home", "2"]).done();
+    until("the phone hears it", || (phone.get("notes/home") == 2).then_some(()));
+    let devices = edge.run(&["devices", "--json"]).json();
+    let is_phone = |row: &Json| row["device"] == "phone" && row["state"] != "revoked";
+    assert!(devices.as_array().unwrap().iter().any(is_phone), "{devices}");
+}
+
+#[test]
 fn a_device_that_is_killed_catches_up() {
     let (homes, nodes) = three();
     let [laptop, phone, edge] = &homes;

@@ -9,8 +9,9 @@ mod asker;
 mod documents;
 mod links;
 mod missions;
+mod shared;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -18,7 +19,7 @@ use std::time::Duration;
 
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply, RequestId};
 use kernelos_protocol::document::DocumentDone;
-use kernelos_protocol::id::{DeviceId, WorkspaceId};
+use kernelos_protocol::id::WorkspaceId;
 use kernelos_protocol::mission::work::{Outcome, Ticket};
 use kernelos_protocol::replica::{Config, Input, Output, Replica};
 use kernelos_protocol::store::{EventStore, LoadRequest, Record, StoreError};
@@ -30,12 +31,13 @@ use crate::home::random;
 use crate::missions::Worker;
 use crate::portable::timeout;
 use crate::store::{Meta, SqliteStore, to_failure};
-use crate::transport::{Link, Path};
+use crate::transport::Link;
 pub use asker::Asker;
 use asker::stopped;
 use documents::DocumentThread;
 use links::Links;
 use missions::Missions;
+pub use shared::Shared;
 
 /// Inputs that wait for the loop. Beyond it a caller hears "busy".
 const INBOX_MAX: usize = 1_024;
@@ -59,21 +61,6 @@ enum Wake {
     /// A deadline of the Replica passed.
     Deadline,
     Stop,
-}
-
-/// What others may know of a running workspace without asking it.
-#[derive(Debug, Default)]
-pub struct Shared {
-    /// Every device that was ever granted a role: who of them is revoked is told so.
-    pub granted: BTreeSet<DeviceId>,
-    /// The members.
-    pub members: BTreeSet<DeviceId>,
-    /// Where devices can be reached, as they say themselves.
-    pub reachable: BTreeMap<DeviceId, Vec<SocketAddr>>,
-    /// The devices that are connected, and over which path.
-    pub connected: BTreeMap<DeviceId, Option<Path>>,
-    /// Why connections ended that a peer or this device ended, newest last.
-    pub ended: BTreeMap<DeviceId, String>,
 }
 
 /// A running workspace.
@@ -312,6 +299,8 @@ impl Loop {
                 self.start_over(&error, rest);
                 continue;
             }
+            // Who hears of it is let in by it.
+            self.publish();
             let loads = self.perform(rest);
             for request in loads {
                 self.load(&request);
@@ -362,6 +351,7 @@ impl Loop {
     fn link_up(&mut self, link: Link, said: Option<Message>) {
         let (device, dialed) = (link.peer, link.dialed);
         let workspace = workspace_tag(&link.exporter, &self.config.workspace);
+        self.share(|shared| drop(shared.ended.remove(&device)));
         let link = self.links.open(link, self.inbox.clone());
         let up = Input::PeerUp { link, device, dialed, workspace };
         self.replica.handle(clock::now(), up);

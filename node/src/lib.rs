@@ -18,6 +18,7 @@ pub mod engine;
 pub mod founding;
 pub mod git;
 pub mod home;
+pub mod introduce;
 pub mod mesh;
 pub mod missions;
 pub mod node;

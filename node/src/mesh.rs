@@ -10,13 +10,15 @@ use std::time::Duration;
 
 use kernelos_protocol::command::{Failure, FailureKind, Mode};
 use kernelos_protocol::id::{DeviceId, WorkspaceId};
-use kernelos_protocol::sync::{Message, workspace_tag};
+use kernelos_protocol::sync::Message;
 
 use crate::clock;
+use crate::engine::Engine;
+use crate::introduce;
 use crate::node::Node;
 use crate::portable::{Task, sleep, spawn, timeout};
 use crate::transport::iroh::IrohTransport;
-use crate::transport::{Guard, Link, Protocol, Transport};
+use crate::transport::{DialError, Guard, Link, NOT_A_MEMBER, Protocol, Transport};
 
 /// Between two looks at who is to be dialed.
 const LOOK: Duration = Duration::from_millis(250);
@@ -99,7 +101,7 @@ async fn accept(node: Weak<Node>, transport: Arc<dyn Transport>) {
         match link.protocol {
             Protocol::Sync => drop(spawn(greet(node, link))),
             Protocol::Pair => node.pairing().connected(&node, link),
-            Protocol::Introduce => link.close("not spoken here"),
+            Protocol::Introduce => drop(spawn(introduce::answer(node, link))),
         }
     }
 }
@@ -109,11 +111,7 @@ async fn greet(node: Arc<Node>, mut link: Link) {
     let Some(Ok(Some(frame))) = timeout(HELLO, link.receive()).await else { return };
     let Ok(message) = Message::decode(&frame) else { return link.close("frame_decode") };
     let Message::Hello { workspace, .. } = &message else { return link.close("hello") };
-    let named = node
-        .synced()
-        .into_iter()
-        .find(|engine| workspace_tag(&link.exporter, &engine.workspace()) == *workspace);
-    match named {
+    match node.named(&link.exporter, workspace) {
         Some(engine) => engine.attach(link, Some(message)).await,
         None => link.close("unknown workspace"),
     }
@@ -142,11 +140,7 @@ async fn dial(node: Weak<Node>, transport: Arc<dyn Transport>) {
                 attempt.at_ms = now_ms + attempt.delay_ms;
                 attempt.delay_ms = (attempt.delay_ms * 2).min(RETRY_MS.1);
                 let (engine, transport) = (Arc::clone(&engine), Arc::clone(&transport));
-                spawn(async move {
-                    if let Ok(link) = transport.dial(device, &at, Protocol::Sync).await {
-                        engine.attach(link, None).await;
-                    }
-                });
+                spawn(async move { knock(&engine, &*transport, device, &at).await });
             }
             // Who is connected is dialed at once when that ends.
             let connected = engine.shared(|shared| shared.connected.clone());
@@ -156,6 +150,23 @@ async fn dial(node: Weak<Node>, transport: Arc<dyn Transport>) {
         }
         drop(node);
         sleep(LOOK).await;
+    }
+}
+
+/// One try to connect. Who has not heard of this device's grant is shown it first: known by the
+/// guard's word, or by the last connection's, where both share another workspace.
+async fn knock(engine: &Engine, transport: &dyn Transport, device: DeviceId, at: &[SocketAddr]) {
+    let mut dialed = Err(DialError::Refused(NOT_A_MEMBER.to_owned()));
+    if !engine.shared(|shared| shared.is_stranger_to(&device)) {
+        dialed = transport.dial(device, at, Protocol::Sync).await;
+    }
+    if dialed.as_ref().is_err_and(DialError::is_stranger)
+        && introduce::to(engine, transport, device, at).await
+    {
+        dialed = transport.dial(device, at, Protocol::Sync).await;
+    }
+    if let Ok(link) = dialed {
+        engine.attach(link, None).await;
     }
 }
 

@@ -7,6 +7,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use kernelos_protocol::command::{Command, Failure, FailureKind, Mode, Reply, Status};
 use kernelos_protocol::id::{DeviceId, WorkspaceId};
 use kernelos_protocol::key::DeviceKey;
+use kernelos_protocol::sync::introduce::Pace;
+use kernelos_protocol::sync::workspace_tag;
+use kernelos_protocol::time::Time;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
@@ -15,7 +18,7 @@ use crate::founding::{Founded, Founding, found};
 use crate::home::{OwnedHome, made};
 use crate::mesh::{Online, speaks};
 use crate::missions::{Folder, Worker};
-use crate::pairing::PairingHost;
+use crate::pairing::{PairingHost, lock};
 use crate::transport::{Protocol, Transport};
 
 /// A workspace on this device, as lists show it.
@@ -45,6 +48,7 @@ pub struct Node {
     making: Mutex<()>,
     mesh: Mutex<Option<Online>>,
     pairing: PairingHost,
+    introductions: std::sync::Mutex<Pace>,
 }
 
 impl Node {
@@ -70,6 +74,7 @@ impl Node {
             making: Mutex::new(()),
             mesh: Mutex::new(None),
             pairing: PairingHost::new(device),
+            introductions: std::sync::Mutex::default(),
         }))
     }
 
@@ -129,8 +134,20 @@ impl Node {
                     || engine.meta.introducer.as_ref().is_some_and(|(by, _)| by == device)
             }),
             Protocol::Pair => self.pairing.has_invited(),
-            Protocol::Introduce => false,
+            // Whoever shows a grant: what it is worth is judged.
+            Protocol::Introduce => !self.synced().is_empty(),
         }
+    }
+
+    /// The workspace that is named so on a channel with this exporter.
+    pub(crate) fn named(&self, exporter: &[u8; 32], tag: &[u8; 32]) -> Option<Arc<Engine>> {
+        let named = |engine: &Arc<Engine>| workspace_tag(exporter, &engine.workspace()) == *tag;
+        self.synced().into_iter().find(named)
+    }
+
+    /// May one more introduction be checked now?
+    pub(crate) fn may_check_introduction(&self, now: Time) -> bool {
+        lock(&self.introductions).take(now)
     }
 
     /// Whom a workspace is to dial, and where.

@@ -52,7 +52,7 @@ pub enum Protocol {
     Sync,
     /// A newcomer shows that it saw the secret of an invitation.
     Pair,
-    /// A third device makes two members known to each other.
+    /// A member shows its grant to who has not heard of it.
     Introduce,
 }
 
@@ -92,6 +92,14 @@ pub enum DialError {
     /// The transport was closed here.
     #[error("the transport is closed")]
     Closed,
+}
+
+impl DialError {
+    /// Was it turned away because the device does not know it as a member?
+    #[must_use]
+    pub fn is_stranger(&self) -> bool {
+        matches!(self, Self::Refused(why) if why == NOT_A_MEMBER)
+    }
 }
 
 /// A way to other devices. `SPEC: LINK-1, LINK-2`

@@ -5,13 +5,16 @@ use serde_json::Value as Json;
 
 use crate::document::conflict::ConflictKind;
 use crate::document::{DocPath, Edit};
+use crate::event::Verified;
 use crate::id::{
     ConflictId, DeviceId, EventId, Incarnation, Lane, SealingKey, Signature, WorkspaceId,
 };
 use crate::mission::record::Mission;
 use crate::mission::show::{MissionRow, MissionView};
+use crate::notice::NoticeKind;
 use crate::role::Role;
 use crate::sync::PeerState;
+use crate::sync::introduce::Answer;
 use crate::time::Stamp;
 use crate::workspace::{StateHash, Verdict};
 
@@ -84,6 +87,24 @@ pub enum Command {
         /// Why, for people.
         reason: String,
     },
+    /// Keeps what the node saw a device do: it stands in the log.
+    Notice {
+        /// What it is about.
+        kind: NoticeKind,
+        /// Which device.
+        device: DeviceId,
+        /// What it did, in codes.
+        reason: String,
+    },
+    /// What this device shows to a member that has not heard of its grant.
+    Introduction,
+    /// A device shows control events that end in its grant.
+    Introduce {
+        /// Which, as its connection proved.
+        device: DeviceId,
+        /// In causal order.
+        events: Vec<Verified>,
+    },
 }
 
 /// What a caller hears.
@@ -126,6 +147,18 @@ pub enum Reply {
     Revoked {
         /// The revocation.
         event: EventId,
+    },
+    /// To `Notice`.
+    Noted,
+    /// To `Introduction`.
+    Introduction {
+        /// In causal order, the grant last.
+        events: Vec<Verified>,
+    },
+    /// To `Introduce`.
+    Introduced {
+        /// What it came to.
+        answer: Answer,
     },
     /// It was not done.
     Failed(Failure),
@@ -205,20 +238,20 @@ pub struct LogPage {
     pub next: Option<usize>,
 }
 
-/// One event of the log.
+/// One event of the log, or a notice: what this device saw another do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogRow {
-    /// Its id.
-    pub id: EventId,
-    /// Who signed it.
+    /// Its id; none for a notice, and so for what else only an event has.
+    pub id: Option<EventId>,
+    /// Who signed it; the device that a notice is about.
     pub author: DeviceId,
     /// The life of the author's store.
-    pub incarnation: Incarnation,
+    pub incarnation: Option<Incarnation>,
     /// Its place in its chain.
-    pub seq: u64,
+    pub seq: Option<u64>,
     /// Control or content.
-    pub lane: Lane,
-    /// What it says.
+    pub lane: Option<Lane>,
+    /// What it says; `notice` for a notice.
     pub kind: String,
     /// The events of its lane that it follows, prev first.
     pub parents: Vec<EventId>,
@@ -227,9 +260,12 @@ pub struct LogRow {
     /// Is the stamp further ahead of our clock than an honest one? Shown, never decides.
     pub stamp_ahead: bool,
     /// What became of it.
-    pub verdict: Verdict,
-    /// Why, where it does not count.
+    pub verdict: Option<Verdict>,
+    /// Why, where it does not count; what a notice says.
     pub reason: Option<String>,
+    /// How often a notice was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<u64>,
 }
 
 /// The open conflicts.

@@ -32,6 +32,7 @@ pub mod id;
 pub mod key;
 pub mod limits;
 pub mod mission;
+pub mod notice;
 pub mod pairing;
 pub mod present;
 mod printable;

@@ -142,8 +142,11 @@ pub const STALL_MS: u64 = 2_000;
 /// What is new about members is answered by one join after so long: others' news is in it.
 pub const JOIN_DELAY_MS: u64 = 1_000;
 
-/// Notices kept about peers that misbehaved.
+/// Notices kept of each kind (peers, pairing), and faults of the own store: what a person reads.
 pub const NOTICES_MAX: usize = 256;
+
+/// Bytes of a notice's reason: two codes with a word between them.
+pub const NOTICE_BYTES_MAX: usize = 128;
 
 /// Addresses on a card: interfaces of a device that others may reach.
 pub const CARD_ADDRESSES_MAX: usize = 16;
@@ -178,6 +181,20 @@ pub const RECEIPT_LIVES_MAX: usize = 4;
 /// A device makes at most one receipt in so long, and passes those of others on as often: a burst
 /// of edits is one receipt, and what waits for one waits no longer than a person notices.
 pub const RECEIPT_INTERVAL_MS: u64 = 100;
+/// Events in one introduction: as many of the smallest, a join, as a frame of 256 KiB holds.
+pub const INTRODUCTION_EVENTS_MAX: usize = 1_024;
+
+/// Bytes of the code in an answer to an introduction: the longest of ours has 17.
+pub const INTRODUCTION_CODE_BYTES_MAX: usize = 32;
+
+/// Introductions checked at once, over all keys: a family that comes home together.
+pub const INTRODUCTIONS_AT_ONCE_MAX: u64 = 8;
+
+/// From then on one every half second: the signatures of a full frame take about a tenth of it.
+pub const INTRODUCTIONS_EVERY_MS: u64 = 500;
+
+/// How long an introduction may take: ten seconds, a frame of 256 KiB over a bad mobile link.
+pub const INTRODUCTION_MS: u64 = 10 * 1_000;
 
 /// Addresses in a pairing token: one of the home network and one more still fit a QR code that
 /// stands in a terminal of 80 by 24.

@@ -9,6 +9,8 @@
 mod commands;
 mod documents;
 mod missions;
+mod introductions;
+mod log;
 mod peers;
 mod receipts;
 
@@ -28,6 +30,7 @@ use crate::key::{DeviceKey, RecoveryPublic};
 use crate::limits::{COMMANDS_WAITING_MAX, LOAD_SLICE_EVENTS, NOTICES_MAX};
 use crate::mission::driver::Driver;
 use crate::mission::work::{Order, Outcome, Ticket};
+use crate::notice::Notices;
 use crate::store::{LoadRequest, Record, Slice};
 use crate::sync::{Card, Cards, Held, LinkId, Message, Receipt, Receipts, Sync};
 use crate::time::{StampClock, Time};
@@ -141,8 +144,8 @@ pub struct Replica {
     seen: BTreeMap<DeviceId, u64>,
     /// When the next join is due, by the monotonic clock.
     join_at: Option<u64>,
-    /// Peers that misbehaved, and how.
-    notices: VecDeque<(DeviceId, String)>,
+    /// What others did that is no event.
+    notices: Notices,
     /// What is asked of the store, in order.
     loads: VecDeque<LoadFor>,
     commands: VecDeque<(RequestId, Command)>,
@@ -167,6 +170,8 @@ enum LoadFor {
     Bodies(Vec<EventId>),
     /// A peer wants them.
     Peer(LinkId),
+    /// This device introduces itself.
+    Introduction(RequestId),
 }
 
 impl Replica {
@@ -219,7 +224,7 @@ impl Replica {
             artifacts: BTreeSet::new(),
             seen: BTreeMap::new(),
             join_at: None,
-            notices: VecDeque::new(),
+            notices: Notices::default(),
             loads: VecDeque::new(),
             commands: VecDeque::new(),
             pending: VecDeque::new(),
@@ -275,7 +280,11 @@ impl Replica {
     #[must_use]
     pub fn unanswered(&self) -> Vec<RequestId> {
         let waiting = self.commands.iter().map(|(request, _)| *request);
-        waiting.chain(self.pending.iter().filter_map(Pending::request)).collect()
+        let loading = self.loads.iter().filter_map(|load| match load {
+            LoadFor::Introduction(request) => Some(*request),
+            _ => None,
+        });
+        waiting.chain(loading).chain(self.pending.iter().filter_map(Pending::request)).collect()
     }
 
     fn on_command(&mut self, request: RequestId, command: Command) {
@@ -303,6 +312,9 @@ impl Replica {
                 return;
             }
             Some(LoadFor::Peer(link)) => return self.serve(link, &slice.events),
+            Some(LoadFor::Introduction(request)) => {
+                return self.on_introduction_loaded(request, slice.events, is_damaged);
+            }
             None => return,
         }
         for event in &slice.events {
@@ -319,6 +331,7 @@ impl Replica {
                 }
             }
         }
+        slice.notices.into_iter().for_each(|notice| self.notices.load(notice));
         for card in &slice.cards {
             self.keep_card(None, card);
         }

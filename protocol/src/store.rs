@@ -14,6 +14,7 @@ pub use memory::MemoryStore;
 
 use crate::event::Verified;
 use crate::id::{ChainId, EventId};
+use crate::notice::Notice;
 use crate::sync::{Card, Receipt};
 
 /// Something that must be remembered.
@@ -33,6 +34,8 @@ pub enum Record {
     Card(Card),
     /// A receipt, instead of the one of its device and life before.
     Receipt(Receipt),
+    /// A notice, instead of the one in its slot before.
+    Notice(Notice),
 }
 
 /// Where an event stands: a store finds it by its place and knows it by its id.
@@ -72,6 +75,8 @@ pub struct Slice {
     pub cards: Vec<Card>,
     /// All receipts; with the first slice only.
     pub receipts: Vec<Receipt>,
+    /// All notices, by slot; with the first slice only.
+    pub notices: Vec<Notice>,
     /// Where to go on; none at the end.
     pub next: Option<u64>,
     /// Rows that are damaged or gone, in words. Their events are not in the slice.

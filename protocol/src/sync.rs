@@ -13,6 +13,7 @@
 
 mod card;
 mod held;
+pub mod introduce;
 pub mod message;
 mod receipt;
 mod receipts;
@@ -36,6 +37,9 @@ use crate::store::Place;
 use crate::time::Time;
 use crate::workspace::Workspace;
 use session::Session;
+
+/// Why a connection ends with a device that is no member by what is known here: the code.
+pub const NOT_MEMBER: &str = "not_member";
 
 /// Names a connection, as long as it lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

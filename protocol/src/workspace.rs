@@ -7,6 +7,7 @@
 mod author;
 mod chain;
 mod cover;
+mod introduction;
 mod membership;
 mod offer;
 mod projection;

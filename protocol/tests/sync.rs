@@ -1,7 +1,9 @@
 //! Devices that meet: the Replicas of several, with a wire between them that can be cut.
 
+mod introduce;
 mod mesh;
 mod receipts;
+mod notices;
 
 use kernelos_protocol::command::{Command, Reply};
 use kernelos_protocol::document::Edit;

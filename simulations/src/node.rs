@@ -145,6 +145,14 @@ impl Node {
         Some(self.running.as_ref()?.replica.workspace().lanes_hash())
     }
 
+    /// The devices that it ever heard were granted a role, while it is on.
+    #[must_use]
+    pub fn granted_devices(&self) -> Vec<DeviceId> {
+        let running = self.running.as_ref();
+        let granted = running.map(|running| running.replica.workspace().granted_devices());
+        granted.unwrap_or_default().into_iter().map(|(device, _)| device).collect()
+    }
+
     /// When it wants to be woken, by the monotonic clock.
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {

@@ -10,7 +10,7 @@ use kernelos_protocol::id::WorkspaceId;
 use kernelos_protocol::key::{DeviceKey, RecoveryKey};
 use kernelos_protocol::replica::{Input, Replica};
 use kernelos_protocol::role::Role;
-use kernelos_protocol::sync::{LinkId, Message, workspace_tag};
+use kernelos_protocol::sync::{LinkId, Message, introduce, workspace_tag};
 use kernelos_protocol::time::Time;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
@@ -281,6 +281,9 @@ impl World {
         if !up || !self.network.reaches(from, to) || self.network.are_connected(from, to) {
             return;
         }
+        if !self.is_known(from, to) {
+            self.introduce(from, to);
+        }
         let link = self.network.connect(Link { from, to });
         self.trace.add(self.now, &self.nodes[from].name, json!({ "connects": to, "link": link }));
         let exporter =
@@ -289,6 +292,26 @@ impl World {
         for (own, other, dialed) in [(from, to, true), (to, from, false)] {
             let device = self.nodes[other].device();
             self.input(own, Input::PeerUp { link, device, dialed, workspace });
+        }
+    }
+
+    /// Would the guard of `to` let `from` in?
+    fn is_known(&self, from: usize, to: usize) -> bool {
+        let granted = self.nodes[to].granted_devices();
+        granted.is_empty() || granted.contains(&self.nodes[from].device())
+    }
+
+    /// A device that is not known shows its grant, as a node does that is turned away.
+    fn introduce(&mut self, from: usize, to: usize) {
+        let Some(Reply::Introduction { events }) = self.ask(from, Command::Introduction) else {
+            return;
+        };
+        let tag = [0; 32];
+        let (device, workspace) = (self.nodes[from].device(), self.nodes[to].config.workspace);
+        let read = introduce::encode(&tag, &events)
+            .and_then(|frame| introduce::read(&frame, &workspace, &device).ok());
+        if let Some(events) = read {
+            self.ask(to, Command::Introduce { device, events });
         }
     }
 

@@ -8,12 +8,14 @@ use crate::cli::Ui;
 
 /// Show the events, in the order in which they came here
 ///
-/// Every event is shown: also what is quarantined, and what is void, with the reason.
+/// Every event is shown: also what is quarantined, and what is void, with the reason. Between them
+/// stand notices: what this device saw others do, such as a peer that broke a rule.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   kern log
-  kern log --json | jq 'select(.verdict != \"admitted\")'")]
+  kern log --json | jq 'select(.verdict != \"admitted\")'
+  kern log --json | jq 'select(.kind == \"notice\")'       devices that broke a rule, or paired")]
 pub(super) struct Args {}
 
 pub(super) async fn run(ui: &Ui, _: Args) -> Result<(), Failure> {

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::Wake;
 use crate::portable::{Task, spawn};
-use crate::transport::{Link, Path, Receiver, Sender};
+use crate::transport::{Link, LinkClosed, Path, Receiver, Sender};
 
 /// Frames that wait for a peer: more than its window of eight and what is said beside them.
 const FRAMES_WAITING_MAX: usize = 256;
@@ -117,6 +117,8 @@ async fn read(id: LinkId, mut receiver: Receiver, inbox: mpsc::WeakSender<Wake>)
                 Err(fault) => Wake::Fault(id, fault.code().to_owned()),
             },
             Ok(None) => Wake::Down(id, "the peer left".to_owned()),
+            // The peer's own word: its code, where it is one of this program.
+            Err(LinkClosed::Peer(reason)) => Wake::Down(id, reason),
             Err(closed) => Wake::Down(id, closed.to_string()),
         };
         let last = matches!(wake, Wake::Down(..));

@@ -3,6 +3,8 @@
 //! Signatures were checked before an event was kept, so reading back checks the row's hash
 //! instead. A row that fails is reported and not given out.
 
+mod notices;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -95,6 +97,7 @@ impl SqliteStore {
             self.connection.pragma_update(None, name, value).map_err(store_error)?;
         }
         self.connection.execute_batch(ADDED).map_err(store_error)?;
+        self.connection.execute_batch(notices::SCHEMA).map_err(store_error)?;
         Ok(self)
     }
 
@@ -239,6 +242,7 @@ impl EventStore for SqliteStore {
                         insert.execute(params![card.device().0, encode(card)]).map(drop)
                     }),
                 Record::Receipt(receipt) => keep_receipt(&transaction, receipt),
+                Record::Notice(notice) => notices::keep(&transaction, notice),
             };
             kept.map_err(store_error)?;
         }
@@ -256,6 +260,7 @@ impl EventStore for SqliteStore {
                 if *cursor == 0 {
                     slice.cards = self.cards().map_err(store_error)?;
                     slice.receipts = self.receipts().map_err(store_error)?;
+                    slice.notices = notices::load(&self.connection).map_err(store_error)?;
                 }
                 self.load_from(*cursor, *limit, &mut slice).map_err(store_error)?;
             }

@@ -10,9 +10,15 @@ use kernelos_protocol::id::DeviceId;
 
 use super::{BUSY, Guard, NOT_A_MEMBER, Protocol};
 
-/// Incoming links of one device for one protocol: one for each workspace that both are in, and
-/// for a moment the ones that they replace.
-const PLACES_PER_DEVICE_MAX: usize = 32;
+/// Incoming links of one device.
+const fn places_per_device_max(protocol: Protocol) -> usize {
+    match protocol {
+        // One for each workspace that both are in, and for a moment the ones that they replace.
+        Protocol::Sync | Protocol::Pair => 32,
+        // SPEC: INTRO-5
+        Protocol::Introduce => 1,
+    }
+}
 
 /// Incoming links of all devices: what a small machine can hold, see the windows of `iroh`.
 const fn places_max(protocol: Protocol) -> usize {
@@ -53,7 +59,7 @@ impl Admission {
         let own = taken.get(&key).copied().unwrap_or(0);
         let all: usize =
             taken.iter().filter(|((of, _), _)| *of == protocol).map(|(_, count)| count).sum();
-        if own >= PLACES_PER_DEVICE_MAX || all >= places_max(protocol) {
+        if own >= places_per_device_max(protocol) || all >= places_max(protocol) {
             return Err(BUSY);
         }
         taken.insert(key, own + 1);
@@ -85,13 +91,17 @@ mod tests {
             (0..8).map(|number| admission.admit(device(number), Protocol::Pair)).collect();
         assert!(pairing.iter().all(Result::is_ok));
         assert_eq!(admission.admit(device(9), Protocol::Pair).err(), Some(BUSY));
-        let member: Vec<_> = (0..PLACES_PER_DEVICE_MAX)
+        let member: Vec<_> = (0..places_per_device_max(Protocol::Sync))
             .map(|_| admission.admit(device(1), Protocol::Sync))
             .collect();
         assert!(member.iter().all(Result::is_ok));
         assert_eq!(admission.admit(device(1), Protocol::Sync).err(), Some(BUSY));
         assert!(admission.admit(device(2), Protocol::Sync).is_ok(), "others still come in");
-        drop((pairing, member));
+        let introducing = admission.admit(device(1), Protocol::Introduce);
+        assert!(introducing.is_ok());
+        assert_eq!(admission.admit(device(1), Protocol::Introduce).err(), Some(BUSY));
+        assert!(admission.admit(device(2), Protocol::Introduce).is_ok());
+        drop((pairing, member, introducing));
         assert!(admission.taken.lock().unwrap().is_empty(), "nothing of them stays");
     }
 }

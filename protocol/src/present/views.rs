@@ -78,28 +78,29 @@ pub fn read(read: &ReadReply) -> Doc {
     Doc(blocks)
 }
 
-/// One event, on one line.
+/// One event or notice, on one line.
 #[must_use]
 pub fn log_row(row: &LogRow) -> Doc {
-    let verdict = match row.verdict {
-        Verdict::Admitted => "",
-        Verdict::Quarantined => " quarantined",
-        Verdict::Void => " void",
-    };
+    let id = row.id.map_or_else(|| format!("{:8}", "-"), |id| id.short());
     let lane = match row.lane {
-        Lane::Control => "control",
-        Lane::Content => "content",
+        Some(Lane::Control) => "control",
+        Some(Lane::Content) => "content",
+        None => "here   ",
+    };
+    let seq = row.seq.map_or_else(|| "-".to_owned(), |seq| seq.to_string());
+    let verdict = match row.verdict {
+        Some(Verdict::Admitted) | None => "",
+        Some(Verdict::Quarantined) => " quarantined",
+        Some(Verdict::Void) => " void",
     };
     let reason = row.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
+    let often = row.times.filter(|times| *times > 1);
+    let often = often.map_or_else(String::new, |times| format!(" {times} times"));
     let ahead = if row.stamp_ahead { " (its clock is far ahead)" } else { "" };
-    let text = format!(
-        "{} {} {lane} {:>4} {}{verdict}{reason}{ahead}",
-        row.id.short(),
-        row.author.short(),
-        row.seq,
-        row.kind
-    );
-    Doc(vec![Block::Line(Text::plain(text))])
+    let author = row.author.short();
+    let text = format!("{id} {author} {lane} {seq:>4} {}{verdict}{reason}{often}{ahead}", row.kind);
+    let tone = if row.id.is_none() { Tone::Attention } else { Tone::Plain };
+    Doc(vec![Block::Line(Text::toned(tone, text))])
 }
 
 /// A device's name, or the beginning of its id where it has none.

@@ -1,17 +1,15 @@
 //! Commands: when each may run, and what it answers.
 
-use crate::command::{
-    Command, DeviceRow, Failure, FailureKind, LogPage, LogRow, Reply, RequestId, Status,
-};
+use crate::command::{Command, DeviceRow, Failure, FailureKind, Reply, RequestId, Status};
 use crate::control::ControlBody;
 use crate::document::{DocPath, DocumentTask, Edit};
 use crate::id::{DeviceId, EventId};
 use crate::key::{SealingStatement, is_strong};
-use crate::limits::{BATCH_EDITS_MAX, CONTROL_TEXT_MAX, LOAD_SLICE_EVENTS, NAME_BYTES_MAX};
+use crate::limits::{BATCH_EDITS_MAX, CONTROL_TEXT_MAX, NAME_BYTES_MAX};
+use crate::notice::NoticeKind;
 use crate::replica::documents::{Pending, Purpose, author_failure};
 use crate::replica::{LoadFor, Replica};
 use crate::role::Role;
-use crate::time::is_ahead;
 use crate::workspace::NewMember;
 
 impl Replica {
@@ -37,7 +35,10 @@ impl Replica {
             | Command::Revoke { .. }
             | Command::StartMission(_)
             | Command::Missions
-            | Command::Mission { .. } => true,
+            | Command::Mission { .. }
+            | Command::Introduction
+            | Command::Notice { .. }
+            | Command::Introduce { .. } => true,
         }
     }
 
@@ -61,12 +62,17 @@ impl Replica {
         let reply = match command {
             Command::Status | Command::Conflicts => return self.ask_conflicts(request, &command),
             Command::Read { path } => return self.start_read(request, path),
+            Command::Introduction => return self.start_introduction(request),
+            Command::Introduce { device, events } => {
+                Reply::Introduced { answer: self.introduce(&device, events) }
+            }
             Command::Edit { edits } => match self.start_edit(request, edits) {
                 Ok(()) => return,
                 Err(failure) => Reply::Failed(failure),
             },
             Command::Log { from, limit } => self.log(from, limit),
             Command::Devices => self.devices(),
+            Command::Notice { kind, device, reason } => self.on_notice(kind, device, &reason),
             Command::Grant { device, sealing_key, sealing_signature, role, name, rule } => {
                 let sealing = SealingStatement { key: sealing_key, signature: sealing_signature.0 };
                 let member = NewMember { device, sealing, role, rule };
@@ -156,6 +162,7 @@ impl Replica {
                 Err(reason) => damage.push(format!("document {document}: {reason}")),
             }
         }
+        let notices = self.notices.of(NoticeKind::Peer);
         let complete = heads.len() == self.heads.len() && !self.is_damaged;
         let state_hash = self.workspace.state_hash(heads.into_iter()).filter(|_| complete);
         Reply::Status(Status {
@@ -173,33 +180,7 @@ impl Replica {
             // The node knows its transports, and fills in what it sees of them.
             online: false,
             peers: self.peers(),
-            notices: self.notices.iter().cloned().collect(),
-        })
-    }
-
-    fn log(&self, from: usize, limit: usize) -> Reply {
-        let limit = limit.clamp(1, LOAD_SLICE_EVENTS);
-        let ids = self.workspace.order(from).take(limit);
-        let rows: Vec<_> = ids.filter_map(|id| self.log_row(id)).collect();
-        let next = from.saturating_add(limit);
-        Reply::Log(LogPage { rows, next: (next < self.workspace.len()).then_some(next) })
-    }
-
-    fn log_row(&self, id: &EventId) -> Option<LogRow> {
-        let header = self.workspace.header(id)?;
-        let (verdict, reason) = self.workspace.verdict(id)?;
-        Some(LogRow {
-            id: *id,
-            author: header.author,
-            incarnation: header.incarnation,
-            seq: header.seq,
-            lane: header.lane,
-            kind: self.workspace.kind(id)?,
-            parents: header.before().copied().collect(),
-            stamp: header.stamp,
-            stamp_ahead: is_ahead(self.now, header.stamp),
-            verdict,
-            reason,
+            notices: notices.into_iter().map(|n| (n.device, n.reason.clone())).collect(),
         })
     }
 

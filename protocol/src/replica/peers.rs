@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 
 use crate::event::Verified;
 use crate::id::DeviceId;
-use crate::limits::{CARDS_MAX, JOIN_DELAY_MS, NOTICES_MAX};
+use crate::limits::{CARDS_MAX, JOIN_DELAY_MS};
+use crate::notice::NoticeKind;
 use crate::replica::{LoadFor, Output, Replica};
 use crate::store::{LoadRequest, Record};
-use crate::sync::{Action, Card, LinkId, Message};
+use crate::sync::{Action, Card, LinkId, Message, NOT_MEMBER};
 use crate::workspace::{AuthorFault, InsertFault};
 
 impl Replica {
@@ -27,7 +28,7 @@ impl Replica {
         // only whom it was paired with.
         let is_stranger = role(&device).is_none() && role(&own).is_some();
         if device == own || (farewell.is_none() && is_stranger) {
-            self.disconnect(link, "not_member");
+            self.disconnect(link, NOT_MEMBER);
             return;
         }
         let actions = self.sync.peer_up(self.now, link, device, own, dialed);
@@ -88,14 +89,14 @@ impl Replica {
             Message::Want(wants) => self.sync.on_want(link, &wants, &self.workspace),
             Message::Events(events) => {
                 self.sync.on_events(self.now, link);
-                self.receive(link, events);
+                self.receive(events.into_iter().map(|event| (link, event)).collect());
             }
         }
     }
 
-    /// Events from a peer go in, with what waited for them.
-    fn receive(&mut self, link: LinkId, events: Vec<Verified>) {
-        let mut inbox: Vec<_> = events.into_iter().map(|event| (link, event)).rev().collect();
+    /// Events from peers go in, with what waited for them.
+    pub(super) fn receive(&mut self, events: Vec<(LinkId, Verified)>) {
+        let mut inbox: Vec<_> = events.into_iter().rev().collect();
         while let Some((from, event)) = inbox.pop() {
             match self.workspace.insert(&event, &self.key) {
                 Ok(false) => {}
@@ -156,10 +157,7 @@ impl Replica {
 
     pub(super) fn misbehaved(&mut self, link: LinkId, code: &str) {
         if let Some(device) = self.sync.device_of(link) {
-            if self.notices.len() >= NOTICES_MAX {
-                self.notices.pop_front();
-            }
-            self.notices.push_back((device, code.to_owned()));
+            self.note(NoticeKind::Peer, device, code);
         }
         self.disconnect(link, code);
     }

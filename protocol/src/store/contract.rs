@@ -3,7 +3,10 @@
 //! A check panics with the fact that does not hold.
 
 use crate::event::Verified;
+use crate::id::DeviceId;
+use crate::notice::Notice;
 use crate::store::{EventStore, LoadRequest, Place, Record};
+use crate::time::Stamp;
 
 /// Where `event` stands.
 #[must_use]
@@ -80,11 +83,31 @@ pub fn check(open: &mut dyn FnMut() -> Box<dyn EventStore>, events: &[Verified])
     assert_eq!(slice.receipts, [receipt(1, 2), receipt(2, 1)], "the last receipt of a life stays");
     let rest = load(&mut *open(), &LoadRequest::From { cursor: 1, limit: 1 });
     assert!(rest.receipts.is_empty(), "receipts come with the first slice only");
+    check_notices(open);
 
     let counter = |value| Record::Counter { name: "generation".to_owned(), value };
     commit(&mut *open(), &[counter(1), counter(u64::MAX >> 1)]);
     let slice = load(&mut *open(), &LoadRequest::From { cursor: 0, limit: 1 });
     assert_eq!(slice.counters.get("generation"), Some(&(u64::MAX >> 1)), "the last number stays");
+}
+
+/// `SPEC: DUR-4`
+fn check_notices(open: &mut dyn FnMut() -> Box<dyn EventStore>) {
+    let notice = |slot, number| Notice {
+        slot,
+        number,
+        device: DeviceId([7; 32]),
+        reason: "frame_decode".to_owned(),
+        stamp: Stamp(1),
+        after: 3,
+        times: number,
+    };
+    let kept = [notice(300, 1), notice(0, 2), notice(300, 3)];
+    commit(&mut *open(), &kept.map(Record::Notice));
+    let slice = load(&mut *open(), &LoadRequest::From { cursor: 0, limit: 1 });
+    assert_eq!(slice.notices, [notice(0, 2), notice(300, 3)], "the last notice of a slot stays");
+    let rest = load(&mut *open(), &LoadRequest::From { cursor: 1, limit: 1 });
+    assert!(rest.notices.is_empty(), "notices come with the first slice");
 }
 
 fn commit(store: &mut dyn EventStore, records: &[Record]) {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::Verified;
 use crate::id::{DeviceId, EventId, Incarnation};
+use crate::notice::Notice;
 use crate::store::{EventStore, LoadRequest, Record, Slice, StoreError};
 use crate::sync::{Card, Receipt};
 
@@ -15,6 +16,7 @@ pub struct MemoryStore {
     counters: BTreeMap<String, u64>,
     cards: BTreeMap<DeviceId, Card>,
     receipts: BTreeMap<(DeviceId, Incarnation), Receipt>,
+    notices: BTreeMap<u64, Notice>,
     /// Commits that still succeed before the disk is full; without end where none.
     room: Option<u32>,
 }
@@ -70,6 +72,9 @@ impl EventStore for MemoryStore {
                     let life = (receipt.device(), receipt.incarnation());
                     self.receipts.insert(life, receipt.clone());
                 }
+                Record::Notice(notice) => {
+                    self.notices.insert(notice.slot, notice.clone());
+                }
             }
         }
         Ok(())
@@ -82,6 +87,7 @@ impl EventStore for MemoryStore {
                 if *cursor == 0 {
                     slice.cards = self.cards.values().cloned().collect();
                     slice.receipts = self.receipts.values().cloned().collect();
+                    slice.notices = self.notices.values().cloned().collect();
                 }
                 let from = usize::try_from(*cursor).unwrap_or(usize::MAX).min(self.events.len());
                 let to = from.saturating_add(*limit).min(self.events.len());

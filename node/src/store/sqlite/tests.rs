@@ -47,6 +47,29 @@ fn sqlite_keeps_the_contract() {
 }
 
 #[test]
+fn a_store_of_a_program_that_knew_no_notices_takes_them() {
+    // SPEC: DUR-4
+    use kernelos_protocol::notice::Notice;
+    let path = folder("notices").join("store.db");
+    let store = SqliteStore::create(&path).unwrap();
+    store.connection.execute_batch("DROP TABLE notice").unwrap();
+    drop(store);
+    let notice = Notice {
+        slot: 1,
+        number: 2,
+        device: DeviceId([3; 32]),
+        reason: "hello".to_owned(),
+        stamp: kernelos_protocol::time::Stamp(4),
+        after: 5,
+        times: 6,
+    };
+    let mut store = SqliteStore::open(&path).unwrap();
+    store.commit(&[Record::Notice(notice.clone())]).unwrap();
+    let slice = store.load(&LoadRequest::From { cursor: 0, limit: 1 }).unwrap();
+    assert_eq!(slice.notices, [notice]);
+}
+
+#[test]
 fn an_event_that_came_without_its_body_gets_it_later() {
     let path = folder("body").join("store.db");
     let mut store = SqliteStore::create(&path).unwrap();

@@ -1,0 +1,31 @@
+//! What a running workspace lets the rest of the node know of it, without being asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+use kernelos_protocol::id::DeviceId;
+use kernelos_protocol::sync::NOT_MEMBER;
+
+use crate::transport::Path;
+
+/// What others may know of a running workspace without asking it.
+#[derive(Debug, Default)]
+pub struct Shared {
+    /// Every device that was ever granted a role: who of them is revoked is told so.
+    pub granted: BTreeSet<DeviceId>,
+    /// The members.
+    pub members: BTreeSet<DeviceId>,
+    /// Where devices can be reached, as they say themselves.
+    pub reachable: BTreeMap<DeviceId, Vec<SocketAddr>>,
+    /// The devices that are connected, and over which path.
+    pub connected: BTreeMap<DeviceId, Option<Path>>,
+    /// Why connections ended that a peer or this device ended, newest last.
+    pub ended: BTreeMap<DeviceId, String>,
+}
+
+impl Shared {
+    /// Did the last connection end because the device does not know this one as a member?
+    pub(crate) fn is_stranger_to(&self, device: &DeviceId) -> bool {
+        self.ended.get(device).is_some_and(|reason| reason == NOT_MEMBER)
+    }
+}

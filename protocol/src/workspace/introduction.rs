@@ -1,0 +1,39 @@
+//! Introducing a device to others: what it shows, and what another's showing comes to.
+
+use super::{Workspace, fact};
+use crate::authority::{ControlFact, Refusal};
+use crate::event::Verified;
+use crate::id::DeviceId;
+use crate::store::Place;
+
+impl Workspace {
+    /// The control past of a grant by which `device` is a member, the grant last, in causal order:
+    /// of several the shortest. None where it is no member by what is here. `SPEC: INTRO-2`
+    #[must_use]
+    pub fn introduction(&self, device: &DeviceId) -> Option<Vec<Place>> {
+        let all = self.control.all();
+        let against = self.control.revocations_of(device, &all);
+        let grants = all.iter().filter(|no| match self.control.fact(*no) {
+            ControlFact::Grant { device: granted, .. } => granted == device,
+            _ => false,
+        });
+        let holds = grants
+            .filter(|no| self.control.in_effect(*no, &all))
+            .filter(|no| against.iter().all(|r| self.control.heard(*no, *r)));
+        let grant = holds.min_by_key(|no| (self.control.past(*no).len(), *no))?;
+        let past = self.control.past(grant).iter().chain([grant]);
+        past.map(|no| self.place_at(self.position(&self.control.id(no))?.1)).collect()
+    }
+
+    /// Would `device` be a member if these control events were here too? They stand in causal
+    /// order. Nothing is changed; an event whose author might not make it is refused.
+    /// `SPEC: INTRO-4`
+    pub fn would_be_member(&self, device: &DeviceId, events: &[Verified]) -> Result<bool, Refusal> {
+        let mut control = self.control.clone();
+        for event in events {
+            let before: Vec<_> = event.header().before().copied().collect();
+            control.add(event.id(), event.header().author, fact(event), &before)?;
+        }
+        Ok(control.role(device, &control.all()).is_some())
+    }
+}
