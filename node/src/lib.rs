@@ -2,14 +2,15 @@
 //!
 //! Code map: [`home`] is what lies on the disk, [`store`] keeps a workspace in SQLite,
 //! [`transport`] carries links to other devices, [`mesh`] says whom to dial, [`pairing`] lets
-//! devices in, [`engine`] is the loop around one `Replica`, [`node`] all of them together, [`api`]
-//! the door for local programs, [`cli`] the command `kern`. Nothing is decided here that the
-//! protocol could decide.
+//! devices in, [`engine`] is the loop around one `Replica`, [`artifacts`] keeps large results in
+//! it, [`node`] all of them together, [`api`] the door for local programs, [`cli`] the command
+//! `kern`. Nothing is decided here that the protocol could decide.
 //!
 //! Invariant: nothing is performed or answered before the turn's commit. Invariant: one process
 //! owns a home.
 
 pub mod api;
+pub mod artifacts;
 pub mod cli;
 pub mod clock;
 pub mod engine;

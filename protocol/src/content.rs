@@ -3,6 +3,7 @@
 //! Kinds are open-ended: one that this program does not know is kept, forwarded and shown as
 //! unknown, and has no effect here (SPEC: CNT-2).
 
+use crate::artifact::Manifest;
 use crate::cbor::{self, Canonical, CborFault, Reader, Writer};
 use crate::id::DocumentId;
 use crate::limits::{BODY_INFLATED_MAX, EVENT_CHANGES_MAX};
@@ -11,6 +12,8 @@ use crate::limits::{BODY_INFLATED_MAX, EVENT_CHANGES_MAX};
 pub mod kind {
     /// Automerge changes.
     pub const CHANGE: u64 = 1;
+    /// The manifest of an artifact.
+    pub const ARTIFACT: u64 = 10;
     /// The names of all kinds, by number; those without a payload yet are reserved.
     pub const NAMES: [&str; 13] = [
         "reserved",
@@ -52,6 +55,8 @@ pub struct DocumentChange {
 pub enum Content {
     /// Changes, at most one per document.
     Change(Vec<DocumentChange>),
+    /// The manifest of an artifact.
+    Artifact(Box<Manifest>),
     /// A kind that this program does not know.
     Unknown(u64),
 }
@@ -62,6 +67,7 @@ impl Content {
     pub fn number(&self) -> u64 {
         match self {
             Self::Change(_) => kind::CHANGE,
+            Self::Artifact(_) => kind::ARTIFACT,
             Self::Unknown(number) => *number,
         }
     }
@@ -75,6 +81,9 @@ impl Content {
         if number == kind::CHANGE {
             let changes: Changes = cbor::decode(inside)?;
             return Ok(Self::Change(changes.0));
+        }
+        if number == kind::ARTIFACT {
+            return Ok(Self::Artifact(Box::new(cbor::decode(inside)?)));
         }
         reader.skip()?;
         reader.end()?;

@@ -5,8 +5,11 @@
 //! once, in causal order; without effect it is kept, forwarded, and shown as void with its reason.
 //! Several changes in one event have effect all or none.
 
+mod artifact;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::artifact::Manifest;
 use crate::authority::{ContentLane, ContentNo, ControlFact, ControlLane};
 use crate::content::{Content, DocumentChange};
 use crate::document::validate::{ChangeFault, ChangeIndex, Checked, to_hash};
@@ -37,6 +40,8 @@ pub enum Effect {
     Void(VoidReason),
     /// It changes documents.
     Change(Vec<(DocumentId, ChangeHash)>),
+    /// It names the chunks of an artifact.
+    Artifact(Box<Manifest>),
     /// A kind that this program does not know.
     Unknown(u64),
     /// A shreddable body, which this program does not read.
@@ -220,6 +225,7 @@ impl Effects {
         let content = Content::decode(&inside).map_err(|fault| void("body_decode", &fault))?;
         match content {
             Content::Unknown(number) => Ok((Effect::Unknown(number), Chunks::new())),
+            Content::Artifact(manifest) => artifact::weigh(past, no, manifest),
             Content::Change(changes) => self.weigh_changes(past, no, event, changes),
         }
     }

@@ -6,6 +6,7 @@
 //! dropped, and the Replica is loaded anew from the store (SPEC: DUR-1, DUR-2). Replies carry a
 //! request id, never a channel, so what a node lived through is a list of inputs.
 
+mod artifacts;
 mod commands;
 mod documents;
 mod peers;
@@ -17,6 +18,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
 
+use crate::artifacts::Artifacts;
 use crate::command::{Command, Failure, FailureKind, Mode, Reply, RequestId};
 use crate::document::{DocumentDone, DocumentTask, founding_change};
 use crate::event::Verified;
@@ -29,6 +31,7 @@ use crate::sync::{Card, Cards, Held, LinkId, Message, Sync};
 use crate::time::{StampClock, Time};
 use crate::workspace::{AuthorFault, InsertFault, Pen, Workspace};
 
+use artifacts::ArtifactLoad;
 use documents::Pending;
 
 /// The counter of this device's Automerge actors. `SPEC: PRJ-2`
@@ -117,6 +120,7 @@ pub struct Replica {
     sync: Sync,
     held: Held,
     cards: Cards,
+    artifacts: Artifacts,
     /// Cards of devices that are no members yet, and who sent them.
     early_cards: Vec<(LinkId, Card)>,
     /// When the next join is due, by the monotonic clock.
@@ -147,6 +151,15 @@ enum LoadFor {
     Bodies(Vec<EventId>),
     /// A peer wants them.
     Peer(LinkId),
+    /// Chunks of artifacts.
+    Artifacts(ArtifactLoad),
+}
+
+impl LoadFor {
+    /// Is it what a start waits for?
+    fn is_start(&self) -> bool {
+        matches!(self, Self::History | Self::Artifacts(ArtifactLoad::List))
+    }
 }
 
 impl Replica {
@@ -192,6 +205,7 @@ impl Replica {
             sync: Sync::default(),
             held: Held::default(),
             cards: Cards::default(),
+            artifacts: Artifacts::default(),
             early_cards: Vec::new(),
             join_at: None,
             notices: VecDeque::new(),
@@ -249,7 +263,11 @@ impl Replica {
     #[must_use]
     pub fn unanswered(&self) -> Vec<RequestId> {
         let waiting = self.commands.iter().map(|(request, _)| *request);
-        waiting.chain(self.pending.iter().filter_map(Pending::request)).collect()
+        let loads = self.loads.iter().filter_map(|load| match load {
+            LoadFor::Artifacts(load) => load.request(),
+            _ => None,
+        });
+        waiting.chain(self.pending.iter().filter_map(Pending::request)).chain(loads).collect()
     }
 
     fn on_command(&mut self, request: RequestId, command: Command) {
@@ -277,6 +295,9 @@ impl Replica {
                 return;
             }
             Some(LoadFor::Peer(link)) => return self.serve(link, &slice.events),
+            Some(LoadFor::Artifacts(load)) => {
+                return self.on_chunks_loaded(load, slice.chunks, slice.chunk_list);
+            }
             None => return,
         }
         for event in &slice.events {
@@ -302,12 +323,14 @@ impl Replica {
         if let Some(cursor) = slice.next {
             let request = LoadRequest::From { cursor, limit: LOAD_SLICE_EVENTS };
             self.load_next(LoadFor::History, request);
+        } else {
+            self.load_chunk_list(None);
         }
     }
 
     /// Does what can be done now: once a turn, when every input of it is in.
     fn proceed(&mut self) {
-        if self.loads.contains(&LoadFor::History) {
+        if self.loads.iter().any(LoadFor::is_start) {
             return;
         }
         self.project();
@@ -323,6 +346,7 @@ impl Replica {
         }
         self.keep_early_cards();
         self.speak();
+        self.speak_of_chunks();
     }
 
     /// Hands the documents what they are to hold, and asks for bodies that are missing for it.
@@ -356,7 +380,8 @@ impl Replica {
     pub fn next_deadline(&self) -> Option<(u64, &'static str)> {
         let join = self.join_at.map(|at| (at, "join"));
         let stall = self.sync.next_deadline().map(|at| (at, "stalled peer"));
-        [join, stall].into_iter().flatten().min()
+        let silent = self.artifacts.next_deadline().map(|at| (at, "silent peer"));
+        [join, stall, silent].into_iter().flatten().min()
     }
 
     fn reply(&mut self, request: RequestId, reply: Reply) {

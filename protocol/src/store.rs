@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 
 pub use memory::MemoryStore;
 
+use crate::artifact::Chunk;
 use crate::event::Verified;
-use crate::id::{ChainId, EventId};
+use crate::id::{ChainId, ChunkHash, EventId};
 use crate::sync::Card;
 
 /// Something that must be remembered.
@@ -31,6 +32,10 @@ pub enum Record {
     },
     /// An address card, instead of the one of its device before.
     Card(Card),
+    /// A chunk of an artifact, instead of what stood under its hash before. `SPEC: ART-7`
+    Chunk(Chunk),
+    /// Chunks that nothing names: their bytes go.
+    DropChunks(Vec<ChunkHash>),
 }
 
 /// Where an event stands: a store finds it by its place and knows it by its id.
@@ -57,6 +62,15 @@ pub enum LoadRequest {
     },
     /// These events, in this order.
     Events(Vec<Place>),
+    /// These chunks, those of them that are kept whole, in this order.
+    Chunks(Vec<ChunkHash>),
+    /// Which chunks are kept, by hash, without their bytes. Fewer than `limit` are the last.
+    ChunkList {
+        /// The last hash of the list before.
+        after: Option<ChunkHash>,
+        /// How many at most.
+        limit: usize,
+    },
 }
 
 /// What a store gives back.
@@ -70,6 +84,10 @@ pub struct Slice {
     pub cards: Vec<Card>,
     /// Where to go on; none at the end.
     pub next: Option<u64>,
+    /// Chunks that were asked for and are whole. One that is missing here is fetched anew.
+    pub chunks: Vec<Chunk>,
+    /// The chunks that are kept, with the length of their sealed bytes.
+    pub chunk_list: Vec<(ChunkHash, usize)>,
     /// Rows that are damaged or gone, in words. Their events are not in the slice.
     pub damaged: Vec<String>,
 }

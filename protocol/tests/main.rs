@@ -7,6 +7,7 @@
     reason = "a test that fails may panic, and its numbers are small"
 )]
 
+mod artifact;
 mod authority;
 mod bytes;
 mod changes;

@@ -3,6 +3,8 @@
 //! Signatures were checked before an event was kept, so reading back checks the row's hash
 //! instead. A row that fails is reported and not given out.
 
+mod chunks;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -17,10 +19,12 @@ use kernelos_protocol::sync::Card;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, ffi, params};
 
 /// The version of the schema that this program writes.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 /// "kern", so that `file` and a person can tell what it is.
 const APPLICATION_ID: i64 = 0x6b65_726e;
 const SCHEMA: &str = include_str!("schema.sql");
+/// What each version adds to the one before, from version 2 on.
+const UPGRADES: [&str; 1] = [include_str!("schema_2.sql")];
 
 /// What a store says about its workspace, made with it and never changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,16 +52,14 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// A new store at `path`.
     pub fn create(path: &Path) -> Result<Self, StoreError> {
-        let store = Self::connect(path)?.ready()?;
+        let mut store = Self::connect(path)?.ready()?;
         store.connection.execute_batch(SCHEMA).map_err(store_error)?;
         store
             .connection
             .pragma_update(None, "application_id", APPLICATION_ID)
             .map_err(store_error)?;
-        store
-            .connection
-            .pragma_update(None, "user_version", SCHEMA_VERSION)
-            .map_err(store_error)?;
+        store.connection.pragma_update(None, "user_version", 1).map_err(store_error)?;
+        store.upgrade(1)?;
         Ok(store)
     }
 
@@ -77,7 +79,22 @@ impl SqliteStore {
                 path.display()
             )));
         }
-        store.ready()
+        let mut store = store.ready()?;
+        store.upgrade(version)?;
+        Ok(store)
+    }
+
+    /// Adds what the versions behind `from` have, one transaction each.
+    fn upgrade(&mut self, from: i64) -> Result<(), StoreError> {
+        for (version, sql) in (2..=SCHEMA_VERSION).zip(UPGRADES) {
+            if version > from {
+                let transaction = self.connection.transaction().map_err(store_error)?;
+                transaction.execute_batch(sql).map_err(store_error)?;
+                transaction.pragma_update(None, "user_version", version).map_err(store_error)?;
+                transaction.commit().map_err(store_error)?;
+            }
+        }
+        Ok(())
     }
 
     fn connect(path: &Path) -> Result<Self, StoreError> {
@@ -225,6 +242,8 @@ impl EventStore for SqliteStore {
                     .and_then(|mut insert| {
                         insert.execute(params![card.device().0, encode(card)]).map(drop)
                     }),
+                Record::Chunk(chunk) => chunks::keep(&transaction, chunk),
+                Record::DropChunks(hashes) => chunks::drop_all(&transaction, hashes),
             };
             kept.map_err(store_error)?;
         }
@@ -251,6 +270,14 @@ impl EventStore for SqliteStore {
                         Err(reason) => slice.damaged.push(reason),
                     }
                 }
+            }
+            LoadRequest::Chunks(hashes) => {
+                for hash in hashes {
+                    slice.chunks.extend(self.chunk(hash).map_err(store_error)?);
+                }
+            }
+            LoadRequest::ChunkList { after, limit } => {
+                slice.chunk_list = self.chunk_list(after.as_ref(), *limit).map_err(store_error)?;
             }
         }
         Ok(slice)

@@ -30,15 +30,24 @@ impl Replica {
             Command::Read { .. }
             | Command::Conflicts
             | Command::Edit { .. }
-            | Command::Grant { .. } => !editing,
-            Command::Log { .. } | Command::Devices | Command::Revoke { .. } => true,
+            | Command::Grant { .. }
+            | Command::WriteArtifact { .. } => !editing,
+            Command::Log { .. }
+            | Command::Devices
+            | Command::Revoke { .. }
+            | Command::KeepChunks { .. }
+            | Command::ReadArtifact { .. } => true,
         }
     }
 
     pub(super) fn perform(&mut self, request: RequestId, command: Command) {
         let writes = matches!(
             command,
-            Command::Edit { .. } | Command::Grant { .. } | Command::Revoke { .. }
+            Command::Edit { .. }
+                | Command::Grant { .. }
+                | Command::Revoke { .. }
+                | Command::KeepChunks { .. }
+                | Command::WriteArtifact { .. }
         );
         if writes && self.is_damaged {
             let failure =
@@ -69,6 +78,11 @@ impl Replica {
                 Ok(event) => Reply::Revoked { event },
                 Err(failure) => Reply::Failed(failure),
             },
+            Command::KeepChunks { chunks } => self.keep_chunks(chunks),
+            Command::WriteArtifact { manifest } => self.write_artifact(manifest),
+            Command::ReadArtifact { artifact, part } => {
+                return self.read_artifact(request, artifact, part);
+            }
         };
         self.reply(request, reply);
     }

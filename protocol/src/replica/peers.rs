@@ -49,6 +49,7 @@ impl Replica {
 
     pub(super) fn on_peer_down(&mut self, link: LinkId) {
         self.sync.peer_down(link);
+        self.artifacts.link_down(link);
         self.held.forget(link);
         self.early_cards.retain(|(from, _)| *from != link);
     }
@@ -70,6 +71,7 @@ impl Replica {
             Message::Hello { lanes_hash, .. } => {
                 self.sync.on_hello(link, lanes_hash, &self.workspace);
                 if !self.sync.is_parting(link) {
+                    self.artifacts.link_up(link);
                     self.send_cards(link);
                 }
             }
@@ -87,6 +89,7 @@ impl Replica {
                 self.sync.on_events(self.now, link);
                 self.receive(link, events);
             }
+            message => self.on_chunk_message(link, message),
         }
     }
 
@@ -151,7 +154,7 @@ impl Replica {
         self.outputs.push_back(Output::Disconnect(link, reason.to_owned()));
     }
 
-    fn misbehaved(&mut self, link: LinkId, code: &str) {
+    pub(super) fn misbehaved(&mut self, link: LinkId, code: &str) {
         if let Some(device) = self.sync.device_of(link) {
             if self.notices.len() >= NOTICES_MAX {
                 self.notices.pop_front();

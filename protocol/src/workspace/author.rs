@@ -107,7 +107,16 @@ impl Workspace {
         for change in changes.iter().filter(|change| change.document.is_some()) {
             self.would_count(pen, change)?;
         }
-        let packed = pack(&encode_changes(changes))?;
+        self.write_content(pen, &encode_changes(changes))
+    }
+
+    /// A sealed content event of kind and payload, whose effect was checked.
+    pub(super) fn write_content(
+        &mut self,
+        pen: &mut Pen<'_>,
+        inside: &[u8],
+    ) -> Result<Vec<Verified>, AuthorFault> {
+        let packed = pack(inside)?;
         let mut events = Vec::new();
         let (epoch, key) = match self.ring.write_epoch(&self.control) {
             WriteEpoch::Use(epoch, key) => (epoch, key),

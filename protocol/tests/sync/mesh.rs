@@ -25,6 +25,8 @@ pub(super) struct Device {
     pub(super) wire: VecDeque<(LinkId, Vec<u8>)>,
     pub(super) disconnected: BTreeMap<LinkId, String>,
     pub(super) reachable: BTreeMap<DeviceId, Vec<std::net::SocketAddr>>,
+    /// It dies before it performs the output of this number, counted from now.
+    pub(super) dies_before: Option<usize>,
 }
 
 /// Devices by number, the connections between them, and the time.
@@ -50,11 +52,16 @@ impl Device {
             wire: VecDeque::new(),
             disconnected: BTreeMap::new(),
             reachable: BTreeMap::new(),
+            dies_before: None,
         }
     }
 
+    pub(super) fn is_dead(&self) -> bool {
+        self.dies_before == Some(0)
+    }
+
     pub(super) fn run(&mut self, now: Time) {
-        loop {
+        while !self.is_dead() {
             let mut outputs = Vec::new();
             while let Some(output) = self.replica.poll_output() {
                 outputs.push(output);
@@ -63,6 +70,10 @@ impl Device {
                 return;
             }
             for output in outputs {
+                if self.is_dead() {
+                    return;
+                }
+                self.dies_before = self.dies_before.map(|left| left - 1);
                 match output {
                     Output::Persist(records) => self.disk.commit(&records).unwrap(),
                     Output::Load(request) => {
