@@ -33,6 +33,7 @@ use serde::Serialize;
 
 use crate::api::client::Client;
 use crate::home::Home;
+use crate::sandbox;
 
 /// A local-first control plane for AI agents: one node a device, no server.
 #[derive(Debug, Parser)]
@@ -96,6 +97,10 @@ struct Ui {
 /// Runs `kern` with the process's arguments.
 #[must_use]
 pub fn main() -> ExitCode {
+    // Before a thread or a file of ours is there: this process becomes a command in the sandbox.
+    if std::env::args_os().nth(1).is_some_and(|arg| arg == sandbox::INSIDE) {
+        return sandbox::inside();
+    }
     let args = Args::parse();
     let json = args.json;
     match run(args) {

@@ -10,7 +10,7 @@ mod start;
 mod verify;
 mod worker;
 
+pub use folder::Folder;
 pub use start::{Starting, start};
 pub(crate) use worker::UnderWay;
-pub use folder::Folder;
 pub use worker::Worker;

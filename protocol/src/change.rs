@@ -2,7 +2,7 @@
 //!
 //! [`admit_change`] is called where a candidate, a merge or a benchmark hands in a change, and
 //! nothing else makes an [`AdmittedChange`]; what comes later takes only that. It judges names,
-//! modes, sizes and links, never contents. Reading order: [`path`], [`collision`], [`rulebook`].
+//! modes, sizes and links, never contents. Reading order: `path`, `collision`, `rulebook`.
 //!
 //! Invariant: every refusal is told with its path, so that all can be mended at once (to
 //! [`CHANGE_REFUSALS_MAX`]).
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::{
     CHANGE_BYTES_TOTAL_MAX, CHANGE_FILES_MAX, CHANGE_PATH_BYTES_MAX, CHANGE_REFUSALS_MAX,
-    CHANGE_RULES_VERSION,
+    CHANGE_RULES_VERSION, CHANGE_SEGMENT_BYTES_MAX,
 };
 use crate::printable::{shown, shown_bytes};
 
@@ -138,16 +138,20 @@ impl AdmittedChange {
 /// limits, the rulebook. `SPEC: CHG-9`
 #[must_use]
 pub fn rules_bytes() -> Vec<u8> {
-    format!("{CHANGE_RULES_VERSION} {CHANGE_FILES_MAX} {CHANGE_BYTES_TOTAL_MAX}\n{RULEBOOK}")
-        .into_bytes()
+    let limits = format!(
+        "{CHANGE_FILES_MAX} {CHANGE_BYTES_TOTAL_MAX} {CHANGE_PATH_BYTES_MAX} \
+         {CHANGE_SEGMENT_BYTES_MAX}"
+    );
+    format!("{CHANGE_RULES_VERSION} {limits}\n{RULEBOOK}").into_bytes()
 }
 
 /// Judges a change: admitted, or everything that is wrong with it, to [`CHANGE_REFUSALS_MAX`], in
 /// the order of the files. Of a change with too many files the first 80 are looked at.
 /// `SPEC: CHG-1, CHG-2`
 pub fn admit_change(files: &[ChangedFile]) -> Result<AdmittedChange, Vec<ChangeRefusal>> {
-    let rulebook = Rulebook::read(RULEBOOK)
-        .map_err(|fault| vec![ChangeRefusal::with(ChangeCode::Rulebook, b"", &fault.to_string())])?;
+    let rulebook = Rulebook::read(RULEBOOK).map_err(|fault| {
+        vec![ChangeRefusal::with(ChangeCode::Rulebook, b"", &fault.to_string())]
+    })?;
     let sizes = files.iter().filter_map(|file| file.new.as_ref()).map(|entry| entry.size);
     let bytes = sizes.fold(0_u64, u64::saturating_add);
 

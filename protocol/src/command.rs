@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use crate::artifact::{Chunk, Manifest};
 use crate::document::conflict::ConflictKind;
 use crate::document::{DocPath, Edit};
 use crate::event::Verified;
@@ -105,6 +106,23 @@ pub enum Command {
         /// In causal order.
         events: Vec<Verified>,
     },
+    /// Keeps sealed chunks of an artifact that is written next.
+    KeepChunks {
+        /// At most four mebibytes of them.
+        chunks: Vec<Chunk>,
+    },
+    /// Writes the event of an artifact, whose chunks are kept.
+    WriteArtifact {
+        /// What it names.
+        manifest: Manifest,
+    },
+    /// One part of an artifact, opened.
+    ReadArtifact {
+        /// Its event.
+        artifact: EventId,
+        /// Which part, from 0.
+        part: usize,
+    },
 }
 
 /// What a caller hears.
@@ -160,6 +178,15 @@ pub enum Reply {
         /// What it came to.
         answer: Answer,
     },
+    /// To `KeepChunks`: they are durable.
+    Kept,
+    /// To `WriteArtifact`.
+    ArtifactWritten {
+        /// The event that names the artifact.
+        event: EventId,
+    },
+    /// To `ReadArtifact`.
+    ArtifactPart(ArtifactPart),
     /// It was not done.
     Failed(Failure),
 }
@@ -324,6 +351,22 @@ pub struct DeviceRow {
     pub added_by: DeviceId,
     /// Is it this device?
     pub own: bool,
+}
+
+/// A part of an artifact, opened under its key. The whole is what it should be where its parts,
+/// joined, hash to `plain`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArtifactPart {
+    /// The artifact's name.
+    pub name: String,
+    /// Bytes of the whole.
+    pub size: usize,
+    /// Hash of the whole. `SPEC: ART-1`
+    pub plain: [u8; 32],
+    /// How many parts there are; none where the artifact is empty.
+    pub parts: usize,
+    /// The bytes of this part.
+    pub bytes: Vec<u8>,
 }
 
 /// Why a command was not done, for people and for exit codes.

@@ -3,6 +3,7 @@
 //! Kinds are open-ended: one that this program does not know is kept, forwarded and shown as
 //! unknown, and has no effect here (SPEC: CNT-2).
 
+use crate::artifact::Manifest;
 use crate::cbor::{self, Canonical, CborFault, Reader, Writer};
 use crate::id::DocumentId;
 use crate::limits::{BODY_INFLATED_MAX, EVENT_CHANGES_MAX};
@@ -24,6 +25,8 @@ pub mod kind {
     pub const MISSION: u64 = 11;
     /// What became of a branch.
     pub const PROMOTE: u64 = 12;
+    /// The manifest of an artifact.
+    pub const ARTIFACT: u64 = 10;
     /// The names of all kinds, by number; those without a payload yet are reserved.
     pub const NAMES: [&str; 13] = [
         "reserved",
@@ -67,6 +70,8 @@ pub enum Content {
     Change(Vec<DocumentChange>),
     /// A record of a mission.
     Record(Record),
+    /// The manifest of an artifact.
+    Artifact(Box<Manifest>),
     /// A kind that this program does not know.
     Unknown(u64),
 }
@@ -78,6 +83,7 @@ impl Content {
         match self {
             Self::Change(_) => kind::CHANGE,
             Self::Record(record) => record.kind(),
+            Self::Artifact(_) => kind::ARTIFACT,
             Self::Unknown(number) => *number,
         }
     }
@@ -94,6 +100,9 @@ impl Content {
         }
         if Record::is_kind(number) {
             return cbor::decode(inside).map(Self::Record);
+        }
+        if number == kind::ARTIFACT {
+            return Ok(Self::Artifact(Box::new(cbor::decode(inside)?)));
         }
         reader.skip()?;
         reader.end()?;

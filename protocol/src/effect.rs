@@ -5,8 +5,11 @@
 //! once, in causal order; without effect it is kept, forwarded, and shown as void with its reason.
 //! Several changes in one event have effect all or none.
 
+mod artifact;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::artifact::Manifest;
 use crate::authority::{ContentLane, ContentNo, ControlFact, ControlLane};
 use crate::content::{Content, DocumentChange};
 use crate::document::validate::{ChangeFault, ChangeIndex, Checked, to_hash};
@@ -42,6 +45,8 @@ pub enum Effect {
     Change(Vec<(DocumentId, ChangeHash)>),
     /// A record of a mission, of this kind.
     Record(u64),
+    /// It names the chunks of an artifact.
+    Artifact(Box<Manifest>),
     /// A kind that this program does not know.
     Unknown(u64),
     /// A shreddable body, which this program does not read.
@@ -235,11 +240,12 @@ impl Effects {
             Content::Record(record) => {
                 self.weigh_record(past, no, event, record).map(|effect| (effect, Chunks::new()))
             }
+            Content::Artifact(manifest) => artifact::weigh(past, no, manifest),
             Content::Change(changes) => self.weigh_changes(past, no, event, changes),
         }
     }
 
-    /// `SPEC: EFF-6`
+    /// `SPEC: EFF-7`
     fn weigh_record(
         &mut self,
         past: Past<'_>,

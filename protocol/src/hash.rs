@@ -59,6 +59,10 @@ pub mod context {
     pub const SYNC_WORKSPACE: &str = "kernelos 1 sync workspace";
     /// Id of a conflict in a document.
     pub const CONFLICT: &str = "kernelos 1 conflict id";
+    /// Hash of an artifact's plaintext.
+    pub const ARTIFACT: &str = "kernelos 1 artifact";
+    /// Hash of a sealed chunk of an artifact.
+    pub const ARTIFACT_CHUNK: &str = "kernelos 1 artifact chunk";
     /// Check of a row in a store, against bad pages.
     pub const STORED_ROW: &str = "kernelos 1 stored row";
 
@@ -70,7 +74,7 @@ pub mod context {
     pub const LEASE_ORDER: &str = "kernelos 1 lease order";
 
     /// All of them, for the test that no two are equal.
-    pub const ALL: [&str; 30] = [
+    pub const ALL: [&str; 32] = [
         EVENT_ID,
         BODY,
         EPOCH_COMMITMENT,
@@ -97,6 +101,8 @@ pub mod context {
         RECEIPT,
         SYNC_WORKSPACE,
         CONFLICT,
+        ARTIFACT,
+        ARTIFACT_CHUNK,
         STORED_ROW,
         MISSION_ROOT,
         LEASE_RANK,

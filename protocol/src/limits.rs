@@ -195,6 +195,42 @@ pub const INTRODUCTIONS_EVERY_MS: u64 = 500;
 
 /// How long an introduction may take: ten seconds, a frame of 256 KiB over a bad mobile link.
 pub const INTRODUCTION_MS: u64 = 10 * 1_000;
+/// Bytes of a sealed chunk of an artifact; frozen. As a body, so that one fits one frame.
+pub const CHUNK_BYTES_MAX: usize = 192 * 1024;
+
+/// Bytes of plaintext in a full chunk; frozen. The seal adds a tag of 16 bytes.
+pub const CHUNK_PLAIN_BYTES: usize = CHUNK_BYTES_MAX - 16;
+
+/// Bytes of an artifact; frozen. A packed repository of some ten thousand files; its manifest
+/// names 342 chunks then, 12 kilobytes.
+pub const ARTIFACT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Chunks of an artifact of the greatest size; frozen.
+pub const ARTIFACT_CHUNKS_MAX: usize = ARTIFACT_BYTES_MAX.div_ceil(CHUNK_PLAIN_BYTES);
+
+/// Bytes of an artifact's name; frozen. A name, not a text.
+pub const ARTIFACT_NAME_MAX: usize = 64;
+
+/// Sealed bytes of all artifacts of a workspace that a device keeps: a gibibyte, what a phone
+/// spares. Later ones are not fetched, and none is written.
+pub const ARTIFACTS_TOTAL_MAX: usize = 1024 * 1024 * 1024;
+
+/// Sealed bytes of chunks in one command: one turn commits them within 50 ms.
+pub const KEEP_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Chunks that a peer is asked for and has not answered: 768 kilobytes under way, which fills a
+/// home network and lets events pass between them.
+pub const CHUNKS_ASKED_MAX: usize = 4;
+
+/// Chunks in one message, and asked of this device by one peer at a time: four windows.
+pub const CHUNK_WANTS_MAX: usize = 16;
+
+/// Chunks that a peer was told are lacking, and is told of when they come: six artifacts of the
+/// greatest size. What is beyond it, the peer asks for when it connects again.
+pub const CHUNKS_OWED_MAX: usize = 2_048;
+
+/// Chunks that a store lists at once: 40 bytes each.
+pub const LOAD_SLICE_CHUNKS: usize = 4_096;
 
 /// Addresses in a pairing token: one of the home network and one more still fit a QR code that
 /// stands in a terminal of 80 by 24.

@@ -29,7 +29,16 @@ pub(crate) fn shown(text: &str, most: usize) -> String {
     out
 }
 
-/// The same of bytes that may be no UTF-8: what is none becomes a replacement character.
+/// `text`, which is showable, cut after at most `most` bytes.
+pub(crate) fn cut(mut text: String, most: usize) -> String {
+    if text.len() > most {
+        text.truncate(text.floor_char_boundary(most));
+        text.push('…');
+    }
+    text
+}
+
+/// `bytes` made showable; what is no UTF-8 becomes a replacement character.
 pub(crate) fn shown_bytes(bytes: &[u8], most: usize) -> String {
     let enough = bytes.get(..most.saturating_add(4)).unwrap_or(bytes);
     shown(&String::from_utf8_lossy(enough), most)

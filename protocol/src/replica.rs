@@ -6,21 +6,23 @@
 //! dropped, and the Replica is loaded anew from the store (SPEC: DUR-1, DUR-2). Replies carry a
 //! request id, never a channel, so what a node lived through is a list of inputs.
 
+mod artifacts;
 mod commands;
 mod documents;
-mod missions;
 mod introductions;
 mod log;
+mod missions;
 mod peers;
 mod receipts;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
 
+use crate::artifacts::Artifacts;
 use crate::command::{Command, Failure, FailureKind, Mode, Reply, RequestId};
 use crate::document::{DocumentDone, DocumentTask, founding_change};
 use crate::event::Verified;
@@ -36,6 +38,7 @@ use crate::sync::{Card, Cards, Held, LinkId, Message, Receipt, Receipts, Sync};
 use crate::time::{StampClock, Time};
 use crate::workspace::{AuthorFault, InsertFault, Pen, Workspace};
 
+use artifacts::ArtifactLoad;
 use documents::Pending;
 
 /// The counter of this device's Automerge actors. `SPEC: PRJ-2`
@@ -133,13 +136,12 @@ pub struct Replica {
     held: Held,
     cards: Cards,
     driver: Driver,
+    artifacts: Artifacts,
     /// Cards of devices that are no members yet, and who sent them.
     early_cards: Vec<(LinkId, Card)>,
     receipts: Receipts,
     /// Receipts of devices that are no members yet, and who sent them.
     early_receipts: Vec<(LinkId, Receipt)>,
-    /// The artifacts that are here whole.
-    artifacts: BTreeSet<EventId>,
     /// When each device said something last, by the monotonic clock.
     seen: BTreeMap<DeviceId, u64>,
     /// When the next join is due, by the monotonic clock.
@@ -172,6 +174,15 @@ enum LoadFor {
     Peer(LinkId),
     /// This device introduces itself.
     Introduction(RequestId),
+    /// Chunks of artifacts.
+    Artifacts(ArtifactLoad),
+}
+
+impl LoadFor {
+    /// Is it what a start waits for?
+    fn is_start(&self) -> bool {
+        matches!(self, Self::History | Self::Artifacts(ArtifactLoad::List))
+    }
 }
 
 impl Replica {
@@ -218,10 +229,10 @@ impl Replica {
             held: Held::default(),
             cards: Cards::default(),
             driver: Driver::default(),
+            artifacts: Artifacts::default(),
             early_cards: Vec::new(),
             receipts: Receipts::default(),
             early_receipts: Vec::new(),
-            artifacts: BTreeSet::new(),
             seen: BTreeMap::new(),
             join_at: None,
             notices: Notices::default(),
@@ -282,6 +293,7 @@ impl Replica {
         let waiting = self.commands.iter().map(|(request, _)| *request);
         let loading = self.loads.iter().filter_map(|load| match load {
             LoadFor::Introduction(request) => Some(*request),
+            LoadFor::Artifacts(load) => load.request(),
             _ => None,
         });
         waiting.chain(loading).chain(self.pending.iter().filter_map(Pending::request)).collect()
@@ -315,6 +327,9 @@ impl Replica {
             Some(LoadFor::Introduction(request)) => {
                 return self.on_introduction_loaded(request, slice.events, is_damaged);
             }
+            Some(LoadFor::Artifacts(load)) => {
+                return self.on_chunks_loaded(load, slice.chunks, slice.chunk_list);
+            }
             None => return,
         }
         for event in &slice.events {
@@ -342,12 +357,14 @@ impl Replica {
         if let Some(cursor) = slice.next {
             let request = LoadRequest::From { cursor, limit: LOAD_SLICE_EVENTS };
             self.load_next(LoadFor::History, request);
+        } else {
+            self.load_chunk_list(None);
         }
     }
 
     /// Does what can be done now: once a turn, when every input of it is in.
     fn proceed(&mut self) {
-        if self.loads.contains(&LoadFor::History) {
+        if self.loads.iter().any(LoadFor::is_start) {
             return;
         }
         self.project();
@@ -365,6 +382,7 @@ impl Replica {
         self.keep_early_receipts();
         self.drive();
         self.speak();
+        self.speak_of_chunks();
         self.speak_receipts();
     }
 
@@ -401,7 +419,8 @@ impl Replica {
         let stall = self.sync.next_deadline().map(|at| (at, "stalled peer"));
         let mission = self.driver.next_deadline().map(|at| (at, "mission"));
         let receipts = self.receipts.next_deadline().map(|at| (at, "receipts"));
-        [join, stall, mission, receipts].into_iter().flatten().min()
+        let silent = self.artifacts.next_deadline().map(|at| (at, "silent peer"));
+        [join, stall, mission, receipts, silent].into_iter().flatten().min()
     }
 
     fn reply(&mut self, request: RequestId, reply: Reply) {

@@ -10,13 +10,13 @@
 //! contradiction is believed here; [`crate::verify`] compares runs that the forger does not all
 //! write.
 //!
-//! Reading order: [`tests`] (names), [`libtest`], [`nextest`], [`tap`], [`xml`], [`junit`].
+//! Reading order: `found` (names), `libtest`, `nextest`, `tap`, `xml`, `junit`.
 
+mod found;
 mod junit;
 mod libtest;
 mod nextest;
 mod tap;
-mod tests;
 mod xml;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::limits::REPORT_BYTES_MAX;
-use tests::Tests;
+use found::Tests;
 
 /// The name of the one test that a command is where its output says no more.
 pub const COMMAND: &str = "command";
@@ -175,15 +175,23 @@ impl Report {
         self.count(TestState::Passed) + self.count(TestState::Failed)
     }
 
-    /// Whether the command failed before it could say anything about tests, as a build does.
+    /// Whether the command failed by itself before it said anything about tests, as a build does.
     #[must_use]
     pub fn is_unbuilt(&self) -> bool {
-        self.format == Format::Opaque && !self.outcome.is_success()
+        let is_failed = matches!(self.outcome, Outcome::Exited(code) if code != 0);
+        self.format == Format::Opaque && is_failed
     }
 
     /// The state of a test by its name.
     #[must_use]
     pub fn state(&self, name: &str) -> Option<TestState> {
         self.tests.get(name).copied()
+    }
+
+    /// The state of a test that the command itself reported.
+    #[must_use]
+    pub fn reported_state(&self, name: &str) -> Option<TestState> {
+        let is_added = name == COMMAND && !self.faults.is_empty();
+        if is_added { None } else { self.state(name) }
     }
 }

@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 
 pub use memory::MemoryStore;
 
+use crate::artifact::Chunk;
 use crate::event::Verified;
-use crate::id::{ChainId, EventId};
+use crate::id::{ChainId, ChunkHash, EventId};
 use crate::notice::Notice;
 use crate::sync::{Card, Receipt};
 
@@ -36,6 +37,10 @@ pub enum Record {
     Receipt(Receipt),
     /// A notice, instead of the one in its slot before.
     Notice(Notice),
+    /// A chunk of an artifact, instead of what stood under its hash before. `SPEC: ART-7`
+    Chunk(Chunk),
+    /// Chunks that nothing names: their bytes go.
+    DropChunks(Vec<ChunkHash>),
 }
 
 /// Where an event stands: a store finds it by its place and knows it by its id.
@@ -62,6 +67,15 @@ pub enum LoadRequest {
     },
     /// These events, in this order.
     Events(Vec<Place>),
+    /// These chunks, those of them that are kept whole, in this order.
+    Chunks(Vec<ChunkHash>),
+    /// Which chunks are kept, by hash, without their bytes. Fewer than `limit` are the last.
+    ChunkList {
+        /// The last hash of the list before.
+        after: Option<ChunkHash>,
+        /// How many at most.
+        limit: usize,
+    },
 }
 
 /// What a store gives back.
@@ -79,6 +93,10 @@ pub struct Slice {
     pub notices: Vec<Notice>,
     /// Where to go on; none at the end.
     pub next: Option<u64>,
+    /// Chunks that were asked for and are whole. One that is missing here is fetched anew.
+    pub chunks: Vec<Chunk>,
+    /// The chunks that are kept, with the length of their sealed bytes.
+    pub chunk_list: Vec<(ChunkHash, usize)>,
     /// Rows that are damaged or gone, in words. Their events are not in the slice.
     pub damaged: Vec<String>,
 }

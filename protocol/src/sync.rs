@@ -12,6 +12,7 @@
 //! bounded. Quotas only slow or drop; they never decide whether an event counts.
 
 mod card;
+mod chunks;
 mod held;
 pub mod introduce;
 pub mod message;

@@ -3,7 +3,7 @@
 //! Nothing that the candidate's author says is an input, and no run is judged alone. The base's
 //! tests laid over the candidate tell whether what worked still works, by tests that the author
 //! could not touch; the candidate's tests laid over the base tell whether they prove anything.
-//! Reading order: [`Runs`], [`verify`], [`code`].
+//! Reading order: [`Runs`], [`verify`], `compare`, `code`.
 //!
 //! Invariant: a verdict is a function of the reports and the floor, and equal on every device.
 //! Residual risks stand in SPEC.md under the requirements.

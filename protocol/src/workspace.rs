@@ -4,6 +4,7 @@
 //! Everything here is a function of the set of events; an event goes in once, after all that it
 //! names, and nothing goes out. Who writes is `author.rs`, who routes is `replica`.
 
+mod artifacts;
 mod author;
 mod chain;
 mod cover;
@@ -113,6 +114,10 @@ pub struct Workspace {
     lost: BTreeSet<ContentNo>,
     /// Events that came without the bodies that they name.
     bare: BTreeSet<ContentNo>,
+    /// Events that name the chunks of artifacts, whether they have effect now or not.
+    artifacts: BTreeSet<ContentNo>,
+    /// Which of them have effect may have changed.
+    artifacts_changed: bool,
 }
 
 impl Workspace {
@@ -140,6 +145,8 @@ impl Workspace {
             readable: BTreeSet::new(),
             lost: BTreeSet::new(),
             bare: BTreeSet::new(),
+            artifacts: BTreeSet::new(),
+            artifacts_changed: false,
         }
     }
 
@@ -251,6 +258,7 @@ impl Workspace {
         }
         self.remember(event);
         self.stale = true;
+        self.artifacts_changed = true;
         if !self.ring.heard(&self.id, event, own).is_empty() {
             let unread = |no: &ContentNo| *self.effects.of(*no) == Effect::Unread;
             self.readable.extend(self.content.all().filter(unread));
@@ -277,6 +285,7 @@ impl Workspace {
             self.bare.insert(added.no);
         }
         if added.views_grew {
+            self.artifacts_changed = true;
             let again: BTreeSet<_> = self.effects.forget_wants().into_iter().collect();
             self.readable.extend(self.content.all().filter(|no| again.contains(&no.index())));
         }
@@ -293,7 +302,9 @@ impl Workspace {
 
     fn judge(&mut self, no: ContentNo, event: &Verified) -> Chunks {
         let past = Past { control: &self.control, content: &self.content, ring: &self.ring };
-        self.effects.judge(past, no, event)
+        let chunks = self.effects.judge(past, no, event);
+        self.note_artifact(no);
+        chunks
     }
 
     fn remember(&mut self, event: &Verified) {

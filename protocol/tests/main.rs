@@ -7,6 +7,8 @@
     reason = "a test that fails may panic, and its numbers are small"
 )]
 
+mod admission;
+mod artifact;
 mod authority;
 mod bytes;
 mod changes;
@@ -18,7 +20,10 @@ mod mission;
 mod pairing;
 mod receipts;
 mod replica;
+mod reports;
+mod rulebook;
 mod sealing;
 mod stores;
 mod sync;
 mod vectors;
+mod verdicts;

@@ -1,9 +1,10 @@
 //! Devices that meet: the Replicas of several, with a wire between them that can be cut.
 
+mod artifacts;
 mod introduce;
 mod mesh;
-mod receipts;
 mod notices;
+mod receipts;
 
 use kernelos_protocol::command::{Command, Reply};
 use kernelos_protocol::document::Edit;

@@ -23,8 +23,10 @@ pub(super) fn run(ui: &Ui, args: &Args) -> Result<(), Failure> {
             let about = rule.act.map_or("grant", |act| act.name());
             vec![Text::plain(rule.rule), Text::plain(about), Text::plain(rule.allows)]
         });
-        let rest = Text::plain("whatever no rule allows is denied, and an effect without a \
-                                decision before it counts for nobody");
+        let rest = Text::plain(
+            "whatever no rule allows is denied, and an effect without a \
+                                decision before it counts for nobody",
+        );
         Doc(vec![Block::Table { columns, rows: rows.collect() }, Block::Line(rest)])
     })
 }

@@ -41,7 +41,8 @@ impl Folder {
     pub(super) fn origin_of(&self, base: &EventId) -> Result<PathBuf, String> {
         use std::os::unix::ffi::OsStringExt as _;
         let kept = fs::read(self.origin(base));
-        let kept = kept.map_err(|error| format!("where the repository is is not known: {error}"))?;
+        let kept =
+            kept.map_err(|error| format!("where the repository is is not known: {error}"))?;
         Ok(PathBuf::from(std::ffi::OsString::from_vec(kept)))
     }
 
@@ -52,8 +53,10 @@ impl Folder {
         base: &ObjectId,
     ) -> Result<MissionRepo, String> {
         let at = self.of(mission).join("repository");
-        let format = if base.as_str().len() == 40 { ObjectFormat::Sha1 } else { ObjectFormat::Sha256 };
-        fs::create_dir_all(self.of(mission)).map_err(|error| format!("{}: {error}", at.display()))?;
+        let format =
+            if base.as_str().len() == 40 { ObjectFormat::Sha1 } else { ObjectFormat::Sha256 };
+        fs::create_dir_all(self.of(mission))
+            .map_err(|error| format!("{}: {error}", at.display()))?;
         let opened = MissionRepo::open(&at).or_else(|_| MissionRepo::create(&at, format));
         opened.map_err(|fault| fault.to_string())
     }

@@ -17,7 +17,13 @@ use crate::node::Node;
 
 /// What are tests where nobody says it.
 const USUAL_TESTS: [&str; 8] = [
-    "tests/**", "test/**", "spec/**", "**/tests/**", "**/*_test.*", "**/test_*.*", "**/*.test.*",
+    "tests/**",
+    "test/**",
+    "spec/**",
+    "**/tests/**",
+    "**/*_test.*",
+    "**/test_*.*",
+    "**/*.test.*",
     "**/*.spec.*",
 ];
 
@@ -59,7 +65,8 @@ pub async fn start(node: &Node, engine: &Engine, starting: Starting) -> Result<E
     let (repo, branch, verify) =
         (starting.repo.clone(), starting.branch.clone(), starting.verify.clone());
     let looked = tokio::task::spawn_blocking(move || look(&repo, branch.as_deref(), &verify));
-    let (source, pack) = looked.await.map_err(|error| Failure::new(FailureKind::Failed, error))??;
+    let (source, pack) =
+        looked.await.map_err(|error| Failure::new(FailureKind::Failed, error))??;
     let base_artifact = artifacts::put(&engine.asker(), "base", pack).await?;
     node.missions().keep_origin(&base_artifact, &source.root).map_err(|error| {
         Failure::new(FailureKind::Failed, format!("the home cannot be written: {error}"))

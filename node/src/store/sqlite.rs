@@ -3,6 +3,7 @@
 //! Signatures were checked before an event was kept, so reading back checks the row's hash
 //! instead. A row that fails is reported and not given out.
 
+mod chunks;
 mod notices;
 
 use std::collections::BTreeMap;
@@ -19,12 +20,12 @@ use kernelos_protocol::sync::{Card, Receipt};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, ffi, params};
 
 /// The version of the schema that this program writes.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 /// "kern", so that `file` and a person can tell what it is.
 const APPLICATION_ID: i64 = 0x6b65_726e;
 const SCHEMA: &str = include_str!("schema.sql");
-/// Tables that stores of this version may lack, if an earlier program made them.
-const ADDED: &str = include_str!("added.sql");
+/// What each version adds to the one before, from version 2 on.
+const UPGRADES: [&str; 1] = [include_str!("schema_2.sql")];
 
 /// What a store says about its workspace, made with it and never changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,16 +53,14 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// A new store at `path`.
     pub fn create(path: &Path) -> Result<Self, StoreError> {
-        let store = Self::connect(path)?.ready()?;
+        let mut store = Self::connect(path)?.ready()?;
         store.connection.execute_batch(SCHEMA).map_err(store_error)?;
         store
             .connection
             .pragma_update(None, "application_id", APPLICATION_ID)
             .map_err(store_error)?;
-        store
-            .connection
-            .pragma_update(None, "user_version", SCHEMA_VERSION)
-            .map_err(store_error)?;
+        store.connection.pragma_update(None, "user_version", 1).map_err(store_error)?;
+        store.upgrade(1)?;
         Ok(store)
     }
 
@@ -81,7 +80,22 @@ impl SqliteStore {
                 path.display()
             )));
         }
-        store.ready()
+        let mut store = store.ready()?;
+        store.upgrade(version)?;
+        Ok(store)
+    }
+
+    /// Adds what the versions behind `from` have, one transaction each.
+    fn upgrade(&mut self, from: i64) -> Result<(), StoreError> {
+        for (version, sql) in (2..=SCHEMA_VERSION).zip(UPGRADES) {
+            if version > from {
+                let transaction = self.connection.transaction().map_err(store_error)?;
+                transaction.execute_batch(sql).map_err(store_error)?;
+                transaction.pragma_update(None, "user_version", version).map_err(store_error)?;
+                transaction.commit().map_err(store_error)?;
+            }
+        }
+        Ok(())
     }
 
     fn connect(path: &Path) -> Result<Self, StoreError> {
@@ -96,8 +110,6 @@ impl SqliteStore {
         {
             self.connection.pragma_update(None, name, value).map_err(store_error)?;
         }
-        self.connection.execute_batch(ADDED).map_err(store_error)?;
-        self.connection.execute_batch(notices::SCHEMA).map_err(store_error)?;
         Ok(self)
     }
 
@@ -243,6 +255,8 @@ impl EventStore for SqliteStore {
                     }),
                 Record::Receipt(receipt) => keep_receipt(&transaction, receipt),
                 Record::Notice(notice) => notices::keep(&transaction, notice),
+                Record::Chunk(chunk) => chunks::keep(&transaction, chunk),
+                Record::DropChunks(hashes) => chunks::drop_all(&transaction, hashes),
             };
             kept.map_err(store_error)?;
         }
@@ -271,6 +285,14 @@ impl EventStore for SqliteStore {
                         Err(reason) => slice.damaged.push(reason),
                     }
                 }
+            }
+            LoadRequest::Chunks(hashes) => {
+                for hash in hashes {
+                    slice.chunks.extend(self.chunk(hash).map_err(store_error)?);
+                }
+            }
+            LoadRequest::ChunkList { after, limit } => {
+                slice.chunk_list = self.chunk_list(after.as_ref(), *limit).map_err(store_error)?;
             }
         }
         Ok(slice)

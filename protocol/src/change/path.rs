@@ -33,8 +33,8 @@ pub(super) fn lists_submodules(path: &str) -> bool {
 }
 
 /// Whether a link at `path` stays in the tree: its target is relative and goes up at its beginning
-/// only, not above the top. With `..` behind a name, that name being a link, it could lead anywhere;
-/// without, links that each stay inside stay inside together. `SPEC: CHG-6`
+/// only, not above the top. With `..` behind a name, that name being a link, it could lead
+/// anywhere; without, links that each stay inside stay inside together. `SPEC: CHG-6`
 pub(super) fn check_link(path: &str, target: Option<&[u8]>) -> Result<(), ChangeCode> {
     let target = target.ok_or(ChangeCode::LinkTarget)?;
     let target = match readable(target) {

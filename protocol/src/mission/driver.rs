@@ -283,9 +283,7 @@ impl Driver {
         let mission = state.mission;
         let Some(number) = state.next_step() else {
             return match state.output() {
-                Some(output) => {
-                    self.order(state, Task::Changes { candidate: Source::of(output) })
-                }
+                Some(output) => self.order(state, Task::Changes { candidate: Source::of(output) }),
                 None => Some(Action::Write(mission, Seen::Implement(None))),
             };
         };

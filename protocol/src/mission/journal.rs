@@ -73,7 +73,8 @@ impl Journal {
                     return Err(VoidReason { code: "not_in_past", text });
                 };
                 let Some(entry) = self.entries.get(&on) else { return Ok(Judged::Waits) };
-                let who = Who { epoch: self.epoch_before(content, no, &entry.state.mission), ..who };
+                let who =
+                    Who { epoch: self.epoch_before(content, no, &entry.state.mission), ..who };
                 entry.state.apply(&who, id, &record)?
             }
             _ => return Ok(Judged::Waits),

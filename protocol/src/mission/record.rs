@@ -1,4 +1,4 @@
-//! The records of a mission: what stands in its events, one encoding each (SPEC: CNT-4 to CNT-9).
+//! The records of a mission: what stands in its events, one encoding each (SPEC: CNT-5 to CNT-10).
 //!
 //! All but the first name the record that they follow (`on`), so the records of a mission are a
 //! tree, and the way from its root to one of them is one run's journal.
@@ -121,7 +121,7 @@ numbered! {
     }
 }
 
-/// What a mission is: fixed by its first event. `SPEC: CNT-4`
+/// What a mission is: fixed by its first event. `SPEC: CNT-5`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mission {
     /// What is to be reached, in words.
@@ -146,7 +146,7 @@ pub struct Mission {
     pub floor: u64,
 }
 
-/// An answer of the policy, which stands before what it allows. `SPEC: CNT-5`
+/// An answer of the policy, which stands before what it allows. `SPEC: CNT-6`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     /// The record that it follows.
@@ -159,7 +159,7 @@ pub struct Decision {
     pub rule: String,
 }
 
-/// A lease on a stage of a mission, taken. `SPEC: CNT-6`
+/// A lease on a stage of a mission, taken. `SPEC: CNT-7`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
     /// The decision that allows it.
@@ -170,7 +170,7 @@ pub struct Claim {
     pub epoch: u64,
 }
 
-/// A step that ended. `SPEC: CNT-7`
+/// A step that ended. `SPEC: CNT-8`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// The decision that allowed it to start.
@@ -213,7 +213,7 @@ pub struct Output {
     pub artifact: EventId,
 }
 
-/// What a node saw of a stage: canonical JSON. `SPEC: CNT-8`
+/// What a node saw of a stage: canonical JSON. `SPEC: CNT-9`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
     /// The record that it follows.
@@ -226,7 +226,7 @@ pub struct Evidence {
     pub facts: String,
 }
 
-/// What became of the branch. `SPEC: CNT-9`
+/// What became of the branch. `SPEC: CNT-10`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Promotion {
     /// The decision that allowed it.

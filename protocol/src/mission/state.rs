@@ -324,9 +324,10 @@ impl State {
                 self.steps.len(),
                 describe(&step.ended)
             )),
-            (_, Some(admission)) => admission.refusals.first().map(|refusal| {
-                format!("the change rules refuse it: {}", refusal.text)
-            }),
+            (_, Some(admission)) => admission
+                .refusals
+                .first()
+                .map(|refusal| format!("the change rules refuse it: {}", refusal.text)),
             (None, None) => return Err(order()),
         };
         let facts = ImplementFacts {

@@ -29,7 +29,8 @@ impl Replica {
             | Command::Conflicts
             | Command::Edit { .. }
             | Command::SetAgent { .. }
-            | Command::Grant { .. } => !editing,
+            | Command::Grant { .. }
+            | Command::WriteArtifact { .. } => !editing,
             Command::Log { .. }
             | Command::Devices
             | Command::Revoke { .. }
@@ -38,7 +39,9 @@ impl Replica {
             | Command::Mission { .. }
             | Command::Introduction
             | Command::Notice { .. }
-            | Command::Introduce { .. } => true,
+            | Command::Introduce { .. }
+            | Command::KeepChunks { .. }
+            | Command::ReadArtifact { .. } => true,
         }
     }
 
@@ -50,6 +53,8 @@ impl Replica {
                 | Command::Revoke { .. }
                 | Command::SetAgent { .. }
                 | Command::StartMission(_)
+                | Command::KeepChunks { .. }
+                | Command::WriteArtifact { .. }
         );
         if writes && self.is_damaged {
             let failure =
@@ -97,6 +102,11 @@ impl Replica {
                 Ok(event) => Reply::Revoked { event },
                 Err(failure) => Reply::Failed(failure),
             },
+            Command::KeepChunks { chunks } => self.keep_chunks(chunks),
+            Command::WriteArtifact { manifest } => self.write_artifact(manifest),
+            Command::ReadArtifact { artifact, part } => {
+                return self.read_artifact(request, artifact, part);
+            }
         };
         self.reply(request, reply);
     }

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::command::{Failure, FailureKind, Reply, RequestId};
 use crate::cbor;
+use crate::command::{Failure, FailureKind, Reply, RequestId};
 use crate::document::Edit;
 use crate::id::{DeviceId, EventId};
 use crate::limits::{
@@ -26,12 +26,13 @@ impl Replica {
         let record = Record::Mission(Box::new(mission));
         // What others would not read is not written.
         if cbor::decode::<Record>(&cbor::encode(&record)).as_ref() != Ok(&record) {
-            let failure = Failure::new(FailureKind::Usage, "the mission breaks a limit")
-                .with_hint("a goal and commands have up to 4,096 bytes, and 16 commands are allowed");
+            let failure = Failure::new(FailureKind::Usage, "the mission breaks a limit").with_hint(
+                "a goal and commands have up to 4,096 bytes, and 16 commands are allowed",
+            );
             return Err(failure);
         }
         let Record::Mission(mission) = &record else { return Err(not_here()) };
-        if !self.artifacts.contains(&mission.base_artifact) {
+        if !self.artifacts.is_complete(&mission.base_artifact) {
             return Err(not_here());
         }
         let control = self.workspace.control();
@@ -148,7 +149,7 @@ impl Replica {
             content: self.workspace.content(),
             journal: self.workspace.missions(),
             covered: &covered,
-            is_complete: &|artifact| self.artifacts.contains(artifact),
+            is_complete: &|artifact| self.artifacts.is_complete(artifact),
         };
         self.driver.poll(self.now, &world)
     }

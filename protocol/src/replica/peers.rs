@@ -51,6 +51,7 @@ impl Replica {
     pub(super) fn on_peer_down(&mut self, link: LinkId) {
         self.forget_stranger(link);
         self.sync.peer_down(link);
+        self.artifacts.link_down(link);
         self.held.forget(link);
         self.early_cards.retain(|(from, _)| *from != link);
         self.early_receipts.retain(|(from, _)| *from != link);
@@ -72,6 +73,7 @@ impl Replica {
             Message::Hello { lanes_hash, .. } => {
                 self.sync.on_hello(link, lanes_hash, &self.workspace);
                 if !self.sync.is_parting(link) {
+                    self.artifacts.link_up(link);
                     self.send_cards(link);
                 }
             }
@@ -91,6 +93,7 @@ impl Replica {
                 self.sync.on_events(self.now, link);
                 self.receive(events.into_iter().map(|event| (link, event)).collect());
             }
+            message => self.on_chunk_message(link, message),
         }
     }
 

@@ -1,9 +1,7 @@
 //! The Replica's side of receipts: what this device claims, when, and how far others are.
 
-use std::collections::BTreeSet;
-
 use crate::id::{DeviceId, EventId, Lane};
-use crate::limits::{RECEIPT_EPOCHS_MAX, RECEIPTS_EARLY_MAX, RECEIPTS_MAX};
+use crate::limits::{RECEIPT_ARTIFACTS_MAX, RECEIPT_EPOCHS_MAX, RECEIPTS_EARLY_MAX, RECEIPTS_MAX};
 use crate::replica::Replica;
 use crate::store::Record;
 use crate::sync::{Claims, LinkId, Message, Own, PeerState, Receipt, Receipts};
@@ -13,11 +11,6 @@ impl Replica {
     #[must_use]
     pub fn receipts(&self) -> &Receipts {
         &self.receipts
-    }
-
-    /// Says which artifacts are here whole: the events whose every chunk is durable.
-    pub fn set_artifacts(&mut self, artifacts: BTreeSet<EventId>) {
-        self.artifacts = artifacts;
     }
 
     pub(super) fn on_receipts(&mut self, link: LinkId, receipts: &[Receipt]) {
@@ -80,8 +73,19 @@ impl Replica {
         let mut epochs = self.workspace.held_epochs();
         let old = epochs.len().saturating_sub(RECEIPT_EPOCHS_MAX);
         epochs.drain(..old);
-        let artifacts = self.artifacts.iter().copied().collect();
+        let artifacts = self.whole_artifacts();
         Some(Claims::new(control, content, epochs, artifacts, self.config.runs))
+    }
+
+    /// The artifacts that are here whole, the newest of them, sorted by id.
+    fn whole_artifacts(&self) -> Vec<EventId> {
+        let mut whole: Vec<_> = self.artifacts.complete().collect();
+        if whole.len() > RECEIPT_ARTIFACTS_MAX {
+            whole.sort_by_key(|id| std::cmp::Reverse(self.workspace.position(id)));
+            whole.truncate(RECEIPT_ARTIFACTS_MAX);
+            whole.sort_unstable();
+        }
+        whole
     }
 
     /// A peer says something: it was here now.

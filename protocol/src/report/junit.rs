@@ -4,7 +4,7 @@
 //! A test is named by its class and name. Totals that a suite declares are compared. A test that
 //! passed when it was run again (Surefire's `flakyFailure`) counts as failed. `SPEC: RPT-3, RPT-4`
 
-use super::tests::Tests;
+use super::found::Tests;
 use super::xml::{Attributes, Tag, Xml, XmlFault};
 use super::{ReportFault, TestState};
 use crate::limits::REPORT_DEPTH_MAX;
@@ -65,7 +65,8 @@ fn start(text: &str) -> Option<&str> {
     let starts = text.match_indices("<testsuite").map(|(at, _)| text.split_at(at));
     let is_start = |(before, rest): &(&str, &str)| {
         let line = before.trim_end_matches([' ', '\t']);
-        let tail = rest.trim_start_matches("<testsuite").trim_start_matches('s');
+        let tail = rest.strip_prefix("<testsuite").unwrap_or(rest);
+        let tail = tail.strip_prefix('s').unwrap_or(tail);
         (line.is_empty() || ["\n", "?>", "-->"].iter().any(|end| line.ends_with(end)))
             && tail.starts_with(|c: char| c.is_whitespace() || matches!(c, '>' | '/'))
     };
@@ -162,8 +163,9 @@ impl Case {
     /// What an element in the test says of it.
     fn result(&mut self, element: &str) {
         match element {
-            "failure" | "error" | "flakyFailure" | "flakyError" | "rerunFailure"
-            | "rerunError" => self.state = TestState::Failed,
+            "failure" | "error" | "flakyFailure" | "flakyError" | "rerunFailure" | "rerunError" => {
+                self.state = TestState::Failed
+            }
             "skipped" | "ignored" if self.state == TestState::Passed => {
                 self.state = TestState::Skipped;
             }

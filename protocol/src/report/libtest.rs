@@ -3,7 +3,7 @@
 //! A block goes from `running 3 tests` to `test result:`; totals are compared for each. What failed
 //! tests wrote stands in the block behind `failures:` and is not read. `SPEC: RPT-4`
 
-use super::tests::{Tests, number, plain};
+use super::found::{Tests, number, plain};
 use super::{ReportFault, TestState};
 
 #[derive(Default)]

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::tests::{Tests, number, plain};
+use super::found::{Tests, number, plain};
 use super::{ReportFault, TestState};
 
 /// None if no run of nextest begins or ends there.
@@ -55,9 +55,8 @@ fn status(line: &str) -> Option<(&str, String)> {
     let name = name.trim();
     let counted = name.strip_prefix('(').and_then(|rest| rest.split_once(')'));
     let is_count = |text: &str| {
-        text.split_once('/').is_some_and(|(at, of)| {
-            number(at.trim()).is_some() && number(of.trim()).is_some()
-        })
+        text.split_once('/')
+            .is_some_and(|(at, of)| number(at.trim()).is_some() && number(of.trim()).is_some())
     };
     let name = counted.filter(|(count, _)| is_count(count)).map_or(name, |(_, name)| name.trim());
     (!name.is_empty()).then(|| (status.trim(), name.to_owned()))

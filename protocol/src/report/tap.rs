@@ -3,10 +3,10 @@
 //! A subtest is indented by four blanks and told before the test that it is part of; its tests are
 //! named `parent > child` and the parent counts too. `SPEC: RPT-4`
 
-use super::tests::{Tests, number, plain};
+use super::found::{Tests, number, plain};
 use super::{ReportFault, TestState};
 use crate::limits::{REPORT_DEPTH_MAX, REPORT_NAME_BYTES_MAX, REPORT_TESTS_MAX};
-use crate::printable::shown;
+use crate::printable::{cut, shown};
 
 /// Blanks of one level.
 const INDENT: usize = 4;
@@ -91,7 +91,7 @@ impl Reader {
         level.seen += 1;
         let name = point.name(level.seen);
         for (child, state) in std::mem::take(&mut level.children) {
-            let child = shown(&format!("{name} > {child}"), REPORT_NAME_BYTES_MAX);
+            let child = cut(format!("{name} > {child}"), REPORT_NAME_BYTES_MAX);
             level.found.push((child, state));
         }
         level.found.push((name, point.state));
@@ -143,7 +143,7 @@ impl Reader {
             self.end_level();
         }
         self.is_known |= has_plan && (has_tests || plan == Some(0));
-        if self.is_known && has_tests && !has_plan && !self.is_given_up {
+        if (self.is_known || has_tests) && !has_plan && !self.is_given_up {
             self.tests.fault(ReportFault::Plan);
         }
         self.end_level();
@@ -176,10 +176,8 @@ impl Point {
         let (_, rest) = rest.split_at(digits);
         let rest = rest.trim_start();
         let rest = rest.strip_prefix("- ").unwrap_or(rest);
-        let (description, directive) = split(rest);
-        let word = directive.split([' ', ':']).next().unwrap_or_default().to_ascii_lowercase();
-        // Directives may go on: SKIPPED, TODO with a reason.
-        let state = if word.starts_with("skip") || word == "todo" {
+        let (description, is_directive) = split(rest);
+        let state = if is_directive {
             TestState::Skipped
         } else if is_ok {
             TestState::Passed
@@ -199,16 +197,17 @@ impl Point {
     }
 }
 
-/// The description without its escapes, and the directive behind the first `#` that has none and
-/// stands behind a blank or at the beginning.
-fn split(text: &str) -> (String, &str) {
+/// The description without its escapes, and whether a directive follows it: a `#` without an
+/// escape, behind a blank or at the beginning, and `SKIP` or `TODO` in any case. Any other `#` is
+/// text.
+fn split(text: &str) -> (String, bool) {
     let mut description = String::new();
     let mut is_escaped = false;
     let mut before = ' ';
     for (at, c) in text.char_indices() {
-        if c == '#' && !is_escaped && before == ' ' {
-            let directive = text.get(at + 1..).unwrap_or_default().trim();
-            return (description.trim().to_owned(), directive);
+        let rest = || text.get(at + 1..).unwrap_or_default().trim_start();
+        if c == '#' && !is_escaped && before == ' ' && is_directive(rest()) {
+            return (description.trim().to_owned(), true);
         }
         if c == '\\' && !is_escaped {
             is_escaped = true;
@@ -220,5 +219,13 @@ fn split(text: &str) -> (String, &str) {
         (is_escaped, before) = (false, c);
         description.push(c);
     }
-    (description.trim().to_owned(), "")
+    (description.trim().to_owned(), false)
+}
+
+/// Directives may go on: SKIPPED, or TODO with a reason.
+fn is_directive(text: &str) -> bool {
+    let word = text.get(..4).unwrap_or_default();
+    let is_end = |tail: &str| !tail.starts_with(|c: char| c.is_alphanumeric());
+    word.eq_ignore_ascii_case("skip")
+        || (word.eq_ignore_ascii_case("todo") && is_end(text.get(4..).unwrap_or_default()))
 }

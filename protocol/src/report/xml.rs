@@ -4,7 +4,7 @@
 //! `<!ENTITY`) are refused, so no entity can be defined and none is expanded but XML's own five and
 //! characters by number. Each byte is looked at once; nothing is kept. `SPEC: RPT-3`
 
-use super::tests::number;
+use super::found::number;
 use crate::limits::REPORT_TAG_BYTES_MAX;
 
 /// Why there is no next tag.

@@ -3,15 +3,17 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::artifact::Chunk;
 use crate::cbor::{CborFault, Reader, Writer};
 use crate::event::{EventFault, Signed, Verified};
 use crate::hash;
-use crate::id::{ChainId, DeviceId, EventId, Incarnation, Lane, WorkspaceId};
+use crate::id::{ChainId, ChunkHash, DeviceId, EventId, Incarnation, Lane, WorkspaceId};
 use crate::limits::{
     CARDS_MAX, EVENT_BYTES_MAX, FRAME_BYTES_MAX, FRAME_EVENTS_MAX, RECEIPT_BYTES_MAX, RECEIPTS_MAX,
     TIPS_MAX, WANTS_MAX,
 };
 use crate::sync::card::Card;
+use crate::sync::chunks;
 use crate::sync::receipt::Receipt;
 
 /// Bytes of one card: its addresses, and 160 beside them.
@@ -58,6 +60,17 @@ pub enum Message {
     Beat(EventId),
     /// What devices hold for good, in their own words. `SPEC: RCPT-4`
     Receipts(Vec<Receipt>),
+    /// Chunks of artifacts that the sender lacks. `SPEC: SYNC-8`
+    WantChunks(Vec<ChunkHash>),
+    /// What was asked for: the chunks, and which of them the sender lacks itself.
+    Chunks {
+        /// Sealed chunks, whatever they are: who asked knows by their hashes.
+        chunks: Vec<Chunk>,
+        /// What the sender lacks.
+        lacking: Vec<ChunkHash>,
+    },
+    /// Chunks that the sender said to lack, and has now.
+    HaveChunks(Vec<ChunkHash>),
 }
 
 /// Why a frame is no message: its sender is disconnected.
@@ -146,6 +159,9 @@ impl Message {
                     writer.bytes(&crate::cbor::encode(receipt));
                 }
             }
+            Self::WantChunks(_) | Self::Chunks { .. } | Self::HaveChunks(_) => {
+                chunks::write(self, &mut writer);
+            }
         }
         writer.finish()
     }
@@ -203,6 +219,7 @@ impl Message {
                 let read = |_| Receipt::decode(reader.bytes(RECEIPT_BYTES_MAX)?);
                 Self::Receipts((0..count).map(read).collect::<Result<_, _>>()?)
             }
+            (number @ 10..=12, _) => chunks::read(number, len, &mut reader)?,
             _ => return Err(SyncFault::Decode),
         };
         reader.end()?;

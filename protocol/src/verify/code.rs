@@ -5,6 +5,8 @@ crate::code::codes! {
     VerdictCode:
     /// A run that was not read whole.
     Truncated = "truncated", "a run was not read whole: let its command print less";
+    /// The base's run was cut off, so nothing is known of what worked.
+    Unfinished = "unfinished", "the run of the base did not end by itself: run it again";
     /// The candidate's output says one thing and its exit or totals another.
     Contradicts = "contradicts", "a run of the candidate contradicts itself";
     /// The candidate's output is of another kind than the base's.

@@ -1,7 +1,9 @@
 //! The rules, each a comparison of reports.
 
+use std::collections::BTreeSet;
+
 use super::{Proof, ProofKind, Refusal, Runs, VerdictCode};
-use crate::report::{COMMAND, Format, Report, TestState};
+use crate::report::{Format, Outcome, Report, TestState};
 
 /// How many tests must run on the candidate. `SPEC: VFY-3`
 pub(super) fn floor(runs: &Runs) -> usize {
@@ -13,6 +15,7 @@ pub(super) fn floor(runs: &Runs) -> usize {
 pub(super) fn refusals(runs: &Runs) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     refusals.extend(truncated(runs));
+    refusals.extend(unfinished(runs));
     refusals.extend(contradicts(runs));
     refusals.extend(format_changed(runs));
     refusals.extend(too_few(runs));
@@ -36,19 +39,29 @@ fn truncated(runs: &Runs) -> Option<Refusal> {
 }
 
 /// `SPEC: VFY-2`
+fn unfinished(runs: &Runs) -> Option<Refusal> {
+    let is_ended = matches!(runs.base.outcome, Outcome::Exited(_));
+    (!is_ended).then(|| Refusal::of(VerdictCode::Unfinished, ""))
+}
+
+/// `SPEC: VFY-2`
 fn contradicts(runs: &Runs) -> Option<Refusal> {
     let faults = on_candidate(runs).into_iter().flat_map(|report| &report.faults).min()?;
     Some(Refusal::of(VerdictCode::Contradicts, &faults.to_string()))
 }
 
-/// A run that ended before its tests has no format. `SPEC: VFY-2`
+/// A run that failed before it said anything has no format. `SPEC: VFY-2`
 fn format_changed(runs: &Runs) -> Option<Refusal> {
     let all = [&runs.base].into_iter().chain(on_candidate(runs));
     let mut formats: Vec<Format> =
-        all.filter(|report| !report.is_unbuilt()).map(|report| report.format).collect();
+        all.filter(|report| has_format(report)).map(|report| report.format).collect();
     formats.sort_unstable();
     formats.dedup();
     (formats.len() > 1).then(|| Refusal::of(VerdictCode::FormatChanged, ""))
+}
+
+fn has_format(report: &Report) -> bool {
+    report.format != Format::Opaque || report.outcome.is_success()
 }
 
 /// `SPEC: VFY-3`
@@ -91,9 +104,9 @@ fn new_failures(runs: &Runs) -> Option<Refusal> {
     let failed = failed.filter(|(_, state)| *state == TestState::Failed).map(|(name, _)| name);
     // What passed on the base is told as lost.
     let is_known = |name: &&str| {
-        matches!(runs.base.state(name), Some(TestState::Failed | TestState::Passed))
+        matches!(runs.base.reported_state(name), Some(TestState::Failed | TestState::Passed))
     };
-    let names: std::collections::BTreeSet<&str> = failed.filter(|name| !is_known(name)).collect();
+    let names: BTreeSet<&str> = failed.filter(|name| !is_known(name)).collect();
     Refusal::about(VerdictCode::NewFailure, names)
 }
 
@@ -102,22 +115,21 @@ fn flaky(runs: &Runs) -> Option<Refusal> {
     let [first, second] = &runs.candidate;
     let names = first.tests.keys().chain(second.tests.keys()).map(String::as_str);
     let differs = |name: &&str| first.state(name) != second.state(name);
-    let names: std::collections::BTreeSet<&str> = names.filter(differs).collect();
+    let names: BTreeSet<&str> = names.filter(differs).collect();
     Refusal::about(VerdictCode::Flaky, names)
 }
 
-/// Tests that pass in both runs of the candidate.
+/// Tests that pass in both runs of the candidate; none if a run contradicts itself.
 fn passing(runs: &Runs) -> impl Iterator<Item = &str> {
     let [first, second] = &runs.candidate;
     let passed = |state: Option<TestState>| state == Some(TestState::Passed);
-    let names = first.reported().map(|(name, _)| name);
+    let is_sound = on_candidate(runs).iter().all(|report| report.faults.is_empty());
+    let names = first.reported().filter(move |_| is_sound).map(|(name, _)| name);
     names.filter(move |name| passed(first.state(name)) && passed(second.state(name)))
 }
 
-/// Whether the run itself reported that the test failed.
-fn reported_failed(report: &Report, name: &str) -> bool {
-    let is_added = name == COMMAND && !report.faults.is_empty();
-    !is_added && report.state(name) == Some(TestState::Failed)
+fn has_failed(report: &Report, name: &str) -> bool {
+    report.reported_state(name) == Some(TestState::Failed)
 }
 
 /// None without names.
@@ -131,15 +143,19 @@ pub(super) fn existing_proof(runs: &Runs) -> Option<Proof> {
     let passes_as_base_has_it =
         |name: &&str| runs.base_tests_on_candidate.state(name) == Some(TestState::Passed);
     let names = || passing(runs).filter(passes_as_base_has_it);
-    let failed = names().filter(|name| reported_failed(&runs.base, name));
+    let failed = names().filter(|name| has_failed(&runs.base, name));
     let unbuilt = names().filter(|name| runs.base.is_unbuilt() && runs.base.state(name).is_none());
     proof(ProofKind::Existing, failed).or_else(|| proof(ProofKind::ExistingUnbuilt, unbuilt))
 }
 
 /// A test of the candidate's that fails on the base. `SPEC: VFY-7`
 pub(super) fn new_proof(runs: &Runs, on_base: &Report) -> Option<Proof> {
-    let failed = passing(runs).filter(|name| reported_failed(on_base, name));
-    let is_new = |name: &&str| on_base.is_unbuilt() && runs.base.state(name).is_none();
-    let unbuilt = passing(runs).filter(is_new);
+    let is_new = |name: &str| runs.base.reported_state(name).is_none();
+    // Of a test that the base has, the base's definition decides.
+    let passes_as_base_has_it =
+        |name: &str| runs.base_tests_on_candidate.state(name) == Some(TestState::Passed);
+    let failed = passing(runs).filter(|name| has_failed(on_base, name));
+    let failed = failed.filter(|name| is_new(name) || passes_as_base_has_it(name));
+    let unbuilt = passing(runs).filter(|name| on_base.is_unbuilt() && is_new(name));
     proof(ProofKind::New, failed).or_else(|| proof(ProofKind::NewUnbuilt, unbuilt))
 }

@@ -16,9 +16,9 @@ use crate::event::{BodyRef, Class, EventFault, Header, Unsigned, Verified};
 use crate::id::{EventId, Incarnation, Lane, WorkspaceId};
 use crate::key::{DeviceKey, RecoveryPublic};
 use crate::limits::{EPOCH_OLDER_MAX, PARENTS_MAX, WRAP_RECIPIENTS_MAX};
-use crate::role::Role;
 use crate::mission::record::Record;
-use crate::seal::{Packed, TooLarge, pack, seal};
+use crate::role::Role;
+use crate::seal::{TooLarge, pack, seal};
 use crate::time::Stamp;
 
 /// Why nothing was written.
@@ -109,7 +109,7 @@ impl Workspace {
         for change in changes.iter().filter(|change| change.document.is_some()) {
             self.would_count(pen, change)?;
         }
-        self.write_content(pen, pack(&encode_changes(changes))?)
+        self.write_content(pen, &encode_changes(changes))
     }
 
     /// A content event that holds a record of a mission. Whether it has effect is the caller's to
@@ -124,15 +124,16 @@ impl Workspace {
             return Err(AuthorFault::Role(role));
         }
         self.settle();
-        self.write_content(pen, pack(&cbor::encode(record))?)
+        self.write_content(pen, &cbor::encode(record))
     }
 
-    /// A sealed content event, with the epoch before it where one has to be made.
-    fn write_content(
+    /// A sealed content event of kind and payload, whose effect was checked.
+    pub(super) fn write_content(
         &mut self,
         pen: &mut Pen<'_>,
-        packed: Packed,
+        inside: &[u8],
     ) -> Result<Vec<Verified>, AuthorFault> {
+        let packed = pack(inside)?;
         let mut events = Vec::new();
         let (epoch, key) = match self.ring.write_epoch(&self.control) {
             WriteEpoch::Use(epoch, key) => (epoch, key),

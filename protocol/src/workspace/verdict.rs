@@ -44,12 +44,6 @@ impl Workspace {
                         "its author had no right to write it, and nothing admitted builds on it";
                     return Some((Verdict::Quarantined, Some(reason.to_owned())));
                 }
-                if let (Effect::Record(_), false) =
-                    (self.effects.of(no), self.content.is_firm(no))
-                {
-                    let reason = "its author was revoked: good faith carries changes alone";
-                    return Some((Verdict::Void, Some(reason.to_owned())));
-                }
                 Some(match self.effects.of(no) {
                     Effect::Void(reason) => {
                         (Verdict::Void, Some(format!("{}: {}", reason.code, reason.text)))
@@ -65,7 +59,12 @@ impl Workspace {
                                       change has its number";
                         (Verdict::Admitted, Some(reason.to_owned()))
                     }
-                    Effect::Empty | Effect::Change(_) | Effect::Record(_) => {
+                    Effect::Artifact(_) | Effect::Record(_) if !self.content.is_firm(no) => {
+                        let reason = "not_firm: its author was revoked, and good faith keeps \
+                                      changes alone";
+                        (Verdict::Void, Some(reason.to_owned()))
+                    }
+                    Effect::Empty | Effect::Change(_) | Effect::Artifact(_) | Effect::Record(_) => {
                         (Verdict::Admitted, None)
                     }
                 })
@@ -84,6 +83,7 @@ impl Workspace {
         Some(match self.effects.of(no) {
             Effect::Empty => "join".to_owned(),
             Effect::Change(_) => kind::name(kind::CHANGE),
+            Effect::Artifact(_) => kind::name(kind::ARTIFACT),
             Effect::Unknown(number) | Effect::Record(number) => kind::name(*number),
             Effect::Shreddable => "shreddable".to_owned(),
             Effect::Void(_) | Effect::Unread => "sealed".to_owned(),

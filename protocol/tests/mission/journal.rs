@@ -61,7 +61,7 @@ fn what_is_committed_stands_above_a_greater_epoch() {
 
 #[test]
 fn records_of_a_revoked_device_do_not_hold_even_where_others_built_on_them() {
-    // SPEC: EFF-6
+    // SPEC: EFF-7
     let (mut home, mut other) = two_homes(Role::Member);
     let mut run = Run::start(&mut home);
     run.write(&mut home, &plan());

@@ -32,7 +32,7 @@ fn promoted(home: &mut Peer) -> Run {
 
 #[test]
 fn a_mission_goes_through_five_stages_and_every_record_counts_elsewhere() {
-    // SPEC: MIS-1, MIS-2, MIS-3, EFF-6, EVD-1, EVD-4
+    // SPEC: MIS-1, MIS-2, MIS-3, EFF-7, EVD-1, EVD-4
     let (mut home, mut other) = two_homes(Role::Runner);
     let run = promoted(&mut home);
     other.take(&run.events);
@@ -46,7 +46,7 @@ fn a_mission_goes_through_five_stages_and_every_record_counts_elsewhere() {
 
 #[test]
 fn what_the_rules_do_not_derive_counts_for_nobody() {
-    // SPEC: MIS-1, MIS-3, EFF-6, POL-1, POL-3, CNT-5, CNT-6, CNT-8, LSE-1
+    // SPEC: MIS-1, MIS-3, EFF-7, POL-1, POL-3, CNT-6, CNT-7, CNT-9, LSE-1
     let decide = |on, act, allowed, rule: &str| {
         Record::Decision(Decision { on, act, allowed, rule: rule.to_owned() })
     };

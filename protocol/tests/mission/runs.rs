@@ -141,11 +141,8 @@ pub(crate) fn admitted() -> Admission {
 
 /// What a verifier saw whose runs printed this.
 pub(crate) fn verified(logs: &[CommandLog]) -> Seen {
-    let run = |(of, at): (&&str, u8)| RunFacts {
-        of: (*of).to_owned(),
-        log: EventId([at; 32]),
-        ms: 5,
-    };
+    let run =
+        |(of, at): (&&str, u8)| RunFacts { of: (*of).to_owned(), log: EventId([at; 32]), ms: 5 };
     let runs: Vec<_> = RUNS.iter().zip(20..).take(logs.len()).map(run).collect();
     let verdict = weigh_logs(&runs, logs, 1);
     Seen::Verify { admission: admitted(), runs, verdict, sandbox: "all of it".to_owned() }

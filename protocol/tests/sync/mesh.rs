@@ -30,6 +30,8 @@ pub(super) struct Device {
     pub(super) reachable: BTreeMap<DeviceId, Vec<std::net::SocketAddr>>,
     /// What missions ordered and nobody did yet.
     pub(super) orders: Vec<Order>,
+    /// It dies before it performs the output of this number, counted from now.
+    pub(super) dies_before: Option<usize>,
 }
 
 /// Devices by number, the connections between them, and the time.
@@ -56,6 +58,7 @@ impl Device {
             disconnected: BTreeMap::new(),
             reachable: BTreeMap::new(),
             orders: Vec::new(),
+            dies_before: None,
         }
     }
 
@@ -72,8 +75,12 @@ impl Device {
         }
     }
 
+    pub(super) fn is_dead(&self) -> bool {
+        self.dies_before == Some(0)
+    }
+
     pub(super) fn run(&mut self, now: Time) {
-        loop {
+        while !self.is_dead() {
             let mut outputs = Vec::new();
             while let Some(output) = self.replica.poll_output() {
                 outputs.push(output);
@@ -82,6 +89,10 @@ impl Device {
                 return;
             }
             for output in outputs {
+                if self.is_dead() {
+                    return;
+                }
+                self.dies_before = self.dies_before.map(|left| left - 1);
                 match output {
                     Output::Persist(records) => self.disk.commit(&records).unwrap(),
                     Output::Load(request) => {

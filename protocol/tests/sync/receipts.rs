@@ -1,6 +1,7 @@
 //! Receipts in a mesh: who is known to hold what, and that it becomes quiet.
 
-use kernelos_protocol::command::Command;
+use kernelos_protocol::artifact::{ArtifactKey, seal};
+use kernelos_protocol::command::{Command, Reply};
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::limits::{JOIN_DELAY_MS, RECEIPT_INTERVAL_MS};
 use kernelos_protocol::replica::{Input, Output};
@@ -294,18 +295,22 @@ fn a_device_that_lets_agents_run_is_known_for_it() {
     let mut mesh = Mesh::of(&[(2, Role::Runner)]);
     let link = mesh.connect(1, 2);
     rest(&mut mesh);
+    let (manifest, chunks) = seal("base", ArtifactKey([7; 32]), b"a pack").unwrap();
+    assert_eq!(mesh.ask(1, Command::KeepChunks { chunks }), Reply::Kept);
+    let written = mesh.ask(1, Command::WriteArtifact { manifest });
+    let Reply::ArtifactWritten { event: artifact } = written else { panic!("{written:?}") };
     let runs = |mesh: &mut Mesh| {
         let replica = &mesh.device(1).replica;
-        let artifact = EventId([7; 32]);
         let workspace = replica.workspace();
         let receipts = replica.receipts();
         (receipts.runs(workspace, &id(2)), receipts.holds_artifact(workspace, &id(2), &artifact))
     };
     assert_eq!(runs(&mut mesh), (false, false));
+    rest(&mut mesh);
+    assert_eq!(runs(&mut mesh), (false, true));
     mesh.cut(link);
     mesh.device(2).config.runs = true;
     mesh.restart(2);
-    mesh.device(2).replica.set_artifacts([EventId([7; 32])].into());
     mesh.connect(1, 2);
     rest(&mut mesh);
     assert_eq!(runs(&mut mesh), (true, true));

@@ -49,7 +49,8 @@ impl Tests {
     }
 }
 
-/// A line without the colours of a terminal (CSI sequences of ECMA-48).
+/// A line without what colours it in a terminal: the control sequences of ECMA-48, and the choice
+/// of a set of characters (`ESC ( B`) with which terminfo resets a colour.
 pub(super) fn plain(line: &str) -> Cow<'_, str> {
     if !line.contains('\u{1b}') {
         return Cow::Borrowed(line);
@@ -62,6 +63,8 @@ pub(super) fn plain(line: &str) -> Cow<'_, str> {
         } else if chars.as_str().starts_with('[') {
             chars.next();
             chars.find(|c| matches!(c, '@'..='~'));
+        } else if chars.as_str().starts_with(['(', ')']) {
+            chars.nth(1);
         }
     }
     Cow::Owned(out)
