@@ -9,28 +9,28 @@ use kernelos_protocol::command::{ArtifactPart, Command, Failure, FailureKind, Re
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::limits::KEEP_BYTES_MAX;
 
-use crate::engine::Engine;
+use crate::engine::Asker;
 use crate::home::random;
 
 /// Keeps `bytes` as an artifact with this name; gives the event that names it once both are
 /// durable.
-pub async fn put(engine: &Engine, name: &str, bytes: Vec<u8>) -> Result<EventId, Failure> {
+pub async fn put(asker: &Asker, name: &str, bytes: Vec<u8>) -> Result<EventId, Failure> {
     let (name, key) = (name.to_owned(), ArtifactKey(random()?));
     let sealed = tokio::task::spawn_blocking(move || seal(&name, key, &bytes)).await;
     let (manifest, chunks) = sealed
         .map_err(|error| Failure::new(FailureKind::Failed, error))?
         .map_err(|fault| Failure::new(FailureKind::Usage, fault))?;
     for chunks in portions(chunks) {
-        match engine.ask(Command::KeepChunks { chunks }).await {
+        match asker.ask(Command::KeepChunks { chunks }).await {
             Reply::Kept => {}
             reply => return Err(unexpected(reply)),
         }
     }
-    write(engine, manifest).await
+    write(asker, manifest).await
 }
 
-async fn write(engine: &Engine, manifest: Manifest) -> Result<EventId, Failure> {
-    match engine.ask(Command::WriteArtifact { manifest }).await {
+async fn write(asker: &Asker, manifest: Manifest) -> Result<EventId, Failure> {
+    match asker.ask(Command::WriteArtifact { manifest }).await {
         Reply::ArtifactWritten { event } => Ok(event),
         reply => Err(unexpected(reply)),
     }
@@ -38,12 +38,12 @@ async fn write(engine: &Engine, manifest: Manifest) -> Result<EventId, Failure> 
 
 /// The bytes of an artifact, whole and verified; a failure of kind `Busy` where not all of it is
 /// here yet. `SPEC: ART-3`
-pub async fn get(engine: &Engine, artifact: EventId) -> Result<Vec<u8>, Failure> {
-    let first = part(engine, artifact, 0).await?;
+pub async fn get(asker: &Asker, artifact: EventId) -> Result<Vec<u8>, Failure> {
+    let first = part(asker, artifact, 0).await?;
     let (parts, plain) = (first.parts, first.plain);
     let mut bytes = first.bytes;
     for number in 1..parts {
-        bytes.extend(part(engine, artifact, number).await?.bytes);
+        bytes.extend(part(asker, artifact, number).await?.bytes);
     }
     let checked =
         tokio::task::spawn_blocking(move || (plain_hash(&bytes) == plain).then_some(bytes));
@@ -54,8 +54,8 @@ pub async fn get(engine: &Engine, artifact: EventId) -> Result<Vec<u8>, Failure>
     })
 }
 
-async fn part(engine: &Engine, artifact: EventId, part: usize) -> Result<ArtifactPart, Failure> {
-    match engine.ask(Command::ReadArtifact { artifact, part }).await {
+async fn part(asker: &Asker, artifact: EventId, part: usize) -> Result<ArtifactPart, Failure> {
+    match asker.ask(Command::ReadArtifact { artifact, part }).await {
         Reply::ArtifactPart(part) => Ok(part),
         reply => Err(unexpected(reply)),
     }
@@ -92,7 +92,9 @@ mod tests {
 
     use super::*;
     use crate::founding::{Founding, found};
+    use crate::engine::Engine;
     use crate::home::Home;
+    use crate::missions::{Folder, Worker};
 
     #[tokio::test]
     async fn what_was_put_is_there_after_a_restart() {
@@ -112,19 +114,25 @@ mod tests {
         let secret = home.device_secret().unwrap();
         let large: Vec<u8> =
             (0..1_250_000_u32).flat_map(|i| (i ^ (i << 9)).to_be_bytes()).collect();
-        let engine = Engine::start(&store, secret).unwrap();
+        let worker = Worker {
+            folder: Folder::below(&folder),
+            hidden: folder.clone(),
+            sandbox: std::sync::Arc::new(Err("none in this test".to_owned())),
+            runs: false,
+        };
+        let engine = Engine::start(&store, secret, &worker).unwrap();
         let mut put_ones = Vec::new();
         for bytes in [large, b"small".to_vec(), Vec::new()] {
-            put_ones.push((put(&engine, "step-1", bytes.clone()).await.unwrap(), bytes));
+            put_ones.push((put(&engine.asker(), "step-1", bytes.clone()).await.unwrap(), bytes));
         }
-        let refused = put(&engine, "../step", Vec::new()).await.map_err(|failure| failure.kind);
+        let refused = put(&engine.asker(), "../step", Vec::new()).await.map_err(|failure| failure.kind);
         assert_eq!(refused, Err(FailureKind::Usage));
-        let strange = get(&engine, EventId([9; 32])).await.map_err(|failure| failure.kind);
+        let strange = get(&engine.asker(), EventId([9; 32])).await.map_err(|failure| failure.kind);
         assert_eq!(strange, Err(FailureKind::Busy));
         engine.stop().await;
-        let engine = Engine::start(&store, secret).unwrap();
+        let engine = Engine::start(&store, secret, &worker).unwrap();
         for (event, bytes) in put_ones {
-            assert_eq!(get(&engine, event).await, Ok(bytes));
+            assert_eq!(get(&engine.asker(), event).await, Ok(bytes));
         }
         engine.stop().await;
         std::fs::remove_dir_all(&folder).ok();

@@ -171,6 +171,7 @@ fn the_same_receipts_are_kept_in_whatever_order_they_came() {
 
 #[test]
 fn lives_of_one_device_are_bounded() {
+    // SPEC: RCPT-3
     let (peer, _) = Peer::founder();
     let mut known = Receipts::default();
     for life in 0..=RECEIPT_LIVES_MAX as u8 {

@@ -95,8 +95,8 @@ impl Receipts {
         self.known.insert((receipt.device(), receipt.incarnation()), Known::of(receipt));
     }
 
-    /// Keeps a receipt that a peer sent if it is newer than the one of its life; was it? `SPEC:
-    /// RCPT-3`
+    /// Keeps a receipt that a peer sent if it is newer than the one of its life; was it?
+    /// `SPEC: RCPT-3`
     pub fn hear(&mut self, link: LinkId, receipt: &Receipt, workspace: &Workspace) -> bool {
         let life = (receipt.device(), receipt.incarnation());
         if !self.known.contains_key(&life) && !self.has_room(&life.0, workspace) {

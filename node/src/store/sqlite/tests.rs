@@ -84,6 +84,15 @@ fn an_event_that_came_without_its_body_gets_it_later() {
 }
 
 #[test]
+fn a_store_of_an_earlier_program_gains_the_tables_that_it_lacks() {
+    let path = folder("earlier").join("store.db");
+    let store = SqliteStore::create(&path).unwrap();
+    store.connection.execute_batch("DROP TABLE receipt").unwrap();
+    drop(store);
+    contract::check(&mut || Box::new(SqliteStore::open(&path).unwrap()), &events());
+}
+
+#[test]
 fn a_commit_waits_for_the_disk() {
     // SPEC: DUR-1
     let path = folder("pragmas").join("store.db");
