@@ -91,8 +91,8 @@ mod tests {
     use kernelos_protocol::key::RecoveryKey;
 
     use super::*;
-    use crate::founding::{Founding, found};
     use crate::engine::Engine;
+    use crate::founding::{Founding, found};
     use crate::home::Home;
     use crate::missions::{Folder, Worker};
 
@@ -125,7 +125,8 @@ mod tests {
         for bytes in [large, b"small".to_vec(), Vec::new()] {
             put_ones.push((put(&engine.asker(), "step-1", bytes.clone()).await.unwrap(), bytes));
         }
-        let refused = put(&engine.asker(), "../step", Vec::new()).await.map_err(|failure| failure.kind);
+        let refused =
+            put(&engine.asker(), "../step", Vec::new()).await.map_err(|failure| failure.kind);
         assert_eq!(refused, Err(FailureKind::Usage));
         let strange = get(&engine.asker(), EventId([9; 32])).await.map_err(|failure| failure.kind);
         assert_eq!(strange, Err(FailureKind::Busy));

@@ -203,7 +203,8 @@ impl Node {
                 running.replies.insert(request, reply);
             }
             // The world knows where everybody is.
-            Output::Reachable(..) => {}
+            // Scripts start no missions, so nothing is ordered.
+            Output::Reachable(..) | Output::Work(_) | Output::Cancel(_) => {}
             Output::Send(link, frame) => return Some(Wish::Send(link, frame)),
             Output::Disconnect(link, reason) => return Some(Wish::Disconnect(link, reason)),
         }
