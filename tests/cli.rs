@@ -154,6 +154,7 @@ fn help_has_examples() {
     let home = Home::new();
     for args in [
         &["--help"][..],
+        &["demo", "--help"],
         &["init", "--help"],
         &["up", "--help"],
         &["status", "--help"],

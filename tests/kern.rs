@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 use tempfile::TempDir;
 
 /// The built program. `tests/run` builds it before the tests start.
-fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let folder = test.parent().and_then(Path::parent).unwrap();
     let program = folder.join("kern");

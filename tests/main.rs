@@ -10,6 +10,7 @@
 
 mod cli;
 mod crash;
+mod demo;
 mod kern;
 mod meeting;
 mod tidy;

@@ -6,6 +6,7 @@
 
 mod agent;
 mod conflicts;
+mod demo;
 mod devices;
 mod doc;
 mod init;
@@ -51,6 +52,7 @@ struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
+  kern demo                          watch three devices at work, in a folder of their own
   kern init home --device laptop     make a workspace on this device
   kern up                            run this device's node
   kern doc set notes/today '\"rain\"'  write
@@ -62,6 +64,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 node not running, 4 conflicts open, 5 d
 
 #[derive(Debug, Subcommand)]
 enum Subcommands {
+    Demo(demo::Args),
     Init(init::Args),
     Up(up::Args),
     Invite(invite::Args),
@@ -116,6 +119,7 @@ fn run(args: Args) -> Result<(), Failure> {
     let ui = Ui { home: Home::find()?, json: args.json, workspace: args.workspace };
     let work = async {
         match args.command {
+            Subcommands::Demo(args) => demo::run(&ui, args).await,
             Subcommands::Init(args) => init::run(&ui, args).await,
             Subcommands::Up(args) => up::run(&ui, args).await,
             Subcommands::Invite(args) => invite::run(&ui, args).await,

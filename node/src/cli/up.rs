@@ -1,13 +1,18 @@
 //! `kern up`: runs this device's node until it is told to stop.
 
+use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kernelos_protocol::command::{Failure, FailureKind};
 use kernelos_protocol::present::{Block, Doc, Text};
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::time::sleep;
 
 use crate::api::{listen, serve};
 use crate::cli::Ui;
@@ -32,7 +37,13 @@ pub(super) struct Args {
     /// Let agents run on this device; the others are told
     #[arg(long)]
     run: bool,
+    /// Stop when stdin ends: with the process that started this one, however that ends
+    #[arg(long, hide = true)]
+    until_stdin_ends: bool,
 }
+
+/// For how long a stop lets requests finish. Whoever waits for something to happen waits longer.
+const DRAIN: Duration = Duration::from_secs(5);
 
 #[derive(Serialize)]
 struct Ready<'a> {
@@ -42,10 +53,11 @@ struct Ready<'a> {
 
 pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     let socket = ui.home.socket()?;
-    let failed = |error: std::io::Error| Failure::new(FailureKind::Failed, error);
+    let failed = |error: io::Error| Failure::new(FailureKind::Failed, error);
     // Before anything else, so that no signal finds the default handler.
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let stdin_ends = stdin_ends(args.until_stdin_ends).map_err(failed)?;
     let home = ui.home.own()?;
     let worker = worker(ui.home.path(), args.run).await?;
     let node = Node::start(home, args.listen, worker)?;
@@ -54,13 +66,23 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     ui.show(&Ready { ready: true, api: &socket }, || {
         Doc(vec![Block::Line(Text::plain(format!("ready: {}", socket.display())))])
     })?;
+    let (stopping, stopped) = oneshot::channel();
     let stop = async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            () = stdin_ends => {}
         }
+        stopping.send(()).ok();
     };
-    let served = serve(Arc::clone(&node), listener, stop).await;
+    let late = async {
+        stopped.await.ok();
+        sleep(DRAIN).await;
+    };
+    let served = tokio::select! {
+        served = serve(Arc::clone(&node), listener, stop) => served,
+        () = late => Ok(()),
+    };
     node.stop().await;
     std::fs::remove_file(&socket).ok();
     served.map_err(failed)
@@ -85,4 +107,24 @@ async fn worker(home: &Path, runs: bool) -> Result<Worker, Failure> {
         Err("this node was not started with --run".to_owned())
     };
     Ok(Worker { folder, hidden, sandbox: Arc::new(sandbox), runs })
+}
+
+/// Is done when stdin ends, where that is `wanted`. The read has a thread of its own, which ends
+/// with the process: a read of stdin cannot be taken back, and a runtime would wait for it.
+fn stdin_ends(wanted: bool) -> io::Result<impl Future<Output = ()>> {
+    let (reading, ends) = oneshot::channel::<()>();
+    if wanted {
+        let read = move || {
+            io::copy(&mut io::stdin().lock(), &mut io::sink()).ok();
+            drop(reading);
+        };
+        std::thread::Builder::new().name("stdin".to_owned()).spawn(read)?;
+    }
+    Ok(async move {
+        if wanted {
+            ends.await.ok();
+        } else {
+            std::future::pending().await
+        }
+    })
 }

@@ -243,9 +243,11 @@ impl Joining {
         let introducer = Some((issuer, self.addresses.clone()));
         let device = self.name.clone();
         let make = |home: &OwnedHome| make(home, workspace, name, device, introducer);
-        let engine = self.node.enter(make).await?;
+        // Weak: a node that stops waits for whoever holds an engine.
+        let engine = Arc::downgrade(&self.node.enter(make).await?);
         let until = clock::now().monotonic_ms + HISTORY_MS;
         while clock::now().monotonic_ms < until {
+            let Some(engine) = engine.upgrade() else { break };
             if let Some(status) = history(&engine).await {
                 return Ok(JoinEvent::Joined {
                     workspace: status.workspace,
@@ -253,6 +255,7 @@ impl Joining {
                     history_events: status.events,
                 });
             }
+            drop(engine);
             sleep(TICK).await;
         }
         Err(Failure::new(FailureKind::Busy, "the history did not come yet")

@@ -1,0 +1,2 @@
+mended=$(sed '/Hello/s/"[$]1"/"${1:-world}"/' lib/greet.sh)
+printf '%s\n' "$mended" > lib/greet.sh

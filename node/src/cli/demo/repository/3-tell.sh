@@ -1,0 +1,1 @@
+printf '\n- `greet` without a name greets the world.\n' >> README.md
