@@ -41,8 +41,9 @@ pub struct Artifacts {
     named_bytes: usize,
     /// What is to be fetched: the oldest artifact first.
     wanted: Vec<ChunkHash>,
-    /// Chunks that no manifest describes rightly: they are not fetched again.
-    unfit: BTreeSet<ChunkHash>,
+    /// Chunks that came and had a length that no manifest gives them. They are fetched again once
+    /// one does.
+    unfit: BTreeMap<ChunkHash, usize>,
     asking: BTreeMap<LinkId, Asking>,
     serving: BTreeMap<LinkId, Serving>,
     /// Whom is waited for.

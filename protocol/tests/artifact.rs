@@ -222,5 +222,8 @@ fn a_manifest_that_lies_about_a_length_harms_no_other() {
         assert_eq!(artifacts.is_complete(&second), honest_too);
         artifacts.link_up(LinkId(2));
         assert!(!wants(&artifacts.speak(NOON)), "it is not asked for again");
+        artifacts.learn(known.into_iter(), true);
+        let again = wants(&artifacts.speak(NOON));
+        assert_eq!(again, !honest_too, "but for a manifest that describes it rightly");
     }
 }

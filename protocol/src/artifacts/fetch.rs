@@ -85,7 +85,7 @@ impl Artifacts {
                     kept.push(chunk);
                 }
                 // Its manifest lies about it, which its sender need not know.
-                Some(false) => drop(self.unfit.insert(hash)),
+                Some(false) => drop(self.unfit.insert(hash, len)),
                 // It came from another peer, or what named it has no effect any more.
                 Some(true) | None => {}
             }
@@ -117,7 +117,8 @@ impl Artifacts {
     fn ask(&mut self, now: Time) -> Vec<Action> {
         let mut wants: BTreeMap<LinkId, Vec<ChunkHash>> = BTreeMap::new();
         for hash in &self.wanted {
-            if self.is_fit(hash) || self.asked.contains_key(hash) || self.unfit.contains(hash) {
+            let is_unfit = self.unfit.contains_key(hash) && !self.fits(hash, self.unfit.get(hash));
+            if is_unfit || self.asked.contains_key(hash) || self.fits(hash, self.here.get(hash)) {
                 continue;
             }
             if !self.asking.values().any(Asking::has_room) {
@@ -139,10 +140,9 @@ impl Artifacts {
         wants.into_iter().map(ask).collect()
     }
 
-    /// Is it here, with a length that a manifest gives it?
-    fn is_fit(&self, hash: &ChunkHash) -> bool {
-        let fits = |len| self.named.get(hash).is_some_and(|lengths| lengths.contains(len));
-        self.here.get(hash).is_some_and(fits)
+    /// Is this a length that a manifest gives the chunk?
+    fn fits(&self, hash: &ChunkHash, len: Option<&usize>) -> bool {
+        len.zip(self.named.get(hash)).is_some_and(|(len, lengths)| lengths.contains(len))
     }
 
     fn release_stalled(&mut self, now: Time) {

@@ -191,7 +191,13 @@ impl Replica {
     /// Starts to read a part of an artifact.
     pub(super) fn read_artifact(&mut self, request: RequestId, artifact: EventId, part: usize) {
         let Some(manifest) = self.workspace.artifact(&artifact) else {
-            return self.reply(request, Reply::Failed(not_here(&artifact)));
+            let failure = if self.workspace.is_no_artifact(&artifact) {
+                let message = format!("event {artifact} is no artifact that has effect");
+                Failure::new(FailureKind::Failed, message).with_hint("`kern log` says what it is")
+            } else {
+                not_here(&artifact)
+            };
+            return self.reply(request, Reply::Failed(failure));
         };
         let chunk = manifest.chunks().nth(part);
         let reply = match chunk {

@@ -40,6 +40,14 @@ impl Workspace {
         self.manifest(no)
     }
 
+    /// Was this event read, and is it no artifact that has effect?
+    #[must_use]
+    pub fn is_no_artifact(&self, id: &EventId) -> bool {
+        let is_read = |no| *self.effects.of(no) != Effect::Unread;
+        let read = self.content.number(id).map_or_else(|| self.contains(id), is_read);
+        read && self.artifact(id).is_none()
+    }
+
     /// Every chunk that a manifest names, has it effect or not; none while an event is unread,
     /// which may name more. `SPEC: ART-7`
     #[must_use]

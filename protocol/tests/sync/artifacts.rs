@@ -262,7 +262,7 @@ fn an_artifact_has_effect_only_while_it_is_firm() {
     mesh.cut(second);
     mesh.connect(3, 1);
     for number in [1, 3] {
-        assert_eq!(get(&mut mesh, number, artifact), Err(FailureKind::Busy), "device {number}");
+        assert_eq!(get(&mut mesh, number, artifact), Err(FailureKind::Failed), "device {number}");
         assert!(!has(&mut mesh, number, &artifact));
         let workspace = mesh.device(number).replica.workspace();
         let (verdict, reason) = workspace.verdict(&artifact).unwrap();
@@ -310,6 +310,22 @@ fn chunks_that_no_manifest_names_go_at_the_next_start() {
     assert_eq!(get(&mut mesh, 1, artifact), Ok(bytes));
     let again = try_put(&mut mesh, 1, &manifest, &chunks).unwrap();
     assert!(has(&mut mesh, 1, &again));
+}
+
+#[test]
+fn what_cannot_be_read_is_answered() {
+    let mut mesh = Mesh::of(&[]);
+    let (artifact, _) = put(&mut mesh, 1, 1_000, 1);
+    let genesis = mesh.device(1).replica.workspace().id().genesis();
+    assert_eq!(get(&mut mesh, 1, genesis), Err(FailureKind::Failed), "that is no artifact");
+    assert_eq!(get(&mut mesh, 1, EventId([9; 32])), Err(FailureKind::Busy), "it may come");
+    // The turn fails while the store is asked: its caller is one of those who hear that.
+    let read = Command::ReadArtifact { artifact, part: 0 };
+    let now = mesh.now;
+    let replica = &mut mesh.device(1).replica;
+    replica.handle(now, Input::Command(RequestId(8), read));
+    while replica.poll_output().is_some() {}
+    assert_eq!(replica.unanswered(), [RequestId(8)]);
 }
 
 #[test]
