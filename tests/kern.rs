@@ -135,6 +135,13 @@ impl Home {
     }
 }
 
+impl Home {
+    /// What `kern log` shows that is no event.
+    pub(crate) fn notices(&self) -> Vec<Json> {
+        self.log().into_iter().filter(|row| row["kind"] == "notice").collect()
+    }
+}
+
 impl From<Output> for Ran {
     fn from(output: Output) -> Self {
         Self {

@@ -182,7 +182,41 @@ fn who_may_not_come_in_is_refused_with_the_reason_and_nothing_changes() {
     assert_eq!(short.line()["refused"], "invitation_expired");
 
     assert_eq!(laptop.status()["events"], events);
+    let notices = laptop.notices();
+    let wrong = notices.iter().find(|row| row["reason"] == "pairing_refused: wrong_check_code");
+    let wrong = wrong.unwrap_or_else(|| panic!("{notices:?}"));
+    assert_eq!((&wrong["kind"], &wrong["id"]), (&json!("notice"), &json!(null)));
     let audit = std::fs::read_to_string(laptop.path().join("audit.jsonl")).unwrap();
     assert!(audit.lines().any(|line| line.contains("\"refused\":\"wrong_check_code\"")), "{audit}");
     assert_eq!(phone.run(&["workspace", "list", "--json"]).json(), json!([]));
+}
+
+#[test]
+fn a_name_that_was_taken_since_the_invitation_is_given_to_nobody_else() {
+    // SPEC: PAIR-13, PAIR-15, PAIR-18
+    let homes = [Home::with_workspace(), Home::new(), Home::new()];
+    let _nodes = homes.each_ref().map(Home::up);
+    let [laptop, first, second] = &homes;
+    // Both invitations are open before either name is taken.
+    let mut invites = [0, 1].map(|_| laptop.talk(&["invite", "--json"]));
+    let tokens = invites.each_mut().map(|invite| invite.line()["token"].clone());
+    let mut joins = [(first, &tokens[0]), (second, &tokens[1])].map(|(home, token)| {
+        home.talk(&["join", token.as_str().unwrap(), "--device", "phone", "--json"])
+    });
+    let codes = joins.each_mut().map(|join| join.line()["check_code"].clone());
+    invites[0].say(codes[0].as_str().unwrap());
+    assert!(invites[0].line()["granted"].is_string());
+    invites[1].say(codes[1].as_str().unwrap());
+    assert_eq!(invites[1].line()["refused"], "name_used");
+    assert_eq!(joins[1].line()["refused"], "name_used");
+    assert_eq!(joins[0].line()["device"], "phone");
+
+    let devices = laptop.run(&["devices", "--json"]).json();
+    assert_eq!(devices.as_array().unwrap().len(), 2, "{devices}");
+    let reasons = until("both attempts stand in the log", || {
+        let notices = laptop.notices();
+        let reasons: Vec<_> = notices.iter().map(|row| row["reason"].clone()).collect();
+        (reasons.len() == 2).then_some(reasons)
+    });
+    assert_eq!(reasons, ["pairing_granted", "pairing_refused: name_used"]);
 }

@@ -113,6 +113,8 @@ pub enum Reply {
         /// The grant.
         event: EventId,
     },
+    /// To `Grant`: nothing was done, another device has the name.
+    NameUsed,
     /// To `Revoke`.
     Revoked {
         /// The revocation.

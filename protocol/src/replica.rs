@@ -8,6 +8,7 @@
 
 mod commands;
 mod documents;
+mod granting;
 mod introductions;
 mod log;
 mod peers;

@@ -16,7 +16,7 @@ use crate::document::{
 use crate::id::{DocumentId, EventId};
 use crate::replica::{GENERATION, Output, Replica};
 use crate::store::Record;
-use crate::workspace::AuthorFault;
+use crate::workspace::{AuthorFault, NewMember};
 
 /// A task that the documents have not answered yet.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +29,8 @@ pub(super) enum Pending {
     Status(RequestId),
     /// A caller asks for conflicts.
     Conflicts(RequestId),
+    /// A caller grants a role, and the names of the devices are looked at first.
+    Grant { request: RequestId, member: Box<NewMember>, name: String },
     /// A caller edits. Something fell out of the document since where `outdated` is set.
     Edit { request: RequestId, edits: Vec<Edit>, outdated: bool, granted: Option<EventId> },
 }
@@ -41,6 +43,7 @@ impl Pending {
             Self::Status(request)
             | Self::Conflicts(request)
             | Self::Read(request, _)
+            | Self::Grant { request, .. }
             | Self::Edit { request, .. } => Some(*request),
         }
     }
@@ -102,6 +105,9 @@ impl Replica {
             (Some(Pending::Read(request, path)), DocumentDone::Read(read)) => {
                 let reply = self.read_reply(path, read);
                 self.reply(request, reply);
+            }
+            (Some(Pending::Grant { request, member, name }), DocumentDone::Read(read)) => {
+                self.on_names(request, *member, &name, read);
             }
             (
                 Some(Pending::Edit { request, edits, outdated, granted }),
