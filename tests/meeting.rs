@@ -103,6 +103,32 @@ fn a_device_gets_in_where_nobody_heard_of_its_grant() {
 }
 
 #[test]
+fn who_is_known_in_one_workspace_gets_into_another_by_its_grant() {
+    // SPEC: INTRO-1
+    let homes = [Home::with_workspace(), Home::new(), Home::new()];
+    let [laptop, phone, edge] = &homes;
+    laptop.init("work").done();
+    let (laptop_node, _phone_node, edge_node) = (laptop.up(), phone.up(), edge.up());
+    laptop.pair_into("home", edge, "edge", "member");
+    laptop.pair_into("work", edge, "edge", "member");
+    laptop.pair_into("home", phone, "phone", "member");
+    until("the edge knows the phone at home", || {
+        let devices = edge.run(&["devices", "--workspace", "home", "--json"]).json();
+        devices.as_array()?.iter().any(|row| row["device"] == "phone").then_some(())
+    });
+    assert!(edge_node.terminate().success());
+
+    laptop.pair_into("work", phone, "phone", "member");
+    assert!(laptop_node.terminate().success());
+    phone.run(&["doc", "set", "notes/a", "1", "--workspace", "work"]).done();
+    let _edge_node = edge.up();
+    until("the edge hears the phone at work", || {
+        let ran = edge.run(&["doc", "get", "notes/a", "--workspace", "work", "--json"]);
+        (ran.code == 0 && ran.json()["value"] == 1).then_some(())
+    });
+}
+
+#[test]
 fn a_device_that_is_killed_catches_up() {
     let (homes, nodes) = three();
     let [laptop, phone, edge] = &homes;
