@@ -142,6 +142,55 @@ fn a_device_that_is_killed_catches_up() {
     assert_eq!(edge.get("notes"), json!({ "a": 1, "b": 2, "c": 3 }));
 }
 
+/// What a device knows of another.
+fn peer(home: &Home, name: &str) -> Json {
+    let status = home.status();
+    let peer = status["peers"].as_array().unwrap().iter().find(|peer| peer["device"] == name);
+    peer.unwrap().clone()
+}
+
+#[test]
+fn what_a_device_holds_is_known_by_its_receipt_also_when_it_is_gone() {
+    // SPEC: RCPT-5
+    let (homes, nodes) = three();
+    let [laptop, phone, edge] = &homes;
+    let [laptop_node, phone_node, _edge_node] = nodes;
+    phone.run(&["doc", "set", "notes/a", "1"]).done();
+    laptop.run(&["doc", "set", "notes/b", "2"]).done();
+    agree(&[laptop, phone, edge]);
+    let known = until("the laptop knows that the phone holds everything", || {
+        let peer = peer(laptop, "phone");
+        (peer["acked"] == peer["of"] && peer["path"].is_string()).then_some(peer)
+    });
+    assert_eq!(known["of"], laptop.status()["events"]);
+    assert!(known["last_seen_s"].is_u64());
+    phone_node.kill();
+    let gone = until("the laptop sees that the phone is gone", || {
+        let peer = peer(laptop, "phone");
+        peer["path"].is_null().then_some(peer)
+    });
+    assert_eq!((&gone["acked"], &gone["of"]), (&known["acked"], &known["of"]));
+
+    laptop.run(&["doc", "set", "notes/c", "3"]).done();
+    let lacking = until("the edge holds what the phone lacks", || {
+        let edge = peer(laptop, "edge");
+        (edge["acked"] == edge["of"]).then(|| peer(laptop, "phone"))
+    });
+    assert_eq!(lacking["acked"], known["acked"]);
+    let of = lacking["of"].as_u64().unwrap();
+    assert_eq!(of, known["of"].as_u64().unwrap() + 1);
+    let text = laptop.run(&["status"]);
+    let told = format!("phone {}/{of}", known["acked"]);
+    assert!(text.done().contains("known on") && text.done().contains(&told), "{}", text.done());
+    assert!(text.done().contains("phone: not connected, last seen"), "{}", text.done());
+
+    // It is on the disk, and needs nobody.
+    assert!(laptop_node.terminate().success());
+    let _laptop_node = laptop.up();
+    assert_eq!(peer(laptop, "phone")["acked"], known["acked"]);
+    assert!(peer(laptop, "phone")["last_seen_s"].is_null());
+}
+
 #[test]
 fn a_revoked_device_is_told_so_and_its_edits_stay_out() {
     // SPEC: SYNC-6, AUTH-17

@@ -6,6 +6,7 @@
 //! | `POST /v1/workspaces` | [`Founding`] | [`Founded`] |
 //! | `POST /v1/command` | [`Asked`] | a [`Reply`] |
 //! | `POST /v1/pair` | [`PairAsked`] | a [`PairAnswer`] |
+//! | `POST /v1/missions` | [`Starting`], for a workspace | the mission's id |
 //! | `POST /v1/network` | `"offline"`, `"online"` | is a transport open |
 //!
 //! A failure is a reply like any other: its kind is what the command line's exit code says.
@@ -24,7 +25,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
-use kernelos_protocol::id::DeviceId;
+use kernelos_protocol::id::{DeviceId, EventId};
 use kernelos_protocol::limits::API_REQUEST_BYTES_MAX;
 use kernelos_protocol::pairing::InvitationId;
 use kernelos_protocol::role::Role;
@@ -32,6 +33,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
 
 use crate::founding::{Founded, Founding};
+use crate::missions::Starting;
 use crate::node::{Node, WorkspaceRow};
 use crate::pairing::{InviteEvent, Invited, JoinEvent};
 
@@ -56,6 +58,16 @@ pub struct Asked {
     pub workspace: Option<String>,
     /// What is asked.
     pub command: Command,
+}
+
+/// A mission to be started.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StartAsked {
+    /// In which workspace.
+    pub workspace: Option<String>,
+    /// What is to be done.
+    pub mission: Starting,
 }
 
 /// A step of pairing.
@@ -141,6 +153,7 @@ pub async fn serve(
         .route("/v1/workspaces", post(found))
         .route("/v1/command", post(command))
         .route("/v1/pair", post(pair))
+        .route("/v1/missions", post(start_mission))
         .route("/v1/network", post(network))
         .layer(DefaultBodyLimit::max(API_REQUEST_BYTES_MAX))
         .with_state(node);
@@ -246,6 +259,22 @@ async fn step(node: &Arc<Node>, asked: PairAsked) -> Result<PairAnswer, Failure>
             pairing.joins.consent(join, yes);
             Ok(PairAnswer::Taken)
         }
+    }
+}
+
+async fn start_mission(
+    State(node): State<Arc<Node>>,
+    asked: Result<Json<StartAsked>, axum::extract::rejection::JsonRejection>,
+) -> Response {
+    match asked {
+        Ok(Json(asked)) => {
+            let started = match node.engine(asked.workspace.as_deref()) {
+                Ok(engine) => crate::missions::start(&node, &engine, asked.mission).await,
+                Err(failure) => Err(failure),
+            };
+            Json(started.map_or_else(Answer::Failed, Answer::<EventId>::Done)).into_response()
+        }
+        Err(rejection) => rejected(&rejection),
     }
 }
 

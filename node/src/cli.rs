@@ -4,6 +4,7 @@
 //! 3 the node does not run, 4 conflicts are open, 5 denied,
 //! 7 busy or unreachable. Nothing is decided here.
 
+mod agent;
 mod conflicts;
 mod devices;
 mod doc;
@@ -11,8 +12,10 @@ mod init;
 mod invite;
 mod join;
 mod log;
+mod mission;
 mod names;
 mod network;
+mod policy;
 mod revoke;
 mod status;
 mod task;
@@ -30,6 +33,7 @@ use serde::Serialize;
 
 use crate::api::client::Client;
 use crate::home::Home;
+use crate::sandbox;
 
 /// A local-first control plane for AI agents: one node a device, no server.
 #[derive(Debug, Parser)]
@@ -69,6 +73,12 @@ enum Subcommands {
     Doc(doc::Args),
     #[command(subcommand)]
     Task(task::Args),
+    #[command(subcommand)]
+    Agent(agent::Args),
+    #[command(subcommand)]
+    Mission(mission::Args),
+    #[command(subcommand)]
+    Policy(policy::Args),
     Log(log::Args),
     Conflicts(conflicts::Args),
     Revoke(revoke::Args),
@@ -87,6 +97,10 @@ struct Ui {
 /// Runs `kern` with the process's arguments.
 #[must_use]
 pub fn main() -> ExitCode {
+    // Before a thread or a file of ours is there: this process becomes a command in the sandbox.
+    if std::env::args_os().nth(1).is_some_and(|arg| arg == sandbox::INSIDE) {
+        return sandbox::inside();
+    }
     let args = Args::parse();
     let json = args.json;
     match run(args) {
@@ -111,6 +125,9 @@ fn run(args: Args) -> Result<(), Failure> {
             Subcommands::Status(args) => status::run(&ui, args).await,
             Subcommands::Doc(args) => doc::run(&ui, args).await,
             Subcommands::Task(args) => task::run(&ui, args).await,
+            Subcommands::Agent(args) => agent::run(&ui, args).await,
+            Subcommands::Mission(args) => mission::run(&ui, args).await,
+            Subcommands::Policy(args) => policy::run(&ui, &args),
             Subcommands::Log(args) => log::run(&ui, args).await,
             Subcommands::Conflicts(args) => conflicts::run(&ui, args).await,
             Subcommands::Revoke(args) => revoke::run(&ui, args).await,

@@ -5,8 +5,10 @@
 //! fails, nothing else of the turn happens: its callers hear that nothing was stored, and the
 //! Replica is loaded anew. The documents work on a thread of their own, with a large stack.
 
+mod asker;
 mod documents;
 mod links;
+mod missions;
 mod shared;
 
 use std::collections::BTreeMap;
@@ -18,6 +20,7 @@ use std::time::Duration;
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply, RequestId};
 use kernelos_protocol::document::DocumentDone;
 use kernelos_protocol::id::WorkspaceId;
+use kernelos_protocol::mission::work::{Outcome, Ticket};
 use kernelos_protocol::replica::{Config, Input, Output, Replica};
 use kernelos_protocol::store::{EventStore, LoadRequest, Record, StoreError};
 use kernelos_protocol::sync::{LinkId, Message, workspace_tag};
@@ -25,11 +28,15 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::clock;
 use crate::home::random;
+use crate::missions::Worker;
 use crate::portable::timeout;
 use crate::store::{Meta, SqliteStore, to_failure};
 use crate::transport::Link;
+pub use asker::Asker;
+use asker::stopped;
 use documents::DocumentThread;
 use links::Links;
+use missions::Missions;
 pub use shared::Shared;
 
 /// Inputs that wait for the loop. Beyond it a caller hears "busy".
@@ -47,6 +54,8 @@ enum Wake {
     Down(LinkId, String),
     /// Where this device can be reached now.
     Addresses(Vec<SocketAddr>),
+    /// What a mission ordered is done.
+    Worked(Ticket, Box<Outcome>),
     /// No connection may stay up.
     Offline,
     /// A deadline of the Replica passed.
@@ -65,7 +74,11 @@ pub struct Engine {
 
 impl Engine {
     /// Opens the store at `path` and runs its workspace on a thread of its own.
-    pub fn start(path: &std::path::Path, secret: [u8; 32]) -> Result<Self, Failure> {
+    pub fn start(
+        path: &std::path::Path,
+        secret: [u8; 32],
+        worker: &Worker,
+    ) -> Result<Self, Failure> {
         let store = SqliteStore::open(path).map_err(|error| to_failure(&error))?;
         let meta = store.meta().map_err(|error| to_failure(&error))?;
         let config = Config {
@@ -76,11 +89,13 @@ impl Engine {
             workspace_name: meta.name.clone(),
             device_name: meta.device.clone(),
             mode: meta.mode,
+            runs: worker.runs,
         };
         let (inbox, waiting) = mpsc::channel(INBOX_MAX);
         let shared = Arc::new(Mutex::new(Shared::default()));
-        let state =
-            Loop::new(config, Box::new(store), waiting, inbox.downgrade(), Arc::clone(&shared))?;
+        let asker = Asker { inbox: inbox.downgrade() };
+        let missions = Missions::new(worker.clone(), asker);
+        let state = Loop::new(config, Box::new(store), waiting, missions, Arc::clone(&shared))?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()
@@ -121,12 +136,13 @@ impl Engine {
 
     /// Asks, and waits for the reply.
     pub async fn ask(&self, command: Command) -> Reply {
-        let (sender, reply) = oneshot::channel();
-        if self.inbox.try_send(Wake::Request(command, sender)).is_err() {
-            let failure = Failure::new(FailureKind::Busy, "the workspace is busy or stopping");
-            return Reply::Failed(failure.with_hint("try again in a moment"));
-        }
-        reply.await.unwrap_or_else(|_| Reply::Failed(stopped()))
+        self.asker().ask(command).await
+    }
+
+    /// A way to ask that does not keep the workspace running.
+    #[must_use]
+    pub fn asker(&self) -> Asker {
+        Asker { inbox: self.inbox.downgrade() }
     }
 
     /// Finishes what is under way, then stops.
@@ -138,11 +154,6 @@ impl Engine {
     }
 }
 
-fn stopped() -> Failure {
-    Failure::new(FailureKind::Busy, "the node stopped before it answered")
-        .with_hint("whether it was done is in `kern log`; start the node with `kern up`")
-}
-
 struct Loop {
     config: Config,
     replica: Replica,
@@ -150,6 +161,7 @@ struct Loop {
     documents: DocumentThread,
     waiting: mpsc::Receiver<Wake>,
     inbox: mpsc::WeakSender<Wake>,
+    missions: Missions,
     callers: BTreeMap<RequestId, oneshot::Sender<Reply>>,
     links: Links,
     shared: Arc<Mutex<Shared>>,
@@ -164,9 +176,10 @@ impl Loop {
         config: Config,
         store: Box<dyn EventStore + Send>,
         waiting: mpsc::Receiver<Wake>,
-        inbox: mpsc::WeakSender<Wake>,
+        missions: Missions,
         shared: Arc<Mutex<Shared>>,
     ) -> Result<Self, Failure> {
+        let inbox = missions.asker().inbox.clone();
         let replica = Replica::load(config.clone(), clock::now());
         let documents = start_documents(0, &inbox)?;
         let callers = BTreeMap::new();
@@ -177,6 +190,7 @@ impl Loop {
             documents,
             waiting,
             inbox,
+            missions,
             callers,
             links: Links::default(),
             shared,
@@ -237,6 +251,9 @@ impl Loop {
             Wake::Down(link, reason) => self.link_down(link, reason),
             Wake::Addresses(addresses) => {
                 self.replica.handle(clock::now(), Input::Addresses(addresses));
+            }
+            Wake::Worked(ticket, outcome) => {
+                self.replica.handle(clock::now(), Input::Worked(ticket, outcome));
             }
             Wake::Offline => {
                 for link in self.links.ids() {
@@ -323,6 +340,8 @@ impl Loop {
                 Output::Reachable(device, addresses) => {
                     self.share(|shared| drop(shared.reachable.insert(device, addresses)));
                 }
+                Output::Work(order) => self.missions.start(*order),
+                Output::Cancel(ticket) => self.missions.cancel(ticket),
             }
         }
         loads

@@ -93,6 +93,7 @@ fn found_in(home: &OwnedHome, founding: &Founding, folder: &Path) -> Result<Foun
         workspace_name: founding.name.clone(),
         device_name: founding.device.clone(),
         mode: founding.mode,
+        runs: false,
     };
     let recovery = RecoveryPublic {
         signing: founding.recovery_signing,

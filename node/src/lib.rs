@@ -2,25 +2,30 @@
 //!
 //! Code map: [`home`] is what lies on the disk, [`store`] keeps a workspace in SQLite,
 //! [`transport`] carries links to other devices, [`mesh`] says whom to dial, [`pairing`] lets
-//! devices in, [`engine`] is the loop around one `Replica`, [`node`] all of them together, [`api`]
-//! the door for local programs, [`cli`] the command `kern`. Nothing is decided here that the
-//! protocol could decide.
+//! devices in, [`engine`] is the loop around one `Replica`, [`artifacts`] keeps large results in
+//! it, [`missions`] does what it orders with [`git`] and the [`sandbox`], [`node`] is all of them
+//! together, [`api`] the door for local programs, [`cli`] the command `kern`. Nothing is decided
+//! here that the protocol could decide.
 //!
 //! Invariant: nothing is performed or answered before the turn's commit. Invariant: one process
 //! owns a home.
 
 pub mod api;
+pub mod artifacts;
 pub mod cli;
 pub mod clock;
 pub mod engine;
 pub mod founding;
+pub mod git;
 pub mod home;
 pub mod introduce;
 pub mod mesh;
+pub mod missions;
 pub mod node;
 pub mod pairing;
 pub mod portable;
 pub mod qr;
 pub mod recovery;
+pub mod sandbox;
 pub mod store;
 pub mod transport;

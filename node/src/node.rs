@@ -17,6 +17,7 @@ use crate::engine::Engine;
 use crate::founding::{Founded, Founding, found};
 use crate::home::{OwnedHome, made};
 use crate::mesh::{Online, speaks};
+use crate::missions::{Folder, Worker};
 use crate::pairing::{PairingHost, lock};
 use crate::transport::{Protocol, Transport};
 
@@ -40,6 +41,8 @@ pub struct Node {
     home: OwnedHome,
     secret: [u8; 32],
     listen: SocketAddr,
+    /// Agents may run on this device.
+    worker: Worker,
     engines: RwLock<Engines>,
     /// Held while a workspace is made, so that two callers cannot take one name.
     making: Mutex<()>,
@@ -49,12 +52,16 @@ pub struct Node {
 }
 
 impl Node {
-    /// Owns a home and starts every workspace in it.
-    pub fn start(home: OwnedHome, listen: SocketAddr) -> Result<Arc<Self>, Failure> {
+    /// Owns a home and starts every workspace in it; `worker` is what its missions have.
+    pub fn start(
+        home: OwnedHome,
+        listen: SocketAddr,
+        worker: Worker,
+    ) -> Result<Arc<Self>, Failure> {
         let secret = home.device_secret()?;
         let mut engines = BTreeMap::new();
         for path in home.stores()? {
-            let engine = Engine::start(&path, secret)?;
+            let engine = Engine::start(&path, secret, &worker)?;
             engines.insert(engine.workspace(), Arc::new(engine));
         }
         let device = DeviceKey::from_secret(&secret).device();
@@ -62,6 +69,7 @@ impl Node {
             home,
             secret,
             listen,
+            worker,
             engines: RwLock::new(engines),
             making: Mutex::new(()),
             mesh: Mutex::new(None),
@@ -84,6 +92,11 @@ impl Node {
     /// What lies on its disk.
     pub(crate) fn home(&self) -> &OwnedHome {
         &self.home
+    }
+
+    /// Where its missions work.
+    pub(crate) fn missions(&self) -> &Folder {
+        &self.worker.folder
     }
 
     /// Where it listens.
@@ -221,7 +234,8 @@ impl Node {
     pub async fn found(self: &Arc<Self>, founding: &Founding) -> Result<Founded, Failure> {
         let _making = self.making.lock().await;
         let (founded, path) = found(&self.home, founding)?;
-        let engine = Engine::start(&path, self.secret).map_err(|failure| made(&failure))?;
+        let engine =
+            Engine::start(&path, self.secret, &self.worker).map_err(|failure| made(&failure))?;
         self.add(engine);
         self.go_online().await.map_err(|failure| made(&failure))?;
         Ok(founded)
@@ -234,7 +248,7 @@ impl Node {
     ) -> Result<Arc<Engine>, Failure> {
         let _making = self.making.lock().await;
         let path = make(&self.home)?;
-        Ok(self.add(Engine::start(&path, self.secret)?))
+        Ok(self.add(Engine::start(&path, self.secret, &self.worker)?))
     }
 
     /// Asks one workspace. Without a name the only one is meant.

@@ -23,5 +23,5 @@ mod content;
 mod control;
 
 pub use bits::BitSet;
-pub use content::{Added, ContentLane, ContentNo, Rejudged};
+pub use content::{Added, ContentLane, ContentNo, Reach, Rejudged};
 pub use control::{Claim, ControlFact, ControlLane, ControlNo, ControlSet, Refusal, Standing};

@@ -3,12 +3,15 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use crate::artifact::{Chunk, Manifest};
 use crate::document::conflict::ConflictKind;
 use crate::document::{DocPath, Edit};
 use crate::event::Verified;
 use crate::id::{
     ConflictId, DeviceId, EventId, Incarnation, Lane, SealingKey, Signature, WorkspaceId,
 };
+use crate::mission::record::Mission;
+use crate::mission::show::{MissionRow, MissionView};
 use crate::notice::NoticeKind;
 use crate::role::Role;
 use crate::sync::PeerState;
@@ -62,6 +65,22 @@ pub enum Command {
         /// The rule of the policy that allowed it.
         rule: String,
     },
+    /// Sets the commands of an agent, one a step.
+    SetAgent {
+        /// Its name.
+        name: String,
+        /// What is run in the work tree, one after the other.
+        commands: Vec<String>,
+    },
+    /// Starts a mission, whose base is an artifact already. The device that does is its home.
+    StartMission(Box<Mission>),
+    /// All missions.
+    Missions,
+    /// One mission.
+    Mission {
+        /// Which.
+        id: EventId,
+    },
     /// Removes a device, and starts a new epoch.
     Revoke {
         /// Whom.
@@ -86,6 +105,23 @@ pub enum Command {
         device: DeviceId,
         /// In causal order.
         events: Vec<Verified>,
+    },
+    /// Keeps sealed chunks of an artifact that is written next.
+    KeepChunks {
+        /// At most four mebibytes of them.
+        chunks: Vec<Chunk>,
+    },
+    /// Writes the event of an artifact, whose chunks are kept.
+    WriteArtifact {
+        /// What it names.
+        manifest: Manifest,
+    },
+    /// One part of an artifact, opened.
+    ReadArtifact {
+        /// Its event.
+        artifact: EventId,
+        /// Which part, from 0.
+        part: usize,
     },
 }
 
@@ -115,6 +151,18 @@ pub enum Reply {
     },
     /// To `Grant`: nothing was done, another device has the name.
     NameUsed,
+    /// To `StartMission`.
+    Started {
+        /// Its first record.
+        mission: EventId,
+    },
+    /// To `Missions`.
+    Missions {
+        /// A row each.
+        missions: Vec<MissionRow>,
+    },
+    /// To `Mission`.
+    Mission(Box<MissionView>),
     /// To `Revoke`.
     Revoked {
         /// The revocation.
@@ -132,6 +180,15 @@ pub enum Reply {
         /// What it came to.
         answer: Answer,
     },
+    /// To `KeepChunks`: they are durable.
+    Kept,
+    /// To `WriteArtifact`.
+    ArtifactWritten {
+        /// The event that names the artifact.
+        event: EventId,
+    },
+    /// To `ReadArtifact`.
+    ArtifactPart(ArtifactPart),
     /// It was not done.
     Failed(Failure),
 }
@@ -163,7 +220,7 @@ pub struct Status {
     pub damage: Vec<String>,
     /// Is a transport of this device open?
     pub online: bool,
-    /// The devices that are connected, and how far each is.
+    /// The other members, connected or not, and how far each is.
     pub peers: Vec<PeerState>,
     /// Devices that were disconnected because they broke a rule, and which.
     pub notices: Vec<(DeviceId, String)>,
@@ -296,6 +353,22 @@ pub struct DeviceRow {
     pub added_by: DeviceId,
     /// Is it this device?
     pub own: bool,
+}
+
+/// A part of an artifact, opened under its key. The whole is what it should be where its parts,
+/// joined, hash to `plain`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArtifactPart {
+    /// The artifact's name.
+    pub name: String,
+    /// Bytes of the whole.
+    pub size: usize,
+    /// Hash of the whole. `SPEC: ART-1`
+    pub plain: [u8; 32],
+    /// How many parts there are; none where the artifact is empty.
+    pub parts: usize,
+    /// The bytes of this part.
+    pub bytes: Vec<u8>,
 }
 
 /// Why a command was not done, for people and for exit codes.

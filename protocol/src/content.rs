@@ -3,14 +3,30 @@
 //! Kinds are open-ended: one that this program does not know is kept, forwarded and shown as
 //! unknown, and has no effect here (SPEC: CNT-2).
 
+use crate::artifact::Manifest;
 use crate::cbor::{self, Canonical, CborFault, Reader, Writer};
 use crate::id::DocumentId;
 use crate::limits::{BODY_INFLATED_MAX, EVENT_CHANGES_MAX};
+use crate::mission::record::Record;
 
 /// The numbers of content kinds. `SPEC: CNT-1`
 pub mod kind {
     /// Automerge changes.
     pub const CHANGE: u64 = 1;
+    /// An answer of the policy.
+    pub const DECISION: u64 = 3;
+    /// A lease, taken.
+    pub const LEASE: u64 = 4;
+    /// A step of a mission, ended.
+    pub const RUN: u64 = 5;
+    /// What was seen of a stage.
+    pub const EVIDENCE: u64 = 6;
+    /// A mission.
+    pub const MISSION: u64 = 11;
+    /// What became of a branch.
+    pub const PROMOTE: u64 = 12;
+    /// The manifest of an artifact.
+    pub const ARTIFACT: u64 = 10;
     /// The names of all kinds, by number; those without a payload yet are reserved.
     pub const NAMES: [&str; 13] = [
         "reserved",
@@ -52,6 +68,10 @@ pub struct DocumentChange {
 pub enum Content {
     /// Changes, at most one per document.
     Change(Vec<DocumentChange>),
+    /// A record of a mission.
+    Record(Record),
+    /// The manifest of an artifact.
+    Artifact(Box<Manifest>),
     /// A kind that this program does not know.
     Unknown(u64),
 }
@@ -62,6 +82,8 @@ impl Content {
     pub fn number(&self) -> u64 {
         match self {
             Self::Change(_) => kind::CHANGE,
+            Self::Record(record) => record.kind(),
+            Self::Artifact(_) => kind::ARTIFACT,
             Self::Unknown(number) => *number,
         }
     }
@@ -75,6 +97,12 @@ impl Content {
         if number == kind::CHANGE {
             let changes: Changes = cbor::decode(inside)?;
             return Ok(Self::Change(changes.0));
+        }
+        if Record::is_kind(number) {
+            return cbor::decode(inside).map(Self::Record);
+        }
+        if number == kind::ARTIFACT {
+            return Ok(Self::Artifact(Box::new(cbor::decode(inside)?)));
         }
         reader.skip()?;
         reader.end()?;

@@ -5,8 +5,11 @@
 //! once, in causal order; without effect it is kept, forwarded, and shown as void with its reason.
 //! Several changes in one event have effect all or none.
 
+mod artifact;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::artifact::Manifest;
 use crate::authority::{ContentLane, ContentNo, ControlFact, ControlLane};
 use crate::content::{Content, DocumentChange};
 use crate::document::validate::{ChangeFault, ChangeIndex, Checked, to_hash};
@@ -14,6 +17,9 @@ use crate::epoch::KeyRing;
 use crate::event::{Class, Verified};
 use crate::hash;
 use crate::id::{ChangeHash, DocumentId};
+use crate::mission::journal::{Journal, Judged};
+use crate::mission::record::Record;
+use crate::mission::state::Who;
 use crate::role::Role;
 use crate::seal;
 
@@ -37,6 +43,10 @@ pub enum Effect {
     Void(VoidReason),
     /// It changes documents.
     Change(Vec<(DocumentId, ChangeHash)>),
+    /// A record of a mission, of this kind.
+    Record(u64),
+    /// It names the chunks of an artifact.
+    Artifact(Box<Manifest>),
     /// A kind that this program does not know.
     Unknown(u64),
     /// A shreddable body, which this program does not read.
@@ -51,6 +61,7 @@ pub type Chunks = Vec<(DocumentId, Vec<u8>)>;
 pub struct Effects {
     effects: Vec<Effect>,
     documents: BTreeMap<DocumentId, History>,
+    missions: Journal,
     unread: usize,
 }
 
@@ -123,6 +134,12 @@ impl Effects {
     #[must_use]
     pub fn of(&self, no: ContentNo) -> &Effect {
         self.effects.get(no.index()).unwrap_or(&Effect::Unread)
+    }
+
+    /// The missions.
+    #[must_use]
+    pub fn missions(&self) -> &Journal {
+        &self.missions
     }
 
     /// Is any event unread?
@@ -220,7 +237,35 @@ impl Effects {
         let content = Content::decode(&inside).map_err(|fault| void("body_decode", &fault))?;
         match content {
             Content::Unknown(number) => Ok((Effect::Unknown(number), Chunks::new())),
+            Content::Record(record) => {
+                self.weigh_record(past, no, event, record).map(|effect| (effect, Chunks::new()))
+            }
+            Content::Artifact(manifest) => artifact::weigh(past, no, manifest),
             Content::Change(changes) => self.weigh_changes(past, no, event, changes),
+        }
+    }
+
+    /// `SPEC: EFF-7`
+    fn weigh_record(
+        &mut self,
+        past: Past<'_>,
+        no: ContentNo,
+        event: &Verified,
+        record: Record,
+    ) -> Result<Effect, VoidReason> {
+        let device = event.header().author;
+        let role = past.control.role(&device, &past.content.heard_set(no));
+        let (kind, on) = (record.kind(), record.on());
+        let who = Who { device, role, epoch: 0 };
+        match self.missions.judge(past.content, no, who, record)? {
+            Judged::Counts => Ok(Effect::Record(kind)),
+            Judged::Waits => {
+                let on = on.and_then(|on| past.content.number(&on));
+                if on.is_some_and(|on| *self.of(on) == Effect::Unread) {
+                    return Ok(Effect::Unread);
+                }
+                Err(void("order", &"it follows an event that is no record with effect"))
+            }
         }
     }
 

@@ -53,15 +53,28 @@ pub mod context {
     pub const SALTED_BODY_KEY: &str = "kernelos 1 salted body key";
     /// Digest of an address card.
     pub const CARD: &str = "kernelos 1 address card";
+    /// Digest of a receipt.
+    pub const RECEIPT: &str = "kernelos 1 receipt";
     /// Name of a workspace in a sync hello.
     pub const SYNC_WORKSPACE: &str = "kernelos 1 sync workspace";
     /// Id of a conflict in a document.
     pub const CONFLICT: &str = "kernelos 1 conflict id";
+    /// Hash of an artifact's plaintext.
+    pub const ARTIFACT: &str = "kernelos 1 artifact";
+    /// Hash of a sealed chunk of an artifact.
+    pub const ARTIFACT_CHUNK: &str = "kernelos 1 artifact chunk";
     /// Check of a row in a store, against bad pages.
     pub const STORED_ROW: &str = "kernelos 1 stored row";
 
+    /// Hash over the records of a mission, one after the other.
+    pub const MISSION_ROOT: &str = "kernelos 1 mission root";
+    /// Order of the devices that may take a lease.
+    pub const LEASE_RANK: &str = "kernelos 1 lease rank";
+    /// Order of leases of one epoch.
+    pub const LEASE_ORDER: &str = "kernelos 1 lease order";
+
     /// All of them, for the test that no two are equal.
-    pub const ALL: [&str; 26] = [
+    pub const ALL: [&str; 32] = [
         EVENT_ID,
         BODY,
         EPOCH_COMMITMENT,
@@ -85,9 +98,15 @@ pub mod context {
         SALT,
         SALTED_BODY_KEY,
         CARD,
+        RECEIPT,
         SYNC_WORKSPACE,
         CONFLICT,
+        ARTIFACT,
+        ARTIFACT_CHUNK,
         STORED_ROW,
+        MISSION_ROOT,
+        LEASE_RANK,
+        LEASE_ORDER,
     ];
 }
 
@@ -98,6 +117,9 @@ pub const SIGN_SEALING_KEY: &[u8] = b"kernelos/1/sealing-key\0";
 
 /// What stands before the digest of an address card when its device signs it. `SPEC: HASH-2`
 pub const SIGN_CARD: &[u8] = b"kernelos/1/card\0";
+
+/// What stands before the digest of a receipt when its device signs it. `SPEC: HASH-2`
+pub const SIGN_RECEIPT: &[u8] = b"kernelos/1/receipt\0";
 
 /// BLAKE3 of the parts, one after the other, under `context`. Parts have fixed sizes, or the
 /// last alone has not, so that no two lists of parts give the same input.
@@ -159,7 +181,7 @@ mod tests {
     #[test]
     fn signing_prefixes_end_with_a_zero_so_that_none_is_the_start_of_another() {
         // SPEC: HASH-2
-        for prefix in [SIGN_EVENT, SIGN_SEALING_KEY, SIGN_CARD] {
+        for prefix in [SIGN_EVENT, SIGN_SEALING_KEY, SIGN_CARD, SIGN_RECEIPT] {
             assert_eq!(prefix.iter().position(|byte| *byte == 0), Some(prefix.len() - 1));
         }
     }

@@ -128,6 +128,11 @@ id! {
 }
 
 id! {
+    /// A chunk of an artifact: a hash of its sealed bytes (SPEC: ART-2).
+    ChunkHash, 32, "chunk hash"
+}
+
+id! {
     /// The public half of an X25519 key that epoch keys are sealed to.
     SealingKey, 32, "sealing key"
 }

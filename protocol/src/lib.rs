@@ -8,7 +8,8 @@
 //! (what it says), [`authority`] (whether it counts), [`effect`] (what it does), [`epoch`] and
 //! [`seal`] (who can read it), [`document`] (what it adds up to), [`workspace`] (all of that
 //! together), [`replica`] (the one door), [`store`] (what must be remembered), [`sync`] (how
-//! others come to hold it), [`pairing`] (how a device becomes a member).
+//! others come to hold it), [`artifact`] and [`artifacts`] (what is too large for an event),
+//! [`pairing`] (how a device becomes a member).
 //!
 //! Invariant: whether an event counts is a function of the set of events, never of their order of
 //! arrival. Invariant: nothing here reads a wall clock to decide. Requirements stand in SPEC.md
@@ -16,8 +17,12 @@
 
 #![warn(missing_docs)]
 
+pub mod artifact;
+pub mod artifacts;
 pub mod authority;
 pub mod cbor;
+pub mod change;
+mod code;
 pub mod command;
 pub mod content;
 pub mod control;
@@ -29,13 +34,17 @@ pub mod hash;
 pub mod id;
 pub mod key;
 pub mod limits;
+pub mod mission;
 pub mod notice;
 pub mod pairing;
 pub mod present;
+mod printable;
 pub mod replica;
+pub mod report;
 pub mod role;
 pub mod seal;
 pub mod store;
 pub mod sync;
 pub mod time;
+pub mod verify;
 pub mod workspace;

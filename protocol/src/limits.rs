@@ -155,6 +155,33 @@ pub const CARD_ADDRESSES_MAX: usize = 16;
 /// Cards in one message: each has at most 500 bytes.
 pub const CARDS_MAX: usize = 256;
 
+/// Heads of one lane in a receipt: an honest writer joins them above 32, so more are left only by
+/// as many devices that write apart. A receipt with more claims less.
+pub const RECEIPT_TIPS_MAX: usize = 128;
+
+/// Epochs in a receipt: the newest; who opens one opens all that it leads to.
+pub const RECEIPT_EPOCHS_MAX: usize = 64;
+
+/// Artifacts in a receipt: those of the runs that go on now.
+pub const RECEIPT_ARTIFACTS_MAX: usize = 64;
+
+/// Bytes of one receipt: its sets of ids at 34 bytes each, and 256 beside them.
+pub const RECEIPT_BYTES_MAX: usize =
+    34 * (2 * RECEIPT_TIPS_MAX + RECEIPT_EPOCHS_MAX + RECEIPT_ARTIFACTS_MAX) + 256;
+
+/// Receipts in one message: with the greatest of them it fits a frame.
+pub const RECEIPTS_MAX: usize = 16;
+
+/// Receipts that wait for the grants of their devices.
+pub const RECEIPTS_EARLY_MAX: usize = 64;
+
+/// Lives of one device whose receipts are kept: of a store that was restored again and again, the
+/// last outlives the others as soon as it wrote its join.
+pub const RECEIPT_LIVES_MAX: usize = 4;
+
+/// A device makes at most one receipt in so long, and passes those of others on as often: a burst
+/// of edits is one receipt, and what waits for one waits no longer than a person notices.
+pub const RECEIPT_INTERVAL_MS: u64 = 100;
 /// Events in one introduction: as many of the smallest, a join, as a frame of 256 KiB holds.
 pub const INTRODUCTION_EVENTS_MAX: usize = 1_024;
 
@@ -169,6 +196,42 @@ pub const INTRODUCTIONS_EVERY_MS: u64 = 500;
 
 /// How long an introduction may take: ten seconds, a frame of 256 KiB over a bad mobile link.
 pub const INTRODUCTION_MS: u64 = 10 * 1_000;
+/// Bytes of a sealed chunk of an artifact; frozen. As a body, so that one fits one frame.
+pub const CHUNK_BYTES_MAX: usize = 192 * 1024;
+
+/// Bytes of plaintext in a full chunk; frozen. The seal adds a tag of 16 bytes.
+pub const CHUNK_PLAIN_BYTES: usize = CHUNK_BYTES_MAX - 16;
+
+/// Bytes of an artifact; frozen. A packed repository of some ten thousand files; its manifest
+/// names 342 chunks then, 12 kilobytes.
+pub const ARTIFACT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Chunks of an artifact of the greatest size; frozen.
+pub const ARTIFACT_CHUNKS_MAX: usize = ARTIFACT_BYTES_MAX.div_ceil(CHUNK_PLAIN_BYTES);
+
+/// Bytes of an artifact's name; frozen. A name, not a text.
+pub const ARTIFACT_NAME_MAX: usize = 64;
+
+/// Sealed bytes of all artifacts of a workspace that a device keeps: a gibibyte, what a phone
+/// spares. Later ones are not fetched, and none is written.
+pub const ARTIFACTS_TOTAL_MAX: usize = 1024 * 1024 * 1024;
+
+/// Sealed bytes of chunks in one command: one turn commits them within 50 ms.
+pub const KEEP_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Chunks that a peer is asked for and has not answered: 768 kilobytes under way, which fills a
+/// home network and lets events pass between them.
+pub const CHUNKS_ASKED_MAX: usize = 4;
+
+/// Chunks in one message, and asked of this device by one peer at a time: four windows.
+pub const CHUNK_WANTS_MAX: usize = 16;
+
+/// Chunks that a peer was told are lacking, and is told of when they come: six artifacts of the
+/// greatest size. What is beyond it, the peer asks for when it connects again.
+pub const CHUNKS_OWED_MAX: usize = 2_048;
+
+/// Chunks that a store lists at once: 40 bytes each.
+pub const LOAD_SLICE_CHUNKS: usize = 4_096;
 
 /// Addresses in a pairing token: one of the home network and one more still fit a QR code that
 /// stands in a terminal of 80 by 24.
@@ -206,3 +269,94 @@ pub const PAIRING_BAD_PROOFS_MAX: u8 = 3;
 
 /// Names that an invitation is told are taken: more devices than a workspace of people has.
 pub const PAIRING_NAMES_MAX: usize = 1_024;
+
+/// Bytes of a mission's goal: a page of text.
+pub const GOAL_BYTES_MAX: usize = 4_096;
+
+/// Bytes of a command of an agent or a verification.
+pub const COMMAND_BYTES_MAX: usize = 4_096;
+
+/// Bytes of a branch's or repository's name: what file systems allow for one.
+pub const REF_BYTES_MAX: usize = 255;
+
+/// Steps of a mission: each is a command that a person wrote.
+pub const MISSION_STEPS_MAX: usize = 16;
+
+/// Patterns that say which paths are tests.
+pub const MISSION_TESTS_MAX: usize = 32;
+
+/// Bytes of one of them.
+pub const GLOB_BYTES_MAX: usize = 255;
+
+/// Bytes of the facts of one piece of evidence: what is larger is an artifact.
+pub const EVIDENCE_BYTES_MAX: usize = 64 * 1024;
+
+/// Records on the way to one of a mission. Sixteen steps need about forty; the rest is for devices
+/// that are lost again and again.
+pub const MISSION_RECORDS_MAX: u64 = 1_024;
+
+/// How often the holder of a lease says that it lives, in milliseconds.
+pub const BEAT_MS: u64 = 1_000;
+
+/// For how long after that others leave it alone, in milliseconds: three beats, and 1 % for clocks
+/// that run apart.
+pub const LEASE_MS: u64 = 3_030;
+
+/// For how long each waits for the one that is ranked before it, in milliseconds.
+pub const RANK_MS: u64 = 1_000;
+
+/// For how long a candidate waits for a verifier that executed no step, in milliseconds.
+pub const INDEPENDENT_WAIT_MS: u64 = 5_000;
+
+/// For how long a step waits until a peer holds what the last one left, in milliseconds. A peer
+/// that takes longer does not stop the work.
+pub const BOUNDARY_WAIT_MS: u64 = 10_000;
+
+/// For how long a device does not try again what it could not do, in milliseconds.
+pub const RETRY_MS: u64 = 10_000;
+
+/// What is done for missions in one turn: enough for sixteen steps, and a turn ends.
+pub const MISSION_ACTIONS_MAX: usize = 64;
+
+/// Files that one change adds, modifies or deletes: what a person reads in one sitting.
+pub const CHANGE_FILES_MAX: usize = 80;
+
+/// Bytes of all files of a change as it leaves them, added up: one megabyte, 1,000,000 bytes. A
+/// deleted file counts nothing. Sources of 80 files stay far below; what is larger is generated.
+pub const CHANGE_BYTES_TOTAL_MAX: u64 = 1_000_000;
+
+/// Bytes of a path in a change, or of a link's target: what every file system under a folder of a
+/// workspace still takes.
+pub const CHANGE_PATH_BYTES_MAX: usize = 512;
+
+/// Bytes of one segment of a path: what ext4, APFS and NTFS take as a name.
+pub const CHANGE_SEGMENT_BYTES_MAX: usize = 255;
+
+/// Refusals told of one change: who has more mends these first.
+pub const CHANGE_REFUSALS_MAX: usize = 20;
+
+/// Bytes of the rulebook: it is read once for every change, in well under a millisecond.
+pub const RULEBOOK_BYTES_MAX: usize = 32 * 1024;
+
+/// Version of the rules of change: the limits above, the rulebook, and how both are judged. Any
+/// change of them is a new version, for evidence names it.
+pub const CHANGE_RULES_VERSION: u32 = 1;
+
+/// Bytes of a run's output that are read: 20,000 tests of 400 bytes each. The runner keeps one
+/// byte more, so that a longer output is known to be cut.
+pub const REPORT_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Tests in one report: more than the largest suites that run on one device in minutes.
+pub const REPORT_TESTS_MAX: usize = 20_000;
+
+/// Bytes of a test's name: longer ones are cut, for a verdict lists names.
+pub const REPORT_NAME_BYTES_MAX: usize = 512;
+
+/// Levels of nested suites, in TAP and in JUnit's XML: people nest four.
+pub const REPORT_DEPTH_MAX: usize = 32;
+
+/// Bytes of one tag of XML with its attributes: messages of failures stand in attributes.
+pub const REPORT_TAG_BYTES_MAX: usize = 256 * 1024;
+
+/// Tests named by one refusal of a verdict; the others are counted.
+pub const VERDICT_TESTS_NAMED_MAX: usize = 5;

@@ -1,11 +1,13 @@
 //! `Doc`: what a surface shows, without a style. The command line, the inspector and the phone's
 //! page render this one value, so a thing reads the same everywhere.
 
+mod missions;
 mod text;
 mod views;
 
 use serde::{Deserialize, Serialize};
 
+pub use missions::{mission, missions, started};
 pub use text::to_text;
 pub use views::{conflicts, device_name, devices, log_row, read, status};
 

@@ -6,12 +6,15 @@
 //! dropped, and the Replica is loaded anew from the store (SPEC: DUR-1, DUR-2). Replies carry a
 //! request id, never a channel, so what a node lived through is a list of inputs.
 
+mod artifacts;
 mod commands;
 mod documents;
 mod granting;
 mod introductions;
 mod log;
+mod missions;
 mod peers;
+mod receipts;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -20,6 +23,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
 
+use crate::artifacts::Artifacts;
 use crate::command::{Command, Failure, FailureKind, Mode, Reply, RequestId};
 use crate::document::{DocumentDone, DocumentTask, founding_change};
 use crate::event::Verified;
@@ -27,12 +31,15 @@ use crate::hash;
 use crate::id::{ChangeHash, DeviceId, DocumentId, EventId, Incarnation, Lane, WorkspaceId};
 use crate::key::{DeviceKey, RecoveryPublic};
 use crate::limits::{COMMANDS_WAITING_MAX, LOAD_SLICE_EVENTS, NOTICES_MAX};
+use crate::mission::driver::Driver;
+use crate::mission::work::{Order, Outcome, Ticket};
 use crate::notice::Notices;
 use crate::store::{LoadRequest, Record, Slice};
-use crate::sync::{Card, Cards, Held, LinkId, Message, Sync};
+use crate::sync::{Card, Cards, Held, LinkId, Message, Receipt, Receipts, Sync};
 use crate::time::{StampClock, Time};
 use crate::workspace::{AuthorFault, InsertFault, Pen, Workspace};
 
+use artifacts::ArtifactLoad;
 use documents::Pending;
 
 /// The counter of this device's Automerge actors. `SPEC: PRJ-2`
@@ -55,6 +62,8 @@ pub struct Config {
     pub device_name: String,
     /// Does it speak with others?
     pub mode: Mode,
+    /// Does it let agents run on it? Others read that in its receipt.
+    pub runs: bool,
 }
 
 /// Everything that can happen.
@@ -86,6 +95,8 @@ pub enum Input {
     Fault(LinkId, String),
     /// Where this device can be reached now.
     Addresses(Vec<SocketAddr>),
+    /// What the node was ordered is done.
+    Worked(Ticket, Box<Outcome>),
     /// A deadline passed.
     Tick,
 }
@@ -108,6 +119,10 @@ pub enum Output {
     Disconnect(LinkId, String),
     /// Where a device can be reached, as it says itself.
     Reachable(DeviceId, Vec<SocketAddr>),
+    /// Do something for a mission; answered by [`Input::Worked`].
+    Work(Box<Order>),
+    /// What was ordered is of no use any more; it need not be answered.
+    Cancel(Ticket),
 }
 
 /// A workspace on this device.
@@ -121,8 +136,15 @@ pub struct Replica {
     sync: Sync,
     held: Held,
     cards: Cards,
+    driver: Driver,
+    artifacts: Artifacts,
     /// Cards of devices that are no members yet, and who sent them.
     early_cards: Vec<(LinkId, Card)>,
+    receipts: Receipts,
+    /// Receipts of devices that are no members yet, and who sent them.
+    early_receipts: Vec<(LinkId, Receipt)>,
+    /// When each device said something last, by the monotonic clock.
+    seen: BTreeMap<DeviceId, u64>,
     /// When the next join is due, by the monotonic clock.
     join_at: Option<u64>,
     /// What others did that is no event.
@@ -153,6 +175,15 @@ enum LoadFor {
     Peer(LinkId),
     /// This device introduces itself.
     Introduction(RequestId),
+    /// Chunks of artifacts.
+    Artifacts(ArtifactLoad),
+}
+
+impl LoadFor {
+    /// Is it what a start waits for?
+    fn is_start(&self) -> bool {
+        matches!(self, Self::History | Self::Artifacts(ArtifactLoad::List))
+    }
 }
 
 impl Replica {
@@ -198,7 +229,12 @@ impl Replica {
             sync: Sync::default(),
             held: Held::default(),
             cards: Cards::default(),
+            driver: Driver::default(),
+            artifacts: Artifacts::default(),
             early_cards: Vec::new(),
+            receipts: Receipts::default(),
+            early_receipts: Vec::new(),
+            seen: BTreeMap::new(),
             join_at: None,
             notices: Notices::default(),
             loads: VecDeque::new(),
@@ -236,6 +272,7 @@ impl Replica {
             Input::Message(link, message) => self.on_message(link, message),
             Input::Fault(link, code) => self.on_fault(link, &code),
             Input::Addresses(addresses) => self.on_addresses(addresses),
+            Input::Worked(ticket, outcome) => self.on_worked(ticket, *outcome),
             Input::Tick => {}
         }
     }
@@ -257,6 +294,7 @@ impl Replica {
         let waiting = self.commands.iter().map(|(request, _)| *request);
         let loading = self.loads.iter().filter_map(|load| match load {
             LoadFor::Introduction(request) => Some(*request),
+            LoadFor::Artifacts(load) => load.request(),
             _ => None,
         });
         waiting.chain(loading).chain(self.pending.iter().filter_map(Pending::request)).collect()
@@ -290,6 +328,9 @@ impl Replica {
             Some(LoadFor::Introduction(request)) => {
                 return self.on_introduction_loaded(request, slice.events, is_damaged);
             }
+            Some(LoadFor::Artifacts(load)) => {
+                return self.on_chunks_loaded(load, slice.chunks, slice.chunk_list);
+            }
             None => return,
         }
         for event in &slice.events {
@@ -310,18 +351,21 @@ impl Replica {
         for card in &slice.cards {
             self.keep_card(None, card);
         }
+        slice.receipts.into_iter().for_each(|receipt| self.receipts.load(receipt));
         // No actor is used by two starts: the number that was kept is spent.
         let kept = slice.counters.get(GENERATION).copied().unwrap_or(0);
         self.generation = kept.saturating_add(1);
         if let Some(cursor) = slice.next {
             let request = LoadRequest::From { cursor, limit: LOAD_SLICE_EVENTS };
             self.load_next(LoadFor::History, request);
+        } else {
+            self.load_chunk_list(None);
         }
     }
 
     /// Does what can be done now: once a turn, when every input of it is in.
     fn proceed(&mut self) {
-        if self.loads.contains(&LoadFor::History) {
+        if self.loads.iter().any(LoadFor::is_start) {
             return;
         }
         self.project();
@@ -336,7 +380,11 @@ impl Replica {
             self.answer_news();
         }
         self.keep_early_cards();
+        self.keep_early_receipts();
+        self.drive();
         self.speak();
+        self.speak_of_chunks();
+        self.speak_receipts();
     }
 
     /// Hands the documents what they are to hold, and asks for bodies that are missing for it.
@@ -370,7 +418,10 @@ impl Replica {
     pub fn next_deadline(&self) -> Option<(u64, &'static str)> {
         let join = self.join_at.map(|at| (at, "join"));
         let stall = self.sync.next_deadline().map(|at| (at, "stalled peer"));
-        [join, stall].into_iter().flatten().min()
+        let mission = self.driver.next_deadline().map(|at| (at, "mission"));
+        let receipts = self.receipts.next_deadline().map(|at| (at, "receipts"));
+        let silent = self.artifacts.next_deadline().map(|at| (at, "silent peer"));
+        [join, stall, mission, receipts, silent].into_iter().flatten().min()
     }
 
     fn reply(&mut self, request: RequestId, reply: Reply) {

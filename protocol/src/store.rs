@@ -12,10 +12,11 @@ use serde::{Deserialize, Serialize};
 
 pub use memory::MemoryStore;
 
+use crate::artifact::Chunk;
 use crate::event::Verified;
-use crate::id::{ChainId, EventId};
+use crate::id::{ChainId, ChunkHash, EventId};
 use crate::notice::Notice;
-use crate::sync::Card;
+use crate::sync::{Card, Receipt};
 
 /// Something that must be remembered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,8 +33,14 @@ pub enum Record {
     },
     /// An address card, instead of the one of its device before.
     Card(Card),
+    /// A receipt, instead of the one of its device and life before.
+    Receipt(Receipt),
     /// A notice, instead of the one in its slot before.
     Notice(Notice),
+    /// A chunk of an artifact, instead of what stood under its hash before. `SPEC: ART-7`
+    Chunk(Chunk),
+    /// Chunks that nothing names: their bytes go.
+    DropChunks(Vec<ChunkHash>),
 }
 
 /// Where an event stands: a store finds it by its place and knows it by its id.
@@ -60,6 +67,15 @@ pub enum LoadRequest {
     },
     /// These events, in this order.
     Events(Vec<Place>),
+    /// These chunks, those of them that are kept whole, in this order.
+    Chunks(Vec<ChunkHash>),
+    /// Which chunks are kept, by hash, without their bytes. Fewer than `limit` are the last.
+    ChunkList {
+        /// The last hash of the list before.
+        after: Option<ChunkHash>,
+        /// How many at most.
+        limit: usize,
+    },
 }
 
 /// What a store gives back.
@@ -71,10 +87,16 @@ pub struct Slice {
     pub counters: BTreeMap<String, u64>,
     /// All address cards; with the first slice only.
     pub cards: Vec<Card>,
+    /// All receipts; with the first slice only.
+    pub receipts: Vec<Receipt>,
     /// All notices, by slot; with the first slice only.
     pub notices: Vec<Notice>,
     /// Where to go on; none at the end.
     pub next: Option<u64>,
+    /// Chunks that were asked for and are whole. One that is missing here is fetched anew.
+    pub chunks: Vec<Chunk>,
+    /// The chunks that are kept, with the length of their sealed bytes.
+    pub chunk_list: Vec<(ChunkHash, usize)>,
     /// Rows that are damaged or gone, in words. Their events are not in the slice.
     pub damaged: Vec<String>,
 }

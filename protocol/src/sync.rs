@@ -12,9 +12,12 @@
 //! bounded. Quotas only slow or drop; they never decide whether an event counts.
 
 mod card;
+mod chunks;
 mod held;
 pub mod introduce;
 pub mod message;
+mod receipt;
+mod receipts;
 mod serve;
 mod session;
 
@@ -25,6 +28,8 @@ use serde::{Deserialize, Serialize};
 pub use card::{Card, Cards};
 pub use held::Held;
 pub use message::{Message, SyncFault, Tip, workspace_tag};
+pub use receipt::{Claims, Receipt};
+pub use receipts::{Own, Receipts, Said};
 
 use crate::event::Verified;
 use crate::id::{ChainId, DeviceId, EventId};
@@ -52,18 +57,19 @@ pub enum Action {
     Disconnect(LinkId, &'static str),
 }
 
-/// How far a peer is, as surfaces show it.
+/// How far another member is, as surfaces show it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeerState {
     /// Which device.
     pub device: DeviceId,
-    /// Over which connection.
-    pub link: LinkId,
-    /// How many of the events here it said to hold.
+    /// How many of the admitted events here its receipt covers. `SPEC: RCPT-5`
     pub acked: usize,
     /// How many that could be.
     pub of: usize,
-    /// Over what it is reached, as the node sees it.
+    /// Seconds since it said something, counting those asleep; none where it did not since this
+    /// device started.
+    pub last_seen_s: Option<u64>,
+    /// Over what it is reached, as the node sees it; none while it is not connected.
     pub path: Option<String>,
     /// The round trip, as last estimated.
     pub rtt_ms: Option<u64>,
@@ -314,18 +320,10 @@ impl Sync {
         asked.chain(parting).map(|session| session.progress.saturating_add(STALL_MS)).min()
     }
 
-    /// How far each peer is.
+    /// Is everything here that the peers said they have? Who sends nothing for a while is not
+    /// waited for.
     #[must_use]
-    pub fn peers(&self, workspace: &Workspace) -> Vec<PeerState> {
-        let of = workspace.offered();
-        let state = |(link, session): (&LinkId, &Session)| PeerState {
-            device: session.device,
-            link: *link,
-            acked: session.acked(workspace),
-            of,
-            path: None,
-            rtt_ms: None,
-        };
-        self.sessions.iter().filter(|(_, session)| session.greeted).map(state).collect()
+    pub fn is_current(&self) -> bool {
+        self.sessions.values().all(|session| session.farewell.is_some() || session.tips.is_empty())
     }
 }

@@ -4,12 +4,15 @@
 //! Everything here is a function of the set of events; an event goes in once, after all that it
 //! names, and nothing goes out. Who writes is `author.rs`, who routes is `replica`.
 
+mod artifacts;
 mod author;
 mod chain;
+mod cover;
 mod introduction;
 mod membership;
 mod offer;
 mod projection;
+mod replay;
 mod state;
 mod verdict;
 
@@ -17,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use author::{AuthorFault, Pen};
 pub use chain::ForkProof;
+pub use cover::Cover;
 pub use membership::NewMember;
 pub use state::{StateHash, document_leaf};
 pub use verdict::Verdict;
@@ -29,6 +33,7 @@ use crate::event::{Header, Verified};
 use crate::hash;
 use crate::id::{ChangeHash, DeviceId, DocumentId, EventId, Incarnation, Lane, WorkspaceId};
 use crate::key::{DeviceKey, RecoveryPublic, SealingKey};
+use crate::mission::journal::Journal;
 use chain::Chains;
 
 /// Why an event did not go in.
@@ -107,6 +112,12 @@ pub struct Workspace {
     readable: BTreeSet<ContentNo>,
     /// Events whose bodies the store cannot give.
     lost: BTreeSet<ContentNo>,
+    /// Events that came without the bodies that they name.
+    bare: BTreeSet<ContentNo>,
+    /// Events that name the chunks of artifacts, whether they have effect now or not.
+    artifacts: BTreeSet<ContentNo>,
+    /// Which of them have effect may have changed.
+    artifacts_changed: bool,
 }
 
 impl Workspace {
@@ -133,6 +144,9 @@ impl Workspace {
             left_out: BTreeMap::new(),
             readable: BTreeSet::new(),
             lost: BTreeSet::new(),
+            bare: BTreeSet::new(),
+            artifacts: BTreeSet::new(),
+            artifacts_changed: false,
         }
     }
 
@@ -146,6 +160,18 @@ impl Workspace {
     #[must_use]
     pub fn control(&self) -> &ControlLane {
         &self.control
+    }
+
+    /// Which events are admitted, and what is in whose past.
+    #[must_use]
+    pub fn content(&self) -> &ContentLane {
+        &self.content
+    }
+
+    /// The missions.
+    #[must_use]
+    pub fn missions(&self) -> &Journal {
+        self.effects.missions()
     }
 
     /// How many events are here.
@@ -232,6 +258,7 @@ impl Workspace {
         }
         self.remember(event);
         self.stale = true;
+        self.artifacts_changed = true;
         if !self.ring.heard(&self.id, event, own).is_empty() {
             let unread = |no: &ContentNo| *self.effects.of(*no) == Effect::Unread;
             self.readable.extend(self.content.all().filter(unread));
@@ -254,7 +281,11 @@ impl Workspace {
             )
             .map_err(InsertFault::Missing)?;
         self.remember(event);
+        if header.body.is_some() && event.body().is_none() {
+            self.bare.insert(added.no);
+        }
         if added.views_grew {
+            self.artifacts_changed = true;
             let again: BTreeSet<_> = self.effects.forget_wants().into_iter().collect();
             self.readable.extend(self.content.all().filter(|no| again.contains(&no.index())));
         }
@@ -271,7 +302,9 @@ impl Workspace {
 
     fn judge(&mut self, no: ContentNo, event: &Verified) -> Chunks {
         let past = Past { control: &self.control, content: &self.content, ring: &self.ring };
-        self.effects.judge(past, no, event)
+        let chunks = self.effects.judge(past, no, event);
+        self.note_artifact(no);
+        chunks
     }
 
     fn remember(&mut self, event: &Verified) {

@@ -161,6 +161,24 @@ fn a_runner_changes_no_document() {
 }
 
 #[test]
+fn a_runner_keeps_artifacts_and_an_observer_does_not() {
+    // SPEC: EFF-6
+    let (_, manifest, _) = crate::artifact::sealed(100, 1);
+    let inside = kernelos_protocol::cbor::encode(&manifest);
+    for (role, kind) in [(Role::Runner, "artifact Admitted"), (Role::Observer, "sealed Quarant")] {
+        let mut attack = Attack::by(role);
+        let said = attack.send_inside(&inside);
+        assert!(said.starts_with(kind), "{role:?}: {said}");
+        let artifacts = attack.founder.workspace.artifacts().count();
+        assert_eq!(artifacts, usize::from(role == Role::Runner));
+    }
+    // A payload in another form is no manifest.
+    let mut attack = Attack::by(Role::Runner);
+    let said = attack.send_inside(&[&inside[..], &[0]].concat());
+    assert_eq!(said, "sealed Void body_decode");
+}
+
+#[test]
 fn a_document_that_nobody_made_cannot_be_changed() {
     // SPEC: EFF-3
     let mut attack = Attack::by(Role::Member);

@@ -44,6 +44,7 @@ pub(crate) fn config(number: u8, workspace: WorkspaceId) -> Config {
         workspace_name: "home".to_owned(),
         device_name: format!("device {number}"),
         mode: Mode::Synced,
+        runs: false,
     }
 }
 

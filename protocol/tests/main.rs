@@ -7,6 +7,8 @@
     reason = "a test that fails may panic, and its numbers are small"
 )]
 
+mod admission;
+mod artifact;
 mod authority;
 mod bytes;
 mod changes;
@@ -14,9 +16,14 @@ mod conflicts;
 mod effects;
 mod kit;
 mod members;
+mod mission;
 mod pairing;
+mod receipts;
 mod replica;
+mod reports;
+mod rulebook;
 mod sealing;
 mod stores;
 mod sync;
 mod vectors;
+mod verdicts;

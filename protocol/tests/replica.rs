@@ -105,7 +105,11 @@ impl Device {
             Output::Reply(request, reply) => {
                 self.replies.insert(request.0, reply);
             }
-            Output::Send(..) | Output::Disconnect(..) | Output::Reachable(..) => {
+            Output::Send(..)
+            | Output::Disconnect(..)
+            | Output::Reachable(..)
+            | Output::Work(_)
+            | Output::Cancel(_) => {
                 panic!("nobody is here")
             }
         }

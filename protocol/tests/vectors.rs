@@ -4,15 +4,17 @@
 
 use std::fmt::Write as _;
 
+use kernelos_protocol::artifact::{self, ArtifactKey, Chunk};
 use kernelos_protocol::cbor::encode;
 use kernelos_protocol::epoch::{EpochKey, epoch_body, wrap_key};
 use kernelos_protocol::event::{BodyRef, Class, Header, Unsigned, Verified};
 use kernelos_protocol::hash;
 use kernelos_protocol::id::{ChangeHash, EventId, Lane, to_hex};
 use kernelos_protocol::key::DeviceKey;
+use kernelos_protocol::limits::CHUNK_PLAIN_BYTES;
 use kernelos_protocol::role::Role;
 use kernelos_protocol::seal::{pack, seal};
-use kernelos_protocol::sync::Card;
+use kernelos_protocol::sync::{Card, Claims, Message, Receipt};
 use kernelos_protocol::time::Stamp;
 use kernelos_protocol::workspace::document_leaf;
 use rand_chacha::ChaCha20Rng;
@@ -29,6 +31,7 @@ fn lines() -> String {
     let (mut founder, events) = Peer::founder();
     founding(&mut out, &mut founder, &events);
     sealed(&mut out, &founder);
+    artifact(&mut out);
     out
 }
 
@@ -82,6 +85,10 @@ fn founding(out: &mut String, founder: &mut Peer, events: &[Verified]) {
             ],
         )),
     );
+    let [head, epoch] = [3, 1].map(|at: usize| events[at].id());
+    let claims = Claims::new(vec![events[2].id()], vec![head], vec![epoch], Vec::new(), true);
+    let receipt = Receipt::sign(&key, events[1].workspace(), founder.incarnation, 7, claims);
+    line("receipt", &encode(&receipt));
     line("founded.document", &founder.document().0);
     line("founded.lanes_hash", &founder.workspace.lanes_hash());
     line("founded.state_hash", &founder.state().0);
@@ -135,11 +142,30 @@ fn sealed(out: &mut String, founder: &Peer) {
     line("document.leaf", &document_leaf(&document, &[ChangeHash([0x11; 32])]));
 }
 
+/// An artifact of two chunks, of which only the end of the first is printed.
+fn artifact(out: &mut String) {
+    let mut line = |name: &str, bytes: &[u8]| line(out, name, bytes);
+    let plain: Vec<u8> = (0..CHUNK_PLAIN_BYTES + 5).map(|i| i as u8).collect();
+    let (manifest, chunks) = artifact::seal("step-1", ArtifactKey([0x55; 32]), &plain).unwrap();
+    line("artifact.plain_hash", &artifact::plain_hash(&plain));
+    line("artifact.first_chunk.tag", &chunks[0].bytes()[CHUNK_PLAIN_BYTES..]);
+    line("artifact.first_chunk.hash", &chunks[0].hash().0);
+    line("artifact.last_chunk", chunks[1].bytes());
+    line("artifact.last_chunk.hash", &chunks[1].hash().0);
+    line("artifact.inside", &encode(&manifest));
+    let hashes = |list: &[&Chunk]| list.iter().map(|chunk| chunk.hash()).collect::<Vec<_>>();
+    let chunks_message =
+        Message::Chunks { chunks: vec![chunks[1].clone()], lacking: hashes(&[&chunks[0]]) };
+    line("artifact.want_chunks", &Message::WantChunks(hashes(&[&chunks[1]])).encode());
+    line("artifact.chunks", &chunks_message.encode());
+    line("artifact.have_chunks", &Message::HaveChunks(hashes(&[&chunks[0]])).encode());
+}
+
 #[test]
 fn the_vectors_of_the_spec_are_what_this_program_makes() {
     // SPEC: HASH-1, HASH-2, EVT-1, EVT-3, EVT-4, EVT-5, KEY-1, KEY-2, KEY-3, KEY-4, KEY-5, SEAL-1
-    // SPEC: SEAL-2, SEAL-3, CTL-2, CTL-3, CTL-4, CTL-5, CTL-6, SYNC-7, CNT-3, PRJ-1, PRJ-2
-    // SPEC: STATE-1, STATE-2
+    // SPEC: SEAL-2, SEAL-3, CTL-2, CTL-3, CTL-4, CTL-5, CTL-6, SYNC-7, RCPT-1, CNT-3, PRJ-1
+    // SPEC: PRJ-2, STATE-1, STATE-2, CNT-4, ART-1, ART-2, SYNC-8
     let spec = include_str!("../../SPEC.md");
     let block = spec.split_once(BEGIN).and_then(|(_, rest)| rest.split_once(END));
     let written = block.map_or("", |(written, _)| written);

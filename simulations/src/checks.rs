@@ -4,13 +4,14 @@
 //! The second is compared with an oracle that shares no history with the devices: it takes the
 //! union of all disks, in the order of the ids, and builds a workspace from nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kernelos_protocol::command::{Command, Reply, Status};
 use kernelos_protocol::event::Verified;
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::key::DeviceKey;
 use kernelos_protocol::store::contract::read_all;
+use kernelos_protocol::store::{EventStore as _, LoadRequest};
 use kernelos_protocol::workspace::{InsertFault, Workspace};
 
 use crate::world::World;
@@ -29,10 +30,48 @@ pub struct Broken {
 pub fn nothing_lost(world: &mut World) -> Result<(), Broken> {
     for node in &mut world.nodes {
         let kept: Vec<EventId> = read_all(&mut node.disk, 512).iter().map(Verified::id).collect();
-        let kept: std::collections::BTreeSet<_> = kept.into_iter().collect();
+        let kept: BTreeSet<_> = kept.into_iter().collect();
         if let Some(lost) = node.acknowledged.iter().find(|id| !kept.contains(id)) {
             let detail = format!("{} acknowledged {lost} and does not hold it", node.name);
             return Err(Broken { invariant: "nothing acknowledged is lost", detail });
+        }
+    }
+    Ok(())
+}
+
+/// What a receipt says, wherever it is kept, its device holds: heads are on the disk, and with
+/// them all before them, since a disk takes causes first.
+pub fn receipts_are_true(world: &mut World) -> Result<(), Broken> {
+    let mut kept = BTreeMap::new();
+    let mut receipts = Vec::new();
+    for node in &mut world.nodes {
+        let ids: BTreeSet<_> = read_all(&mut node.disk, 512).iter().map(Verified::id).collect();
+        kept.insert(node.device(), (node.name.clone(), ids));
+        let first = LoadRequest::From { cursor: 0, limit: 0 };
+        receipts.extend(node.disk.load(&first).unwrap_or_default().receipts);
+    }
+    for receipt in receipts {
+        let Some((name, ids)) = kept.get(&receipt.device()) else { continue };
+        let claims = receipt.claims();
+        let mut named = claims.control().iter().chain(claims.content()).chain(claims.epochs());
+        if let Some(lost) = named.find(|id| !ids.contains(id)) {
+            let detail = format!("{name} claims {lost} and does not hold it");
+            return Err(Broken { invariant: "a receipt is true", detail });
+        }
+    }
+    Ok(())
+}
+
+/// Each of these devices knows of every other that it holds everything.
+pub fn known_everywhere(world: &mut World, devices: &[usize]) -> Result<(), Broken> {
+    let ids: BTreeSet<_> = devices.iter().map(|device| world.nodes[*device].device()).collect();
+    for &device in devices {
+        let peers = status(world, device).map(|status| status.peers).unwrap_or_default();
+        let known = peers.iter().filter(|peer| ids.contains(&peer.device));
+        let known: Vec<_> = known.map(|peer| (peer.acked, peer.of)).collect();
+        if known.len() + 1 != ids.len() || known.iter().any(|(acked, of)| acked != of) {
+            let detail = format!("{}: {known:?}", world.nodes[device].name);
+            return Err(Broken { invariant: "everything is known everywhere", detail });
         }
     }
     Ok(())

@@ -61,6 +61,7 @@ pub fn config(seed: u64, number: usize, name: &str, workspace: WorkspaceId) -> C
         workspace_name: "simulated".to_owned(),
         device_name: name.to_owned(),
         mode: Mode::Synced,
+        runs: false,
     }
 }
 

@@ -35,7 +35,9 @@ pub fn run(script: &Script, seed: u64, keep_trace: bool) -> Result<(Outcome, Str
     let mut world = World::new(seed, &script.devices, keep_trace)?;
     let mut failed = None;
     for (at, step) in script.steps.iter().enumerate() {
-        let done = perform(&mut world, step).and_then(|()| checks::nothing_lost(&mut world));
+        let done = perform(&mut world, step)
+            .and_then(|()| checks::nothing_lost(&mut world))
+            .and_then(|()| checks::receipts_are_true(&mut world));
         if let Err(Broken { invariant, detail }) = done {
             failed = Some((at + 1, invariant.to_owned(), detail));
             break;
@@ -141,12 +143,27 @@ fn read(world: &mut World, who: usize, path: &DocPath) -> Option<serde_json::Val
 
 /// Liveness: within a bound they agree, on what the oracle says.
 pub fn agree(world: &mut World, who: &[usize]) -> Result<(), Broken> {
+    eventually(world, "devices agree", |world| checks::agree(world, who))?;
+    order_free(world, who)
+}
+
+/// Liveness: within a bound each knows of every other that it holds everything.
+pub fn all_is_known(world: &mut World, who: &[usize]) -> Result<(), Broken> {
+    let invariant = "everything is known everywhere";
+    eventually(world, invariant, |world| checks::known_everywhere(world, who))
+}
+
+/// An invariant that may not hold yet must hold within a bound; no other may break meanwhile.
+fn eventually(
+    world: &mut World,
+    invariant: &'static str,
+    holds: impl Fn(&mut World) -> Result<(), Broken>,
+) -> Result<(), Broken> {
     let until = world.now() + LIVENESS_MS;
     loop {
-        let agreed = checks::agree(world, who);
-        match agreed {
-            Ok(()) => return order_free(world, who),
-            Err(broken) if world.now() >= until || broken.invariant != "devices agree" => {
+        match holds(world) {
+            Ok(()) => return Ok(()),
+            Err(broken) if world.now() >= until || broken.invariant != invariant => {
                 return Err(broken);
             }
             Err(_) => world.run_until(world.now() + LOOK_MS),

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
 use crate::checks::{self, Broken};
-use crate::run::{Outcome, agree};
+use crate::run::{Outcome, agree, all_is_known};
 use crate::world::World;
 
 /// Steps under faults.
@@ -31,7 +31,8 @@ pub fn run(seed: u64) -> Result<Outcome, String> {
     let mut failed = None;
     for step in 0..STEPS {
         fault(&mut world, &mut rng);
-        if let Err(broken) = checks::nothing_lost(&mut world) {
+        let sound = checks::nothing_lost(&mut world);
+        if let Err(broken) = sound.and_then(|()| checks::receipts_are_true(&mut world)) {
             failed = Some((step + 1, broken));
             break;
         }
@@ -109,5 +110,7 @@ fn heal(world: &mut World) -> Result<(), Broken> {
     // What is new about members is answered first; that can take away members.
     world.run_until(world.now() + 30_000);
     let members = checks::members(world);
-    agree(world, &members)
+    agree(world, &members)?;
+    all_is_known(world, &members)?;
+    checks::receipts_are_true(world)
 }

@@ -8,14 +8,16 @@ use hyper::client::conn::http1;
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
+use kernelos_protocol::id::EventId;
 use kernelos_protocol::limits::API_REQUEST_BYTES_MAX;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
-use crate::api::{Answer, Asked, NodeInfo, PairAnswer, PairAsked};
+use crate::api::{Answer, Asked, NodeInfo, PairAnswer, PairAsked, StartAsked};
 use crate::founding::{Founded, Founding};
 use crate::home::Home;
+use crate::missions::Starting;
 
 /// Bytes of one answer: a whole document as JSON, with room.
 const ANSWER_BYTES_MAX: usize = 8 * API_REQUEST_BYTES_MAX;
@@ -52,6 +54,20 @@ impl Client {
         match self.send(Method::POST, "/v1/command", &asked).await? {
             Reply::Failed(failure) => Err(failure),
             reply => Ok(reply),
+        }
+    }
+
+    /// Starts a mission.
+    pub async fn start_mission(
+        &self,
+        workspace: Option<&str>,
+        mission: &Starting,
+    ) -> Result<EventId, Failure> {
+        let asked =
+            StartAsked { workspace: workspace.map(str::to_owned), mission: mission.clone() };
+        match self.send(Method::POST, "/v1/missions", &asked).await? {
+            Answer::Done(id) => Ok(id),
+            Answer::Failed(failure) => Err(failure),
         }
     }
 

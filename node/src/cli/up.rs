@@ -11,7 +11,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::{listen, serve};
 use crate::cli::Ui;
+use crate::missions::{Folder, Worker};
 use crate::node::Node;
+use crate::sandbox::{Sandbox, SandboxFault};
 
 /// Run this device's node
 ///
@@ -21,11 +23,15 @@ use crate::node::Node;
 #[command(after_help = "\
 Examples:
   kern up
+  kern up --run       agents may run here
   kern up --json      one line when it answers: {\"ready\":true,\"api\":…}")]
 pub(super) struct Args {
     /// Where other devices reach this one; port 0 is the one of the last time
     #[arg(long, default_value = "0.0.0.0:0", value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
+    /// Let agents run on this device; the others are told
+    #[arg(long)]
+    run: bool,
 }
 
 #[derive(Serialize)]
@@ -41,7 +47,8 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let home = ui.home.own()?;
-    let node = Node::start(home, args.listen)?;
+    let worker = worker(ui.home.path(), args.run).await?;
+    let node = Node::start(home, args.listen, worker)?;
     node.go_online().await?;
     let listener = listen(&socket)?;
     ui.show(&Ready { ready: true, api: &socket }, || {
@@ -57,4 +64,25 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     node.stop().await;
     std::fs::remove_file(&socket).ok();
     served.map_err(failed)
+}
+
+/// What this node's missions have. Without a sandbox nothing of an agent's runs.
+async fn worker(home: &Path, runs: bool) -> Result<Worker, Failure> {
+    let folder = Folder::below(home);
+    let hidden = home.to_owned();
+    let sandbox = if runs {
+        let scratch = home.join("missions");
+        let probed = std::fs::create_dir_all(&scratch).map_err(|error| error.to_string());
+        let probed = match probed {
+            Ok(()) => Sandbox::probe(Path::new(Sandbox::SELF), &scratch).await,
+            Err(error) => Err(SandboxFault::Failed(error)),
+        };
+        Ok(probed.map_err(|fault| {
+            Failure::new(FailureKind::Failed, format!("agents cannot run here: {fault}"))
+                .with_hint("start the node without --run: it does everything else")
+        })?)
+    } else {
+        Err("this node was not started with --run".to_owned())
+    };
+    Ok(Worker { folder, hidden, sandbox: Arc::new(sandbox), runs })
 }

@@ -3,6 +3,7 @@
 //! Signatures were checked before an event was kept, so reading back checks the row's hash
 //! instead. A row that fails is reported and not given out.
 
+mod chunks;
 mod notices;
 
 use std::collections::BTreeMap;
@@ -15,14 +16,16 @@ use kernelos_protocol::event::{Signed, Verified};
 use kernelos_protocol::hash::{self, context};
 use kernelos_protocol::id::{ChainId, DeviceId, Incarnation, WorkspaceId};
 use kernelos_protocol::store::{EventStore, LoadRequest, Place, Record, Slice, StoreError};
-use kernelos_protocol::sync::Card;
+use kernelos_protocol::sync::{Card, Receipt};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, ffi, params};
 
 /// The version of the schema that this program writes.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 /// "kern", so that `file` and a person can tell what it is.
 const APPLICATION_ID: i64 = 0x6b65_726e;
 const SCHEMA: &str = include_str!("schema.sql");
+/// What each version adds to the one before, from version 2 on.
+const UPGRADES: [&str; 1] = [include_str!("schema_2.sql")];
 
 /// What a store says about its workspace, made with it and never changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,16 +53,14 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// A new store at `path`.
     pub fn create(path: &Path) -> Result<Self, StoreError> {
-        let store = Self::connect(path)?.ready()?;
+        let mut store = Self::connect(path)?.ready()?;
         store.connection.execute_batch(SCHEMA).map_err(store_error)?;
         store
             .connection
             .pragma_update(None, "application_id", APPLICATION_ID)
             .map_err(store_error)?;
-        store
-            .connection
-            .pragma_update(None, "user_version", SCHEMA_VERSION)
-            .map_err(store_error)?;
+        store.connection.pragma_update(None, "user_version", 1).map_err(store_error)?;
+        store.upgrade(1)?;
         Ok(store)
     }
 
@@ -79,7 +80,22 @@ impl SqliteStore {
                 path.display()
             )));
         }
-        store.ready()
+        let mut store = store.ready()?;
+        store.upgrade(version)?;
+        Ok(store)
+    }
+
+    /// Adds what the versions behind `from` have, one transaction each.
+    fn upgrade(&mut self, from: i64) -> Result<(), StoreError> {
+        for (version, sql) in (2..=SCHEMA_VERSION).zip(UPGRADES) {
+            if version > from {
+                let transaction = self.connection.transaction().map_err(store_error)?;
+                transaction.execute_batch(sql).map_err(store_error)?;
+                transaction.pragma_update(None, "user_version", version).map_err(store_error)?;
+                transaction.commit().map_err(store_error)?;
+            }
+        }
+        Ok(())
     }
 
     fn connect(path: &Path) -> Result<Self, StoreError> {
@@ -94,7 +110,6 @@ impl SqliteStore {
         {
             self.connection.pragma_update(None, name, value).map_err(store_error)?;
         }
-        self.connection.execute_batch(notices::SCHEMA).map_err(store_error)?;
         Ok(self)
     }
 
@@ -204,6 +219,16 @@ impl SqliteStore {
         Ok(cards.iter().filter_map(|bytes| Card::decode(bytes).ok()).collect())
     }
 
+    /// The receipts; one that is damaged is as good as none, a peer that has it will tell it again.
+    fn receipts(&self) -> rusqlite::Result<Vec<Receipt>> {
+        let mut query = self
+            .connection
+            .prepare_cached("SELECT receipt FROM receipt ORDER BY device, incarnation")?;
+        let rows = query.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
+        let receipts: Vec<_> = rows.collect::<Result<_, _>>()?;
+        Ok(receipts.iter().filter_map(|bytes| Receipt::decode(bytes).ok()).collect())
+    }
+
     fn counters(&self) -> rusqlite::Result<BTreeMap<String, u64>> {
         let mut query = self.connection.prepare_cached("SELECT name, value FROM counter")?;
         let rows = query.query_map([], |row| {
@@ -228,7 +253,10 @@ impl EventStore for SqliteStore {
                     .and_then(|mut insert| {
                         insert.execute(params![card.device().0, encode(card)]).map(drop)
                     }),
+                Record::Receipt(receipt) => keep_receipt(&transaction, receipt),
                 Record::Notice(notice) => notices::keep(&transaction, notice),
+                Record::Chunk(chunk) => chunks::keep(&transaction, chunk),
+                Record::DropChunks(hashes) => chunks::drop_all(&transaction, hashes),
             };
             kept.map_err(store_error)?;
         }
@@ -245,6 +273,7 @@ impl EventStore for SqliteStore {
             LoadRequest::From { cursor, limit } => {
                 if *cursor == 0 {
                     slice.cards = self.cards().map_err(store_error)?;
+                    slice.receipts = self.receipts().map_err(store_error)?;
                     slice.notices = notices::load(&self.connection).map_err(store_error)?;
                 }
                 self.load_from(*cursor, *limit, &mut slice).map_err(store_error)?;
@@ -256,6 +285,14 @@ impl EventStore for SqliteStore {
                         Err(reason) => slice.damaged.push(reason),
                     }
                 }
+            }
+            LoadRequest::Chunks(hashes) => {
+                for hash in hashes {
+                    slice.chunks.extend(self.chunk(hash).map_err(store_error)?);
+                }
+            }
+            LoadRequest::ChunkList { after, limit } => {
+                slice.chunk_list = self.chunk_list(after.as_ref(), *limit).map_err(store_error)?;
             }
         }
         Ok(slice)
@@ -303,6 +340,13 @@ fn keep_event(
         )?
         .execute(params![chain, seq, fork, envelope, &row_check(&envelope)[..]])
         .map(drop)
+}
+
+fn keep_receipt(transaction: &Transaction<'_>, receipt: &Receipt) -> rusqlite::Result<()> {
+    let insert =
+        "INSERT OR REPLACE INTO receipt (device, incarnation, receipt) VALUES (?1, ?2, ?3)";
+    let life = (receipt.device().0, receipt.incarnation().0);
+    transaction.prepare_cached(insert)?.execute(params![life.0, life.1, encode(receipt)]).map(drop)
 }
 
 fn chain_number(

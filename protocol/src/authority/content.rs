@@ -9,6 +9,7 @@
 //! `content/chain.rs` keeps chains, ancestry and cuts, `content/view.rs` the rule.
 
 mod chain;
+mod reach;
 mod view;
 
 use std::cell::RefCell;
@@ -21,6 +22,7 @@ use crate::id::{DeviceId, EventId};
 use crate::role::Role;
 
 use chain::{Chains, Cuts, Place};
+pub use reach::Reach;
 
 /// A content event of one lane: its dense number, in order of insertion.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -295,6 +297,11 @@ impl ContentLane {
         let mut heads: Vec<EventId> = self.heads.iter().map(|&no| self.id(no)).collect();
         heads.sort_unstable();
         heads
+    }
+
+    /// Whether an event that is written now has this one in its past.
+    pub fn is_under_heads(&self, no: ContentNo) -> bool {
+        self.heads.iter().any(|&head| head == no || self.in_past(head, no))
     }
 
     /// What a revocation of `target` that is written now names: per branch of its chains the last

@@ -6,6 +6,7 @@ use crate::command::{ConflictPage, DeviceRow, LogRow, Mode, ReadReply, Status};
 use crate::document::conflict::ConflictKind;
 use crate::id::{DeviceId, Lane};
 use crate::present::{Block, Doc, Text, Tone};
+use crate::sync::PeerState;
 use crate::workspace::Verdict;
 
 /// Where a device stands.
@@ -24,7 +25,7 @@ pub fn status(status: &Status, names: &BTreeMap<DeviceId, String>) -> Doc {
         Some(hash) => Text::plain(hash),
         None => Text::toned(Tone::Attention, "not claimed"),
     };
-    let mut blocks = vec![Block::Fields(vec![
+    let mut fields = vec![
         ("workspace".to_owned(), Text::plain(&status.workspace)),
         ("id".to_owned(), Text::plain(status.workspace_id)),
         ("device".to_owned(), Text::plain(&status.device)),
@@ -34,18 +35,35 @@ pub fn status(status: &Status, names: &BTreeMap<DeviceId, String>) -> Doc {
         ("events".to_owned(), Text::plain(status.events)),
         ("conflicts".to_owned(), Text::plain(status.conflicts)),
         ("state hash".to_owned(), hash),
-    ])];
-    for peer in &status.peers {
-        let name = device_name(&peer.device, names);
-        let path = peer.path.as_deref().unwrap_or("connected");
-        let round = peer.rtt_ms.map_or_else(String::new, |rtt| format!(", {rtt} ms"));
-        let text = format!("{name}: {path}{round}, holds {} of {}", peer.acked, peer.of);
-        blocks.push(Block::Line(Text::plain(text)));
+    ];
+    if !status.peers.is_empty() {
+        fields.push(("known on".to_owned(), Text::plain(known_on(&status.peers, names))));
     }
+    let mut blocks = vec![Block::Fields(fields)];
+    blocks.extend(status.peers.iter().map(|peer| Block::Line(reached(peer, names))));
     for damage in &status.damage {
         blocks.push(Block::Line(Text::toned(Tone::Attention, format!("damaged: {damage}"))));
     }
     Doc(blocks)
+}
+
+/// What others hold of what is here, by their own words.
+fn known_on(peers: &[PeerState], names: &BTreeMap<DeviceId, String>) -> String {
+    let count = |peer: &PeerState| {
+        format!("{} {}/{}", device_name(&peer.device, names), peer.acked, peer.of)
+    };
+    peers.iter().map(count).collect::<Vec<_>>().join(", ")
+}
+
+/// Over what another device is reached.
+fn reached(peer: &PeerState, names: &BTreeMap<DeviceId, String>) -> Text {
+    let name = device_name(&peer.device, names);
+    let round = peer.rtt_ms.map_or_else(String::new, |rtt| format!(", {rtt} ms"));
+    match (&peer.path, peer.last_seen_s) {
+        (Some(path), _) => Text::plain(format!("{name}: {path}{round}")),
+        (None, Some(ago)) => Text::plain(format!("{name}: not connected, last seen {ago} s ago")),
+        (None, None) => Text::plain(format!("{name}: not connected")),
+    }
 }
 
 /// What is at a path.

@@ -7,7 +7,7 @@ use crate::id::{DeviceId, EventId};
 use crate::key::{SealingStatement, is_strong};
 use crate::limits::{BATCH_EDITS_MAX, CONTROL_TEXT_MAX, NAME_BYTES_MAX};
 use crate::notice::NoticeKind;
-use crate::replica::documents::{Pending, author_failure};
+use crate::replica::documents::{Pending, Purpose, author_failure};
 use crate::replica::{LoadFor, Replica};
 use crate::role::Role;
 use crate::workspace::NewMember;
@@ -15,8 +15,7 @@ use crate::workspace::NewMember;
 impl Replica {
     /// May `command` run now? What it reads must be complete, and edits are made one at a time.
     pub(super) fn is_ready_for(&self, command: &Command) -> bool {
-        let is_edit = |p: &Pending| matches!(p, Pending::Edit { .. } | Pending::Grant { .. });
-        let editing = self.pending.iter().any(is_edit);
+        let editing = self.is_editing();
         match command {
             Command::Status => {
                 !self.loads.iter().any(|load| matches!(load, LoadFor::History | LoadFor::Bodies(_)))
@@ -27,20 +26,33 @@ impl Replica {
             Command::Read { .. }
             | Command::Conflicts
             | Command::Edit { .. }
-            | Command::Grant { .. } => !editing,
+            | Command::SetAgent { .. }
+            | Command::Grant { .. }
+            | Command::WriteArtifact { .. } => !editing,
             Command::Log { .. }
             | Command::Devices
             | Command::Revoke { .. }
+            | Command::StartMission(_)
+            | Command::Missions
+            | Command::Mission { .. }
             | Command::Introduction
             | Command::Notice { .. }
-            | Command::Introduce { .. } => true,
+            | Command::Introduce { .. }
+            | Command::KeepChunks { .. }
+            | Command::ReadArtifact { .. } => true,
         }
     }
 
     pub(super) fn perform(&mut self, request: RequestId, command: Command) {
         let writes = matches!(
             command,
-            Command::Edit { .. } | Command::Grant { .. } | Command::Revoke { .. }
+            Command::Edit { .. }
+                | Command::Grant { .. }
+                | Command::Revoke { .. }
+                | Command::SetAgent { .. }
+                | Command::StartMission(_)
+                | Command::KeepChunks { .. }
+                | Command::WriteArtifact { .. }
         );
         if writes && self.is_damaged {
             let failure =
@@ -73,10 +85,27 @@ impl Replica {
                     Err(failure) => Reply::Failed(failure),
                 }
             }
+            Command::SetAgent { name, commands } => {
+                match self.set_agent(request, &name, commands) {
+                    Ok(()) => return,
+                    Err(failure) => Reply::Failed(failure),
+                }
+            }
+            Command::StartMission(mission) => match self.start_mission(*mission) {
+                Ok(mission) => Reply::Started { mission },
+                Err(failure) => Reply::Failed(failure),
+            },
+            Command::Missions => self.missions(),
+            Command::Mission { id } => self.mission(&id),
             Command::Revoke { device, reason } => match self.revoke(device, &reason) {
                 Ok(event) => Reply::Revoked { event },
                 Err(failure) => Reply::Failed(failure),
             },
+            Command::KeepChunks { chunks } => self.keep_chunks(chunks),
+            Command::WriteArtifact { manifest } => self.write_artifact(manifest),
+            Command::ReadArtifact { artifact, part } => {
+                return self.read_artifact(request, artifact, part);
+            }
         };
         self.reply(request, reply);
     }
@@ -126,7 +155,7 @@ impl Replica {
             })?;
         }
         let document = self.workspace.root_document().ok_or_else(no_history)?;
-        self.edit(request, document, edits, None);
+        self.edit(Purpose::Request(request), document, edits);
         Ok(())
     }
 
@@ -159,7 +188,7 @@ impl Replica {
             damage,
             // The node knows its transports, and fills in what it sees of them.
             online: false,
-            peers: self.sync.peers(&self.workspace),
+            peers: self.peers(),
             notices: notices.into_iter().map(|n| (n.device, n.reason.clone())).collect(),
         })
     }

@@ -31,8 +31,19 @@ pub(super) enum Pending {
     Conflicts(RequestId),
     /// A caller grants a role, and the names of the devices are looked at first.
     Grant { request: RequestId, member: Box<NewMember>, name: String },
-    /// A caller edits. Something fell out of the document since where `outdated` is set.
-    Edit { request: RequestId, edits: Vec<Edit>, outdated: bool, granted: Option<EventId> },
+    /// An edit. Something fell out of the document since where `outdated` is set.
+    Edit { purpose: Purpose, edits: Vec<Edit>, outdated: bool },
+}
+
+/// What an edit is made for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Purpose {
+    /// A caller asked.
+    Request(RequestId),
+    /// It names a device; the caller hears of the grant.
+    Grant(RequestId, EventId),
+    /// It is the contract of a mission.
+    Contract(EventId),
 }
 
 impl Pending {
@@ -40,11 +51,14 @@ impl Pending {
     pub(super) fn request(&self) -> Option<RequestId> {
         match self {
             Self::Projection => None,
+            Self::Edit { purpose: Purpose::Contract(_), .. } => None,
             Self::Status(request)
             | Self::Conflicts(request)
             | Self::Read(request, _)
             | Self::Grant { request, .. }
-            | Self::Edit { request, .. } => Some(*request),
+            | Self::Edit {
+                purpose: Purpose::Request(request) | Purpose::Grant(request, _), ..
+            } => Some(*request),
         }
     }
 }
@@ -70,18 +84,17 @@ impl Replica {
         self.generation_kept = false;
     }
 
-    /// Makes edits for a caller; where they name a device that was granted a role, the reply is
-    /// the grant.
-    pub(super) fn edit(
-        &mut self,
-        request: RequestId,
-        document: DocumentId,
-        edits: Vec<Edit>,
-        granted: Option<EventId>,
-    ) {
+    /// Is an edit under way, or about to be?
+    pub(super) fn is_editing(&self) -> bool {
+        let is_edit = |p: &Pending| matches!(p, Pending::Edit { .. } | Pending::Grant { .. });
+        self.pending.iter().any(is_edit)
+    }
+
+    /// Makes edits.
+    pub(super) fn edit(&mut self, purpose: Purpose, document: DocumentId, edits: Vec<Edit>) {
         let (device, incarnation) = (self.key.device(), self.config.incarnation);
         let actor = crate::hash::actor(&device, &incarnation, &document, self.generation);
-        let pending = Pending::Edit { request, edits: edits.clone(), outdated: false, granted };
+        let pending = Pending::Edit { purpose, edits: edits.clone(), outdated: false };
         self.ask(pending, DocumentTask::Transact { document, actor, edits });
     }
 
@@ -110,9 +123,9 @@ impl Replica {
                 self.on_names(request, *member, &name, read);
             }
             (
-                Some(Pending::Edit { request, edits, outdated, granted }),
+                Some(Pending::Edit { purpose, edits, outdated }),
                 DocumentDone::Transacted(change),
-            ) => self.on_transacted(request, edits, outdated, granted, change),
+            ) => self.on_transacted(purpose, edits, outdated, change),
             (pending, done) => {
                 self.damaged(format!("the documents answered {done:?} to {pending:?}"));
             }
@@ -158,10 +171,9 @@ impl Replica {
 
     fn on_transacted(
         &mut self,
-        request: RequestId,
+        purpose: Purpose,
         edits: Vec<Edit>,
         outdated: bool,
-        granted: Option<EventId>,
         change: Result<Option<LocalChange>, EditFault>,
     ) {
         let Some(document) = self.workspace.root_document() else { return };
@@ -172,7 +184,7 @@ impl Replica {
             Ok(Some(change)) if outdated => {
                 // It may build on what fell out: made again, on what there is now.
                 self.undo(document, &change);
-                self.edit(request, document, edits, granted);
+                self.edit(purpose, document, edits);
                 return;
             }
             Ok(Some(change)) => match self.write_change(Some(document), change.chunk.clone()) {
@@ -183,8 +195,17 @@ impl Replica {
                 }
             },
         };
-        let reply = granted.map_or(reply, |event| Reply::Granted { event });
-        self.reply(request, reply);
+        match (purpose, reply) {
+            (Purpose::Request(request), reply) => self.reply(request, reply),
+            (Purpose::Grant(request, event), _) => self.reply(request, Reply::Granted { event }),
+            (Purpose::Contract(mission), Reply::Edited(edited)) => {
+                self.on_contract(mission, Ok(edited.event.unwrap_or(mission)));
+            }
+            (Purpose::Contract(mission), Reply::Failed(failure)) => {
+                self.on_contract(mission, Err(failure.message));
+            }
+            (Purpose::Contract(mission), _) => self.driver.contracted(&mission),
+        }
     }
 
     fn undo(&mut self, document: DocumentId, change: &LocalChange) {

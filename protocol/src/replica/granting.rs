@@ -8,7 +8,7 @@ use crate::event::Verified;
 use crate::id::DeviceId;
 use crate::replica::Replica;
 use crate::replica::commands::no_history;
-use crate::replica::documents::{Pending, author_failure};
+use crate::replica::documents::{Pending, Purpose, author_failure};
 use crate::workspace::NewMember;
 
 /// Where the document names devices.
@@ -56,7 +56,7 @@ impl Replica {
         self.wrote(events);
         let event = event.ok_or_else(|| Failure::new(FailureKind::Failed, "no grant was made"))?;
         let edits = vec![Edit::Set { set, value: name.into() }];
-        self.edit(request, document, edits, Some(event));
+        self.edit(Purpose::Grant(request, event), document, edits);
         Ok(())
     }
 }

@@ -49,9 +49,12 @@ impl Replica {
     }
 
     pub(super) fn on_peer_down(&mut self, link: LinkId) {
+        self.forget_stranger(link);
         self.sync.peer_down(link);
+        self.artifacts.link_down(link);
         self.held.forget(link);
         self.early_cards.retain(|(from, _)| *from != link);
+        self.early_receipts.retain(|(from, _)| *from != link);
     }
 
     /// What a peer sent broke a rule before it came here.
@@ -60,9 +63,8 @@ impl Replica {
     }
 
     pub(super) fn on_message(&mut self, link: LinkId, message: Message) {
-        if self.sync.device_of(link).is_none() {
-            return;
-        }
+        let Some(device) = self.sync.device_of(link) else { return };
+        self.saw(device);
         if self.sync.is_greeted(link) == matches!(message, Message::Hello { .. }) {
             self.misbehaved(link, "hello");
             return;
@@ -71,6 +73,7 @@ impl Replica {
             Message::Hello { lanes_hash, .. } => {
                 self.sync.on_hello(link, lanes_hash, &self.workspace);
                 if !self.sync.is_parting(link) {
+                    self.artifacts.link_up(link);
                     self.send_cards(link);
                 }
             }
@@ -79,8 +82,10 @@ impl Replica {
                     self.keep_card(Some(link), card);
                 }
             }
+            Message::Receipts(receipts) => self.on_receipts(link, &receipts),
             Message::Have(tips) => self.sync.on_have(link, tips),
             Message::Ack(frames) => self.sync.on_ack(link, frames),
+            Message::Beat(claim) => self.on_beat(link, claim),
             // A peer that is being cut off is neither served nor heard.
             Message::Want(_) | Message::Events(_) if self.sync.is_parting(link) => {}
             Message::Want(wants) => self.sync.on_want(link, &wants, &self.workspace),
@@ -88,6 +93,7 @@ impl Replica {
                 self.sync.on_events(self.now, link);
                 self.receive(events.into_iter().map(|event| (link, event)).collect());
             }
+            message => self.on_chunk_message(link, message),
         }
     }
 
@@ -143,7 +149,7 @@ impl Replica {
         self.act(actions);
     }
 
-    fn send(&mut self, link: LinkId, message: &Message) {
+    pub(super) fn send(&mut self, link: LinkId, message: &Message) {
         self.outputs.push_back(Output::Send(link, message.encode()));
     }
 
@@ -152,7 +158,7 @@ impl Replica {
         self.outputs.push_back(Output::Disconnect(link, reason.to_owned()));
     }
 
-    fn misbehaved(&mut self, link: LinkId, code: &str) {
+    pub(super) fn misbehaved(&mut self, link: LinkId, code: &str) {
         if let Some(device) = self.sync.device_of(link) {
             self.note(NoticeKind::Peer, device, code);
         }

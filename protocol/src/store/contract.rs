@@ -2,8 +2,10 @@
 //!
 //! A check panics with the fact that does not hold.
 
+use crate::artifact::Chunk;
 use crate::event::Verified;
 use crate::id::DeviceId;
+use crate::limits::CHUNK_BYTES_MAX;
 use crate::notice::Notice;
 use crate::store::{EventStore, LoadRequest, Place, Record};
 use crate::time::Stamp;
@@ -71,12 +73,63 @@ pub fn check(open: &mut dyn FnMut() -> Box<dyn EventStore>, events: &[Verified])
     let slice = load(&mut *open(), &LoadRequest::From { cursor: 0, limit: 1 });
     assert_eq!(slice.cards, [card(2)], "the last card of a device stays");
 
+    let receipt = |life, counter| {
+        let claims =
+            crate::sync::Claims::new(vec![last.id()], Vec::new(), Vec::new(), vec![], true);
+        let life = crate::id::Incarnation([life; 8]);
+        crate::sync::Receipt::sign(&key, crate::id::WorkspaceId([2; 32]), life, counter, claims)
+    };
+    let kept = [receipt(1, 1), receipt(2, 1), receipt(1, 2)].map(Record::Receipt);
+    commit(&mut *open(), &kept);
+    let slice = load(&mut *open(), &LoadRequest::From { cursor: 0, limit: 1 });
+    assert_eq!(slice.receipts, [receipt(1, 2), receipt(2, 1)], "the last receipt of a life stays");
+    let rest = load(&mut *open(), &LoadRequest::From { cursor: 1, limit: 1 });
+    assert!(rest.receipts.is_empty(), "receipts come with the first slice only");
     check_notices(open);
 
     let counter = |value| Record::Counter { name: "generation".to_owned(), value };
     commit(&mut *open(), &[counter(1), counter(u64::MAX >> 1)]);
     let slice = load(&mut *open(), &LoadRequest::From { cursor: 0, limit: 1 });
     assert_eq!(slice.counters.get("generation"), Some(&(u64::MAX >> 1)), "the last number stays");
+    check_chunks(open);
+}
+
+/// Chunks of artifacts: kept by hash, listed without their bytes, dropped when told. `SPEC: ART-7`
+fn check_chunks(open: &mut dyn FnMut() -> Box<dyn EventStore>) {
+    let chunk = |byte: u8, len: usize| match Chunk::new(vec![byte; len]) {
+        Ok(chunk) => chunk,
+        Err(fault) => panic!("a chunk is made: {fault}"),
+    };
+    let mut chunks = vec![chunk(1, 17), chunk(2, CHUNK_BYTES_MAX), chunk(3, 40)];
+    let records: Vec<_> = chunks.iter().cloned().map(Record::Chunk).collect();
+    commit(&mut *open(), &records);
+    commit(&mut *open(), &records[..1]);
+    let hashes: Vec<_> = chunks.iter().map(Chunk::hash).collect();
+    let absent = chunk(4, 40).hash();
+    let asked = [vec![absent], hashes.clone()].concat();
+    let found = load(&mut *open(), &LoadRequest::Chunks(asked));
+    assert_eq!(found.chunks, chunks, "chunks come in the order asked for, absent ones do not");
+    assert!(found.damaged.is_empty(), "a chunk that is absent is no damage");
+
+    chunks.sort_by_key(Chunk::hash);
+    let all: Vec<_> = chunks.iter().map(|chunk| (chunk.hash(), chunk.bytes().len())).collect();
+    for limit in 1..=chunks.len() + 1 {
+        let (mut listed, mut after) = (Vec::new(), None);
+        loop {
+            let request = LoadRequest::ChunkList { after, limit };
+            let list = load(&mut *open(), &request).chunk_list;
+            let is_last = list.len() < limit;
+            after = list.last().map(|(hash, _)| *hash);
+            listed.extend(list);
+            if is_last {
+                break;
+            }
+        }
+        assert_eq!(listed, all, "the list names each once, by slices of {limit}");
+    }
+    commit(&mut *open(), &[Record::DropChunks(hashes[1..].to_vec())]);
+    let left = load(&mut *open(), &LoadRequest::ChunkList { after: None, limit: 9 });
+    assert_eq!(left.chunk_list, [(hashes[0], 17)], "what is dropped is gone");
 }
 
 /// `SPEC: DUR-4`

@@ -1,12 +1,14 @@
 //! The store of the simulator and of the tests: what was committed, in a list.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
+use crate::artifact::Chunk;
 use crate::event::Verified;
-use crate::id::{DeviceId, EventId};
+use crate::id::{ChunkHash, DeviceId, EventId, Incarnation};
 use crate::notice::Notice;
 use crate::store::{EventStore, LoadRequest, Record, Slice, StoreError};
-use crate::sync::Card;
+use crate::sync::{Card, Receipt};
 
 /// Keeps a workspace in memory. A clone is a copy of the disk.
 #[derive(Debug, Clone, Default)]
@@ -15,7 +17,10 @@ pub struct MemoryStore {
     known: BTreeSet<EventId>,
     counters: BTreeMap<String, u64>,
     cards: BTreeMap<DeviceId, Card>,
+    receipts: BTreeMap<(DeviceId, Incarnation), Receipt>,
     notices: BTreeMap<u64, Notice>,
+    chunks: BTreeMap<ChunkHash, Chunk>,
+    damaged: BTreeSet<ChunkHash>,
     /// Commits that still succeed before the disk is full; without end where none.
     room: Option<u32>,
 }
@@ -29,6 +34,17 @@ impl MemoryStore {
     /// The disk has room again.
     pub fn make_room(&mut self) {
         self.room = None;
+    }
+
+    /// A page of the disk goes bad: this chunk cannot be read any more.
+    pub fn damage_chunk(&mut self, hash: &ChunkHash) {
+        self.damaged.insert(*hash);
+    }
+
+    /// How many chunks are kept.
+    #[must_use]
+    pub fn chunks(&self) -> usize {
+        self.chunks.len()
     }
 
     /// How many events are kept.
@@ -67,8 +83,19 @@ impl EventStore for MemoryStore {
                 Record::Card(card) => {
                     self.cards.insert(card.device(), card.clone());
                 }
+                Record::Receipt(receipt) => {
+                    let life = (receipt.device(), receipt.incarnation());
+                    self.receipts.insert(life, receipt.clone());
+                }
                 Record::Notice(notice) => {
                     self.notices.insert(notice.slot, notice.clone());
+                }
+                Record::Chunk(chunk) => {
+                    self.damaged.remove(&chunk.hash());
+                    self.chunks.insert(chunk.hash(), chunk.clone());
+                }
+                Record::DropChunks(hashes) => {
+                    self.chunks.retain(|hash, _| !hashes.contains(hash));
                 }
             }
         }
@@ -81,6 +108,7 @@ impl EventStore for MemoryStore {
             LoadRequest::From { cursor, limit } => {
                 if *cursor == 0 {
                     slice.cards = self.cards.values().cloned().collect();
+                    slice.receipts = self.receipts.values().cloned().collect();
                     slice.notices = self.notices.values().cloned().collect();
                 }
                 let from = usize::try_from(*cursor).unwrap_or(usize::MAX).min(self.events.len());
@@ -95,6 +123,16 @@ impl EventStore for MemoryStore {
                         None => slice.damaged.push(format!("event {} is not kept", place.id)),
                     }
                 }
+            }
+            LoadRequest::Chunks(hashes) => {
+                let whole = hashes.iter().filter(|hash| !self.damaged.contains(hash));
+                slice.chunks = whole.filter_map(|hash| self.chunks.get(hash).cloned()).collect();
+            }
+            LoadRequest::ChunkList { after, limit } => {
+                let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+                let behind = self.chunks.range((from, Bound::Unbounded)).take(*limit);
+                let list = behind.map(|(hash, chunk)| (*hash, chunk.bytes().len()));
+                slice.chunk_list = list.collect();
             }
         }
         Ok(slice)

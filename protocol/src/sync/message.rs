@@ -3,14 +3,18 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::artifact::Chunk;
 use crate::cbor::{CborFault, Reader, Writer};
 use crate::event::{EventFault, Signed, Verified};
 use crate::hash;
-use crate::id::{ChainId, DeviceId, EventId, Incarnation, Lane, WorkspaceId};
+use crate::id::{ChainId, ChunkHash, DeviceId, EventId, Incarnation, Lane, WorkspaceId};
 use crate::limits::{
-    CARDS_MAX, EVENT_BYTES_MAX, FRAME_BYTES_MAX, FRAME_EVENTS_MAX, TIPS_MAX, WANTS_MAX,
+    CARDS_MAX, EVENT_BYTES_MAX, FRAME_BYTES_MAX, FRAME_EVENTS_MAX, RECEIPT_BYTES_MAX, RECEIPTS_MAX,
+    TIPS_MAX, WANTS_MAX,
 };
 use crate::sync::card::Card;
+use crate::sync::chunks;
+use crate::sync::receipt::Receipt;
 
 /// Bytes of one card: its addresses, and 160 beside them.
 const CARD_BYTES_MAX: usize = 768;
@@ -52,6 +56,21 @@ pub enum Message {
     Ack(u64),
     /// Where devices can be reached, in their own words.
     Cards(Vec<Card>),
+    /// The holder of this claim lives, says the holder.
+    Beat(EventId),
+    /// What devices hold for good, in their own words. `SPEC: RCPT-4`
+    Receipts(Vec<Receipt>),
+    /// Chunks of artifacts that the sender lacks. `SPEC: SYNC-8`
+    WantChunks(Vec<ChunkHash>),
+    /// What was asked for: the chunks, and which of them the sender lacks itself.
+    Chunks {
+        /// Sealed chunks, whatever they are: who asked knows by their hashes.
+        chunks: Vec<Chunk>,
+        /// What the sender lacks.
+        lacking: Vec<ChunkHash>,
+    },
+    /// Chunks that the sender said to lack, and has now.
+    HaveChunks(Vec<ChunkHash>),
 }
 
 /// Why a frame is no message: its sender is disconnected.
@@ -131,6 +150,18 @@ impl Message {
                     writer.bytes(&crate::cbor::encode(card));
                 }
             }
+            Self::Beat(claim) => {
+                writer.array(2).uint(8).bytes(&claim.0);
+            }
+            Self::Receipts(receipts) => {
+                writer.array(2).uint(9).array(receipts.len());
+                for receipt in receipts {
+                    writer.bytes(&crate::cbor::encode(receipt));
+                }
+            }
+            Self::WantChunks(_) | Self::Chunks { .. } | Self::HaveChunks(_) => {
+                chunks::write(self, &mut writer);
+            }
         }
         writer.finish()
     }
@@ -182,6 +213,13 @@ impl Message {
                 let cards = (0..count).map(|_| Card::decode(reader.bytes(CARD_BYTES_MAX)?));
                 Self::Cards(cards.collect::<Result<_, _>>()?)
             }
+            (8, 2) => Self::Beat(EventId(reader.fixed()?)),
+            (9, 2) => {
+                let count = reader.array(RECEIPTS_MAX)?;
+                let read = |_| Receipt::decode(reader.bytes(RECEIPT_BYTES_MAX)?);
+                Self::Receipts((0..count).map(read).collect::<Result<_, _>>()?)
+            }
+            (number @ 10..=12, _) => chunks::read(number, len, &mut reader)?,
             _ => return Err(SyncFault::Decode),
         };
         reader.end()?;

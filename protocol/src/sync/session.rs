@@ -103,13 +103,4 @@ impl Session {
     pub(super) fn is_stalled(&self, now: Time) -> bool {
         now.monotonic_ms >= self.progress.saturating_add(STALL_MS)
     }
-
-    /// How many of the events here the peer said to hold, by the tips that it named.
-    pub(super) fn acked(&self, workspace: &Workspace) -> usize {
-        let held = |tip: &Tip| {
-            let (seq, _) = self.has.get(&tip.chain)?;
-            usize::try_from(seq.min(&tip.seq).saturating_add(1)).ok()
-        };
-        workspace.tips().iter().filter_map(held).sum()
-    }
 }

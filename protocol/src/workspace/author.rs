@@ -7,6 +7,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::Rng;
 
 use super::{InsertFault, Workspace};
+use crate::cbor;
 use crate::content::{DocumentChange, encode_changes};
 use crate::control::{ControlBody, Genesis, WORKSPACE_FORMAT, Wrap, WrappedKey};
 use crate::effect::VoidReason;
@@ -15,6 +16,7 @@ use crate::event::{BodyRef, Class, EventFault, Header, Unsigned, Verified};
 use crate::id::{EventId, Incarnation, Lane, WorkspaceId};
 use crate::key::{DeviceKey, RecoveryPublic};
 use crate::limits::{EPOCH_OLDER_MAX, PARENTS_MAX, WRAP_RECIPIENTS_MAX};
+use crate::mission::record::Record;
 use crate::role::Role;
 use crate::seal::{TooLarge, pack, seal};
 use crate::time::Stamp;
@@ -107,7 +109,31 @@ impl Workspace {
         for change in changes.iter().filter(|change| change.document.is_some()) {
             self.would_count(pen, change)?;
         }
-        let packed = pack(&encode_changes(changes))?;
+        self.write_content(pen, &encode_changes(changes))
+    }
+
+    /// A content event that holds a record of a mission. Whether it has effect is the caller's to
+    /// know: [`crate::mission::state::State::derive`] made it. `SPEC: MIS-1`
+    pub fn write_record(
+        &mut self,
+        pen: &mut Pen<'_>,
+        record: &Record,
+    ) -> Result<Vec<Verified>, AuthorFault> {
+        let role = self.control.role(&pen.key.device(), &self.control.all());
+        if role < Some(Role::Runner) {
+            return Err(AuthorFault::Role(role));
+        }
+        self.settle();
+        self.write_content(pen, &cbor::encode(record))
+    }
+
+    /// A sealed content event of kind and payload, whose effect was checked.
+    pub(super) fn write_content(
+        &mut self,
+        pen: &mut Pen<'_>,
+        inside: &[u8],
+    ) -> Result<Vec<Verified>, AuthorFault> {
+        let packed = pack(inside)?;
         let mut events = Vec::new();
         let (epoch, key) = match self.ring.write_epoch(&self.control) {
             WriteEpoch::Use(epoch, key) => (epoch, key),
@@ -218,7 +244,7 @@ impl Workspace {
         Ok(())
     }
 
-    fn heads(&self, lane: Lane) -> Vec<EventId> {
+    pub(crate) fn heads(&self, lane: Lane) -> Vec<EventId> {
         match lane {
             Lane::Control => self.control.heads(&self.control.all()),
             Lane::Content => self.content.admitted_heads(),

@@ -54,6 +54,21 @@ impl Chains {
         self.places.get(&chain)?.last_key_value()?.1.first().copied()
     }
 
+    /// The first events of a device's chains of one lane, with the life of its store that each
+    /// chain is of; several of one that forked there.
+    pub(super) fn beginnings(
+        &self,
+        device: &DeviceId,
+        lane: Lane,
+    ) -> impl Iterator<Item = (&Incarnation, &EventId)> {
+        let first = |life| ChainId { author: *device, incarnation: Incarnation(life), lane };
+        let chains = self.places.range(first([0; 8])..=first([0xff; 8]));
+        chains.filter(move |(chain, _)| chain.lane == lane).flat_map(|(chain, places)| {
+            let there = places.get(&0).map_or(&[][..], Vec::as_slice);
+            there.iter().map(|id| (&chain.incarnation, id))
+        })
+    }
+
     /// The ends of all chains; several of one that forked.
     pub(super) fn tips(&self) -> impl Iterator<Item = &EventId> {
         self.tips.iter()

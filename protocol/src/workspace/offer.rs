@@ -48,13 +48,6 @@ impl Workspace {
         self.chains.height(chain)
     }
 
-    /// How many events peers are told of, by the heights of the tips.
-    #[must_use]
-    pub fn offered(&self) -> usize {
-        let tips = self.tips();
-        tips.iter().filter_map(|tip| usize::try_from(tip.seq.saturating_add(1)).ok()).sum()
-    }
-
     /// The control events that a device needs to judge its own revocations, by place; none while
     /// it is a member or never was one.
     #[must_use]

@@ -59,7 +59,14 @@ impl Workspace {
                                       change has its number";
                         (Verdict::Admitted, Some(reason.to_owned()))
                     }
-                    Effect::Empty | Effect::Change(_) => (Verdict::Admitted, None),
+                    Effect::Artifact(_) | Effect::Record(_) if !self.content.is_firm(no) => {
+                        let reason = "not_firm: its author was revoked, and good faith keeps \
+                                      changes alone";
+                        (Verdict::Void, Some(reason.to_owned()))
+                    }
+                    Effect::Empty | Effect::Change(_) | Effect::Artifact(_) | Effect::Record(_) => {
+                        (Verdict::Admitted, None)
+                    }
                 })
             }
         }
@@ -76,7 +83,8 @@ impl Workspace {
         Some(match self.effects.of(no) {
             Effect::Empty => "join".to_owned(),
             Effect::Change(_) => kind::name(kind::CHANGE),
-            Effect::Unknown(number) => kind::name(*number),
+            Effect::Artifact(_) => kind::name(kind::ARTIFACT),
+            Effect::Unknown(number) | Effect::Record(number) => kind::name(*number),
             Effect::Shreddable => "shreddable".to_owned(),
             Effect::Void(_) | Effect::Unread => "sealed".to_owned(),
         })

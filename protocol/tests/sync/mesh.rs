@@ -1,14 +1,17 @@
 //! Devices with a wire between them that can be cut, moved by hand.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use kernelos_protocol::command::{Command, Reply, RequestId};
+use kernelos_protocol::command::{Command, Reply, RequestId, Status};
 use kernelos_protocol::document::{Documents, Edit};
+use kernelos_protocol::event::Verified;
 use kernelos_protocol::id::{DeviceId, WorkspaceId};
 use kernelos_protocol::key::DeviceKey;
 use kernelos_protocol::limits::FRAME_BYTES_MAX;
+use kernelos_protocol::mission::work::Order;
 use kernelos_protocol::replica::{Config, Input, Output, Replica};
 use kernelos_protocol::role::Role;
+use kernelos_protocol::store::contract::read_all;
 use kernelos_protocol::store::{EventStore as _, MemoryStore, Record};
 use kernelos_protocol::sync::{LinkId, Message, workspace_tag};
 use kernelos_protocol::time::Time;
@@ -25,6 +28,10 @@ pub(super) struct Device {
     pub(super) wire: VecDeque<(LinkId, Vec<u8>)>,
     pub(super) disconnected: BTreeMap<LinkId, String>,
     pub(super) reachable: BTreeMap<DeviceId, Vec<std::net::SocketAddr>>,
+    /// What missions ordered and nobody did yet.
+    pub(super) orders: Vec<Order>,
+    /// It dies before it performs the output of this number, counted from now.
+    pub(super) dies_before: Option<usize>,
 }
 
 /// Devices by number, the connections between them, and the time.
@@ -50,11 +57,30 @@ impl Device {
             wire: VecDeque::new(),
             disconnected: BTreeMap::new(),
             reachable: BTreeMap::new(),
+            orders: Vec::new(),
+            dies_before: None,
         }
     }
 
+    /// Whatever an own receipt names is on the disk when it is sent.
+    pub(super) fn claims_what_is_kept(&self, frame: &[u8]) {
+        let Ok(Message::Receipts(receipts)) = Message::decode(frame) else { return };
+        let own = DeviceKey::from_secret(&self.config.secret).device();
+        let kept = read_all(&mut self.disk.clone(), 512);
+        let kept: BTreeSet<_> = kept.iter().map(Verified::id).collect();
+        for receipt in receipts.iter().filter(|receipt| receipt.device() == own) {
+            let claims = receipt.claims();
+            let named = claims.control().iter().chain(claims.content()).chain(claims.epochs());
+            named.for_each(|id| assert!(kept.contains(id), "{id} is claimed and not kept"));
+        }
+    }
+
+    pub(super) fn is_dead(&self) -> bool {
+        self.dies_before == Some(0)
+    }
+
     pub(super) fn run(&mut self, now: Time) {
-        loop {
+        while !self.is_dead() {
             let mut outputs = Vec::new();
             while let Some(output) = self.replica.poll_output() {
                 outputs.push(output);
@@ -63,6 +89,10 @@ impl Device {
                 return;
             }
             for output in outputs {
+                if self.is_dead() {
+                    return;
+                }
+                self.dies_before = self.dies_before.map(|left| left - 1);
                 match output {
                     Output::Persist(records) => self.disk.commit(&records).unwrap(),
                     Output::Load(request) => {
@@ -76,13 +106,18 @@ impl Device {
                     Output::Reply(request, reply) => {
                         self.replies.insert(request.0, reply);
                     }
-                    Output::Send(link, frame) => self.wire.push_back((link, frame)),
+                    Output::Send(link, frame) => {
+                        self.claims_what_is_kept(&frame);
+                        self.wire.push_back((link, frame));
+                    }
                     Output::Disconnect(link, reason) => {
                         self.disconnected.insert(link, reason);
                     }
                     Output::Reachable(device, addresses) => {
                         self.reachable.insert(device, addresses);
                     }
+                    Output::Work(order) => self.orders.push(*order),
+                    Output::Cancel(ticket) => self.orders.retain(|order| order.ticket != ticket),
                 }
             }
         }
@@ -239,14 +274,17 @@ impl Mesh {
         }
     }
 
-    pub(super) fn state(&mut self, number: u8) -> String {
+    pub(super) fn status(&mut self, number: u8) -> Status {
         match self.ask(number, Command::Status) {
-            Reply::Status(status) => {
-                assert_eq!(status.damage, Vec::<String>::new());
-                status.state_hash.unwrap().to_string()
-            }
+            Reply::Status(status) => status,
             other => panic!("{other:?}"),
         }
+    }
+
+    pub(super) fn state(&mut self, number: u8) -> String {
+        let status = self.status(number);
+        assert_eq!(status.damage, Vec::<String>::new());
+        status.state_hash.unwrap().to_string()
     }
 
     /// The same process again, with its disk and without its memory or connections.

@@ -5,19 +5,6 @@ use kernelos_protocol::notice::Notice;
 use kernelos_protocol::time::Stamp;
 use rusqlite::{Connection, Transaction, params};
 
-/// Stores of programs that knew no notices get the table when they are opened.
-pub(super) const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS notice (
-    slot INTEGER PRIMARY KEY,
-    number INTEGER NOT NULL,
-    device BLOB NOT NULL,
-    reason TEXT NOT NULL,
-    stamp INTEGER NOT NULL,
-    after INTEGER NOT NULL,
-    times INTEGER NOT NULL
-) STRICT;
-";
-
 pub(super) fn keep(transaction: &Transaction<'_>, notice: &Notice) -> rusqlite::Result<()> {
     let insert = "INSERT OR REPLACE INTO notice (slot, number, device, reason, stamp, after, times)
                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";

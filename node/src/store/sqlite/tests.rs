@@ -1,5 +1,6 @@
 //! SQLite keeps the contract of stores, and tells what is damaged.
 
+use kernelos_protocol::artifact::Chunk;
 use kernelos_protocol::key::RecoveryKey;
 use kernelos_protocol::replica::{Config, Output, Replica};
 use kernelos_protocol::store::contract;
@@ -22,6 +23,7 @@ fn events() -> Vec<Verified> {
         workspace_name: "home".to_owned(),
         device_name: "laptop".to_owned(),
         mode: Mode::Local,
+        runs: false,
     };
     let recovery = RecoveryKey::from_bytes([3; 32]).public();
     let mut replica = Replica::found(config, recovery, crate::clock::now()).unwrap();
@@ -30,7 +32,7 @@ fn events() -> Vec<Verified> {
         if let Output::Persist(records) = output {
             events.extend(records.into_iter().filter_map(|record| match record {
                 Record::Event(event) => Some(event),
-                Record::Counter { .. } | Record::Card(_) | Record::Notice(_) => None,
+                _ => None,
             }));
         }
     }
@@ -82,6 +84,15 @@ fn an_event_that_came_without_its_body_gets_it_later() {
 }
 
 #[test]
+fn a_store_of_an_earlier_program_gains_the_tables_that_it_lacks() {
+    let path = folder("earlier").join("store.db");
+    let store = SqliteStore::create(&path).unwrap();
+    store.connection.execute_batch("DROP TABLE receipt").unwrap();
+    drop(store);
+    contract::check(&mut || Box::new(SqliteStore::open(&path).unwrap()), &events());
+}
+
+#[test]
 fn a_commit_waits_for_the_disk() {
     // SPEC: DUR-1
     let path = folder("pragmas").join("store.db");
@@ -114,6 +125,44 @@ fn a_damaged_row_is_told_and_not_given_out() {
         let slice = store.load(&asked).unwrap();
         assert!(slice.events.is_empty() && slice.damaged.len() == 1, "byte {at}");
     }
+}
+
+#[test]
+fn a_damaged_chunk_counts_as_missing_and_is_kept_anew() {
+    // SPEC: ART-7
+    let path = folder("chunk").join("store.db");
+    let mut store = SqliteStore::create(&path).unwrap();
+    let chunk = Chunk::new((0..200).collect()).unwrap();
+    let asked = LoadRequest::Chunks(vec![chunk.hash()]);
+    for at in 0..chunk.bytes().len() {
+        store.commit(&[Record::Chunk(chunk.clone())]).unwrap();
+        let whole = Slice { chunks: vec![chunk.clone()], ..Slice::default() };
+        assert_eq!(store.load(&asked).unwrap(), whole, "byte {at}");
+        let mut damaged = chunk.bytes().to_vec();
+        damaged[at] ^= 1;
+        store.connection.execute("UPDATE chunk SET bytes = ?1", [damaged]).unwrap();
+        assert_eq!(store.load(&asked).unwrap(), Slice::default(), "byte {at}");
+    }
+}
+
+#[test]
+fn a_store_of_the_first_version_gets_what_later_ones_added() {
+    // SPEC: ART-7
+    let path = folder("upgrade").join("store.db");
+    let events = events();
+    let mut store = SqliteStore::create(&path).unwrap();
+    store.commit(&events.iter().cloned().map(Record::Event).collect::<Vec<_>>()).unwrap();
+    store.connection.execute_batch("DROP TABLE chunk; PRAGMA user_version = 1").unwrap();
+    drop(store);
+    let mut store = SqliteStore::open(&path).unwrap();
+    let chunk = Chunk::new(vec![7; 40]).unwrap();
+    store.commit(&[Record::Chunk(chunk.clone())]).unwrap();
+    drop(store);
+    let mut store = SqliteStore::open(&path).unwrap();
+    let slice = store.load(&LoadRequest::Chunks(vec![chunk.hash()])).unwrap();
+    assert_eq!(slice.chunks, [chunk]);
+    let slice = store.load(&LoadRequest::From { cursor: 0, limit: 10 }).unwrap();
+    assert_eq!(slice.events, events);
 }
 
 #[test]

@@ -36,7 +36,13 @@ impl Place {
         reached >= other.height
     }
 
-    fn reach(&self, heights: &mut Heights) {
+    /// Whether it is below these heights.
+    pub(super) fn is_within(&self, heights: &Heights) -> bool {
+        heights.get(self.branch as usize).is_some_and(|&height| height >= self.height)
+    }
+
+    /// Raises heights to what is here or in the past.
+    pub(super) fn reach(&self, heights: &mut Heights) {
         for (mine, theirs) in heights.iter_mut().zip(self.past.iter()) {
             *mine = (*mine).max(*theirs);
         }

@@ -1,0 +1,146 @@
+//! `kern mission`: a goal, handed to whoever can reach it; shown step by step.
+
+use std::path::PathBuf;
+
+use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
+use kernelos_protocol::id::EventId;
+use kernelos_protocol::mission::show::{MissionRow, MissionView};
+use kernelos_protocol::present;
+use serde_json::{Value as Json, json};
+
+use crate::cli::Ui;
+use crate::cli::names::{Names, names};
+use crate::missions::Starting;
+
+/// Missions: plan, implement, verify, replay, promote
+#[derive(Debug, clap::Subcommand)]
+#[command(after_help = "\
+Examples:
+  kern mission start 'make the tests pass' --repo . --verify 'sh tests/run.sh' --agent fixer
+  kern mission list
+  kern mission show 1f2e3d4c")]
+pub(super) enum Args {
+    /// Start one; this device is the repository's home, and moves its branch at the end
+    #[command(after_help = "\
+Examples:
+  kern mission start 'make the tests pass' --repo . --verify 'cargo test' --agent fixer
+  kern mission start 'fix it' --repo ../shop --branch main --verify './check' --agent fixer \\
+    --tests 'tests/**' --tests check
+
+The command of --verify should print TAP, JUnit XML or what `cargo test` prints: what cannot be
+read counts as one test. Patterns of --tests say which paths are tests: the candidate must pass
+with the base's own. Without any, the usual ones are meant.")]
+    Start(Start),
+    /// List them
+    #[command(after_help = "Examples:\n  kern mission list\n  kern mission list --json")]
+    List,
+    /// Show one: its stages, its steps, who ran what, and the evidence
+    #[command(
+        after_help = "Examples:\n  kern mission show 1f2e3d4c\n  kern mission show 1f --json"
+    )]
+    Show {
+        /// Its id, or how it begins
+        id: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Start {
+    /// What is to be reached, in words
+    goal: String,
+    /// The repository
+    #[arg(long, value_name = "P")]
+    repo: PathBuf,
+    /// The branch that is to move; without it the one that is checked out
+    #[arg(long, value_name = "B")]
+    branch: Option<String>,
+    /// The command that verifies
+    #[arg(long, value_name = "CMD")]
+    verify: String,
+    /// Which agent
+    #[arg(long, value_name = "NAME")]
+    agent: String,
+    /// Which paths are tests; may be given several times
+    #[arg(long, value_name = "GLOB")]
+    tests: Vec<String>,
+    /// How many tests there must be at least
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    floor: u64,
+}
+
+pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
+    match args {
+        Args::Start(start) => {
+            let repo = std::path::absolute(&start.repo)
+                .map_err(|error| Failure::new(FailureKind::Usage, error))?;
+            let starting = Starting {
+                goal: start.goal,
+                repo,
+                branch: start.branch,
+                verify: start.verify,
+                agent: start.agent,
+                tests: start.tests,
+                floor: start.floor,
+            };
+            let id = ui.client()?.start_mission(ui.workspace(), &starting).await?;
+            ui.show(&json!({ "id": id }), || present::started(&id))
+        }
+        Args::List => {
+            let (missions, names) = (list(ui).await?, names(ui).await?);
+            let rows: Vec<Json> = missions.iter().map(|row| named(&json!(row), &names)).collect();
+            ui.show(&rows, || present::missions(&missions, &names))
+        }
+        Args::Show { id } => {
+            let view = show(ui, &id).await?;
+            let names = names(ui).await?;
+            ui.show(&named(&json!(view), &names), || present::mission(&view, &names))
+        }
+    }
+}
+
+async fn list(ui: &Ui) -> Result<Vec<MissionRow>, Failure> {
+    match ui.client()?.ask(ui.workspace(), Command::Missions).await? {
+        Reply::Missions { missions } => Ok(missions),
+        other => Err(super::doc::unexpected(&other)),
+    }
+}
+
+/// The mission whose id begins so.
+async fn show(ui: &Ui, begin: &str) -> Result<MissionView, Failure> {
+    let missions = list(ui).await?;
+    let ids = missions.iter().map(|row| row.id).filter(|id| id.to_string().starts_with(begin));
+    let ids: Vec<EventId> = ids.collect();
+    let usage = |text: String| Failure::new(FailureKind::Usage, text);
+    let id = match &ids[..] {
+        [id] => *id,
+        [] => {
+            return Err(usage(format!("there is no mission {begin:?}"))
+                .with_hint("`kern mission list` shows all"));
+        }
+        _ => {
+            return Err(usage(format!("{} missions begin with {begin:?}", ids.len()))
+                .with_hint("give more of the id"));
+        }
+    };
+    match ui.client()?.ask(ui.workspace(), Command::Mission { id }).await? {
+        Reply::Mission(view) => Ok(*view),
+        other => Err(super::doc::unexpected(&other)),
+    }
+}
+
+/// The same with the names of devices where their ids stand.
+fn named(row: &Json, names: &Names) -> Json {
+    match row {
+        Json::String(text) => match text.parse() {
+            Ok(device) if names.contains_key(&device) => {
+                Json::String(present::device_name(&device, names))
+            }
+            _ => row.clone(),
+        },
+        Json::Array(items) => items.iter().map(|item| named(item, names)).collect(),
+        Json::Object(fields) => {
+            fields.iter().map(|(key, value)| (key.clone(), named(value, names))).collect()
+        }
+        _ => row.clone(),
+    }
+}

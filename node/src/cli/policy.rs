@@ -1,0 +1,32 @@
+//! `kern policy`: what is allowed, and by which rule.
+
+use kernelos_protocol::command::Failure;
+use kernelos_protocol::mission::policy::RULES;
+use kernelos_protocol::present::{Block, Doc, Text};
+
+use crate::cli::Ui;
+
+/// What is allowed, and by which rule
+#[derive(Debug, clap::Subcommand)]
+#[command(after_help = "Examples:\n  kern policy list\n  kern policy list --json")]
+pub(super) enum Args {
+    /// List the built-in rules; what none of them allows is denied
+    #[command(after_help = "Examples:\n  kern policy list\n  kern policy list --json")]
+    List,
+}
+
+pub(super) fn run(ui: &Ui, args: &Args) -> Result<(), Failure> {
+    let Args::List = args;
+    ui.show(&RULES, || {
+        let columns = ["rule", "about", "allows"].map(str::to_owned).to_vec();
+        let rows = RULES.iter().map(|rule| {
+            let about = rule.act.map_or("grant", |act| act.name());
+            vec![Text::plain(rule.rule), Text::plain(about), Text::plain(rule.allows)]
+        });
+        let rest = Text::plain(
+            "whatever no rule allows is denied, and an effect without a \
+                                decision before it counts for nobody",
+        );
+        Doc(vec![Block::Table { columns, rows: rows.collect() }, Block::Line(rest)])
+    })
+}

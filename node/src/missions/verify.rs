@@ -1,0 +1,76 @@
+//! Running a verification: clean checkouts, the same command on each, nothing of the agent's said.
+
+use kernelos_protocol::change::admit_change;
+use kernelos_protocol::id::EventId;
+use kernelos_protocol::mission::verification::{RUNS, needs_last_run};
+use kernelos_protocol::mission::work::{CommandLog, CommandRun, Order, Outcome, Source};
+use kernelos_protocol::report::Outcome as Ended;
+
+use super::folder::oid;
+use super::orders::{Desktop, changes};
+use crate::git::{MissionRepo, Oid};
+use crate::sandbox::Outcome as Exit;
+
+impl Desktop {
+    /// Runs the command on the base, on the candidate with the base's tests, twice on the
+    /// candidate, and where it is needed on the base with the candidate's tests. `SPEC: EVD-3`
+    pub(super) async fn verify(
+        &self,
+        order: &Order,
+        candidate: &Source,
+        command: &str,
+        tests: &[String],
+    ) -> Result<Outcome, String> {
+        let repository = self.repository(order, Some(candidate)).await?;
+        let changes = changes(&repository, order, candidate)?;
+        let sandbox = self.worker.sandbox.as_ref().as_ref().map_err(Clone::clone)?;
+        let sandbox = sandbox.level().to_string();
+        let mut runs = Vec::new();
+        if admit_change(&changes).is_ok() {
+            let text = |fault: crate::git::GitFault| fault.to_string();
+            let base = repository.tree_of(&oid(&order.base.commit)?).map_err(text)?;
+            let new = repository.tree_of(&oid(&candidate.commit)?).map_err(text)?;
+            let with_base_tests = repository.lay_over(&new, &base, tests).map_err(text)?;
+            for (of, tree) in RUNS.iter().zip([&base, &with_base_tests, &new, &new]) {
+                runs.push(self.run_on(&repository, order, of, tree, command).await?);
+            }
+            if needs_last_run(&runs) {
+                let with_new_tests = repository.lay_over(&base, &new, tests).map_err(text)?;
+                let [.., of] = RUNS;
+                runs.push(self.run_on(&repository, order, of, &with_new_tests, command).await?);
+            }
+        }
+        Ok(Outcome::Verified { changes, runs, sandbox })
+    }
+
+    async fn run_on(
+        &self,
+        repository: &MissionRepo,
+        order: &Order,
+        of: &str,
+        tree: &Oid,
+        command: &str,
+    ) -> Result<CommandRun, String> {
+        let text = |fault: crate::git::GitFault| fault.to_string();
+        let base = oid(&order.base.commit)?;
+        let commit = repository.commit(tree, &base, of).map_err(text)?;
+        let desk = self.worker.folder.desk(&order.mission, "verify")?;
+        repository.worktree(&desk.tree, &commit).map_err(text)?;
+        let ran = self.run(&desk, command, None).await?;
+        repository.remove_worktree(&desk.tree).ok();
+        let ended = match ran.ended.outcome {
+            Exit::Exited(code) => Ended::Exited(code),
+            Exit::TimedOut => Ended::TimedOut,
+            _ => Ended::Killed,
+        };
+        let output = String::from_utf8_lossy(&ran.printed).into_owned();
+        let printed = CommandLog { ended, output };
+        let log = self.keep_log(of, &printed).await?;
+        Ok(CommandRun { of: of.to_owned(), log, printed, ms: ran.ended.ms })
+    }
+
+    async fn keep_log(&self, of: &str, printed: &CommandLog) -> Result<EventId, String> {
+        let bytes = serde_json::to_vec(printed).map_err(|error| error.to_string())?;
+        self.put(&format!("verify-{}", of.replace(' ', "-")), bytes).await
+    }
+}

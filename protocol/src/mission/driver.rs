@@ -1,0 +1,354 @@
+//! What this device does for missions, and when: takes leases, keeps them, works through stages.
+//!
+//! Its state is what only this process knows: which lease it took itself, when it heard a holder
+//! last, what the node is busy with. All else is in the journal, so a process that dies loses no
+//! more than the step under way. Timers read the monotonic clock, which counts suspended time
+//! (SPEC: LSE-3, LSE-4).
+
+mod election;
+
+use std::collections::BTreeMap;
+
+use super::journal::{Entry, Journal};
+use super::record::{Act, Record, Stage};
+use super::stage::Progress;
+use super::state::{Seen, State};
+use super::verification::{admission, weigh_runs};
+use super::work::{CommandLog, CommandRun, Order, Outcome, Source, Task, Ticket};
+use crate::authority::ContentLane;
+use crate::id::{DeviceId, EventId};
+use crate::limits::{BEAT_MS, BOUNDARY_WAIT_MS, LEASE_MS, RETRY_MS};
+use crate::role::Role;
+use crate::time::Time;
+use election::Watch;
+
+/// A device that can be reached now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// Which.
+    pub device: DeviceId,
+    /// Its role.
+    pub role: Role,
+    /// Was it started so that it runs agents?
+    pub runs: bool,
+}
+
+/// What the driver sees of the rest.
+pub struct World<'a> {
+    /// This device.
+    pub own: Peer,
+    /// Who can be reached.
+    pub peers: &'a [Peer],
+    /// All that peers said they have is here.
+    pub is_current: bool,
+    /// The content lane.
+    pub content: &'a ContentLane,
+    /// The missions.
+    pub journal: &'a Journal,
+    /// Does a peer's receipt cover this record and this artifact?
+    pub covered: &'a dyn Fn(&EventId, &EventId) -> bool,
+    /// Is every chunk of this artifact here?
+    pub is_complete: &'a dyn Fn(&EventId) -> bool,
+}
+
+/// What the driver wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Write the record that follows on the mission's head.
+    Write(EventId, Seen),
+    /// Write the contract of a mission into the document, and then its evidence.
+    Contract(EventId),
+    /// Feed the mission's records to the rules again, with what the verification printed, and
+    /// write what that gave.
+    Replay(EventId, Vec<CommandLog>),
+    /// Give the node something to do.
+    Order(Order),
+    /// What the node does is of no use any more.
+    Cancel(Ticket),
+    /// Tell everybody that the holder of this claim lives.
+    Beat(EventId),
+}
+
+/// The lease that this process took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Holding {
+    mission: EventId,
+    claim: EventId,
+    /// When it told others last.
+    beat_at: u64,
+}
+
+/// What the node is busy with, or did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Job {
+    ticket: Ticket,
+    /// The record on which it was ordered.
+    on: EventId,
+    /// What came of it.
+    outcome: Option<Outcome>,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Driver {
+    holding: Option<Holding>,
+    /// The mission whose lease is being taken.
+    claiming: Option<EventId>,
+    jobs: BTreeMap<EventId, Job>,
+    watches: BTreeMap<EventId, Watch>,
+    /// Missions whose contract is being written.
+    contracts: Vec<EventId>,
+    /// What this device could not do, until when it does not try again, and why.
+    unable: BTreeMap<EventId, (u64, String)>,
+    tickets: u64,
+    next_at: Option<u64>,
+}
+
+impl Driver {
+    /// When the driver is to be asked again, if nothing happens before.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<u64> {
+        self.next_at
+    }
+
+    /// Why this device does not go on with a mission, if so.
+    #[must_use]
+    pub fn trouble(&self, mission: &EventId) -> Option<&str> {
+        self.unable.get(mission).map(|(_, why)| why.as_str())
+    }
+
+    /// A claim was written by this process.
+    pub fn claimed(&mut self, now: Time, mission: EventId, claim: EventId) {
+        self.claiming = None;
+        // The first beat is due at once.
+        let beat_at = now.monotonic_ms.saturating_sub(BEAT_MS);
+        self.holding = Some(Holding { mission, claim, beat_at });
+    }
+
+    /// This device cannot go on with a mission now.
+    pub fn give_up(&mut self, now: Time, mission: EventId, why: String) {
+        self.holding = self.holding.filter(|holding| holding.mission != mission);
+        let until = now.monotonic_ms.saturating_add(RETRY_MS);
+        self.unable.insert(mission, (until, why));
+    }
+
+    /// The contract of a mission was written, or could not be.
+    pub fn contracted(&mut self, mission: &EventId) {
+        self.contracts.retain(|of| of != mission);
+    }
+
+    /// The holder of a claim says that it lives; `from` is who said so.
+    pub fn beat(&mut self, now: Time, from: DeviceId, claim: EventId) {
+        for watch in self.watches.values_mut() {
+            watch.heard(now, from, claim);
+        }
+    }
+
+    /// The node did what it was ordered.
+    pub fn done(&mut self, ticket: Ticket, outcome: Outcome) {
+        if let Some(job) = self.jobs.values_mut().find(|job| job.ticket == ticket) {
+            job.outcome = Some(outcome);
+        }
+    }
+
+    /// The next thing to do; none when there is nothing to do before [`Self::next_deadline`].
+    pub fn poll(&mut self, now: Time, world: &World<'_>) -> Option<Action> {
+        self.next_at = None;
+        if let Some(action) = self.keep_lease(now, world) {
+            return Some(action);
+        }
+        let missions: Vec<_> = world.journal.missions().copied().collect();
+        for mission in missions {
+            let Some(head) = world.journal.head(world.content, &mission) else { continue };
+            if let Some(action) = self.go_on(now, world, &mission, head) {
+                return Some(action);
+            }
+        }
+        None
+    }
+
+    fn wake_at(&mut self, at: u64) {
+        self.next_at = Some(self.next_at.map_or(at, |other| other.min(at)));
+    }
+
+    /// Tells others that this holder lives; gives up a lease that is lost. A holder that slept is
+    /// expired when it wakes, before it does anything. `SPEC: LSE-4`
+    fn keep_lease(&mut self, now: Time, world: &World<'_>) -> Option<Action> {
+        let holding = self.holding?;
+        let head = world.journal.head(world.content, &holding.mission);
+        let lease = head.and_then(|head| head.state.lease.as_ref());
+        let is_ours = lease.is_some_and(|lease| lease.claim == holding.claim);
+        let slept = now.monotonic_ms > holding.beat_at.saturating_add(BEAT_MS + LEASE_MS);
+        if !is_ours || slept || world.own.role < Role::Runner {
+            self.holding = None;
+            return self.cancel(&holding.mission);
+        }
+        let due = holding.beat_at.saturating_add(BEAT_MS);
+        if now.monotonic_ms < due {
+            self.wake_at(due);
+            return None;
+        }
+        self.holding = Some(Holding { beat_at: now.monotonic_ms, ..holding });
+        Some(Action::Beat(holding.claim))
+    }
+
+    fn cancel(&mut self, mission: &EventId) -> Option<Action> {
+        let job = self.jobs.remove(mission)?;
+        job.outcome.is_none().then_some(Action::Cancel(job.ticket))
+    }
+
+    fn holds(&self, state: &State) -> bool {
+        let lease = state.lease.as_ref().map(|lease| lease.claim);
+        self.holding.is_some_and(|holding| Some(holding.claim) == lease)
+    }
+
+    /// What there is to do for one mission.
+    fn go_on(
+        &mut self,
+        now: Time,
+        world: &World<'_>,
+        mission: &EventId,
+        head: &Entry,
+    ) -> Option<Action> {
+        let state = &*head.state;
+        if let Some((until, _)) = self.unable.get(mission) {
+            let until = *until;
+            if now.monotonic_ms < until {
+                self.wake_at(until);
+                return None;
+            }
+            self.unable.remove(mission);
+        }
+        // The mission went on without what the node does for it.
+        if self.jobs.get(mission).is_some_and(|job| job.on != state.last)
+            && let Some(action) = self.cancel(mission)
+        {
+            return Some(action);
+        }
+        match self.jobs.get(mission) {
+            Some(Job { outcome: None, .. }) => return None,
+            Some(_) => {
+                let outcome = self.jobs.remove(mission)?.outcome?;
+                return self.take(now, state, outcome);
+            }
+            None => {}
+        }
+        // To ask again would give the same answer.
+        if matches!(&head.record, Record::Decision(decision) if !decision.allowed)
+            && head.who.device == world.own.device
+        {
+            return None;
+        }
+        match &state.progress {
+            Progress::Started(_) => self.plan(world, state),
+            Progress::Planned(_) if self.holds(state) => self.implement(now, world, state),
+            Progress::Implemented(implemented) if self.holds(state) => {
+                if state.allowed == Some((world.own.device, Act::Verify)) {
+                    let contract = state.contract();
+                    let candidate = Source::of(&implemented.candidate);
+                    let (command, tests) = (contract.verify.clone(), contract.tests.clone());
+                    return self.order(state, Task::Verify { candidate, command, tests });
+                }
+                Some(Action::Write(*mission, Seen::Decide(Act::Verify)))
+            }
+            Progress::Verified(verified) if self.holds(state) => {
+                let logs = verified.logs.clone();
+                self.order(state, Task::Logs { logs })
+            }
+            Progress::Planned(_) => self.elect(now, world, state, Stage::Implement),
+            Progress::Implemented(_) | Progress::Verified(_) => {
+                self.elect(now, world, state, Stage::Verify)
+            }
+            Progress::Replayed(replayed) if state.home() == world.own.device => {
+                if state.allowed == Some((world.own.device, Act::MoveRef)) {
+                    let candidate = Source::of(&replayed.verified.implemented.candidate);
+                    let branch = state.contract().branch.clone();
+                    return self.order(state, Task::Promote { candidate, branch });
+                }
+                Some(Action::Write(*mission, Seen::Decide(Act::MoveRef)))
+            }
+            Progress::Replayed(_) | Progress::Promoted(_) | Progress::Failed(_) => None,
+        }
+    }
+
+    fn plan(&mut self, world: &World<'_>, state: &State) -> Option<Action> {
+        let is_due = state.home() == world.own.device && !self.contracts.contains(&state.mission);
+        is_due.then(|| {
+            self.contracts.push(state.mission);
+            Action::Contract(state.mission)
+        })
+    }
+
+    fn implement(&mut self, now: Time, world: &World<'_>, state: &State) -> Option<Action> {
+        let mission = state.mission;
+        let Some(number) = state.next_step() else {
+            return match state.output() {
+                Some(output) => self.order(state, Task::Changes { candidate: Source::of(output) }),
+                None => Some(Action::Write(mission, Seen::Implement(None))),
+            };
+        };
+        if state.allowed == Some((world.own.device, Act::StartStep)) {
+            let contract = state.contract();
+            let at = usize::try_from(number.saturating_sub(1)).unwrap_or(usize::MAX);
+            let command = contract.steps.get(at)?.clone();
+            let input = state.output().map(Source::of);
+            let goal = contract.goal.clone();
+            return self.order(state, Task::Step { number, input, command, goal });
+        }
+        if !self.may_cross(now, world, state) {
+            return None;
+        }
+        Some(Action::Write(mission, Seen::Decide(Act::StartStep)))
+    }
+
+    /// A step starts when somebody else has what the last one left, or nobody else is here: so no
+    /// recorded step is ever executed again. `SPEC: MIS-6`
+    fn may_cross(&mut self, now: Time, world: &World<'_>, state: &State) -> bool {
+        let Some(last) = state.steps.last() else { return true };
+        let Some(output) = &last.ended.output else { return true };
+        if !world.peers.iter().any(|peer| peer.role >= Role::Runner)
+            || (world.covered)(&last.record, &output.artifact)
+        {
+            return true;
+        }
+        let since = self.watch(now, state).since();
+        let until = since.saturating_add(BOUNDARY_WAIT_MS);
+        if now.monotonic_ms >= until {
+            return true;
+        }
+        self.wake_at(until);
+        false
+    }
+
+    fn order(&mut self, state: &State, task: Task) -> Option<Action> {
+        self.tickets += 1;
+        let ticket = Ticket(self.tickets);
+        let contract = state.contract();
+        let base = Source { commit: contract.base.clone(), artifact: contract.base_artifact };
+        self.jobs.insert(state.mission, Job { ticket, on: state.last, outcome: None });
+        Some(Action::Order(Order { ticket, mission: state.mission, base, task }))
+    }
+
+    /// What the node saw becomes a record.
+    fn take(&mut self, now: Time, state: &State, outcome: Outcome) -> Option<Action> {
+        let seen = match outcome {
+            Outcome::Step(ended) => Seen::Step(ended),
+            Outcome::Changes(changes) => Seen::Implement(Some(admission(&changes))),
+            Outcome::Verified { changes, runs, sandbox } => {
+                let admission = admission(&changes);
+                let verdict = weigh_runs(&runs, state.contract().floor);
+                let runs = runs.into_iter().map(CommandRun::facts).collect();
+                Seen::Verify { admission, runs, verdict, sandbox }
+            }
+            Outcome::Logs(logs) => return Some(Action::Replay(state.mission, logs)),
+            Outcome::Promoted(now) => Seen::Promote(now),
+            Outcome::Failed(why) => {
+                // Others may be able to: the lease is let go.
+                self.give_up(now, state.mission, why);
+                self.wake_at(now.monotonic_ms.saturating_add(RETRY_MS));
+                return None;
+            }
+        };
+        Some(Action::Write(state.mission, seen))
+    }
+}

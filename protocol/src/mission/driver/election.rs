@@ -1,0 +1,132 @@
+//! Taking a lease: who may, who is first, and how long the others wait (SPEC: LSE-2, LSE-3).
+
+use super::{Action, Driver, Peer, World};
+use crate::id::{DeviceId, EventId};
+use crate::limits::{INDEPENDENT_WAIT_MS, LEASE_MS, RANK_MS};
+use crate::mission::elect::rank;
+use crate::mission::record::{Act, Stage};
+use crate::mission::state::{Seen, State};
+use crate::role::Role;
+use crate::time::Time;
+
+/// What is known of a mission's lease by this device's own clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Watch {
+    /// How far the mission was, and which lease it had.
+    about: (u8, usize, Option<EventId>),
+    holder: Option<DeviceId>,
+    /// Since when it is so, as far as this process knows.
+    since: u64,
+    /// When the holder was heard last; at first when its claim was learned of.
+    heard: u64,
+}
+
+impl Watch {
+    /// Its holder said that it lives: heard from itself, nobody else can say so.
+    pub(super) fn heard(&mut self, now: Time, from: DeviceId, claim: EventId) {
+        if self.about.2 == Some(claim) && self.holder == Some(from) {
+            self.heard = now.monotonic_ms;
+        }
+    }
+
+    /// Since when the mission stands where it does.
+    pub(super) fn since(&self) -> u64 {
+        self.since
+    }
+}
+
+impl Driver {
+    /// The watch on a mission; anew where it went on.
+    pub(super) fn watch(&mut self, now: Time, state: &State) -> Watch {
+        let claim = state.lease.as_ref().map(|lease| lease.claim);
+        let about = (state.progress.stages_done(), state.steps.len(), claim);
+        let holder = state.lease.as_ref().map(|lease| lease.holder);
+        let at = now.monotonic_ms;
+        let new = Watch { about, holder, since: at, heard: at };
+        let watch = self.watches.entry(state.mission).or_insert(new);
+        if watch.about != about {
+            // A holder that writes lives.
+            *watch = new;
+        }
+        *watch
+    }
+
+    /// Takes the lease on `stage`, if it is this device's turn.
+    pub(super) fn elect(
+        &mut self,
+        now: Time,
+        world: &World<'_>,
+        state: &State,
+        stage: Stage,
+    ) -> Option<Action> {
+        let watch = self.watch(now, state);
+        let expired = state.lease.as_ref().map(|lease| lease.holder);
+        let open_at = match expired {
+            Some(_) => watch.heard.saturating_add(LEASE_MS),
+            None => watch.since,
+        };
+        if now.monotonic_ms < open_at {
+            self.wake_at(open_at);
+            return None;
+        }
+        let may = world.own.runs && world.own.role >= Role::Runner && self.holding.is_none();
+        if !may || !world.is_current || !is_supplied(world, state) {
+            return None;
+        }
+        let mut devices = eligible(world, state, stage, expired);
+        let mut open_at = open_at;
+        if devices.is_empty() && stage == Stage::Verify {
+            // Nobody is independent: after a while somebody is not.
+            open_at = open_at.max(watch.since.saturating_add(INDEPENDENT_WAIT_MS));
+            devices = runners(world).map(|peer| peer.device).collect();
+        }
+        let attempt = world.journal.epoch(world.content, &state.mission).saturating_add(1);
+        let ranked = rank(&state.mission, stage, attempt, devices);
+        let place = ranked.iter().position(|device| *device == world.own.device)?;
+        let due = open_at.saturating_add(RANK_MS.saturating_mul(place as u64));
+        if now.monotonic_ms < due {
+            self.wake_at(due);
+            return None;
+        }
+        let decided = state.allowed == Some((world.own.device, Act::RunAgent));
+        if decided && self.claiming == Some(state.mission) {
+            return Some(Action::Write(state.mission, Seen::Claim));
+        }
+        self.claiming = Some(state.mission);
+        Some(Action::Write(state.mission, Seen::Decide(Act::RunAgent)))
+    }
+}
+
+/// Who can be reached and runs agents, this device among them.
+fn runners<'a>(world: &'a World<'_>) -> impl Iterator<Item = &'a Peer> {
+    let all = std::iter::once(&world.own).chain(world.peers);
+    all.filter(|peer| peer.runs && peer.role >= Role::Runner)
+}
+
+/// Is what the stage starts from here?
+fn is_supplied(world: &World<'_>, state: &State) -> bool {
+    let base = (world.is_complete)(&state.contract().base_artifact);
+    base && state.output().is_none_or(|output| (world.is_complete)(&output.artifact))
+}
+
+/// Who is ranked: an expired holder only where nobody else is, the repository's home does no steps
+/// while another runner is here, and who executed a step does not verify.
+fn eligible(
+    world: &World<'_>,
+    state: &State,
+    stage: Stage,
+    expired: Option<DeviceId>,
+) -> Vec<DeviceId> {
+    let all: Vec<_> = runners(world).map(|peer| peer.device).collect();
+    let others = |of: &[DeviceId], but: Option<DeviceId>| -> Vec<DeviceId> {
+        let rest: Vec<_> = of.iter().copied().filter(|device| Some(*device) != but).collect();
+        if rest.is_empty() { of.to_vec() } else { rest }
+    };
+    match stage {
+        Stage::Verify => {
+            let free: Vec<_> = all.into_iter().filter(|device| !state.executed(device)).collect();
+            others(&free, expired)
+        }
+        _ => others(&others(&all, expired), Some(state.home())),
+    }
+}

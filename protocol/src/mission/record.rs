@@ -1,0 +1,458 @@
+//! The records of a mission: what stands in its events, one encoding each (SPEC: CNT-5 to CNT-10).
+//!
+//! All but the first name the record that they follow (`on`), so the records of a mission are a
+//! tree, and the way from its root to one of them is one run's journal.
+
+use serde::{Deserialize, Serialize};
+
+use crate::cbor::{Canonical, CborFault, Reader, Writer};
+use crate::content::kind;
+use crate::id::{EventId, from_hex, to_hex};
+use crate::limits::{
+    COMMAND_BYTES_MAX, EVIDENCE_BYTES_MAX, GLOB_BYTES_MAX, GOAL_BYTES_MAX, MISSION_STEPS_MAX,
+    MISSION_TESTS_MAX, NAME_BYTES_MAX, REF_BYTES_MAX,
+};
+
+/// A git object: 20 bytes of SHA-1 or 32 of SHA-256, as hex.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ObjectId(String);
+
+impl ObjectId {
+    /// Its hex digits, 40 or 64 of them.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let short = from_hex::<20>(&self.0).map(|bytes| bytes.to_vec());
+        short.or_else(|| from_hex::<32>(&self.0).map(|bytes| bytes.to_vec())).unwrap_or_default()
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, CborFault> {
+        let bytes = from.bytes(32)?;
+        if bytes.len() == 20 || bytes.len() == 32 {
+            Ok(Self(to_hex(bytes)))
+        } else {
+            Err(CborFault::Malformed)
+        }
+    }
+}
+
+impl TryFrom<String> for ObjectId {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        if from_hex::<20>(&text).is_some() || from_hex::<32>(&text).is_some() {
+            Ok(Self(text))
+        } else {
+            Err("a git object is named by 40 or 64 hex digits, lower case".to_owned())
+        }
+    }
+}
+
+impl From<ObjectId> for String {
+    fn from(id: ObjectId) -> Self {
+        id.0
+    }
+}
+
+impl std::fmt::Display for ObjectId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+macro_rules! numbered {
+    ($(#[$doc:meta])* $name:ident { $($(#[$each:meta])* $variant:ident = $number:literal, $text:literal;)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name { $($(#[$each])* $variant = $number,)* }
+
+        impl $name {
+            /// All of them, in their order.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// Its name.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+
+            fn read(from: &mut Reader<'_>) -> Result<Self, CborFault> {
+                let number = from.uint()?;
+                let found = Self::ALL.iter().find(|one| **one as u64 == number);
+                found.copied().ok_or(CborFault::Malformed)
+            }
+        }
+    };
+}
+
+numbered! {
+    /// The five stages of a mission, in their order.
+    Stage {
+        /// What is to be done, and how it will be verified, is fixed.
+        Plan = 1, "plan";
+        /// An agent makes a candidate.
+        Implement = 2, "implement";
+        /// Somebody who trusts no agent runs the tests.
+        Verify = 3, "verify";
+        /// The recorded results, fed to the rules again, give the same events.
+        Replay = 4, "replay";
+        /// The branch moves, at its home.
+        Promote = 5, "promote";
+    }
+}
+
+numbered! {
+    /// What is decided about before it is done. `SPEC: POL-1`
+    Act {
+        /// Run a mission's agent, or its verification, on this device.
+        RunAgent = 1, "run_agent";
+        /// Start the next step.
+        StartStep = 2, "start_step";
+        /// Run the verification's command.
+        Verify = 3, "verify";
+        /// Move the branch.
+        MoveRef = 4, "move_ref";
+        /// Read a credential.
+        ReadCredential = 5, "read_credential";
+    }
+}
+
+/// What a mission is: fixed by its first event. `SPEC: CNT-5`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mission {
+    /// What is to be reached, in words.
+    pub goal: String,
+    /// What the repository is called. Where it is, its home knows alone.
+    pub repository: String,
+    /// The branch that is to move.
+    pub branch: String,
+    /// Where the branch is.
+    pub base: ObjectId,
+    /// The artifact that holds the base.
+    pub base_artifact: EventId,
+    /// The agent's name.
+    pub agent: String,
+    /// The agent's commands, one a step.
+    pub steps: Vec<String>,
+    /// The command that verifies.
+    pub verify: String,
+    /// Which paths are tests: the base's are laid over the candidate.
+    pub tests: Vec<String>,
+    /// How many tests there must be at least.
+    pub floor: u64,
+}
+
+/// An answer of the policy, which stands before what it allows. `SPEC: CNT-6`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// The record that it follows.
+    pub on: EventId,
+    /// What was asked.
+    pub act: Act,
+    /// The answer.
+    pub allowed: bool,
+    /// The rule that gave it.
+    pub rule: String,
+}
+
+/// A lease on a stage of a mission, taken. `SPEC: CNT-7`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The decision that allows it.
+    pub on: EventId,
+    /// `Implement` or `Verify`; the second covers `Replay` too.
+    pub stage: Stage,
+    /// One more than the greatest of its past: the fencing token.
+    pub epoch: u64,
+}
+
+/// A step that ended. `SPEC: CNT-8`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The decision that allowed it to start.
+    pub on: EventId,
+    /// Its number, from 1.
+    pub number: u64,
+    /// The commit whose tree the agent found.
+    pub input: ObjectId,
+    /// How it ended.
+    pub ended: StepEnd,
+}
+
+/// How a step ended: what the node saw, not what the agent said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepEnd {
+    /// `exited`, or why the node ended it.
+    pub outcome: String,
+    /// The exit code; none where it was ended.
+    pub exit: Option<u64>,
+    /// What it left; none where it did not end well.
+    pub output: Option<Output>,
+    /// The artifact that holds what it printed; none where it printed nothing.
+    pub log: Option<EventId>,
+    /// How long it took, in milliseconds.
+    pub ms: u64,
+    /// Processes that it left behind.
+    pub left_behind: u64,
+    /// What the sandbox enforced, in words.
+    pub sandbox: String,
+}
+
+/// A work tree as a commit on the base, and the artifact that holds what the base has not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    /// The commit.
+    pub commit: ObjectId,
+    /// Its tree.
+    pub tree: ObjectId,
+    /// The artifact.
+    pub artifact: EventId,
+}
+
+/// What a node saw of a stage: canonical JSON. `SPEC: CNT-9`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// The record that it follows.
+    pub on: EventId,
+    /// Of which stage.
+    pub stage: Stage,
+    /// Did the stage succeed?
+    pub passed: bool,
+    /// What was seen.
+    pub facts: String,
+}
+
+/// What became of the branch. `SPEC: CNT-10`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Promotion {
+    /// The decision that allowed it.
+    pub on: EventId,
+    /// Where the branch had to be.
+    pub old: ObjectId,
+    /// Where it is now: the candidate's commit, or where somebody else moved it.
+    pub now: ObjectId,
+}
+
+/// A record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Record {
+    /// The first of a mission.
+    Mission(Box<Mission>),
+    /// A decision.
+    Decision(Decision),
+    /// A claim.
+    Claim(Claim),
+    /// A step.
+    Step(Box<Step>),
+    /// Evidence.
+    Evidence(Evidence),
+    /// The end.
+    Promotion(Promotion),
+}
+
+impl Record {
+    /// Its content kind.
+    #[must_use]
+    pub fn kind(&self) -> u64 {
+        match self {
+            Self::Mission(_) => kind::MISSION,
+            Self::Decision(_) => kind::DECISION,
+            Self::Claim(_) => kind::LEASE,
+            Self::Step(_) => kind::RUN,
+            Self::Evidence(_) => kind::EVIDENCE,
+            Self::Promotion(_) => kind::PROMOTE,
+        }
+    }
+
+    /// The record that it follows.
+    #[must_use]
+    pub fn on(&self) -> Option<EventId> {
+        match self {
+            Self::Mission(_) => None,
+            Self::Decision(decision) => Some(decision.on),
+            Self::Claim(claim) => Some(claim.on),
+            Self::Step(step) => Some(step.on),
+            Self::Evidence(evidence) => Some(evidence.on),
+            Self::Promotion(promotion) => Some(promotion.on),
+        }
+    }
+
+    /// Is this the number of a record's kind?
+    #[must_use]
+    pub fn is_kind(number: u64) -> bool {
+        [kind::MISSION, kind::DECISION, kind::LEASE, kind::RUN, kind::EVIDENCE, kind::PROMOTE]
+            .contains(&number)
+    }
+}
+
+fn id(from: &mut Reader<'_>) -> Result<EventId, CborFault> {
+    Ok(EventId(from.fixed()?))
+}
+
+fn id_or_null(from: &mut Reader<'_>) -> Result<Option<EventId>, CborFault> {
+    if from.is_null()? { Ok(None) } else { id(from).map(Some) }
+}
+
+fn filled(from: &mut Reader<'_>, max: usize) -> Result<String, CborFault> {
+    let text = from.text(max)?;
+    if text.is_empty() { Err(CborFault::Malformed) } else { Ok(text.to_owned()) }
+}
+
+fn texts(from: &mut Reader<'_>, most: usize, max: usize) -> Result<Vec<String>, CborFault> {
+    let len = from.array(most)?;
+    (0..len).map(|_| filled(from, max)).collect()
+}
+
+impl Mission {
+    fn write(&self, to: &mut Writer) {
+        to.array(10).text(&self.goal).text(&self.repository).text(&self.branch);
+        to.bytes(&self.base.bytes()).bytes(&self.base_artifact.0).text(&self.agent);
+        to.array(self.steps.len());
+        for step in &self.steps {
+            to.text(step);
+        }
+        to.text(&self.verify).array(self.tests.len());
+        for glob in &self.tests {
+            to.text(glob);
+        }
+        to.uint(self.floor);
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, CborFault> {
+        from.array_of(10)?;
+        let mission = Self {
+            goal: filled(from, GOAL_BYTES_MAX)?,
+            repository: filled(from, REF_BYTES_MAX)?,
+            branch: filled(from, REF_BYTES_MAX)?,
+            base: ObjectId::read(from)?,
+            base_artifact: id(from)?,
+            agent: filled(from, NAME_BYTES_MAX)?,
+            steps: texts(from, MISSION_STEPS_MAX, COMMAND_BYTES_MAX)?,
+            verify: filled(from, COMMAND_BYTES_MAX)?,
+            tests: texts(from, MISSION_TESTS_MAX, GLOB_BYTES_MAX)?,
+            floor: from.uint()?,
+        };
+        if mission.steps.is_empty() || mission.floor == 0 {
+            return Err(CborFault::Malformed);
+        }
+        Ok(mission)
+    }
+}
+
+impl Step {
+    fn write(&self, to: &mut Writer) {
+        let end = &self.ended;
+        to.array(10).bytes(&self.on.0).uint(self.number).bytes(&self.input.bytes());
+        to.text(&end.outcome);
+        match end.exit {
+            Some(code) => to.uint(code),
+            None => to.null(),
+        };
+        match &end.output {
+            Some(output) => {
+                to.array(3).bytes(&output.commit.bytes()).bytes(&output.tree.bytes());
+                to.bytes(&output.artifact.0)
+            }
+            None => to.null(),
+        };
+        to.bytes_or_null(end.log.as_ref().map(|log| log.0.as_slice()));
+        to.uint(end.ms).uint(end.left_behind).text(&end.sandbox);
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, CborFault> {
+        from.array_of(10)?;
+        Ok(Self {
+            on: id(from)?,
+            number: from.uint()?,
+            input: ObjectId::read(from)?,
+            ended: StepEnd {
+                outcome: filled(from, NAME_BYTES_MAX)?,
+                exit: if from.is_null()? { None } else { Some(from.uint()?) },
+                output: if from.is_null()? { None } else { Some(Output::read(from)?) },
+                log: id_or_null(from)?,
+                ms: from.uint()?,
+                left_behind: from.uint()?,
+                sandbox: from.text(REF_BYTES_MAX)?.to_owned(),
+            },
+        })
+    }
+}
+
+impl Output {
+    fn read(from: &mut Reader<'_>) -> Result<Self, CborFault> {
+        from.array_of(3)?;
+        let (commit, tree) = (ObjectId::read(from)?, ObjectId::read(from)?);
+        Ok(Self { commit, tree, artifact: id(from)? })
+    }
+}
+
+impl Canonical for Record {
+    fn write(&self, to: &mut Writer) {
+        to.array(2).uint(self.kind());
+        match self {
+            Self::Mission(mission) => mission.write(to),
+            Self::Decision(decision) => {
+                to.array(4).bytes(&decision.on.0).uint(decision.act as u64);
+                to.uint(u64::from(decision.allowed)).text(&decision.rule);
+            }
+            Self::Claim(claim) => {
+                to.array(3).bytes(&claim.on.0).uint(claim.stage as u64).uint(claim.epoch);
+            }
+            Self::Step(step) => step.write(to),
+            Self::Evidence(evidence) => {
+                to.array(4).bytes(&evidence.on.0).uint(evidence.stage as u64);
+                to.uint(u64::from(evidence.passed)).text(&evidence.facts);
+            }
+            Self::Promotion(promotion) => {
+                to.array(3).bytes(&promotion.on.0).bytes(&promotion.old.bytes());
+                to.bytes(&promotion.now.bytes());
+            }
+        }
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, CborFault> {
+        from.array_of(2)?;
+        let yes = |from: &mut Reader<'_>| match from.uint()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(CborFault::Malformed),
+        };
+        Ok(match from.uint()? {
+            kind::MISSION => Self::Mission(Box::new(Mission::read(from)?)),
+            kind::DECISION => {
+                from.array_of(4)?;
+                let (on, act) = (id(from)?, Act::read(from)?);
+                Self::Decision(Decision {
+                    on,
+                    act,
+                    allowed: yes(from)?,
+                    rule: filled(from, NAME_BYTES_MAX)?,
+                })
+            }
+            kind::LEASE => {
+                from.array_of(3)?;
+                let (on, stage) = (id(from)?, Stage::read(from)?);
+                Self::Claim(Claim { on, stage, epoch: from.uint()? })
+            }
+            kind::RUN => Self::Step(Box::new(Step::read(from)?)),
+            kind::EVIDENCE => {
+                from.array_of(4)?;
+                let (on, stage) = (id(from)?, Stage::read(from)?);
+                let passed = yes(from)?;
+                let facts = from.text(EVIDENCE_BYTES_MAX)?.to_owned();
+                Self::Evidence(Evidence { on, stage, passed, facts })
+            }
+            kind::PROMOTE => {
+                from.array_of(3)?;
+                let on = id(from)?;
+                let (old, now) = (ObjectId::read(from)?, ObjectId::read(from)?);
+                Self::Promotion(Promotion { on, old, now })
+            }
+            _ => return Err(CborFault::Malformed),
+        })
+    }
+}

@@ -1,0 +1,120 @@
+//! Missions as [`Doc`]s: what is to be reached, how far it is, who did what.
+
+use std::collections::BTreeMap;
+
+use crate::id::{DeviceId, EventId};
+use crate::mission::show::{MissionRow, MissionView, StageRow, StepRow};
+use crate::present::{Block, Doc, Text, Tone, device_name};
+
+type Names = BTreeMap<DeviceId, String>;
+
+/// A mission was started.
+#[must_use]
+pub fn started(id: &EventId) -> Doc {
+    let next = format!("`kern mission show {}` shows how far it is", id.short());
+    Doc(vec![
+        Block::Line(Text::plain(format!("mission {id}"))),
+        Block::Line(Text::toned(Tone::Quiet, next)),
+    ])
+}
+
+/// All missions.
+#[must_use]
+pub fn missions(rows: &[MissionRow], names: &Names) -> Doc {
+    let columns = ["mission", "state", "held by", "goal"].map(str::to_owned).to_vec();
+    let rows = rows.iter().map(|row| {
+        let held = row.held_by.map_or_else(String::new, |device| device_name(&device, names));
+        let id = Text::plain(row.id.short());
+        vec![id, state(&row.state), Text::plain(held), Text::plain(&row.goal)]
+    });
+    Doc(vec![Block::Table { columns, rows: rows.collect() }])
+}
+
+/// One mission.
+#[must_use]
+pub fn mission(view: &MissionView, names: &Names) -> Doc {
+    let mut fields = vec![
+        ("state".to_owned(), state(&view.state)),
+        ("goal".to_owned(), Text::plain(&view.goal)),
+        ("repository".to_owned(), Text::plain(format!("{}, branch {}", view.repo, view.branch))),
+        ("home".to_owned(), Text::plain(device_name(&view.home, names))),
+        ("base".to_owned(), Text::plain(&view.base)),
+        ("agent".to_owned(), Text::plain(&view.agent)),
+        ("verify".to_owned(), Text::plain(&view.verify)),
+    ];
+    let devices = [("held by", view.held_by), ("resumed by", view.resumed_by)];
+    for (name, device) in devices {
+        if let Some(device) = device {
+            fields.push((name.to_owned(), Text::plain(device_name(&device, names))));
+        }
+    }
+    if let Some(independent) = view.independent {
+        let text = if independent {
+            Text::toned(Tone::Good, "by a device that executed no step")
+        } else {
+            Text::toned(Tone::Attention, "by a device that executed steps itself")
+        };
+        fields.push(("verified".to_owned(), text));
+    }
+    if let Some(commit) = &view.promoted_commit {
+        fields.push(("promoted".to_owned(), Text::toned(Tone::Good, commit)));
+    }
+    if let Some(why) = &view.why {
+        fields.push(("why".to_owned(), Text::toned(Tone::Attention, why)));
+    }
+    for candidate in view.candidates.iter().filter(|candidate| !candidate.selected) {
+        let by = listed(&candidate.devices, names);
+        let text = format!("{} by {by}: made apart, not selected", candidate.commit);
+        fields.push(("also made".to_owned(), Text::toned(Tone::Attention, text)));
+    }
+    Doc(vec![
+        Block::Heading(format!("mission {}", view.id)),
+        Block::Fields(fields),
+        stages(&view.stages, names),
+        steps(&view.steps, names),
+    ])
+}
+
+fn state(word: &str) -> Text {
+    let tone = match word {
+        "promoted" => Tone::Good,
+        "failed" => Tone::Attention,
+        _ => Tone::Plain,
+    };
+    Text::toned(tone, word)
+}
+
+fn listed(devices: &[DeviceId], names: &Names) -> String {
+    let names: Vec<_> = devices.iter().map(|device| device_name(device, names)).collect();
+    names.join(", ")
+}
+
+fn stages(rows: &[StageRow], names: &Names) -> Block {
+    let columns = ["stage", "state", "devices", "evidence"].map(str::to_owned).to_vec();
+    let rows = rows.iter().map(|row| {
+        let tone = match row.state.as_str() {
+            "done" => Tone::Good,
+            "failed" => Tone::Attention,
+            _ => Tone::Quiet,
+        };
+        let evidence = row.evidence.map_or_else(String::new, |id| id.short());
+        let cells = [row.name.clone(), row.state.clone(), listed(&row.devices, names), evidence];
+        cells.map(|cell| Text::toned(tone, cell)).to_vec()
+    });
+    Block::Table { columns, rows: rows.collect() }
+}
+
+fn steps(rows: &[StepRow], names: &Names) -> Block {
+    let columns = ["step", "device", "runs", "result", "command"].map(str::to_owned).to_vec();
+    let rows = rows.iter().map(|row| {
+        let device = row.device.map_or_else(String::new, |device| device_name(&device, names));
+        let result = match (&row.result, &row.outcome) {
+            (Some(commit), _) => Text::plain(commit.as_str().chars().take(12).collect::<String>()),
+            (None, Some(outcome)) => Text::toned(Tone::Attention, outcome),
+            (None, None) => Text::plain(""),
+        };
+        let runs = Text::plain(row.executions);
+        vec![Text::plain(row.n), Text::plain(device), runs, result, Text::plain(&row.name)]
+    });
+    Block::Table { columns, rows: rows.collect() }
+}

@@ -1,0 +1,235 @@
+//! The Replica's side of missions: it writes what the driver wants, and routes what is done.
+
+use serde_json::json;
+
+use crate::cbor;
+use crate::command::{Failure, FailureKind, Reply, RequestId};
+use crate::document::Edit;
+use crate::id::{DeviceId, EventId};
+use crate::limits::{
+    CHANGE_BYTES_TOTAL_MAX, CHANGE_FILES_MAX, CHANGE_RULES_VERSION, MISSION_ACTIONS_MAX,
+};
+use crate::mission::driver::{Action, Peer, World};
+use crate::mission::evidence::PlanFacts;
+use crate::mission::record::{Mission, Record};
+use crate::mission::show;
+use crate::mission::state::{Seen, Who};
+use crate::mission::work::{Outcome, Ticket};
+use crate::replica::documents::{Purpose, author_failure};
+use crate::replica::{Output, Replica};
+use crate::role::Role;
+use crate::sync::{LinkId, Message};
+
+impl Replica {
+    /// A new mission: its base is here already, as an artifact. `SPEC: MIS-2`
+    pub(super) fn start_mission(&mut self, mission: Mission) -> Result<EventId, Failure> {
+        let record = Record::Mission(Box::new(mission));
+        // What others would not read is not written.
+        if cbor::decode::<Record>(&cbor::encode(&record)).as_ref() != Ok(&record) {
+            let failure = Failure::new(FailureKind::Usage, "the mission breaks a limit").with_hint(
+                "a goal and commands have up to 4,096 bytes, and 16 commands are allowed",
+            );
+            return Err(failure);
+        }
+        let Record::Mission(mission) = &record else { return Err(not_here()) };
+        if !self.artifacts.is_complete(&mission.base_artifact) {
+            return Err(not_here());
+        }
+        let control = self.workspace.control();
+        let role = control.role(&self.key.device(), &control.all());
+        if role < Some(Role::Member) {
+            return Err(author_failure(&crate::workspace::AuthorFault::Role(role)));
+        }
+        self.write_record(&record).map_err(|fault| author_failure(&fault))
+    }
+
+    /// Sets the commands of an agent. `SPEC: PRJ-7`
+    pub(super) fn set_agent(
+        &mut self,
+        request: RequestId,
+        name: &str,
+        commands: Vec<String>,
+    ) -> Result<(), Failure> {
+        let usage = |text: &str| Failure::new(FailureKind::Usage, text);
+        if name.is_empty() || name.contains('/') || commands.is_empty() {
+            return Err(usage("an agent has a name without `/`, and at least one command"));
+        }
+        let document = self.workspace.root_document().ok_or_else(not_here)?;
+        let set = format!("agents/{}", name.replace('~', "~0"));
+        let set = set.parse().map_err(|_| usage("this is no name of an agent"))?;
+        let edits = vec![Edit::Set { set, value: json!({ "commands": commands }) }];
+        self.edit(Purpose::Request(request), document, edits);
+        Ok(())
+    }
+
+    pub(super) fn missions(&self) -> Reply {
+        let rows = show::list(self.workspace.missions(), self.workspace.content());
+        Reply::Missions { missions: rows }
+    }
+
+    pub(super) fn mission(&self, id: &EventId) -> Reply {
+        let trouble = self.driver.trouble(id);
+        let view = show::show(self.workspace.missions(), self.workspace.content(), id, trouble);
+        view.map_or_else(
+            || {
+                Reply::Failed(
+                    Failure::new(FailureKind::Usage, "there is no such mission")
+                        .with_hint("`kern mission list` shows all"),
+                )
+            },
+            |view| Reply::Mission(Box::new(view)),
+        )
+    }
+
+    /// The node did what it was ordered.
+    pub(super) fn on_worked(&mut self, ticket: Ticket, outcome: Outcome) {
+        self.driver.done(ticket, outcome);
+    }
+
+    /// A holder says that it lives: of itself alone.
+    pub(super) fn on_beat(&mut self, link: LinkId, claim: EventId) {
+        if let Some(device) = self.sync.device_of(link) {
+            self.driver.beat(self.now, device, claim);
+        }
+    }
+
+    /// Does what there is to do for missions, at most so much in one turn.
+    pub(super) fn drive(&mut self) {
+        for _ in 0..MISSION_ACTIONS_MAX {
+            let Some(action) = self.next_action() else { return };
+            match action {
+                Action::Write(mission, seen) => self.write_seen(mission, &seen),
+                Action::Contract(mission) => self.write_contract(mission),
+                Action::Replay(mission, logs) => {
+                    let head = self.workspace.missions();
+                    let last = head.head(self.workspace.content(), &mission);
+                    let last = last.map(|entry| entry.state.last);
+                    let difference = last.and_then(|last| self.workspace.replay(&last, &logs));
+                    self.write_seen(mission, &Seen::Replay(difference));
+                }
+                Action::Order(order) => self.outputs.push_back(Output::Work(Box::new(order))),
+                Action::Cancel(ticket) => self.outputs.push_back(Output::Cancel(ticket)),
+                Action::Beat(claim) => {
+                    for link in self.sync.links() {
+                        if self.sync.is_greeted(link) && !self.sync.is_parting(link) {
+                            self.send(link, &Message::Beat(claim));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn next_action(&mut self) -> Option<Action> {
+        self.workspace.settle();
+        let control = self.workspace.control();
+        let all = control.all();
+        let role = |device: &DeviceId| control.role(device, &all);
+        let own = self.key.device();
+        let own = Peer { device: own, role: role(&own)?, runs: self.config.runs };
+        let here = self.sync.links().into_iter();
+        let here = here
+            .filter(|link| self.sync.is_greeted(*link) && !self.sync.is_parting(*link))
+            .filter_map(|link| self.sync.device_of(link));
+        let peer = |device: DeviceId| {
+            let runs = self.receipts.runs(&self.workspace, &device);
+            Some(Peer { device, role: role(&device)?, runs })
+        };
+        let peers: Vec<_> = here.filter_map(peer).collect();
+        let covered = |record: &EventId, artifact: &EventId| {
+            peers.iter().any(|peer| {
+                self.receipts.covers(&self.workspace, &peer.device, record)
+                    && self.receipts.holds_artifact(&self.workspace, &peer.device, artifact)
+            })
+        };
+        let world = World {
+            own,
+            peers: &peers,
+            is_current: self.sync.is_current() && !self.is_damaged,
+            content: self.workspace.content(),
+            journal: self.workspace.missions(),
+            covered: &covered,
+            is_complete: &|artifact| self.artifacts.is_complete(artifact),
+        };
+        self.driver.poll(self.now, &world)
+    }
+
+    /// Writes the record that follows on a mission's head from what was seen.
+    fn write_seen(&mut self, mission: EventId, seen: &Seen) {
+        let control = self.workspace.control();
+        let device = self.key.device();
+        let role = control.role(&device, &control.all());
+        let journal = self.workspace.missions();
+        let content = self.workspace.content();
+        let epoch = journal.epoch(content, &mission);
+        let who = Who { device, role, epoch };
+        let Some(head) = journal.head(content, &mission) else { return };
+        let written = match head.state.derive(&who, seen) {
+            Ok(record) => self.write_record(&record).map_err(|fault| fault.to_string()),
+            Err(reason) => Err(reason.text),
+        };
+        match written {
+            Ok(id) if self.workspace.missions().entry(&id).is_none() => {
+                let why = format!("its record {} has no effect", id.short());
+                self.driver.give_up(self.now, mission, why);
+            }
+            Ok(claim) if *seen == Seen::Claim => self.driver.claimed(self.now, mission, claim),
+            Ok(_) => {}
+            Err(why) => self.driver.give_up(self.now, mission, why),
+        }
+    }
+
+    fn write_record(&mut self, record: &Record) -> Result<EventId, crate::workspace::AuthorFault> {
+        let events = self.with_pen(|workspace, pen| workspace.write_record(pen, record))?;
+        let id = events.last().map(crate::event::Verified::id);
+        self.wrote(events);
+        id.ok_or_else(|| crate::workspace::AuthorFault::Own("no event was made".to_owned()))
+    }
+
+    /// The five documents of a mission's contract. `SPEC: MIS-8`
+    fn write_contract(&mut self, mission: EventId) {
+        let state = self.workspace.missions().entry(&mission).map(|entry| entry.state.clone());
+        let document = self.workspace.root_document();
+        let set = format!("missions/{mission}").parse();
+        let (Some(state), Some(document), Ok(set)) = (state, document, set) else { return };
+        if self.is_editing() {
+            // Edits are made one at a time: asked again when that one is done.
+            return self.driver.contracted(&mission);
+        }
+        let contract = state.contract();
+        let value = json!({
+            "architecture": {
+                "repository": contract.repository, "home": state.home(),
+                "branch": contract.branch, "base": contract.base,
+            },
+            "plan": { "goal": contract.goal, "agent": contract.agent, "steps": contract.steps },
+            "progress": { "journal": mission, "steps": contract.steps.len() },
+            "verification": {
+                "command": contract.verify, "tests": contract.tests, "floor": contract.floor,
+            },
+            "risk": {
+                "moves": format!("refs/heads/{}", contract.branch), "network": "off",
+                "rulebook": CHANGE_RULES_VERSION, "files_max": CHANGE_FILES_MAX,
+                "bytes_max": CHANGE_BYTES_TOTAL_MAX,
+            },
+        });
+        self.edit(Purpose::Contract(mission), document, vec![Edit::Set { set, value }]);
+    }
+
+    /// The contract became an event, or did not.
+    pub(super) fn on_contract(&mut self, mission: EventId, written: Result<EventId, String>) {
+        self.driver.contracted(&mission);
+        match written {
+            Ok(contract) => {
+                let facts = PlanFacts { contract, rulebook: CHANGE_RULES_VERSION };
+                self.write_seen(mission, &Seen::Plan(facts));
+            }
+            Err(why) => self.driver.give_up(self.now, mission, why),
+        }
+    }
+}
+
+fn not_here() -> Failure {
+    Failure::new(FailureKind::Failed, "what the mission builds on is not here yet")
+        .with_hint("wait until the history has arrived")
+}

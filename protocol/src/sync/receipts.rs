@@ -1,0 +1,268 @@
+//! The newest receipt of each life of each device, who was told of it, and what follows from all
+//! of them.
+//!
+//! Here no receipt is trusted beyond its signer: it says what its device holds, and nothing of
+//! what counts. One whose heads are not all here yet is passed on, and the last one before it that
+//! could be read goes on counting (SPEC: RCPT-5).
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use crate::id::{DeviceId, EventId, Incarnation};
+use crate::key::DeviceKey;
+use crate::limits::{RECEIPT_INTERVAL_MS, RECEIPT_LIVES_MAX};
+use crate::sync::LinkId;
+use crate::sync::receipt::{Claims, Receipt};
+use crate::time::Time;
+use crate::workspace::{Cover, Workspace};
+
+type Life = (DeviceId, Incarnation);
+type Version = (u64, [u8; 64]);
+
+/// What is known of one life.
+#[derive(Debug)]
+struct Known {
+    newest: Receipt,
+    /// Is `cover` that of the newest?
+    counted: bool,
+    /// Of the last receipt whose heads were all here.
+    cover: Option<Cover>,
+}
+
+impl Known {
+    fn of(newest: Receipt) -> Self {
+        Self { newest, counted: false, cover: None }
+    }
+
+    /// Takes a receipt in the place of an older one; was that one older?
+    fn renew(&mut self, receipt: &Receipt) -> bool {
+        let newer = self.newest.version() < receipt.version();
+        if newer {
+            self.newest = receipt.clone();
+            self.counted = false;
+        }
+        newer
+    }
+
+    fn count(&mut self, workspace: &Workspace) {
+        if self.counted {
+            return;
+        }
+        let claims = self.newest.claims();
+        if let Some(cover) = workspace.cover(claims.control(), claims.content()) {
+            self.cover = Some(cover);
+            self.counted = true;
+        }
+    }
+}
+
+/// What a device would say of itself now.
+pub struct Own<'a> {
+    /// Its key.
+    pub key: &'a DeviceKey,
+    /// The life of its store.
+    pub incarnation: Incarnation,
+    /// What it holds; none while it claims nothing.
+    pub claims: Option<Claims>,
+}
+
+/// What there is to say of receipts at the end of a turn.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    /// An own one, to be durable before it is sent.
+    pub made: Option<Receipt>,
+    /// What is sent to whom.
+    pub send: Vec<(LinkId, Vec<Receipt>)>,
+}
+
+/// All receipts.
+#[derive(Debug, Default)]
+pub struct Receipts {
+    known: BTreeMap<Life, Known>,
+    /// What each connection is known to know.
+    told: BTreeMap<LinkId, BTreeMap<Life, Version>>,
+    /// No own receipt is made before, by the monotonic clock.
+    next_own: u64,
+    /// An own one is due at `next_own`.
+    is_own_due: bool,
+    /// When those of others are passed on.
+    pass_on_at: Option<u64>,
+}
+
+impl Receipts {
+    /// Takes a receipt from the store.
+    pub fn load(&mut self, receipt: Receipt) {
+        self.known.insert((receipt.device(), receipt.incarnation()), Known::of(receipt));
+    }
+
+    /// Keeps a receipt that a peer sent if it is newer than the one of its life; was it?
+    /// `SPEC: RCPT-3`
+    pub fn hear(&mut self, link: LinkId, receipt: &Receipt, workspace: &Workspace) -> bool {
+        let life = (receipt.device(), receipt.incarnation());
+        if !self.known.contains_key(&life) && !self.has_room(&life.0, workspace) {
+            return false;
+        }
+        let known = self.known.entry(life);
+        let newer = match known {
+            Entry::Vacant(vacant) => {
+                vacant.insert(Known::of(receipt.clone()));
+                true
+            }
+            Entry::Occupied(mut known) => known.get_mut().renew(receipt),
+        };
+        if let Some(told) = self.told.get_mut(&link) {
+            let told = told.entry(life).or_insert_with(|| receipt.version());
+            *told = (*told).max(receipt.version());
+        }
+        newer
+    }
+
+    /// Is there room for one more life of a device? One that was outlived makes it.
+    fn has_room(&mut self, device: &DeviceId, workspace: &Workspace) -> bool {
+        let lives: Vec<_> = self.lives(device).map(|(life, _)| *life).collect();
+        if lives.len() < RECEIPT_LIVES_MAX {
+            return true;
+        }
+        let outlived = lives.iter().find(|(device, life)| workspace.is_outlived(device, life));
+        outlived.is_some_and(|life| self.known.remove(life).is_some())
+    }
+
+    /// What there is to say: an own receipt where it would say something new, to everybody at
+    /// once; those of others a moment later, so that many are one message; all that is known to
+    /// who was told nothing yet. `SPEC: RCPT-4`
+    pub fn speak(
+        &mut self,
+        now: Time,
+        own: Own<'_>,
+        links: &[LinkId],
+        workspace: &Workspace,
+    ) -> Said {
+        let own_life = (own.key.device(), own.incarnation);
+        self.told.retain(|link, _| links.contains(link));
+        self.is_own_due = false;
+        let made = if links.is_empty() { None } else { self.renew(now, own, workspace) };
+        self.known.values_mut().for_each(|known| known.count(workspace));
+
+        let control = workspace.control();
+        let members = control.members(&control.all());
+        let passing_on = self.pass_on_at.is_some_and(|at| at <= now.monotonic_ms);
+        let mut waits = false;
+        let mut send = Vec::new();
+        for &link in links {
+            let greeting = !self.told.contains_key(&link);
+            let told = self.told.entry(link).or_default();
+            let mut receipts = Vec::new();
+            for (life, known) in &self.known {
+                let version = known.newest.version();
+                if !members.contains_key(&life.0)
+                    || told.get(life).is_some_and(|told| *told >= version)
+                {
+                    continue;
+                }
+                if greeting || passing_on || *life == own_life {
+                    told.insert(*life, version);
+                    receipts.push(known.newest.clone());
+                } else {
+                    waits = true;
+                }
+            }
+            if !receipts.is_empty() {
+                send.push((link, receipts));
+            }
+        }
+        let soon = now.monotonic_ms.saturating_add(RECEIPT_INTERVAL_MS);
+        self.pass_on_at = waits.then(|| self.pass_on_at.unwrap_or(soon));
+        Said { made, send }
+    }
+
+    /// The next own receipt, if it would say something new and the last one is some time ago. What
+    /// others hold as the newest of this life counts as the last one, also where the own store was
+    /// put back and does not know it any more.
+    fn renew(&mut self, now: Time, own: Own<'_>, workspace: &Workspace) -> Option<Receipt> {
+        let life = (own.key.device(), own.incarnation);
+        let claims = own.claims?;
+        let last = self.known.get(&life).map(|known| &known.newest);
+        if last.is_some_and(|last| *last.claims() == claims) {
+            return None;
+        }
+        if now.monotonic_ms < self.next_own {
+            self.is_own_due = true;
+            return None;
+        }
+        self.next_own = now.monotonic_ms.saturating_add(RECEIPT_INTERVAL_MS);
+        let counter = last.map_or(0, |last| last.counter().saturating_add(1));
+        let receipt = Receipt::sign(own.key, workspace.id(), own.incarnation, counter, claims);
+        self.known.insert(life, Known::of(receipt.clone()));
+        Some(receipt)
+    }
+
+    /// When [`Self::speak`] has something to say again, if nothing else happens.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<u64> {
+        let own = self.is_own_due.then_some(self.next_own);
+        [own, self.pass_on_at].into_iter().flatten().min()
+    }
+
+    fn lives(&self, device: &DeviceId) -> impl Iterator<Item = (&Life, &Known)> {
+        let first = (*device, Incarnation([0; 8]));
+        let last = (*device, Incarnation([0xff; 8]));
+        self.known.range(first..=last)
+    }
+
+    /// What stands of a member: its lives that no later one outlived.
+    fn standing<'a>(&'a self, workspace: &Workspace, device: &DeviceId) -> Vec<&'a Known> {
+        let control = workspace.control();
+        if control.role(device, &control.all()).is_none() {
+            return Vec::new();
+        }
+        self.lives(device)
+            .filter(|((device, life), _)| !workspace.is_outlived(device, life))
+            .map(|(_, known)| known)
+            .collect()
+    }
+
+    /// What a member said to hold; none where it said nothing that can be read here. Of lives that
+    /// stand beside each other each has a cover, and what counts is what is within all.
+    fn covers_of<'a>(&'a self, workspace: &Workspace, device: &DeviceId) -> Option<Vec<&'a Cover>> {
+        let standing = self.standing(workspace, device);
+        let covers: Option<Vec<_>> = standing.iter().map(|known| known.cover.as_ref()).collect();
+        covers.filter(|covers| !covers.is_empty())
+    }
+
+    /// How many of the admitted events here another member holds for good, by its own words.
+    /// `SPEC: RCPT-5`
+    #[must_use]
+    pub fn count(&self, workspace: &Workspace, device: &DeviceId) -> usize {
+        self.covers_of(workspace, device).map_or(0, |covers| workspace.count_covered(&covers))
+    }
+
+    /// Does another member hold this event for good, by its own words? `SPEC: RCPT-5`
+    #[must_use]
+    pub fn covers(&self, workspace: &Workspace, device: &DeviceId, event: &EventId) -> bool {
+        let covers = self.covers_of(workspace, device);
+        let within = |covers: Vec<&Cover>| {
+            covers.into_iter().all(|cover| workspace.is_covered(cover, event))
+        };
+        covers.is_some_and(within)
+    }
+
+    /// Does another member hold every chunk of this artifact for good, by its own words?
+    #[must_use]
+    pub fn holds_artifact(&self, workspace: &Workspace, device: &DeviceId, id: &EventId) -> bool {
+        let standing = self.standing(workspace, device);
+        !standing.is_empty()
+            && standing.iter().all(|known| known.newest.claims().holds_artifact(id))
+    }
+
+    /// Does another member let agents run on it, by its own words?
+    #[must_use]
+    pub fn runs(&self, workspace: &Workspace, device: &DeviceId) -> bool {
+        let standing = self.standing(workspace, device);
+        standing.iter().any(|known| known.newest.claims().runs())
+    }
+
+    /// The newest receipt of each life.
+    pub fn all(&self) -> impl Iterator<Item = &Receipt> {
+        self.known.values().map(|known| &known.newest)
+    }
+}

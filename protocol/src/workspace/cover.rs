@@ -1,0 +1,77 @@
+//! What the heads of a receipt stand for: which of the events here are among them or before them.
+
+use super::Workspace;
+use crate::authority::{ControlSet, Reach};
+use crate::id::{DeviceId, EventId, Incarnation, Lane};
+
+/// The events here that are among some heads or before them.
+#[derive(Debug, Clone)]
+pub struct Cover {
+    control: ControlSet,
+    content: Reach,
+}
+
+impl Workspace {
+    /// What these heads of both lanes stand for; none where one of them is not here, since what is
+    /// before it is not known then.
+    #[must_use]
+    pub fn cover(&self, control: &[EventId], content: &[EventId]) -> Option<Cover> {
+        let control = self.control.set_of(control).ok()?;
+        let tips: Option<Vec<_>> = content.iter().map(|id| self.content.number(id)).collect();
+        Some(Cover { control, content: self.content.reach(tips?.into_iter()) })
+    }
+
+    /// Is an event within a cover?
+    #[must_use]
+    pub fn is_covered(&self, cover: &Cover, id: &EventId) -> bool {
+        match (self.control.number(id), self.content.number(id)) {
+            (Some(no), _) => cover.control.contains(no),
+            (_, Some(no)) => self.content.is_reached(&cover.content, no),
+            _ => false,
+        }
+    }
+
+    /// How many of the admitted events are within all of these covers: of no cover, all of them.
+    /// One pass over the events.
+    #[must_use]
+    pub fn count_covered(&self, covers: &[&Cover]) -> usize {
+        let control = self.control.all();
+        let control =
+            control.iter().filter(|no| covers.iter().all(|cover| cover.control.contains(*no)));
+        let content = self.content.all().filter(|no| {
+            self.content.is_admitted(*no)
+                && covers.iter().all(|cover| self.content.is_reached(&cover.content, *no))
+        });
+        control.count() + content.count()
+    }
+
+    /// The epochs whose keys are held here, oldest first as they came.
+    #[must_use]
+    pub fn held_epochs(&self) -> Vec<EventId> {
+        let all = self.control.all();
+        let ids = all.iter().map(|no| self.control.id(no));
+        ids.filter(|id| self.ring.key(id).is_some()).collect()
+    }
+
+    /// Is something admitted here whose body should be here and is not?
+    #[must_use]
+    pub fn lacks_bodies(&self) -> bool {
+        self.bare.iter().chain(&self.lost).any(|no| self.content.is_admitted(*no))
+    }
+
+    /// Did a later life of this device's store begin? The newer life is the one whose first
+    /// control event has that of the other in its past. `SPEC: RCPT-5`
+    #[must_use]
+    pub fn is_outlived(&self, device: &DeviceId, incarnation: &Incarnation) -> bool {
+        let number = |id: &EventId| self.control.number(id);
+        let firsts: Vec<_> = self
+            .chains
+            .beginnings(device, Lane::Control)
+            .filter_map(|(life, id)| Some((life, number(id)?)))
+            .collect();
+        let (own, others): (Vec<_>, Vec<_>) =
+            firsts.into_iter().partition(|(life, _)| *life == incarnation);
+        let outlives = |first| others.iter().any(|(_, other)| self.control.heard(*other, first));
+        own.into_iter().any(|(_, first)| outlives(first))
+    }
+}

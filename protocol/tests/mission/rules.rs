@@ -1,0 +1,225 @@
+//! What has effect: the honest way to the end, and every way to leave it.
+
+use kernelos_protocol::id::EventId;
+use kernelos_protocol::mission::evidence::{PlanFacts, VerifyFacts};
+use kernelos_protocol::mission::policy::{DEFAULT_DENY, RULES};
+use kernelos_protocol::mission::record::{
+    Act, Claim, Decision, Evidence, ObjectId, Promotion, Record, Stage, Step,
+};
+use kernelos_protocol::mission::stage::Progress;
+use kernelos_protocol::mission::state::Seen;
+use kernelos_protocol::role::Role;
+
+use super::runs::{
+    ended, good_logs, lease, object, plan, step, to_candidate, to_replayed, verified,
+};
+use super::{Run, two_homes};
+use crate::kit::Peer;
+
+fn progress(peer: &Peer, run: &Run) -> (u8, bool) {
+    let head = peer.workspace.missions().head(peer.workspace.content(), &run.id).unwrap();
+    let failed = matches!(head.state.progress, Progress::Failed(_));
+    (head.state.progress.stages_done(), failed)
+}
+
+fn promoted(home: &mut Peer) -> Run {
+    let mut run = Run::start(home);
+    run.write_all(home, &to_candidate());
+    run.write_all(home, &to_replayed());
+    run.write_all(home, &[Seen::Decide(Act::MoveRef), Seen::Promote(object(3))]);
+    run
+}
+
+#[test]
+fn a_mission_goes_through_five_stages_and_every_record_counts_elsewhere() {
+    // SPEC: MIS-1, MIS-2, MIS-3, EFF-7, EVD-1, EVD-4
+    let (mut home, mut other) = two_homes(Role::Runner);
+    let run = promoted(&mut home);
+    other.take(&run.events);
+    for peer in [&home, &other] {
+        assert_eq!(progress(peer, &run), (5, false));
+        for event in &run.events {
+            assert_eq!(run.void(peer, &event.id()), None);
+        }
+    }
+}
+
+#[test]
+fn what_the_rules_do_not_derive_counts_for_nobody() {
+    // SPEC: MIS-1, MIS-3, EFF-7, POL-1, POL-3, CNT-6, CNT-7, CNT-9, LSE-1
+    let decide = |on, act, allowed, rule: &str| {
+        Record::Decision(Decision { on, act, allowed, rule: rule.to_owned() })
+    };
+    let step_on = |on, input: ObjectId, number| {
+        let ended = ended(Some(0), None);
+        Record::Step(Box::new(Step { on, number, input, ended }))
+    };
+    let evidence = |on, stage, facts: &str| {
+        Record::Evidence(Evidence { on, stage, passed: true, facts: facts.to_owned() })
+    };
+    type Lie<'a> = (&'a str, Vec<Seen>, Box<dyn Fn(EventId) -> Record + 'a>, &'a str);
+    let facts = r#"{"contract":"0808080808080808080808080808080808080808080808080808080808080808","rulebook":1}"#;
+    let spaced = facts.replace(',', ", ");
+    let planned = [vec![plan()], lease().to_vec()].concat();
+    let started = [planned.clone(), vec![Seen::Decide(Act::StartStep)]].concat();
+    let rows: Vec<Lie<'_>> = vec![
+        ("no plan", vec![], Box::new(|on| decide(on, Act::RunAgent, true, RULES[1].rule)), "order"),
+        ("no decision", planned.clone(), Box::new(|on| step_on(on, object(1), 1)), "no_decision"),
+        ("wrong input", started.clone(), Box::new(|on| step_on(on, object(9), 1)), "not_derived"),
+        ("wrong step", started.clone(), Box::new(|on| step_on(on, object(1), 2)), "not_derived"),
+        (
+            "another rule",
+            planned.clone(),
+            Box::new(|on| decide(on, Act::StartStep, true, "because")),
+            "not_derived",
+        ),
+        (
+            "a credential",
+            planned.clone(),
+            Box::new(|on| decide(on, Act::ReadCredential, true, RULES[1].rule)),
+            "not_derived",
+        ),
+        (
+            "move too early",
+            planned.clone(),
+            Box::new(|on| decide(on, Act::MoveRef, true, "home-moves-refs")),
+            "not_derived",
+        ),
+        (
+            "an epoch left out",
+            vec![plan(), Seen::Decide(Act::RunAgent)],
+            Box::new(|on| Record::Claim(Claim { on, stage: Stage::Implement, epoch: 2 })),
+            "not_derived",
+        ),
+        (
+            "a lease on another stage",
+            vec![plan(), Seen::Decide(Act::RunAgent)],
+            Box::new(|on| Record::Claim(Claim { on, stage: Stage::Verify, epoch: 1 })),
+            "not_derived",
+        ),
+        (
+            "verified unseen",
+            vec![plan()],
+            Box::new(|on| evidence(on, Stage::Verify, facts)),
+            "facts",
+        ),
+        ("planned twice", vec![plan()], Box::new(|on| evidence(on, Stage::Plan, facts)), "order"),
+        ("not canonical", vec![], Box::new(|on| evidence(on, Stage::Plan, &spaced)), "facts"),
+        (
+            "promoted at once",
+            to_candidate(),
+            Box::new(|on| Record::Promotion(Promotion { on, old: object(1), now: object(3) })),
+            "no_decision",
+        ),
+    ];
+    for (name, before, lie, code) in rows {
+        let (mut home, mut other) = two_homes(Role::Runner);
+        let mut run = Run::start(&mut home);
+        run.write_all(&mut home, &before);
+        let on = run.events.last().unwrap().id();
+        let at = progress(&home, &run);
+        let id = run.force(&mut home, &lie(on));
+        other.take(&run.events);
+        for peer in [&home, &other] {
+            assert_eq!(run.void(peer, &id).as_deref(), Some(code), "{name}");
+            assert_eq!(progress(peer, &run), at, "{name}");
+        }
+    }
+}
+
+#[test]
+fn only_the_holder_works_only_the_home_plans_and_only_runners_take_part() {
+    // SPEC: MIS-2, MIS-3, POL-2
+    let (mut home, mut other) = two_homes(Role::Member);
+    let mut run = Run::start(&mut home);
+    other.take(&run.events);
+    assert_eq!(run.derive(&other, &plan()), Err("not_home"));
+    run.write_all(&mut home, &[vec![plan()], lease().to_vec(), step(2).to_vec()].concat());
+    other.take(&run.events);
+    let Ok(Record::Decision(asked)) = run.derive(&other, &Seen::Decide(Act::StartStep)) else {
+        panic!("the policy answers everybody");
+    };
+    assert_eq!((asked.allowed, asked.rule.as_str()), (false, DEFAULT_DENY));
+    assert_eq!(run.derive(&other, &Seen::Implement(None)), Err("not_holder"));
+    run.write_all(&mut other, &lease());
+    home.take(&run.events);
+    let Ok(Record::Decision(late)) = run.derive(&home, &Seen::Decide(Act::StartStep)) else {
+        panic!("the policy answers everybody");
+    };
+    assert!(!late.allowed, "the fence of an earlier holder is down");
+    run.write_all(&mut other, &step(3));
+    assert_eq!(run.derive(&home, &Seen::Implement(None)), Err("not_holder"));
+
+    let (mut home, mut watcher) = two_homes(Role::Observer);
+    let run = Run::start(&mut home);
+    watcher.take(&run.events);
+    assert_eq!(run.derive(&watcher, &Seen::Decide(Act::RunAgent)), Err("role"));
+}
+
+#[test]
+fn a_verifier_that_executed_a_step_cannot_say_that_it_is_independent() {
+    // SPEC: EVD-3
+    let (mut home, mut other) = two_homes(Role::Member);
+    let mut run = Run::start(&mut home);
+    run.write_all(&mut home, &to_candidate());
+    run.write_all(&mut home, &[lease().to_vec(), vec![Seen::Decide(Act::Verify)]].concat());
+    let honest = run.derive(&home, &verified(&good_logs())).unwrap();
+    let Record::Evidence(evidence) = honest else { panic!("evidence") };
+    let mut facts: VerifyFacts = serde_json::from_str(&evidence.facts).unwrap();
+    assert!(!facts.independent);
+    facts.independent = true;
+    let facts = serde_json::to_value(facts).unwrap().to_string();
+    let id = run.force(&mut home, &Record::Evidence(Evidence { facts, ..evidence }));
+    other.take(&run.events);
+    assert_eq!(run.void(&other, &id).as_deref(), Some("not_derived"));
+}
+
+#[test]
+fn a_step_that_ends_badly_and_a_verdict_that_refuses_end_the_mission() {
+    // SPEC: MIS-3, EVD-2
+    let (mut home, _) = two_homes(Role::Member);
+    let mut run = Run::start(&mut home);
+    run.write_all(&mut home, &[vec![plan()], lease().to_vec()].concat());
+    let bad = Seen::Step(ended(Some(3), None));
+    run.write_all(&mut home, &[Seen::Decide(Act::StartStep), bad, Seen::Implement(None)]);
+    assert_eq!(progress(&home, &run), (1, true));
+
+    let (mut home, _) = two_homes(Role::Member);
+    let mut run = Run::start(&mut home);
+    run.write_all(&mut home, &to_candidate());
+    let mut logs = good_logs();
+    logs[1] = logs[0].clone();
+    let seen = [lease().to_vec(), vec![Seen::Decide(Act::Verify), verified(&logs)]].concat();
+    run.write_all(&mut home, &seen);
+    assert_eq!(progress(&home, &run), (2, true));
+
+    let (mut home, _) = two_homes(Role::Member);
+    let mut run = Run::start(&mut home);
+    run.write_all(&mut home, &[to_candidate(), to_replayed()].concat());
+    let moved = [Seen::Decide(Act::MoveRef), Seen::Promote(object(66))];
+    run.write_all(&mut home, &moved);
+    assert_eq!(progress(&home, &run), (4, true));
+}
+
+#[test]
+fn a_journal_has_a_last_record() {
+    // SPEC: MIS-4
+    let (mut home, _) = two_homes(Role::Member);
+    let mut run = Run::start(&mut home);
+    run.write(&mut home, &plan());
+    let asks = Seen::Decide(Act::ReadCredential);
+    for _ in 2..1_024 {
+        run.write(&mut home, &asks);
+    }
+    assert_eq!(run.derive(&home, &asks), Err("too_long"));
+}
+
+#[test]
+fn the_contract_is_what_its_evidence_names() {
+    // SPEC: EVD-1
+    let (mut home, _) = two_homes(Role::Member);
+    let run = Run::start(&mut home);
+    let Ok(Record::Evidence(evidence)) = run.derive(&home, &plan()) else { panic!("evidence") };
+    let facts: PlanFacts = serde_json::from_str(&evidence.facts).unwrap();
+    assert_eq!(facts, PlanFacts { contract: EventId([8; 32]), rulebook: 1 });
+}
