@@ -105,7 +105,12 @@ impl Home {
 
     /// Pairs another running device with this one, as two people do it.
     pub(crate) fn pair(&self, other: &Self, name: &str, role: &str) -> Json {
-        let mut invite = self.talk(&["invite", "--role", role, "--json"]);
+        self.pair_into("home", other, name, role)
+    }
+
+    /// The same, into the workspace of this name.
+    pub(crate) fn pair_into(&self, into: &str, other: &Self, name: &str, role: &str) -> Json {
+        let mut invite = self.talk(&["invite", "--role", role, "--workspace", into, "--json"]);
         let token = invite.line()["token"].as_str().unwrap().to_owned();
         let mut join = other.talk(&["join", &token, "--device", name, "--json"]);
         let code = join.line()["check_code"].as_str().unwrap().to_owned();
@@ -132,6 +137,13 @@ impl Home {
     pub(crate) fn log(&self) -> Vec<Json> {
         let ran = self.run(&["log", "--json"]);
         ran.done().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+impl Home {
+    /// What `kern log` shows that is no event.
+    pub(crate) fn notices(&self) -> Vec<Json> {
+        self.log().into_iter().filter(|row| row["kind"] == "notice").collect()
     }
 }
 

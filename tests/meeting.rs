@@ -105,6 +105,32 @@ fn a_device_gets_in_where_nobody_heard_of_its_grant() {
 }
 
 #[test]
+fn who_is_known_in_one_workspace_gets_into_another_by_its_grant() {
+    // SPEC: INTRO-1
+    let homes = [Home::with_workspace(), Home::new(), Home::new()];
+    let [laptop, phone, edge] = &homes;
+    laptop.init("work").done();
+    let (laptop_node, _phone_node, edge_node) = (laptop.up(), phone.up(), edge.up());
+    laptop.pair_into("home", edge, "edge", "member");
+    laptop.pair_into("work", edge, "edge", "member");
+    laptop.pair_into("home", phone, "phone", "member");
+    until("the edge knows the phone at home", || {
+        let devices = edge.run(&["devices", "--workspace", "home", "--json"]).json();
+        devices.as_array()?.iter().any(|row| row["device"] == "phone").then_some(())
+    });
+    assert!(edge_node.terminate().success());
+
+    laptop.pair_into("work", phone, "phone", "member");
+    assert!(laptop_node.terminate().success());
+    phone.run(&["doc", "set", "notes/a", "1", "--workspace", "work"]).done();
+    let _edge_node = edge.up();
+    until("the edge hears the phone at work", || {
+        let ran = edge.run(&["doc", "get", "notes/a", "--workspace", "work", "--json"]);
+        (ran.code == 0 && ran.json()["value"] == 1).then_some(())
+    });
+}
+
+#[test]
 fn a_device_that_is_killed_catches_up() {
     let (homes, nodes) = three();
     let [laptop, phone, edge] = &homes;
@@ -254,7 +280,41 @@ fn who_may_not_come_in_is_refused_with_the_reason_and_nothing_changes() {
     assert_eq!(short.line()["refused"], "invitation_expired");
 
     assert_eq!(laptop.status()["events"], events);
+    let notices = laptop.notices();
+    let wrong = notices.iter().find(|row| row["reason"] == "pairing_refused: wrong_check_code");
+    let wrong = wrong.unwrap_or_else(|| panic!("{notices:?}"));
+    assert_eq!((&wrong["kind"], &wrong["id"]), (&json!("notice"), &json!(null)));
     let audit = std::fs::read_to_string(laptop.path().join("audit.jsonl")).unwrap();
     assert!(audit.lines().any(|line| line.contains("\"refused\":\"wrong_check_code\"")), "{audit}");
     assert_eq!(phone.run(&["workspace", "list", "--json"]).json(), json!([]));
+}
+
+#[test]
+fn a_name_that_was_taken_since_the_invitation_is_given_to_nobody_else() {
+    // SPEC: PAIR-13, PAIR-15, PAIR-18
+    let homes = [Home::with_workspace(), Home::new(), Home::new()];
+    let _nodes = homes.each_ref().map(Home::up);
+    let [laptop, first, second] = &homes;
+    // Both invitations are open before either name is taken.
+    let mut invites = [0, 1].map(|_| laptop.talk(&["invite", "--json"]));
+    let tokens = invites.each_mut().map(|invite| invite.line()["token"].clone());
+    let mut joins = [(first, &tokens[0]), (second, &tokens[1])].map(|(home, token)| {
+        home.talk(&["join", token.as_str().unwrap(), "--device", "phone", "--json"])
+    });
+    let codes = joins.each_mut().map(|join| join.line()["check_code"].clone());
+    invites[0].say(codes[0].as_str().unwrap());
+    assert!(invites[0].line()["granted"].is_string());
+    invites[1].say(codes[1].as_str().unwrap());
+    assert_eq!(invites[1].line()["refused"], "name_used");
+    assert_eq!(joins[1].line()["refused"], "name_used");
+    assert_eq!(joins[0].line()["device"], "phone");
+
+    let devices = laptop.run(&["devices", "--json"]).json();
+    assert_eq!(devices.as_array().unwrap().len(), 2, "{devices}");
+    let reasons = until("both attempts stand in the log", || {
+        let notices = laptop.notices();
+        let reasons: Vec<_> = notices.iter().map(|row| row["reason"].clone()).collect();
+        (reasons.len() == 2).then_some(reasons)
+    });
+    assert_eq!(reasons, ["pairing_granted", "pairing_refused: name_used"]);
 }

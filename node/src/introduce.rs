@@ -71,11 +71,13 @@ pub(crate) async fn to(
     };
     match timeout(TIME_MAX, answered).await.flatten() {
         Some(Answer::Accepted | Answer::Revoked) => true,
+        // It is tried again, and says nothing about this device.
+        Some(Answer::Refused(IntroduceCode::Busy)) | None => false,
         Some(Answer::Refused(code)) => {
-            let reason = format!("introduction_refused: {}", code.code());
-            engine.ask(Command::Notice { kind: NoticeKind::Peer, device, reason }).await;
+            let (kind, reason) = (NoticeKind::Introduction, code.code());
+            let reason = format!("introduction_refused: {reason}");
+            engine.ask(Command::Notice { kind, device, reason }).await;
             false
         }
-        None => false,
     }
 }

@@ -1,18 +1,18 @@
 //! Pairing on a real device: links for the machines of the protocol, and people for their
 //! questions.
 
+mod audit;
 mod join;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
-use kernelos_protocol::id::{DeviceId, EventId, Signature};
+use kernelos_protocol::id::{DeviceId, Signature};
 use kernelos_protocol::pairing::{
-    CheckCode, InvitationId, Issuer, IssuerInput, IssuerOutput, LinkId, Secret, Terms,
+    CheckCode, InvitationId, Issuer, IssuerInput, IssuerOutput, LinkId, PairingCode, Secret, Terms,
 };
 use kernelos_protocol::role::Role;
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,7 @@ use crate::node::Node;
 use crate::portable::{sleep, spawn, timeout};
 use crate::transport::{Link, Receiver, Sender};
 
+use audit::{Attempt, Audit};
 pub use join::{JoinEvent, Joins};
 
 /// Between two looks at the clock while an invitation is open.
@@ -99,6 +100,7 @@ pub(crate) struct PairingHost {
     issuer: Mutex<Issuer>,
     links: Mutex<(u64, BTreeMap<LinkId, mpsc::Sender<Outgoing>>)>,
     people: Mutex<BTreeMap<InvitationId, Arc<Queue<InviteEvent>>>>,
+    audit: Audit,
     pub(crate) joins: Joins,
     has_invited: AtomicBool,
 }
@@ -114,6 +116,7 @@ impl PairingHost {
             issuer: Mutex::new(Issuer::new(device)),
             links: Mutex::default(),
             people: Mutex::default(),
+            audit: Audit::default(),
             joins: Joins::default(),
             has_invited: AtomicBool::new(false),
         }
@@ -154,6 +157,7 @@ impl PairingHost {
         };
         let invitation = terms.secret.invitation();
         self.has_invited.store(true, Ordering::Relaxed);
+        self.audit.opened(invitation, engine.workspace());
         lock(&self.people).insert(invitation, Arc::default());
         let mut token = None;
         for output in self.step(IssuerInput::Open(Box::new(terms))) {
@@ -270,7 +274,8 @@ impl PairingHost {
                 },
             ),
             IssuerOutput::Audit { invitation, device, result } => {
-                audit(node, invitation, device, result.map_err(|code| code.code()));
+                let attempt = Attempt { invitation, device, result };
+                self.audit.keep(node, &attempt);
             }
             IssuerOutput::Opened { .. }
             | IssuerOutput::NotOpened { .. }
@@ -285,34 +290,11 @@ impl PairingHost {
     }
 }
 
-/// One attempt is kept, before anybody hears of its outcome.
-fn audit(
-    node: &Node,
-    invitation: Option<InvitationId>,
-    device: DeviceId,
-    result: Result<EventId, &'static str>,
-) {
-    let line = serde_json::json!({
-        "wall_us": clock::now().wall_us,
-        "pairing": invitation.map(|id| kernelos_protocol::id::to_hex(&id.0)),
-        "device": device,
-        "granted": result.ok(),
-        "refused": result.err(),
-    });
-    let path = node.home().home().path().join("audit.jsonl");
-    let options = std::fs::OpenOptions::new().create(true).append(true).open(path);
-    let written = options.and_then(|mut file| {
-        writeln!(file, "{line}")?;
-        file.sync_data()
-    });
-    // A disk that is full does not keep a person out; what is granted is an event in any case.
-    written.ok();
-}
-
 async fn grant(node: Arc<Node>, invitation: InvitationId, workspace: String, command: Command) {
     let input = match node.ask(Some(&workspace), command).await {
         Reply::Granted { event } => IssuerInput::Granted { invitation, grant: event },
-        _ => IssuerInput::NotGranted { invitation },
+        Reply::NameUsed => IssuerInput::NotGranted { invitation, code: PairingCode::NameUsed },
+        _ => IssuerInput::NotGranted { invitation, code: PairingCode::NotGranted },
     };
     node.pairing().handle(&node, input);
 }

@@ -149,6 +149,8 @@ pub enum Reply {
         /// The grant.
         event: EventId,
     },
+    /// To `Grant`: nothing was done, another device has the name.
+    NameUsed,
     /// To `StartMission`.
     Started {
         /// Its first record.

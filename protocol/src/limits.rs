@@ -142,7 +142,8 @@ pub const STALL_MS: u64 = 2_000;
 /// What is new about members is answered by one join after so long: others' news is in it.
 pub const JOIN_DELAY_MS: u64 = 1_000;
 
-/// Notices kept of each kind (peers, pairing), and faults of the own store: what a person reads.
+/// Notices kept of each kind (peers, pairing, introduction), and faults of the own store: what a
+/// person reads.
 pub const NOTICES_MAX: usize = 256;
 
 /// Bytes of a notice's reason: two codes with a word between them.

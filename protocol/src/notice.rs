@@ -17,10 +17,12 @@ use crate::time::Stamp;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NoticeKind {
-    /// A peer on the mesh.
+    /// A peer that broke a rule and was disconnected.
     Peer,
     /// An attempt to pair.
     Pairing,
+    /// A member that did not let this device in.
+    Introduction,
 }
 
 /// One notice.

@@ -9,6 +9,7 @@
 mod artifacts;
 mod commands;
 mod documents;
+mod granting;
 mod introductions;
 mod log;
 mod missions;

@@ -114,7 +114,9 @@ impl Issuer {
             IssuerInput::Code { invitation, code } => self.on_code(invitation, code),
             IssuerInput::Cancel { invitation } => self.on_cancel(invitation),
             IssuerInput::Granted { invitation, grant } => self.on_granted(invitation, grant),
-            IssuerInput::NotGranted { invitation } => self.on_not_granted(invitation),
+            IssuerInput::NotGranted { invitation, code } => {
+                self.on_not_granted(invitation, code);
+            }
             IssuerInput::Tick => {}
         }
         std::mem::take(&mut self.outputs)
@@ -226,9 +228,8 @@ impl Issuer {
         self.end(id, Ok(device), PairingCode::Used);
     }
 
-    fn on_not_granted(&mut self, id: InvitationId) {
+    fn on_not_granted(&mut self, id: InvitationId, code: PairingCode) {
         let Some(session) = self.take_granting(id) else { return };
-        let code = PairingCode::NotGranted;
         if self.links.contains_key(&session.link) {
             self.refuse(session.link, code);
         } else {

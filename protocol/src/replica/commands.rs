@@ -20,10 +20,8 @@ impl Replica {
             Command::Status => {
                 !self.loads.iter().any(|load| matches!(load, LoadFor::History | LoadFor::Bodies(_)))
                     && self.workspace.is_projected()
-                    && !self
-                        .pending
-                        .iter()
-                        .any(|p| matches!(p, Pending::Projection | Pending::Edit { .. }))
+                    && !editing
+                    && !self.pending.contains(&Pending::Projection)
             }
             Command::Read { .. }
             | Command::Conflicts
@@ -81,7 +79,8 @@ impl Replica {
             Command::Grant { device, sealing_key, sealing_signature, role, name, rule } => {
                 let sealing = SealingStatement { key: sealing_key, signature: sealing_signature.0 };
                 let member = NewMember { device, sealing, role, rule };
-                match self.grant(request, member, &name) {
+                let checked = Self::check_grant(&member, &name);
+                match checked.and_then(|()| self.start_grant(request, member, name)) {
                     Ok(()) => return,
                     Err(failure) => Reply::Failed(failure),
                 }
@@ -194,28 +193,14 @@ impl Replica {
         })
     }
 
-    /// The grant first, then the name: a device without a name is a member all the same.
-    fn grant(&mut self, request: RequestId, member: NewMember, name: &str) -> Result<(), Failure> {
-        let usage = |message: &str| Failure::new(FailureKind::Usage, message);
+    fn check_grant(member: &NewMember, name: &str) -> Result<(), Failure> {
+        let usage = |message: &str| Err(Failure::new(FailureKind::Usage, message));
         if member.rule.len() > CONTROL_TEXT_MAX || name.len() > NAME_BYTES_MAX {
-            return Err(usage("a name or rule is too long"));
+            return usage("a name or rule is too long");
         }
         if !is_strong(&member.device) || !member.sealing.is_of(&member.device) {
-            return Err(usage("the sealing key is not signed by the device"));
+            return usage("the sealing key is not signed by the device");
         }
-        let document = self.workspace.root_document().ok_or_else(no_history)?;
-        let path = format!("devices/{}/name", member.device);
-        let set =
-            path.parse().map_err(|fault: crate::document::PathFault| usage(&fault.to_string()))?;
-        let events = self.with_pen(|workspace, pen| workspace.write_grant(pen, member));
-        let events = events.map_err(|fault| author_failure(&fault))?;
-        let is_grant = |body: &ControlBody| matches!(body, ControlBody::Grant(_));
-        let event = events.iter().find(|event| event.control().is_some_and(is_grant));
-        let event = event.map(crate::event::Verified::id);
-        self.wrote(events);
-        let event = event.ok_or_else(|| Failure::new(FailureKind::Failed, "no grant was made"))?;
-        let edits = vec![Edit::Set { set, value: name.into() }];
-        self.edit(Purpose::Grant(request, event), document, edits);
         Ok(())
     }
 
@@ -255,7 +240,7 @@ impl Replica {
     }
 }
 
-fn no_history() -> Failure {
+pub(super) fn no_history() -> Failure {
     Failure::new(FailureKind::Failed, "the history of this workspace is not here yet")
         .with_hint("wait until a peer has sent it")
 }

@@ -16,7 +16,7 @@ use crate::document::{
 use crate::id::{DocumentId, EventId};
 use crate::replica::{GENERATION, Output, Replica};
 use crate::store::Record;
-use crate::workspace::AuthorFault;
+use crate::workspace::{AuthorFault, NewMember};
 
 /// A task that the documents have not answered yet.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +29,8 @@ pub(super) enum Pending {
     Status(RequestId),
     /// A caller asks for conflicts.
     Conflicts(RequestId),
+    /// A caller grants a role, and the names of the devices are looked at first.
+    Grant { request: RequestId, member: Box<NewMember>, name: String },
     /// An edit. Something fell out of the document since where `outdated` is set.
     Edit { purpose: Purpose, edits: Vec<Edit>, outdated: bool },
 }
@@ -53,6 +55,7 @@ impl Pending {
             Self::Status(request)
             | Self::Conflicts(request)
             | Self::Read(request, _)
+            | Self::Grant { request, .. }
             | Self::Edit {
                 purpose: Purpose::Request(request) | Purpose::Grant(request, _), ..
             } => Some(*request),
@@ -81,9 +84,10 @@ impl Replica {
         self.generation_kept = false;
     }
 
-    /// Is an edit under way?
+    /// Is an edit under way, or about to be?
     pub(super) fn is_editing(&self) -> bool {
-        self.pending.iter().any(|pending| matches!(pending, Pending::Edit { .. }))
+        let is_edit = |p: &Pending| matches!(p, Pending::Edit { .. } | Pending::Grant { .. });
+        self.pending.iter().any(is_edit)
     }
 
     /// Makes edits.
@@ -114,6 +118,9 @@ impl Replica {
             (Some(Pending::Read(request, path)), DocumentDone::Read(read)) => {
                 let reply = self.read_reply(path, read);
                 self.reply(request, reply);
+            }
+            (Some(Pending::Grant { request, member, name }), DocumentDone::Read(read)) => {
+                self.on_names(request, *member, &name, read);
             }
             (
                 Some(Pending::Edit { purpose, edits, outdated }),

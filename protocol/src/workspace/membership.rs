@@ -12,7 +12,7 @@ use crate::limits::CUTS_MAX;
 use crate::role::Role;
 
 /// A role for a device.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct NewMember {
     /// Whom.
     pub device: DeviceId,

@@ -55,7 +55,13 @@ fn slow(room: &mut Room, _: usize) {
 }
 
 fn not_written(room: &mut Room, _: usize) {
-    room.tell(IssuerInput::NotGranted { invitation: invitation() });
+    let code = PairingCode::NotGranted;
+    room.tell(IssuerInput::NotGranted { invitation: invitation(), code });
+}
+
+fn name_taken_since(room: &mut Room, _: usize) {
+    let code = PairingCode::NameUsed;
+    room.tell(IssuerInput::NotGranted { invitation: invitation(), code });
 }
 
 fn restarted(room: &mut Room, at: usize) {
@@ -96,7 +102,7 @@ fn what_goes_wrong_ends_with_its_code_on_both_sides_and_without_a_grant() {
     use PairingCode as P;
     use Stage::{Asking, Connected, Granting, Offered, Proven};
     // The stage, what happens, how the invitation ends (none: it stays), what the newcomer hears.
-    let table: [(Stage, Deed, Option<P>, P); 23] = [
+    let table: [(Stage, Deed, Option<P>, P); 24] = [
         (Offered, lost, None, P::LinkLost),
         (Proven, lost, Some(P::LinkLost), P::LinkLost),
         (Asking, lost, Some(P::LinkLost), P::Unconfirmed),
@@ -115,6 +121,7 @@ fn what_goes_wrong_ends_with_its_code_on_both_sides_and_without_a_grant() {
         (Connected, slow, None, P::Timeout),
         (Offered, slow, None, P::Timeout),
         (Granting, not_written, Some(P::NotGranted), P::NotGranted),
+        (Granting, name_taken_since, Some(P::NameUsed), P::NameUsed),
         (Connected, restarted, None, P::Unknown),
         (Proven, foreign_key, Some(P::BadKey), P::BadKey),
         (Proven, weak_key, Some(P::BadKey), P::BadKey),

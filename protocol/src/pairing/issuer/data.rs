@@ -84,10 +84,12 @@ pub enum IssuerInput {
         /// The grant.
         grant: EventId,
     },
-    /// The events of a grant could not be written.
+    /// A grant was not written.
     NotGranted {
         /// Of which invitation.
         invitation: InvitationId,
+        /// Why.
+        code: PairingCode,
     },
     /// A deadline has come.
     Tick,

@@ -1,0 +1,72 @@
+//! Every attempt to pair: a line in a file, durable before anybody hears of its outcome, and a
+//! notice in the log of the workspace that it was for.
+
+use std::collections::VecDeque;
+use std::io::Write as _;
+use std::sync::{Arc, Mutex};
+
+use kernelos_protocol::command::Command;
+use kernelos_protocol::id::{DeviceId, EventId, WorkspaceId, to_hex};
+use kernelos_protocol::limits::{PAIRING_INVITATIONS_MAX, PAIRING_OVER_MAX};
+use kernelos_protocol::notice::NoticeKind;
+use kernelos_protocol::pairing::{InvitationId, PairingCode};
+
+use super::lock;
+use crate::clock;
+use crate::node::Node;
+use crate::portable::spawn;
+
+/// Invitations whose workspace is known: those that the issuer knows.
+const INVITATIONS_MAX: usize = PAIRING_INVITATIONS_MAX + PAIRING_OVER_MAX;
+
+/// How a link of pairing ended. `SPEC: PAIR-15`
+pub(super) struct Attempt {
+    pub(super) invitation: Option<InvitationId>,
+    pub(super) device: DeviceId,
+    pub(super) result: Result<EventId, PairingCode>,
+}
+
+/// Which workspace invitations were to, the newest last.
+#[derive(Default)]
+pub(super) struct Audit(Mutex<VecDeque<(InvitationId, WorkspaceId)>>);
+
+impl Audit {
+    pub(super) fn opened(&self, invitation: InvitationId, workspace: WorkspaceId) {
+        let mut invitations = lock(&self.0);
+        if invitations.len() >= INVITATIONS_MAX {
+            invitations.pop_front();
+        }
+        invitations.push_back((invitation, workspace));
+    }
+
+    pub(super) fn keep(&self, node: &Arc<Node>, attempt: &Attempt) {
+        // A disk that is full does not keep a person out; what is granted is an event in any case.
+        write(node, attempt).ok();
+        let workspace = lock(&self.0)
+            .iter()
+            .find(|(invitation, _)| Some(*invitation) == attempt.invitation)
+            .map(|(_, workspace)| workspace.to_string());
+        // Who named no invitation is a stranger: it is counted in the file and fills no log.
+        let Some(engine) = workspace.and_then(|id| node.engine(Some(&id)).ok()) else { return };
+        let reason = match attempt.result {
+            Ok(_) => "pairing_granted".to_owned(),
+            Err(code) => format!("pairing_refused: {}", code.code()),
+        };
+        let notice = Command::Notice { kind: NoticeKind::Pairing, device: attempt.device, reason };
+        spawn(async move { drop(engine.ask(notice).await) });
+    }
+}
+
+fn write(node: &Node, attempt: &Attempt) -> std::io::Result<()> {
+    let line = serde_json::json!({
+        "wall_us": clock::now().wall_us,
+        "pairing": attempt.invitation.map(|id| to_hex(&id.0)),
+        "device": attempt.device,
+        "granted": attempt.result.ok(),
+        "refused": attempt.result.err().map(PairingCode::code),
+    });
+    let path = node.home().home().path().join("audit.jsonl");
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
+    writeln!(file, "{line}")?;
+    file.sync_data()
+}
