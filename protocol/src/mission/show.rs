@@ -187,7 +187,7 @@ fn why(journal: &Journal, state: &State) -> Option<String> {
 fn resumed_by(state: &State) -> Option<DeviceId> {
     let mut holders = state.leases.iter().filter(|lease| lease.stage == Stage::Implement);
     let first = holders.next()?.holder;
-    holders.map(|lease| lease.holder).filter(|holder| *holder != first).next_back()
+    holders.map(|lease| lease.holder).rfind(|holder| *holder != first)
 }
 
 fn stage_row(state: &State, head: &Entry, stage: Stage) -> StageRow {
@@ -217,7 +217,7 @@ fn stage_row(state: &State, head: &Entry, stage: Stage) -> StageRow {
         name: stage.name().to_owned(),
         devices: distinct(devices),
         state: word.to_owned(),
-        evidence: evidence.map(|(_, id, _)| *id).or(promoted.then_some(state.last)),
+        evidence: evidence.map(|(_, id, _)| *id).or_else(|| promoted.then_some(state.last)),
     }
 }
 
@@ -235,7 +235,7 @@ fn steps(state: &State) -> Vec<StepRow> {
         StepRow {
             n,
             name: command.clone(),
-            device: done.map(|done| done.device).or(starts.last().map(|(_, device)| *device)),
+            device: done.map(|done| done.device).or_else(|| starts.last().map(|(_, by)| *by)),
             executions: starts.len(),
             input: done.map(|done| done.input.clone()),
             result: done.and_then(|done| Some(done.ended.output.as_ref()?.commit.clone())),

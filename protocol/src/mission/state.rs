@@ -183,7 +183,7 @@ impl State {
     /// The commit on which the next step works.
     #[must_use]
     pub fn input(&self) -> &ObjectId {
-        self.output().map_or(&self.contract().base, |output| &output.commit)
+        self.output().map_or_else(|| &self.contract().base, |output| &output.commit)
     }
 
     fn holds(&self, device: &DeviceId, stage: Stage) -> bool {
