@@ -34,7 +34,7 @@ use crate::store::{Meta, SqliteStore, to_failure};
 use crate::transport::Link;
 pub use asker::Asker;
 use asker::stopped;
-use documents::DocumentThread;
+use documents::{DocumentThread, start_documents};
 use links::Links;
 use missions::Missions;
 pub use shared::Shared;
@@ -442,12 +442,4 @@ impl Loop {
             Err(_) => std::process::abort(),
         }
     }
-}
-
-fn start_documents(number: u64, inbox: &mpsc::WeakSender<Wake>) -> Result<DocumentThread, Failure> {
-    let inbox = inbox.clone();
-    DocumentThread::start(number, move |done| {
-        inbox.upgrade().is_some_and(|inbox| inbox.blocking_send(Wake::Done(number, done)).is_ok())
-    })
-    .map_err(|error| Failure::new(FailureKind::Failed, error))
 }

@@ -1,5 +1,7 @@
 //! Missions: which record may follow which, what holds, and what replay finds.
 
+#[path = "mission/bytes.rs"]
+mod bytes;
 #[path = "mission/journal.rs"]
 mod journal;
 #[path = "mission/rules.rs"]
@@ -7,4 +9,5 @@ mod rules;
 #[path = "mission/runs.rs"]
 mod runs;
 
+pub(crate) use bytes::records;
 pub(crate) use runs::{Run, two_homes};

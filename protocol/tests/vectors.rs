@@ -32,6 +32,9 @@ fn lines() -> String {
     founding(&mut out, &mut founder, &events);
     sealed(&mut out, &founder);
     artifact(&mut out);
+    for (name, record) in crate::mission::records() {
+        line(&mut out, &format!("record.{name}"), &encode(&record));
+    }
     out
 }
 

@@ -4,8 +4,12 @@ use std::io;
 use std::sync::mpsc;
 use std::thread;
 
+use kernelos_protocol::command::{Failure, FailureKind};
 use kernelos_protocol::document::{DocumentDone, DocumentTask, Documents};
 use kernelos_protocol::limits::DOCUMENT_STACK_BYTES;
+use tokio::sync::mpsc as inbox;
+
+use super::Wake;
 
 /// A thread with the documents of one workspace. It ends when this is dropped.
 pub(super) struct DocumentThread {
@@ -43,4 +47,16 @@ impl DocumentThread {
     pub(super) fn perform(&self, task: DocumentTask) {
         self.tasks.send(task).ok();
     }
+}
+
+/// Starts the thread of this number for a workspace.
+pub(super) fn start_documents(
+    number: u64,
+    inbox: &inbox::WeakSender<Wake>,
+) -> Result<DocumentThread, Failure> {
+    let inbox = inbox.clone();
+    DocumentThread::start(number, move |done| {
+        inbox.upgrade().is_some_and(|inbox| inbox.blocking_send(Wake::Done(number, done)).is_ok())
+    })
+    .map_err(|error| Failure::new(FailureKind::Failed, error))
 }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use super::oid::Oid;
 
 macro_rules! faults {
-    ($($(#[$doc:meta])* $name:ident $({ $($(#[$field_doc:meta])* $field:ident: $kind:ty),+ $(,)? })?,
+    ($($(#[$doc:meta])* $name:ident
+        $({ $($(#[$field_doc:meta])* $field:ident: $kind:ty),+ $(,)? })?,
         $code:literal, $text:literal, $hint:literal;)+) => {
         /// Why git did not do it.
         #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -178,7 +179,7 @@ faults! {
         /// What is wrong with it.
         why: &'static str,
     }, "git_bad_glob", "the pattern {glob:?} is refused: {why}",
-        "write paths from the root of the repository with **, *, ? and [..]: tests/**, src/*_test.rs";
+        "write paths from the root of the repository, with **, *, ? and [..], as in tests/**";
     /// The new commit does not descend from the old one.
     NotDescendant {
         /// The old commit.

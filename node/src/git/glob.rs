@@ -2,8 +2,9 @@
 //!
 //! A component is literal, or holds `*` (any characters), `?` (one) and `[a-z]`, `[!a-z]` (one of,
 //! none of); none of them matches a `/`. The component `**` stands for any number of components,
-//! also none, at the end at least one. A pattern without any of these names a file, or a folder and all that lies below.
-//! Matching takes time in the product of the two lengths, whatever the pattern.
+//! also none, at the end at least one. A pattern without any of these names a file, or a folder and
+//! all that lies below. Matching takes time in the product of the two lengths, whatever the
+//! pattern.
 
 use super::fault::GitFault;
 

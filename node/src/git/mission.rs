@@ -136,8 +136,8 @@ impl MissionRepo {
         tree::of_commit(&self.place, commit)
     }
 
-    /// Checks `commit` out into `dir`, detached. What an earlier call left there goes away; a folder
-    /// that is not this mission's is left alone.
+    /// Checks `commit` out into `dir`, detached. What an earlier call left there goes away; a
+    /// folder that is not this mission's is left alone.
     pub fn worktree(&self, dir: &Path, commit: &Oid) -> Result<(), GitFault> {
         self.check_format(&[commit])?;
         tree::check_complete(&self.place, commit, None)?;
@@ -151,9 +151,9 @@ impl MissionRepo {
 
     /// The tree of what lies in the worktree `dir`, which was checked out at `base`.
     ///
-    /// It holds what `git add --all` would add: files that `base` has stay even where the worktree's
-    /// `.gitignore` files name them. Nothing may write in `dir` meanwhile: what changes while it is
-    /// read is a fault.
+    /// It holds what `git add --all` would add: files that `base` has stay even where the
+    /// worktree's `.gitignore` files name them. Nothing may write in `dir` meanwhile: what changes
+    /// while it is read is a fault.
     pub fn snapshot(&self, dir: &Path, base: &Oid) -> Result<Oid, GitFault> {
         self.check_format(&[base])?;
         snapshot::take(&self.place, &self.scratch()?, dir, base)

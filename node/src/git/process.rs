@@ -32,9 +32,10 @@ const TIME_MAX: Duration = Duration::from_secs(120);
 /// From the gentle end of a process group to the certain one, and as much again for the system.
 const END_TIME: Duration = Duration::from_secs(3);
 
-/// Runs git under a watchdog. `$1` says what our death means, `$2` is the file on git's stdin. A bound that the system does not
-/// know is left out: the time limit holds without it. KiB of memory: a pack of 64 MiB needs far
-/// less, a bomb far more. Seconds of the processor: five times the time limit.
+/// Runs git under a watchdog. `$1` says what our death means, `$2` is the file on git's stdin. A
+/// bound that the system does not know is left out: the time limit holds without it. KiB of memory:
+/// a pack of 64 MiB needs far less, a bomb far more. Seconds of the processor: five times the time
+/// limit.
 const SCRIPT: &str = r#"
 ulimit -c 0 2>/dev/null
 ulimit -t 600 2>/dev/null

@@ -3,13 +3,14 @@
 //! The order, after `receive.denyCurrentBranch=updateInstead` (git-config(1)), with one lock more:
 //! 1. the objects are checked in a quarantine and moved in; nothing names them yet;
 //! 2. the branch's lock is taken, and the branch is at OLD;
-//! 3. each work tree on it is clean, or already at NEW (we died in step 5); else all stays as it is;
+//! 3. each work tree on it is clean, or already at NEW (we died in step 5); else all stays as it
+//!    is;
 //! 4. no file that git does not know, ignored ones included, lies where NEW has files;
 //! 5. each work tree goes to NEW by a two-way merge, which checks 3 and 4 once more, file by file;
 //! 6. the branch moves to NEW and the lock is given back.
 //!
-//! So a person finds either all of it or nothing, and whatever no commit holds stays. A crash before
-//! 6 leaves the branch at OLD, and the next call goes on from there.
+//! So a person finds either all of it or nothing, and whatever no commit holds stays. A crash
+//! before 6 leaves the branch at OLD, and the next call goes on from there.
 
 use std::collections::BTreeSet;
 use std::fs;

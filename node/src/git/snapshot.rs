@@ -2,10 +2,10 @@
 //!
 //! The folder is walked by ourselves. No link is followed, pipes, sockets and devices are skipped,
 //! and `.git` is never entered, at whatever depth: a repository that the agent made inside is taken
-//! as plain files. (Its history is no part of the change and could not be stored in a tree; refusing
-//! it would throw away a run over an `init` that a tool did by itself; a submodule would name a
-//! commit that nobody else has.) Git says what is ignored, names the content without converting it,
-//! and writes the tree. At the end everything that was seen must be as it was.
+//! as plain files. (Its history is no part of the change and could not be stored in a tree;
+//! refusing it would throw away a run over an `init` that a tool did by itself; a submodule would
+//! name a commit that nobody else has.) Git says what is ignored, names the content without
+//! converting it, and writes the tree. At the end everything that was seen must be as it was.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;

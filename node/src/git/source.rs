@@ -1,7 +1,7 @@
 //! The person's repository: what a mission starts from, and the mistakes people make with it.
 //!
-//! Its own configuration is trusted for the layout alone. Filters that it names are emptied, so that
-//! nothing of it runs; what the person ignores everywhere (core.excludesFile) stays ignored.
+//! Its own configuration is trusted for the layout alone. Filters that it names are emptied, so
+//! that nothing of it runs; what the person ignores everywhere (core.excludesFile) stays ignored.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};

@@ -4,11 +4,11 @@
 //! record only if the same seen things give the same record. So what a device may write, what
 //! others let count, and what replay does are one function (SPEC: MIS-1).
 
+mod seen;
+
 use std::sync::Arc;
 
-use super::evidence::{
-    Admission, ImplementFacts, PlanFacts, ReplayFacts, RunFacts, VerifyFacts, from_json, to_json,
-};
+use super::evidence::{Admission, ImplementFacts, PlanFacts, ReplayFacts, VerifyFacts, to_json};
 use super::policy::{Facts, decide};
 use super::record::{
     Act, Claim, Decision, Evidence, Mission, ObjectId, Output, Promotion, Record, Stage, Step,
@@ -20,7 +20,7 @@ use crate::hash::{self, context};
 use crate::id::{DeviceId, EventId, to_hex};
 use crate::limits::{EVIDENCE_BYTES_MAX, MISSION_RECORDS_MAX};
 use crate::role::Role;
-use crate::verify::Verdict;
+pub use seen::{Seen, seen};
 
 /// Who writes a record, and what is in its past beside the mission's journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,36 +57,6 @@ pub struct StepDone {
     pub input: ObjectId,
     /// How it ended.
     pub ended: StepEnd,
-}
-
-/// What a device saw: what it did not compute from the records before.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Seen {
-    /// The contract was written.
-    Plan(PlanFacts),
-    /// Somebody wants to do something.
-    Decide(Act),
-    /// The lease is to be taken.
-    Claim,
-    /// A step ended.
-    Step(StepEnd),
-    /// What the change rules say of the candidate; none where there is no candidate.
-    Implement(Option<Admission>),
-    /// The verification's commands ran.
-    Verify {
-        /// What the change rules say.
-        admission: Admission,
-        /// What was run.
-        runs: Vec<RunFacts>,
-        /// What it means; none where nothing was run.
-        verdict: Option<Verdict>,
-        /// What the sandbox enforced.
-        sandbox: String,
-    },
-    /// The first record that came out differently, if one did.
-    Replay(Option<EventId>),
-    /// Where the branch is after the attempt to move it.
-    Promote(ObjectId),
 }
 
 /// A mission as far as one record.
@@ -210,6 +180,7 @@ impl State {
         match seen {
             Seen::Plan(facts) => self.derive_plan(who, facts),
             Seen::Decide(act) => self.derive_decision(who, *act),
+            // SPEC: LSE-1
             Seen::Claim => {
                 self.needs(who, Act::RunAgent)?;
                 let stage = self.lease_stage().ok_or_else(order)?;
@@ -239,6 +210,7 @@ impl State {
                 };
                 self.evidence(Stage::Verify, passed, &to_json(&facts))
             }
+            // SPEC: EVD-4
             Seen::Replay(first_difference) => {
                 let Progress::Verified(_) = &self.progress else { return Err(order()) };
                 if !self.holds(&who.device, Stage::Verify) {
@@ -447,31 +419,4 @@ fn not_holder() -> VoidReason {
 
 fn next_root(root: &[u8; 32], id: &EventId) -> [u8; 32] {
     hash::hash(context::MISSION_ROOT, &[root, &id.0])
-}
-
-/// What its author saw, by what the record says.
-#[must_use]
-pub fn seen(record: &Record) -> Option<Seen> {
-    Some(match record {
-        Record::Mission(_) => return None,
-        Record::Decision(decision) => Seen::Decide(decision.act),
-        Record::Claim(_) => Seen::Claim,
-        Record::Step(step) => Seen::Step(step.ended.clone()),
-        Record::Promotion(promotion) => Seen::Promote(promotion.now.clone()),
-        Record::Evidence(evidence) => match evidence.stage {
-            Stage::Plan => Seen::Plan(from_json(&evidence.facts)?),
-            Stage::Implement => {
-                Seen::Implement(from_json::<ImplementFacts>(&evidence.facts)?.admission)
-            }
-            Stage::Verify => {
-                let facts: VerifyFacts = from_json(&evidence.facts)?;
-                let VerifyFacts { admission, runs, verdict, sandbox, .. } = facts;
-                Seen::Verify { admission, runs, verdict, sandbox }
-            }
-            Stage::Replay => {
-                Seen::Replay(from_json::<ReplayFacts>(&evidence.facts)?.first_difference)
-            }
-            Stage::Promote => return None,
-        },
-    })
 }

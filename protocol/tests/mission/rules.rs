@@ -44,75 +44,76 @@ fn a_mission_goes_through_five_stages_and_every_record_counts_elsewhere() {
     }
 }
 
+/// A lie: its name, what happened before it, the record on the last one, and its void code.
+type Lie = (&'static str, Vec<Seen>, fn(EventId) -> Record, &'static str);
+
+const CONTRACT: &str = "0808080808080808080808080808080808080808080808080808080808080808";
+
+fn decide(on: EventId, act: Act, rule: &str) -> Record {
+    Record::Decision(Decision { on, act, allowed: true, rule: rule.to_owned() })
+}
+
+fn step_on(on: EventId, input: ObjectId, number: u64) -> Record {
+    let ended = ended(Some(0), None);
+    Record::Step(Box::new(Step { on, number, input, ended }))
+}
+
+fn claim(on: EventId, stage: Stage, epoch: u64) -> Record {
+    Record::Claim(Claim { on, stage, epoch })
+}
+
+fn evidence(on: EventId, stage: Stage, between: &str) -> Record {
+    let facts = format!("{{\"contract\":\"{CONTRACT}\",{between}\"rulebook\":1}}");
+    Record::Evidence(Evidence { on, stage, passed: true, facts })
+}
+
+fn promoted_at_once(on: EventId) -> Record {
+    Record::Promotion(Promotion { on, old: object(1), now: object(3) })
+}
+
+fn leased() -> Vec<Seen> {
+    [vec![plan()], lease().to_vec()].concat()
+}
+
+fn out_of_order() -> Vec<Lie> {
+    let asked = vec![plan(), Seen::Decide(Act::RunAgent)];
+    vec![
+        ("no plan", vec![], |on| decide(on, Act::RunAgent, RULES[1].rule), "order"),
+        ("no decision", leased(), |on| step_on(on, object(1), 1), "no_decision"),
+        ("planned twice", vec![plan()], |on| evidence(on, Stage::Plan, ""), "order"),
+        ("verified unseen", vec![plan()], |on| evidence(on, Stage::Verify, ""), "facts"),
+        ("promoted at once", to_candidate(), promoted_at_once, "no_decision"),
+        ("an epoch left out", asked.clone(), |on| claim(on, Stage::Implement, 2), "not_derived"),
+        ("another stage's lease", asked, |on| claim(on, Stage::Verify, 1), "not_derived"),
+    ]
+}
+
+fn untrue() -> Vec<Lie> {
+    let started = [leased(), vec![Seen::Decide(Act::StartStep)]].concat();
+    vec![
+        ("wrong input", started.clone(), |on| step_on(on, object(9), 1), "not_derived"),
+        ("wrong step", started, |on| step_on(on, object(1), 2), "not_derived"),
+        ("another rule", leased(), |on| decide(on, Act::StartStep, "because"), "not_derived"),
+        (
+            "a credential",
+            leased(),
+            |on| decide(on, Act::ReadCredential, RULES[1].rule),
+            "not_derived",
+        ),
+        (
+            "a move too early",
+            leased(),
+            |on| decide(on, Act::MoveRef, "home-moves-refs"),
+            "not_derived",
+        ),
+        ("facts with a space", vec![], |on| evidence(on, Stage::Plan, " "), "facts"),
+    ]
+}
+
 #[test]
 fn what_the_rules_do_not_derive_counts_for_nobody() {
     // SPEC: MIS-1, MIS-3, EFF-7, POL-1, POL-3, CNT-6, CNT-7, CNT-9, LSE-1
-    let decide = |on, act, allowed, rule: &str| {
-        Record::Decision(Decision { on, act, allowed, rule: rule.to_owned() })
-    };
-    let step_on = |on, input: ObjectId, number| {
-        let ended = ended(Some(0), None);
-        Record::Step(Box::new(Step { on, number, input, ended }))
-    };
-    let evidence = |on, stage, facts: &str| {
-        Record::Evidence(Evidence { on, stage, passed: true, facts: facts.to_owned() })
-    };
-    type Lie<'a> = (&'a str, Vec<Seen>, Box<dyn Fn(EventId) -> Record + 'a>, &'a str);
-    let facts = r#"{"contract":"0808080808080808080808080808080808080808080808080808080808080808","rulebook":1}"#;
-    let spaced = facts.replace(',', ", ");
-    let planned = [vec![plan()], lease().to_vec()].concat();
-    let started = [planned.clone(), vec![Seen::Decide(Act::StartStep)]].concat();
-    let rows: Vec<Lie<'_>> = vec![
-        ("no plan", vec![], Box::new(|on| decide(on, Act::RunAgent, true, RULES[1].rule)), "order"),
-        ("no decision", planned.clone(), Box::new(|on| step_on(on, object(1), 1)), "no_decision"),
-        ("wrong input", started.clone(), Box::new(|on| step_on(on, object(9), 1)), "not_derived"),
-        ("wrong step", started.clone(), Box::new(|on| step_on(on, object(1), 2)), "not_derived"),
-        (
-            "another rule",
-            planned.clone(),
-            Box::new(|on| decide(on, Act::StartStep, true, "because")),
-            "not_derived",
-        ),
-        (
-            "a credential",
-            planned.clone(),
-            Box::new(|on| decide(on, Act::ReadCredential, true, RULES[1].rule)),
-            "not_derived",
-        ),
-        (
-            "move too early",
-            planned.clone(),
-            Box::new(|on| decide(on, Act::MoveRef, true, "home-moves-refs")),
-            "not_derived",
-        ),
-        (
-            "an epoch left out",
-            vec![plan(), Seen::Decide(Act::RunAgent)],
-            Box::new(|on| Record::Claim(Claim { on, stage: Stage::Implement, epoch: 2 })),
-            "not_derived",
-        ),
-        (
-            "a lease on another stage",
-            vec![plan(), Seen::Decide(Act::RunAgent)],
-            Box::new(|on| Record::Claim(Claim { on, stage: Stage::Verify, epoch: 1 })),
-            "not_derived",
-        ),
-        (
-            "verified unseen",
-            vec![plan()],
-            Box::new(|on| evidence(on, Stage::Verify, facts)),
-            "facts",
-        ),
-        ("planned twice", vec![plan()], Box::new(|on| evidence(on, Stage::Plan, facts)), "order"),
-        ("not canonical", vec![], Box::new(|on| evidence(on, Stage::Plan, &spaced)), "facts"),
-        (
-            "promoted at once",
-            to_candidate(),
-            Box::new(|on| Record::Promotion(Promotion { on, old: object(1), now: object(3) })),
-            "no_decision",
-        ),
-    ];
-    for (name, before, lie, code) in rows {
+    for (name, before, lie, code) in out_of_order().into_iter().chain(untrue()) {
         let (mut home, mut other) = two_homes(Role::Runner);
         let mut run = Run::start(&mut home);
         run.write_all(&mut home, &before);
