@@ -92,16 +92,53 @@ fn three_devices_are_shown_that_disagree_and_agree_and_nothing_is_left() {
     let resolved = told["resolved"].as_array().unwrap();
     assert_eq!(resolved.len(), 1);
     assert!(conflicts.iter().any(|row| row["id"] == resolved[0]["id"]));
-    for figure in ["pair_ms", "converge_ms"] {
+    for figure in ["pair_ms", "converge_ms", "resume_ms"] {
         assert!(told["figures"][figure].is_u64(), "{figure}");
     }
+    the_mission_was_finished_by_others(&told["mission"]);
+}
+
+fn the_mission_was_finished_by_others(mission: &Json) {
+    // SPEC: MIS-3, MIS-6, LSE-2, EVD-3
+    assert_eq!((&mission["state"], &mission["home"]), (&json!("promoted"), &json!("edge")));
+    assert_eq!(
+        (&mission["verify"], &mission["branch"]),
+        (&json!("sh tests/run.sh"), &json!("main"))
+    );
+    let steps = mission["steps"].as_array().unwrap();
+    let by = |at: usize| steps[at]["device"].as_str().unwrap();
+    assert_eq!((steps.len(), by(0)), (3, by(1)));
+    assert_ne!(by(1), by(2), "the third step is another device's");
+    assert_eq!(mission["resumed_by"], by(2));
+    assert!(steps.iter().all(|step| step["result"].is_string()), "{steps:?}");
+    assert!(steps[..2].iter().all(|step| step["executions"] == 1), "{steps:?}");
+    assert_eq!(steps[2]["input"], steps[1]["result"], "it went on from what was recorded");
+    assert_eq!(mission["independent"], true);
+    let stages = mission["stages"].as_array().unwrap();
+    let names: Vec<_> = stages.iter().map(|stage| stage["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["plan", "implement", "verify", "replay", "promote"]);
+    for stage in stages {
+        assert!(stage["state"] == "done" && stage["evidence"].is_string(), "{stage}");
+    }
+    assert_eq!(stages[2]["devices"], json!(["edge"]), "who executed no step verifies");
+    let candidates = mission["candidates"].as_array().unwrap();
+    assert_eq!((candidates.len(), &candidates[0]["selected"]), (1, &json!(true)));
+    assert_eq!(mission["promoted_commit"], candidates[0]["commit"]);
 }
 
 #[test]
 fn people_are_told_each_chapter_and_where_to_look_next() {
     let ran = Place::new().run(&[]);
     let told = ran.done();
-    for words in ["1. Three devices", "removed by", "Timeline", "Figures", "demo --keep"] {
+    for words in [
+        "1. Three devices",
+        "removed by",
+        "SIGKILL",
+        "promoted",
+        "Timeline",
+        "Figures",
+        "demo --keep",
+    ] {
         assert!(told.split_whitespace().collect::<Vec<_>>().join(" ").contains(words), "{words}");
     }
     assert_eq!(ran.stderr, "");

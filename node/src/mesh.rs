@@ -130,7 +130,11 @@ async fn dial(node: Weak<Node>, transport: Arc<dyn Transport>) {
                 engine.addresses(own).await;
             }
             for (device, at) in node.targets(&engine) {
-                let polite = if transport.device() < device { 0 } else { POLITE_MS };
+                // Who let this device in cannot know yet where it is.
+                let is_introducer =
+                    engine.meta.introducer.as_ref().is_some_and(|(by, _)| *by == device);
+                let is_first = transport.device() < device || is_introducer;
+                let polite = if is_first { 0 } else { POLITE_MS };
                 let attempt = attempts
                     .entry((engine.workspace(), device))
                     .or_insert(Attempt { at_ms: now_ms + polite, delay_ms: RETRY_MS.0 });

@@ -7,7 +7,7 @@ mod views;
 
 use serde::{Deserialize, Serialize};
 
-pub use missions::{mission, missions, started};
+pub use missions::{headline, mission, missions, started};
 pub use text::to_text;
 pub use views::{conflicts, device_name, devices, log_row, read, status};
 

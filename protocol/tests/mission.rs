@@ -7,7 +7,7 @@ mod journal;
 #[path = "mission/rules.rs"]
 mod rules;
 #[path = "mission/runs.rs"]
-mod runs;
+pub(crate) mod runs;
 
 pub(crate) use bytes::records;
 pub(crate) use runs::{Run, two_homes};

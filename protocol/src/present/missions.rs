@@ -104,6 +104,15 @@ fn stages(rows: &[StageRow], names: &Names) -> Block {
     Block::Table { columns, rows: rows.collect() }
 }
 
+/// The first line of a command, as far as it fits beside other things.
+#[must_use]
+pub fn headline(command: &str) -> String {
+    const MOST: usize = 60;
+    let line = command.trim().lines().next().unwrap_or_default();
+    let short: String = line.chars().take(MOST).collect();
+    if short.len() < command.trim().len() { format!("{short}…") } else { short }
+}
+
 fn steps(rows: &[StepRow], names: &Names) -> Block {
     let columns = ["step", "device", "runs", "result", "command"].map(str::to_owned).to_vec();
     let rows = rows.iter().map(|row| {
@@ -114,7 +123,8 @@ fn steps(rows: &[StepRow], names: &Names) -> Block {
             (None, None) => Text::plain(""),
         };
         let runs = Text::plain(row.executions);
-        vec![Text::plain(row.n), Text::plain(device), runs, result, Text::plain(&row.name)]
+        let command = Text::plain(headline(&row.name));
+        vec![Text::plain(row.n), Text::plain(device), runs, result, command]
     });
     Block::Table { columns, rows: rows.collect() }
 }

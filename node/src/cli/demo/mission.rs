@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use kernelos_protocol::command::{Failure, FailureKind};
+use kernelos_protocol::present::headline;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
@@ -64,7 +65,8 @@ impl Mission {
         for step in &self.steps {
             let Some(device) = &step.device else { continue };
             let state = if step.result.is_null() { "is at" } else { "has done" };
-            lines.push(format!("{device} {state} step {}, {}", step.n, step.name));
+            let name = headline(&step.name);
+            lines.push(format!("{device} {state} step {}, {name}", step.n));
         }
         for stage in self.stages.iter().filter(|stage| !stage.devices.is_empty()) {
             let devices = stage.devices.join(", ");

@@ -46,7 +46,11 @@ const STEPS: [&str; 3] = [
 
 /// The commands of the agent, one a step.
 pub(super) fn steps() -> [String; 3] {
-    STEPS.map(|step| format!("{PAUSE}{step}"))
+    STEPS.map(|step| {
+        // The first line says what it does, and is what surfaces show of it.
+        let (about, rest) = step.split_once('\n').unwrap_or((step, ""));
+        format!("{about}\n{PAUSE}{rest}")
+    })
 }
 
 /// The repository, as it lies on the device that is its home.
