@@ -7,7 +7,7 @@
 use kernelos_protocol::artifact::{ArtifactKey, Chunk, Manifest, plain_hash, seal};
 use kernelos_protocol::command::{ArtifactPart, Command, Failure, FailureKind, Reply};
 use kernelos_protocol::id::EventId;
-use kernelos_protocol::limits::KEEP_BYTES_MAX;
+use kernelos_protocol::limits::{ARTIFACT_BYTES_MAX, CHUNK_PLAIN_BYTES, KEEP_BYTES_MAX};
 
 use crate::engine::Asker;
 use crate::home::random;
@@ -39,7 +39,21 @@ async fn write(asker: &Asker, manifest: Manifest) -> Result<EventId, Failure> {
 /// The bytes of an artifact, whole and verified; a failure of kind `Busy` where not all of it is
 /// here yet. `SPEC: ART-3`
 pub async fn get(asker: &Asker, artifact: EventId) -> Result<Vec<u8>, Failure> {
+    get_at_most(asker, artifact, ARTIFACT_BYTES_MAX).await
+}
+
+/// The same of an artifact that must not be larger than `most` bytes.
+pub async fn get_at_most(
+    asker: &Asker,
+    artifact: EventId,
+    most: usize,
+) -> Result<Vec<u8>, Failure> {
     let first = part(asker, artifact, 0).await?;
+    if first.parts.saturating_sub(1).saturating_mul(CHUNK_PLAIN_BYTES) > most {
+        let message = format!("artifact {artifact} is larger than {most} bytes");
+        return Err(Failure::new(FailureKind::Failed, message)
+            .with_hint("the device that wrote it is at fault"));
+    }
     let (parts, plain) = (first.parts, first.plain);
     let mut bytes = first.bytes;
     for number in 1..parts {

@@ -93,7 +93,7 @@ impl Engine {
         };
         let (inbox, waiting) = mpsc::channel(INBOX_MAX);
         let shared = Arc::new(Mutex::new(Shared::default()));
-        let asker = Asker { inbox: inbox.downgrade() };
+        let asker = Asker { inbox: inbox.downgrade(), waits: true };
         let missions = Missions::new(worker.clone(), asker);
         let state = Loop::new(config, Box::new(store), waiting, missions, Arc::clone(&shared))?;
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -142,7 +142,7 @@ impl Engine {
     /// A way to ask that does not keep the workspace running.
     #[must_use]
     pub fn asker(&self) -> Asker {
-        Asker { inbox: self.inbox.downgrade() }
+        Asker { inbox: self.inbox.downgrade(), waits: false }
     }
 
     /// Finishes what is under way, then stops.
@@ -431,6 +431,7 @@ impl Loop {
         for link in self.links.ids() {
             self.links.close(link, "store failed".to_owned());
         }
+        self.missions.cancel_all();
         // The seed that was used must not be used again: it would make the same keys.
         match random() {
             Ok(seed) => self.config.seed = seed,

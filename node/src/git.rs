@@ -37,6 +37,7 @@ pub use oid::{ObjectFormat, Oid};
 pub use promote::{Promoted, promote};
 pub use source::{Source, base_pack, inspect};
 pub use tree::{ChangedFile, Entry, MODE_FILE, MODE_LINK, MODE_PROGRAM};
+pub(crate) use worktree::remove_folder;
 
 /// Bytes of a pack: those of an artifact.
 pub const PACK_BYTES_MAX: usize = 64 * 1024 * 1024;

@@ -59,6 +59,7 @@ impl Node {
         worker: Worker,
     ) -> Result<Arc<Self>, Failure> {
         let secret = home.device_secret()?;
+        worker.folder.sweep();
         let mut engines = BTreeMap::new();
         for path in home.stores()? {
             let engine = Engine::start(&path, secret, &worker)?;

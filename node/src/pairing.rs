@@ -262,7 +262,7 @@ impl PairingHost {
                     sealing_signature: Signature(sealing.signature),
                     role,
                     name: device_name,
-                    rule: "pairing: a person typed the check code".to_owned(),
+                    rule: "pairing".to_owned(),
                 };
                 spawn(grant(Arc::clone(node), invitation, workspace.to_string(), command));
             }

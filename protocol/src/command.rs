@@ -11,7 +11,7 @@ use crate::id::{
     ConflictId, DeviceId, EventId, Incarnation, Lane, SealingKey, Signature, WorkspaceId,
 };
 use crate::mission::record::Mission;
-use crate::mission::show::{MissionRow, MissionView};
+use crate::mission::show::MissionView;
 use crate::notice::NoticeKind;
 use crate::role::Role;
 use crate::sync::PeerState;
@@ -159,7 +159,7 @@ pub enum Reply {
     /// To `Missions`.
     Missions {
         /// A row each.
-        missions: Vec<MissionRow>,
+        missions: Vec<MissionView>,
     },
     /// To `Mission`.
     Mission(Box<MissionView>),

@@ -312,8 +312,12 @@ pub const INDEPENDENT_WAIT_MS: u64 = 5_000;
 /// that takes longer does not stop the work.
 pub const BOUNDARY_WAIT_MS: u64 = 10_000;
 
-/// For how long a device does not try again what it could not do, in milliseconds.
+/// For how long a device does not try again what it could not do, in milliseconds; doubled each
+/// time.
 pub const RETRY_MS: u64 = 10_000;
+
+/// How often it is doubled at most: to ten minutes.
+pub const RETRY_DOUBLINGS_MAX: u32 = 6;
 
 /// What is done for missions in one turn: enough for sixteen steps, and a turn ends.
 pub const MISSION_ACTIONS_MAX: usize = 64;
@@ -360,3 +364,15 @@ pub const REPORT_TAG_BYTES_MAX: usize = 256 * 1024;
 
 /// Tests named by one refusal of a verdict; the others are counted.
 pub const VERDICT_TESTS_NAMED_MAX: usize = 5;
+
+/// Characters of a mission's texts together: its contract is one change of the document, which
+/// has at most 10,000 operations.
+pub const CONTRACT_LETTERS_MAX: usize = 8_000;
+
+/// For how long those that are asked last leave a lease to others, in milliseconds: the home to
+/// runners, who executed a step to who did not. Whoever has to fetch the base first has it by then.
+pub const STAND_IN_WAIT_MS: u64 = 15_000;
+
+/// How often the time after which a lease is taken anew is doubled at most, where leases bring
+/// nothing: to three minutes.
+pub const LEASE_DOUBLINGS_MAX: u32 = 6;

@@ -229,7 +229,7 @@ impl Replica {
             sync: Sync::default(),
             held: Held::default(),
             cards: Cards::default(),
-            driver: Driver::default(),
+            driver: Driver::new(now),
             artifacts: Artifacts::default(),
             early_cards: Vec::new(),
             receipts: Receipts::default(),

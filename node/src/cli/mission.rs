@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
 use kernelos_protocol::id::EventId;
-use kernelos_protocol::mission::show::{MissionRow, MissionView};
+use kernelos_protocol::mission::show::MissionView;
 use kernelos_protocol::present;
 use serde_json::{Value as Json, json};
 
@@ -98,7 +98,7 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     }
 }
 
-async fn list(ui: &Ui) -> Result<Vec<MissionRow>, Failure> {
+async fn list(ui: &Ui) -> Result<Vec<MissionView>, Failure> {
     match ui.client()?.ask(ui.workspace(), Command::Missions).await? {
         Reply::Missions { missions } => Ok(missions),
         other => Err(super::doc::unexpected(&other)),

@@ -9,6 +9,8 @@ use super::Wake;
 #[derive(Debug, Clone)]
 pub struct Asker {
     pub(super) inbox: mpsc::WeakSender<Wake>,
+    /// Where much waits it waits too, instead of hearing "busy": what it asks cost minutes to make.
+    pub(super) waits: bool,
 }
 
 impl Asker {
@@ -16,7 +18,12 @@ impl Asker {
     pub async fn ask(&self, command: Command) -> Reply {
         let Some(inbox) = self.inbox.upgrade() else { return Reply::Failed(stopped()) };
         let (sender, reply) = oneshot::channel();
-        if inbox.try_send(Wake::Request(command, sender)).is_err() {
+        let request = Wake::Request(command, sender);
+        let is_in = match self.waits {
+            true => inbox.send(request).await.is_ok(),
+            false => inbox.try_send(request).is_ok(),
+        };
+        if !is_in {
             let failure = Failure::new(FailureKind::Busy, "the workspace is busy or stopping");
             return Reply::Failed(failure.with_hint("try again in a moment"));
         }

@@ -31,6 +31,11 @@ impl Missions {
         });
     }
 
+    /// Stops all orders: who gave them is gone.
+    pub(super) fn cancel_all(&mut self) {
+        self.under_way.cancel_all();
+    }
+
     /// Stops an order.
     pub(super) fn cancel(&mut self, ticket: Ticket) {
         self.under_way.cancel(ticket);

@@ -105,8 +105,18 @@ fn elsewhere(
         None => Err(GitFault::BranchAbsent { branch: branch.to_owned() }),
         Some(now) if now == *new => Ok(Some(Promoted::Already)),
         Some(now) if now == *old => Ok(None),
+        // We died after the move, and somebody went on from there.
+        Some(now) if is_within(place, new, &now) => Ok(Some(Promoted::Already)),
         Some(now) => Ok(Some(Promoted::Moved { now })),
     }
+}
+
+/// Whether `commit` is here and `now` descends from it.
+fn is_within(place: &Place, commit: &Oid, now: &Oid) -> bool {
+    place
+        .git(["merge-base", "--is-ancestor", commit.as_str(), now.as_str()])
+        .holds()
+        .unwrap_or(false)
 }
 
 /// Step 1.

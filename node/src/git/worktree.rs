@@ -87,7 +87,7 @@ fn absolute(dir: &Path) -> Result<PathBuf, GitFault> {
 }
 
 /// Removes a folder in which folders may be closed to us.
-fn remove_folder(path: &Path) -> io::Result<()> {
+pub(crate) fn remove_folder(path: &Path) -> io::Result<()> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
             open_up(path)?;

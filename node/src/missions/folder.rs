@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::mission::record::ObjectId;
+use kernelos_protocol::mission::work::Ticket;
 
-use crate::git::{MissionRepo, ObjectFormat, Oid};
+use crate::git::{MissionRepo, ObjectFormat, Oid, remove_folder};
 use crate::home::write_private;
 
 /// The folder of all missions of a device.
@@ -61,9 +62,10 @@ impl Folder {
         opened.map_err(|fault| fault.to_string())
     }
 
-    /// New folders for one command of a mission: its work tree, and one to write in.
-    pub(super) fn desk(&self, mission: &EventId, name: &str) -> Result<Desk, String> {
-        let root = self.of(mission).join(name);
+    /// New folders for one command of an order: its work tree, and one to write in.
+    pub(super) fn desk(&self, mission: &EventId, ticket: Ticket) -> Result<Desk, String> {
+        // An order that was cancelled may still be at its own.
+        let root = self.of(mission).join(format!("desk-{}", ticket.0));
         let desk = Desk { tree: root.join("tree"), scratch: root.join("scratch"), root };
         let made = desk.clear().and_then(|()| fs::create_dir_all(&desk.scratch));
         made.map_err(|error| format!("{}: {error}", desk.root.display()))?;
@@ -72,7 +74,16 @@ impl Folder {
 
     /// The mission ended: what can be made again is not kept.
     pub(super) fn forget(&self, mission: &EventId) {
-        fs::remove_dir_all(self.of(mission)).ok();
+        remove_folder(&self.of(mission)).ok();
+    }
+
+    /// At start: nothing is under way, and what can be made again is not kept.
+    pub fn sweep(&self) {
+        for entry in fs::read_dir(&self.0).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                remove_folder(&entry.path()).ok();
+            }
+        }
     }
 }
 
@@ -87,7 +98,8 @@ pub(super) struct Desk {
 
 impl Desk {
     fn clear(&self) -> std::io::Result<()> {
-        match fs::remove_dir_all(&self.root) {
+        // An agent may have taken away its own permission to enter what it made.
+        match remove_folder(&self.root) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }

@@ -3,21 +3,59 @@
 
 use std::collections::BTreeMap;
 
-use kernelos_protocol::change::{ChangedFile, Entry};
+use kernelos_protocol::change::{ChangedFile, Entry, admit_change};
+use kernelos_protocol::command::FailureKind;
 use kernelos_protocol::id::EventId;
+use kernelos_protocol::limits::REPORT_BYTES_MAX;
 use kernelos_protocol::mission::record::{Output, StepEnd};
 use kernelos_protocol::mission::work::{CommandLog, Order, Outcome, Source, Task};
+use kernelos_protocol::report::Outcome as Ending;
 use tokio::sync::watch;
 
 use super::folder::{Desk, object, oid};
 use super::worker::Worker;
 use crate::artifacts;
 use crate::engine::Asker;
-use crate::git::{self, MissionRepo, Oid, Promoted};
+use crate::git::{self, GitFault, MissionRepo, Oid, Promoted};
 use crate::sandbox::{Ended, Job, Limits, Outcome as Exit};
 
-/// Bytes of a command's output that are kept as its log.
+/// Bytes that a step may print: a log that a person reads.
 const LOG_BYTES_MAX: u64 = 1 << 20;
+
+/// Bytes of a verification's log: what a report reads, as JSON, where each byte may take six.
+const LOG_ARTIFACT_BYTES_MAX: usize = 6 * REPORT_BYTES_MAX + 1_024;
+
+/// Why an order came to nothing.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// This device cannot do it now.
+    Here(String),
+    /// What it was to work on is not what the records say: nobody can.
+    Unusable(String),
+}
+
+impl From<String> for Fault {
+    fn from(why: String) -> Self {
+        Self::Here(why)
+    }
+}
+
+impl From<GitFault> for Fault {
+    fn from(fault: GitFault) -> Self {
+        Self::Here(fault.to_string())
+    }
+}
+
+/// A pack came whole, as its author sealed it; what is wrong with it is wrong everywhere.
+fn of_pack(fault: GitFault) -> Fault {
+    match fault {
+        GitFault::BadPack { .. }
+        | GitFault::Incomplete { .. }
+        | GitFault::BadTree { .. }
+        | GitFault::TooLarge { .. } => Fault::Unusable(fault.to_string()),
+        other => other.into(),
+    }
+}
 
 /// What one order has at hand.
 pub(super) struct Desktop {
@@ -40,14 +78,20 @@ impl Desktop {
             Task::Step { number, input, command, goal } => {
                 self.step(order, *number, input.as_ref(), command, goal).await
             }
-            Task::Changes { candidate } => self.list_changes(order, candidate).await,
-            Task::Verify { candidate, command, tests } => {
-                self.verify(order, candidate, command, tests).await
+            Task::Changes { candidate, goal } => self.list_changes(order, candidate, goal).await,
+            Task::Verify { candidate, command, tests, goal } => {
+                self.verify(order, candidate, goal, (command, tests)).await
             }
             Task::Logs { logs } => self.logs(logs).await,
-            Task::Promote { candidate, branch } => self.promote(order, candidate, branch).await,
+            Task::Promote { candidate, branch, goal } => {
+                self.promote(order, candidate, branch, goal).await
+            }
         };
-        done.unwrap_or_else(Outcome::Failed)
+        match done {
+            Ok(outcome) => outcome,
+            Err(Fault::Here(why)) => Outcome::Failed(why),
+            Err(Fault::Unusable(why)) => Outcome::Unusable(why),
+        }
     }
 
     /// The mission's repository, with its base and what else is needed of it.
@@ -55,18 +99,18 @@ impl Desktop {
         &self,
         order: &Order,
         also: Option<&Source>,
-    ) -> Result<MissionRepo, String> {
+    ) -> Result<MissionRepo, Fault> {
         let repository = self.worker.folder.repository(&order.mission, &order.base.commit)?;
         let base = oid(&order.base.commit)?;
         if !repository.has(&base) {
             let pack = self.get(order.base.artifact).await?;
-            repository.import_base(&base, &pack).map_err(|fault| fault.to_string())?;
+            repository.import_base(&base, &pack).map_err(of_pack)?;
         }
         if let Some(source) = also {
             let commit = oid(&source.commit)?;
             if !repository.has(&commit) {
                 let pack = self.get(source.artifact).await?;
-                repository.import(&commit, &pack).map_err(|fault| fault.to_string())?;
+                repository.import(&commit, &pack).map_err(of_pack)?;
             }
         }
         Ok(repository)
@@ -90,6 +134,11 @@ impl Desktop {
     ) -> Result<Ran, String> {
         let sandbox = self.worker.sandbox.as_ref().as_ref().map_err(Clone::clone)?;
         let mut env = BTreeMap::new();
+        let output_bytes = match goal {
+            Some(_) => LOG_BYTES_MAX,
+            // One more than a report reads, so that a longer one is known to be cut.
+            None => REPORT_BYTES_MAX as u64 + 1,
+        };
         if let Some(goal) = goal {
             let file = desk.scratch.join("goal");
             std::fs::write(&file, goal).map_err(|error| format!("{}: {error}", file.display()))?;
@@ -104,7 +153,7 @@ impl Desktop {
             env,
             readable: Vec::new(),
             hidden: vec![self.worker.hidden.clone()],
-            limits: Limits { output_bytes: LOG_BYTES_MAX, ..Limits::default() },
+            limits: Limits { output_bytes, ..Limits::default() },
         };
         let mut stopped = self.stopped.clone();
         let stop = async move {
@@ -127,24 +176,22 @@ impl Desktop {
         input: Option<&Source>,
         command: &str,
         goal: &str,
-    ) -> Result<Outcome, String> {
+    ) -> Result<Outcome, Fault> {
         let repository = self.repository(order, input).await?;
         let from = oid(&input.unwrap_or(&order.base).commit)?;
-        let desk = self.worker.folder.desk(&order.mission, "step")?;
-        repository.worktree(&desk.tree, &from).map_err(|fault| fault.to_string())?;
+        let desk = self.worker.folder.desk(&order.mission, order.ticket)?;
+        repository.worktree(&desk.tree, &from)?;
         let ran = self.run(&desk, command, Some(goal)).await?;
         let (mut outcome, exit) = ended(&ran.ended.outcome);
         let mut output = None;
         if exit == Some(0) {
             match commit(&repository, &desk, &from, order, goal) {
-                Ok((commit, tree)) => output = Some((commit, tree)),
+                Ok(left) => output = Some(left),
                 Err(fault) => outcome = format!("its work tree cannot be kept: {fault}"),
             }
         }
         let output = match output {
-            Some((commit, tree)) => {
-                let base = oid(&order.base.commit)?;
-                let pack = repository.pack(&base, &commit).map_err(|fault| fault.to_string())?;
+            Some((commit, tree, pack)) => {
                 let artifact = self.put(&format!("step-{number}"), pack).await?;
                 Some(Output { commit: object(&commit)?, tree: object(&tree)?, artifact })
             }
@@ -167,18 +214,49 @@ impl Desktop {
         }))
     }
 
-    async fn list_changes(&self, order: &Order, candidate: &Source) -> Result<Outcome, String> {
-        let repository = self.repository(order, Some(candidate)).await?;
+    async fn list_changes(
+        &self,
+        order: &Order,
+        candidate: &Source,
+        goal: &str,
+    ) -> Result<Outcome, Fault> {
+        let repository = self.candidate(order, candidate, goal).await?;
         changes(&repository, order, candidate).map(Outcome::Changes)
     }
 
-    async fn logs(&self, logs: &[EventId]) -> Result<Outcome, String> {
+    /// The mission's repository with a candidate in it, whose commit is exactly what it must be:
+    /// so nothing stands between the base and it, and nobody else's name is on it.
+    pub(super) async fn candidate(
+        &self,
+        order: &Order,
+        candidate: &Source,
+        goal: &str,
+    ) -> Result<MissionRepo, Fault> {
+        let repository = self.repository(order, Some(candidate)).await?;
+        let (base, commit) = (oid(&order.base.commit)?, oid(&candidate.commit)?);
+        let tree = repository.tree_of(&commit)?;
+        if repository.commit(&tree, &base, &message(order, goal))? != commit {
+            let why = "the candidate's commit is not its tree on the base with the goal";
+            return Err(Fault::Unusable(why.to_owned()));
+        }
+        Ok(repository)
+    }
+
+    /// What the runs of a verification printed. What cannot be read was not printed: the verdict
+    /// shows it.
+    async fn logs(&self, logs: &[EventId]) -> Result<Outcome, Fault> {
         let mut read = Vec::with_capacity(logs.len());
         for log in logs {
-            let bytes = self.get(*log).await?;
-            let log: CommandLog = serde_json::from_slice(&bytes)
-                .map_err(|error| format!("what a run printed cannot be read: {error}"))?;
-            read.push(log);
+            let bytes = artifacts::get_at_most(&self.asker, *log, LOG_ARTIFACT_BYTES_MAX).await;
+            let bytes = match bytes {
+                Ok(bytes) => bytes,
+                Err(failure) if failure.kind == FailureKind::Busy => {
+                    return Err(Fault::Here(failure.to_string()));
+                }
+                Err(_) => Vec::new(),
+            };
+            let nothing = CommandLog { ended: Ending::Killed, output: String::new() };
+            read.push(serde_json::from_slice(&bytes).unwrap_or(nothing));
         }
         Ok(Outcome::Logs(read))
     }
@@ -188,12 +266,17 @@ impl Desktop {
         order: &Order,
         candidate: &Source,
         branch: &str,
-    ) -> Result<Outcome, String> {
+        goal: &str,
+    ) -> Result<Outcome, Fault> {
+        let repository = self.candidate(order, candidate, goal).await?;
+        if let Err(refusals) = admit_change(&changes(&repository, order, candidate)?) {
+            let first = refusals.first().map_or_else(String::new, |refusal| refusal.text.clone());
+            return Err(Fault::Here(format!("the change rules refuse the candidate: {first}")));
+        }
         let root = self.worker.folder.origin_of(&order.base.artifact)?;
         let (old, new) = (oid(&order.base.commit)?, oid(&candidate.commit)?);
         let pack = self.get(candidate.artifact).await?;
-        let promoted = git::promote(&root, branch, &old, &new, &pack);
-        let now = match promoted.map_err(|fault| fault.to_string())? {
+        let now = match git::promote(&root, branch, &old, &new, &pack)? {
             Promoted::Moved { now } => object(&now)?,
             _ => {
                 self.worker.folder.forget(&order.mission);
@@ -218,20 +301,26 @@ pub(super) fn ended(exit: &Exit) -> (String, Option<u64>) {
     }
 }
 
-/// What an agent left, as a commit on the base: the same on every device.
+/// What a candidate's commit says.
+fn message(order: &Order, goal: &str) -> String {
+    format!("{}\n\nMission: {}\n", goal.trim(), order.mission)
+}
+
+/// What an agent left, as a commit on the base, which is the same on every device; its tree, and
+/// the pack of what the base has not.
 fn commit(
     repository: &MissionRepo,
     desk: &Desk,
     from: &Oid,
     order: &Order,
     goal: &str,
-) -> Result<(Oid, Oid), String> {
-    let text = |fault: git::GitFault| fault.to_string();
+) -> Result<(Oid, Oid, Vec<u8>), String> {
+    let text = |fault: GitFault| fault.to_string();
     let tree = repository.snapshot(&desk.tree, from).map_err(text)?;
-    let message = format!("{}\n\nMission: {}\n", goal.trim(), order.mission);
     let base = oid(&order.base.commit)?;
-    let commit = repository.commit(&tree, &base, &message).map_err(text)?;
-    Ok((commit, tree))
+    let commit = repository.commit(&tree, &base, &message(order, goal)).map_err(text)?;
+    let pack = repository.pack(&base, &commit).map_err(text)?;
+    Ok((commit, tree, pack))
 }
 
 /// What a candidate changes.
@@ -239,13 +328,9 @@ pub(super) fn changes(
     repository: &MissionRepo,
     order: &Order,
     candidate: &Source,
-) -> Result<Vec<ChangedFile>, String> {
-    let tree = |source: &Source| {
-        let tree = repository.tree_of(&oid(&source.commit)?);
-        tree.map_err(|fault| fault.to_string())
-    };
-    let changed = repository.changes(&tree(&order.base)?, &tree(candidate)?);
-    let changed = changed.map_err(|fault| fault.to_string())?;
+) -> Result<Vec<ChangedFile>, Fault> {
+    let tree = |source: &Source| Ok::<_, Fault>(repository.tree_of(&oid(&source.commit)?)?);
+    let changed = repository.changes(&tree(&order.base)?, &tree(candidate)?)?;
     let entry = |entry: git::Entry| Entry {
         mode: entry.mode,
         size: entry.size,

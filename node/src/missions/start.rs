@@ -67,23 +67,27 @@ pub async fn start(node: &Node, engine: &Engine, starting: Starting) -> Result<E
     let looked = tokio::task::spawn_blocking(move || look(&repo, branch.as_deref(), &verify));
     let (source, pack) =
         looked.await.map_err(|error| Failure::new(FailureKind::Failed, error))??;
-    let base_artifact = artifacts::put(&engine.asker(), "base", pack).await?;
-    node.missions().keep_origin(&base_artifact, &source.root).map_err(|error| {
-        Failure::new(FailureKind::Failed, format!("the home cannot be written: {error}"))
-    })?;
     let named = source.root.file_name().map(|name| name.to_string_lossy().into_owned());
-    let mission = Mission {
+    let mut mission = Mission {
         goal: starting.goal,
         repository: named.unwrap_or_else(|| "repository".to_owned()),
         branch: source.branch.clone(),
         base: object(&source.commit).map_err(|text| Failure::new(FailureKind::Failed, text))?,
-        base_artifact,
+        base_artifact: EventId([0; 32]),
         agent: starting.agent,
         steps,
         verify: starting.verify,
         tests,
         floor: starting.floor,
     };
+    // A base is up to 64 MiB: nothing is kept for a mission that will not be.
+    if let Some(fault) = mission.fault() {
+        return Err(usage(fault).with_hint("put long texts into files of the repository"));
+    }
+    mission.base_artifact = artifacts::put(&engine.asker(), "base", pack).await?;
+    node.missions().keep_origin(&mission.base_artifact, &source.root).map_err(|error| {
+        Failure::new(FailureKind::Failed, format!("the home cannot be written: {error}"))
+    })?;
     match engine.ask(Command::StartMission(Box::new(mission))).await {
         Reply::Started { mission } => Ok(mission),
         Reply::Failed(failure) => Err(failure),

@@ -7,7 +7,7 @@ use kernelos_protocol::mission::work::{CommandLog, CommandRun, Order, Outcome, S
 use kernelos_protocol::report::Outcome as Ended;
 
 use super::folder::oid;
-use super::orders::{Desktop, changes};
+use super::orders::{Desktop, Fault, changes};
 use crate::git::{MissionRepo, Oid};
 use crate::sandbox::Outcome as Exit;
 
@@ -18,24 +18,23 @@ impl Desktop {
         &self,
         order: &Order,
         candidate: &Source,
-        command: &str,
-        tests: &[String],
-    ) -> Result<Outcome, String> {
-        let repository = self.repository(order, Some(candidate)).await?;
+        goal: &str,
+        (command, tests): (&str, &[String]),
+    ) -> Result<Outcome, Fault> {
+        let repository = self.candidate(order, candidate, goal).await?;
         let changes = changes(&repository, order, candidate)?;
         let sandbox = self.worker.sandbox.as_ref().as_ref().map_err(Clone::clone)?;
         let sandbox = sandbox.level().to_string();
         let mut runs = Vec::new();
         if admit_change(&changes).is_ok() {
-            let text = |fault: crate::git::GitFault| fault.to_string();
-            let base = repository.tree_of(&oid(&order.base.commit)?).map_err(text)?;
-            let new = repository.tree_of(&oid(&candidate.commit)?).map_err(text)?;
-            let with_base_tests = repository.lay_over(&new, &base, tests).map_err(text)?;
+            let base = repository.tree_of(&oid(&order.base.commit)?)?;
+            let new = repository.tree_of(&oid(&candidate.commit)?)?;
+            let with_base_tests = repository.lay_over(&new, &base, tests)?;
             for (of, tree) in RUNS.iter().zip([&base, &with_base_tests, &new, &new]) {
                 runs.push(self.run_on(&repository, order, of, tree, command).await?);
             }
             if needs_last_run(&runs) {
-                let with_new_tests = repository.lay_over(&base, &new, tests).map_err(text)?;
+                let with_new_tests = repository.lay_over(&base, &new, tests)?;
                 let [.., of] = RUNS;
                 runs.push(self.run_on(&repository, order, of, &with_new_tests, command).await?);
             }
@@ -50,16 +49,16 @@ impl Desktop {
         of: &str,
         tree: &Oid,
         command: &str,
-    ) -> Result<CommandRun, String> {
-        let text = |fault: crate::git::GitFault| fault.to_string();
+    ) -> Result<CommandRun, Fault> {
         let base = oid(&order.base.commit)?;
-        let commit = repository.commit(tree, &base, of).map_err(text)?;
-        let desk = self.worker.folder.desk(&order.mission, "verify")?;
-        repository.worktree(&desk.tree, &commit).map_err(text)?;
+        let commit = repository.commit(tree, &base, of)?;
+        let desk = self.worker.folder.desk(&order.mission, order.ticket)?;
+        repository.worktree(&desk.tree, &commit)?;
         let ran = self.run(&desk, command, None).await?;
         repository.remove_worktree(&desk.tree).ok();
         let ended = match ran.ended.outcome {
-            Exit::Exited(code) => Ended::Exited(code),
+            // What was cut may have said something else.
+            Exit::Exited(code) if !ran.ended.truncated => Ended::Exited(code),
             Exit::TimedOut => Ended::TimedOut,
             _ => Ended::Killed,
         };
@@ -69,8 +68,8 @@ impl Desktop {
         Ok(CommandRun { of: of.to_owned(), log, printed, ms: ran.ended.ms })
     }
 
-    async fn keep_log(&self, of: &str, printed: &CommandLog) -> Result<EventId, String> {
+    async fn keep_log(&self, of: &str, printed: &CommandLog) -> Result<EventId, Fault> {
         let bytes = serde_json::to_vec(printed).map_err(|error| error.to_string())?;
-        self.put(&format!("verify-{}", of.replace(' ', "-")), bytes).await
+        Ok(self.put(&format!("verify-{}", of.replace(' ', "-")), bytes).await?)
     }
 }

@@ -26,6 +26,29 @@ pub struct Worker {
     pub runs: bool,
 }
 
+/// Says what came of an order, also where its thread panics or never starts: a lease whose order
+/// is never answered would be held for ever.
+struct Answer<F: FnOnce(Ticket, Outcome)> {
+    ticket: Ticket,
+    done: Option<F>,
+}
+
+impl<F: FnOnce(Ticket, Outcome)> Answer<F> {
+    fn give(mut self, outcome: Outcome) {
+        if let Some(done) = self.done.take() {
+            done(self.ticket, outcome);
+        }
+    }
+}
+
+impl<F: FnOnce(Ticket, Outcome)> Drop for Answer<F> {
+    fn drop(&mut self) {
+        if let Some(done) = self.done.take() {
+            done(self.ticket, Outcome::Failed("the node failed at it".to_owned()));
+        }
+    }
+}
+
 /// The orders under way. Dropping it stops them.
 #[derive(Debug, Default)]
 pub(crate) struct UnderWay(BTreeMap<Ticket, watch::Sender<bool>>);
@@ -44,16 +67,23 @@ impl UnderWay {
         let ticket = order.ticket;
         self.0.insert(ticket, stop);
         let desktop = Desktop { worker: worker.clone(), asker, stopped };
+        let answer = Answer { ticket, done: Some(done) };
         let spawned = thread::Builder::new().name("mission".to_owned()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let outcome = match runtime {
+            answer.give(match runtime {
                 Ok(runtime) => runtime.block_on(desktop.perform(&order)),
                 Err(error) => Outcome::Failed(error.to_string()),
-            };
-            done(ticket, outcome);
+            });
         });
-        // Without a thread the order is never answered, and the lease runs out.
+        // Where there is no thread the answer was dropped with it, and so given.
         drop(spawned);
+    }
+
+    /// Stops all of them.
+    pub(crate) fn cancel_all(&mut self) {
+        for (_, stop) in std::mem::take(&mut self.0) {
+            stop.send(true).ok();
+        }
     }
 
     /// Stops an order.

@@ -9,15 +9,16 @@ mod election;
 
 use std::collections::BTreeMap;
 
+use super::evidence::{Admission, RefusalFacts};
 use super::journal::{Entry, Journal};
-use super::record::{Act, Record, Stage};
-use super::stage::Progress;
+use super::record::{Act, Record, Stage, StepEnd};
+use super::stage::{Progress, Replayed};
 use super::state::{Seen, State};
 use super::verification::{admission, weigh_runs};
 use super::work::{CommandLog, CommandRun, Order, Outcome, Source, Task, Ticket};
 use crate::authority::ContentLane;
 use crate::id::{DeviceId, EventId};
-use crate::limits::{BEAT_MS, BOUNDARY_WAIT_MS, LEASE_MS, RETRY_MS};
+use crate::limits::{BEAT_MS, BOUNDARY_WAIT_MS, LEASE_MS, RETRY_DOUBLINGS_MAX, RETRY_MS};
 use crate::role::Role;
 use crate::time::Time;
 use election::Watch;
@@ -61,6 +62,8 @@ pub enum Action {
     /// Feed the mission's records to the rules again, with what the verification printed, and
     /// write what that gave.
     Replay(EventId, Vec<CommandLog>),
+    /// The same before the branch is moved, whoever replayed it before: nothing is written.
+    Check(EventId, Vec<CommandLog>),
     /// Give the node something to do.
     Order(Order),
     /// What the node does is of no use any more.
@@ -88,6 +91,16 @@ struct Job {
     outcome: Option<Outcome>,
 }
 
+/// What could not be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Unable {
+    /// When it is tried again.
+    until: u64,
+    /// How often it failed in a row.
+    times: u32,
+    why: String,
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Driver {
@@ -98,13 +111,21 @@ pub struct Driver {
     watches: BTreeMap<EventId, Watch>,
     /// Missions whose contract is being written.
     contracts: Vec<EventId>,
-    /// What this device could not do, until when it does not try again, and why.
-    unable: BTreeMap<EventId, (u64, String)>,
+    /// What this device could not do.
+    unable: BTreeMap<EventId, Unable>,
+    /// The last records of missions that this device replayed itself.
+    checked: BTreeMap<EventId, EventId>,
     tickets: u64,
     next_at: Option<u64>,
 }
 
 impl Driver {
+    /// A driver whose tickets no earlier one of this process gave.
+    #[must_use]
+    pub fn new(now: Time) -> Self {
+        Self { tickets: now.monotonic_ms.saturating_mul(1 << 16), ..Self::default() }
+    }
+
     /// When the driver is to be asked again, if nothing happens before.
     #[must_use]
     pub fn next_deadline(&self) -> Option<u64> {
@@ -114,7 +135,7 @@ impl Driver {
     /// Why this device does not go on with a mission, if so.
     #[must_use]
     pub fn trouble(&self, mission: &EventId) -> Option<&str> {
-        self.unable.get(mission).map(|(_, why)| why.as_str())
+        self.unable.get(mission).map(|unable| unable.why.as_str())
     }
 
     /// A claim was written by this process.
@@ -128,8 +149,15 @@ impl Driver {
     /// This device cannot go on with a mission now.
     pub fn give_up(&mut self, now: Time, mission: EventId, why: String) {
         self.holding = self.holding.filter(|holding| holding.mission != mission);
-        let until = now.monotonic_ms.saturating_add(RETRY_MS);
-        self.unable.insert(mission, (until, why));
+        let times = self.unable.get(&mission).map_or(0, |unable| unable.times);
+        let wait = RETRY_MS << times.min(RETRY_DOUBLINGS_MAX);
+        let until = now.monotonic_ms.saturating_add(wait);
+        self.unable.insert(mission, Unable { until, times: times.saturating_add(1), why });
+    }
+
+    /// This device replayed a mission up to this record, and all was equal.
+    pub fn checked(&mut self, mission: EventId, last: EventId) {
+        self.checked.insert(mission, last);
     }
 
     /// The contract of a mission was written, or could not be.
@@ -211,13 +239,11 @@ impl Driver {
         head: &Entry,
     ) -> Option<Action> {
         let state = &*head.state;
-        if let Some((until, _)) = self.unable.get(mission) {
-            let until = *until;
-            if now.monotonic_ms < until {
-                self.wake_at(until);
-                return None;
-            }
-            self.unable.remove(mission);
+        if let Some(until) = self.unable.get(mission).map(|unable| unable.until)
+            && now.monotonic_ms < until
+        {
+            self.wake_at(until);
+            return None;
         }
         // The mission went on without what the node does for it.
         if self.jobs.get(mission).is_some_and(|job| job.on != state.last)
@@ -247,7 +273,8 @@ impl Driver {
                     let contract = state.contract();
                     let candidate = Source::of(&implemented.candidate);
                     let (command, tests) = (contract.verify.clone(), contract.tests.clone());
-                    return self.order(state, Task::Verify { candidate, command, tests });
+                    let goal = contract.goal.clone();
+                    return self.order(state, Task::Verify { candidate, command, tests, goal });
                 }
                 Some(Action::Write(*mission, Seen::Decide(Act::Verify)))
             }
@@ -260,15 +287,25 @@ impl Driver {
                 self.elect(now, world, state, Stage::Verify)
             }
             Progress::Replayed(replayed) if state.home() == world.own.device => {
-                if state.allowed == Some((world.own.device, Act::MoveRef)) {
-                    let candidate = Source::of(&replayed.verified.implemented.candidate);
-                    let branch = state.contract().branch.clone();
-                    return self.order(state, Task::Promote { candidate, branch });
-                }
-                Some(Action::Write(*mission, Seen::Decide(Act::MoveRef)))
+                self.promote(world, state, replayed)
             }
             Progress::Replayed(_) | Progress::Promoted(_) | Progress::Failed(_) => None,
         }
+    }
+
+    /// The home believes nobody: it replays the records itself before it moves the branch.
+    /// `SPEC: MIS-9`
+    fn promote(&mut self, world: &World<'_>, state: &State, replayed: &Replayed) -> Option<Action> {
+        if state.allowed == Some((world.own.device, Act::MoveRef)) {
+            let candidate = Source::of(&replayed.verified.implemented.candidate);
+            let (branch, goal) = (state.contract().branch.clone(), state.contract().goal.clone());
+            return self.order(state, Task::Promote { candidate, branch, goal });
+        }
+        if self.checked.get(&state.mission) == Some(&state.last) {
+            return Some(Action::Write(state.mission, Seen::Decide(Act::MoveRef)));
+        }
+        let logs = replayed.verified.logs.clone();
+        self.order(state, Task::Logs { logs })
     }
 
     fn plan(&mut self, world: &World<'_>, state: &State) -> Option<Action> {
@@ -283,7 +320,10 @@ impl Driver {
         let mission = state.mission;
         let Some(number) = state.next_step() else {
             return match state.output() {
-                Some(output) => self.order(state, Task::Changes { candidate: Source::of(output) }),
+                Some(output) => {
+                    let goal = state.contract().goal.clone();
+                    self.order(state, Task::Changes { candidate: Source::of(output), goal })
+                }
                 None => Some(Action::Write(mission, Seen::Implement(None))),
             };
         };
@@ -333,6 +373,16 @@ impl Driver {
     fn take(&mut self, now: Time, state: &State, outcome: Outcome) -> Option<Action> {
         let seen = match outcome {
             Outcome::Step(ended) => Seen::Step(ended),
+            Outcome::Unusable(why) => match unusable(state, &why) {
+                Some(seen) => seen,
+                None => {
+                    self.give_up(now, state.mission, why);
+                    return None;
+                }
+            },
+            Outcome::Logs(logs) if matches!(state.progress, Progress::Replayed(_)) => {
+                return Some(Action::Check(state.mission, logs));
+            }
             Outcome::Changes(changes) => Seen::Implement(Some(admission(&changes))),
             Outcome::Verified { changes, runs, sandbox } => {
                 let admission = admission(&changes);
@@ -345,10 +395,39 @@ impl Driver {
             Outcome::Failed(why) => {
                 // Others may be able to: the lease is let go.
                 self.give_up(now, state.mission, why);
-                self.wake_at(now.monotonic_ms.saturating_add(RETRY_MS));
                 return None;
             }
         };
+        self.unable.remove(&state.mission);
         Some(Action::Write(state.mission, seen))
+    }
+}
+
+/// What is seen where an artifact is not what its record says; none where no record can say so.
+fn unusable(state: &State, why: &str) -> Option<Seen> {
+    let refusal = RefusalFacts {
+        code: "unusable".to_owned(),
+        path: String::new(),
+        text: why.chars().take(256).collect(),
+    };
+    let admission = Admission { files: 0, bytes: 0, refusals: vec![refusal] };
+    match (&state.progress, state.next_step()) {
+        (Progress::Planned(_), Some(_)) => Some(Seen::Step(StepEnd {
+            outcome: "not started: what it works on cannot be used".to_owned(),
+            exit: None,
+            output: None,
+            log: None,
+            ms: 0,
+            left_behind: 0,
+            sandbox: String::new(),
+        })),
+        (Progress::Planned(_), None) => Some(Seen::Implement(Some(admission))),
+        (Progress::Implemented(_), _) => Some(Seen::Verify {
+            admission,
+            runs: Vec::new(),
+            verdict: None,
+            sandbox: String::new(),
+        }),
+        _ => None,
     }
 }

@@ -7,9 +7,13 @@ mod encoding;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cbor::{CborFault, Reader};
+use crate::cbor::{self, CborFault, Reader};
 use crate::content::kind;
 use crate::id::{EventId, from_hex, to_hex};
+use crate::limits::{
+    COMMAND_BYTES_MAX, CONTRACT_LETTERS_MAX, GLOB_BYTES_MAX, GOAL_BYTES_MAX, MISSION_STEPS_MAX,
+    MISSION_TESTS_MAX, REF_BYTES_MAX,
+};
 
 /// A git object: 20 bytes of SHA-1 or 32 of SHA-256, as hex.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -146,6 +150,32 @@ pub struct Mission {
     pub tests: Vec<String>,
     /// How many tests there must be at least.
     pub floor: u64,
+}
+
+impl Mission {
+    /// What of it breaks a limit, in words; none where nothing does. Its texts become a contract
+    /// in the document, an operation for each character.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        let texts = [&self.goal, &self.verify].into_iter().chain(&self.steps).chain(&self.tests);
+        let letters: usize = texts.map(|text| text.chars().count()).sum();
+        if letters > CONTRACT_LETTERS_MAX {
+            return Some(format!(
+                "goal, commands and patterns have {letters} characters together, and \
+                 {CONTRACT_LETTERS_MAX} are allowed"
+            ));
+        }
+        let record = Record::Mission(Box::new(self.clone()));
+        let is_read = cbor::decode::<Record>(&cbor::encode(&record)).is_ok();
+        (!is_read).then(|| {
+            format!(
+                "a goal has 1 to {GOAL_BYTES_MAX} bytes, a command 1 to {COMMAND_BYTES_MAX}, a \
+                 pattern 1 to {GLOB_BYTES_MAX}, a branch 1 to {REF_BYTES_MAX}; there are 1 to \
+                 {MISSION_STEPS_MAX} steps, up to {MISSION_TESTS_MAX} patterns, and one test at \
+                 least"
+            )
+        })
+    }
 }
 
 /// An answer of the policy, which stands before what it allows. `SPEC: CNT-6`

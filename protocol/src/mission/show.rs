@@ -11,19 +11,6 @@ use super::state::{State, describe};
 use crate::authority::ContentLane;
 use crate::id::{DeviceId, EventId};
 
-/// A mission in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MissionRow {
-    /// Its name.
-    pub id: EventId,
-    /// What is to be reached.
-    pub goal: String,
-    /// How far it is.
-    pub state: String,
-    /// Who holds its lease, or held it last.
-    pub held_by: Option<DeviceId>,
-}
-
 /// A mission.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MissionView {
@@ -108,18 +95,6 @@ pub struct CandidateRow {
     pub selected: bool,
 }
 
-/// All missions, by id.
-#[must_use]
-pub fn list(journal: &Journal, content: &ContentLane) -> Vec<MissionRow> {
-    let row = |id: &EventId| {
-        let state = &journal.head(content, id)?.state;
-        let goal = state.contract().goal.clone();
-        let held_by = state.leases.last().map(|lease| lease.holder);
-        Some(MissionRow { id: *id, goal, state: word(state).to_owned(), held_by })
-    };
-    journal.missions().filter_map(row).collect()
-}
-
 /// One mission.
 #[must_use]
 pub fn show(
@@ -196,7 +171,8 @@ fn stage_row(state: &State, head: &Entry, stage: Stage) -> StageRow {
         Progress::Failed(failed) => Some(failed.stage),
         _ => None,
     };
-    let promoted = matches!(head.record, Record::Promotion(_)) && stage == Stage::Promote;
+    let is_promoted = matches!(state.progress, Progress::Promoted(_));
+    let promoted = is_promoted && stage == Stage::Promote;
     let word = if failed == Some(stage) {
         "failed"
     } else if evidence.is_some() || promoted {

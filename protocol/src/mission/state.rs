@@ -15,6 +15,7 @@ use super::record::{
     StepEnd,
 };
 use super::stage::{Failed, Progress, Started};
+use super::verification::RUNS;
 use crate::effect::VoidReason;
 use crate::hash::{self, context};
 use crate::id::{DeviceId, EventId, to_hex};
@@ -80,6 +81,8 @@ pub struct State {
     pub starts: Vec<(u64, DeviceId)>,
     /// Each lease that was taken, in order.
     pub leases: Vec<Lease>,
+    /// How many were taken since the last step or evidence.
+    pub fruitless: u32,
     /// The steps that ended.
     pub steps: Vec<StepDone>,
     /// Evidence, and whose.
@@ -112,6 +115,7 @@ impl State {
             allowed: None,
             starts: Vec::new(),
             leases: Vec::new(),
+            fruitless: 0,
             steps: Vec::new(),
             evidence: Vec::new(),
             moved: None,
@@ -174,7 +178,7 @@ impl State {
             return Err(void("role", "its author may not take part in missions"));
         }
         if self.records >= MISSION_RECORDS_MAX {
-            return Err(void("too_long", "the mission has as many records as one may have"));
+            return Err(too_long());
         }
         let on = self.last;
         match seen {
@@ -198,6 +202,12 @@ impl State {
                 let Progress::Implemented(implemented) = &self.progress else {
                     return Err(order());
                 };
+                let names: Vec<_> = runs.iter().map(|run| run.of.as_str()).collect();
+                let is_whole =
+                    verdict.is_none() && names.is_empty() || names == RUNS[..4] || names == RUNS;
+                if !is_whole {
+                    return Err(void("runs", "a verification has four runs or five"));
+                }
                 let passed = admission.refusals.is_empty()
                     && verdict.as_ref().is_some_and(|verdict| verdict.passed);
                 let facts = VerifyFacts {
@@ -257,10 +267,17 @@ impl State {
                 matches!(self.progress, Progress::Planned(_)) && self.next_step().is_some()
             }
             Act::Verify => matches!(self.progress, Progress::Implemented(_)),
-            Act::MoveRef | Act::ReadCredential => true,
+            Act::MoveRef => matches!(self.progress, Progress::Replayed(_)),
+            Act::ReadCredential => {
+                self.lease_stage().is_some_and(|stage| self.holds(&who.device, stage))
+            }
         };
         if !is_due {
             return Err(order());
+        }
+        // What a decision allows must still find room.
+        if self.records.saturating_add(1) >= MISSION_RECORDS_MAX {
+            return Err(too_long());
         }
         let holder = self.lease.as_ref().filter(|lease| lease.holder == who.device);
         let facts = Facts {
@@ -342,15 +359,20 @@ impl State {
                 let (stage, epoch) = (claim.stage, claim.epoch);
                 let lease = Lease { claim: id, holder: who.device, stage, epoch };
                 next.leases.push(lease.clone());
+                next.fruitless = self.fruitless.saturating_add(1);
                 next.lease = Some(lease);
             }
-            (Record::Step(step), _) => next.steps.push(StepDone {
-                record: id,
-                device: who.device,
-                input: step.input.clone(),
-                ended: step.ended.clone(),
-            }),
+            (Record::Step(step), _) => {
+                next.fruitless = 0;
+                next.steps.push(StepDone {
+                    record: id,
+                    device: who.device,
+                    input: step.input.clone(),
+                    ended: step.ended.clone(),
+                });
+            }
             (Record::Evidence(evidence), seen) => {
+                next.fruitless = 0;
                 next.evidence.push((evidence.stage, id, who.device));
                 next.advance(who, id, evidence, seen);
             }
@@ -411,6 +433,10 @@ pub fn describe(ended: &StepEnd) -> String {
         Some(code) => format!("{} with {code}", ended.outcome),
         None => ended.outcome.clone(),
     }
+}
+
+fn too_long() -> VoidReason {
+    void("too_long", "the mission has as many records as one may have")
 }
 
 fn not_holder() -> VoidReason {

@@ -41,6 +41,8 @@ pub enum Task {
     Changes {
         /// The candidate.
         candidate: Source,
+        /// What its commit says.
+        goal: String,
     },
     /// Run the verification's command on clean checkouts.
     Verify {
@@ -50,6 +52,8 @@ pub enum Task {
         command: String,
         /// Which paths are tests.
         tests: Vec<String>,
+        /// What the candidate's commit says.
+        goal: String,
     },
     /// Read what the runs of a verification printed.
     Logs {
@@ -62,6 +66,8 @@ pub enum Task {
         candidate: Source,
         /// The branch.
         branch: String,
+        /// What the commit says.
+        goal: String,
     },
 }
 
@@ -121,6 +127,8 @@ pub enum Outcome {
     Logs(Vec<CommandLog>),
     /// Where the branch is now.
     Promoted(ObjectId),
+    /// What it was to work on is not what the records say it is: nobody can go on with it.
+    Unusable(String),
     /// This device cannot do it now: why.
     Failed(String),
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::id::{DeviceId, EventId};
-use crate::mission::show::{MissionRow, MissionView, StageRow, StepRow};
+use crate::mission::show::{MissionView, StageRow, StepRow};
 use crate::present::{Block, Doc, Text, Tone, device_name};
 
 type Names = BTreeMap<DeviceId, String>;
@@ -20,7 +20,7 @@ pub fn started(id: &EventId) -> Doc {
 
 /// All missions.
 #[must_use]
-pub fn missions(rows: &[MissionRow], names: &Names) -> Doc {
+pub fn missions(rows: &[MissionView], names: &Names) -> Doc {
     let columns = ["mission", "state", "held by", "goal"].map(str::to_owned).to_vec();
     let rows = rows.iter().map(|row| {
         let held = row.held_by.map_or_else(String::new, |device| device_name(&device, names));

@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use crate::cbor;
 use crate::command::{Failure, FailureKind, Reply, RequestId};
 use crate::document::Edit;
 use crate::id::{DeviceId, EventId};
 use crate::limits::{
-    CHANGE_BYTES_TOTAL_MAX, CHANGE_FILES_MAX, CHANGE_RULES_VERSION, MISSION_ACTIONS_MAX,
+    CHANGE_BYTES_TOTAL_MAX, CHANGE_FILES_MAX, CHANGE_RULES_VERSION, COMMAND_BYTES_MAX,
+    MISSION_ACTIONS_MAX, MISSION_STEPS_MAX, NAME_BYTES_MAX,
 };
 use crate::mission::driver::{Action, Peer, World};
 use crate::mission::evidence::PlanFacts;
@@ -23,15 +23,10 @@ use crate::sync::{LinkId, Message};
 impl Replica {
     /// A new mission: its base is here already, as an artifact. `SPEC: MIS-2`
     pub(super) fn start_mission(&mut self, mission: Mission) -> Result<EventId, Failure> {
-        let record = Record::Mission(Box::new(mission));
-        // What others would not read is not written.
-        if cbor::decode::<Record>(&cbor::encode(&record)).as_ref() != Ok(&record) {
-            let failure = Failure::new(FailureKind::Usage, "the mission breaks a limit").with_hint(
-                "a goal and commands have up to 4,096 bytes, and 16 commands are allowed",
-            );
-            return Err(failure);
+        if let Some(fault) = mission.fault() {
+            return Err(Failure::new(FailureKind::Usage, fault)
+                .with_hint("put long texts into files of the repository"));
         }
-        let Record::Mission(mission) = &record else { return Err(not_here()) };
         if !self.artifacts.is_complete(&mission.base_artifact) {
             return Err(not_here());
         }
@@ -40,6 +35,7 @@ impl Replica {
         if role < Some(Role::Member) {
             return Err(author_failure(&crate::workspace::AuthorFault::Role(role)));
         }
+        let record = Record::Mission(Box::new(mission));
         self.write_record(&record).map_err(|fault| author_failure(&fault))
     }
 
@@ -54,6 +50,16 @@ impl Replica {
         if name.is_empty() || name.contains('/') || commands.is_empty() {
             return Err(usage("an agent has a name without `/`, and at least one command"));
         }
+        let is_long = |command: &String| command.len() > COMMAND_BYTES_MAX || command.is_empty();
+        if name.len() > NAME_BYTES_MAX
+            || commands.len() > MISSION_STEPS_MAX
+            || commands.iter().any(is_long)
+        {
+            return Err(usage(
+                "an agent has up to 16 commands of 1 to 4,096 bytes, and a short name",
+            )
+            .with_hint("put long commands into files of the repository"));
+        }
         let document = self.workspace.root_document().ok_or_else(not_here)?;
         let set = format!("agents/{}", name.replace('~', "~0"));
         let set = set.parse().map_err(|_| usage("this is no name of an agent"))?;
@@ -63,8 +69,9 @@ impl Replica {
     }
 
     pub(super) fn missions(&self) -> Reply {
-        let rows = show::list(self.workspace.missions(), self.workspace.content());
-        Reply::Missions { missions: rows }
+        let (journal, content) = (self.workspace.missions(), self.workspace.content());
+        let view = |id: &EventId| show::show(journal, content, id, self.driver.trouble(id));
+        Reply::Missions { missions: journal.missions().filter_map(view).collect() }
     }
 
     pub(super) fn mission(&self, id: &EventId) -> Reply {
@@ -106,6 +113,18 @@ impl Replica {
                     let last = last.map(|entry| entry.state.last);
                     let difference = last.and_then(|last| self.workspace.replay(&last, &logs));
                     self.write_seen(mission, &Seen::Replay(difference));
+                }
+                Action::Check(mission, logs) => {
+                    let journal = self.workspace.missions();
+                    let head = journal.head(self.workspace.content(), &mission);
+                    let Some(last) = head.map(|entry| entry.state.last) else { continue };
+                    match self.workspace.replay(&last, &logs) {
+                        None => self.driver.checked(mission, last),
+                        Some(id) => {
+                            let why = format!("its record {} is not what it must be", id.short());
+                            self.driver.give_up(self.now, mission, why);
+                        }
+                    }
                 }
                 Action::Order(order) => self.outputs.push_back(Output::Work(Box::new(order))),
                 Action::Cancel(ticket) => self.outputs.push_back(Output::Cancel(ticket)),

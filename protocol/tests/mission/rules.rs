@@ -100,12 +100,7 @@ fn untrue() -> Vec<Lie> {
             |on| decide(on, Act::ReadCredential, RULES[1].rule),
             "not_derived",
         ),
-        (
-            "a move too early",
-            leased(),
-            |on| decide(on, Act::MoveRef, "home-moves-refs"),
-            "not_derived",
-        ),
+        ("a move too early", leased(), |on| decide(on, Act::MoveRef, "home-moves-refs"), "order"),
         ("facts with a space", vec![], |on| evidence(on, Stage::Plan, " "), "facts"),
     ]
 }
@@ -207,12 +202,42 @@ fn a_journal_has_a_last_record() {
     // SPEC: MIS-4
     let (mut home, _) = two_homes(Role::Member);
     let mut run = Run::start(&mut home);
-    run.write(&mut home, &plan());
+    run.write_all(&mut home, &leased());
     let asks = Seen::Decide(Act::ReadCredential);
-    for _ in 2..1_024 {
+    for _ in 4..1_023 {
         run.write(&mut home, &asks);
     }
-    assert_eq!(run.derive(&home, &asks), Err("too_long"));
+    assert_eq!(run.derive(&home, &asks), Err("too_long"), "what it allowed would find no room");
+}
+
+#[test]
+fn nothing_follows_an_end_and_nobody_asks_for_what_is_not_due() {
+    // SPEC: MIS-3
+    let (mut home, mut other) = two_homes(Role::Member);
+    let run = promoted(&mut home);
+    other.take(&run.events);
+    for act in [Act::RunAgent, Act::StartStep, Act::Verify, Act::MoveRef, Act::ReadCredential] {
+        assert_eq!(run.derive(&other, &Seen::Decide(act)), Err("order"), "{act:?}");
+        assert_eq!(run.derive(&home, &Seen::Decide(act)), Err("order"), "{act:?}");
+    }
+}
+
+#[test]
+fn a_verification_of_fewer_runs_than_it_has_counts_for_nobody() {
+    // SPEC: EVD-3
+    let (mut home, _) = two_homes(Role::Member);
+    let mut run = Run::start(&mut home);
+    run.write_all(&mut home, &to_candidate());
+    run.write_all(&mut home, &[lease().to_vec(), vec![Seen::Decide(Act::Verify)]].concat());
+    let Seen::Verify { admission, runs, verdict, sandbox } = verified(&good_logs()) else {
+        panic!("a verification")
+    };
+    let many = [runs.clone(), runs.clone()].concat();
+    for runs in [Vec::new(), runs[..3].to_vec(), many] {
+        let (admission, sandbox) = (admission.clone(), sandbox.clone());
+        let seen = Seen::Verify { admission, runs, verdict: verdict.clone(), sandbox };
+        assert_eq!(run.derive(&home, &seen), Err("runs"));
+    }
 }
 
 #[test]

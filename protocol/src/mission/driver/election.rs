@@ -2,7 +2,9 @@
 
 use super::{Action, Driver, Peer, World};
 use crate::id::{DeviceId, EventId};
-use crate::limits::{INDEPENDENT_WAIT_MS, LEASE_MS, RANK_MS};
+use crate::limits::{
+    INDEPENDENT_WAIT_MS, LEASE_DOUBLINGS_MAX, LEASE_MS, RANK_MS, STAND_IN_WAIT_MS,
+};
 use crate::mission::elect::rank;
 use crate::mission::record::{Act, Stage};
 use crate::mission::state::{Seen, State};
@@ -62,7 +64,11 @@ impl Driver {
         let watch = self.watch(now, state);
         let expired = state.lease.as_ref().map(|lease| lease.holder);
         let open_at = match expired {
-            Some(_) => watch.heard.saturating_add(LEASE_MS),
+            // Where leases bring nothing, devices may not hear each other: they fight less and less.
+            Some(_) => {
+                let doublings = state.fruitless.saturating_sub(1).min(LEASE_DOUBLINGS_MAX);
+                watch.heard.saturating_add(LEASE_MS << doublings)
+            }
             None => watch.since,
         };
         if now.monotonic_ms < open_at {
@@ -73,17 +79,23 @@ impl Driver {
         if !may || !world.is_current || !is_supplied(world, state) {
             return None;
         }
-        let mut devices = eligible(world, state, stage, expired);
-        let mut open_at = open_at;
-        if devices.is_empty() && stage == Stage::Verify {
-            // Nobody is independent: after a while somebody is not.
-            open_at = open_at.max(watch.since.saturating_add(INDEPENDENT_WAIT_MS));
-            devices = runners(world).map(|peer| peer.device).collect();
-        }
         let attempt = world.journal.epoch(world.content, &state.mission).saturating_add(1);
-        let ranked = rank(&state.mission, stage, attempt, devices);
-        let place = ranked.iter().position(|device| *device == world.own.device)?;
-        let due = open_at.saturating_add(RANK_MS.saturating_mul(place as u64));
+        let (first, last) = eligible(world, state, stage, expired);
+        let wait = match (first.is_empty(), stage) {
+            (false, _) => STAND_IN_WAIT_MS,
+            // Nobody is independent: after a while somebody is not.
+            (true, Stage::Verify) => INDEPENDENT_WAIT_MS,
+            (true, _) => 0,
+        };
+        let place = |devices: Vec<DeviceId>| {
+            let ranked = rank(&state.mission, stage, attempt, devices);
+            ranked.iter().position(|device| *device == world.own.device)
+        };
+        let (opens, place) = match place(first) {
+            Some(place) => (open_at, place),
+            None => (open_at.max(watch.since).saturating_add(wait), place(last)?),
+        };
+        let due = opens.saturating_add(RANK_MS.saturating_mul(place as u64));
         if now.monotonic_ms < due {
             self.wake_at(due);
             return None;
@@ -109,24 +121,20 @@ fn is_supplied(world: &World<'_>, state: &State) -> bool {
     base && state.output().is_none_or(|output| (world.is_complete)(&output.artifact))
 }
 
-/// Who is ranked: an expired holder only where nobody else is, the repository's home does no steps
-/// while another runner is here, and who executed a step does not verify.
+/// Who is asked first, and who only where none of those takes the lease: an expired holder, to
+/// implement the repository's home, to verify who executed a step.
 fn eligible(
     world: &World<'_>,
     state: &State,
     stage: Stage,
     expired: Option<DeviceId>,
-) -> Vec<DeviceId> {
-    let all: Vec<_> = runners(world).map(|peer| peer.device).collect();
-    let others = |of: &[DeviceId], but: Option<DeviceId>| -> Vec<DeviceId> {
-        let rest: Vec<_> = of.iter().copied().filter(|device| Some(*device) != but).collect();
-        if rest.is_empty() { of.to_vec() } else { rest }
+) -> (Vec<DeviceId>, Vec<DeviceId>) {
+    let is_first = |device: &DeviceId| {
+        let is_apart = match stage {
+            Stage::Verify => !state.executed(device),
+            _ => *device != state.home(),
+        };
+        is_apart && Some(*device) != expired
     };
-    match stage {
-        Stage::Verify => {
-            let free: Vec<_> = all.into_iter().filter(|device| !state.executed(device)).collect();
-            others(&free, expired)
-        }
-        _ => others(&others(&all, expired), Some(state.home())),
-    }
+    runners(world).map(|peer| peer.device).partition(is_first)
 }
