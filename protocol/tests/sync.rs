@@ -4,8 +4,10 @@ mod artifacts;
 mod granting;
 mod introduce;
 mod mesh;
+mod missions;
 mod notices;
 mod receipts;
+mod worker;
 
 use kernelos_protocol::command::{Command, Reply};
 use kernelos_protocol::document::Edit;
