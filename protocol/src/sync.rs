@@ -222,7 +222,7 @@ impl Sync {
         missing: &[(LinkId, EventId)],
     ) -> Vec<Action> {
         let mut actions = Vec::new();
-        self.release_stalled(now);
+        self.take_stock(now, workspace);
         for (&link, session) in &mut self.sessions {
             if !session.greeted {
                 continue;
@@ -256,16 +256,11 @@ impl Sync {
         workspace: &Workspace,
         missing: &[(LinkId, EventId)],
     ) -> Vec<Action> {
-        self.asked.retain(|_, asked| !workspace.contains(&asked.tip));
         let mut actions = Vec::new();
         for (&link, session) in &mut self.sessions {
             if !session.greeted || session.farewell.is_some() {
                 continue;
             }
-            session.tips.retain(|_, tips| {
-                tips.retain(|id, _| !workspace.contains(id));
-                !tips.is_empty()
-            });
             let mut wants: BTreeMap<EventId, u64> = BTreeMap::new();
             for (from, id) in missing {
                 if *from == link && session.sought.insert(*id) {
@@ -289,6 +284,18 @@ impl Sync {
             }
         }
         actions
+    }
+
+    /// Forgets what is here by now, and who is not waited for any more.
+    pub fn take_stock(&mut self, now: Time, workspace: &Workspace) {
+        self.release_stalled(now);
+        self.asked.retain(|_, asked| !workspace.contains(&asked.tip));
+        for session in self.sessions.values_mut() {
+            session.tips.retain(|_, tips| {
+                tips.retain(|id, _| !workspace.contains(id));
+                !tips.is_empty()
+            });
+        }
     }
 
     /// Who was asked and sends nothing for a while is not waited for: its tips are forgotten, and

@@ -5,8 +5,10 @@ mod contracts;
 mod granting;
 mod introduce;
 mod mesh;
+mod missions;
 mod notices;
 mod receipts;
+mod worker;
 
 use kernelos_protocol::command::{Command, Reply};
 use kernelos_protocol::document::Edit;

@@ -42,6 +42,8 @@ pub struct World<'a> {
     pub peers: &'a [Peer],
     /// All that peers said they have is here.
     pub is_current: bool,
+    /// An edit is being made: the next one waits until it is done.
+    pub is_editing: bool,
     /// The content lane.
     pub content: &'a ContentLane,
     /// The missions.
@@ -181,7 +183,11 @@ impl Driver {
 
     /// The next thing to do; none when there is nothing to do before [`Self::next_deadline`].
     pub fn poll(&mut self, now: Time, world: &World<'_>) -> Option<Action> {
-        self.next_at = None;
+        // Who slept has heard nobody, so nobody was silent.
+        let was_due = self.next_at.take();
+        if was_due.is_some_and(|due| now.monotonic_ms > due.saturating_add(LEASE_MS)) {
+            self.watches.values_mut().for_each(|watch| watch.listen(now));
+        }
         if let Some(action) = self.keep_lease(now, world) {
             return Some(action);
         }
@@ -195,7 +201,20 @@ impl Driver {
         None
     }
 
-    fn wake_at(&mut self, at: u64) {
+    /// This device is no member any more: the next thing that its node is to stop doing.
+    pub fn stop(&mut self) -> Option<Action> {
+        self.next_at = None;
+        self.holding = None;
+        while let Some((_, job)) = self.jobs.pop_first() {
+            if job.outcome.is_none() {
+                return Some(Action::Cancel(job.ticket));
+            }
+        }
+        None
+    }
+
+    /// Asks to be asked again at this time, if nothing happens before.
+    pub fn wake_at(&mut self, at: u64) {
         self.next_at = Some(self.next_at.map_or(at, |other| other.min(at)));
     }
 
@@ -310,7 +329,8 @@ impl Driver {
 
     fn plan(&mut self, world: &World<'_>, state: &State) -> Option<Action> {
         let is_due = state.home() == world.own.device && !self.contracts.contains(&state.mission);
-        is_due.then(|| {
+        // Asked again when the edit under way is done.
+        (is_due && !world.is_editing).then(|| {
             self.contracts.push(state.mission);
             Action::Contract(state.mission)
         })

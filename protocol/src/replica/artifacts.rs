@@ -125,7 +125,7 @@ impl Replica {
         self.act_on_chunks(actions);
     }
 
-    fn learn_artifacts(&mut self) {
+    pub(super) fn learn_artifacts(&mut self) {
         if self.workspace.take_artifacts_changed() {
             let control = self.workspace.control();
             let role = control.role(&self.key.device(), &control.all());

@@ -100,8 +100,17 @@ impl Replica {
         }
     }
 
+    /// What this turn's inputs mean for what others have and for what is here: known before
+    /// anything is done that depends on it, or it would wait for a turn that need not come.
+    fn take_stock(&mut self) {
+        self.sync.take_stock(self.now, &self.workspace);
+        self.receipts.count_all(&self.workspace);
+        self.learn_artifacts();
+    }
+
     /// Does what there is to do for missions, at most so much in one turn.
     pub(super) fn drive(&mut self) {
+        self.take_stock();
         for _ in 0..MISSION_ACTIONS_MAX {
             let Some(action) = self.next_action() else { return };
             match action {
@@ -137,6 +146,8 @@ impl Replica {
                 }
             }
         }
+        // The rest is done in a turn of its own.
+        self.driver.wake_at(self.now.monotonic_ms);
     }
 
     fn next_action(&mut self) -> Option<Action> {
@@ -144,8 +155,9 @@ impl Replica {
         let control = self.workspace.control();
         let all = control.all();
         let role = |device: &DeviceId| control.role(device, &all);
-        let own = self.key.device();
-        let own = Peer { device: own, role: role(&own)?, runs: self.config.runs };
+        let device = self.key.device();
+        let Some(own_role) = role(&device) else { return self.driver.stop() };
+        let own = Peer { device, role: own_role, runs: self.config.runs };
         let here = self.sync.links().into_iter();
         let here = here
             .filter(|link| self.sync.is_greeted(*link) && !self.sync.is_parting(*link))
@@ -165,6 +177,7 @@ impl Replica {
             own,
             peers: &peers,
             is_current: self.sync.is_current() && !self.is_damaged,
+            is_editing: self.is_editing(),
             content: self.workspace.content(),
             journal: self.workspace.missions(),
             covered: &covered,
@@ -211,10 +224,6 @@ impl Replica {
         let document = self.workspace.root_document();
         let set = format!("missions/{mission}").parse();
         let (Some(state), Some(document), Ok(set)) = (state, document, set) else { return };
-        if self.is_editing() {
-            // Edits are made one at a time: asked again when that one is done.
-            return self.driver.contracted(&mission);
-        }
         let contract = state.contract();
         let value = json!({
             "architecture": {

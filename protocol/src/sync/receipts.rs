@@ -127,6 +127,11 @@ impl Receipts {
         outlived.is_some_and(|life| self.known.remove(life).is_some())
     }
 
+    /// Reads the receipts whose heads are here by now.
+    pub fn count_all(&mut self, workspace: &Workspace) {
+        self.known.values_mut().for_each(|known| known.count(workspace));
+    }
+
     /// What there is to say: an own receipt where it would say something new, to everybody at
     /// once; those of others a moment later, so that many are one message; all that is known to
     /// who was told nothing yet. `SPEC: RCPT-4`
@@ -141,7 +146,7 @@ impl Receipts {
         self.told.retain(|link, _| links.contains(link));
         self.is_own_due = false;
         let made = if links.is_empty() { None } else { self.renew(now, own, workspace) };
-        self.known.values_mut().for_each(|known| known.count(workspace));
+        self.count_all(workspace);
 
         let control = workspace.control();
         let members = control.members(&control.all());

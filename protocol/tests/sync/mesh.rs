@@ -40,7 +40,12 @@ pub(super) struct Mesh {
     pub(super) links: BTreeMap<LinkId, (u8, u8)>,
     pub(super) now: Time,
     pub(super) frames: usize,
+    /// Frames of this device that say such a thing lie on the wire.
+    pub(super) withheld: Option<(u8, Said)>,
 }
+
+/// What a message says.
+type Said = fn(&Message) -> bool;
 
 pub(super) fn id(number: u8) -> DeviceId {
     DeviceKey::from_secret(&secret(number)).device()
@@ -132,8 +137,13 @@ impl Mesh {
             events.extend(founder.grant(*number, *role));
         }
         let workspace = founder.workspace.id();
-        let mut mesh =
-            Self { devices: BTreeMap::new(), links: BTreeMap::new(), now: NOON, frames: 0 };
+        let mut mesh = Self {
+            devices: BTreeMap::new(),
+            links: BTreeMap::new(),
+            now: NOON,
+            frames: 0,
+            withheld: None,
+        };
         let mut disk = MemoryStore::default();
         let records: Vec<_> = events.into_iter().map(Record::Event).collect();
         disk.commit(&records).unwrap();
@@ -188,8 +198,15 @@ impl Mesh {
         loop {
             let now = self.now;
             self.devices.values_mut().for_each(|device| device.run(now));
+            let withheld = self.withheld;
             let frame = self.devices.iter_mut().find_map(|(number, device)| {
-                let (link, frame) = device.wire.pop_front()?;
+                let lies = |frame: &[u8]| {
+                    withheld.is_some_and(|(from, what)| {
+                        from == *number && Message::decode(frame).is_ok_and(|said| what(&said))
+                    })
+                };
+                let at = device.wire.iter().position(|(_, frame)| !lies(frame))?;
+                let (link, frame) = device.wire.remove(at)?;
                 Some((*number, link, frame))
             });
             match frame {

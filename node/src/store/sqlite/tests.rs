@@ -57,9 +57,7 @@ fn an_event_that_came_without_its_body_gets_it_later() {
     store.commit(&first).unwrap();
     store.commit(&[Record::Event(events[3].clone())]).unwrap();
     let slice = store.load(&LoadRequest::From { cursor: 0, limit: 10 }).unwrap();
-    assert_eq!((slice.events, slice.notices), (events.clone(), vec![notice]));
-    drop(store);
-    contract::check(&mut || Box::new(SqliteStore::open(&path).unwrap()), &events);
+    assert_eq!(slice.events, events);
 }
 
 #[test]
@@ -143,7 +141,9 @@ fn a_store_of_the_first_version_gets_what_later_ones_added() {
     let slice = store.load(&LoadRequest::Chunks(vec![chunk.hash()])).unwrap();
     assert_eq!(slice.chunks, [chunk]);
     let slice = store.load(&LoadRequest::From { cursor: 0, limit: 10 }).unwrap();
-    assert_eq!(slice.events, events);
+    assert_eq!((slice.events, slice.notices), (events.clone(), vec![notice]));
+    drop(store);
+    contract::check(&mut || Box::new(SqliteStore::open(&path).unwrap()), &events);
 }
 
 #[test]

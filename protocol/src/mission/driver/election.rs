@@ -31,6 +31,11 @@ impl Watch {
         }
     }
 
+    /// What was said until now could not be heard: silence counts from now.
+    pub(super) fn listen(&mut self, now: Time) {
+        self.heard = now.monotonic_ms;
+    }
+
     /// Since when the mission stands where it does.
     pub(super) fn since(&self) -> u64 {
         self.since
