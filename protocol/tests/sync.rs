@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod granting;
+mod hostile;
 mod introduce;
 mod mesh;
 mod notices;
