@@ -7,4 +7,4 @@ mod rules;
 #[path = "mission/runs.rs"]
 mod runs;
 
-pub(crate) use runs::{Run, two_homes};
+pub(crate) use runs::{Run, ended, mission, object, two_homes};

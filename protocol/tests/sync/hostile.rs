@@ -286,12 +286,13 @@ fn lies_about_what_a_peer_has_are_bounded_and_forgotten() {
     mesh.connect(1, 3);
     let link = mesh.connect(1, 2);
     let now = mesh.now;
+    let device = id(2);
     for round in 0..20_u8 {
         let tip = |number: usize| {
             let mut bytes = [round; 32];
             bytes[..8].copy_from_slice(&number.to_be_bytes());
-            let (author, incarnation) = (id(2), Incarnation([round; 8]));
-            let author = if number.is_multiple_of(2) { author } else { DeviceId(bytes) };
+            let author = if number.is_multiple_of(2) { device } else { DeviceId(bytes) };
+            let incarnation = Incarnation([round; 8]);
             let chain = ChainId { author, incarnation, lane: Lane::Content };
             Tip { chain, seq: u64::MAX, id: EventId(bytes) }
         };
