@@ -72,8 +72,13 @@ pub const API_REQUEST_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Stack of the thread that calls Automerge, which recurses on nested objects.
 pub const DOCUMENT_STACK_BYTES: usize = 64 * 1024 * 1024;
 
-/// Events that wait for a parent. Beyond it the newest is dropped and asked for again.
+/// Events of one peer that wait for a parent: twice what is under way. Beyond it the newest is
+/// dropped and asked for again.
 pub const HELD_EVENTS_MAX: usize = 4_096;
+
+/// Bytes of these, a full header counted for each: eight times what is under way.
+pub const HELD_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// Most bytes of one change. It is the most an opened event body may hold; a longer edit is
 /// several changes.
 pub const CHANGE_BYTES_MAX: usize = 1 << 20;

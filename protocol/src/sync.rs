@@ -90,8 +90,9 @@ struct Asked {
 }
 
 impl Sync {
-    /// A connection is up; `own` and the peer's key were proven by it. Of two connections with one
-    /// device the one that the lower id dialed stays, of two that one side dialed the newer.
+    /// A connection is up; `own` and the peer's key were proven by it, and hellos name the
+    /// workspace on it by `workspace`. Of two connections with one device the one that the lower id
+    /// dialed stays, of two that one side dialed the newer.
     pub fn peer_up(
         &mut self,
         now: Time,
@@ -99,6 +100,7 @@ impl Sync {
         device: DeviceId,
         own: DeviceId,
         dialed: bool,
+        workspace: [u8; 32],
     ) -> Vec<Action> {
         let dialer = if dialed { own } else { device };
         let other = self.sessions.iter().find(|(_, session)| session.device == device);
@@ -109,10 +111,10 @@ impl Sync {
             }
             self.sessions.remove(&old);
             self.forget(old);
-            self.sessions.insert(link, Session::new(now, device, dialed));
+            self.sessions.insert(link, Session::new(now, device, dialed, workspace));
             return vec![Action::Disconnect(old, "duplicate")];
         }
-        self.sessions.insert(link, Session::new(now, device, dialed));
+        self.sessions.insert(link, Session::new(now, device, dialed, workspace));
         Vec::new()
     }
 
@@ -152,6 +154,12 @@ impl Sync {
     #[must_use]
     pub fn is_parting(&self, link: LinkId) -> bool {
         self.sessions.get(&link).is_some_and(|session| session.farewell.is_some())
+    }
+
+    /// Is this how a hello names the workspace on this connection? `SPEC: SYNC-2`
+    #[must_use]
+    pub fn is_named(&self, link: LinkId, workspace: &[u8; 32]) -> bool {
+        self.sessions.get(&link).is_some_and(|session| session.workspace == *workspace)
     }
 
     /// The peer said hello: where our lanes are equal, it has what we have.
@@ -215,6 +223,7 @@ impl Sync {
 
     /// What there is to say at the end of a turn: acknowledgements, news, wants, and the next
     /// events of what was wanted. `missing` are events that held ones wait for, with who sent them.
+    /// Bodies that are missing are asked of everybody, once.
     pub fn speak(
         &mut self,
         now: Time,
@@ -265,6 +274,11 @@ impl Sync {
             for (from, id) in missing {
                 if *from == link && session.sought.insert(*id) {
                     wants.insert(*id, crate::limits::WANT_BACK);
+                }
+            }
+            for id in workspace.without_bodies() {
+                if wants.len() < WANTS_MAX && session.sought.insert(id) {
+                    wants.insert(id, 1);
                 }
             }
             for (chain, tips) in &session.tips {

@@ -205,10 +205,11 @@ impl Workspace {
         Some(hash::document_id(&genesis.author, &genesis.incarnation, 0))
     }
 
-    /// Inserts an event after all that it names. Returns whether it is new. `SPEC: EVT-9`
+    /// Inserts an event after all that it names. Returns whether it is new: the event, or the body
+    /// of one that came without it. `SPEC: EVT-3, EVT-9`
     pub fn insert(&mut self, event: &Verified, own: &DeviceKey) -> Result<bool, InsertFault> {
         if self.contains(&event.id()) {
-            return Ok(false);
+            return Ok(self.fill(event));
         }
         if event.workspace() != self.id {
             return Err(InsertFault::Refused(InsertRefusal::WrongWorkspace));

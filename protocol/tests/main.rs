@@ -14,6 +14,7 @@ mod bytes;
 mod changes;
 mod conflicts;
 mod effects;
+mod hostile;
 mod kit;
 mod members;
 mod mission;

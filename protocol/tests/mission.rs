@@ -10,4 +10,4 @@ mod rules;
 pub(crate) mod runs;
 
 pub(crate) use bytes::records;
-pub(crate) use runs::{Run, ended, good_logs, mission, two_homes};
+pub(crate) use runs::{Run, ended, good_logs, mission, object, two_homes};

@@ -3,6 +3,7 @@
 mod artifacts;
 mod contracts;
 mod granting;
+mod hostile;
 mod introduce;
 mod mesh;
 mod missions;

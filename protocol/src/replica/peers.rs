@@ -31,7 +31,7 @@ impl Replica {
             self.disconnect(link, NOT_MEMBER);
             return;
         }
-        let actions = self.sync.peer_up(self.now, link, device, own, dialed);
+        let actions = self.sync.peer_up(self.now, link, device, own, dialed, workspace);
         let refused = actions.contains(&Action::Disconnect(link, "duplicate"));
         self.act(actions);
         if refused {
@@ -70,6 +70,9 @@ impl Replica {
             return;
         }
         match message {
+            Message::Hello { workspace, .. } if !self.sync.is_named(link, &workspace) => {
+                self.misbehaved(link, "wrong_workspace");
+            }
             Message::Hello { lanes_hash, .. } => {
                 self.sync.on_hello(link, lanes_hash, &self.workspace);
                 if !self.sync.is_parting(link) {
@@ -100,9 +103,16 @@ impl Replica {
     /// Events from peers go in, with what waited for them.
     pub(super) fn receive(&mut self, events: Vec<(LinkId, Verified)>) {
         let mut inbox: Vec<_> = events.into_iter().rev().collect();
+        let mut filled = Vec::new();
         while let Some((from, event)) = inbox.pop() {
+            let is_here = self.workspace.contains(&event.id());
             match self.workspace.insert(&event, &self.key) {
                 Ok(false) => {}
+                // Who asked for the body when it was not here yet does not ask again.
+                Ok(true) if is_here => {
+                    filled.push(event.id());
+                    self.persist.push(Record::Event(event));
+                }
                 Ok(true) => {
                     self.clock.saw(self.now, event.header().stamp);
                     inbox.extend(self.held.release(&event.id()));
@@ -115,6 +125,7 @@ impl Replica {
                 }
             }
         }
+        self.sync.push(&filled, &self.workspace);
     }
 
     /// Says at the end of a turn what there is to say to peers.

@@ -240,31 +240,43 @@ impl Answer {
     /// The frame. `SPEC: INTRO-1`
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut writer = Writer::default();
         match self {
-            Self::Accepted => writer.array(1).uint(1),
-            Self::Revoked => writer.array(1).uint(2),
-            Self::Refused(code) => writer.array(2).uint(3).text(code.code()),
-        };
-        writer.finish()
+            Self::Accepted => answer(1, None),
+            Self::Revoked => answer(2, None),
+            Self::Refused(code) => answer(3, Some(code.code())),
+        }
     }
 
     /// Reads the frame; a code of a newer program is [`IntroduceCode::Other`].
     pub fn decode(frame: &[u8]) -> Result<Self, IntroduceCode> {
         let mut reader = Reader::new(frame);
-        let answer = match (reader.array(2)?, reader.uint()?) {
-            (1, 1) => Self::Accepted,
-            (1, 2) => Self::Revoked,
+        let (read, code) = match (reader.array(2)?, reader.uint()?) {
+            (1, 1) => (Self::Accepted, None),
+            (1, 2) => (Self::Revoked, None),
             (2, 3) => {
                 let code = reader.text(INTRODUCTION_CODE_BYTES_MAX)?;
                 let known = IntroduceCode::ALL.into_iter().find(|known| known.code() == code);
-                Self::Refused(known.unwrap_or(IntroduceCode::Other))
+                (Self::Refused(known.unwrap_or(IntroduceCode::Other)), Some(code))
             }
             _ => return Err(IntroduceCode::Decode),
         };
-        reader.end()?;
-        Ok(answer)
+        // Behind it may be nothing, and there is one encoding; the code may be a newer one.
+        let number = match read {
+            Self::Accepted => 1,
+            Self::Revoked => 2,
+            Self::Refused(_) => 3,
+        };
+        if answer(number, code) == frame { Ok(read) } else { Err(IntroduceCode::Decode) }
     }
+}
+
+fn answer(number: u64, code: Option<&str>) -> Vec<u8> {
+    let mut writer = Writer::default();
+    writer.array(1 + usize::from(code.is_some())).uint(number);
+    if let Some(code) = code {
+        writer.text(code);
+    }
+    writer.finish()
 }
 
 /// How many introductions may be checked now, over all keys: checking signatures is what an

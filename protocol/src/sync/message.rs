@@ -166,7 +166,8 @@ impl Message {
         writer.finish()
     }
 
-    /// Reads a frame, and checks the signature of every event in it. Without any state.
+    /// Reads a frame in its one encoding, and checks the signature of every event in it. Without
+    /// any state.
     pub fn decode(frame: &[u8]) -> Result<Self, SyncFault> {
         if frame.len() > FRAME_BYTES_MAX {
             return Err(SyncFault::Decode);
@@ -223,7 +224,9 @@ impl Message {
             _ => return Err(SyncFault::Decode),
         };
         reader.end()?;
-        Ok(message)
+        // There is one frame for this message. Its events were compared already; copying them
+        // once more costs nothing beside their signatures.
+        if message.encode() == frame { Ok(message) } else { Err(SyncFault::Decode) }
     }
 }
 

@@ -12,6 +12,8 @@ use crate::workspace::Workspace;
 pub(super) struct Session {
     pub(super) device: DeviceId,
     pub(super) dialed: bool,
+    /// How hellos name the workspace on this connection.
+    pub(super) workspace: [u8; 32],
     pub(super) greeted: bool,
     /// The peer was revoked: it gets these control events, by place, and nothing else.
     pub(super) farewell: Option<BTreeSet<usize>>,
@@ -37,10 +39,11 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(now: Time, device: DeviceId, dialed: bool) -> Self {
+    pub(super) fn new(now: Time, device: DeviceId, dialed: bool, workspace: [u8; 32]) -> Self {
         Self {
             device,
             dialed,
+            workspace,
             greeted: false,
             farewell: None,
             told: false,
@@ -61,13 +64,16 @@ impl Session {
     /// The peer has these. It is not told of them again.
     pub(super) fn has(&mut self, tips: Vec<Tip>) {
         self.told = true;
+        let mut known = self.tips.values().map(BTreeMap::len).sum::<usize>();
         for tip in tips {
-            let known = self.tips.values().map(BTreeMap::len).sum::<usize>();
             if known < TIPS_MAX {
-                self.tips.entry(tip.chain).or_default().insert(tip.id, tip.seq);
+                let new = self.tips.entry(tip.chain).or_default().insert(tip.id, tip.seq);
+                known += usize::from(new.is_none());
             }
-            let newest = self.has.entry(tip.chain).or_insert((tip.seq, tip.id));
-            *newest = (*newest).max((tip.seq, tip.id));
+            if self.has.len() < TIPS_MAX || self.has.contains_key(&tip.chain) {
+                let newest = self.has.entry(tip.chain).or_insert((tip.seq, tip.id));
+                *newest = (*newest).max((tip.seq, tip.id));
+            }
             self.announced.insert(tip.id);
         }
     }

@@ -55,6 +55,29 @@ impl Workspace {
         wanted.filter_map(place).take(LOAD_SLICE_EVENTS).collect()
     }
 
+    /// The events that came without the bodies that they name.
+    pub fn without_bodies(&self) -> impl Iterator<Item = EventId> {
+        self.bare.iter().map(|no| self.content.id(*no))
+    }
+
+    /// Takes the body of an event that came without it. It is read, and what builds on it, when
+    /// the store gives it back: by then it is kept. `SPEC: EVT-3`
+    pub(super) fn fill(&mut self, event: &Verified) -> bool {
+        let bare = self.content.number(&event.id()).filter(|no| self.bare.contains(no));
+        let (Some(no), Some(_)) = (bare, event.body()) else { return false };
+        self.bare.remove(&no);
+        let epoch = event.header().epoch;
+        if epoch.is_some_and(|epoch| self.ring.key(&epoch).is_some()) {
+            let waits = |x: &ContentNo| {
+                *self.effects.of(*x) == Effect::Unread
+                    && !self.bare.contains(x)
+                    && (*x == no || self.content.in_past(*x, no))
+            };
+            self.readable.extend(self.content.all().filter(waits));
+        }
+        true
+    }
+
     /// Bodies that the store cannot give: they are not asked for again, and nothing is claimed.
     pub fn bodies_lost(&mut self, ids: impl Iterator<Item = EventId>) {
         self.lost.extend(ids.filter_map(|id| self.content.number(&id)));

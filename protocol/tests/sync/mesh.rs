@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use kernelos_protocol::command::{Command, Reply, RequestId, Status};
 use kernelos_protocol::document::{Documents, Edit};
 use kernelos_protocol::event::Verified;
-use kernelos_protocol::id::{DeviceId, WorkspaceId};
+use kernelos_protocol::id::{DeviceId, Incarnation, WorkspaceId};
 use kernelos_protocol::key::DeviceKey;
 use kernelos_protocol::limits::FRAME_BYTES_MAX;
 use kernelos_protocol::mission::work::Order;
@@ -179,6 +179,23 @@ impl Mesh {
         }
         self.settle();
         link
+    }
+
+    /// Device `at` is sent a message by somebody with the key of device `by`, whom it then loses.
+    pub(super) fn feed(&mut self, at: u8, by: u8, message: Message) {
+        let (link, now, workspace) = (LinkId(1_000), self.now, [0; 32]);
+        let hello =
+            Message::Hello { workspace, incarnation: Incarnation([by; 8]), lanes_hash: [0; 32] };
+        let device = self.device(at);
+        let up = Input::PeerUp { link, device: id(by), dialed: false, workspace };
+        device.replica.handle(now, up);
+        for message in [hello, message] {
+            device.replica.handle(now, Input::Message(link, message));
+            device.run(now);
+        }
+        device.replica.handle(now, Input::PeerDown(link));
+        device.run(now);
+        device.wire.retain(|(on, _)| *on != link);
     }
 
     pub(super) fn cut(&mut self, link: LinkId) {

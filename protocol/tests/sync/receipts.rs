@@ -7,7 +7,7 @@ use kernelos_protocol::limits::{JOIN_DELAY_MS, RECEIPT_INTERVAL_MS};
 use kernelos_protocol::replica::{Input, Output};
 use kernelos_protocol::role::Role;
 use kernelos_protocol::store::{EventStore as _, LoadRequest, Record};
-use kernelos_protocol::sync::{LinkId, Message, Receipt};
+use kernelos_protocol::sync::{Message, Receipt};
 
 use super::mesh::{Mesh, id};
 use crate::kit::{Peer, secret};
@@ -217,7 +217,7 @@ fn a_device_whose_disk_was_put_back_takes_back_what_it_claimed() {
 
 #[test]
 fn an_event_without_its_body_is_not_claimed() {
-    // SPEC: RCPT-2
+    // SPEC: RCPT-2, SYNC-4
     let mut mesh = Mesh::of(&[(2, Role::Member)]);
     let link = mesh.connect(1, 2);
     rest(&mut mesh);
@@ -227,26 +227,15 @@ fn an_event_without_its_body_is_not_claimed() {
     mesh.set(1, "notes/a", "with a body");
     let mut events = kernelos_protocol::store::contract::read_all(&mut mesh.device(1).disk, 64);
     let bare = events.pop().unwrap().without_body().unwrap();
-    let link = LinkId(50);
-    let now = mesh.now;
-    let up = Input::PeerUp { link, device: id(1), dialed: false, workspace: [0; 32] };
-    let hello = Message::Hello {
-        workspace: [0; 32],
-        incarnation: kernelos_protocol::id::Incarnation([1; 8]),
-        lanes_hash: [0; 32],
-    };
-    let device = mesh.device(2);
-    device.replica.handle(now, up);
-    for message in [hello, Message::Events(vec![bare])] {
-        device.replica.handle(now, Input::Message(link, message));
-    }
-    device.run(now);
-    device.replica.handle(now, Input::PeerDown(link));
-    device.wire.clear();
-    mesh.connect(2, 1);
+    let claimed = kept(&mut mesh, 2);
+    mesh.feed(2, 1, Message::Events(vec![bare]));
     rest(&mut mesh);
     assert_eq!(mesh.status(2).events, of + 1);
-    assert_eq!(known(&mut mesh, 1, 2), (of, of + 1));
+    assert_eq!(kept(&mut mesh, 2), claimed);
+    // Who has the body gives it, and then it is claimed.
+    mesh.connect(2, 1);
+    rest(&mut mesh);
+    assert_eq!(known(&mut mesh, 1, 2), (of + 1, of + 1));
 }
 
 #[test]

@@ -1,0 +1,11 @@
+//! Bad input, as tables: bytes that are nothing, events that break a rule, in every order, and many
+//! thousand valid inputs put wrong.
+
+#[path = "hostile/fuzz.rs"]
+mod fuzz;
+#[path = "hostile/orders.rs"]
+mod orders;
+#[path = "hostile/samples.rs"]
+mod samples;
+#[path = "hostile/tables.rs"]
+mod tables;
