@@ -10,6 +10,7 @@ use kernelos_protocol::mission::work::{CommandLog, Order, Outcome, Source, Task}
 use tokio::sync::watch;
 
 use super::folder::{Desk, object, oid};
+use super::timeout::StepTimeout;
 use super::worker::Worker;
 use crate::artifacts;
 use crate::engine::Asker;
@@ -104,7 +105,11 @@ impl Desktop {
             env,
             readable: Vec::new(),
             hidden: vec![self.worker.hidden.clone()],
-            limits: Limits { output_bytes: LOG_BYTES_MAX, ..Limits::default() },
+            limits: Limits {
+                wall: self.worker.step_timeout.duration(),
+                output_bytes: LOG_BYTES_MAX,
+                ..Limits::default()
+            },
         };
         let mut stopped = self.stopped.clone();
         let stop = async move {
@@ -133,7 +138,7 @@ impl Desktop {
         let desk = self.worker.folder.desk(&order.mission, "step")?;
         repository.worktree(&desk.tree, &from).map_err(|fault| fault.to_string())?;
         let ran = self.run(&desk, command, Some(goal)).await?;
-        let (mut outcome, exit) = ended(&ran.ended.outcome);
+        let (mut outcome, exit) = ended(&ran.ended.outcome, self.worker.step_timeout);
         let mut output = None;
         if exit == Some(0) {
             match commit(&repository, &desk, &from, order, goal) {
@@ -205,11 +210,11 @@ impl Desktop {
 }
 
 /// How a command ended, in words, and its exit code.
-pub(super) fn ended(exit: &Exit) -> (String, Option<u64>) {
+fn ended(exit: &Exit, timeout: StepTimeout) -> (String, Option<u64>) {
     match exit {
         Exit::Exited(code) => ("exited".to_owned(), u64::try_from(*code).ok()),
         Exit::Signalled(signal) => (format!("ended by signal {signal}"), None),
-        Exit::TimedOut => ("ended: it took too long".to_owned(), None),
+        Exit::TimedOut => (format!("ended: it took longer than {timeout}"), None),
         Exit::TooMuchOutput => ("ended: it printed too much".to_owned(), None),
         Exit::TooMuchDisk => ("ended: it wrote too much".to_owned(), None),
         Exit::TooMuchMemory => ("ended: it took too much memory".to_owned(), None),

@@ -7,7 +7,8 @@ use crate::command::{Failure, FailureKind, Reply, RequestId};
 use crate::document::Edit;
 use crate::id::{DeviceId, EventId};
 use crate::limits::{
-    CHANGE_BYTES_TOTAL_MAX, CHANGE_FILES_MAX, CHANGE_RULES_VERSION, MISSION_ACTIONS_MAX,
+    CHANGE_BYTES_TOTAL_MAX, CHANGE_FILES_MAX, CHANGE_RULES_VERSION, COMMAND_BYTES_MAX,
+    MISSION_ACTIONS_MAX, MISSION_STEPS_MAX, NAME_BYTES_MAX,
 };
 use crate::mission::driver::{Action, Peer, World};
 use crate::mission::evidence::PlanFacts;
@@ -50,9 +51,20 @@ impl Replica {
         name: &str,
         commands: Vec<String>,
     ) -> Result<(), Failure> {
-        let usage = |text: &str| Failure::new(FailureKind::Usage, text);
-        if name.is_empty() || name.contains('/') || commands.is_empty() {
-            return Err(usage("an agent has a name without `/`, and at least one command"));
+        let usage = |text: &str| {
+            let hint = "such as: kern agent add fixer --command './fix.sh'";
+            Failure::new(FailureKind::Usage, text).with_hint(hint)
+        };
+        // What no mission could name is not an agent.
+        let named = (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.contains('/');
+        let counted = (1..=MISSION_STEPS_MAX).contains(&commands.len());
+        let is_command =
+            |command: &String| command.len() <= COMMAND_BYTES_MAX && !command.trim().is_empty();
+        if !named {
+            return Err(usage("an agent has a name of up to 64 bytes, without `/`"));
+        }
+        if !counted || !commands.iter().all(is_command) {
+            return Err(usage("an agent has 1 to 16 commands of up to 4,096 bytes, none empty"));
         }
         let document = self.workspace.root_document().ok_or_else(not_here)?;
         let set = format!("agents/{}", name.replace('~', "~0"));
