@@ -20,7 +20,7 @@ pub(crate) fn go(home: &Home, mission: &str) {
 
 #[test]
 fn a_home_that_is_killed_before_the_branch_moves_promotes_when_it_is_back() {
-    // SPEC: MIS-3, EVD-3
+    // SPEC: MIS-3, MIS-8, EVD-3
     let (home, repository) = (Home::with_workspace(), Repository::new());
     let node = home.up_with(&["--run"]);
     let id = repository.mission(&home, "honest", &[FIX]);
@@ -32,6 +32,9 @@ fn a_home_that_is_killed_before_the_branch_moves_promotes_when_it_is_back() {
     });
     assert!(waiting["why"].as_str().unwrap().contains("is locked"), "{}", waiting["why"]);
     assert_eq!(waiting["independent"], false, "there is one device");
+    let contract = home.get(&format!("missions/{id}"));
+    let parts: Vec<_> = contract.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(parts, ["architecture", "plan", "progress", "risk", "verification"]);
     assert_eq!(repository.main(), repository.base);
     node.kill();
     fs::remove_file(&lock).unwrap();
@@ -79,6 +82,7 @@ fn a_device_without_run_executes_nothing_and_a_branch_that_moved_stays_where_a_p
 
 #[test]
 fn what_people_get_wrong_is_said_with_a_hint_and_leaves_no_mission() {
+    // SPEC: CNT-5, PRJ-7
     let (home, repository) = (Home::with_workspace(), Repository::new());
     repository.start(&home, "fixer", &[]).refused(3, "does not run");
     home.run(&["mission", "list"]).refused(3, "does not run");

@@ -2,8 +2,8 @@
 //!
 //! `missions/start.rs` makes a mission of a repository, `missions/worker.rs` runs orders on threads
 //! of their own, `missions/orders.rs` is what an order does, `missions/folder.rs` where and
-//! `missions/timeout.rs` for how long. Nothing is decided here: what was seen goes back to the core,
-//! which makes evidence of it.
+//! `missions/timeout.rs` for how long. Nothing is decided here: what was seen goes back to the
+//! core, which makes evidence of it.
 
 mod folder;
 mod orders;

@@ -14,7 +14,7 @@ use super::timeout::StepTimeout;
 use super::worker::Worker;
 use crate::artifacts;
 use crate::engine::Asker;
-use crate::git::{self, MissionRepo, Oid, Promoted};
+use crate::git::{self, GitFault, MissionRepo, Oid, Promoted};
 use crate::sandbox::{Ended, Job, Limits, Outcome as Exit};
 
 /// Bytes of a command's output that are kept as its log.
@@ -141,20 +141,15 @@ impl Desktop {
         let (mut outcome, exit) = ended(&ran.ended.outcome, self.worker.step_timeout);
         let mut output = None;
         if exit == Some(0) {
-            match commit(&repository, &desk, &from, order, goal) {
-                Ok((commit, tree)) => output = Some((commit, tree)),
+            match keep(&repository, &desk, &from, order, goal)? {
+                Ok(Kept { commit, tree, pack }) => {
+                    let artifact = self.put(&format!("step-{number}"), pack).await?;
+                    let (commit, tree) = (object(&commit)?, object(&tree)?);
+                    output = Some(Output { commit, tree, artifact });
+                }
                 Err(fault) => outcome = format!("its work tree cannot be kept: {fault}"),
             }
         }
-        let output = match output {
-            Some((commit, tree)) => {
-                let base = oid(&order.base.commit)?;
-                let pack = repository.pack(&base, &commit).map_err(|fault| fault.to_string())?;
-                let artifact = self.put(&format!("step-{number}"), pack).await?;
-                Some(Output { commit: object(&commit)?, tree: object(&tree)?, artifact })
-            }
-            None => None,
-        };
         repository.remove_worktree(&desk.tree).ok();
         let log = match ran.printed.is_empty() {
             true => None,
@@ -223,20 +218,38 @@ fn ended(exit: &Exit, timeout: StepTimeout) -> (String, Option<u64>) {
     }
 }
 
-/// What an agent left, as a commit on the base: the same on every device.
-fn commit(
+/// What an agent left.
+struct Kept {
+    commit: Oid,
+    tree: Oid,
+    /// What the base has not.
+    pack: Vec<u8>,
+}
+
+/// Keeps what an agent left as a commit on the base: the same on every device. A fault inside is
+/// the agent's doing and ends the step: tried again, it would come again. One outside is the
+/// device's.
+fn keep(
     repository: &MissionRepo,
     desk: &Desk,
     from: &Oid,
     order: &Order,
     goal: &str,
-) -> Result<(Oid, Oid), String> {
-    let text = |fault: git::GitFault| fault.to_string();
-    let tree = repository.snapshot(&desk.tree, from).map_err(text)?;
-    let message = format!("{}\n\nMission: {}\n", goal.trim(), order.mission);
+) -> Result<Result<Kept, GitFault>, String> {
     let base = oid(&order.base.commit)?;
-    let commit = repository.commit(&tree, &base, &message).map_err(text)?;
-    Ok((commit, tree))
+    let kept = || {
+        let tree = repository.snapshot(&desk.tree, from)?;
+        let message = format!("{}\n\nMission: {}\n", goal.trim(), order.mission);
+        let commit = repository.commit(&tree, &base, &message)?;
+        let pack = repository.pack(&base, &commit)?;
+        Ok(Kept { commit, tree, pack })
+    };
+    match kept() {
+        Err(fault @ (GitFault::Io { .. } | GitFault::NotInstalled | GitFault::TooOld { .. })) => {
+            Err(fault.to_string())
+        }
+        kept => Ok(kept),
+    }
 }
 
 /// What a candidate changes.
