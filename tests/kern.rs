@@ -20,6 +20,9 @@ pub(crate) fn program() -> PathBuf {
     program
 }
 
+/// How a node is started that others on this machine may reach.
+const UP: [&str; 4] = ["up", "--json", "--listen", "127.0.0.1:0"];
+
 /// A device: its home, in a folder that goes away with it.
 pub(crate) struct Home(TempDir);
 
@@ -84,16 +87,22 @@ impl Home {
 
     /// Runs the node; returns once it says that it is ready.
     pub(crate) fn up(&self) -> Node {
-        let mut command = self.command(&["up", "--json", "--listen", "127.0.0.1:0"]);
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        stdout.read_line(&mut line).unwrap();
-        let ready: Json = serde_json::from_str(&line).expect("a node that starts says so");
-        assert_eq!(ready["ready"], true);
-        Node { child, _stdout: stdout }
+        self.up_with(&[])
     }
 
+    /// The same with more options.
+    pub(crate) fn up_with(&self, options: &[&str]) -> Node {
+        Node::ready(self.command(&[&UP, options].concat()))
+    }
+
+    /// The same by another program, which becomes the node once it did what `begin` says.
+    pub(crate) fn up_by(&self, begin: &[&str], options: &[&str]) -> Node {
+        let [first, rest @ ..] = begin else { return self.up_with(options) };
+        let mut command = Command::new(first);
+        command.args(rest).arg(program()).args(UP).args(options);
+        command.env("KERNELOS_HOME", self.path()).stdin(Stdio::null());
+        Node::ready(command)
+    }
     /// Runs `kern` and leaves it running, to be talked to line by line.
     pub(crate) fn talk(&self, args: &[impl AsRef<OsStr>]) -> Talk {
         let mut command = self.command(args);
@@ -238,6 +247,23 @@ pub(crate) struct Node {
 }
 
 impl Node {
+    /// Starts it; returns once it says that it is ready.
+    #[track_caller]
+    fn ready(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let ready: Json = serde_json::from_str(&line).expect("a node that starts says so");
+        assert_eq!(ready["ready"], true);
+        Self { child, _stdout: stdout }
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGTERM, and what it ended with.
     pub(crate) fn terminate(mut self) -> ExitStatus {
         let pid = Pid::from_child(&self.child);

@@ -8,9 +8,13 @@
     reason = "clippy's exception for tests covers #[test] functions, not their helpers"
 )]
 
+mod apart;
 mod cli;
 mod crash;
 mod demo;
 mod kern;
+mod lying;
 mod meeting;
+mod missions;
+mod repository;
 mod tidy;

@@ -108,7 +108,7 @@ mod tests {
     use crate::engine::Engine;
     use crate::founding::{Founding, found};
     use crate::home::Home;
-    use crate::missions::{Folder, Worker};
+    use crate::missions::{Folder, StepTimeout, Worker};
 
     #[tokio::test]
     async fn what_was_put_is_there_after_a_restart() {
@@ -133,6 +133,7 @@ mod tests {
             hidden: folder.clone(),
             sandbox: std::sync::Arc::new(Err("none in this test".to_owned())),
             runs: false,
+            step_timeout: StepTimeout::default(),
         };
         let engine = Engine::start(&store, secret, &worker).unwrap();
         let mut put_ones = Vec::new();

@@ -16,7 +16,7 @@ use tokio::time::sleep;
 
 use crate::api::{listen, serve};
 use crate::cli::Ui;
-use crate::missions::{Folder, Worker};
+use crate::missions::{Folder, StepTimeout, Worker};
 use crate::node::Node;
 use crate::sandbox::{Sandbox, SandboxFault};
 
@@ -29,6 +29,7 @@ use crate::sandbox::{Sandbox, SandboxFault};
 Examples:
   kern up
   kern up --run       agents may run here
+  kern up --run --step-timeout 30m
   kern up --json      one line when it answers: {\"ready\":true,\"api\":…}")]
 pub(super) struct Args {
     /// Where other devices reach this one; port 0 is the one of the last time
@@ -37,6 +38,10 @@ pub(super) struct Args {
     /// Let agents run on this device; the others are told
     #[arg(long)]
     run: bool,
+    /// For how long a step of an agent, or one run of a verification, may last here: then it is
+    /// ended, and its record says so
+    #[arg(long, requires = "run", default_value_t, value_name = "TIME")]
+    step_timeout: StepTimeout,
     /// Stop when stdin ends: with the process that started this one, however that ends
     #[arg(long, hide = true)]
     until_stdin_ends: bool,
@@ -59,7 +64,7 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let stdin_ends = stdin_ends(args.until_stdin_ends).map_err(failed)?;
     let home = ui.home.own()?;
-    let worker = worker(ui.home.path(), args.run).await?;
+    let worker = worker(ui.home.path(), args.run, args.step_timeout).await?;
     let node = Node::start(home, args.listen, worker)?;
     node.go_online().await?;
     let listener = listen(&socket)?;
@@ -89,7 +94,7 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
 }
 
 /// What this node's missions have. Without a sandbox nothing of an agent's runs.
-async fn worker(home: &Path, runs: bool) -> Result<Worker, Failure> {
+async fn worker(home: &Path, runs: bool, step_timeout: StepTimeout) -> Result<Worker, Failure> {
     let folder = Folder::below(home);
     let hidden = home.to_owned();
     let sandbox = if runs {
@@ -106,7 +111,7 @@ async fn worker(home: &Path, runs: bool) -> Result<Worker, Failure> {
     } else {
         Err("this node was not started with --run".to_owned())
     };
-    Ok(Worker { folder, hidden, sandbox: Arc::new(sandbox), runs })
+    Ok(Worker { folder, hidden, sandbox: Arc::new(sandbox), runs, step_timeout })
 }
 
 /// Is done when stdin ends, where that is `wanted`. The read has a thread of its own, which ends

@@ -13,6 +13,7 @@ use kernelos_protocol::report::Outcome as Ending;
 use tokio::sync::watch;
 
 use super::folder::{Desk, object, oid};
+use super::timeout::StepTimeout;
 use super::worker::Worker;
 use crate::artifacts;
 use crate::engine::Asker;
@@ -153,7 +154,11 @@ impl Desktop {
             env,
             readable: Vec::new(),
             hidden: vec![self.worker.hidden.clone()],
-            limits: Limits { output_bytes, ..Limits::default() },
+            limits: Limits {
+                wall: self.worker.step_timeout.duration(),
+                output_bytes,
+                ..Limits::default()
+            },
         };
         let mut stopped = self.stopped.clone();
         let stop = async move {
@@ -182,21 +187,18 @@ impl Desktop {
         let desk = self.worker.folder.desk(&order.mission, order.ticket)?;
         repository.worktree(&desk.tree, &from)?;
         let ran = self.run(&desk, command, Some(goal)).await?;
-        let (mut outcome, exit) = ended(&ran.ended.outcome);
+        let (mut outcome, exit) = ended(&ran.ended.outcome, self.worker.step_timeout);
         let mut output = None;
         if exit == Some(0) {
-            match commit(&repository, &desk, &from, order, goal) {
-                Ok(left) => output = Some(left),
+            match keep(&repository, &desk, &from, order, goal)? {
+                Ok(Kept { commit, tree, pack }) => {
+                    let artifact = self.put(&format!("step-{number}"), pack).await?;
+                    let (commit, tree) = (object(&commit)?, object(&tree)?);
+                    output = Some(Output { commit, tree, artifact });
+                }
                 Err(fault) => outcome = format!("its work tree cannot be kept: {fault}"),
             }
         }
-        let output = match output {
-            Some((commit, tree, pack)) => {
-                let artifact = self.put(&format!("step-{number}"), pack).await?;
-                Some(Output { commit: object(&commit)?, tree: object(&tree)?, artifact })
-            }
-            None => None,
-        };
         repository.remove_worktree(&desk.tree).ok();
         let log = match ran.printed.is_empty() {
             true => None,
@@ -288,11 +290,11 @@ impl Desktop {
 }
 
 /// How a command ended, in words, and its exit code.
-pub(super) fn ended(exit: &Exit) -> (String, Option<u64>) {
+fn ended(exit: &Exit, timeout: StepTimeout) -> (String, Option<u64>) {
     match exit {
         Exit::Exited(code) => ("exited".to_owned(), u64::try_from(*code).ok()),
         Exit::Signalled(signal) => (format!("ended by signal {signal}"), None),
-        Exit::TimedOut => ("ended: it took too long".to_owned(), None),
+        Exit::TimedOut => (format!("ended: it took longer than {timeout}"), None),
         Exit::TooMuchOutput => ("ended: it printed too much".to_owned(), None),
         Exit::TooMuchDisk => ("ended: it wrote too much".to_owned(), None),
         Exit::TooMuchMemory => ("ended: it took too much memory".to_owned(), None),
@@ -306,21 +308,37 @@ fn message(order: &Order, goal: &str) -> String {
     format!("{}\n\nMission: {}\n", goal.trim(), order.mission)
 }
 
-/// What an agent left, as a commit on the base, which is the same on every device; its tree, and
-/// the pack of what the base has not.
-fn commit(
+/// What an agent left.
+struct Kept {
+    commit: Oid,
+    tree: Oid,
+    /// What the base has not.
+    pack: Vec<u8>,
+}
+
+/// Keeps what an agent left as a commit on the base: the same on every device. A fault inside is
+/// the agent's doing and ends the step: tried again, it would come again. One outside is the
+/// device's.
+fn keep(
     repository: &MissionRepo,
     desk: &Desk,
     from: &Oid,
     order: &Order,
     goal: &str,
-) -> Result<(Oid, Oid, Vec<u8>), String> {
-    let text = |fault: GitFault| fault.to_string();
-    let tree = repository.snapshot(&desk.tree, from).map_err(text)?;
+) -> Result<Result<Kept, GitFault>, String> {
     let base = oid(&order.base.commit)?;
-    let commit = repository.commit(&tree, &base, &message(order, goal)).map_err(text)?;
-    let pack = repository.pack(&base, &commit).map_err(text)?;
-    Ok((commit, tree, pack))
+    let kept = || {
+        let tree = repository.snapshot(&desk.tree, from)?;
+        let commit = repository.commit(&tree, &base, &message(order, goal))?;
+        let pack = repository.pack(&base, &commit)?;
+        Ok(Kept { commit, tree, pack })
+    };
+    match kept() {
+        Err(fault @ (GitFault::Io { .. } | GitFault::NotInstalled | GitFault::TooOld { .. })) => {
+            Err(fault.to_string())
+        }
+        kept => Ok(kept),
+    }
 }
 
 /// What a candidate changes.

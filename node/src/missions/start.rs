@@ -99,8 +99,17 @@ fn usage(text: impl ToString) -> Failure {
     Failure::new(FailureKind::Usage, text)
 }
 
+/// What was named wrongly is asked wrongly; what is wrong with the repository is not.
 fn failure(fault: &GitFault) -> Failure {
-    Failure::new(FailureKind::Failed, fault).with_hint(fault.hint())
+    let kind = match fault {
+        GitFault::NotARepository { .. }
+        | GitFault::Bare { .. }
+        | GitFault::BranchAbsent { .. }
+        | GitFault::BranchName { .. }
+        | GitFault::BadGlob { .. } => FailureKind::Usage,
+        _ => FailureKind::Failed,
+    };
+    Failure::new(kind, fault).with_hint(fault.hint())
 }
 
 /// The commands of an agent, as the workspace knows them.

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::folder::Folder;
 use super::orders::Desktop;
+use super::timeout::StepTimeout;
 use crate::engine::Asker;
 use crate::sandbox::Sandbox;
 
@@ -24,6 +25,8 @@ pub struct Worker {
     pub sandbox: Arc<Result<Sandbox, String>>,
     /// Do agents run here?
     pub runs: bool,
+    /// For how long one command may run.
+    pub step_timeout: StepTimeout,
 }
 
 /// Says what came of an order, also where its thread panics or never starts: a lease whose order

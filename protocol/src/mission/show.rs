@@ -80,6 +80,8 @@ pub struct StepRow {
     pub result: Option<ObjectId>,
     /// How it ended.
     pub outcome: Option<String>,
+    /// Processes that it left behind; all are dead.
+    pub left_behind: Option<u64>,
     /// The record of it.
     pub event: Option<EventId>,
 }
@@ -152,10 +154,15 @@ fn why(journal: &Journal, state: &State) -> Option<String> {
     }
     let Record::Evidence(evidence) = &journal.entry(&failed.by)?.record else { return None };
     let facts: serde_json::Value = serde_json::from_str(&evidence.facts).ok()?;
-    let reason = facts["reason"].as_str().map(str::to_owned);
-    let verdict = || facts["verdict"]["reasons"][0]["text"].as_str().map(str::to_owned);
-    let refusal = || facts["admission"]["refusals"][0]["text"].as_str().map(str::to_owned);
-    reason.or_else(verdict).or_else(refusal)
+    let refusal = &facts["admission"]["refusals"][0];
+    let reason = &facts["verdict"]["reasons"][0];
+    let text = [&facts["reason"], &reason["text"], &refusal["text"]];
+    let text = text.into_iter().find_map(serde_json::Value::as_str)?;
+    let tests = reason["tests"].as_array().into_iter().flatten();
+    let about = tests.chain([&refusal["path"]]).filter_map(serde_json::Value::as_str);
+    let about: Vec<_> = about.filter(|name| !name.is_empty()).collect();
+    let about = if about.is_empty() { String::new() } else { format!(" ({})", about.join(", ")) };
+    Some(format!("{text}{about}"))
 }
 
 /// Who took the lease to implement after somebody else had it.
@@ -216,6 +223,7 @@ fn steps(state: &State) -> Vec<StepRow> {
             input: done.map(|done| done.input.clone()),
             result: done.and_then(|done| Some(done.ended.output.as_ref()?.commit.clone())),
             outcome: done.map(|done| describe(&done.ended)),
+            left_behind: done.map(|done| done.ended.left_behind),
             event: done.map(|done| done.record),
         }
     };

@@ -117,9 +117,17 @@ fn steps(rows: &[StepRow], names: &Names) -> Block {
     let columns = ["step", "device", "runs", "result", "command"].map(str::to_owned).to_vec();
     let rows = rows.iter().map(|row| {
         let device = row.device.map_or_else(String::new, |device| device_name(&device, names));
+        let left = match row.left_behind {
+            Some(left @ 1..) => format!(", {left} processes left behind and ended"),
+            _ => String::new(),
+        };
         let result = match (&row.result, &row.outcome) {
-            (Some(commit), _) => Text::plain(commit.as_str().chars().take(12).collect::<String>()),
-            (None, Some(outcome)) => Text::toned(Tone::Attention, outcome),
+            (Some(commit), _) => {
+                let commit: String = commit.as_str().chars().take(12).collect();
+                let tone = if left.is_empty() { Tone::Plain } else { Tone::Attention };
+                Text::toned(tone, format!("{commit}{left}"))
+            }
+            (None, Some(outcome)) => Text::toned(Tone::Attention, format!("{outcome}{left}")),
             (None, None) => Text::plain(""),
         };
         let runs = Text::plain(row.executions);

@@ -46,9 +46,20 @@ impl Replica {
         name: &str,
         commands: Vec<String>,
     ) -> Result<(), Failure> {
-        let usage = |text: &str| Failure::new(FailureKind::Usage, text);
-        if name.is_empty() || name.contains('/') || commands.is_empty() {
-            return Err(usage("an agent has a name without `/`, and at least one command"));
+        let usage = |text: &str| {
+            let hint = "such as: kern agent add fixer --command './fix.sh'";
+            Failure::new(FailureKind::Usage, text).with_hint(hint)
+        };
+        // What no mission could name is not an agent.
+        let named = (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.contains('/');
+        let counted = (1..=MISSION_STEPS_MAX).contains(&commands.len());
+        let is_command =
+            |command: &String| command.len() <= COMMAND_BYTES_MAX && !command.trim().is_empty();
+        if !named {
+            return Err(usage("an agent has a name of up to 64 bytes, without `/`"));
+        }
+        if !counted || !commands.iter().all(is_command) {
+            return Err(usage("an agent has 1 to 16 commands of up to 4,096 bytes, none empty"));
         }
         let is_long = |command: &String| command.len() > COMMAND_BYTES_MAX || command.is_empty();
         if name.len() > NAME_BYTES_MAX

@@ -1,0 +1,189 @@
+//! Missions over real processes: the home that dies, the branch that moved, the device that does
+//! not run agents, and the mistakes of people.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use serde_json::json;
+
+use crate::kern::{Home, until};
+use crate::repository::{FIX, Repository, VERIFY, ended, failed, git, shows, stage};
+
+/// Lets a step wait until a test says go, by a file in the scratch folder of the device it is on.
+pub(crate) const WAIT: &str = "until [ -e \"$KERNELOS_SCRATCH/go\" ]; do sleep 0.05; done\n";
+
+/// Says go to the step of a mission that runs on a device.
+pub(crate) fn go(home: &Home, mission: &str) {
+    let desk = home.path().join("missions").join(mission).join("step");
+    until("a step that waits", || fs::write(desk.join("scratch/go"), b"").ok());
+}
+
+#[test]
+fn a_home_that_is_killed_before_the_branch_moves_promotes_when_it_is_back() {
+    // SPEC: MIS-3, MIS-8, EVD-3
+    let (home, repository) = (Home::with_workspace(), Repository::new());
+    let node = home.up_with(&["--run"]);
+    let id = repository.mission(&home, "honest", &[FIX]);
+    // Somebody's git holds the index for as long as this file is there.
+    let lock = repository.path().join(".git/index.lock");
+    fs::write(&lock, b"").unwrap();
+    let waiting = shows(&home, &id, "a promotion that cannot be done", |mission| {
+        mission["state"] == "promoting" && mission["why"].is_string()
+    });
+    assert!(waiting["why"].as_str().unwrap().contains("is locked"), "{}", waiting["why"]);
+    assert_eq!(waiting["independent"], false, "there is one device");
+    let contract = home.get(&format!("missions/{id}"));
+    let parts: Vec<_> = contract.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(parts, ["architecture", "plan", "progress", "risk", "verification"]);
+    assert_eq!(repository.main(), repository.base);
+    node.kill();
+    fs::remove_file(&lock).unwrap();
+
+    let _node = home.up_with(&["--run"]);
+    let promoted = ended(&home, &id);
+    assert_eq!(promoted["state"], "promoted", "{promoted:#}");
+    repository.is_at(promoted["promoted_commit"].as_str().unwrap());
+    assert_eq!(repository.git(&["rev-parse", "main^"]), repository.base);
+    assert_eq!(promoted["steps"][0]["executions"], 1);
+    assert_eq!(stage(&promoted, "verify")["evidence"], stage(&waiting, "verify")["evidence"]);
+    let mut verify = Command::new("sh");
+    verify.args(["-c", VERIFY]).current_dir(repository.path()).stdout(Stdio::null());
+    assert!(verify.status().unwrap().success());
+}
+
+#[test]
+fn a_device_without_run_executes_nothing_and_a_branch_that_moved_stays_where_a_person_left_it() {
+    // SPEC: LSE-2, CNT-10
+    let (home, runner) = (Home::with_workspace(), Home::new());
+    let repository = Repository::new();
+    let _nodes = (home.up(), runner.up_with(&["--run"]));
+    home.pair(&runner, "runner", "runner");
+    let waits = format!("{WAIT}{FIX}");
+    let id = repository.mission(&home, "honest", &[&waits]);
+    shows(&home, &id, "a step on the device that runs agents", |mission| {
+        mission["steps"][0]["device"] == "runner"
+    });
+    fs::write(repository.path().join("README"), b"by hand\n").unwrap();
+    let by_hand = repository.commit("By hand");
+    go(&runner, &id);
+
+    let mission = ended(&home, &id);
+    failed(&home, &mission, "promote", &format!("the branch had moved to {by_hand}"));
+    repository.is_at(&by_hand);
+    assert_eq!(mission["steps"][0]["device"], "runner");
+    for (name, device) in [("implement", "runner"), ("verify", "runner"), ("replay", "runner")] {
+        assert_eq!(stage(&mission, name)["devices"], json!([device]), "{name}");
+    }
+    assert_eq!(stage(&mission, "promote")["devices"], json!(["laptop"]));
+    assert_eq!(mission["independent"], false, "who executed the step verified");
+    let worked = home.path().join("missions").join(&id);
+    assert!(!worked.exists(), "a device that was not started with --run has no work tree");
+}
+
+#[test]
+fn what_people_get_wrong_is_said_with_a_hint_and_leaves_no_mission() {
+    // SPEC: CNT-5, PRJ-7
+    let (home, repository) = (Home::with_workspace(), Repository::new());
+    repository.start(&home, "fixer", &[]).refused(3, "does not run");
+    home.run(&["mission", "list"]).refused(3, "does not run");
+    let _node = home.up();
+    home.run(&["agent", "add", "fixer", "--command", "true"]).done();
+
+    let path = repository.path().to_str().unwrap().to_owned();
+    let (bare, empty) = (home.file("bare"), home.file("empty"));
+    for (folder, option) in [(&bare, "--bare"), (&empty, "--initial-branch=main")] {
+        fs::create_dir(folder).unwrap();
+        git(folder, &["init", "--quiet", "--template=", option]);
+    }
+    let (bare, empty) = (bare.to_str().unwrap(), empty.to_str().unwrap());
+    let long = "a".repeat(5_000);
+    for (start, code, words) in [
+        (["goal", "/nowhere", VERIFY, "fixer"], 2, "is in no git repository"),
+        (["goal", "/", VERIFY, "fixer"], 2, "is in no git repository"),
+        (["goal", bare, VERIFY, "fixer"], 2, "is no work tree"),
+        (["goal", empty, VERIFY, "fixer"], 1, "has no commit yet"),
+        (["goal", &path, "./nowhere.sh", "fixer"], 2, "verify command cannot start"),
+        (["goal", &path, "", "fixer"], 2, "verify command cannot start"),
+        (["goal", &path, VERIFY, "nobody"], 2, "there is no agent \"nobody\""),
+        (["", &path, VERIFY, "fixer"], 2, "the goal is empty"),
+        ([" \n", &path, VERIFY, "fixer"], 2, "the goal is empty"),
+        ([&long, &path, VERIFY, "fixer"], 2, "breaks a limit"),
+    ] {
+        let [goal, repo, verify, agent] = start;
+        let args = ["mission", "start", goal, "--repo", repo, "--verify", verify, "--agent", agent];
+        home.run(&args).refused(code, words);
+    }
+    let start = |options: &[&str]| repository.start(&home, "fixer", options);
+    start(&["--branch", "nowhere"]).refused(2, "there is no branch");
+    start(&["--branch", "../main"]).refused(2, "../main");
+    start(&["--tests", "tests/["]).refused(2, "is refused");
+    start(&["--tests", "/tests"]).refused(2, "is refused");
+    start(&["--floor", "0"]).refused(2, "proves nothing");
+    repository.git(&["checkout", "--quiet", "--detach"]);
+    start(&[]).refused(1, "no branch is checked out");
+    repository.git(&["checkout", "--quiet", "main"]);
+    let stray = repository.path().join("stray");
+    fs::write(&stray, b"").unwrap();
+    start(&[]).refused(1, "stray");
+    fs::remove_file(&stray).unwrap();
+    repository.is_at(&repository.base);
+    assert_eq!(home.run(&["mission", "list", "--json"]).json(), json!([]));
+    assert!(home.log().iter().all(|row| row["kind"] != "mission"));
+
+    home.run(&["agent", "add", "a/b", "--command", "true"]).refused(2, "without `/`");
+    home.run(&["agent", "add", "", "--command", "true"]).refused(2, "without `/`");
+    home.run(&["agent", "add", "a", "--command", " "]).refused(2, "none empty");
+    home.run(&["agent", "add", "a", "--command", &long]).refused(2, "none empty");
+    let many = [&["agent", "add", "a"][..], &["--command", "true"].repeat(17)].concat();
+    home.run(&many).refused(2, "1 to 16 commands");
+    let without = home.run(&["agent", "add", "a"]);
+    assert_eq!(without.code, 2);
+    assert!(without.stderr.contains("--command <C>"), "{}", without.stderr);
+    let agents = home.run(&["agent", "list", "--json"]).json();
+    assert_eq!(agents, json!([{ "name": "fixer", "commands": ["true"] }]));
+}
+
+#[test]
+fn a_mission_is_named_by_the_beginning_of_its_id_where_that_is_one() {
+    let (home, repository) = (Home::with_workspace(), Repository::new());
+    let _node = home.up();
+    home.run(&["mission", "show", "00"]).refused(2, "there is no mission \"00\"");
+    let mut ids = vec![repository.mission(&home, "fixer", &["true"])];
+    // Of seventeen ids, two begin alike.
+    let shared = loop {
+        let id = repository.start(&home, "fixer", &[]).json()["id"].as_str().unwrap().to_owned();
+        let alike = ids.iter().any(|other| other[..1] == id[..1]);
+        ids.push(id);
+        if alike {
+            break ids[ids.len() - 1][..1].to_owned();
+        }
+    };
+    home.run(&["mission", "show", &shared]).refused(2, "2 missions begin with");
+    home.run(&["mission", "show", &"0".repeat(64)]).refused(2, "there is no mission");
+    for id in &ids {
+        assert_eq!(home.run(&["mission", "show", id, "--json"]).json()["id"], *id);
+    }
+    assert_eq!(
+        home.run(&["mission", "list", "--json"]).json().as_array().unwrap().len(),
+        ids.len()
+    );
+}
+
+#[test]
+fn a_home_below_a_file_says_so_and_has_no_mission() {
+    let (home, repository) = (Home::new(), Repository::new());
+    fs::write(home.path(), b"a file in the way").unwrap();
+    home.run(&["up", "--run"]).refused(1, "cannot be used");
+    repository.start(&home, "fixer", &[]).refused(3, "does not run");
+    repository.is_at(&repository.base);
+}
+
+#[test]
+fn a_time_for_steps_that_is_none_is_refused() {
+    let home = Home::new();
+    for options in [&["--run", "--step-timeout", "0s"][..], &["--step-timeout", "5m"]] {
+        let ran = home.run(&[&["up"], options].concat());
+        assert_eq!(ran.code, 2, "{}", ran.stderr);
+    }
+    assert!(!home.path().exists());
+}
