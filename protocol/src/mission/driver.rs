@@ -137,7 +137,8 @@ impl Driver {
     /// Why this device does not go on with a mission, if so.
     #[must_use]
     pub fn trouble(&self, mission: &EventId) -> Option<&str> {
-        self.unable.get(mission).map(|unable| unable.why.as_str())
+        let unable = self.unable.get(mission).filter(|_| !self.jobs.contains_key(mission));
+        unable.map(|unable| unable.why.as_str())
     }
 
     /// A claim was written by this process.
