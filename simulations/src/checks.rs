@@ -4,6 +4,10 @@
 //! The second is compared with an oracle that shares no history with the devices: it takes the
 //! union of all disks, in the order of the ids, and builds a workspace from nothing.
 
+mod missions;
+
+pub use missions::{candidates, missions_end, missions_hold, promoted, state, steps_held, view};
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use kernelos_protocol::command::{Command, Reply, Status};

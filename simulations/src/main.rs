@@ -27,6 +27,10 @@ Sentences of a script:
   A writes PATH = VALUE · A removes PATH · A cannot write PATH · A grants B ROLE · A revokes B
   cut A B | C · heal · wait 5s · A crashes · A crashes before output N · A restarts
   all agree · A and B agree · A reads PATH = VALUE · A reads nothing at PATH · A is revoked
+  A starts a mission of N steps · until step N is done · until N candidates are made
+  the holder crashes · the holder is cut off · the lost one restarts
+  the mission is promoted · the mission is resumed · N candidates are shown
+  step N was started N times
 
 Examples:
   kern-sim run simulations/scenarios/apart_and_together.toml --seed 7
@@ -116,6 +120,8 @@ fn report(seeds: u64, outcomes: &[(u64, Outcome, String)], begin: Instant) -> Js
         "failed": failed,
         "deliveries": sum(|outcome| outcome.deliveries),
         "faults": sum(|outcome| outcome.faults),
+        "missions": sum(|outcome| outcome.missions),
+        "promoted": sum(|outcome| outcome.promoted),
         "virtual_s": sum(|outcome| outcome.virtual_ms) / 1_000,
         "wall_s": begin.elapsed().as_secs_f64(),
         "commit": option_env!("KERNELOS_COMMIT").unwrap_or("unknown"),
@@ -124,11 +130,14 @@ fn report(seeds: u64, outcomes: &[(u64, Outcome, String)], begin: Instant) -> Js
 
 fn describe(report: &Json) -> String {
     let mut text = format!(
-        "{} seeds, {} failed, {} deliveries, {} faults, {} s of virtual time in {:.1} s",
+        "{} seeds, {} failed, {} deliveries, {} faults, {} of {} missions promoted, \
+         {} s of virtual time in {:.1} s",
         report["seeds"],
         report["failed"].as_array().map_or(0, Vec::len),
         report["deliveries"],
         report["faults"],
+        report["promoted"],
+        report["missions"],
         report["virtual_s"],
         report["wall_s"].as_f64().unwrap_or(0.0),
     );

@@ -5,14 +5,21 @@
 
 use std::collections::BTreeMap;
 
+use kernelos_protocol::artifacts::Artifacts;
 use kernelos_protocol::command::{Command, Mode, Reply, RequestId};
 use kernelos_protocol::document::Documents;
 use kernelos_protocol::id::{DeviceId, EventId, Incarnation, WorkspaceId};
 use kernelos_protocol::key::DeviceKey;
+use kernelos_protocol::mission::record::{Act, ObjectId};
+use kernelos_protocol::mission::work::{Order, Task, Ticket};
 use kernelos_protocol::replica::{Config, Input, Output, Replica};
 use kernelos_protocol::store::{EventStore as _, MemoryStore};
 use kernelos_protocol::sync::LinkId;
 use kernelos_protocol::time::Time;
+use kernelos_protocol::workspace::Workspace;
+
+use crate::script::Device;
+use crate::worker::duration;
 
 /// What a device wants of the network.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +28,8 @@ pub enum Wish {
     Send(LinkId, Vec<u8>),
     /// End a connection.
     Disconnect(LinkId, String),
+    /// Be done with an order of this start of the device after so many milliseconds.
+    Work(u64, Ticket, u64),
 }
 
 /// A device.
@@ -33,6 +42,11 @@ pub struct Node {
     pub disk: MemoryStore,
     /// Own events that it acknowledged.
     pub acknowledged: Vec<EventId>,
+    /// Where the branch of each mission of this home went: it outlives the device's process.
+    pub moves: BTreeMap<EventId, Vec<ObjectId>>,
+    /// What its Replica ordered against the rules.
+    pub broken: Vec<String>,
+    device: DeviceId,
     running: Option<Running>,
     crash_before: Option<u64>,
     starts: u64,
@@ -43,11 +57,13 @@ struct Running {
     replica: Replica,
     documents: Documents,
     replies: BTreeMap<RequestId, Reply>,
+    /// What it is busy with.
+    orders: BTreeMap<Ticket, Order>,
 }
 
 /// What the device of this number is told. Everything follows from the seed.
 #[must_use]
-pub fn config(seed: u64, number: usize, name: &str, workspace: WorkspaceId) -> Config {
+pub fn config(seed: u64, number: usize, device: &Device, workspace: WorkspaceId) -> Config {
     let mut secret = [0; 32];
     secret[..8].copy_from_slice(&seed.to_be_bytes());
     secret[8..16].copy_from_slice(&(number as u64 + 1).to_be_bytes());
@@ -59,9 +75,9 @@ pub fn config(seed: u64, number: usize, name: &str, workspace: WorkspaceId) -> C
         seed: secret,
         workspace,
         workspace_name: "simulated".to_owned(),
-        device_name: name.to_owned(),
+        device_name: device.name.clone(),
         mode: Mode::Synced,
-        runs: false,
+        runs: device.runs,
     }
 }
 
@@ -69,11 +85,15 @@ impl Node {
     /// A device that is off.
     #[must_use]
     pub fn new(config: Config) -> Self {
+        let device = DeviceKey::from_secret(&config.secret).device();
         Self {
             name: config.device_name.clone(),
             config,
             disk: MemoryStore::default(),
             acknowledged: Vec::new(),
+            moves: BTreeMap::new(),
+            broken: Vec::new(),
+            device,
             running: None,
             crash_before: None,
             starts: 0,
@@ -84,7 +104,7 @@ impl Node {
     /// Its id.
     #[must_use]
     pub fn device(&self) -> DeviceId {
-        DeviceKey::from_secret(&self.config.secret).device()
+        self.device
     }
 
     /// Is it on?
@@ -105,7 +125,8 @@ impl Node {
     /// Turns it on as the founder, whose Replica holds a new workspace.
     pub fn begin(&mut self, replica: Replica, now: Time) -> Vec<Wish> {
         let documents = Documents::default();
-        self.running = Some(Running { replica, documents, replies: BTreeMap::new() });
+        let (replies, orders) = (BTreeMap::new(), BTreeMap::new());
+        self.running = Some(Running { replica, documents, replies, orders });
         self.turn(now)
     }
 
@@ -133,16 +154,38 @@ impl Node {
         let request = RequestId(self.requests);
         let wishes = self.handle(now, Input::Command(request, command));
         let reply = self.running.as_mut().and_then(|running| running.replies.remove(&request));
-        if let Some(Reply::Edited(edited)) = &reply {
-            self.acknowledged.extend(edited.event);
+        match &reply {
+            Some(Reply::Edited(edited)) => self.acknowledged.extend(edited.event),
+            Some(Reply::Started { mission: event } | Reply::ArtifactWritten { event }) => {
+                self.acknowledged.push(*event);
+            }
+            _ => {}
         }
         (reply, wishes)
+    }
+
+    /// What it was ordered in this start and is to be done with now; none where it was called off.
+    pub fn take_order(&mut self, start: u64, ticket: Ticket) -> Option<Order> {
+        let running = self.running.as_mut().filter(|_| self.starts == start)?;
+        running.orders.remove(&ticket)
+    }
+
+    /// What it knows, while it is on.
+    #[must_use]
+    pub fn workspace(&self) -> Option<&Workspace> {
+        Some(self.running.as_ref()?.replica.workspace())
+    }
+
+    /// Which artifacts it holds, while it is on.
+    #[must_use]
+    pub fn artifacts(&self) -> Option<&Artifacts> {
+        Some(self.running.as_ref()?.replica.artifacts())
     }
 
     /// The root over its lanes, while it is on.
     #[must_use]
     pub fn lanes_hash(&self) -> Option<[u8; 32]> {
-        Some(self.running.as_ref()?.replica.workspace().lanes_hash())
+        Some(self.workspace()?.lanes_hash())
     }
 
     /// The devices that it ever heard were granted a role, while it is on.
@@ -203,11 +246,31 @@ impl Node {
                 running.replies.insert(request, reply);
             }
             // The world knows where everybody is.
-            // Scripts start no missions, so nothing is ordered.
-            Output::Reachable(..) | Output::Work(_) | Output::Cancel(_) => {}
+            Output::Reachable(..) => {}
+            Output::Work(order) => {
+                let (ticket, takes) = (order.ticket, duration(&order.task));
+                if let Some(fault) = order_fault(running.replica.workspace(), &self.device, &order)
+                {
+                    self.broken.push(fault);
+                }
+                running.orders.insert(ticket, *order);
+                return Some(Wish::Work(self.starts, ticket, takes));
+            }
+            Output::Cancel(ticket) => {
+                running.orders.remove(&ticket);
+            }
             Output::Send(link, frame) => return Some(Wish::Send(link, frame)),
             Output::Disconnect(link, reason) => return Some(Wish::Disconnect(link, reason)),
         }
         None
     }
+}
+
+/// What is wrong with an order of a step: it is recorded already, or nothing allows it.
+fn order_fault(workspace: &Workspace, device: &DeviceId, order: &Order) -> Option<String> {
+    let Task::Step { number, .. } = &order.task else { return None };
+    let head = workspace.missions().head(workspace.content(), &order.mission)?;
+    let is_due = head.state.next_step() == Some(*number);
+    let is_allowed = head.state.allowed == Some((*device, Act::StartStep));
+    (!is_due || !is_allowed).then(|| format!("step {number} of {} is ordered", order.mission))
 }

@@ -1,5 +1,9 @@
 //! Runs a script: does its steps one after the other, and checks after each what must hold.
 
+mod missions;
+
+pub use missions::missions_end;
+
 use std::collections::BTreeSet;
 
 use kernelos_protocol::command::{Command, Reply};
@@ -24,6 +28,10 @@ pub struct Outcome {
     pub deliveries: u64,
     /// Cuts, crashes and restarts.
     pub faults: u64,
+    /// Missions that were started.
+    pub missions: u64,
+    /// Of them, those that are promoted, as somebody who is up knows.
+    pub promoted: u64,
     /// Virtual time, in milliseconds.
     pub virtual_ms: u64,
     /// Hash of the trace.
@@ -37,7 +45,8 @@ pub fn run(script: &Script, seed: u64, keep_trace: bool) -> Result<(Outcome, Str
     for (at, step) in script.steps.iter().enumerate() {
         let done = perform(&mut world, step)
             .and_then(|()| checks::nothing_lost(&mut world))
-            .and_then(|()| checks::receipts_are_true(&mut world));
+            .and_then(|()| checks::receipts_are_true(&mut world))
+            .and_then(|()| checks::missions_hold(&world));
         if let Err(Broken { invariant, detail }) = done {
             failed = Some((at + 1, invariant.to_owned(), detail));
             break;
@@ -47,6 +56,8 @@ pub fn run(script: &Script, seed: u64, keep_trace: bool) -> Result<(Outcome, Str
         failed,
         deliveries: world.deliveries,
         faults: world.faults,
+        missions: world.missions.len() as u64,
+        promoted: checks::promoted(&world),
         virtual_ms: world.now(),
         trace_hash: world.trace.hash(),
     };
@@ -110,6 +121,7 @@ fn perform(world: &mut World, step: &Step) -> Result<(), Broken> {
                 return Err(broken("a revoked device knows it", world, *who, &status));
             }
         }
+        of_mission => return missions::perform(world, of_mission),
     }
     Ok(())
 }

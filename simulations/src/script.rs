@@ -20,10 +20,21 @@ pub type Who = usize;
 pub struct Script {
     /// What it is about.
     pub title: String,
-    /// Names and roles, if any at first; the first device founds the workspace.
-    pub devices: Vec<(String, Option<Role>)>,
+    /// The first founds the workspace.
+    pub devices: Vec<Device>,
     /// What happens, in order.
     pub steps: Vec<Step>,
+}
+
+/// A device of a script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// Its name.
+    pub name: String,
+    /// Its role, if it has one at first.
+    pub role: Option<Role>,
+    /// Was it started so that it runs agents?
+    pub runs: bool,
 }
 
 /// One sentence.
@@ -59,6 +70,26 @@ pub enum Step {
     ReadsNothing(Who, DocPath),
     /// `A is revoked`
     IsRevoked(Who),
+    /// `A starts a mission of 3 steps`: what is said of the mission is said of the last one.
+    StartMission(Who, usize),
+    /// `until step 2 is done`: its home has the record and what it left, within a bounded time.
+    StepDone(u64),
+    /// `until 2 candidates are made`: different ones, known to anybody.
+    CandidatesMade(usize),
+    /// `the holder crashes`: of the mission's lease, as its home knows.
+    HolderCrashes,
+    /// `the holder is cut off`: from all others.
+    HolderCutOff,
+    /// `the lost one restarts`: who held the lease when it crashed.
+    LostRestarts,
+    /// `the mission is promoted`: on every device that is up, within a bounded time.
+    Promoted,
+    /// `the mission is resumed`: steps were done by another than who began.
+    Resumed,
+    /// `2 candidates are shown`: on every device that is up, within a bounded time.
+    CandidatesShown(usize),
+    /// `step 2 was started 1 times`: on every device that is up.
+    StartedTimes(u64, usize),
 }
 
 /// Why a script is none.
@@ -69,7 +100,7 @@ pub enum ScriptFault {
     Toml(String),
     /// A device is named twice, badly, or there are too few or too many.
     #[error(
-        "device {0:?}: write \"NAME ROLE\" or \"NAME none\", each once, 64 at most, first an owner"
+        "device {0:?}: write \"NAME ROLE\", \"NAME ROLE runs\" or \"NAME none\", each once, 64 at most, first an owner"
     )]
     Device(String),
     /// A sentence that means nothing.
@@ -91,20 +122,25 @@ impl FromStr for Script {
     fn from_str(text: &str) -> Result<Self, ScriptFault> {
         let file: File =
             toml::from_str(text).map_err(|error| ScriptFault::Toml(error.to_string()))?;
-        let mut devices: Vec<(String, Option<Role>)> = Vec::new();
+        let mut devices: Vec<Device> = Vec::new();
         for line in &file.devices {
             let bad = || ScriptFault::Device(line.clone());
-            let (name, role) = line.split_once(' ').ok_or_else(bad)?;
+            let words: Vec<_> = line.split(' ').collect();
+            let (name, role, runs) = match words[..] {
+                [name, role] => (name, role, false),
+                [name, role, "runs"] => (name, role, true),
+                _ => return Err(bad()),
+            };
             let role = match role {
                 "none" => None,
                 role => Some(Role::ALL.into_iter().find(|r| r.name() == role).ok_or_else(bad)?),
             };
             let founds = devices.is_empty();
-            let twice = devices.iter().any(|(other, _)| other == name);
+            let twice = devices.iter().any(|other| other.name == name);
             if twice || (founds && role != Some(Role::Owner)) {
                 return Err(bad());
             }
-            devices.push((name.to_owned(), role));
+            devices.push(Device { name: name.to_owned(), role, runs });
         }
         if devices.is_empty() || devices.len() > 64 {
             return Err(ScriptFault::Device(format!("{} devices", devices.len())));
@@ -118,10 +154,13 @@ impl FromStr for Script {
     }
 }
 
-fn sentence(line: &str, devices: &[(String, Option<Role>)]) -> Option<Step> {
-    let who = |name: &str| devices.iter().position(|(other, _)| other == name);
+fn sentence(line: &str, devices: &[Device]) -> Option<Step> {
+    let who = |name: &str| devices.iter().position(|other| other.name == name);
     let words: Vec<&str> = line.split_whitespace().collect();
     let value = || line.split_once(" = ").map(|(_, value)| value.trim().to_owned());
+    if let Some(step) = of_mission(&words) {
+        return Some(step);
+    }
     match &words[..] {
         ["heal"] => Some(Step::Heal),
         ["all", "agree"] => Some(Step::Agree((0..devices.len()).collect())),
@@ -148,6 +187,9 @@ fn sentence(line: &str, devices: &[(String, Option<Role>)]) -> Option<Step> {
         }
         [a, "reads", path, "=", ..] => Some(Step::Reads(who(a)?, path.parse().ok()?, value()?)),
         [a, "is", "revoked"] => Some(Step::IsRevoked(who(a)?)),
+        [a, "starts", "a", "mission", "of", steps, "steps"] => {
+            Some(Step::StartMission(who(a)?, steps.parse().ok()?))
+        }
         [.., "agree"] => {
             let names = words[..words.len() - 1].iter().filter(|word| **word != "and");
             let agree: Vec<_> = names.map(|name| who(name)).collect::<Option<_>>()?;
@@ -155,6 +197,24 @@ fn sentence(line: &str, devices: &[(String, Option<Role>)]) -> Option<Step> {
         }
         _ => None,
     }
+}
+
+/// Sentences about the mission that was started last.
+fn of_mission(words: &[&str]) -> Option<Step> {
+    Some(match words {
+        ["until", "step", step, "is", "done"] => Step::StepDone(step.parse().ok()?),
+        ["until", count, "candidates", "are", "made"] => Step::CandidatesMade(count.parse().ok()?),
+        ["the", "holder", "crashes"] => Step::HolderCrashes,
+        ["the", "holder", "is", "cut", "off"] => Step::HolderCutOff,
+        ["the", "lost", "one", "restarts"] => Step::LostRestarts,
+        ["the", "mission", "is", "promoted"] => Step::Promoted,
+        ["the", "mission", "is", "resumed"] => Step::Resumed,
+        [count, "candidates", "are", "shown"] => Step::CandidatesShown(count.parse().ok()?),
+        ["step", step, "was", "started", times, "times"] => {
+            Step::StartedTimes(step.parse().ok()?, times.parse().ok()?)
+        }
+        _ => return None,
+    })
 }
 
 fn milliseconds(time: &str) -> Option<u64> {
@@ -170,7 +230,12 @@ mod tests {
 
     fn step(line: &str) -> Option<Step> {
         let devices = [("laptop", Role::Owner), ("phone", Role::Member)];
-        sentence(line, &devices.map(|(name, role)| (name.to_owned(), Some(role))))
+        let device = |(name, role): (&str, _)| Device {
+            name: name.to_owned(),
+            role: Some(role),
+            runs: false,
+        };
+        sentence(line, &devices.map(device))
     }
 
     #[test]
@@ -183,6 +248,10 @@ mod tests {
         let path = "notes/a".parse().unwrap();
         let write = Step::Write(0, path, "two words".to_owned());
         assert_eq!(step("laptop writes notes/a = two words"), Some(write));
+        assert_eq!(step("laptop starts a mission of 3 steps"), Some(Step::StartMission(0, 3)));
+        assert_eq!(step("until step 2 is done"), Some(Step::StepDone(2)));
+        assert_eq!(step("2 candidates are shown"), Some(Step::CandidatesShown(2)));
+        assert_eq!(step("step 2 was started 1 times"), Some(Step::StartedTimes(2, 1)));
     }
 
     #[test]
@@ -192,7 +261,9 @@ mod tests {
         let script = "title = 't'\ndevices = ['a owner']\nsteps = ['heal', 'sing']";
         let fault = Script::from_str(script).unwrap_err();
         assert_eq!(fault, ScriptFault::Sentence(2, "sing".to_owned()));
-        for devices in ["[]", "['a member']", "['a owner', 'a member']", "['a']"] {
+        for devices in
+            ["[]", "['a member']", "['a owner', 'a member']", "['a']", "['a owner walks']"]
+        {
             let script = format!("title = 't'\ndevices = {devices}\nsteps = []");
             assert!(matches!(Script::from_str(&script), Err(ScriptFault::Device(_))));
         }

@@ -10,11 +10,15 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
 use crate::checks::{self, Broken};
-use crate::run::{Outcome, agree, all_is_known};
+use crate::run::{Outcome, agree, all_is_known, missions_end};
+use crate::script::Device;
+use crate::worker::start_mission;
 use crate::world::World;
 
 /// Steps under faults.
 const STEPS: u64 = 40;
+/// Missions at most, of up to three steps.
+const MISSIONS: usize = 2;
 
 /// Runs one seed.
 pub fn run(seed: u64) -> Result<Outcome, String> {
@@ -24,7 +28,8 @@ pub fn run(seed: u64) -> Result<Outcome, String> {
     let devices: Vec<_> = (0..count)
         .map(|number| {
             let role = if number == 0 { Role::Owner } else { roles[pick(&mut rng, roles.len())] };
-            (format!("d{number}"), Some(role))
+            let runs = rng.next_u64().is_multiple_of(2);
+            Device { name: format!("d{number}"), role: Some(role), runs }
         })
         .collect();
     let mut world = World::new(seed, &devices, false)?;
@@ -32,7 +37,8 @@ pub fn run(seed: u64) -> Result<Outcome, String> {
     for step in 0..STEPS {
         fault(&mut world, &mut rng);
         let sound = checks::nothing_lost(&mut world);
-        if let Err(broken) = sound.and_then(|()| checks::receipts_are_true(&mut world)) {
+        let sound = sound.and_then(|()| checks::receipts_are_true(&mut world));
+        if let Err(broken) = sound.and_then(|()| checks::missions_hold(&world)) {
             failed = Some((step + 1, broken));
             break;
         }
@@ -49,6 +55,8 @@ pub fn run(seed: u64) -> Result<Outcome, String> {
         failed,
         deliveries: world.deliveries,
         faults: world.faults,
+        missions: world.missions.len() as u64,
+        promoted: checks::promoted(&world),
         virtual_ms: world.now(),
         trace_hash: world.trace.hash(),
     })
@@ -62,7 +70,13 @@ fn fault(world: &mut World, rng: &mut ChaCha20Rng) {
     let count = world.nodes.len();
     let who = pick(rng, count);
     match rng.next_u64() % 100 {
-        0..55 => {
+        0..2 => {
+            if world.missions.len() < MISSIONS {
+                let steps = 1 + pick(rng, 3);
+                start_mission(world, who, steps);
+            }
+        }
+        2..55 => {
             let path = format!("notes/{}", rng.next_u64() % 6);
             let Ok(path) = path.parse() else { return };
             let edit = if rng.next_u64().is_multiple_of(5) {
@@ -110,7 +124,9 @@ fn heal(world: &mut World) -> Result<(), Broken> {
     // What is new about members is answered first; that can take away members.
     world.run_until(world.now() + 30_000);
     let members = checks::members(world);
+    missions_end(world, &members)?;
     agree(world, &members)?;
     all_is_known(world, &members)?;
+    checks::missions_hold(world)?;
     checks::receipts_are_true(world)
 }

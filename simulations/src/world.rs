@@ -6,8 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kernelos_protocol::command::{Command, Reply};
-use kernelos_protocol::id::WorkspaceId;
+use kernelos_protocol::id::{EventId, WorkspaceId};
 use kernelos_protocol::key::{DeviceKey, RecoveryKey};
+use kernelos_protocol::mission::work::{Outcome, Ticket};
 use kernelos_protocol::replica::{Input, Replica};
 use kernelos_protocol::role::Role;
 use kernelos_protocol::sync::{LinkId, Message, introduce, workspace_tag};
@@ -18,7 +19,9 @@ use serde_json::json;
 
 use crate::network::{Link, Network};
 use crate::node::{Node, Wish, config};
+use crate::script::Device;
 use crate::trace::Trace;
+use crate::worker::perform;
 
 /// Microseconds since 1970 at which every world begins.
 const BEGIN_WALL_US: u64 = 1_700_000_000_000_000;
@@ -47,6 +50,12 @@ enum Happening {
         to: usize,
     },
     Wake(usize),
+    /// A device is done with an order, if it is the same process still.
+    Work {
+        device: usize,
+        start: u64,
+        ticket: Ticket,
+    },
 }
 
 /// A world.
@@ -61,6 +70,11 @@ pub struct World {
     pub deliveries: u64,
     /// Cuts, crashes and restarts.
     pub faults: u64,
+    /// The missions that were started, and where.
+    pub missions: Vec<(usize, EventId)>,
+    /// The holder of a lease that crashed last.
+    pub lost: Option<usize>,
+    keys: u64,
     rng: ChaCha20Rng,
     now: u64,
     agenda: BTreeMap<(u64, u64), Happening>,
@@ -71,36 +85,35 @@ pub struct World {
 
 impl World {
     /// A world in which the first device founded a workspace and granted the others their roles.
-    pub fn new(
-        seed: u64,
-        devices: &[(String, Option<Role>)],
-        keep_trace: bool,
-    ) -> Result<Self, String> {
+    pub fn new(seed: u64, devices: &[Device], keep_trace: bool) -> Result<Self, String> {
         let mut world = Self {
             nodes: Vec::new(),
             network: Network::default(),
             trace: Trace::new(keep_trace),
             deliveries: 0,
             faults: 0,
+            missions: Vec::new(),
+            lost: None,
+            keys: 0,
             rng: ChaCha20Rng::seed_from_u64(seed),
             now: 0,
             agenda: BTreeMap::new(),
             arranged: 0,
             trying: BTreeSet::new(),
         };
-        let founder = devices.first().map_or("", |(name, _)| name);
+        let founder = devices.first().ok_or("a world has a device at least")?;
         let recovery = RecoveryKey::from_bytes([7; 32]).public();
         let first = config(seed, 0, founder, WorkspaceId::UNBORN);
         let replica = Replica::found(first, recovery, world.time());
         let replica = replica.map_err(|fault| fault.to_string())?;
         let workspace = replica.workspace().id();
-        for (number, (name, _)) in devices.iter().enumerate() {
-            world.nodes.push(Node::new(config(seed, number, name, workspace)));
+        for (number, device) in devices.iter().enumerate() {
+            world.nodes.push(Node::new(config(seed, number, device, workspace)));
         }
         let now = world.time();
         let wishes = world.nodes.first_mut().map(|node| node.begin(replica, now));
         world.grant_wishes(0, wishes.unwrap_or_default());
-        for (number, (name, role)) in devices.iter().enumerate().skip(1) {
+        for (number, Device { name, role, .. }) in devices.iter().enumerate().skip(1) {
             if let Some(role) = role {
                 world.grant(0, number, *role).map_err(|fault| format!("{name}: {fault}"))?;
             }
@@ -250,6 +263,13 @@ impl World {
                 self.arrange_connections(device, within);
             }
             Happening::Connect { from, to } => self.connect(from, to),
+            Happening::Work { device, start, ticket } => {
+                let Some(order) = self.nodes[device].take_order(start, ticket) else { return };
+                let outcome = perform(self, device, &order);
+                // Where it died on the way nobody hears of it.
+                let outcome = outcome.unwrap_or_else(|| Outcome::Failed("not kept".to_owned()));
+                self.input(device, Input::Worked(ticket, Box::new(outcome)));
+            }
             Happening::Wake(device) => {
                 if self.nodes[device].deadline().is_some_and(|at| at <= self.now) {
                     self.input(device, Input::Tick);
@@ -324,6 +344,11 @@ impl World {
     fn grant_wishes(&mut self, device: usize, wishes: Vec<Wish>) {
         for wish in wishes {
             match wish {
+                Wish::Work(start, ticket, takes) => {
+                    self.note(device, &format!("starts order {}", ticket.0));
+                    let what = Happening::Work { device, start, ticket };
+                    self.arrange(self.now + takes, what);
+                }
                 Wish::Send(id, frame) => {
                     let Some(link) = self.network.link(id) else { continue };
                     let to = if link.from == device { link.to } else { link.from };
@@ -346,6 +371,12 @@ impl World {
         if let Some(at) = self.nodes[device].deadline() {
             self.arrange(at.max(self.now + 1), Happening::Wake(device));
         }
+    }
+
+    /// A number that was never drawn before.
+    pub fn next_key(&mut self) -> u64 {
+        self.keys += 1;
+        self.keys
     }
 
     /// Notes something about a device.

@@ -46,11 +46,14 @@ fn one_seed_gives_one_history_and_another_another() {
 
 #[test]
 fn a_swarm_of_seeds_survives() {
+    let mut promoted = 0;
     for seed in 1..=25 {
         let outcome = swarm::run(seed).unwrap();
+        promoted += outcome.promoted;
         assert_eq!(outcome.failed, None, "kern-sim swarm --seeds 1 --first {seed}");
         assert!(outcome.deliveries > 0);
     }
+    assert!(promoted > 5, "missions are part of it: {promoted}");
 }
 
 #[test]
@@ -65,6 +68,10 @@ fn a_script_that_does_not_hold_fails() {
         "['b cannot write notes/x', 'a cannot write notes/x']",
         "['a crashes', 'a writes notes/x = 1']",
         "['all agree', 'b is revoked']",
+        "['the mission is promoted']",
+        "['a starts a mission of 1 steps', 'until step 1 is done']",
+        "['a starts a mission of 1 steps', 'the holder crashes']",
+        "['a starts a mission of 1 steps', 'wait 1s', 'step 1 was started 1 times']",
     ] {
         let (outcome, _) = run(&script(steps), 1, false).unwrap();
         assert!(outcome.failed.is_some(), "{steps}");
