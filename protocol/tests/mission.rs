@@ -2,6 +2,8 @@
 
 #[path = "mission/journal.rs"]
 mod journal;
+#[path = "mission/leases.rs"]
+mod leases;
 #[path = "mission/rules.rs"]
 mod rules;
 #[path = "mission/runs.rs"]
