@@ -1,5 +1,6 @@
 //! SIGKILL at random moments: nothing that was acknowledged is lost.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
@@ -64,5 +65,11 @@ fn fifty_kills_lose_no_acknowledged_event() {
         let row = row.unwrap_or_else(|| panic!("{event} was acknowledged and is gone"));
         assert_eq!(row["verdict"], "admitted", "{row}");
     }
+    // What was not acknowledged may be there, one write of each kill; nothing else is.
+    let written = log.iter().filter(|row| row["kind"] == "change").count() as u64;
+    let known = acknowledged.len() as u64 + 1;
+    assert!((known..=known + KILLS).contains(&written), "{written} changes, {known} known");
+    let ids: BTreeSet<_> = log.iter().map(|row| row["id"].to_string()).collect();
+    assert_eq!(ids.len(), log.len(), "each event is there once");
     home.run(&["doc", "set", "notes/after", "true"]).done();
 }

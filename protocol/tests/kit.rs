@@ -167,6 +167,12 @@ impl Peer {
     /// An event of a change, after these events and all that is known of control, whatever rules
     /// it breaks.
     pub(crate) fn craft_change(&self, change: Vec<u8>, parents: Vec<EventId>) -> Verified {
+        let change = DocumentChange { document: Some(self.document()), generation: 1, change };
+        self.craft(&encode_changes(vec![change]), parents)
+    }
+
+    /// An event with this inside, after these events and all that is known of control.
+    pub(crate) fn craft(&self, inside: &[u8], parents: Vec<EventId>) -> Verified {
         let control = self.workspace.control();
         let epochs = self.kept.values().filter(|event| {
             matches!(event.control(), Some(ControlBody::Epoch(_)))
@@ -188,9 +194,7 @@ impl Peer {
             epoch: Some(epoch),
             body: None,
         };
-        let change = DocumentChange { document: Some(self.document()), generation: 1, change };
-        let packed = pack(&encode_changes(vec![change])).unwrap();
-        let body = seal(&self.epoch_key(epoch), &header, packed);
+        let body = seal(&self.epoch_key(epoch), &header, pack(inside).unwrap());
         self.sign(Header { body: Some(BodyRef::of(&body)), ..header }, body)
     }
 

@@ -4,6 +4,8 @@
 mod bytes;
 #[path = "mission/journal.rs"]
 mod journal;
+#[path = "mission/leases.rs"]
+mod leases;
 #[path = "mission/rules.rs"]
 mod rules;
 #[path = "mission/runs.rs"]

@@ -77,3 +77,51 @@ fn a_script_that_does_not_hold_fails() {
         assert!(outcome.failed.is_some(), "{steps}");
     }
 }
+
+#[test]
+fn scripts_put_wrong_are_refused_with_the_reason() {
+    use rand_chacha::ChaCha20Rng;
+    use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let read = |entry: std::io::Result<std::fs::DirEntry>| {
+        std::fs::read_to_string(entry.unwrap().path()).unwrap()
+    };
+    let texts: Vec<String> = std::fs::read_dir(folder).unwrap().map(read).collect();
+    let mut rng = ChaCha20Rng::from_seed([1; 32]);
+    let mut below = |end: usize| usize::try_from(rng.next_u64() % end.max(1) as u64).unwrap();
+    let (mut taken, mut refused) = (0, 0);
+    for _ in 0..20_000 {
+        let mut bytes = texts[below(texts.len())].clone().into_bytes();
+        for _ in 0..=below(3) {
+            let at = below(bytes.len());
+            match below(4) {
+                0 => bytes[at] ^= 1 << below(8),
+                1 => bytes.truncate(at),
+                2 => {
+                    let other = texts[below(texts.len())].as_bytes();
+                    bytes.truncate(at);
+                    bytes.extend(&other[below(other.len())..]);
+                }
+                _ => {
+                    let to = (at + below(40)).min(bytes.len());
+                    let twice = bytes[at..to].to_vec();
+                    bytes.splice(at..at, twice);
+                }
+            }
+            if bytes.is_empty() {
+                break;
+            }
+        }
+        match String::from_utf8_lossy(&bytes).parse::<Script>() {
+            Ok(script) => {
+                assert!((1..=64).contains(&script.devices.len()));
+                taken += 1;
+            }
+            Err(fault) => {
+                assert!(!fault.to_string().is_empty());
+                refused += 1;
+            }
+        }
+    }
+    assert!(taken > 100 && refused > 100, "{taken} taken, {refused} refused");
+}

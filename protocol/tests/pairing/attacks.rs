@@ -253,3 +253,48 @@ fn the_digits_are_of_this_channel_alone_and_spread_evenly() {
     assert!(same(&|of| Channel { issuer: of.newcomer, ..of }.check_code(&secrets[0])) < 10);
     assert!(same(&|of| Channel { exporter: [200; 32], ..of }.check_code(&secrets[0])) < 10);
 }
+
+#[test]
+fn of_ten_thousand_guesses_three_are_looked_at() {
+    // SPEC: PAIR-12, PAIR-16
+    let (mut room, token) = Room::open();
+    let mut told = BTreeMap::new();
+    for number in 0..10_000_u64 {
+        let link = 1_000 + number;
+        room.dial(link, 4);
+        let outputs = room.say(link, &hello(1));
+        let mut code = closed(&outputs, link);
+        if code.is_none() {
+            let mut guess = [7; 32];
+            guess[..8].copy_from_slice(&number.to_be_bytes());
+            code = closed(&room.say(link, &Message::NewcomerProof(guess)), link);
+        }
+        *told.entry(code.unwrap()).or_insert(0) += 1;
+    }
+    assert_eq!(told, BTreeMap::from([("bad_proof", 3), ("too_many_bad_proofs", 9_997)]));
+    assert_eq!(room.ends(), [Err(PairingCode::BadProofs)]);
+    // Not even the right secret opens it again.
+    let at = room.guest(1, &token);
+    room.connect(at);
+    room.settle();
+    assert_eq!(room.guests[at].end(), Some(Err(PairingCode::BadProofs)));
+    assert_eq!(room.grants(), []);
+}
+
+#[test]
+fn a_hundred_wrong_digits_are_one() {
+    // SPEC: PAIR-8, PAIR-12
+    let (mut room, token) = Room::open();
+    let at = room.bring(1, &token, Stage::Asking);
+    let right = room.guests[at].shown.unwrap();
+    for number in 0..100 {
+        let code: CheckCode = format!("{number:02}").parse().unwrap();
+        if code != right {
+            room.tell(IssuerInput::Code { invitation: invitation(), code });
+        }
+    }
+    // The right ones come too late.
+    room.tell(IssuerInput::Code { invitation: invitation(), code: right });
+    assert_eq!(room.ends(), [Err(PairingCode::WrongCode)]);
+    assert_eq!(room.grants(), []);
+}
