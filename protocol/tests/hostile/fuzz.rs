@@ -24,7 +24,7 @@ use crate::mission::mission;
 /// How many inputs each test puts wrong.
 const MUTATIONS: usize = 20_000;
 
-/// First bytes of CBOR items with their greatest and smallest lengths, and what no CBOR begins with.
+/// First bytes of CBOR items with their greatest and smallest lengths, and what begins none.
 const HEADS: [&[u8]; 12] = [
     &[0x00],
     &[0x17],
@@ -137,7 +137,7 @@ fn events_put_wrong_are_refused() {
 
 #[test]
 fn bodies_put_wrong_are_refused_or_in_their_one_encoding() {
-    // SPEC: EVT-2, CNT-1, CTL-1
+    // SPEC: EVT-2, CNT-1, CNT-5, CNT-6, CNT-7, CNT-8, CNT-9, CNT-10, CTL-1
     let again = |bytes: &[u8]| match Content::decode(bytes).ok()? {
         Content::Change(changes) => Some(encode_changes(changes)),
         Content::Record(record) => Some(encode(&record)),

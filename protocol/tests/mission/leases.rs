@@ -1,5 +1,5 @@
-//! Leases that were taken apart, slept through, replayed or never held: what they leave is kept, and
-//! moves no mission, whatever the order of delivery.
+//! Leases that were taken apart, slept through, replayed or never held: what they leave is kept,
+//! and moves no mission, whatever the order of delivery.
 
 use kernelos_protocol::event::{BodyRef, Header, Verified};
 use kernelos_protocol::id::EventId;
@@ -145,7 +145,7 @@ fn what_was_never_leased_or_under_an_older_lease_is_void_everywhere() {
     let taken = apart.only(|a| a.run.write_all(&mut a.home, &lease()));
     let (decision, claim) = (taken[0].id(), taken[1].id());
     apart.other.take(&taken);
-    // Device 2 writes the very claim of device 1 again, one of its own without asking, and a result.
+    // Device 2 writes the claim of device 1 again, one of its own without asking, and a result.
     let Ok(copy) = apart.run.derive(&apart.home, &Seen::Decide(Act::StartStep)) else { panic!() };
     let again = Record::Claim(Claim { on: decision, stage: Stage::Implement, epoch: 1 });
     let unasked = Record::Claim(Claim { on: claim, stage: Stage::Implement, epoch: 2 });
