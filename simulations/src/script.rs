@@ -100,7 +100,8 @@ pub enum ScriptFault {
     Toml(String),
     /// A device is named twice, badly, or there are too few or too many.
     #[error(
-        "device {0:?}: write \"NAME ROLE\", \"NAME ROLE runs\" or \"NAME none\", each once, 64 at most, first an owner"
+        "device {0:?}: write \"NAME ROLE\", \"NAME ROLE runs\" or \"NAME none\", each once, 64 at \
+         most, first an owner"
     )]
     Device(String),
     /// A sentence that means nothing.
