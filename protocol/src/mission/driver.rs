@@ -6,12 +6,12 @@
 //! (SPEC: LSE-3, LSE-4).
 
 mod election;
+mod unusable;
 
 use std::collections::BTreeMap;
 
-use super::evidence::{Admission, RefusalFacts};
 use super::journal::{Entry, Journal};
-use super::record::{Act, Record, Stage, StepEnd};
+use super::record::{Act, Record, Stage};
 use super::stage::{Progress, Replayed};
 use super::state::{Seen, State};
 use super::verification::{admission, weigh_runs};
@@ -22,6 +22,7 @@ use crate::limits::{BEAT_MS, BOUNDARY_WAIT_MS, LEASE_MS, RETRY_DOUBLINGS_MAX, RE
 use crate::role::Role;
 use crate::time::Time;
 use election::Watch;
+use unusable::unusable;
 
 /// A device that can be reached now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -421,34 +422,5 @@ impl Driver {
         };
         self.unable.remove(&state.mission);
         Some(Action::Write(state.mission, seen))
-    }
-}
-
-/// What is seen where an artifact is not what its record says; none where no record can say so.
-fn unusable(state: &State, why: &str) -> Option<Seen> {
-    let refusal = RefusalFacts {
-        code: "unusable".to_owned(),
-        path: String::new(),
-        text: why.chars().take(256).collect(),
-    };
-    let admission = Admission { files: 0, bytes: 0, refusals: vec![refusal] };
-    match (&state.progress, state.next_step()) {
-        (Progress::Planned(_), Some(_)) => Some(Seen::Step(StepEnd {
-            outcome: "not started: what it works on cannot be used".to_owned(),
-            exit: None,
-            output: None,
-            log: None,
-            ms: 0,
-            left_behind: 0,
-            sandbox: String::new(),
-        })),
-        (Progress::Planned(_), None) => Some(Seen::Implement(Some(admission))),
-        (Progress::Implemented(_), _) => Some(Seen::Verify {
-            admission,
-            runs: Vec::new(),
-            verdict: None,
-            sandbox: String::new(),
-        }),
-        _ => None,
     }
 }
