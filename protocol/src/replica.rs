@@ -381,6 +381,7 @@ impl Replica {
         }
         self.keep_early_cards();
         self.keep_early_receipts();
+        self.sync.settle(self.now, &self.workspace);
         self.drive();
         self.speak();
         self.speak_of_chunks();

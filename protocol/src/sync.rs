@@ -213,6 +213,18 @@ impl Sync {
         frames.into_iter().map(|frame| Action::Send(link, frame)).collect()
     }
 
+    /// Forgets what is not waited for any more: what came, and what a peer that sends nothing for
+    /// a while said it has. Before anybody asks whether this device [is current](Self::is_current).
+    pub fn settle(&mut self, now: Time, workspace: &Workspace) {
+        self.release_stalled(now);
+        for session in self.sessions.values_mut() {
+            session.tips.retain(|_, tips| {
+                tips.retain(|id, _| !workspace.contains(id));
+                !tips.is_empty()
+            });
+        }
+    }
+
     /// What there is to say at the end of a turn: acknowledgements, news, wants, and the next
     /// events of what was wanted. `missing` are events that held ones wait for, with who sent them.
     pub fn speak(
@@ -222,7 +234,7 @@ impl Sync {
         missing: &[(LinkId, EventId)],
     ) -> Vec<Action> {
         let mut actions = Vec::new();
-        self.release_stalled(now);
+        self.settle(now, workspace);
         for (&link, session) in &mut self.sessions {
             if !session.greeted {
                 continue;
@@ -262,10 +274,6 @@ impl Sync {
             if !session.greeted || session.farewell.is_some() {
                 continue;
             }
-            session.tips.retain(|_, tips| {
-                tips.retain(|id, _| !workspace.contains(id));
-                !tips.is_empty()
-            });
             let mut wants: BTreeMap<EventId, u64> = BTreeMap::new();
             for (from, id) in missing {
                 if *from == link && session.sought.insert(*id) {
