@@ -103,7 +103,7 @@ fn a_mission_goes_on_verifies_and_replays_on_devices_that_share_nothing_but_the_
     let holder = third_by("");
     nodes[at(&holder)].take().unwrap().kill();
     let heir = third_by(&holder);
-    go(&homes[at(&heir)], &id);
+    go(&homes[at(&heir)], &id, 3);
 
     let mission = ended(home, &id);
     assert_eq!(mission["state"], "promoted", "{mission:#}");

@@ -6,16 +6,21 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use crate::kern::{Home, until};
+use crate::kern::Home;
 use crate::repository::{FIX, Repository, VERIFY, ended, failed, git, shows, stage};
 
 /// Lets a step wait until a test says go, by a file in the scratch folder of the device it is on.
 pub(crate) const WAIT: &str = "until [ -e \"$KERNELOS_SCRATCH/go\" ]; do sleep 0.05; done\n";
 
-/// Says go to the step of a mission that runs on a device.
-pub(crate) fn go(home: &Home, mission: &str) {
-    let desk = home.path().join("missions").join(mission).join("step");
-    until("a step that waits", || fs::write(desk.join("scratch/go"), b"").ok());
+/// Says go to the step of a mission that a device is at, until it is done: a device that is slow
+/// may begin it anew.
+pub(crate) fn go(home: &Home, mission: &str, step: usize) {
+    let go = home.path().join("missions").join(mission).join("step/scratch/go");
+    shows(home, mission, "the end of a step that waits", |mission| {
+        // Its folder is there while the step runs.
+        fs::write(&go, b"").ok();
+        mission["steps"][step - 1]["event"].is_string()
+    });
 }
 
 #[test]
@@ -65,7 +70,7 @@ fn a_device_without_run_executes_nothing_and_a_branch_that_moved_stays_where_a_p
     });
     fs::write(repository.path().join("README"), b"by hand\n").unwrap();
     let by_hand = repository.commit("By hand");
-    go(&runner, &id);
+    go(&runner, &id, 1);
 
     let mission = ended(&home, &id);
     failed(&home, &mission, "promote", &format!("the branch had moved to {by_hand}"));

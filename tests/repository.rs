@@ -153,7 +153,22 @@ pub(crate) fn show(home: &Home, id: &str) -> Json {
 /// The same once something is seen in it.
 #[track_caller]
 pub(crate) fn shows(home: &Home, id: &str, what: &str, seen: impl Fn(&Json) -> bool) -> Json {
-    until(what, || Some(show(home, id)).filter(&seen))
+    let mut last = Last(Json::Null);
+    until(what, || {
+        last.0 = show(home, id);
+        seen(&last.0).then(|| last.0.clone())
+    })
+}
+
+/// What was seen last of a mission; told where a test ends with it.
+struct Last(Json);
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("{:#}", self.0);
+        }
+    }
 }
 
 /// The same once the mission is over.
