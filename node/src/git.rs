@@ -3,12 +3,12 @@
 //! A mission changes a repository whose home is one device. The home reads the base commit from the
 //! person's repository ([`inspect`], [`base_pack`]); every device keeps a [`MissionRepo`], a bare
 //! repository of its own that is shallow at the base, in which worktrees come and go; at the end
-//! the home moves the person's branch ([`promote`]). Between devices travel packs and nothing else.
+//! the home moves the person's branch ([`promote()`]). Between devices travel packs and nothing else.
 //!
 //! Rules. Packs, trees and worktrees are hostile: objects are checked in a quarantine before they
 //! count, a worktree's own `.git` is never read, nothing that a repository, a tree or a worktree
 //! names (hook, filter, monitor, transport) runs. Every call has a time limit and bounded output
-//! and ends no later than we do ([`process`]). Each operation can be called again after a crash.
+//! and ends no later than we do (`process.rs`). Each operation can be called again after a crash.
 //! In the person's repository nothing is overwritten that no commit has.
 //!
 //! All of it blocks: call it where that is allowed.

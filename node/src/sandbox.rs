@@ -34,7 +34,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// The hidden subcommand that the program must answer with [`inside`], before it starts a thread.
+/// The hidden subcommand that the program must answer with [`inside()`], before it starts a thread.
 pub const INSIDE: &str = "sandbox-inside";
 
 /// What to run, and what it may touch.
