@@ -3,7 +3,8 @@
 //! A mission changes a repository whose home is one device. The home reads the base commit from the
 //! person's repository ([`inspect`], [`base_pack`]); every device keeps a [`MissionRepo`], a bare
 //! repository of its own that is shallow at the base, in which worktrees come and go; at the end
-//! the home moves the person's branch ([`promote()`]). Between devices travel packs and nothing else.
+//! the home moves the person's branch ([`promote()`]). Between devices travel packs and nothing
+//! else.
 //!
 //! Rules. Packs, trees and worktrees are hostile: objects are checked in a quarantine before they
 //! count, a worktree's own `.git` is never read, nothing that a repository, a tree or a worktree
