@@ -286,6 +286,12 @@ fn who_may_not_come_in_is_refused_with_the_reason_and_nothing_changes() {
     assert_eq!((&wrong["kind"], &wrong["id"]), (&json!("notice"), &json!(null)));
     let audit = std::fs::read_to_string(laptop.path().join("audit.jsonl")).unwrap();
     assert!(audit.lines().any(|line| line.contains("\"refused\":\"wrong_check_code\"")), "{audit}");
+    for (home, code) in
+        [(&laptop, "own_token"), (&phone, "token_foreign"), (&phone, "token_checksum")]
+    {
+        let audit = std::fs::read_to_string(home.path().join("audit.jsonl")).unwrap();
+        assert!(audit.contains(&format!("\"refused\":\"{code}\"")), "{code}: {audit}");
+    }
     assert_eq!(phone.run(&["workspace", "list", "--json"]).json(), json!([]));
 }
 

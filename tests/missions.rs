@@ -15,10 +15,12 @@ pub(crate) const WAIT: &str = "until [ -e \"$KERNELOS_SCRATCH/go\" ]; do sleep 0
 /// Says go to the step of a mission that a device is at, until it is done: a device that is slow
 /// may begin it anew.
 pub(crate) fn go(home: &Home, mission: &str, step: usize) {
-    let go = home.path().join("missions").join(mission).join("step/scratch/go");
+    let folder = home.path().join("missions").join(mission);
     shows(home, mission, "the end of a step that waits", |mission| {
-        // Its folder is there while the step runs.
-        fs::write(&go, b"").ok();
+        // Each order has a folder of its own, as long as it runs.
+        for desk in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            fs::write(desk.path().join("scratch/go"), b"").ok();
+        }
         mission["steps"][step - 1]["event"].is_string()
     });
 }
@@ -112,7 +114,7 @@ fn what_people_get_wrong_is_said_with_a_hint_and_leaves_no_mission() {
         (["goal", &path, VERIFY, "nobody"], 2, "there is no agent \"nobody\""),
         (["", &path, VERIFY, "fixer"], 2, "the goal is empty"),
         ([" \n", &path, VERIFY, "fixer"], 2, "the goal is empty"),
-        ([&long, &path, VERIFY, "fixer"], 2, "breaks a limit"),
+        ([&long, &path, VERIFY, "fixer"], 2, "a goal has 1 to 4096 bytes"),
     ] {
         let [goal, repo, verify, agent] = start;
         let args = ["mission", "start", goal, "--repo", repo, "--verify", verify, "--agent", agent];

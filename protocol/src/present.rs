@@ -4,12 +4,14 @@
 mod missions;
 mod text;
 mod views;
+mod when;
 
 use serde::{Deserialize, Serialize};
 
 pub use missions::{headline, mission, missions, started};
 pub use text::to_text;
 pub use views::{conflicts, device_name, devices, log_row, read, status};
+pub use when::utc;
 
 /// Something to show, from top to bottom.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -39,6 +39,10 @@ Examples:
 #[derive(Debug, Subcommand)]
 enum Subcommands {
     /// Run one script
+    #[command(after_help = "\
+Examples:
+  kern-sim run simulations/scenarios/lost_phone.toml --seed 7
+  kern-sim run simulations/scenarios/lost_phone.toml --trace trace.jsonl")]
     Run {
         /// The script, a TOML file
         script: PathBuf,
@@ -50,6 +54,10 @@ enum Subcommands {
         trace: Option<PathBuf>,
     },
     /// Run generated scripts, one a seed
+    #[command(after_help = "\
+Examples:
+  kern-sim swarm --seeds 100
+  kern-sim swarm --seeds 1 --first 4711")]
     Swarm {
         /// How many seeds
         #[arg(long)]
@@ -124,7 +132,7 @@ fn report(seeds: u64, outcomes: &[(u64, Outcome, String)], begin: Instant) -> Js
         "promoted": sum(|outcome| outcome.promoted),
         "virtual_s": sum(|outcome| outcome.virtual_ms) / 1_000,
         "wall_s": begin.elapsed().as_secs_f64(),
-        "commit": option_env!("KERNELOS_COMMIT").unwrap_or("unknown"),
+        "commit": env!("KERNELOS_COMMIT"),
     })
 }
 

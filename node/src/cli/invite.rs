@@ -7,6 +7,7 @@ use kernelos_protocol::command::{Failure, FailureKind};
 use kernelos_protocol::present::{Block, Doc, Text, Tone};
 use kernelos_protocol::role::Role;
 use serde_json::json;
+use tokio::sync::oneshot;
 
 use crate::api::client::Client;
 use crate::api::{PairAnswer, PairAsked};
@@ -28,7 +29,7 @@ pub(super) struct Args {
     #[arg(long, default_value = "member", value_parser = roles())]
     role: String,
     /// For how many seconds; at most 300
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=300))]
     ttl: Option<u64>,
 }
 
@@ -47,15 +48,23 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     };
     let PairAnswer::Open(open) = client.pair(&asked).await? else { return Err(unexpected()) };
     ui.show(&json!({ "token": open.token }), || token_doc(&open.token))?;
+    let mut typed = None;
     loop {
         let asked = PairAsked::Invited { invitation: open.invitation.clone() };
-        let PairAnswer::Invite(event) = client.pair(&asked).await? else {
-            return Err(unexpected());
+        // Nobody may type for long: what happens meanwhile is heard all the same.
+        let answer = tokio::select! {
+            line = line_of(&mut typed) => {
+                typed = None;
+                give_code(&client, &open.invitation, line).await?;
+                continue;
+            }
+            answer = client.pair(&asked) => answer?,
         };
+        let PairAnswer::Invite(event) = answer else { return Err(unexpected()) };
         match event {
             InviteEvent::Waiting => {}
             InviteEvent::AskCode { device_name, .. } => {
-                ask_code(ui, &client, &open.invitation, &device_name).await?;
+                typed = Some(ask_code(ui, &device_name)?);
             }
             InviteEvent::Granted(device) => {
                 return ui.show(&json!({ "granted": device }), || {
@@ -68,22 +77,34 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     }
 }
 
-/// The digits come from stdin; its end gives up.
-async fn ask_code(
-    ui: &Ui,
-    client: &Client,
-    invitation: &str,
-    device_name: &str,
-) -> Result<(), Failure> {
+type Line = oneshot::Receiver<Option<String>>;
+
+/// The line that is being typed, once it is whole; none where stdin ended.
+async fn line_of(typed: &mut Option<Line>) -> Option<String> {
+    match typed {
+        Some(line) => line.await.ok().flatten(),
+        None => std::future::pending().await,
+    }
+}
+
+/// The digits come from stdin. They are read on a thread of their own, which ends with the
+/// process: a read of stdin cannot be taken back, and a runtime would wait for it.
+fn ask_code(ui: &Ui, device_name: &str) -> Result<Line, Failure> {
     if !ui.json {
         super::print(&format!("Type the two digits that {device_name:?} shows: "))?;
     }
-    let read = || {
+    let (reading, line) = oneshot::channel();
+    let read = move || {
         let mut line = String::new();
-        std::io::stdin().lock().read_line(&mut line).map(|read| (read > 0).then_some(line))
+        let read = std::io::stdin().lock().read_line(&mut line);
+        reading.send(read.is_ok_and(|read| read > 0).then_some(line)).ok();
     };
-    let line = tokio::task::spawn_blocking(read).await;
-    let code = line.ok().and_then(Result::ok).flatten();
+    let spawned = std::thread::Builder::new().name("stdin".to_owned()).spawn(read);
+    spawned.map(|_| line).map_err(|error| Failure::new(FailureKind::Failed, error))
+}
+
+/// Hands over what was typed; nothing gives up.
+async fn give_code(client: &Client, invitation: &str, code: Option<String>) -> Result<(), Failure> {
     let asked = PairAsked::Code { invitation: invitation.to_owned(), code };
     match client.pair(&asked).await {
         // What are no digits is no guess, and burns nothing: it gives up.
@@ -100,8 +121,17 @@ pub(super) fn refused(ui: &Ui, reason: &str) -> Result<(), Failure> {
     if ui.json {
         super::print(&(json!({ "refused": reason }).to_string() + "\n"))?;
     }
-    Err(Failure::new(FailureKind::Denied, format!("refused: {reason}"))
-        .with_hint("open a new invitation and try again"))
+    let hint = match reason {
+        "name_used" => "a device of the workspace has this name: choose another with --device",
+        "own_token" => "run `kern join` on the device that is to come in, not on this one",
+        "already_member" => "this device is in the workspace already: `kern workspace list`",
+        "link_lost" => {
+            "the other device is not reached, or went away: look whether both run and \
+                        are on one network, then open a new invitation"
+        }
+        _ => "open a new invitation and try again",
+    };
+    Err(Failure::new(FailureKind::Denied, format!("refused: {reason}")).with_hint(hint))
 }
 
 pub(super) fn unexpected() -> Failure {

@@ -8,6 +8,7 @@ use crate::node::WorkspaceRow;
 
 /// The workspaces of this device
 #[derive(Debug, clap::Subcommand)]
+#[command(after_help = "Examples:\n  kern workspace list\n  kern doc get --workspace home notes")]
 pub(super) enum Args {
     /// List them
     #[command(after_help = "Examples:\n  kern workspace list\n  kern workspace list --json")]

@@ -280,11 +280,9 @@ impl Desktop {
         let pack = self.get(candidate.artifact).await?;
         let now = match git::promote(&root, branch, &old, &new, &pack)? {
             Promoted::Moved { now } => object(&now)?,
-            _ => {
-                self.worker.folder.forget(&order.mission);
-                candidate.commit.clone()
-            }
+            Promoted::Done { .. } | Promoted::Already => candidate.commit.clone(),
         };
+        self.worker.folder.forget(&order.mission);
         Ok(Outcome::Promoted(now))
     }
 }

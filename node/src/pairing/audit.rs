@@ -57,6 +57,21 @@ impl Audit {
     }
 }
 
+/// A token that this device itself refuses: nobody else hears of it.
+pub(super) fn refused_here(node: &Node, code: &str) {
+    append(
+        node,
+        &serde_json::json!({
+            "wall_us": clock::now().wall_us,
+            "pairing": null,
+            "device": node.device(),
+            "granted": null,
+            "refused": code,
+        }),
+    )
+    .ok();
+}
+
 fn write(node: &Node, attempt: &Attempt) -> std::io::Result<()> {
     let line = serde_json::json!({
         "wall_us": clock::now().wall_us,
@@ -65,6 +80,10 @@ fn write(node: &Node, attempt: &Attempt) -> std::io::Result<()> {
         "granted": attempt.result.ok(),
         "refused": attempt.result.err().map(PairingCode::code),
     });
+    append(node, &line)
+}
+
+fn append(node: &Node, line: &serde_json::Value) -> std::io::Result<()> {
     let path = node.home().home().path().join("audit.jsonl");
     let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
     writeln!(file, "{line}")?;

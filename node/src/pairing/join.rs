@@ -18,6 +18,7 @@ use crate::engine::Engine;
 use crate::founding::check_name;
 use crate::home::{OwnedHome, random};
 use crate::node::Node;
+use crate::pairing::audit::refused_here;
 use crate::portable::{sleep, spawn, timeout};
 use crate::store::{Meta, SqliteStore, to_failure};
 use crate::transport::{Link, Protocol};
@@ -72,7 +73,10 @@ impl Joins {
         device_name: &str,
     ) -> Result<u64, Failure> {
         check_name("device", device_name)?;
-        let refused = |code: &str| Failure::new(FailureKind::Denied, code.to_owned());
+        let refused = |code: &str| {
+            refused_here(node, code);
+            Failure::new(FailureKind::Denied, code.to_owned())
+        };
         let token = Token::from_text(token).map_err(|fault| {
             refused(fault.code()).with_hint("scan or copy the whole token, and ask for a new one")
         })?;

@@ -178,8 +178,8 @@ fn stage_row(state: &State, head: &Entry, stage: Stage) -> StageRow {
         Progress::Failed(failed) => Some(failed.stage),
         _ => None,
     };
-    let is_promoted = matches!(state.progress, Progress::Promoted(_));
-    let promoted = is_promoted && stage == Stage::Promote;
+    // The last record of a mission that came so far says where the branch is.
+    let promoted = stage == Stage::Promote && matches!(head.record, Record::Promotion(_));
     let word = if failed == Some(stage) {
         "failed"
     } else if evidence.is_some() || promoted {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::command::{ConflictPage, DeviceRow, LogRow, Mode, ReadReply, Status};
 use crate::document::conflict::ConflictKind;
 use crate::id::{DeviceId, Lane};
-use crate::present::{Block, Doc, Text, Tone};
+use crate::present::{Block, Doc, Text, Tone, utc};
 use crate::sync::PeerState;
 use crate::workspace::Verdict;
 
@@ -139,7 +139,8 @@ pub fn conflicts(page: &ConflictPage, names: &BTreeMap<DeviceId, String>) -> Doc
         for side in &row.sides {
             let who = side.device.map_or_else(String::new, |device| device_name(&device, names));
             let what = if side.deleted { "removed".to_owned() } else { side.value.to_string() };
-            fields.push((side.side.clone(), Text::plain(format!("{what}  by {who}"))));
+            let when = side.time.map_or_else(String::new, |time| format!(", {}", utc(time)));
+            fields.push((side.side.clone(), Text::plain(format!("{what}  by {who}{when}"))));
         }
         blocks.push(Block::Fields(fields));
         blocks.push(Block::Line(Text::toned(Tone::Quiet, &row.why)));

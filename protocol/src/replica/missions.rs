@@ -61,16 +61,6 @@ impl Replica {
         if !counted || !commands.iter().all(is_command) {
             return Err(usage("an agent has 1 to 16 commands of up to 4,096 bytes, none empty"));
         }
-        let is_long = |command: &String| command.len() > COMMAND_BYTES_MAX || command.is_empty();
-        if name.len() > NAME_BYTES_MAX
-            || commands.len() > MISSION_STEPS_MAX
-            || commands.iter().any(is_long)
-        {
-            return Err(usage(
-                "an agent has up to 16 commands of 1 to 4,096 bytes, and a short name",
-            )
-            .with_hint("put long commands into files of the repository"));
-        }
         let document = self.workspace.root_document().ok_or_else(not_here)?;
         let set = format!("agents/{}", name.replace('~', "~0"));
         let set = set.parse().map_err(|_| usage("this is no name of an agent"))?;
