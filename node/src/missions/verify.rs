@@ -11,6 +11,9 @@ use super::orders::{Desktop, Fault, changes};
 use crate::git::{MissionRepo, Oid};
 use crate::sandbox::Outcome as Exit;
 
+/// Bytes that are kept of what a run printed that did not end by itself.
+const CUT_LOG_BYTES: usize = 64 * 1024;
+
 impl Desktop {
     /// Runs the command on the base, on the candidate with the base's tests, twice on the
     /// candidate, and where it is needed on the base with the candidate's tests. `SPEC: EVD-3`
@@ -62,7 +65,11 @@ impl Desktop {
             Exit::TimedOut => Ended::TimedOut,
             _ => Ended::Killed,
         };
-        let output = String::from_utf8_lossy(&ran.printed).into_owned();
+        let mut output = String::from_utf8_lossy(&ran.printed).into_owned();
+        if !matches!(ended, Ended::Exited(_)) {
+            // It is no report any more: enough is kept for a person to see what it was.
+            output.truncate(output.floor_char_boundary(CUT_LOG_BYTES));
+        }
         let printed = CommandLog { ended, output };
         let log = self.keep_log(of, &printed).await?;
         Ok(CommandRun { of: of.to_owned(), log, printed, ms: ran.ended.ms })
