@@ -21,7 +21,7 @@ ok 3 - waits # SKIP no network
 not ok 4 later # TODO not written
 not ok 5 - off # skipped
 ok 6 - a \\# in a name, and a \\\\
-ok 7 issue #12 is fixed
+ok 7 colour #12 is drawn
 ok
 not okay
 1..8
@@ -29,7 +29,7 @@ not okay
     let expected = [
         "a # in a name, and a \\: passed",
         "breaks: failed",
-        "issue #12 is fixed: passed",
+        "colour #12 is drawn: passed",
         "later: skipped",
         "off: skipped",
         "test 8: passed",
