@@ -103,6 +103,15 @@ impl Home {
         command.env("KERNELOS_HOME", self.path()).stdin(Stdio::null());
         Node::ready(command)
     }
+
+    /// The same, on every network that it finds there.
+    pub(crate) fn up_anywhere(&self, begin: &[&str]) -> Node {
+        let mut command = Command::new(begin[0]);
+        command.args(&begin[1..]).arg(program()).args(["up", "--json"]);
+        command.env("KERNELOS_HOME", self.path()).stdin(Stdio::null());
+        Node::ready(command)
+    }
+
     /// Runs `kern` and leaves it running, to be talked to line by line.
     pub(crate) fn talk(&self, args: &[impl AsRef<OsStr>]) -> Talk {
         let mut command = self.command(args);

@@ -13,6 +13,7 @@ mod cli;
 mod crash;
 mod demo;
 mod kern;
+mod lan;
 mod lying;
 mod meeting;
 mod missions;
