@@ -379,7 +379,8 @@ fn fact(event: &Verified) -> ControlFact {
             ControlFact::Grant { device: grant.device, role: grant.role }
         }
         Some(ControlBody::Revoke(revoke)) => {
-            ControlFact::Revoke { target: revoke.target, cut: revoke.cut.clone() }
+            let (target, cut) = (revoke.target, revoke.cut.clone());
+            ControlFact::Revoke { target, cut, recovery: false }
         }
         Some(ControlBody::Epoch(_)) => ControlFact::Epoch,
         Some(ControlBody::Wrap(_)) => ControlFact::Wrap,

@@ -325,12 +325,15 @@ impl ContentLane {
         tips
     }
 
-    /// The events that a counting revocation's cut names and that are not here, sorted by id.
+    /// The events that a counting revocation's cut names, or a readmission in effect, and that are
+    /// not here, sorted by id.
     // SPEC: AUTH-13
     pub fn missing_cuts(&self, control: &ControlLane) -> Vec<EventId> {
+        let all = control.all();
         let missing: BTreeSet<EventId> = control
-            .counting(&control.all())
+            .counting(&all)
             .into_iter()
+            .chain(control.readmissions(&all))
             .flat_map(|r| chain::cut(control, r))
             .filter(|id| !self.numbers.contains_key(id))
             .copied()

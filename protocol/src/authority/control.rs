@@ -86,6 +86,9 @@ pub struct ControlLane {
     /// Events by author.
     written: BTreeMap<DeviceId, Vec<ControlNo>>,
     revocations: Vec<ControlNo>,
+    readmissions: Vec<ControlNo>,
+    /// Both, by number.
+    naming: Vec<ControlNo>,
     /// By revocation: the grants and revocations that it overrides.
     overridden: BTreeMap<ControlNo, BitSet>,
     disputes: Vec<Dispute>,
@@ -112,7 +115,10 @@ impl ControlLane {
         }
         let (past, needs) = self.birth(&author, &fact, before)?;
         let no = ControlNo(u32::try_from(self.events.len()).unwrap_or(u32::MAX));
-        let rests_on = self.sufficient(&author, &past, needs);
+        let rests_on = match fact.is_by_recovery() {
+            true => Vec::new(),
+            false => self.sufficient(&author, &past, needs),
+        };
         let mut all = self.all.0.as_ref().clone();
         all.insert(no.0);
         self.all = ControlSet(Arc::new(all));
@@ -122,6 +128,12 @@ impl ControlLane {
             self.grants.entry(device).or_default().push(no);
         }
         let revokes = matches!(fact, ControlFact::Revoke { .. });
+        if let ControlFact::Readmit { .. } = fact {
+            self.readmissions.push(no);
+        }
+        if fact.names().is_some() {
+            self.naming.push(no);
+        }
         self.events.push(Event { id, author, fact, past, rests_on });
         self.note_overrides(no);
         if revokes {
@@ -154,10 +166,23 @@ impl ControlLane {
             let first = self.events.is_empty();
             return if first { Ok((past, Role::Store)) } else { Err(Refusal::SecondGenesis) };
         }
+        if fact.is_by_recovery() {
+            if let ControlFact::Revoke { target, .. } = fact {
+                self.once(target, &past).ok_or(Refusal::NeverMember)?;
+            }
+            return Ok((past, Role::Store));
+        }
         let role = self.role(author, &past).ok_or(Refusal::NotMember)?;
         let needs = match fact {
-            ControlFact::Genesis | ControlFact::Join | ControlFact::Wrap => Role::Store,
+            ControlFact::Genesis | ControlFact::Recover | ControlFact::Join | ControlFact::Wrap => {
+                Role::Store
+            }
             ControlFact::Epoch => Role::Runner,
+            ControlFact::Readmit { authors, .. } => {
+                let once = authors.iter().map(|author| self.once(author, &past));
+                let once = once.collect::<Option<Vec<Role>>>().ok_or(Refusal::NeverMember)?;
+                over(once.into_iter().max().ok_or(Refusal::NeverMember)?)
+            }
             ControlFact::Grant { role, .. } => over(*role),
             ControlFact::Revoke { target, .. } if target == author => Role::Store,
             ControlFact::Revoke { target, .. } => {
@@ -165,6 +190,12 @@ impl ControlLane {
             }
         };
         if role < needs { Err(Refusal::RankTooLow) } else { Ok((past, needs)) }
+    }
+
+    /// The highest role that `device` was ever granted in `past`.
+    fn once(&self, device: &DeviceId, past: &ControlSet) -> Option<Role> {
+        let given = self.grants_of(device).filter(|&(g, _)| past.contains(g));
+        given.map(|(_, role)| role).max()
     }
 
     /// The grants of `device` in `past` that give at least `role`.
@@ -231,6 +262,11 @@ impl ControlLane {
     /// The revocations that are here, by number, whether they count or not.
     pub fn revocations(&self) -> &[ControlNo] {
         &self.revocations
+    }
+
+    /// The revocations and readmissions that are here, by number, in effect or not.
+    pub(in crate::authority) fn naming(&self) -> &[ControlNo] {
+        &self.naming
     }
 
     /// These events and their ancestors, or the first that is not here.

@@ -59,7 +59,7 @@ impl Workspace {
         cut.sort();
         // More branches than a cut names fall out, and can be brought back one by one.
         cut.truncate(CUTS_MAX);
-        self.check_may(pen, &ControlFact::Revoke { target, cut: cut.clone() })?;
+        self.check_may(pen, &ControlFact::Revoke { target, cut: cut.clone(), recovery: false })?;
         let mut events = Vec::new();
         self.join_heads(pen, Lane::Control, &mut events)?;
         let revoke = Revoke { target, cut, reason: reason.to_owned() };

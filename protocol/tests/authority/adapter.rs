@@ -147,7 +147,8 @@ fn fact(h: &History, shape: Shape, event: &Event) -> ControlFact {
     match event.kind {
         Kind::Genesis => ControlFact::Genesis,
         Kind::Grant => ControlFact::Grant { device: target, role: event.rank },
-        Kind::Revoke => {
+        Kind::Recover => ControlFact::Recover,
+        Kind::Revoke | Kind::RecoveryRevoke | Kind::Readmit => {
             let mask = match shape {
                 // Some are control events, or of other authors: those cover nothing.
                 Shape::Flat | Shape::Dense => event.cut,
@@ -156,7 +157,11 @@ fn fact(h: &History, shape: Shape, event: &Event) -> ControlFact {
                     mask & !bits(mask).filter_map(|e| h.prev(e)).map(bit).fold(0, |a, b| a | b)
                 }
             };
-            ControlFact::Revoke { target, cut: ids(mask) }
+            let recovery = event.kind == Kind::RecoveryRevoke;
+            match event.kind {
+                Kind::Readmit => ControlFact::Readmit { authors: vec![target], tips: ids(mask) },
+                _ => ControlFact::Revoke { target, cut: ids(mask), recovery },
+            }
         }
         Kind::Join => ControlFact::Join,
         Kind::Epoch => ControlFact::Epoch,
@@ -231,7 +236,7 @@ fn compare_asked(h: &History, lanes: &Lanes, known: Mask) {
     for e in bits(known & h.control) {
         let no = control.number(&event_id(e)).expect("it is here");
         let expected = match h.events[e].kind {
-            Kind::Revoke => h.counting(known).contains(&e),
+            Kind::Revoke | Kind::RecoveryRevoke => h.counting(known).contains(&e),
             Kind::Join => true,
             _ => h.in_effect(e, known),
         };

@@ -27,7 +27,7 @@ fn boring(events: u32) -> ControlLane {
         let (by, fact) = match n % 4 {
             0 if n % 40 == 0 => {
                 let target = device(granted);
-                (device(0), ControlFact::Revoke { target, cut: vec![event(1, n)] })
+                (device(0), ControlFact::Revoke { target, cut: vec![event(1, n)], recovery: false })
             }
             0 => {
                 granted += 1;
@@ -51,7 +51,11 @@ fn disputed(events: u32) -> ControlLane {
     }
     for n in owners..events {
         let by = n - owners;
-        let fact = ControlFact::Revoke { target: device((by + 1) % owners), cut: Vec::new() };
+        let fact = ControlFact::Revoke {
+            target: device((by + 1) % owners),
+            cut: Vec::new(),
+            recovery: false,
+        };
         lane.add(event(0, n), device(by), fact, &[event(0, owners - 1)]).expect("valid");
     }
     lane
@@ -70,7 +74,7 @@ fn fight(events: u32) -> ControlLane {
         let (by, target) = (device(1 + n % 2), device(2 - n % 2));
         // Each forks its chain: in the past of a second one the other would be no member.
         let before = event(0, members - 1);
-        let fact = ControlFact::Revoke { target, cut: Vec::new() };
+        let fact = ControlFact::Revoke { target, cut: Vec::new(), recovery: false };
         lane.add(event(0, n), by, fact, &[before]).expect("valid");
     }
     lane

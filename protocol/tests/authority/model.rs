@@ -1,7 +1,7 @@
 //! The rules once more, slow and obvious: the oracle that the production code is compared with.
 //!
 //! A port of the executable model of the design, with its names, extended by the roles below
-//! member and by epochs and wraps. It recurses freely and judges every set from nothing. A set of
+//! member, by epochs and wraps, by readmissions and by what the recovery key signs. It recurses freely and judges every set from nothing. A set of
 //! events is a bit mask; `past` of a control event is the mask of its control ancestors, of a
 //! content event that of its content ancestors and of the control events it and they have heard.
 
@@ -18,6 +18,12 @@ pub(crate) enum Kind {
     Genesis,
     Grant,
     Revoke,
+    /// Signed by the recovery key: its author is an owner.
+    Recover,
+    /// A revocation that the recovery key signed.
+    RecoveryRevoke,
+    /// Brings content of its target back: what `cut` names.
+    Readmit,
     Join,
     Epoch,
     Wrap,
@@ -28,9 +34,9 @@ pub(crate) enum Kind {
 pub(crate) struct Event {
     pub(crate) by: Device,
     pub(crate) kind: Kind,
-    /// Of genesis, grant and revoke.
+    /// Of genesis, grant, recover, revoke and readmit.
     pub(crate) target: Device,
-    /// Of genesis and grant.
+    /// Of genesis, grant and recover.
     pub(crate) rank: Role,
     pub(crate) cut: Mask,
     pub(crate) past: Mask,
@@ -52,6 +58,9 @@ pub(crate) fn bit(e: usize) -> Mask {
 pub(crate) fn has(mask: Mask, e: usize) -> bool {
     mask >> e & 1 == 1
 }
+
+/// What makes somebody a member.
+const GRANTS: [Kind; 3] = [Kind::Genesis, Kind::Grant, Kind::Recover];
 
 type Memo<K, V> = RefCell<BTreeMap<K, V>>;
 
@@ -115,9 +124,24 @@ impl History {
         bits(among & self.control)
             .filter(|&g| {
                 let e = &self.events[g];
-                matches!(e.kind, Kind::Genesis | Kind::Grant) && e.target == device
+                GRANTS.contains(&e.kind) && e.target == device
             })
             .collect()
+    }
+
+    fn revokes(&self, e: usize) -> bool {
+        matches!(self.events[e].kind, Kind::Revoke | Kind::RecoveryRevoke)
+    }
+
+    fn by_recovery(&self, e: usize) -> bool {
+        matches!(self.events[e].kind, Kind::Recover | Kind::RecoveryRevoke)
+    }
+
+    /// The highest rank that a device ever was granted, in effect or not.
+    pub(crate) fn once(&self, device: Device, among: Mask) -> Option<Role> {
+        let mut grants = self.grants_of(device, among);
+        grants.retain(|&g| self.valid(g));
+        grants.into_iter().map(|g| self.events[g].rank).max()
     }
 
     fn rank_needed(&self, k: usize) -> Role {
@@ -127,8 +151,10 @@ impl History {
             Kind::Grant => over(event.rank >= Role::Admin),
             Kind::Revoke if event.target == event.by => Role::Store,
             Kind::Revoke => over(self.rank(event.target, event.past) >= Some(Role::Admin)),
+            Kind::Readmit => over(self.once(event.target, event.past) >= Some(Role::Admin)),
             Kind::Epoch | Kind::Change => Role::Runner,
             Kind::Genesis | Kind::Join | Kind::Wrap => Role::Store,
+            Kind::Recover | Kind::RecoveryRevoke => Role::Store,
         }
     }
 
@@ -136,10 +162,15 @@ impl History {
     pub(crate) fn valid(&self, e: usize) -> bool {
         remember(&self.valid, e, || {
             let event = &self.events[e];
-            let removes_nobody =
-                event.kind == Kind::Revoke && self.rank(event.target, event.past).is_none();
-            event.kind == Kind::Genesis
-                || !removes_nobody && self.rank(event.by, event.past) >= Some(self.rank_needed(e))
+            let about_nobody = match event.kind {
+                Kind::Revoke => self.rank(event.target, event.past).is_none(),
+                Kind::RecoveryRevoke | Kind::Readmit => {
+                    self.once(event.target, event.past).is_none()
+                }
+                _ => false,
+            };
+            let may = || self.rank(event.by, event.past) >= Some(self.rank_needed(e));
+            event.kind == Kind::Genesis || !about_nobody && (self.by_recovery(e) || may())
         })
     }
 
@@ -147,7 +178,7 @@ impl History {
     pub(crate) fn overrides(&self, r: usize, k: usize) -> bool {
         remember(&self.overrides, (r, k), || {
             let (event, revocation) = (&self.events[k], &self.events[r]);
-            if event.kind == Kind::Genesis || self.heard(k, r) {
+            if event.kind == Kind::Genesis || self.by_recovery(k) || self.heard(k, r) {
                 return false;
             }
             if event.by == revocation.target && !self.heard(r, k) {
@@ -161,6 +192,9 @@ impl History {
 
     /// 3. More than half of the witnesses heard r before q.
     fn settled(&self, r: usize, q: usize, among: Mask) -> bool {
+        if self.by_recovery(r) || self.by_recovery(q) {
+            return self.by_recovery(r);
+        }
         let meet = self.events[r].past & self.events[q].past;
         let mut parties = BTreeSet::from([self.events[r].by, self.events[q].by]);
         for (a, b) in [(r, q), (q, r)] {
@@ -169,7 +203,7 @@ impl History {
             }
         }
         let devices: BTreeSet<Device> = bits(meet)
-            .filter(|&g| matches!(self.events[g].kind, Kind::Genesis | Kind::Grant))
+            .filter(|&g| GRANTS.contains(&self.events[g].kind))
             .map(|g| self.events[g].target)
             .collect();
         let witnesses: Vec<Device> = devices
@@ -195,9 +229,8 @@ impl History {
     pub(crate) fn counting(&self, among: Mask) -> Vec<usize> {
         let among = among & self.control;
         remember(&self.counting, among, || {
-            let valid: Vec<usize> = bits(among)
-                .filter(|&r| self.events[r].kind == Kind::Revoke && self.valid(r))
-                .collect();
+            let valid: Vec<usize> =
+                bits(among).filter(|&r| self.revokes(r) && self.valid(r)).collect();
             let rivals = |q: usize, of: &[usize]| -> Vec<usize> {
                 let rival = |&r: &usize| r != q && !self.heard(r, q) && self.overrides(r, q);
                 of.iter().copied().filter(rival).collect()
@@ -221,7 +254,7 @@ impl History {
     pub(crate) fn in_effect(&self, g: usize, among: Mask) -> bool {
         remember(&self.effect, (g, among & self.control), || {
             let by = self.events[g].by;
-            self.events[g].kind == Kind::Genesis
+            matches!(self.events[g].kind, Kind::Genesis | Kind::Recover)
                 || self.valid(g) && self.standing(by, g, among, self.rank_needed(g)).is_some()
         })
     }
@@ -239,9 +272,21 @@ impl History {
             .filter(|&g| {
                 let against = counting.iter().filter(|&&r| self.events[r].target == device);
                 against.copied().all(|r| self.heard(g, r) || self.within(e, r))
+                    || !has(self.control, e) && self.readmitted(e, among)
             })
             .map(|g| self.events[g].rank)
             .max()
+    }
+
+    /// Some readmission in effect names the content event e.
+    fn readmitted(&self, e: usize, among: Mask) -> bool {
+        bits(among & self.control).any(|r| {
+            let event = &self.events[r];
+            event.kind == Kind::Readmit
+                && event.target == self.events[e].by
+                && has(event.cut, e)
+                && self.in_effect(r, among)
+        })
     }
 
     /// 5. Members.

@@ -1,8 +1,10 @@
 //! Production against the port, over random histories.
 
 use super::adapter::{Shape, compare};
+use kernelos_protocol::role::Role;
+
 use super::model::{Mask, bits, has};
-use super::world::{World, Worlds, late_attack};
+use super::world::{World, Worlds, attack_after_rescue, late_attack};
 
 fn check(w: &World) {
     let (h, refused) = w.h.cleaned();
@@ -38,6 +40,13 @@ fn messy_histories_are_judged_as_the_model_does() {
 }
 
 #[test]
+fn histories_with_rescues_and_readmissions_are_judged_as_the_model_does() {
+    for seed in 0..500 {
+        check(&World::new(seed, 5, None, Worlds::Rescued).run(40));
+    }
+}
+
+#[test]
 fn late_attack_brings_no_revoked_device_back() {
     let mut attacks = 0;
     for (w, puppets, heard) in (0..800).filter_map(late_attack) {
@@ -55,4 +64,22 @@ fn late_attack_brings_no_revoked_device_back() {
         check(&w);
     }
     assert!(attacks > 100, "{attacks} attacks are enough to say something");
+}
+
+#[test]
+fn what_the_recovery_key_decided_stands_whatever_a_thief_backdates() {
+    for (seed, attack) in (0..500).map(|seed| (seed, attack_after_rescue(seed))) {
+        let Some((w, rescuer, out, heard)) = attack else { continue };
+        let (h, refused) = w.h.cleaned();
+        for h in [&w.h, &h] {
+            let everything = h.everything() & !refused;
+            assert_eq!(h.rank(rescuer, everything), Some(Role::Owner), "{seed}: the rescuer leads");
+            for &d in &out {
+                assert_eq!(h.rank(d, everything), None, "{seed}: {d} came back");
+            }
+            let late = h.admitted(everything) & !heard;
+            assert!((0..h.events.len()).all(|e| !has(late, e)), "{seed}: late content stays out");
+        }
+        check(&w);
+    }
 }

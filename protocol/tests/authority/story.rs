@@ -154,7 +154,7 @@ pub(crate) enum Content {
 }
 
 pub(crate) fn revocation(target: DeviceId, cut: &[&str]) -> ControlFact {
-    ControlFact::Revoke { target, cut: ids(cut) }
+    ControlFact::Revoke { target, cut: ids(cut), recovery: false }
 }
 
 fn letter(device: &DeviceId) -> char {

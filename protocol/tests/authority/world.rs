@@ -57,6 +57,8 @@ pub(crate) enum Worlds {
     Wide,
     /// Everybody writes content on top of anything that it knows, much of it revoked.
     Messy,
+    /// What was left out is brought back, and some hold the recovery key.
+    Rescued,
 }
 
 impl World {
@@ -118,7 +120,8 @@ impl World {
         let voiced = bits(h.own(device, known & h.control)).fold(0, |v, e| v | h.with_past(e));
         let news = bits(known & h.control).any(|e| {
             let kind = h.events[e].kind;
-            let told = kind == Kind::Revoke || kind == Kind::Grant && mine >= Some(Role::Admin);
+            let told = matches!(kind, Kind::Revoke | Kind::RecoveryRevoke | Kind::Recover)
+                || kind == Kind::Grant && mine >= Some(Role::Admin);
             told && !has(voiced, e)
         });
         if news && mine.is_some() {
@@ -164,6 +167,23 @@ impl World {
             let (target, rank) = (self.other(device), self.dice.pick(&ranks));
             self.put(device, past, Kind::Grant, target, rank, 0);
         }
+    }
+
+    /// Something that the recovery key signs, or a readmission of what an author wrote.
+    fn rescue(&mut self, device: Device) {
+        let known = self.knows[device as usize];
+        let past = match self.dice.chance(60) {
+            true => known,
+            false => bits(known).rev().nth(1).map_or(known, |e| self.h.with_past(e)),
+        };
+        let target = self.other(device);
+        let own = self.h.own(target, past);
+        let some = bits(own).filter(|_| self.dice.chance(70)).map(bit).sum();
+        match self.dice.below(10) {
+            0 => self.put(device, past, Kind::Recover, device, Role::Owner, 0),
+            1 => self.put(device, past, Kind::RecoveryRevoke, target, Role::Store, some),
+            _ => self.put(device, past, Kind::Readmit, target, Role::Store, some),
+        };
     }
 
     pub(crate) fn rogue(&mut self, device: Device) {
@@ -222,7 +242,9 @@ impl World {
                 if self.dice.chance(70) && !rogue {
                     self.listen(device);
                 }
-            } else if self.worlds == Worlds::Messy && dice < 70 {
+            } else if self.worlds == Worlds::Rescued && dice < 50 {
+                self.rescue(device);
+            } else if matches!(self.worlds, Worlds::Messy | Worlds::Rescued) && dice < 70 {
                 self.scatter(device);
             } else if rogue && dice < 75 {
                 self.rogue(device);
@@ -269,6 +291,52 @@ pub(crate) fn late_attack(seed: u64) -> Option<(World, Vec<Device>, Mask)> {
     w.knows[thief as usize] = if w.dice.chance(70) { heard } else { before };
     let puppets = attack(&mut w, thief);
     Some((w, puppets, heard))
+}
+
+/// Any history with forks and disputes; then somebody who holds the recovery key takes the workspace
+/// back by what it knows of it, all hear of that, and one who was removed writes what it likes.
+/// Gives the world, the rescuer, who was removed or granted by such, and what all had heard; none
+/// if there was nobody to remove.
+pub(crate) fn attack_after_rescue(seed: u64) -> Option<(World, Device, Vec<Device>, Mask)> {
+    let mut w = World::new(seed, 3 + (seed % 3) as u8, None, Worlds::Plain);
+    let steps = w.dice.pick(&[4, 10, 16]);
+    w = w.run(steps);
+    // On a new device, or on one that was a member once.
+    let known = w.dice.pick(&w.knows.clone());
+    let rescuer =
+        if w.dice.chance(60) { w.devices.len() as Device } else { w.dice.pick(&w.devices.clone()) };
+    if rescuer as usize == w.devices.len() {
+        w.devices.push(rescuer);
+        w.knows.push(0);
+    }
+    w.knows[rescuer as usize] |= known;
+    let closed =
+        |w: &World| bits(w.knows[rescuer as usize]).fold(0, |all, e| all | w.h.with_past(e));
+    let once = |w: &World, d: Device| w.h.once(d, closed(w));
+    let led: Vec<Device> = w.devices.iter().copied().filter(|&d| d != rescuer).collect();
+    let led: Vec<Device> = led.into_iter().filter(|&d| once(&w, d) >= Some(Role::Admin)).collect();
+    if led.is_empty() {
+        return None;
+    }
+    for &device in &led {
+        let (past, cut) = (closed(&w), w.cut(device, closed(&w)));
+        w.put(rescuer, past, Kind::RecoveryRevoke, device, Role::Store, cut);
+    }
+    let past = closed(&w);
+    w.put(rescuer, past, Kind::Recover, rescuer, Role::Owner, 0);
+    let rescued = closed(&w);
+    let thief = w.dice.pick(&led);
+    for d in w.devices.clone().into_iter().filter(|&d| d != thief) {
+        w.knows[d as usize] |= rescued;
+        w.listen(d);
+    }
+    let heard = w.h.everything();
+    if w.dice.chance(70) {
+        w.knows[thief as usize] |= rescued;
+    }
+    let mut out = attack(&mut w, thief);
+    out.extend(led);
+    Some((w, rescuer, out, heard))
 }
 
 fn hear_all(w: &mut World) {

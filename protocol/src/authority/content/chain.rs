@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::ContentNo;
-use crate::authority::control::{ControlFact, ControlLane, ControlNo};
+use crate::authority::control::{ControlLane, ControlNo};
 use crate::id::{DeviceId, EventId};
 
 /// One height per branch, 0 for none.
@@ -134,34 +134,32 @@ impl Chains {
     }
 }
 
-/// What the cuts of revocations cover of what is here.
+/// What the cuts of revocations, and readmissions, cover of what is here.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Cuts {
-    /// By revocation: the height to which each branch of its target is covered.
+    /// By revocation or readmission: the height to which each branch of those that it is about is
+    /// covered.
     covers: BTreeMap<ControlNo, BTreeMap<u32, u32>>,
-    /// Named and not here, and by which revocations.
+    /// Named and not here, and by which of them.
     awaited: BTreeMap<EventId, BTreeSet<ControlNo>>,
-    /// How many revocations of the control lane are known.
+    /// How many of them of the control lane are known.
     learnt: usize,
 }
 
-/// What the cut of a revocation names.
+/// The content events that a revocation or readmission names.
 pub(super) fn cut(control: &ControlLane, r: ControlNo) -> &[EventId] {
-    match control.fact(r) {
-        ControlFact::Revoke { cut, .. } => cut,
-        _ => &[],
-    }
+    control.fact(r).names().map_or(&[], |(_, named)| named)
 }
 
 impl Cuts {
-    /// Takes in the revocations that are new in the control lane.
+    /// Takes in the revocations and readmissions that are new in the control lane.
     pub(super) fn learn(
         &mut self,
         control: &ControlLane,
         chains: &Chains,
         numbers: &BTreeMap<EventId, ContentNo>,
     ) {
-        let new = control.revocations().get(self.learnt..).unwrap_or(&[]);
+        let new = control.naming().get(self.learnt..).unwrap_or(&[]);
         for &r in new {
             for id in cut(control, r).iter().filter(|id| !numbers.contains_key(id)) {
                 self.awaited.entry(*id).or_default().insert(r);
@@ -198,19 +196,21 @@ impl Cuts {
         numbers: &BTreeMap<EventId, ContentNo>,
         r: ControlNo,
     ) -> bool {
-        let ControlFact::Revoke { target, cut } = control.fact(r) else {
+        let Some((authors, named)) = control.fact(r).names() else {
             return false;
         };
         let mut cover = BTreeMap::new();
-        for named in cut.iter().filter_map(|id| numbers.get(id)) {
-            chains.cover(&mut cover, *named, target);
+        for named in named.iter().filter_map(|id| numbers.get(id)) {
+            for author in authors {
+                chains.cover(&mut cover, *named, author);
+            }
         }
         let changed = self.covers.get(&r) != Some(&cover);
         self.covers.insert(r, cover);
         changed
     }
 
-    /// Whether a place is within the cut of a revocation.
+    /// Whether a place is within the cut of a revocation, or within a readmission.
     // SPEC: AUTH-12
     pub(super) fn within(&self, r: ControlNo, place: &Place) -> bool {
         let height = self.covers.get(&r).and_then(|cover| cover.get(&place.branch));

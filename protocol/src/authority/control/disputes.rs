@@ -47,10 +47,8 @@ impl ControlLane {
     /// Finds what overrides the new event `no`, and what it overrides. In order of number, for an
     /// override may follow from that of a grant in the past.
     pub(super) fn note_overrides(&mut self, no: ControlNo) {
-        if !self.can_be_overridden(no) {
-            return;
-        }
-        for at in 0..self.revocations.len() {
+        let earlier = if self.can_be_overridden(no) { self.revocations.len() } else { 0 };
+        for at in 0..earlier {
             let Some(&r) = self.revocations.get(at) else {
                 break;
             };
@@ -65,9 +63,12 @@ impl ControlLane {
         }
     }
 
-    /// Nothing asks whether other kinds are overridden, and genesis never is.
+    /// Nothing asks whether other kinds are overridden; genesis and what the recovery key signed
+    /// never is.
+    // SPEC: AUTH-6
     fn can_be_overridden(&self, k: ControlNo) -> bool {
-        matches!(self.at(k).fact, ControlFact::Grant { .. } | ControlFact::Revoke { .. })
+        let fact = &self.at(k).fact;
+        matches!(fact, ControlFact::Grant { .. } | ControlFact::Revoke { recovery: false, .. })
     }
 
     fn note_override(&mut self, r: ControlNo, k: ControlNo) {
@@ -148,6 +149,7 @@ impl ControlLane {
     }
 
     /// Whether more than half of the witnesses heard `first` and, with the same event, not `then`.
+    /// Where one of the two carries the recovery signature, nobody is asked.
     // SPEC: AUTH-9
     fn settled(
         &self,
@@ -156,6 +158,9 @@ impl ControlLane {
         then: ControlNo,
         among: &ControlSet,
     ) -> bool {
+        if self.at(first).fact.is_by_recovery() || self.at(then).fact.is_by_recovery() {
+            return self.at(first).fact.is_by_recovery();
+        }
         let voice =
             |x: ControlNo| among.contains(x) && self.heard(x, first) && !self.heard(x, then);
         let voices = dispute

@@ -23,6 +23,17 @@ pub enum ControlFact {
         target: DeviceId,
         /// Per content chain of the target, the last event that the revoker had admitted.
         cut: Vec<EventId>,
+        /// It carries the recovery signature.
+        recovery: bool,
+    },
+    /// By the recovery signature, makes its author an owner.
+    Recover,
+    /// Brings content back that revocations left out.
+    Readmit {
+        /// Whose content.
+        authors: Vec<DeviceId>,
+        /// Per content chain, the last event that comes back.
+        tips: Vec<EventId>,
     },
     /// Says what its author has heard; the voice of a witness.
     Join,
@@ -30,6 +41,22 @@ pub enum ControlFact {
     Epoch,
     /// Hands a key to a device.
     Wrap,
+}
+
+impl ControlFact {
+    /// The content events whose chains it limits or brings back, and whose they are.
+    pub(in crate::authority) fn names(&self) -> Option<(&[DeviceId], &[EventId])> {
+        match self {
+            Self::Revoke { target, cut, .. } => Some((std::slice::from_ref(target), cut)),
+            Self::Readmit { authors, tips } => Some((authors, tips)),
+            _ => None,
+        }
+    }
+
+    /// Whether the recovery key vouches for it, and no grant of its author.
+    pub(super) fn is_by_recovery(&self) -> bool {
+        matches!(self, Self::Recover | Self::Revoke { recovery: true, .. })
+    }
 }
 
 /// Why an event is no control event of this lane.
@@ -43,6 +70,8 @@ pub enum Refusal {
     RankTooLow,
     /// Whom it revokes is no member in the event's past.
     TargetNotMember,
+    /// Whom it readmits, or revokes by the recovery signature, was never granted a role.
+    NeverMember,
     /// The lane has a genesis already.
     SecondGenesis,
 }
@@ -57,6 +86,7 @@ impl fmt::Display for Refusal {
             Self::NotMember => f.write_str("its author was no member when it was written"),
             Self::RankTooLow => f.write_str("its author's role does not allow it"),
             Self::TargetNotMember => f.write_str("the device it revokes was no member"),
+            Self::NeverMember => f.write_str("the device it names never was a member"),
             Self::SecondGenesis => f.write_str("the workspace is founded already"),
         }
     }
@@ -72,7 +102,7 @@ pub(super) fn over(role: Role) -> Role {
 /// Whom an event makes what.
 pub(super) fn granted(author: &DeviceId, fact: &ControlFact) -> Option<(DeviceId, Role)> {
     match fact {
-        ControlFact::Genesis => Some((*author, Role::Owner)),
+        ControlFact::Genesis | ControlFact::Recover => Some((*author, Role::Owner)),
         ControlFact::Grant { device, role } => Some((*device, *role)),
         _ => None,
     }

@@ -21,8 +21,10 @@ pub(super) struct Judgement {
     counting: Vec<ControlNo>,
     /// The same, by target.
     against: BTreeMap<DeviceId, Vec<ControlNo>>,
-    /// Genesis and grants in effect.
+    /// Genesis, recoveries and grants in effect.
     effect: BitSet,
+    /// The readmissions in effect, by number.
+    readmissions: Vec<ControlNo>,
 }
 
 impl Judgement {
@@ -36,6 +38,8 @@ impl Judgement {
 pub struct Standing {
     /// The highest role first.
     pub claims: Vec<Claim>,
+    /// The readmissions in effect that name the author: an event within one needs no cut.
+    pub readmissions: Vec<ControlNo>,
 }
 
 /// A grant in effect, and what it depends on.
@@ -50,9 +54,10 @@ pub struct Claim {
 
 impl Standing {
     /// The role in which the author stands, where `covers` says whether the event is within the
-    /// cut of a revocation.
+    /// cut of a revocation, or within a readmission.
     pub fn role(&self, covers: impl Fn(ControlNo) -> bool) -> Option<Role> {
-        let holds = |claim: &&Claim| claim.within.iter().all(|&r| covers(r));
+        let readmitted = || self.readmissions.iter().any(|&r| covers(r));
+        let holds = |claim: &&Claim| claim.within.iter().all(|&r| covers(r)) || readmitted();
         self.claims.iter().find(holds).map(|claim| claim.role)
     }
 }
@@ -79,11 +84,12 @@ impl ControlLane {
                 against.entry(*target).or_default().push(r);
             }
         }
-        let mut judgement = Judgement { counting, against, effect: BitSet::new() };
+        let mut judgement =
+            Judgement { counting, against, effect: BitSet::new(), readmissions: Vec::new() };
         // In order of number: a grant rests on grants of smaller numbers.
         for g in among.iter() {
             let takes = match self.at(g).fact {
-                ControlFact::Genesis => true,
+                ControlFact::Genesis | ControlFact::Recover => true,
                 ControlFact::Grant { .. } => self.stands(g, &judgement),
                 _ => false,
             };
@@ -91,6 +97,9 @@ impl ControlLane {
                 judgement.effect.insert(g.0);
             }
         }
+        let readmissions = self.readmissions.iter().copied();
+        judgement.readmissions =
+            readmissions.filter(|&r| among.contains(r) && self.stands(r, &judgement)).collect();
         judgement
     }
 
@@ -139,9 +148,10 @@ impl ControlLane {
         }
         let judgement = self.judgement(among);
         match self.at(e).fact {
-            ControlFact::Genesis | ControlFact::Join => true,
+            ControlFact::Genesis | ControlFact::Recover | ControlFact::Join => true,
             ControlFact::Grant { .. } => judgement.effect.contains(e.0),
             ControlFact::Revoke { .. } => judgement.counting.binary_search(&e).is_ok(),
+            ControlFact::Readmit { .. } => judgement.readmissions.binary_search(&e).is_ok(),
             ControlFact::Epoch | ControlFact::Wrap => self.stands(e, &judgement),
         }
     }
@@ -180,13 +190,23 @@ impl ControlLane {
             .collect();
         claims.sort_by(|a, b| b.role.cmp(&a.role).then_with(|| a.within.cmp(&b.within)));
         claims.dedup();
-        Standing { claims }
+        let names = |r: &ControlNo| {
+            self.at(*r).fact.names().is_some_and(|(authors, _)| authors.contains(device))
+        };
+        let readmissions = judgement.readmissions.iter().copied().filter(names).collect();
+        Standing { claims, readmissions }
     }
 
     /// Whether two sets, one within the other, come to the same for all that heard only the
     /// smaller. It is enough that the same revocations count, as effect follows from them and from
-    /// pasts.
+    /// pasts, and that the same content was readmitted.
     pub(in crate::authority) fn alike(&self, less: &ControlSet, more: &ControlSet) -> bool {
-        self.judgement(less).counting == self.judgement(more).counting
+        let (less, more) = (self.judgement(less), self.judgement(more));
+        less.counting == more.counting && less.readmissions == more.readmissions
+    }
+
+    /// The readmissions in effect, by number.
+    pub(in crate::authority) fn readmissions(&self, among: &ControlSet) -> Vec<ControlNo> {
+        self.judgement(among).readmissions.clone()
     }
 }
