@@ -23,6 +23,16 @@ use crate::workspace::{StateHash, Verdict};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RequestId(pub u64);
 
+/// The bytes of a recovery key, in no log.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecoverySecret(pub [u8; 32]);
+
+impl std::fmt::Debug for RecoverySecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RecoverySecret")
+    }
+}
+
 /// What a caller asks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
@@ -84,6 +94,24 @@ pub enum Command {
     /// Removes a device, and starts a new epoch.
     Revoke {
         /// Whom.
+        device: DeviceId,
+        /// Why, for people.
+        reason: String,
+    },
+    /// Makes this device an owner by the recovery key, and removes all that ever led but it.
+    Rescue {
+        /// The recovery key.
+        recovery: RecoverySecret,
+        /// This device's name.
+        name: String,
+        /// Who is not removed.
+        keep: Vec<DeviceId>,
+        /// Why, for people.
+        reason: String,
+    },
+    /// Brings back everything of a device that revocations left out.
+    Readmit {
+        /// Whose.
         device: DeviceId,
         /// Why, for people.
         reason: String,
@@ -167,6 +195,20 @@ pub enum Reply {
     Revoked {
         /// The revocation.
         event: EventId,
+    },
+    /// To `Rescue`.
+    Rescued {
+        /// By which this device leads.
+        event: EventId,
+        /// Who was removed.
+        removed: Vec<DeviceId>,
+    },
+    /// To `Readmit`.
+    Readmitted {
+        /// The readmission.
+        event: EventId,
+        /// How many events came back.
+        events: usize,
     },
     /// To `Notice`.
     Noted,

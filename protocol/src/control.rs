@@ -6,19 +6,24 @@
 //! what can be checked without any other event.
 
 mod fault;
+mod recovery;
+mod shape;
 #[cfg(test)]
 mod tests;
 
 pub use fault::ControlFault;
+pub use recovery::{Recover, Rescue};
 
 use crate::cbor::{self, Canonical, CborFault, Reader, Writer};
 use crate::event::Header;
 use crate::id::{DeviceId, EventId, WorkspaceId};
 use crate::key::{RecoveryPublic, SealingKey, SealingStatement, is_strong};
 use crate::limits::{
-    CAPABILITIES_MAX, CONTROL_TEXT_MAX, CUTS_MAX, EPOCH_OLDER_MAX, WRAP_RECIPIENTS_MAX,
+    CAPABILITIES_MAX, CONTROL_TEXT_MAX, EPOCH_OLDER_MAX, READMITTED_AUTHORS_MAX,
+    WRAP_RECIPIENTS_MAX,
 };
 use crate::role::Role;
+use shape::{read_cut, read_statement, sorted, write_cut, write_statement};
 
 /// The workspace format that a genesis of this program names.
 pub const WORKSPACE_FORMAT: u64 = 1;
@@ -38,10 +43,14 @@ pub enum ControlBody {
     Grant(Grant),
     /// A device is a member no longer.
     Revoke(Revoke),
+    /// Content comes back that revocations left out.
+    Readmit(Readmit),
     /// A key that bodies are sealed under.
     Epoch(Epoch),
     /// An epoch's key, sealed to some who may read.
     Wrap(Wrap),
+    /// What the recovery key decides.
+    Recover(Recover),
 }
 
 /// The first event. `SPEC: CTL-2`
@@ -85,6 +94,17 @@ pub struct Revoke {
     pub reason: String,
 }
 
+/// A readmission. `SPEC: CTL-8`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Readmit {
+    /// Whose content comes back, sorted; not empty.
+    pub authors: Vec<DeviceId>,
+    /// For each branch of their content chains, the last event that comes back, sorted; not empty.
+    pub tips: Vec<EventId>,
+    /// Why, for people.
+    pub reason: String,
+}
+
 /// An epoch. `SPEC: CTL-5`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Epoch {
@@ -122,8 +142,10 @@ impl ControlBody {
             Self::Genesis(_) => 0,
             Self::Grant(_) => 1,
             Self::Revoke(_) => 2,
+            Self::Readmit(_) => 3,
             Self::Epoch(_) => 4,
             Self::Wrap(_) => 5,
+            Self::Recover(_) => 7,
         }
     }
 
@@ -134,8 +156,10 @@ impl ControlBody {
             Self::Genesis(_) => "genesis",
             Self::Grant(_) => "grant",
             Self::Revoke(_) => "revoke",
+            Self::Readmit(_) => "readmit",
             Self::Epoch(_) => "epoch",
             Self::Wrap(_) => "wrap",
+            Self::Recover(_) => "recover",
         }
     }
 
@@ -150,7 +174,7 @@ impl ControlBody {
         let mut reader = Reader::new(bytes);
         reader.array(usize::from(u8::MAX))?;
         let number = reader.uint()?;
-        if !matches!(number, 0..=2 | 4 | 5) {
+        if !matches!(number, 0..=5 | 7) {
             return Err(ControlFault::UnknownKind(number));
         }
         let body: Self = cbor::decode(bytes)?;
@@ -166,6 +190,11 @@ impl ControlBody {
             Self::Genesis(genesis) => genesis.check(&header.author),
             Self::Grant(grant) => grant.check(),
             Self::Revoke(revoke) => sorted(&revoke.cut),
+            Self::Readmit(readmit) if readmit.authors.is_empty() || readmit.tips.is_empty() => {
+                Err(ControlFault::NothingReadmitted)
+            }
+            Self::Readmit(readmit) => sorted(&readmit.authors).and_then(|()| sorted(&readmit.tips)),
+            Self::Recover(recover) => recover.check(&header.author),
             Self::Epoch(_) => Ok(()),
             Self::Wrap(wrap) => {
                 let recipients: Vec<_> = wrap.keys.iter().map(|key| key.recipient).collect();
@@ -205,14 +234,6 @@ impl Grant {
     }
 }
 
-fn sorted<T: Ord>(items: &[T]) -> Result<(), ControlFault> {
-    if items.windows(2).all(|pair| pair[0] < pair[1]) {
-        Ok(())
-    } else {
-        Err(ControlFault::Unsorted)
-    }
-}
-
 impl Canonical for ControlBody {
     fn write(&self, to: &mut Writer) {
         match self {
@@ -231,11 +252,17 @@ impl Canonical for ControlBody {
                 to.text(&grant.rule);
             }
             Self::Revoke(revoke) => {
-                to.array(4).uint(2).bytes(&revoke.target.0).array(revoke.cut.len());
-                for id in &revoke.cut {
-                    to.bytes(&id.0);
-                }
+                to.array(4).uint(2).bytes(&revoke.target.0);
+                write_cut(to, &revoke.cut);
                 to.text(&revoke.reason);
+            }
+            Self::Readmit(readmit) => {
+                to.array(4).uint(3).array(readmit.authors.len());
+                for author in &readmit.authors {
+                    to.bytes(&author.0);
+                }
+                write_cut(to, &readmit.tips);
+                to.text(&readmit.reason);
             }
             Self::Epoch(epoch) => {
                 to.array(3).uint(4).bytes(&epoch.commitment).bytes(&epoch.older);
@@ -246,6 +273,11 @@ impl Canonical for ControlBody {
                     to.array(3).bytes(&key.recipient.0).bytes(&key.encapsulated);
                     to.bytes(&key.sealed);
                 }
+            }
+            Self::Recover(recover) => {
+                to.array(3).uint(7);
+                recover.rescue.write(to);
+                to.bytes(&recover.signature);
             }
         }
     }
@@ -258,11 +290,17 @@ impl Canonical for ControlBody {
             (1, 8) => read_grant(from).map(Self::Grant),
             (2, 4) => {
                 let target = DeviceId(from.fixed()?);
-                let cuts = from.array(CUTS_MAX)?;
-                let cut = (0..cuts).map(|_| Ok(EventId(from.fixed()?)));
-                let cut = cut.collect::<Result<_, CborFault>>()?;
+                let cut = read_cut(from)?;
                 let reason = from.text(CONTROL_TEXT_MAX)?.to_owned();
                 Ok(Self::Revoke(Revoke { target, cut, reason }))
+            }
+            (3, 4) => {
+                let authors = from.array(READMITTED_AUTHORS_MAX)?;
+                let authors = (0..authors).map(|_| Ok(DeviceId(from.fixed()?)));
+                let authors = authors.collect::<Result<_, CborFault>>()?;
+                let tips = read_cut(from)?;
+                let reason = from.text(CONTROL_TEXT_MAX)?.to_owned();
+                Ok(Self::Readmit(Readmit { authors, tips, reason }))
             }
             (4, 3) => {
                 let commitment = from.fixed()?;
@@ -270,17 +308,13 @@ impl Canonical for ControlBody {
                 Ok(Self::Epoch(Epoch { commitment, older }))
             }
             (5, 3) => read_wrap(from).map(Self::Wrap),
+            (7, 3) => {
+                let rescue = Rescue::read(from)?;
+                Ok(Self::Recover(Recover { rescue, signature: from.fixed()? }))
+            }
             _ => Err(CborFault::Malformed),
         }
     }
-}
-
-fn write_statement(to: &mut Writer, statement: &SealingStatement) {
-    to.bytes(&statement.key.0).bytes(&statement.signature);
-}
-
-fn read_statement(from: &mut Reader<'_>) -> Result<SealingStatement, CborFault> {
-    Ok(SealingStatement { key: SealingKey(from.fixed()?), signature: from.fixed()? })
 }
 
 fn read_genesis(from: &mut Reader<'_>) -> Result<Genesis, CborFault> {

@@ -73,8 +73,11 @@ pub mod context {
     /// Order of leases of one epoch.
     pub const LEASE_ORDER: &str = "kernelos 1 lease order";
 
+    /// Digest of what the recovery key decides.
+    pub const RECOVERY: &str = "kernelos 1 recovery";
+
     /// All of them, for the test that no two are equal.
-    pub const ALL: [&str; 32] = [
+    pub const ALL: [&str; 33] = [
         EVENT_ID,
         BODY,
         EPOCH_COMMITMENT,
@@ -107,6 +110,7 @@ pub mod context {
         MISSION_ROOT,
         LEASE_RANK,
         LEASE_ORDER,
+        RECOVERY,
     ];
 }
 
@@ -114,6 +118,9 @@ pub mod context {
 pub const SIGN_EVENT: &[u8] = b"kernelos/1/event\0";
 /// What stands before a sealing key when its device signs it. `SPEC: HASH-2`
 pub const SIGN_SEALING_KEY: &[u8] = b"kernelos/1/sealing-key\0";
+
+/// What stands before the digest of a decision when the recovery key signs it. `SPEC: HASH-2`
+pub const SIGN_RECOVERY: &[u8] = b"kernelos/1/recovery\0";
 
 /// What stands before the digest of an address card when its device signs it. `SPEC: HASH-2`
 pub const SIGN_CARD: &[u8] = b"kernelos/1/card\0";

@@ -122,9 +122,18 @@ impl RecoveryKey {
     /// What a genesis names.
     #[must_use]
     pub fn public(&self) -> RecoveryPublic {
-        let seed = hash::hash(context::RECOVERY_SIGNING, &[&self.0]);
-        let signing = DeviceId(SigningKey::from_bytes(&seed).verifying_key().to_bytes());
+        let signing = DeviceId(self.signing().verifying_key().to_bytes());
         RecoveryPublic { signing, sealing: self.sealing_pair().1 }
+    }
+
+    /// Signs `message` under `prefix`.
+    #[must_use]
+    pub fn sign(&self, prefix: &[u8], message: &[u8; 32]) -> [u8; 64] {
+        self.signing().sign(&[prefix, message].concat()).to_bytes()
+    }
+
+    fn signing(&self) -> SigningKey {
+        SigningKey::from_bytes(&hash::hash(context::RECOVERY_SIGNING, &[&self.0]))
     }
 
     /// The secret half that opens the wraps made to it.

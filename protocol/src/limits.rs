@@ -26,6 +26,9 @@ pub const EPOCH_OLDER_MAX: usize = 1_024;
 /// Cuts named by one revocation; frozen. Branches of one device's content chains.
 pub const CUTS_MAX: usize = 1_024;
 
+/// Authors named by one readmission; frozen. The devices of one household or team.
+pub const READMITTED_AUTHORS_MAX: usize = 32;
+
 /// Capabilities in a grant; frozen.
 pub const CAPABILITIES_MAX: usize = 64;
 

@@ -15,6 +15,7 @@ mod log;
 mod missions;
 mod peers;
 mod receipts;
+mod rescue;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;

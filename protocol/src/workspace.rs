@@ -13,6 +13,7 @@ mod membership;
 mod offer;
 mod projection;
 mod replay;
+mod rescue;
 mod state;
 mod verdict;
 
@@ -22,11 +23,12 @@ pub use author::{AuthorFault, Pen};
 pub use chain::ForkProof;
 pub use cover::Cover;
 pub use membership::NewMember;
+pub use rescue::Rescued;
 pub use state::{StateHash, document_leaf};
 pub use verdict::Verdict;
 
 use crate::authority::{ContentLane, ContentNo, ControlFact, ControlLane, Refusal};
-use crate::control::ControlBody;
+use crate::control::{ControlBody, Recover, Rescue};
 use crate::effect::{Chunks, Effect, Effects, Past};
 use crate::epoch::KeyRing;
 use crate::event::{Header, Verified};
@@ -54,6 +56,9 @@ pub enum InsertRefusal {
     /// Its prev is not the event before it in its chain, or a parent is of the other lane.
     #[error("the event does not follow the one that it names as its predecessor")]
     Prev,
+    /// The recovery key did not sign what it is said to have signed.
+    #[error("the recovery key did not sign this")]
+    Recovery,
     /// A control event that its author might not make.
     #[error("{0}")]
     Authority(Refusal),
@@ -66,6 +71,7 @@ impl InsertRefusal {
         match self {
             Self::WrongWorkspace => "wrong_workspace",
             Self::Prev => "prev",
+            Self::Recovery => "recovery_signature",
             Self::Authority(Refusal::NotMember) => "not_member",
             Self::Authority(_) => "authority",
         }
@@ -238,6 +244,7 @@ impl Workspace {
     }
 
     fn insert_control(&mut self, event: &Verified, own: &DeviceKey) -> Result<(), InsertFault> {
+        self.check_recovery(event)?;
         let before: Vec<_> = event.header().before().copied().collect();
         let fact = fact(event);
         let author = event.header().author;
@@ -255,16 +262,36 @@ impl Workspace {
                 self.sealing.insert(grant.device, grant.sealing.key);
                 self.added_by.insert(grant.device, author);
             }
+            Some(ControlBody::Recover(Recover { rescue: Rescue::Lead { sealing }, .. })) => {
+                self.sealing.insert(author, sealing.key);
+                self.added_by.insert(author, author);
+            }
             _ => {}
         }
         self.remember(event);
         self.stale = true;
         self.artifacts_changed = true;
         if !self.ring.heard(&self.id, event, own).is_empty() {
-            let unread = |no: &ContentNo| *self.effects.of(*no) == Effect::Unread;
-            self.readable.extend(self.content.all().filter(unread));
+            self.note_readable();
         }
         Ok(())
+    }
+
+    /// Keys came: what was unread may be read.
+    fn note_readable(&mut self) {
+        let unread = |no: &ContentNo| *self.effects.of(*no) == Effect::Unread;
+        self.readable.extend(self.content.all().filter(unread));
+    }
+
+    /// The key that the genesis names vouches for what it says it does. `SPEC: CTL-9`
+    fn check_recovery(&self, event: &Verified) -> Result<(), InsertFault> {
+        let Some(ControlBody::Recover(recover)) = event.control() else { return Ok(()) };
+        let signing = self.recovery.map(|recovery| recovery.signing);
+        if signing.is_some_and(|signing| recover.is_signed(event.header(), &signing)) {
+            Ok(())
+        } else {
+            Err(InsertFault::Refused(InsertRefusal::Recovery))
+        }
     }
 
     fn insert_content(&mut self, event: &Verified) -> Result<(), InsertFault> {
@@ -382,6 +409,15 @@ fn fact(event: &Verified) -> ControlFact {
             let (target, cut) = (revoke.target, revoke.cut.clone());
             ControlFact::Revoke { target, cut, recovery: false }
         }
+        Some(ControlBody::Readmit(readmit)) => {
+            ControlFact::Readmit { authors: readmit.authors.clone(), tips: readmit.tips.clone() }
+        }
+        Some(ControlBody::Recover(recover)) => match &recover.rescue {
+            Rescue::Lead { .. } => ControlFact::Recover,
+            Rescue::Remove { target, cut, .. } => {
+                ControlFact::Revoke { target: *target, cut: cut.clone(), recovery: true }
+            }
+        },
         Some(ControlBody::Epoch(_)) => ControlFact::Epoch,
         Some(ControlBody::Wrap(_)) => ControlFact::Wrap,
         None => ControlFact::Join,

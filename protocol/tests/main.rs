@@ -22,6 +22,7 @@ mod pairing;
 mod receipts;
 mod replica;
 mod reports;
+mod rescue;
 mod rulebook;
 mod sealing;
 mod stores;

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use kernelos_protocol::artifact::{self, ArtifactKey, Chunk};
 use kernelos_protocol::cbor::encode;
+use kernelos_protocol::control::{ControlBody, Readmit, Recover, Rescue};
 use kernelos_protocol::epoch::{EpochKey, epoch_body, wrap_key};
 use kernelos_protocol::event::{BodyRef, Class, Header, Unsigned, Verified};
 use kernelos_protocol::hash;
@@ -95,6 +96,17 @@ fn founding(out: &mut String, founder: &mut Peer, events: &[Verified]) {
     line("founded.document", &founder.document().0);
     line("founded.lanes_hash", &founder.workspace.lanes_hash());
     line("founded.state_hash", &founder.state().0);
+    let (authors, tips) = (vec![key.device()], vec![events[3].id()]);
+    let readmit = Readmit { authors, tips: tips.clone(), reason: "why".to_owned() };
+    line("readmit.body", &ControlBody::Readmit(readmit).encode());
+    let (target, reason) = (key.device(), "why".to_owned());
+    let remove = Rescue::Remove { target, cut: tips, reason };
+    let remove = Recover::sign(remove, grant[0].header(), &recovery());
+    line("recover.remove.body", &ControlBody::Recover(remove).encode());
+    let lead = founder.write(|workspace, pen| {
+        workspace.write_rescue(pen, &recovery(), &std::collections::BTreeSet::new(), "why")
+    });
+    line("recover.lead.event", &lead.unwrap().events[0].encode());
 }
 
 fn sealed(out: &mut String, founder: &Peer) {

@@ -325,6 +325,17 @@ impl ContentLane {
         tips
     }
 
+    /// The last events of the chains of `author`, admitted or not: each other one of them is an
+    /// ancestor of one by prev. Sorted by id.
+    pub fn tips_of(&self, author: &DeviceId) -> Vec<EventId> {
+        let written = self.written.get(author).into_iter().flatten();
+        let before: BTreeSet<ContentNo> = written.clone().filter_map(|&no| self.prev(no)).collect();
+        let mut tips: Vec<EventId> =
+            written.filter(|no| !before.contains(no)).map(|&no| self.id(no)).collect();
+        tips.sort_unstable();
+        tips
+    }
+
     /// The events that a counting revocation's cut names, or a readmission in effect, and that are
     /// not here, sorted by id.
     // SPEC: AUTH-13

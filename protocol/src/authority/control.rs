@@ -167,6 +167,10 @@ impl ControlLane {
             return if first { Ok((past, Role::Store)) } else { Err(Refusal::SecondGenesis) };
         }
         if fact.is_by_recovery() {
+            // Which key it is, genesis says.
+            if past.is_empty() {
+                return Err(Refusal::NotMember);
+            }
             if let ControlFact::Revoke { target, .. } = fact {
                 self.once(target, &past).ok_or(Refusal::NeverMember)?;
             }
@@ -193,7 +197,7 @@ impl ControlLane {
     }
 
     /// The highest role that `device` was ever granted in `past`.
-    fn once(&self, device: &DeviceId, past: &ControlSet) -> Option<Role> {
+    pub fn once(&self, device: &DeviceId, past: &ControlSet) -> Option<Role> {
         let given = self.grants_of(device).filter(|&(g, _)| past.contains(g));
         given.map(|(_, role)| role).max()
     }

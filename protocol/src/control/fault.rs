@@ -29,6 +29,9 @@ pub enum ControlFault {
     /// A list that must be sorted and without doubles.
     #[error("a list is unsorted or has doubles")]
     Unsorted,
+    /// A readmission of nobody or of nothing.
+    #[error("a readmission that names no author or no event")]
+    NothingReadmitted,
     /// A wrap to nobody.
     #[error("a wrap without a recipient")]
     NoRecipient,
@@ -46,6 +49,7 @@ impl ControlFault {
             Self::WeakKey => "weak_key",
             Self::Sealing => "sealing_key",
             Self::Unsorted => "unsorted",
+            Self::NothingReadmitted => "nothing_readmitted",
             Self::NoRecipient => "no_recipient",
         }
     }

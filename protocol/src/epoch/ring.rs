@@ -7,7 +7,7 @@ use crate::control::{ControlBody, Epoch, Wrap};
 use crate::epoch::{EpochKey, unwrap_key};
 use crate::event::Verified;
 use crate::id::{DeviceId, EventId, WorkspaceId};
-use crate::key::DeviceKey;
+use crate::key::{DeviceKey, SealingSecret};
 
 /// Under which epoch a writer seals.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct KeyRing {
     holders: BTreeMap<EventId, BTreeSet<DeviceId>>,
     /// The recovery key, which holds every epoch and is no device.
     recovery: Option<DeviceId>,
+    /// The wraps that were made to it, for a rescue.
+    for_recovery: Vec<Wrap>,
 }
 
 impl KeyRing {
@@ -79,6 +81,10 @@ impl KeyRing {
         wrap: &Wrap,
         own: &DeviceKey,
     ) -> Vec<EventId> {
+        let to_recovery = wrap.keys.iter().find(|key| Some(key.recipient) == self.recovery);
+        if let Some(key) = to_recovery {
+            self.for_recovery.push(Wrap { epoch: wrap.epoch, keys: vec![key.clone()] });
+        }
         let holders = self.holders.entry(wrap.epoch).or_default();
         holders.extend(wrap.keys.iter().map(|key| key.recipient));
         if self.keys.contains_key(&wrap.epoch) {
@@ -88,6 +94,26 @@ impl KeyRing {
             unwrap_key(workspace, wrap, epoch, &own.device(), own.sealing_secret())
         });
         key.map_or_else(Vec::new, |key| self.learn(wrap.epoch, key))
+    }
+
+    /// Opens every epoch that was wrapped to the recovery key, whose secret half this is. Returns the
+    /// epochs that are new. `SPEC: KEY-9`
+    pub fn open_by_recovery(
+        &mut self,
+        workspace: &WorkspaceId,
+        secret: &SealingSecret,
+    ) -> Vec<EventId> {
+        let Some(recovery) = self.recovery else { return Vec::new() };
+        let wraps = std::mem::take(&mut self.for_recovery);
+        let mut learned = Vec::new();
+        for wrap in wraps.iter().filter(|wrap| !self.keys.contains_key(&wrap.epoch)) {
+            let Some(epoch) = self.epochs.get(&wrap.epoch) else { continue };
+            if let Some(key) = unwrap_key(workspace, wrap, epoch, &recovery, secret) {
+                learned.push((wrap.epoch, key));
+            }
+        }
+        self.for_recovery = wraps;
+        learned.into_iter().flat_map(|(epoch, key)| self.learn(epoch, key)).collect()
     }
 
     /// Holds `key` of `epoch` and every older one that it leads to, where each matches its

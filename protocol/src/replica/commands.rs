@@ -4,7 +4,7 @@ use crate::command::{Command, DeviceRow, Failure, FailureKind, Reply, RequestId,
 use crate::control::ControlBody;
 use crate::document::{DocPath, DocumentTask, Edit};
 use crate::id::{DeviceId, EventId};
-use crate::key::{SealingStatement, is_strong};
+use crate::key::{RecoveryKey, SealingStatement, is_strong};
 use crate::limits::{BATCH_EDITS_MAX, CONTROL_TEXT_MAX, NAME_BYTES_MAX};
 use crate::notice::NoticeKind;
 use crate::replica::documents::{Pending, Purpose, author_failure};
@@ -28,10 +28,12 @@ impl Replica {
             | Command::Edit { .. }
             | Command::SetAgent { .. }
             | Command::Grant { .. }
+            | Command::Rescue { .. }
             | Command::WriteArtifact { .. } => !editing,
             Command::Log { .. }
             | Command::Devices
             | Command::Revoke { .. }
+            | Command::Readmit { .. }
             | Command::StartMission(_)
             | Command::Missions
             | Command::Mission { .. }
@@ -49,6 +51,8 @@ impl Replica {
             Command::Edit { .. }
                 | Command::Grant { .. }
                 | Command::Revoke { .. }
+                | Command::Rescue { .. }
+                | Command::Readmit { .. }
                 | Command::SetAgent { .. }
                 | Command::StartMission(_)
                 | Command::KeepChunks { .. }
@@ -101,6 +105,13 @@ impl Replica {
                 Ok(event) => Reply::Revoked { event },
                 Err(failure) => Reply::Failed(failure),
             },
+            Command::Rescue { recovery, name, keep, reason } => {
+                let key = RecoveryKey::from_bytes(recovery.0);
+                self.rescue(&key, &name, keep, &reason).unwrap_or_else(Reply::Failed)
+            }
+            Command::Readmit { device, reason } => {
+                self.readmit(device, &reason).unwrap_or_else(Reply::Failed)
+            }
             Command::KeepChunks { chunks } => self.keep_chunks(chunks),
             Command::WriteArtifact { manifest } => self.write_artifact(manifest),
             Command::ReadArtifact { artifact, part } => {

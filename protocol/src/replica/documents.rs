@@ -44,6 +44,8 @@ pub(super) enum Purpose {
     Grant(RequestId, EventId),
     /// It is the contract of a mission.
     Contract(EventId),
+    /// It names this device; nobody waits.
+    Name,
 }
 
 impl Pending {
@@ -51,7 +53,7 @@ impl Pending {
     pub(super) fn request(&self) -> Option<RequestId> {
         match self {
             Self::Projection => None,
-            Self::Edit { purpose: Purpose::Contract(_), .. } => None,
+            Self::Edit { purpose: Purpose::Contract(_) | Purpose::Name, .. } => None,
             Self::Status(request)
             | Self::Conflicts(request)
             | Self::Read(request, _)
@@ -198,6 +200,7 @@ impl Replica {
         match (purpose, reply) {
             (Purpose::Request(request), reply) => self.reply(request, reply),
             (Purpose::Grant(request, event), _) => self.reply(request, Reply::Granted { event }),
+            (Purpose::Name, _) => {}
             (Purpose::Contract(mission), Reply::Edited(edited)) => {
                 self.on_contract(mission, Ok(edited.event.unwrap_or(mission)));
             }
@@ -259,6 +262,10 @@ pub(super) fn author_failure(fault: &AuthorFault) -> Failure {
         AuthorFault::TooLarge(_) => {
             Failure::new(FailureKind::Failed, fault).with_hint("split it into several edits")
         }
+        AuthorFault::RecoveryKey => Failure::new(FailureKind::Denied, fault)
+            .with_hint("each workspace has its own; `kern init` wrote or printed it"),
+        AuthorFault::NothingToReadmit => Failure::new(FailureKind::Failed, fault)
+            .with_hint("`kern log` shows what is quarantined, and whose it is"),
         AuthorFault::Refused(_) | AuthorFault::Own(_) => Failure::new(FailureKind::Failed, fault),
     }
 }

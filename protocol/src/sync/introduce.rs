@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::cbor::{CborFault, Reader, Writer};
-use crate::control::ControlBody;
+use crate::control::{ControlBody, Recover, Rescue};
 use crate::event::{EventFault, Signed, Verified};
 use crate::id::{DeviceId, EventId, Lane, WorkspaceId};
 use crate::limits::{
@@ -192,6 +192,8 @@ pub fn check(
     let grant = events.last().ok_or(IntroduceCode::OtherGrant)?;
     match grant.control() {
         Some(ControlBody::Grant(body)) if body.device == *device => {}
+        Some(ControlBody::Recover(Recover { rescue: Rescue::Lead { .. }, .. }))
+            if grant.header().author == *device => {}
         _ => return Err(IntroduceCode::OtherGrant),
     }
     if past_of(grant, &known).len() == events.len() {

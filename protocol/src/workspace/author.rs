@@ -36,6 +36,12 @@ pub enum AuthorFault {
     /// It does not fit one event.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
+    /// Another recovery key.
+    #[error("this is not the recovery key of the workspace")]
+    RecoveryKey,
+    /// Nothing of these devices is here.
+    #[error("nothing that it wrote is here")]
+    NothingToReadmit,
     /// Our own event breaks a rule: a fault of this program.
     #[error("this program made an event that breaks a rule: {0}")]
     Own(String),

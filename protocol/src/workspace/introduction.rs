@@ -1,7 +1,7 @@
 //! Introducing a device to others: what it shows, and what another's showing comes to.
 
-use super::{Workspace, fact};
-use crate::authority::{ControlFact, Refusal};
+use super::{InsertFault, InsertRefusal, Workspace, fact};
+use crate::authority::ControlFact;
 use crate::event::Verified;
 use crate::id::DeviceId;
 use crate::store::Place;
@@ -15,6 +15,7 @@ impl Workspace {
         let against = self.control.revocations_of(device, &all);
         let grants = all.iter().filter(|no| match self.control.fact(*no) {
             ControlFact::Grant { device: granted, .. } => granted == device,
+            ControlFact::Recover => self.control.author(*no) == *device,
             _ => false,
         });
         let holds = grants
@@ -28,11 +29,18 @@ impl Workspace {
     /// Would `device` be a member if these control events were here too? They stand in causal
     /// order. Nothing is changed; an event whose author might not make it is refused.
     /// `SPEC: INTRO-4`
-    pub fn would_be_member(&self, device: &DeviceId, events: &[Verified]) -> Result<bool, Refusal> {
+    pub fn would_be_member(
+        &self,
+        device: &DeviceId,
+        events: &[Verified],
+    ) -> Result<bool, InsertFault> {
         let mut control = self.control.clone();
         for event in events {
+            self.check_recovery(event)?;
             let before: Vec<_> = event.header().before().copied().collect();
-            control.add(event.id(), event.header().author, fact(event), &before)?;
+            control
+                .add(event.id(), event.header().author, fact(event), &before)
+                .map_err(|refusal| InsertFault::Refused(InsertRefusal::Authority(refusal)))?;
         }
         Ok(control.role(device, &control.all()).is_some())
     }

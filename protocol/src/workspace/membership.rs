@@ -107,7 +107,7 @@ impl Workspace {
         Ok(events)
     }
 
-    fn check_may(&self, pen: &Pen<'_>, fact: &ControlFact) -> Result<(), AuthorFault> {
+    pub(super) fn check_may(&self, pen: &Pen<'_>, fact: &ControlFact) -> Result<(), AuthorFault> {
         let author = pen.key.device();
         let heads = self.control.heads(&self.control.all());
         self.control.judge(author, fact, &heads).map_err(|refusal| match refusal {

@@ -76,7 +76,7 @@ impl Workspace {
         let own = own.and_then(|id| self.control.number(&id));
         all.iter().any(|no| {
             let news = match self.control.fact(no) {
-                ControlFact::Revoke { .. } => true,
+                ControlFact::Revoke { .. } | ControlFact::Recover => true,
                 ControlFact::Grant { .. } => role >= Role::Admin,
                 _ => false,
             };

@@ -1,0 +1,116 @@
+//! Writing what only the recovery key may decide, and bringing content back that fell out.
+
+use std::collections::BTreeSet;
+
+use super::{AuthorFault, Pen, Workspace};
+use crate::authority::ControlFact;
+use crate::control::{ControlBody, Readmit, Recover, Rescue};
+use crate::event::{BodyRef, Verified};
+use crate::id::{DeviceId, EventId, Lane};
+use crate::key::RecoveryKey;
+use crate::limits::{CUTS_MAX, READMITTED_AUTHORS_MAX};
+use crate::role::Role;
+
+/// What a rescue wrote.
+#[derive(Debug, Clone)]
+pub struct Rescued {
+    /// In causal order.
+    pub events: Vec<Verified>,
+    /// Whom it removed.
+    pub removed: Vec<DeviceId>,
+}
+
+impl Workspace {
+    /// Makes this device an owner by the recovery key, removes all that ever led but it and
+    /// `keep`, and starts a new epoch. The removals come first: who hears that somebody else leads
+    /// has heard that he is out, and can remove nobody any more. `SPEC: CTL-9, KEY-9`
+    pub fn write_rescue(
+        &mut self,
+        pen: &mut Pen<'_>,
+        key: &RecoveryKey,
+        keep: &BTreeSet<DeviceId>,
+        reason: &str,
+    ) -> Result<Rescued, AuthorFault> {
+        if self.recovery != Some(key.public()) {
+            return Err(AuthorFault::RecoveryKey);
+        }
+        self.settle();
+        let mut events = Vec::new();
+        let removed = self.to_remove(&pen.key.device(), keep);
+        for &target in &removed {
+            let mut cut = self.content.admitted_tips_of(&target);
+            cut.truncate(CUTS_MAX);
+            let rescue = Rescue::Remove { target, cut, reason: reason.to_owned() };
+            self.write_recover(pen, key, rescue, &mut events)?;
+            self.settle();
+        }
+        let sealing = pen.key.sealing_statement();
+        self.write_recover(pen, key, Rescue::Lead { sealing }, &mut events)?;
+        if !self.ring.open_by_recovery(&self.id, &key.sealing_secret()).is_empty() {
+            self.note_readable();
+        }
+        events.extend(self.write_epoch(pen)?);
+        Ok(Rescued { events, removed })
+    }
+
+    /// Who ever was an owner or admin: the keys of any of them may be in wrong hands, and those of
+    /// whom they removed, too.
+    fn to_remove(&self, own: &DeviceId, keep: &BTreeSet<DeviceId>) -> Vec<DeviceId> {
+        let all = self.control.all();
+        let leads = |device: &DeviceId| self.control.once(device, &all) >= Some(Role::Admin);
+        let known = self.added_by.keys().copied();
+        known.filter(|d| d != own && !keep.contains(d) && leads(d)).collect()
+    }
+
+    fn write_recover(
+        &mut self,
+        pen: &mut Pen<'_>,
+        key: &RecoveryKey,
+        rescue: Rescue,
+        events: &mut Vec<Verified>,
+    ) -> Result<(), AuthorFault> {
+        self.join_heads(pen, Lane::Control, events)?;
+        let header = self.draft(pen, Lane::Control, None);
+        let body = ControlBody::Recover(Recover::sign(rescue, &header, key)).encode();
+        let header = crate::event::Header { body: Some(BodyRef::of(&body)), ..header };
+        events.push(self.sign(pen, header, Some(body))?);
+        Ok(())
+    }
+
+    /// Brings back everything of a device that is here and not admitted. `SPEC: CTL-8`
+    pub fn write_readmit(
+        &mut self,
+        pen: &mut Pen<'_>,
+        authors: &[DeviceId],
+        reason: &str,
+    ) -> Result<Vec<Verified>, AuthorFault> {
+        self.settle();
+        let mut authors: Vec<_> = authors.to_vec();
+        authors.sort_unstable();
+        authors.dedup();
+        let mut tips: Vec<EventId> =
+            authors.iter().flat_map(|author| self.content.tips_of(author)).collect();
+        tips.sort_unstable();
+        if tips.is_empty() {
+            return Err(AuthorFault::NothingToReadmit);
+        }
+        authors.truncate(READMITTED_AUTHORS_MAX);
+        tips.truncate(CUTS_MAX);
+        let (whose, named) = (authors.clone(), tips.clone());
+        self.check_may(pen, &ControlFact::Readmit { authors: whose, tips: named })?;
+        let mut events = Vec::new();
+        self.join_heads(pen, Lane::Control, &mut events)?;
+        let readmit = Readmit { authors, tips, reason: reason.to_owned() };
+        events.push(self.write_control(pen, &ControlBody::Readmit(readmit))?);
+        Ok(events)
+    }
+
+    /// How many events of these devices are here and not admitted.
+    #[must_use]
+    pub fn left_out(&self, authors: &[DeviceId]) -> usize {
+        let out = |no: &crate::authority::ContentNo| {
+            !self.content.is_admitted(*no) && authors.contains(&self.content.author(*no))
+        };
+        self.content.all().filter(out).count()
+    }
+}
