@@ -18,4 +18,5 @@ mod lying;
 mod meeting;
 mod missions;
 mod repository;
+mod rescue;
 mod tidy;

@@ -17,6 +17,7 @@ mod mission;
 mod names;
 mod network;
 mod policy;
+mod rescue;
 mod revoke;
 mod status;
 mod task;
@@ -85,6 +86,8 @@ enum Subcommands {
     Log(log::Args),
     Conflicts(conflicts::Args),
     Revoke(revoke::Args),
+    Readmit(rescue::Readmit),
+    Rescue(rescue::Args),
     Devices(devices::Args),
     #[command(subcommand)]
     Workspace(workspace::Args),
@@ -135,6 +138,8 @@ fn run(args: Args) -> Result<(), Failure> {
             Subcommands::Log(args) => log::run(&ui, args).await,
             Subcommands::Conflicts(args) => conflicts::run(&ui, args).await,
             Subcommands::Revoke(args) => revoke::run(&ui, args).await,
+            Subcommands::Readmit(args) => rescue::readmit(&ui, args).await,
+            Subcommands::Rescue(args) => rescue::run(&ui, args).await,
             Subcommands::Devices(args) => devices::run(&ui, args).await,
             Subcommands::Workspace(args) => workspace::run(&ui, args).await,
         }

@@ -20,6 +20,22 @@ pub fn file_text(workspace: &str, key: &[u8; 32]) -> Result<String, Failure> {
     ))
 }
 
+/// The key that a recovery file, or a paper's words, holds: lines that begin with `#` say nothing.
+pub fn key_of(text: &str) -> Result<[u8; 32], Failure> {
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+    let words: Vec<String> = lines.flat_map(str::split_whitespace).map(str::to_lowercase).collect();
+    let fault = |what: String| {
+        Failure::new(FailureKind::Usage, format!("this is no recovery key: {what}"))
+            .with_hint("it is 24 words, in the order in which they were shown")
+    };
+    if words.len() != 24 {
+        return Err(fault(format!("{} words", words.len())));
+    }
+    let mnemonic = Mnemonic::parse_normalized(&words.join(" "));
+    let entropy = mnemonic.map_err(|error| fault(error.to_string()))?.to_entropy();
+    entropy.try_into().map_err(|_| fault("of another length".to_owned()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -30,6 +46,23 @@ mod tests {
         let words = words(&key).unwrap();
         assert_eq!(words.split(' ').count(), 24);
         assert_eq!(words.parse::<Mnemonic>().unwrap().to_entropy(), key);
-        assert!(file_text("w", &key).unwrap().contains(&words));
+        assert_eq!(key_of(&file_text("w", &key).unwrap()), Ok(key));
+        assert_eq!(key_of(&words.to_uppercase().replace(' ', "\n")), Ok(key));
+    }
+
+    #[test]
+    fn what_is_no_recovery_key_is_told_why() {
+        let words = words(&[0xa7; 32]).unwrap();
+        let (first, rest) = words.split_once(' ').unwrap();
+        let swapped = format!("{rest} {first}");
+        for (text, why) in [
+            (rest, "23 words"),
+            (&swapped, "checksum"),
+            (&words.replacen(first, "kernelos", 1), "unknown word"),
+            ("", "0 words"),
+        ] {
+            let told = key_of(text).unwrap_err().message;
+            assert!(told.contains(why), "{told:?} does not say {why:?}");
+        }
     }
 }

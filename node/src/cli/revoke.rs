@@ -36,7 +36,7 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     }
 }
 
-async fn find(ui: &Ui, device: &str) -> Result<DeviceId, Failure> {
+pub(super) async fn find(ui: &Ui, device: &str) -> Result<DeviceId, Failure> {
     if let Ok(id) = device.parse() {
         return Ok(id);
     }

@@ -1,0 +1,123 @@
+//! `kern rescue`: takes a workspace back by its recovery key; `kern readmit`: brings content back.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use kernelos_protocol::command::{Command, Failure, FailureKind, RecoverySecret, Reply};
+use kernelos_protocol::limits::RECOVERY_FILE_BYTES_MAX;
+use kernelos_protocol::present::{Block, Doc, Text, Tone};
+use serde_json::json;
+
+use crate::cli::Ui;
+use crate::cli::names::names;
+use crate::cli::revoke::find;
+use crate::founding::check_name;
+use crate::recovery;
+
+/// Take a workspace back by its recovery key
+///
+/// This device becomes its owner, whatever it was, and every device that ever was owner or admin is
+/// removed, but those that you keep. That ends every dispute for good. What they wrote and you have
+/// stays. The workspace must be here: as a member once, or by `kern import --events`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  kern rescue --recovery-file /media/usb/home.recovery --device laptop2
+  kern rescue --recovery-file - --device laptop2 < words      24 words, from wherever they are
+  kern rescue --recovery-file F --device laptop2 --keep server")]
+pub(super) struct Args {
+    /// The file that `kern init` wrote, or - for its words on the standard input
+    #[arg(long, value_name = "F")]
+    recovery_file: PathBuf,
+    /// This device's name, as the other members see it
+    #[arg(long)]
+    device: String,
+    /// A device that stays what it is, by name or id; may be repeated
+    #[arg(long, value_name = "DEVICE")]
+    keep: Vec<String>,
+    /// Why, for the others
+    #[arg(long, default_value = "rescued by the recovery key")]
+    reason: String,
+}
+
+/// Bring back what a revocation left out of a device's writing
+///
+/// Everything of it that is here counts again, on every device. It does not become a member by
+/// that: `kern invite` does.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  kern readmit phone
+  kern readmit phone --reason 'it was under the sofa'")]
+pub(super) struct Readmit {
+    /// The device, by name or id
+    device: String,
+    /// Why, for the others
+    #[arg(long, default_value = "")]
+    reason: String,
+}
+
+pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
+    check_name("device", &args.device)?;
+    let key = recovery::key_of(&read(&args.recovery_file)?)?;
+    let mut keep = Vec::new();
+    for device in &args.keep {
+        keep.push(find(ui, device).await?);
+    }
+    let client = ui.client()?;
+    let (recovery, name, reason) = (RecoverySecret(key), args.device.clone(), args.reason);
+    let command = Command::Rescue { recovery, name, keep, reason };
+    let (event, removed) = match client.ask(ui.workspace(), command).await? {
+        Reply::Rescued { event, removed } => (event, removed),
+        other => return Err(super::doc::unexpected(&other)),
+    };
+    let Reply::Status(status) = client.ask(ui.workspace(), Command::Status).await? else {
+        return Err(Failure::new(FailureKind::Failed, "the node did not say where it stands"));
+    };
+    let known = names(ui).await?;
+    let name = |id| known.get(id).cloned().unwrap_or_else(|| id.to_string());
+    let settled: Vec<_> = removed.iter().map(name).collect();
+    let object = json!({ "workspace": status.workspace, "device": args.device, "event": event,
+        "settled": settled });
+    ui.show(&object, || {
+        let mut blocks = vec![Block::Fields(vec![
+            ("workspace".to_owned(), Text::plain(&status.workspace)),
+            ("owner".to_owned(), Text::plain(&args.device)),
+            ("removed".to_owned(), Text::plain(settled.join(", "))),
+            ("event".to_owned(), Text::plain(event)),
+        ])];
+        let next = "Next: kern devices, for who is left and who let it in; kern invite";
+        blocks.push(Block::Line(Text::toned(Tone::Quiet, next)));
+        Doc(blocks)
+    })
+}
+
+pub(super) async fn readmit(ui: &Ui, args: Readmit) -> Result<(), Failure> {
+    let device = find(ui, &args.device).await?;
+    let command = Command::Readmit { device, reason: args.reason };
+    match ui.client()?.ask(ui.workspace(), command).await? {
+        Reply::Readmitted { event, events } => {
+            ui.show(&json!({ "event": event, "events": events }), || {
+                let text = format!("{events} events came back, by event {event}");
+                Doc(vec![Block::Line(Text::plain(text))])
+            })
+        }
+        other => Err(super::doc::unexpected(&other)),
+    }
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    let failed = |error: std::io::Error| {
+        Failure::new(FailureKind::Failed, format!("{}: {error}", path.display()))
+            .with_hint("name the file that `kern init` wrote, or - to give the words")
+    };
+    let mut text = String::new();
+    let limit = RECOVERY_FILE_BYTES_MAX;
+    if path == Path::new("-") {
+        std::io::stdin().take(limit).read_to_string(&mut text).map_err(failed)?;
+    } else {
+        let file = std::fs::File::open(path).map_err(failed)?;
+        file.take(limit).read_to_string(&mut text).map_err(failed)?;
+    }
+    Ok(text)
+}
