@@ -20,20 +20,13 @@ fn a_member_takes_a_workspace_back_whose_owner_is_lost_and_the_owner_is_told() {
 
     edge.run(&["invite", "--role", "member"]).refused(5, "member");
     let other = edge.file("other.recovery");
-    let wrong = edge.run(
-        &["init", "other", "--device", "edge", "--recovery-file"]
-            .map(String::from)
-            .into_iter()
-            .chain([other.to_str().unwrap().to_owned()])
-            .collect::<Vec<_>>()
-            .as_slice(),
-    );
-    wrong.done();
+    let other = other.to_str().unwrap();
+    edge.run(&["init", "other", "--device", "edge", "--recovery-file", other]).done();
     let rescue = |file: &str| {
         let args = ["rescue", "--recovery-file", file, "--device", "edge", "--workspace", "home"];
         edge.run(&[&args[..], &["--json"]].concat())
     };
-    rescue(other.to_str().unwrap()).refused(5, "not the recovery key");
+    rescue(other).refused(5, "not the recovery key");
     rescue("nowhere").refused(1, "nowhere");
     let rescued = rescue(recovery).json();
     assert_eq!(rescued["settled"], json!(["laptop"]));
