@@ -2,7 +2,9 @@
 
 mod apart;
 mod faults;
+mod fruitless;
 mod turns;
+mod unusable;
 
 use kernelos_protocol::limits::{BOUNDARY_WAIT_MS, INDEPENDENT_WAIT_MS};
 use kernelos_protocol::role::Role;
