@@ -38,6 +38,14 @@ impl Replica {
 
     /// Judges what `device` showed, whose key was proven by its connection.
     pub(super) fn introduce(&mut self, device: &DeviceId, events: Vec<Verified>) -> Answer {
+        let answer = self.judge_introduction(device, events);
+        if answer == Answer::Accepted {
+            self.saw(*device);
+        }
+        answer
+    }
+
+    fn judge_introduction(&mut self, device: &DeviceId, events: Vec<Verified>) -> Answer {
         let control = self.workspace.control();
         if control.role(device, &control.all()).is_some() {
             return Answer::Accepted;
