@@ -84,7 +84,7 @@ fn a_device_holds_several_workspaces_apart() {
         ran.json()["value"].clone()
     };
     assert_eq!((get("work"), get("home")), (json!({"a": 1}), json!({})));
-    home.run(&["status", "--workspace", "nowhere"]).refused(2, "no workspace \"nowhere\"");
+    home.run(&["status", "--workspace", "nowhere"]).refused(1, "no workspace \"nowhere\"");
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn what_cannot_be_done_says_what_to_do() {
     home.run_with(&["doc", "apply", "-"], "{\"set\": 1}").refused(2, "no array of edits");
     home.run_with(&["doc", "apply", "-"], "[{\"set\":\"notes/a\"}]")
         .refused(2, "no array of edits");
-    home.run(&["doc", "apply", "/nowhere"]).refused(2, "/nowhere");
+    home.run(&["doc", "apply", "/nowhere"]).refused(1, "/nowhere");
     assert_eq!(home.run(&["status", "--json"]).json()["events"], 7);
 }
 

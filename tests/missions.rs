@@ -105,13 +105,13 @@ fn what_people_get_wrong_is_said_with_a_hint_and_leaves_no_mission() {
     let (bare, empty) = (bare.to_str().unwrap(), empty.to_str().unwrap());
     let long = "a".repeat(5_000);
     for (start, code, words) in [
-        (["goal", "/nowhere", VERIFY, "fixer"], 2, "is in no git repository"),
-        (["goal", "/", VERIFY, "fixer"], 2, "is in no git repository"),
-        (["goal", bare, VERIFY, "fixer"], 2, "is no work tree"),
+        (["goal", "/nowhere", VERIFY, "fixer"], 1, "is in no git repository"),
+        (["goal", "/", VERIFY, "fixer"], 1, "is in no git repository"),
+        (["goal", bare, VERIFY, "fixer"], 1, "is no work tree"),
         (["goal", empty, VERIFY, "fixer"], 1, "has no commit yet"),
-        (["goal", &path, "./nowhere.sh", "fixer"], 2, "verify command cannot start"),
-        (["goal", &path, "", "fixer"], 2, "verify command cannot start"),
-        (["goal", &path, VERIFY, "nobody"], 2, "there is no agent \"nobody\""),
+        (["goal", &path, "./nowhere.sh", "fixer"], 1, "verify command cannot start"),
+        (["goal", &path, "", "fixer"], 2, "verify command is empty"),
+        (["goal", &path, VERIFY, "nobody"], 1, "there is no agent \"nobody\""),
         (["", &path, VERIFY, "fixer"], 2, "the goal is empty"),
         ([" \n", &path, VERIFY, "fixer"], 2, "the goal is empty"),
         ([&long, &path, VERIFY, "fixer"], 2, "a goal has 1 to 4096 bytes"),
@@ -121,7 +121,7 @@ fn what_people_get_wrong_is_said_with_a_hint_and_leaves_no_mission() {
         home.run(&args).refused(code, words);
     }
     let start = |options: &[&str]| repository.start(&home, "fixer", options);
-    start(&["--branch", "nowhere"]).refused(2, "there is no branch");
+    start(&["--branch", "nowhere"]).refused(1, "there is no branch");
     start(&["--branch", "../main"]).refused(2, "../main");
     start(&["--tests", "tests/["]).refused(2, "is refused");
     start(&["--tests", "/tests"]).refused(2, "is refused");
@@ -154,7 +154,7 @@ fn what_people_get_wrong_is_said_with_a_hint_and_leaves_no_mission() {
 fn a_mission_is_named_by_the_beginning_of_its_id_where_that_is_one() {
     let (home, repository) = (Home::with_workspace(), Repository::new());
     let _node = home.up();
-    home.run(&["mission", "show", "00"]).refused(2, "there is no mission \"00\"");
+    home.run(&["mission", "show", "00"]).refused(1, "there is no mission \"00\"");
     let mut ids = vec![repository.mission(&home, "fixer", &["true"])];
     // Of seventeen ids, two begin alike.
     let shared = loop {
@@ -166,7 +166,7 @@ fn a_mission_is_named_by_the_beginning_of_its_id_where_that_is_one() {
         }
     };
     home.run(&["mission", "show", &shared]).refused(2, "2 missions begin with");
-    home.run(&["mission", "show", &"0".repeat(64)]).refused(2, "there is no mission");
+    home.run(&["mission", "show", &"0".repeat(64)]).refused(1, "there is no mission");
     for id in &ids {
         assert_eq!(home.run(&["mission", "show", id, "--json"]).json()["id"], *id);
     }

@@ -395,14 +395,20 @@ pub enum FailureKind {
     NotRunning,
     /// Conflicts are open, and the caller wants to know.
     Conflicts,
-    /// It is not allowed.
+    /// It is not allowed, or another device refused it.
     Denied,
-    /// Too much waits, or the node is stopping; it may be asked again.
+    /// Too much waits, the node is stopping, or another device is not reached or took too long; it
+    /// may be asked again.
     Busy,
+    /// A person interrupted it (SIGINT).
+    Interrupted,
+    /// It was told to end (SIGTERM), or lost its terminal (SIGHUP).
+    Terminated,
 }
 
 impl FailureKind {
-    /// The exit code of the command line.
+    /// The exit code of the command line. Approvals have 6; of a signal it is what a shell says of
+    /// one, 128 and its number.
     #[must_use]
     pub fn exit_code(self) -> u8 {
         match self {
@@ -412,6 +418,8 @@ impl FailureKind {
             Self::Conflicts => 4,
             Self::Denied => 5,
             Self::Busy => 7,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
         }
     }
 }

@@ -205,6 +205,12 @@ impl Replica {
     }
 
     fn revoke(&mut self, device: DeviceId, reason: &str) -> Result<EventId, Failure> {
+        if !self.workspace.granted_devices().iter().any(|(granted, _)| *granted == device) {
+            let text = format!("there is no device {device} in this workspace");
+            return Err(
+                Failure::new(FailureKind::Failed, text).with_hint("`kern devices` shows all")
+            );
+        }
         let control = self.workspace.control();
         let members = control.members(&control.all());
         let owners = members.iter().filter(|(_, role)| **role == Role::Owner);
