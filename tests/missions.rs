@@ -1,10 +1,11 @@
 //! Missions over real processes: the home that dies, the branch that moved, the device that does
 //! not run agents, and the mistakes of people.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::process::{Command, Stdio};
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::kern::Home;
 use crate::repository::{FIX, Repository, VERIFY, ended, failed, git, shows, stage};
@@ -56,6 +57,55 @@ fn a_home_that_is_killed_before_the_branch_moves_promotes_when_it_is_back() {
     let mut verify = Command::new("sh");
     verify.args(["-c", VERIFY]).current_dir(repository.path()).stdout(Stdio::null());
     assert!(verify.status().unwrap().success());
+    every_event_is_shown_whole(&home);
+}
+
+/// What happened on a device, event by event: all that its log shows can be read.
+fn every_event_is_shown_whole(home: &Home) {
+    let mut facts: BTreeMap<String, Json> = BTreeMap::new();
+    for row in home.log() {
+        let Some(id) = row["id"].as_str() else { continue };
+        let seen = home.run(&["log", "--event", id, "--json"]).json();
+        assert!(row.as_object().unwrap().iter().all(|(key, value)| seen[key] == *value), "{seen}");
+        if seen["body"] == "open" {
+            assert_eq!(seen["facts"]["kind"], seen["kind"], "{seen}");
+        } else {
+            assert_eq!((&seen["body"], &seen["kind"]), (&json!("none"), &json!("join")));
+        }
+        let name = match (seen["kind"].as_str().unwrap(), seen["facts"]["stage"].as_str()) {
+            (kind, Some(stage)) => format!("{kind} {stage}"),
+            (kind, None) => kind.to_owned(),
+        };
+        facts.insert(name, seen["facts"].clone());
+    }
+    let seen: Vec<_> = facts.keys().map(String::as_str).collect();
+    for kind in ["artifact", "change", "decision", "epoch", "evidence plan", "evidence replay"] {
+        assert!(facts.contains_key(kind), "{kind}: {seen:?}");
+    }
+    let fact = |kind: &str, at: &str| {
+        let facts = facts.get(kind).unwrap_or_else(|| panic!("{kind}: {seen:?}"));
+        facts.pointer(at).unwrap_or_else(|| panic!("{kind}: {facts}")).clone()
+    };
+    assert_eq!(fact("mission", "/steps"), json!([FIX]));
+    assert_eq!(fact("lease implement", "/epoch"), 1);
+    assert_eq!((fact("run", "/step"), fact("run", "/outcome")), (json!(1), json!("exited")));
+    assert_eq!(fact("evidence verify", "/passed"), true);
+    for (kind, at) in [("run", "/sandbox"), ("evidence verify", "/seen/sandbox")] {
+        assert!(fact(kind, at).as_str().unwrap().contains("landlock"), "{}", fact(kind, at));
+    }
+    assert_eq!(
+        fact("promote", "/now"),
+        home.run(&["mission", "list", "--json"]).json()[0]["promoted_commit"]
+    );
+    let promotion = home.log().into_iter().find(|row| row["kind"] == "promote").unwrap();
+    let short = &promotion["id"].as_str().unwrap()[..8];
+    let shown = home.run(&["log", "--event", short]);
+    let words: Vec<_> = shown.done().split_whitespace().collect();
+    let words = words.join(" ");
+    assert!(
+        words.contains("author laptop ") && words.contains("What it says kind promote"),
+        "{words}"
+    );
 }
 
 #[test]

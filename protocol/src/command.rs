@@ -7,6 +7,7 @@ use crate::artifact::{Chunk, Manifest};
 use crate::document::conflict::ConflictKind;
 use crate::document::{DocPath, Edit};
 use crate::event::Verified;
+use crate::facts::EventView;
 use crate::id::{
     ConflictId, DeviceId, EventId, Incarnation, Lane, SealingKey, Signature, WorkspaceId,
 };
@@ -45,6 +46,11 @@ pub enum Command {
         from: usize,
         /// How many at most.
         limit: usize,
+    },
+    /// One event, whole.
+    Event {
+        /// How its id begins: hex digits, four at least.
+        begin: String,
     },
     /// Where changes disagree that did not know each other.
     Conflicts,
@@ -137,6 +143,8 @@ pub enum Reply {
     Edited(Edited),
     /// To `Log`.
     Log(LogPage),
+    /// To `Event`.
+    Event(Box<EventView>),
     /// To `Conflicts`.
     Conflicts(ConflictPage),
     /// To `Devices`.

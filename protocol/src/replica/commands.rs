@@ -30,6 +30,7 @@ impl Replica {
             | Command::Grant { .. }
             | Command::WriteArtifact { .. } => !editing,
             Command::Log { .. }
+            | Command::Event { .. }
             | Command::Devices
             | Command::Revoke { .. }
             | Command::StartMission(_)
@@ -65,6 +66,7 @@ impl Replica {
         let reply = match command {
             Command::Status | Command::Conflicts => return self.ask_conflicts(request, &command),
             Command::Read { path } => return self.start_read(request, path),
+            Command::Event { begin } => return self.start_event(request, &begin),
             Command::Introduction => return self.start_introduction(request),
             Command::Introduce { device, events } => {
                 Reply::Introduced { answer: self.introduce(&device, events) }
