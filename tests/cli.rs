@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::kern::Home;
 
@@ -84,7 +84,7 @@ fn a_device_holds_several_workspaces_apart() {
         ran.json()["value"].clone()
     };
     assert_eq!((get("work"), get("home")), (json!({"a": 1}), json!({})));
-    home.run(&["status", "--workspace", "nowhere"]).refused(2, "no workspace \"nowhere\"");
+    home.run(&["status", "--workspace", "nowhere"]).refused(1, "no workspace \"nowhere\"");
 }
 
 #[test]
@@ -109,11 +109,25 @@ fn what_cannot_be_done_says_what_to_do() {
     home.run(&["doc", "set", "notes/a", "18446744073709551615"]).refused(2, "64 bits");
     home.run(&["doc", "get", "notes/absent"]).refused(1, "nothing at");
     home.run(&["doc", "rm", "notes/absent"]).refused(1, "nothing at");
+    home.run(&["doc", "set", "notes/list", "[1, 2]"]).done();
+    home.run(&["doc", "set", "notes/list/9", "3"]).refused(1, "2 appends an item");
+    home.run(&["doc", "set", "notes/list/2", "3"]).done();
+    home.run(&["doc", "set", "notes/list/2/a", "3"]).refused(1, "nothing can stand below it");
+    home.run(&["doc", "rm", "notes/list"]).done();
+    home.run(&["conflicts", "resolve", &"0".repeat(32)]).refused(2, "--keep A or --value JSON");
     home.run_with(&["doc", "apply", "-"], "{\"set\": 1}").refused(2, "no array of edits");
     home.run_with(&["doc", "apply", "-"], "[{\"set\":\"notes/a\"}]")
         .refused(2, "no array of edits");
-    home.run(&["doc", "apply", "/nowhere"]).refused(2, "/nowhere");
-    assert_eq!(home.run(&["status", "--json"]).json()["events"], 4);
+    home.run(&["doc", "apply", "/nowhere"]).refused(1, "/nowhere");
+    assert_eq!(home.run(&["status", "--json"]).json()["events"], 7);
+}
+
+#[test]
+fn the_policy_says_of_every_rule_what_it_is_about() {
+    let rules = Home::new().run(&["policy", "list", "--json"]).json();
+    let about = |rule: &Json| rule["act"].as_str().unwrap().to_owned();
+    let about: Vec<_> = rules.as_array().unwrap().iter().map(about).collect();
+    assert_eq!(about, ["grant", "run_agent", "start_step", "verify", "move_ref"]);
 }
 
 #[test]

@@ -39,8 +39,8 @@ impl Place {
 
     /// Starts a demo; returns once all its nodes run, with their processes.
     fn begun(&self) -> (Child, PathBuf, [Pid; 3]) {
-        let mut command = self.command(&[]);
-        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut command = self.command(&["--json"]);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (folder, pids) = until("three nodes that run", || {
             let folder = self.folders().pop()?;
             let pids = DEVICES.map(|device| owner(&folder.join(device)));
@@ -174,11 +174,15 @@ fn kept_nodes_live_on_and_answer() {
 
 #[test]
 fn an_interrupted_demo_leaves_nothing() {
-    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 143)] {
         let place = Place::new();
-        let (mut child, _, pids) = place.begun();
+        let (child, _, pids) = place.begun();
         kill_process(Pid::from_child(&child), signal).unwrap();
-        assert_eq!(child.wait().unwrap().code(), Some(1), "{signal:?}");
+        let ran = Ran::from(child.wait_with_output().unwrap());
+        assert_eq!(ran.code, code, "{signal:?}: {}", ran.stderr);
+        let told: Json = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!(told["ok"], false, "{signal:?}");
+        assert!(told["failure"].is_string() && told["timeline"].is_array(), "{told}");
         assert!(!pids.into_iter().any(runs), "{signal:?}");
         assert_eq!(place.folders(), Vec::<PathBuf>::new(), "{signal:?}");
     }

@@ -217,6 +217,23 @@ impl Talk {
         })
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Its exit code, once it ended by itself: its stdin stays open until then.
+    pub(crate) fn end_open(mut self) -> i32 {
+        // Waiting would close it.
+        let _stdin = self.child.stdin.take();
+        self.child.wait().unwrap().code().unwrap_or(-1)
+    }
+
     /// Types a line.
     pub(crate) fn say(&mut self, line: &str) {
         writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
@@ -282,9 +299,17 @@ impl Node {
     }
 
     /// SIGTERM, and what it ended with.
-    pub(crate) fn terminate(mut self) -> ExitStatus {
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, Signal::TERM).unwrap();
+    pub(crate) fn terminate(self) -> ExitStatus {
+        self.signal(Signal::TERM)
+    }
+
+    /// SIGINT, and what it ended with.
+    pub(crate) fn interrupt(self) -> ExitStatus {
+        self.signal(Signal::INT)
+    }
+
+    fn signal(mut self, signal: Signal) -> ExitStatus {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
         self.child.wait().unwrap()
     }
 

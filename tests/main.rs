@@ -10,6 +10,7 @@
 
 mod apart;
 mod cli;
+mod codes;
 mod crash;
 mod demo;
 mod exhausting;

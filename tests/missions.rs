@@ -1,10 +1,11 @@
 //! Missions over real processes: the home that dies, the branch that moved, the device that does
 //! not run agents, and the mistakes of people.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::process::{Command, Stdio};
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::kern::Home;
 use crate::repository::{FIX, Repository, VERIFY, ended, failed, git, shows, stage};
@@ -56,6 +57,55 @@ fn a_home_that_is_killed_before_the_branch_moves_promotes_when_it_is_back() {
     let mut verify = Command::new("sh");
     verify.args(["-c", VERIFY]).current_dir(repository.path()).stdout(Stdio::null());
     assert!(verify.status().unwrap().success());
+    every_event_is_shown_whole(&home);
+}
+
+/// What happened on a device, event by event: all that its log shows can be read.
+fn every_event_is_shown_whole(home: &Home) {
+    let mut facts: BTreeMap<String, Json> = BTreeMap::new();
+    for row in home.log() {
+        let Some(id) = row["id"].as_str() else { continue };
+        let seen = home.run(&["log", "--event", id, "--json"]).json();
+        assert!(row.as_object().unwrap().iter().all(|(key, value)| seen[key] == *value), "{seen}");
+        if seen["body"] == "open" {
+            assert_eq!(seen["facts"]["kind"], seen["kind"], "{seen}");
+        } else {
+            assert_eq!((&seen["body"], &seen["kind"]), (&json!("none"), &json!("join")));
+        }
+        let name = match (seen["kind"].as_str().unwrap(), seen["facts"]["stage"].as_str()) {
+            (kind, Some(stage)) => format!("{kind} {stage}"),
+            (kind, None) => kind.to_owned(),
+        };
+        facts.insert(name, seen["facts"].clone());
+    }
+    let seen: Vec<_> = facts.keys().map(String::as_str).collect();
+    for kind in ["artifact", "change", "decision", "epoch", "evidence plan", "evidence replay"] {
+        assert!(facts.contains_key(kind), "{kind}: {seen:?}");
+    }
+    let fact = |kind: &str, at: &str| {
+        let facts = facts.get(kind).unwrap_or_else(|| panic!("{kind}: {seen:?}"));
+        facts.pointer(at).unwrap_or_else(|| panic!("{kind}: {facts}")).clone()
+    };
+    assert_eq!(fact("mission", "/steps"), json!([FIX]));
+    assert_eq!(fact("lease implement", "/epoch"), 1);
+    assert_eq!((fact("run", "/step"), fact("run", "/outcome")), (json!(1), json!("exited")));
+    assert_eq!(fact("evidence verify", "/passed"), true);
+    for (kind, at) in [("run", "/sandbox"), ("evidence verify", "/seen/sandbox")] {
+        assert!(fact(kind, at).as_str().unwrap().contains("landlock"), "{}", fact(kind, at));
+    }
+    assert_eq!(
+        fact("promote", "/now"),
+        home.run(&["mission", "list", "--json"]).json()[0]["promoted_commit"]
+    );
+    let promotion = home.log().into_iter().find(|row| row["kind"] == "promote").unwrap();
+    let short = &promotion["id"].as_str().unwrap()[..8];
+    let shown = home.run(&["log", "--event", short]);
+    let words: Vec<_> = shown.done().split_whitespace().collect();
+    let words = words.join(" ");
+    assert!(
+        words.contains("author laptop ") && words.contains("What it says kind promote"),
+        "{words}"
+    );
 }
 
 #[test]
@@ -105,13 +155,13 @@ fn what_people_get_wrong_is_said_with_a_hint_and_leaves_no_mission() {
     let (bare, empty) = (bare.to_str().unwrap(), empty.to_str().unwrap());
     let long = "a".repeat(5_000);
     for (start, code, words) in [
-        (["goal", "/nowhere", VERIFY, "fixer"], 2, "is in no git repository"),
-        (["goal", "/", VERIFY, "fixer"], 2, "is in no git repository"),
-        (["goal", bare, VERIFY, "fixer"], 2, "is no work tree"),
+        (["goal", "/nowhere", VERIFY, "fixer"], 1, "is in no git repository"),
+        (["goal", "/", VERIFY, "fixer"], 1, "is in no git repository"),
+        (["goal", bare, VERIFY, "fixer"], 1, "is no work tree"),
         (["goal", empty, VERIFY, "fixer"], 1, "has no commit yet"),
-        (["goal", &path, "./nowhere.sh", "fixer"], 2, "verify command cannot start"),
-        (["goal", &path, "", "fixer"], 2, "verify command cannot start"),
-        (["goal", &path, VERIFY, "nobody"], 2, "there is no agent \"nobody\""),
+        (["goal", &path, "./nowhere.sh", "fixer"], 1, "verify command cannot start"),
+        (["goal", &path, "", "fixer"], 2, "verify command is empty"),
+        (["goal", &path, VERIFY, "nobody"], 1, "there is no agent \"nobody\""),
         (["", &path, VERIFY, "fixer"], 2, "the goal is empty"),
         ([" \n", &path, VERIFY, "fixer"], 2, "the goal is empty"),
         ([&long, &path, VERIFY, "fixer"], 2, "a goal has 1 to 4096 bytes"),
@@ -121,7 +171,7 @@ fn what_people_get_wrong_is_said_with_a_hint_and_leaves_no_mission() {
         home.run(&args).refused(code, words);
     }
     let start = |options: &[&str]| repository.start(&home, "fixer", options);
-    start(&["--branch", "nowhere"]).refused(2, "there is no branch");
+    start(&["--branch", "nowhere"]).refused(1, "there is no branch");
     start(&["--branch", "../main"]).refused(2, "../main");
     start(&["--tests", "tests/["]).refused(2, "is refused");
     start(&["--tests", "/tests"]).refused(2, "is refused");
@@ -154,7 +204,7 @@ fn what_people_get_wrong_is_said_with_a_hint_and_leaves_no_mission() {
 fn a_mission_is_named_by_the_beginning_of_its_id_where_that_is_one() {
     let (home, repository) = (Home::with_workspace(), Repository::new());
     let _node = home.up();
-    home.run(&["mission", "show", "00"]).refused(2, "there is no mission \"00\"");
+    home.run(&["mission", "show", "00"]).refused(1, "there is no mission \"00\"");
     let mut ids = vec![repository.mission(&home, "fixer", &["true"])];
     // Of seventeen ids, two begin alike.
     let shared = loop {
@@ -166,7 +216,7 @@ fn a_mission_is_named_by_the_beginning_of_its_id_where_that_is_one() {
         }
     };
     home.run(&["mission", "show", &shared]).refused(2, "2 missions begin with");
-    home.run(&["mission", "show", &"0".repeat(64)]).refused(2, "there is no mission");
+    home.run(&["mission", "show", &"0".repeat(64)]).refused(1, "there is no mission");
     for id in &ids {
         assert_eq!(home.run(&["mission", "show", id, "--json"]).json()["id"], *id);
     }

@@ -27,7 +27,7 @@ use axum::{Json, Router};
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
 use kernelos_protocol::id::{DeviceId, EventId};
 use kernelos_protocol::limits::API_REQUEST_BYTES_MAX;
-use kernelos_protocol::pairing::InvitationId;
+use kernelos_protocol::pairing::{InvitationId, NewcomerInput};
 use kernelos_protocol::role::Role;
 use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
@@ -107,6 +107,11 @@ pub enum PairAsked {
         /// Which.
         join: u64,
     },
+    /// A person gives up.
+    Leave {
+        /// Which attempt.
+        join: u64,
+    },
     /// A person says yes or no.
     Consent {
         /// To which attempt.
@@ -128,7 +133,7 @@ pub enum PairAnswer {
     Began(u64),
     /// To `Joining`.
     Join(JoinEvent),
-    /// To `Code` and `Consent`.
+    /// To `Code`, `Leave` and `Consent`.
     Taken,
 }
 
@@ -256,7 +261,11 @@ async fn step(node: &Arc<Node>, asked: PairAsked) -> Result<PairAnswer, Failure>
         }
         PairAsked::Joining { join } => Ok(PairAnswer::Join(pairing.joins.next(join).await)),
         PairAsked::Consent { join, yes } => {
-            pairing.joins.consent(join, yes);
+            pairing.joins.answer(join, NewcomerInput::Consent(yes));
+            Ok(PairAnswer::Taken)
+        }
+        PairAsked::Leave { join } => {
+            pairing.joins.answer(join, NewcomerInput::Cancel);
             Ok(PairAnswer::Taken)
         }
     }

@@ -121,8 +121,8 @@ mod tests {
     #[tokio::test]
     async fn what_was_put_is_there_after_a_restart() {
         // SPEC: ART-1, ART-3
-        let folder = std::env::temp_dir().join(format!("kern-artifacts-{}", std::process::id()));
-        std::fs::remove_dir_all(&folder).ok();
+        let place = tempfile::Builder::new().prefix("kern").tempdir().unwrap();
+        let folder = place.path().join("home");
         let home = Home::at(&folder).own().unwrap();
         let recovery = RecoveryKey::from_bytes([3; 32]).public();
         let founding = Founding {
@@ -159,6 +159,5 @@ mod tests {
             assert_eq!(get(&engine.asker(), event).await, Ok(bytes));
         }
         engine.stop().await;
-        std::fs::remove_dir_all(&folder).ok();
     }
 }

@@ -1,8 +1,8 @@
 //! The command `kern`: arguments in, the node's words out.
 //!
-//! Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 asked wrongly,
-//! 3 the node does not run, 4 conflicts are open, 5 denied,
-//! 7 busy or unreachable. Nothing is decided here.
+//! Data goes to stdout, everything else to stderr. How it ended is the exit code, as the help says.
+//! A name of something that is not there is a failure (1) with a hint which command lists what is;
+//! what can be no name, or names several things, is asked wrongly (2). Nothing is decided here.
 
 mod agent;
 mod conflicts;
@@ -19,9 +19,12 @@ mod network;
 mod policy;
 mod rescue;
 mod revoke;
+mod signals;
 mod status;
+mod stdin;
 mod task;
 mod up;
+mod usage;
 mod workspace;
 
 use std::future::Future;
@@ -60,8 +63,17 @@ Examples:
   kern log                           what happened, and what became of it
 
 All state is in KERNELOS_HOME (default: the platform's data folder).
-Exit codes: 0 done, 1 failed, 2 usage, 3 node not running, 4 conflicts open, 5 denied,
-7 busy or unreachable.";
+
+Exit codes:
+  0  done
+  1  failed; also where an argument names something that is not there
+  2  asked wrongly: an argument is malformed, missing, or names several things
+  3  the node does not run
+  4  conflicts are open (conflicts --exit-code)
+  5  denied by the policy, or refused by the other device
+  6  an approval is needed (no command asks for one yet)
+  7  busy, or the other device is not reached or took too long
+  130 interrupted (SIGINT), 143 told to end (SIGTERM, SIGHUP); `kern up` ends with 0 by them";
 
 #[derive(Debug, Subcommand)]
 enum Subcommands {
@@ -93,6 +105,13 @@ enum Subcommands {
     Workspace(workspace::Args),
 }
 
+impl Subcommands {
+    /// Has it something to end, or to undo, when a signal comes? Then it hears signals itself.
+    fn ends_itself(&self) -> bool {
+        matches!(self, Self::Demo(_) | Self::Up(_) | Self::Invite(_) | Self::Join(_))
+    }
+}
+
 /// What every command has at hand.
 struct Ui {
     home: Home,
@@ -107,7 +126,10 @@ pub fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|arg| arg == sandbox::INSIDE) {
         return sandbox::inside();
     }
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return usage::tell(&error),
+    };
     let json = args.json;
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,
@@ -120,13 +142,14 @@ pub fn main() -> ExitCode {
 
 fn run(args: Args) -> Result<(), Failure> {
     let ui = Ui { home: Home::find()?, json: args.json, workspace: args.workspace };
+    let ends_itself = args.command.ends_itself();
     let work = async {
         match args.command {
             Subcommands::Demo(args) => demo::run(&ui, args).await,
-            Subcommands::Init(args) => init::run(&ui, args).await,
             Subcommands::Up(args) => up::run(&ui, args).await,
             Subcommands::Invite(args) => invite::run(&ui, args).await,
             Subcommands::Join(args) => join::run(&ui, args).await,
+            Subcommands::Init(args) => init::run(&ui, args).await,
             Subcommands::Offline(_) => network::run(&ui, "offline").await,
             Subcommands::Online(_) => network::run(&ui, "online").await,
             Subcommands::Status(args) => status::run(&ui, args).await,
@@ -144,7 +167,7 @@ fn run(args: Args) -> Result<(), Failure> {
             Subcommands::Workspace(args) => workspace::run(&ui, args).await,
         }
     };
-    block_on(work)?
+    block_on(async { if ends_itself { work.await } else { signals::until_told(work).await } })?
 }
 
 fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {

@@ -291,7 +291,7 @@ impl Node {
             ([], None) => Err(Failure::new(FailureKind::Failed, "this device has no workspace")
                 .with_hint("make one: kern init NAME --device NAME")),
             ([], Some(name)) => Err(Failure::new(
-                FailureKind::Usage,
+                FailureKind::Failed,
                 format!("there is no workspace {name:?} here"),
             )
             .with_hint("`kern workspace list` shows all")),

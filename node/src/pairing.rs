@@ -26,6 +26,7 @@ use crate::portable::{sleep, spawn, timeout};
 use crate::transport::{Link, Receiver, Sender};
 
 use audit::{Attempt, Audit};
+pub(crate) use join::{HISTORY_LATE, NOT_STORED};
 pub use join::{JoinEvent, Joins};
 
 /// Between two looks at the clock while an invitation is open.

@@ -7,6 +7,7 @@ use crate::artifact::{Chunk, Manifest};
 use crate::document::conflict::ConflictKind;
 use crate::document::{DocPath, Edit};
 use crate::event::Verified;
+use crate::facts::EventView;
 use crate::id::{
     ConflictId, DeviceId, EventId, Incarnation, Lane, SealingKey, Signature, WorkspaceId,
 };
@@ -55,6 +56,11 @@ pub enum Command {
         from: usize,
         /// How many at most.
         limit: usize,
+    },
+    /// One event, whole.
+    Event {
+        /// How its id begins: hex digits, four at least.
+        begin: String,
     },
     /// Where changes disagree that did not know each other.
     Conflicts,
@@ -165,6 +171,8 @@ pub enum Reply {
     Edited(Edited),
     /// To `Log`.
     Log(LogPage),
+    /// To `Event`.
+    Event(Box<EventView>),
     /// To `Conflicts`.
     Conflicts(ConflictPage),
     /// To `Devices`.
@@ -439,14 +447,20 @@ pub enum FailureKind {
     NotRunning,
     /// Conflicts are open, and the caller wants to know.
     Conflicts,
-    /// It is not allowed.
+    /// It is not allowed, or another device refused it.
     Denied,
-    /// Too much waits, or the node is stopping; it may be asked again.
+    /// Too much waits, the node is stopping, or another device is not reached or took too long; it
+    /// may be asked again.
     Busy,
+    /// A person interrupted it (SIGINT).
+    Interrupted,
+    /// It was told to end (SIGTERM), or lost its terminal (SIGHUP).
+    Terminated,
 }
 
 impl FailureKind {
-    /// The exit code of the command line.
+    /// The exit code of the command line. Approvals have 6; of a signal it is what a shell says of
+    /// one, 128 and its number.
     #[must_use]
     pub fn exit_code(self) -> u8 {
         match self {
@@ -456,6 +470,8 @@ impl FailureKind {
             Self::Conflicts => 4,
             Self::Denied => 5,
             Self::Busy => 7,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
         }
     }
 }

@@ -57,6 +57,9 @@ macro_rules! id {
         pub struct $name(pub [u8; $size]);
 
         impl $name {
+            /// How many hex digits it is printed with.
+            pub const DIGITS: usize = $size * 2;
+
             /// The first eight hex digits: for people, never for decisions.
             #[must_use]
             pub fn short(&self) -> String {

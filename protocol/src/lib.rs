@@ -30,6 +30,7 @@ pub mod document;
 pub mod effect;
 pub mod epoch;
 pub mod event;
+pub mod facts;
 pub mod hash;
 pub mod id;
 pub mod key;

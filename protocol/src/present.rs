@@ -1,6 +1,7 @@
 //! `Doc`: what a surface shows, without a style. The command line, the inspector and the phone's
 //! page render this one value, so a thing reads the same everywhere.
 
+mod event;
 mod missions;
 mod text;
 mod views;
@@ -8,6 +9,7 @@ mod when;
 
 use serde::{Deserialize, Serialize};
 
+pub use event::event;
 pub use missions::{headline, mission, missions, started};
 pub use text::to_text;
 pub use views::{conflicts, device_name, devices, log_row, read, status};

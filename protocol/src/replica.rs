@@ -42,6 +42,7 @@ use crate::workspace::{AuthorFault, InsertFault, Pen, Workspace};
 
 use artifacts::ArtifactLoad;
 use documents::Pending;
+use log::Asked;
 
 /// The counter of this device's Automerge actors. `SPEC: PRJ-2`
 const GENERATION: &str = "generation";
@@ -174,8 +175,8 @@ enum LoadFor {
     Bodies(Vec<EventId>),
     /// A peer wants them.
     Peer(LinkId),
-    /// This device introduces itself.
-    Introduction(RequestId),
+    /// A caller asked for something of these events.
+    Asked(RequestId, Asked),
     /// Chunks of artifacts.
     Artifacts(ArtifactLoad),
 }
@@ -294,7 +295,7 @@ impl Replica {
     pub fn unanswered(&self) -> Vec<RequestId> {
         let waiting = self.commands.iter().map(|(request, _)| *request);
         let loading = self.loads.iter().filter_map(|load| match load {
-            LoadFor::Introduction(request) => Some(*request),
+            LoadFor::Asked(request, _) => Some(*request),
             LoadFor::Artifacts(load) => load.request(),
             _ => None,
         });
@@ -326,8 +327,8 @@ impl Replica {
                 return;
             }
             Some(LoadFor::Peer(link)) => return self.serve(link, &slice.events),
-            Some(LoadFor::Introduction(request)) => {
-                return self.on_introduction_loaded(request, slice.events, is_damaged);
+            Some(LoadFor::Asked(request, asked)) => {
+                return self.on_asked_loaded(request, &asked, slice.events, is_damaged);
             }
             Some(LoadFor::Artifacts(load)) => {
                 return self.on_chunks_loaded(load, slice.chunks, slice.chunk_list);

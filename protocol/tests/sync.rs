@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod contracts;
+mod facts;
 mod granting;
 mod hostile;
 mod introduce;

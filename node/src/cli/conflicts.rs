@@ -43,7 +43,7 @@ struct ResolveArgs {
     /// Which, as `kern conflicts` shows it
     id: String,
     /// The side that is kept, by its letter
-    #[arg(long, value_name = "A", required_unless_present = "value", conflicts_with = "value")]
+    #[arg(long, value_name = "A", conflicts_with = "value")]
     keep: Option<String>,
     /// Another value, as JSON
     #[arg(long, value_name = "JSON", allow_negative_numbers = true)]
@@ -96,7 +96,11 @@ async fn resolve(ui: &Ui, args: ResolveArgs) -> Result<(), Failure> {
     let edit = match (args.keep, args.value) {
         (Some(keep), _) => Edit::Keep { resolve, keep: keep.to_uppercase() },
         (None, Some(value)) => Edit::Decide { resolve, value: super::doc::parse_value(&value)? },
-        (None, None) => return Err(Failure::new(FailureKind::Usage, "say --keep or --value")),
+        (None, None) => {
+            let text = "say what is to stand there: --keep A or --value JSON";
+            return Err(Failure::new(FailureKind::Usage, text)
+                .with_hint("`kern conflicts` shows the sides with their letters"));
+        }
     };
     let edited = super::doc::edit(ui, vec![edit]).await?;
     ui.show(&edited, || super::doc::edited_doc(&edited))

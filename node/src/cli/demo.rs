@@ -16,16 +16,17 @@ mod repository;
 mod story;
 mod wait;
 
-use kernelos_protocol::command::{Failure, FailureKind};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use kernelos_protocol::command::Failure;
 
 use crate::cli::Ui;
+use crate::cli::signals::Signals;
 use story::Story;
 
 /// Watch three devices pair, part, disagree and agree
 ///
 /// Starts three nodes on loopback, in a temporary folder that is removed at the end. Your own
-/// workspaces are not touched.
+/// workspaces are not touched. Interrupted (130) or told to end (143), it first ends the nodes and
+/// removes the folder.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -44,34 +45,8 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     let mut story = Story::new(ui.json, args.keep)?;
     let told = tokio::select! {
         biased;
-        () = signals.any() => Err(Failure::new(FailureKind::Failed, "interrupted")),
+        ended = signals.any() => Err(ended),
         told = story.tell() => told,
     };
     story.end(told).await
-}
-
-/// The signals that end a demo.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hang_up: Signal,
-}
-
-impl Signals {
-    fn watch() -> Result<Self, Failure> {
-        let watch = |kind| signal(kind).map_err(|error| Failure::new(FailureKind::Failed, error));
-        Ok(Self {
-            interrupt: watch(SignalKind::interrupt())?,
-            terminate: watch(SignalKind::terminate())?,
-            hang_up: watch(SignalKind::hangup())?,
-        })
-    }
-
-    async fn any(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.hang_up.recv() => {}
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! `kern doc`: reads and edits the workspace's document.
 
-use std::io::Read as _;
+use std::io::{self, Read as _};
 
 use kernelos_protocol::command::{Command, Edited, Failure, FailureKind, ReadReply, Reply};
 use kernelos_protocol::document::{DocPath, Edit};
@@ -8,7 +8,7 @@ use kernelos_protocol::limits::API_REQUEST_BYTES_MAX;
 use kernelos_protocol::present::{self, Block, Doc, Text};
 use serde_json::Value as Json;
 
-use crate::cli::Ui;
+use crate::cli::{Ui, stdin};
 
 /// Read and edit the workspace's document
 #[derive(Debug, clap::Subcommand)]
@@ -77,7 +77,7 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
             ui.show(&gone, || edited_doc(&edited))
         }
         Args::Apply { file } => {
-            let edited = edit(ui, parse_edits(&read_file(&file)?)?).await?;
+            let edited = edit(ui, parse_edits(&read_file(&file).await?)?).await?;
             ui.show(&edited, || edited_doc(&edited))
         }
     }
@@ -126,19 +126,25 @@ fn parse_edits(text: &str) -> Result<Vec<Edit>, Failure> {
     })
 }
 
-fn read_file(file: &str) -> Result<String, Failure> {
-    let failed = |error: std::io::Error| {
-        Failure::new(FailureKind::Usage, format!("{file}: {error}"))
-            .with_hint("name a file with a JSON array of edits, or - for stdin")
-    };
-    let mut text = String::new();
+async fn read_file(file: &str) -> Result<String, Failure> {
     let max = API_REQUEST_BYTES_MAX as u64;
     let read = if file == "-" {
-        std::io::stdin().lock().take(max).read_to_string(&mut text)
+        stdin::done(stdin::text(max)?).await
     } else {
-        std::fs::File::open(file).and_then(|file| file.take(max).read_to_string(&mut text))
+        let mut text = String::new();
+        let opened = std::fs::File::open(file);
+        opened.and_then(|file| file.take(max).read_to_string(&mut text)).map(|_| text)
     };
-    if read.map_err(failed)? as u64 == max {
+    let text = read.map_err(|error| {
+        // What is there and says nothing is asked wrongly; what is not there is not.
+        let kind = match error.kind() {
+            io::ErrorKind::InvalidData => FailureKind::Usage,
+            _ => FailureKind::Failed,
+        };
+        Failure::new(kind, format!("{file}: {error}"))
+            .with_hint("name a file with a JSON array of edits, or - for stdin")
+    })?;
+    if text.len() as u64 >= max {
         return Err(Failure::new(FailureKind::Usage, format!("{file} holds {max} bytes or more"))
             .with_hint("split the batch"));
     }

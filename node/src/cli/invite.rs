@@ -1,18 +1,22 @@
 //! `kern invite`: lets another device in.
 
-use std::io::BufRead as _;
+use std::pin::pin;
+use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
 use kernelos_protocol::command::{Failure, FailureKind};
+use kernelos_protocol::pairing::PairingCode;
 use kernelos_protocol::present::{Block, Doc, Text, Tone};
 use kernelos_protocol::role::Role;
 use serde_json::json;
-use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::api::client::Client;
 use crate::api::{PairAnswer, PairAsked};
+use crate::cli::signals::Signals;
+use crate::cli::stdin::{self, Reading};
 use crate::cli::{Ui, is_terminal};
-use crate::pairing::InviteEvent;
+use crate::pairing::{HISTORY_LATE, InviteEvent, NOT_STORED};
 use crate::qr::{Background, qr_text};
 
 /// Let another device into the workspace
@@ -37,10 +41,14 @@ fn roles() -> PossibleValuesParser {
     PossibleValuesParser::new(Role::ALL.map(Role::name))
 }
 
+/// For how long an end that somebody asked for is waited for.
+pub(super) const LEAVE: Duration = Duration::from_secs(2);
+
 pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     let role = Role::ALL.into_iter().find(|role| role.name() == args.role);
     let role = role.ok_or_else(|| Failure::new(FailureKind::Usage, "there is no such role"))?;
     let client = ui.client()?;
+    let mut signals = Signals::watch()?;
     let asked = PairAsked::Invite {
         workspace: ui.workspace.clone(),
         role,
@@ -48,14 +56,36 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     };
     let PairAnswer::Open(open) = client.pair(&asked).await? else { return Err(unexpected()) };
     ui.show(&json!({ "token": open.token }), || token_doc(&open.token))?;
+    let mut attending = pin!(attend(ui, &client, &open.invitation));
+    let ended = tokio::select! {
+        biased;
+        ended = signals.any() => ended,
+        done = &mut attending => return done,
+    };
+    // The token that was shown lets nobody in any more, unless somebody is in by now.
+    let closing = async {
+        give_code(&client, &open.invitation, None).await?;
+        attending.await
+    };
+    match timeout(LEAVE, closing).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(failure)) if failure.kind == FailureKind::Denied => {
+            Err(ended.with_hint("the invitation is closed, and nobody came in"))
+        }
+        _ => Err(ended.with_hint("the invitation closes by itself, after five minutes at most")),
+    }
+}
+
+/// Tells what happens to an invitation, until it is over.
+async fn attend(ui: &Ui, client: &Client, invitation: &str) -> Result<(), Failure> {
     let mut typed = None;
     loop {
-        let asked = PairAsked::Invited { invitation: open.invitation.clone() };
+        let asked = PairAsked::Invited { invitation: invitation.to_owned() };
         // Nobody may type for long: what happens meanwhile is heard all the same.
         let answer = tokio::select! {
             line = line_of(&mut typed) => {
                 typed = None;
-                give_code(&client, &open.invitation, line).await?;
+                give_code(client, invitation, line).await?;
                 continue;
             }
             answer = client.pair(&asked) => answer?,
@@ -72,35 +102,29 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
                     Doc(vec![Block::Line(Text::toned(Tone::Good, text))])
                 });
             }
+            // Here it means that nobody came in time.
+            InviteEvent::Refused(reason) if reason == PairingCode::Expired.code() => {
+                return ended(ui, &reason, FailureKind::Busy);
+            }
             InviteEvent::Refused(reason) => return refused(ui, &reason),
         }
     }
 }
 
-type Line = oneshot::Receiver<Option<String>>;
-
 /// The line that is being typed, once it is whole; none where stdin ended.
-async fn line_of(typed: &mut Option<Line>) -> Option<String> {
+async fn line_of(typed: &mut Option<Reading<String>>) -> Option<String> {
     match typed {
-        Some(line) => line.await.ok().flatten(),
+        Some(line) => line.await.ok()?.ok().filter(|line| !line.is_empty()),
         None => std::future::pending().await,
     }
 }
 
-/// The digits come from stdin. They are read on a thread of their own, which ends with the
-/// process: a read of stdin cannot be taken back, and a runtime would wait for it.
-fn ask_code(ui: &Ui, device_name: &str) -> Result<Line, Failure> {
+/// The digits come from stdin.
+fn ask_code(ui: &Ui, device_name: &str) -> Result<Reading<String>, Failure> {
     if !ui.json {
         super::print(&format!("Type the two digits that {device_name:?} shows: "))?;
     }
-    let (reading, line) = oneshot::channel();
-    let read = move || {
-        let mut line = String::new();
-        let read = std::io::stdin().lock().read_line(&mut line);
-        reading.send(read.is_ok_and(|read| read > 0).then_some(line)).ok();
-    };
-    let spawned = std::thread::Builder::new().name("stdin".to_owned()).spawn(read);
-    spawned.map(|_| line).map_err(|error| Failure::new(FailureKind::Failed, error))
+    stdin::line()
 }
 
 /// Hands over what was typed; nothing gives up.
@@ -116,8 +140,19 @@ async fn give_code(client: &Client, invitation: &str, code: Option<String>) -> R
     }
 }
 
-/// Says why nobody came in, where scripts look for it, and ends with 5.
+/// Says why nobody came in, where scripts look for it. Ends with 7 where nobody refused, but the
+/// other side is not reached or took too long, else with 5.
 pub(super) fn refused(ui: &Ui, reason: &str) -> Result<(), Failure> {
+    let kind = match reason {
+        HISTORY_LATE => FailureKind::Busy,
+        _ if reason.starts_with(NOT_STORED) => FailureKind::Failed,
+        _ if PairingCode::from_code(reason).is_unreachable() => FailureKind::Busy,
+        _ => FailureKind::Denied,
+    };
+    ended(ui, reason, kind)
+}
+
+fn ended(ui: &Ui, reason: &str, kind: FailureKind) -> Result<(), Failure> {
     if ui.json {
         super::print(&(json!({ "refused": reason }).to_string() + "\n"))?;
     }
@@ -129,9 +164,11 @@ pub(super) fn refused(ui: &Ui, reason: &str) -> Result<(), Failure> {
             "the other device is not reached, or went away: look whether both run and \
                         are on one network, then open a new invitation"
         }
+        HISTORY_LATE => "this device is a member; `kern status` shows when its history is here",
         _ => "open a new invitation and try again",
     };
-    Err(Failure::new(FailureKind::Denied, format!("refused: {reason}")).with_hint(hint))
+    let what = if kind == FailureKind::Denied { "refused" } else { "not done" };
+    Err(Failure::new(kind, format!("{what}: {reason}")).with_hint(hint))
 }
 
 pub(super) fn unexpected() -> Failure {

@@ -1,14 +1,19 @@
 //! `kern join`: takes this device into a workspace.
 
-use std::io::{BufRead as _, IsTerminal as _};
+use std::io::IsTerminal as _;
+use std::pin::pin;
 
 use kernelos_protocol::command::{Failure, FailureKind};
 use kernelos_protocol::present::{Block, Doc, Text, Tone};
 use serde_json::json;
+use tokio::time::timeout;
 
+use crate::api::client::Client;
 use crate::api::{PairAnswer, PairAsked};
 use crate::cli::Ui;
-use crate::cli::invite::{refused, unexpected};
+use crate::cli::invite::{LEAVE, refused, unexpected};
+use crate::cli::signals::Signals;
+use crate::cli::stdin;
 use crate::pairing::JoinEvent;
 
 /// Join a workspace by the token that one of its devices shows
@@ -28,7 +33,12 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
-    let token = if args.token == "-" { read_line()? } else { args.token };
+    let mut signals = Signals::watch()?;
+    let token = tokio::select! {
+        biased;
+        ended = signals.any() => return Err(ended),
+        token = token(args.token) => token?,
+    };
     let device = args.device.unwrap_or_else(host_name);
     let client = ui.client()?;
     let began = client.pair(&PairAsked::Join { token, device }).await;
@@ -40,6 +50,25 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
         }
         Err(failure) => return Err(failure),
     };
+    let mut attending = pin!(attend(ui, &client, join));
+    let ended = tokio::select! {
+        biased;
+        ended = signals.any() => ended,
+        done = &mut attending => return done,
+    };
+    let leaving = async {
+        client.pair(&PairAsked::Leave { join }).await?;
+        attending.await
+    };
+    match timeout(LEAVE, leaving).await {
+        // It was in by then.
+        Ok(Ok(())) => Ok(()),
+        _ => Err(ended.with_hint("`kern workspace list` shows whether this device came in")),
+    }
+}
+
+/// Tells what happens to an attempt, until it is over.
+async fn attend(ui: &Ui, client: &Client, join: u64) -> Result<(), Failure> {
     loop {
         let PairAnswer::Join(event) = client.pair(&PairAsked::Joining { join }).await? else {
             return Err(unexpected());
@@ -47,7 +76,7 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
         match event {
             JoinEvent::Waiting => {}
             JoinEvent::AskConsent { workspace, inviter, role } => {
-                let yes = consent(ui, &workspace, &inviter, &role)?;
+                let yes = consent(ui, &workspace, &inviter, &role).await?;
                 client.pair(&PairAsked::Consent { join, yes }).await?;
             }
             JoinEvent::CheckCode(code) => ui.show(&json!({ "check_code": code }), || {
@@ -71,20 +100,22 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
 }
 
 /// A person is asked; a script that calls this has decided.
-fn consent(ui: &Ui, workspace: &str, inviter: &str, role: &str) -> Result<bool, Failure> {
+async fn consent(ui: &Ui, workspace: &str, inviter: &str, role: &str) -> Result<bool, Failure> {
     if ui.json || !std::io::stdin().is_terminal() {
         return Ok(true);
     }
     let question = format!("Join {workspace:?}, invited by {inviter:?}, as {role}? [y/N] ");
     super::print(&question)?;
-    Ok(read_line()?.trim().eq_ignore_ascii_case("y"))
+    Ok(read_line().await?.trim().eq_ignore_ascii_case("y"))
 }
 
-fn read_line() -> Result<String, Failure> {
-    let mut line = String::new();
-    let read = std::io::stdin().lock().read_line(&mut line);
-    read.map_err(|error| Failure::new(FailureKind::Usage, format!("stdin: {error}")))?;
-    Ok(line)
+async fn token(token: String) -> Result<String, Failure> {
+    if token == "-" { read_line().await } else { Ok(token) }
+}
+
+async fn read_line() -> Result<String, Failure> {
+    let line = stdin::done(stdin::line()?).await;
+    line.map_err(|error| Failure::new(FailureKind::Usage, format!("stdin: {error}")))
 }
 
 /// The machine's name, where nobody gave another.

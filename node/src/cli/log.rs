@@ -5,6 +5,7 @@ use kernelos_protocol::limits::LOAD_SLICE_EVENTS;
 use kernelos_protocol::present;
 
 use crate::cli::Ui;
+use crate::cli::names::names;
 
 /// Show the events, in the order in which they came here
 ///
@@ -14,12 +15,27 @@ use crate::cli::Ui;
 #[command(after_help = "\
 Examples:
   kern log
+  kern log --event 1f2e3d4c                                what one of them says
   kern log --json | jq 'select(.verdict != \"admitted\")'
   kern log --json | jq 'select(.kind == \"notice\")'       devices that broke a rule, or paired")]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// One event alone, whole, with what its body says; as many digits of its id as say which, and
+    /// four at least
+    #[arg(long, value_name = "ID")]
+    event: Option<String>,
+}
 
-pub(super) async fn run(ui: &Ui, _: Args) -> Result<(), Failure> {
+pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     let client = ui.client()?;
+    if let Some(begin) = args.event {
+        return match client.ask(ui.workspace(), Command::Event { begin }).await? {
+            Reply::Event(view) => {
+                let names = names(ui).await?;
+                ui.show(&view, || present::event(&view, &names))
+            }
+            other => Err(super::doc::unexpected(&other)),
+        };
+    }
     let mut from = 0;
     loop {
         let command = Command::Log { from, limit: LOAD_SLICE_EVENTS };

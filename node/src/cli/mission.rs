@@ -107,19 +107,25 @@ async fn list(ui: &Ui) -> Result<Vec<MissionView>, Failure> {
 
 /// The mission whose id begins so.
 async fn show(ui: &Ui, begin: &str) -> Result<MissionView, Failure> {
+    let is_digit = |c: char| matches!(c, '0'..='9' | 'a'..='f');
+    if begin.is_empty() || begin.len() > 64 || !begin.chars().all(is_digit) {
+        return Err(Failure::new(FailureKind::Usage, format!("{begin:?} begins no mission's id"))
+            .with_hint("an id has hex digits, lower case: `kern mission list` shows all"));
+    }
     let missions = list(ui).await?;
     let ids = missions.iter().map(|row| row.id).filter(|id| id.to_string().starts_with(begin));
     let ids: Vec<EventId> = ids.collect();
-    let usage = |text: String| Failure::new(FailureKind::Usage, text);
     let id = match &ids[..] {
         [id] => *id,
         [] => {
-            return Err(usage(format!("there is no mission {begin:?}"))
-                .with_hint("`kern mission list` shows all"));
+            let text = format!("there is no mission {begin:?}");
+            return Err(
+                Failure::new(FailureKind::Failed, text).with_hint("`kern mission list` shows all")
+            );
         }
         _ => {
-            return Err(usage(format!("{} missions begin with {begin:?}", ids.len()))
-                .with_hint("give more of the id"));
+            let text = format!("{} missions begin with {begin:?}", ids.len());
+            return Err(Failure::new(FailureKind::Usage, text).with_hint("give more of the id"));
         }
     };
     match ui.client()?.ask(ui.workspace(), Command::Mission { id }).await? {

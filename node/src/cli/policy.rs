@@ -19,10 +19,9 @@ pub(super) fn run(ui: &Ui, args: &Args) -> Result<(), Failure> {
     let Args::List = args;
     ui.show(&RULES, || {
         let columns = ["rule", "about", "allows"].map(str::to_owned).to_vec();
-        let rows = RULES.iter().map(|rule| {
-            let about = rule.act.map_or("grant", |act| act.name());
-            vec![Text::plain(rule.rule), Text::plain(about), Text::plain(rule.allows)]
-        });
+        let rows = RULES
+            .iter()
+            .map(|rule| [rule.rule, rule.about(), rule.allows].map(Text::plain).to_vec());
         let rest = Text::plain(
             "whatever no rule allows is denied, and an effect without a \
                                 decision before it counts for nobody",

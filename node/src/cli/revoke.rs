@@ -44,7 +44,7 @@ pub(super) async fn find(ui: &Ui, device: &str) -> Result<DeviceId, Failure> {
         names(ui).await?.into_iter().filter(|(_, name)| name == device).map(|(id, _)| id).collect();
     match named[..] {
         [id] => Ok(id),
-        [] => Err(Failure::new(FailureKind::Usage, format!("no device is named {device:?}"))
+        [] => Err(Failure::new(FailureKind::Failed, format!("no device is named {device:?}"))
             .with_hint("`kern devices` shows all")),
         _ => Err(Failure::new(FailureKind::Usage, format!("several devices are named {device:?}"))
             .with_hint("name it by its id: `kern devices` shows all")),

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use crate::api::{listen, serve};
-use crate::cli::Ui;
+use crate::cli::{Ui, stdin};
 use crate::missions::{Folder, StepTimeout, Worker};
 use crate::node::Node;
 use crate::sandbox::{Sandbox, SandboxFault};
@@ -62,7 +62,7 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     // Before anything else, so that no signal finds the default handler.
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    let stdin_ends = stdin_ends(args.until_stdin_ends).map_err(failed)?;
+    let stdin_ends = stdin_ends(args.until_stdin_ends)?;
     let home = ui.home.own()?;
     let worker = worker(ui.home.path(), args.run, args.step_timeout).await?;
     let node = Node::start(home, args.listen, worker)?;
@@ -114,22 +114,14 @@ async fn worker(home: &Path, runs: bool, step_timeout: StepTimeout) -> Result<Wo
     Ok(Worker { folder, hidden, sandbox: Arc::new(sandbox), runs, step_timeout })
 }
 
-/// Is done when stdin ends, where that is `wanted`. The read has a thread of its own, which ends
-/// with the process: a read of stdin cannot be taken back, and a runtime would wait for it.
-fn stdin_ends(wanted: bool) -> io::Result<impl Future<Output = ()>> {
-    let (reading, ends) = oneshot::channel::<()>();
-    if wanted {
-        let read = move || {
-            io::copy(&mut io::stdin().lock(), &mut io::sink()).ok();
-            drop(reading);
-        };
-        std::thread::Builder::new().name("stdin".to_owned()).spawn(read)?;
-    }
+/// Is done when stdin ends, where that is `wanted`.
+fn stdin_ends(wanted: bool) -> Result<impl Future<Output = ()>, Failure> {
+    let read = |stdin: &mut io::StdinLock<'_>| io::copy(stdin, &mut io::sink());
+    let ends = wanted.then(|| stdin::read(read)).transpose()?;
     Ok(async move {
-        if wanted {
-            ends.await.ok();
-        } else {
-            std::future::pending().await
+        match ends {
+            Some(ends) => drop(stdin::done(ends).await),
+            None => std::future::pending().await,
         }
     })
 }

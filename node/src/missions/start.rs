@@ -99,14 +99,10 @@ fn usage(text: impl ToString) -> Failure {
     Failure::new(FailureKind::Usage, text)
 }
 
-/// What was named wrongly is asked wrongly; what is wrong with the repository is not.
+/// What cannot be a name is asked wrongly; a name of nothing that is there is not.
 fn failure(fault: &GitFault) -> Failure {
     let kind = match fault {
-        GitFault::NotARepository { .. }
-        | GitFault::Bare { .. }
-        | GitFault::BranchAbsent { .. }
-        | GitFault::BranchName { .. }
-        | GitFault::BadGlob { .. } => FailureKind::Usage,
+        GitFault::BranchName { .. } | GitFault::BadGlob { .. } => FailureKind::Usage,
         _ => FailureKind::Failed,
     };
     Failure::new(kind, fault).with_hint(fault.hint())
@@ -124,16 +120,22 @@ async fn commands(engine: &Engine, name: &str) -> Result<Vec<String>, Failure> {
     let commands: Option<Vec<String>> =
         commands.map(|all| all.iter().filter_map(|one| one.as_str().map(str::to_owned)).collect());
     commands.filter(|all| !all.is_empty()).ok_or_else(|| {
-        usage(format!("there is no agent {name:?}"))
-            .with_hint(format!("add one: kern agent add {name} --command './fix.sh'"))
+        Failure::new(FailureKind::Failed, format!("there is no agent {name:?}")).with_hint(format!(
+            "`kern agent list` shows all; add one: kern agent add {name} --command './fix.sh'"
+        ))
     })
 }
 
 /// Looks at the repository and packs its base. Blocks.
 fn look(repo: &Path, branch: Option<&str>, verify: &str) -> Result<(Source, Vec<u8>), Failure> {
+    if verify.trim().is_empty() {
+        return Err(usage("the verify command is empty")
+            .with_hint("give a command that ends with 0 where all is well"));
+    }
     let source = git::inspect(repo, branch).map_err(|fault| failure(&fault))?;
     if !can_start(verify, &source.root) {
-        return Err(usage(format!("the verify command cannot start: {verify:?}"))
+        let text = format!("the verify command cannot start: {verify:?}");
+        return Err(Failure::new(FailureKind::Failed, text)
             .with_hint("give a command that `sh -c` finds in the repository or on the PATH"));
     }
     let pack = git::base_pack(&source).map_err(|fault| failure(&fault))?;

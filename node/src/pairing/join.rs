@@ -25,8 +25,15 @@ use crate::transport::{Link, Protocol};
 
 /// Between two looks at the clock or at the history.
 const TICK: Duration = Duration::from_millis(50);
+/// How long the last message may take to arrive.
+const FAREWELL: Duration = Duration::from_secs(2);
 /// How long the history may take before the person is told that it is on its way.
 const HISTORY_MS: u64 = 120_000;
+
+/// Why a join ends of a device that is a member, and whose history is on its way still: the code.
+pub(crate) const HISTORY_LATE: &str = "history_late";
+/// What stands before the reason why a workspace could not be kept here.
+pub(crate) const NOT_STORED: &str = "not stored";
 
 /// What a joining person hears.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,10 +125,10 @@ impl Joins {
         event
     }
 
-    /// A person says yes or no.
-    pub(crate) fn consent(&self, id: u64, yes: bool) {
+    /// A person says yes or no, or gives up.
+    pub(crate) fn answer(&self, id: u64, said: NewcomerInput) {
         if let Some((_, answer)) = lock(&self.0).1.get(&id) {
-            answer.send(NewcomerInput::Consent(yes)).ok();
+            answer.send(said).ok();
         }
     }
 }
@@ -145,6 +152,10 @@ impl Joining {
         loop {
             for output in std::mem::take(&mut outputs) {
                 if self.perform(output, &mut link).await {
+                    // What was sent last must arrive: it says why.
+                    if let Some(open) = &mut link {
+                        timeout(FAREWELL, open.sender.finish()).await;
+                    }
                     return;
                 }
             }
@@ -207,7 +218,10 @@ impl Joining {
             NewcomerOutput::Done { workspace, workspace_name, issuer, .. } => {
                 let entered = self.enter(workspace, &workspace_name, issuer).await;
                 self.queue.push(entered.unwrap_or_else(|failure| {
-                    JoinEvent::Refused(format!("not stored: {failure}"))
+                    JoinEvent::Refused(match failure.kind {
+                        FailureKind::Busy => HISTORY_LATE.to_owned(),
+                        _ => format!("{NOT_STORED}: {failure}"),
+                    })
                 }));
                 return true;
             }

@@ -4,7 +4,7 @@
 //! same answer; a decision that says otherwise has no effect. A policy that a workspace writes
 //! itself replaces this evaluator later, not the events.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::record::{Act, Stage};
 use crate::role::Role;
@@ -27,12 +27,31 @@ pub struct Facts {
 pub struct Rule {
     /// Its name, which decisions carry.
     pub rule: &'static str,
-    /// What it allows; none where it is not about missions.
+    /// What of a mission it allows; none where it is about a grant, which lists call `grant`.
+    #[serde(serialize_with = "serialize_act")]
     pub act: Option<Act>,
     /// To whom, in words.
     pub allows: &'static str,
     #[serde(skip)]
     test: fn(&Facts) -> bool,
+}
+
+impl Rule {
+    /// What it is about, in one word: an act of missions, or `grant`.
+    #[must_use]
+    pub fn about(&self) -> &'static str {
+        about(self.act)
+    }
+}
+
+fn about(act: Option<Act>) -> &'static str {
+    act.map_or("grant", Act::name)
+}
+
+/// Lists always say what a rule is about.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn serialize_act<S: Serializer>(act: &Option<Act>, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(about(*act))
 }
 
 /// What a decision carries where no rule allows what was asked.

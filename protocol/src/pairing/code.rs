@@ -87,6 +87,13 @@ codes! {
 }
 
 impl PairingCode {
+    /// Did nobody refuse, but the other side was not reached, went away or took too long? Then the
+    /// same may go well later.
+    #[must_use]
+    pub fn is_unreachable(self) -> bool {
+        matches!(self, Self::LinkLost | Self::Unconfirmed | Self::Timeout | Self::Busy)
+    }
+
     /// The code with this name; [`Self::Other`] for one of a newer program.
     #[must_use]
     pub fn from_code(code: &str) -> Self {

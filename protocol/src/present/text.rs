@@ -50,6 +50,8 @@ fn line(out: &mut String, text: &str) {
 }
 
 fn render_fields(out: &mut String, fields: &[(String, Text)]) {
+    // A name may come from others as well: such as the keys of evidence.
+    let fields: Vec<_> = fields.iter().map(|(name, value)| (escape(name), value)).collect();
     let width = fields.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     for (name, value) in fields {
         let pad = width - name.chars().count();
@@ -88,6 +90,8 @@ mod tests {
     fn a_name_cannot_rewrite_the_screen() {
         let doc = Doc(vec![Block::Line(Text::plain("a\u{1b}[2Jb\u{202e}c"))]);
         assert_eq!(to_text(&doc), "a\\u{1b}[2Jb\\u{202e}c\n");
+        let doc = Doc(vec![Block::Fields(vec![("a\u{1b}".to_owned(), Text::plain("\u{202e}"))])]);
+        assert_eq!(to_text(&doc), "a\\u{1b}  \\u{202e}\n");
     }
 
     #[test]

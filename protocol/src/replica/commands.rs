@@ -31,6 +31,7 @@ impl Replica {
             | Command::Rescue { .. }
             | Command::WriteArtifact { .. } => !editing,
             Command::Log { .. }
+            | Command::Event { .. }
             | Command::Devices
             | Command::Revoke { .. }
             | Command::Readmit { .. }
@@ -69,6 +70,7 @@ impl Replica {
         let reply = match command {
             Command::Status | Command::Conflicts => return self.ask_conflicts(request, &command),
             Command::Read { path } => return self.start_read(request, path),
+            Command::Event { begin } => return self.start_event(request, &begin),
             Command::Introduction => return self.start_introduction(request),
             Command::Introduce { device, events } => {
                 Reply::Introduced { answer: self.introduce(&device, events) }
@@ -216,6 +218,12 @@ impl Replica {
     }
 
     fn revoke(&mut self, device: DeviceId, reason: &str) -> Result<EventId, Failure> {
+        if !self.workspace.granted_devices().iter().any(|(granted, _)| *granted == device) {
+            let text = format!("there is no device {device} in this workspace");
+            return Err(
+                Failure::new(FailureKind::Failed, text).with_hint("`kern devices` shows all")
+            );
+        }
         let control = self.workspace.control();
         let members = control.members(&control.all());
         let owners = members.iter().filter(|(_, role)| **role == Role::Owner);

@@ -248,7 +248,13 @@ fn edit_failure(fault: &EditFault) -> Failure {
         }
         EditFault::Mixed => Failure { kind: FailureKind::Usage, ..failure }
             .with_hint("send the resolutions as a batch of their own"),
-        EditFault::NotAMap(_) | EditFault::Index(..) | EditFault::Document(_) => failure,
+        EditFault::NotAMap(_) => failure.with_hint("`kern doc get` shows what is there"),
+        EditFault::Index(_, len) => failure.with_hint(if *len == 0 {
+            "0 adds its first item".to_owned()
+        } else {
+            format!("{len} appends an item, a lower number replaces one")
+        }),
+        EditFault::Document(_) => failure,
     }
 }
 

@@ -5,6 +5,7 @@ use crate::command::{Failure, FailureKind, Reply, RequestId};
 use crate::event::Verified;
 use crate::id::DeviceId;
 use crate::limits::INTRODUCTION_EVENTS_MAX;
+use crate::replica::log::Asked;
 use crate::replica::{LoadFor, Replica};
 use crate::store::{LoadRequest, Record};
 use crate::sync::introduce::{Answer, IntroduceCode, check};
@@ -15,7 +16,8 @@ impl Replica {
     pub(super) fn start_introduction(&mut self, request: RequestId) {
         match self.workspace.introduction(&self.key.device()) {
             Some(places) if places.len() <= INTRODUCTION_EVENTS_MAX => {
-                self.load_next(LoadFor::Introduction(request), LoadRequest::Events(places));
+                let load = LoadFor::Asked(request, Asked::Introduction);
+                self.load_next(load, LoadRequest::Events(places));
             }
             Some(_) => self.reply(request, Reply::Failed(not_shown("its past is too long"))),
             None => self.reply(request, Reply::Failed(not_shown("it holds no grant"))),
@@ -38,6 +40,14 @@ impl Replica {
 
     /// Judges what `device` showed, whose key was proven by its connection.
     pub(super) fn introduce(&mut self, device: &DeviceId, events: Vec<Verified>) -> Answer {
+        let answer = self.judge_introduction(device, events);
+        if answer == Answer::Accepted {
+            self.saw(*device);
+        }
+        answer
+    }
+
+    fn judge_introduction(&mut self, device: &DeviceId, events: Vec<Verified>) -> Answer {
         let control = self.workspace.control();
         if control.role(device, &control.all()).is_some() {
             return Answer::Accepted;

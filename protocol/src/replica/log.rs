@@ -1,15 +1,95 @@
 //! The log: every event that is here with what became of it, and between them what this device
 //! saw others do (`SPEC: DUR-4`).
 
-use crate::command::{Failure, FailureKind, LogPage, LogRow, Reply};
+use serde_json::Value as Json;
+
+use crate::command::{Failure, FailureKind, LogPage, LogRow, Reply, RequestId};
+use crate::event::Verified;
+use crate::facts::{BodyState, EVENT_DIGITS_MIN, EventView};
 use crate::id::{DeviceId, EventId};
 use crate::limits::{LOAD_SLICE_EVENTS, NOTICE_BYTES_MAX};
 use crate::notice::{Notice, NoticeKind};
-use crate::replica::Replica;
-use crate::store::Record;
+use crate::replica::{LoadFor, Replica};
+use crate::store::{LoadRequest, Record};
 use crate::time::{Stamp, is_ahead};
 
+/// What a caller asked for that is in events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// What this device introduces itself with.
+    Introduction,
+    /// One event, whole.
+    Event(EventId),
+}
+
 impl Replica {
+    /// The store gave the events that a caller asked for something of.
+    pub(super) fn on_asked_loaded(
+        &mut self,
+        request: RequestId,
+        asked: &Asked,
+        events: Vec<Verified>,
+        is_damaged: bool,
+    ) {
+        match asked {
+            Asked::Introduction => self.on_introduction_loaded(request, events, is_damaged),
+            Asked::Event(id) => {
+                let reply = self.event(id, events.first());
+                self.reply(request, reply);
+            }
+        }
+    }
+
+    /// Asks the store for the one event whose id begins so.
+    pub(super) fn start_event(&mut self, request: RequestId, begin: &str) {
+        let place = self.find_event(begin).map(|id| {
+            let position = self.workspace.position(&id);
+            (id, position.and_then(|(_, position)| self.workspace.place_at(position)))
+        });
+        match place {
+            Ok((id, place)) => {
+                let places = place.into_iter().collect();
+                let load = LoadFor::Asked(request, Asked::Event(id));
+                self.load_next(load, LoadRequest::Events(places));
+            }
+            Err(failure) => self.reply(request, Reply::Failed(failure)),
+        }
+    }
+
+    fn find_event(&self, begin: &str) -> Result<EventId, Failure> {
+        let fail = |kind, text: String, hint: &str| Err(Failure::new(kind, text).with_hint(hint));
+        let is_digit = |c: char| matches!(c, '0'..='9' | 'a'..='f');
+        let digits = EVENT_DIGITS_MIN..=EventId::DIGITS;
+        if !digits.contains(&begin.len()) || !begin.chars().all(is_digit) {
+            let text = format!("{begin:?} begins no event's id");
+            let hint = "an id has hex digits, lower case, and 4 of them say which: see `kern log`";
+            return fail(FailureKind::Usage, text, hint);
+        }
+        match self.workspace.beginning_with(begin)[..] {
+            [id] => Ok(id),
+            [] => {
+                let text = format!("there is no event {begin:?}");
+                fail(FailureKind::Failed, text, "`kern log --json` shows all, with their ids")
+            }
+            _ => {
+                let text = format!("several events begin with {begin:?}");
+                fail(FailureKind::Usage, text, "give more of the id")
+            }
+        }
+    }
+
+    /// An event that the store could not give is shown without its body.
+    fn event(&self, id: &EventId, event: Option<&Verified>) -> Reply {
+        let (Some(row), Some(header)) = (self.log_row(id), self.workspace.header(id)) else {
+            return Reply::Failed(Failure::new(FailureKind::Failed, "there is no such event"));
+        };
+        let event = event.filter(|event| event.id() == *id);
+        let missing = (BodyState::Missing, Json::Null);
+        let (body, facts) = event.map_or(missing, |event| self.workspace.read(event));
+        let (heard, body_bytes) = (header.heard.clone(), header.body.map(|body| body.len));
+        Reply::Event(Box::new(EventView { row, heard, body, body_bytes, facts }))
+    }
+
     /// Notes what a device did, durable with the turn.
     pub(super) fn note(&mut self, kind: NoticeKind, device: DeviceId, reason: &str) {
         let at = (Stamp(self.now.wall_us), self.workspace.len() as u64);

@@ -81,7 +81,7 @@ impl Replica {
         view.map_or_else(
             || {
                 Reply::Failed(
-                    Failure::new(FailureKind::Usage, "there is no such mission")
+                    Failure::new(FailureKind::Failed, "there is no such mission")
                         .with_hint("`kern mission list` shows all"),
                 )
             },

@@ -1,10 +1,13 @@
-//! What became of an event, as `kern log` shows it.
+//! What became of an event and what it says, as `kern log` shows it.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 use super::Workspace;
 use crate::content::kind;
 use crate::effect::Effect;
+use crate::event::Verified;
+use crate::facts::{self, BodyState};
 use crate::id::{EventId, Lane};
 
 /// What became of an event.
@@ -70,6 +73,23 @@ impl Workspace {
                 })
             }
         }
+    }
+
+    /// The events whose ids begin with these hex digits: two of them where there are several.
+    #[must_use]
+    pub fn beginning_with(&self, digits: &str) -> Vec<EventId> {
+        let first = format!("{digits:0<width$}", width = EventId::DIGITS);
+        let Ok(first) = first.parse::<EventId>() else {
+            return Vec::new();
+        };
+        let ids = self.events.range::<EventId, _>(first..).map(|(id, _)| *id);
+        ids.take_while(|id| id.to_string().starts_with(digits)).take(2).collect()
+    }
+
+    /// What an event of this workspace says, as far as it can be read here.
+    #[must_use]
+    pub fn read(&self, event: &Verified) -> (BodyState, Json) {
+        facts::read(event, &self.ring)
     }
 
     /// The name of an event's kind.

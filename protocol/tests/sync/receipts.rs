@@ -105,6 +105,32 @@ fn what_another_lacks_is_counted_exactly_and_known_after_a_restart() {
 }
 
 #[test]
+fn a_peer_is_seen_by_whatever_it_says() {
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    let link = mesh.connect(1, 2);
+    rest(&mut mesh);
+    for message in [
+        Message::Beat(EventId([9; 32])),
+        Message::Have(Vec::new()),
+        Message::Ack(0),
+        Message::Cards(Vec::new()),
+        Message::Receipts(Vec::new()),
+        Message::HaveChunks(Vec::new()),
+    ] {
+        mesh.wait(5_000);
+        assert!(mesh.status(1).peers[0].last_seen_s >= Some(5), "before {message:?}");
+        let (now, text) = (mesh.now, format!("{message:?}"));
+        mesh.device(1).replica.handle(now, Input::Message(link, message));
+        mesh.settle();
+        assert_eq!(mesh.status(1).peers[0].last_seen_s, Some(0), "{text}");
+    }
+    // An introduction comes on a connection of its own.
+    mesh.wait(5_000);
+    mesh.ask(1, Command::Introduce { device: id(2), events: Vec::new() });
+    assert_eq!(mesh.status(1).peers[0].last_seen_s, Some(0));
+}
+
+#[test]
 fn a_burst_is_one_receipt_and_the_rest_of_it_another_a_moment_later() {
     // SPEC: RCPT-4
     let mut mesh = Mesh::of(&[(2, Role::Member)]);

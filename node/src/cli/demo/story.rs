@@ -74,6 +74,9 @@ impl Story {
     /// The failure with its chapter, what the nodes had to say, and how to see more.
     fn explained(&self, failure: Failure) -> Failure {
         let mut text = format!("{}{}", self.report.place(), failure.message);
+        if let FailureKind::Interrupted | FailureKind::Terminated = failure.kind {
+            return Failure::new(failure.kind, text);
+        }
         for device in self.devices() {
             for line in self.folder.log_tail(device.name) {
                 text += &format!("\n  {}'s node: {line}", device.name);

@@ -7,11 +7,9 @@ use kernelos_protocol::store::contract;
 
 use super::*;
 
-fn folder(name: &str) -> std::path::PathBuf {
-    let folder = std::env::temp_dir().join(format!("kern-{name}-{}", std::process::id()));
-    std::fs::remove_dir_all(&folder).ok();
-    std::fs::create_dir_all(&folder).unwrap();
-    folder
+/// A folder that goes away with the test.
+fn folder() -> tempfile::TempDir {
+    tempfile::Builder::new().prefix("kern").tempdir().unwrap()
 }
 
 fn events() -> Vec<Verified> {
@@ -42,14 +40,16 @@ fn events() -> Vec<Verified> {
 #[test]
 fn sqlite_keeps_the_contract() {
     // SPEC: DUR-1
-    let path = folder("contract").join("store.db");
+    let folder = folder();
+    let path = folder.path().join("store.db");
     drop(SqliteStore::create(&path).unwrap());
     contract::check(&mut || Box::new(SqliteStore::open(&path).unwrap()), &events());
 }
 
 #[test]
 fn an_event_that_came_without_its_body_gets_it_later() {
-    let path = folder("body").join("store.db");
+    let folder = folder();
+    let path = folder.path().join("store.db");
     let mut store = SqliteStore::create(&path).unwrap();
     let events = events();
     let bare = events[3].without_body().unwrap();
@@ -63,7 +63,8 @@ fn an_event_that_came_without_its_body_gets_it_later() {
 #[test]
 fn a_commit_waits_for_the_disk() {
     // SPEC: DUR-1
-    let path = folder("pragmas").join("store.db");
+    let folder = folder();
+    let path = folder.path().join("store.db");
     drop(SqliteStore::create(&path).unwrap());
     let store = SqliteStore::open(&path).unwrap();
     let full: i64 =
@@ -75,7 +76,8 @@ fn a_commit_waits_for_the_disk() {
 
 #[test]
 fn a_damaged_row_is_told_and_not_given_out() {
-    let path = folder("damage").join("store.db");
+    let folder = folder();
+    let path = folder.path().join("store.db");
     let mut store = SqliteStore::create(&path).unwrap();
     let events = events();
     let records: Vec<_> = events.iter().cloned().map(Record::Event).collect();
@@ -98,7 +100,8 @@ fn a_damaged_row_is_told_and_not_given_out() {
 #[test]
 fn a_damaged_chunk_counts_as_missing_and_is_kept_anew() {
     // SPEC: ART-7
-    let path = folder("chunk").join("store.db");
+    let folder = folder();
+    let path = folder.path().join("store.db");
     let mut store = SqliteStore::create(&path).unwrap();
     let chunk = Chunk::new((0..200).collect()).unwrap();
     let asked = LoadRequest::Chunks(vec![chunk.hash()]);
@@ -116,7 +119,8 @@ fn a_damaged_chunk_counts_as_missing_and_is_kept_anew() {
 #[test]
 fn a_store_of_the_first_version_gets_what_later_ones_added() {
     // SPEC: ART-7, DUR-4
-    let path = folder("upgrade").join("store.db");
+    let folder = folder();
+    let path = folder.path().join("store.db");
     let events = events();
     let mut store = SqliteStore::create(&path).unwrap();
     store.commit(&events.iter().cloned().map(Record::Event).collect::<Vec<_>>()).unwrap();
@@ -151,14 +155,14 @@ fn a_store_of_the_first_version_gets_what_later_ones_added() {
 
 #[test]
 fn a_newer_store_is_refused_and_another_file_is_none() {
-    let folder = folder("newer");
-    let path = folder.join("store.db");
+    let folder = folder();
+    let path = folder.path().join("store.db");
     let store = SqliteStore::create(&path).unwrap();
     store.connection.pragma_update(None, "user_version", SCHEMA_VERSION + 1).unwrap();
     drop(store);
     let refused = SqliteStore::open(&path).err().map(|error| error.to_string());
     assert!(refused.unwrap().contains("newer"), "a newer store is refused");
-    let other = folder.join("other.db");
+    let other = folder.path().join("other.db");
     Connection::open(&other).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
     let refused = SqliteStore::open(&other).err().map(|error| error.to_string());
     assert!(refused.unwrap().contains("no KernelOS store"));
@@ -176,7 +180,8 @@ fn a_failed_fsync_stops_the_process_and_a_full_disk_does_not() {
 
 #[test]
 fn what_a_store_is_was_said_once() {
-    let path = folder("meta").join("store.db");
+    let folder = folder();
+    let path = folder.path().join("store.db");
     let meta = Meta {
         workspace: WorkspaceId([1; 32]),
         name: "home".to_owned(),

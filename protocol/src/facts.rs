@@ -1,0 +1,170 @@
+//! What an event says, decoded, for people and scripts: its row of the log, and the fields of its
+//! body under stable names. Nothing is decided by it, and no key is in it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+
+use crate::command::LogRow;
+use crate::content::{Content, DocumentChange, kind};
+use crate::control::ControlBody;
+use crate::document::validate::frame;
+use crate::epoch::KeyRing;
+use crate::event::{Class, Header, Verified};
+use crate::hash;
+use crate::id::{ChangeHash, DeviceId, EventId, to_hex};
+use crate::mission::record::Record;
+use crate::seal;
+
+/// How many hex digits of an id name an event at least.
+pub const EVENT_DIGITS_MIN: usize = 4;
+
+/// One event, whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventView {
+    /// As the log shows it.
+    #[serde(flatten)]
+    pub row: LogRow,
+    /// The control heads that its author knew; of content alone.
+    pub heard: Vec<EventId>,
+    /// Is its body here, and can it be read?
+    pub body: BodyState,
+    /// Bytes of the stored body.
+    pub body_bytes: Option<u64>,
+    /// What the body says: its kind under `kind`, and the fields of that. Null where it is not
+    /// open.
+    pub facts: Json,
+}
+
+/// Is a body here, and can it be read?
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BodyState {
+    /// The event has none: it joins heads.
+    None,
+    /// It was read.
+    Open,
+    /// It is not in this device's store.
+    Missing,
+    /// This device has no key for it.
+    Sealed,
+    /// Its key is held, and it is no body of any kind: the code.
+    Broken(String),
+}
+
+/// Reads what an event says, as far as it can be read with these keys.
+#[must_use]
+pub fn read(event: &Verified, ring: &KeyRing) -> (BodyState, Json) {
+    let header = event.header();
+    if header.body.is_none() {
+        return (BodyState::None, Json::Null);
+    }
+    if let Some(body) = event.control() {
+        return (BodyState::Open, of_control(body));
+    }
+    let Some(body) = event.body() else { return (BodyState::Missing, Json::Null) };
+    let key = header.epoch.and_then(|epoch| ring.key(&epoch));
+    let (Some(key), Class::Sealed) = (key, header.class) else {
+        return (BodyState::Sealed, Json::Null);
+    };
+    let broken = |code: &str| (BodyState::Broken(code.to_owned()), Json::Null);
+    match seal::open(key, header, body) {
+        Err(fault) => broken(fault.code()),
+        Ok(inside) => match Content::decode(&inside) {
+            Err(_) => broken("body_decode"),
+            Ok(content) => (BodyState::Open, of_content(header, &content)),
+        },
+    }
+}
+
+fn of_control(body: &ControlBody) -> Json {
+    let kind = body.name();
+    match body {
+        ControlBody::Genesis(genesis) => json!({
+            "kind": kind, "format": genesis.format, "sealing_key": genesis.sealing.key,
+            "recovery_signing": genesis.recovery.signing,
+            "recovery_sealing": genesis.recovery.sealing,
+        }),
+        ControlBody::Grant(grant) => json!({
+            "kind": kind, "device": grant.device, "role": grant.role, "tier": grant.tier,
+            "capabilities": grant.capabilities, "rule": grant.rule,
+            "sealing_key": grant.sealing.key,
+        }),
+        ControlBody::Revoke(revoke) => json!({
+            "kind": kind, "device": revoke.target, "reason": revoke.reason, "cut": revoke.cut,
+        }),
+        ControlBody::Epoch(epoch) => json!({
+            "kind": kind, "commitment": to_hex(&epoch.commitment),
+            "older_keys_bytes": epoch.older.len(),
+        }),
+        ControlBody::Wrap(wrap) => {
+            let recipients: Vec<DeviceId> = wrap.keys.iter().map(|key| key.recipient).collect();
+            json!({ "kind": kind, "epoch": wrap.epoch, "recipients": recipients })
+        }
+    }
+}
+
+fn of_content(header: &Header, content: &Content) -> Json {
+    let kind = kind::name(content.number());
+    match content {
+        Content::Change(changes) => {
+            let changes: Vec<_> = changes.iter().map(|change| of_change(header, change)).collect();
+            json!({ "kind": kind, "changes": changes })
+        }
+        Content::Artifact(manifest) => json!({
+            "kind": kind, "name": manifest.name(), "bytes": manifest.size(),
+            "chunks": manifest.chunks().len(), "plain": to_hex(&manifest.plain()),
+        }),
+        Content::Record(record) => of_record(&kind, record),
+        Content::Unknown(_) => json!({ "kind": kind }),
+    }
+}
+
+/// The frame of a change alone: how many operations it has, and what it builds on.
+fn of_change(header: &Header, change: &DocumentChange) -> Json {
+    let made = hash::document_id(&header.author, &header.incarnation, header.seq);
+    let framed = frame(&change.change).ok();
+    let framed = framed.as_ref();
+    json!({
+        "document": change.document.unwrap_or(made), "makes_document": change.document.is_none(),
+        "generation": change.generation, "bytes": change.change.len(),
+        "operations": framed.map(|framed| framed.ops),
+        "change": framed.map(|framed| ChangeHash(framed.hash.0)),
+        "builds_on": framed.map(|framed| framed.deps.len()),
+    })
+}
+
+fn of_record(kind: &str, record: &Record) -> Json {
+    match record {
+        Record::Mission(mission) => with_kind(kind, json!(mission)),
+        Record::Decision(decision) => json!({
+            "kind": kind, "on": decision.on, "act": decision.act, "allowed": decision.allowed,
+            "rule": decision.rule,
+        }),
+        Record::Claim(claim) => json!({
+            "kind": kind, "on": claim.on, "stage": claim.stage, "epoch": claim.epoch,
+        }),
+        Record::Step(step) => {
+            let mut facts = with_kind(kind, json!(step.ended));
+            facts["on"] = json!(step.on);
+            facts["step"] = json!(step.number);
+            facts["input"] = json!(step.input);
+            facts
+        }
+        Record::Evidence(evidence) => {
+            let seen = serde_json::from_str(&evidence.facts);
+            json!({
+                "kind": kind, "on": evidence.on, "stage": evidence.stage,
+                "passed": evidence.passed,
+                "seen": seen.unwrap_or_else(|_| Json::String(evidence.facts.clone())),
+            })
+        }
+        Record::Promotion(promotion) => json!({
+            "kind": kind, "on": promotion.on, "old": promotion.old, "now": promotion.now,
+        }),
+    }
+}
+
+fn with_kind(kind: &str, mut facts: Json) -> Json {
+    facts["kind"] = json!(kind);
+    facts
+}
