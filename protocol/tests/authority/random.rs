@@ -1,14 +1,31 @@
 //! Production against the port, over random histories.
 
 use super::adapter::{Shape, compare};
-use super::model::{Mask, bits, has};
+use super::model::{History, Mask, bits, has};
 use super::world::{World, Worlds, late_attack};
+
+/// Takes strangers' content out of a cleaned history, and out of what is asked about it. By the
+/// model it is admitted in no set and its absence changes nothing of the rest.
+// SPEC: AUTH-20
+pub(super) fn without_strangers(h: &History, among: &mut [Mask]) -> (History, Mask) {
+    let strangers = h.strangers();
+    let rest = h.without(strangers);
+    for known in among {
+        let admitted = h.admitted(*known);
+        assert_eq!(admitted & strangers, 0, "admitted by nobody");
+        *known &= !strangers;
+        assert_eq!(rest.admitted(*known), admitted, "nor missed");
+    }
+    (rest, strangers)
+}
 
 fn check(w: &World) {
     let (h, refused) = w.h.cleaned();
     // A thief may know an event without its past; a replica never does.
     let closed = |known| bits(known & !refused).fold(0, |all, e| all | h.with_past(e));
     let mut among: Vec<Mask> = w.knows.iter().copied().map(closed).collect();
+    let (h, strangers) = without_strangers(&h, &mut among);
+    let refused = refused | strangers;
     among.sort_unstable();
     among.dedup();
     compare(&h, refused, Shape::Flat, &among);
@@ -34,6 +51,13 @@ fn histories_with_all_roles_are_judged_as_the_model_does() {
 fn messy_histories_are_judged_as_the_model_does() {
     for seed in 0..1200 {
         check(&World::new(seed, 4, None, Worlds::Messy).run(40));
+    }
+}
+
+#[test]
+fn histories_with_strangers_are_judged_as_the_model_does() {
+    for seed in 0..400 {
+        check(&World::new(seed, 4, None, Worlds::Strange).run(40));
     }
 }
 

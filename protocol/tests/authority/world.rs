@@ -57,6 +57,8 @@ pub(crate) enum Worlds {
     Wide,
     /// Everybody writes content on top of anything that it knows, much of it revoked.
     Messy,
+    /// The same, and often without having heard of the own grant.
+    Strange,
 }
 
 impl World {
@@ -206,7 +208,9 @@ impl World {
             let n = self.dice.pick(&[0, 1, 1, 2]);
             from.extend(self.dice.sample(&recent, n));
         }
-        from.extend(self.h.grants_of(device, mine).first());
+        if self.worlds == Worlds::Messy {
+            from.extend(self.h.grants_of(device, mine).first());
+        }
         let past = from.into_iter().fold(0, |past, e| past | self.h.with_past(e));
         self.put(device, past, Kind::Change, 0, Role::Store, 0);
     }
@@ -222,7 +226,7 @@ impl World {
                 if self.dice.chance(70) && !rogue {
                     self.listen(device);
                 }
-            } else if self.worlds == Worlds::Messy && dice < 70 {
+            } else if matches!(self.worlds, Worlds::Messy | Worlds::Strange) && dice < 70 {
                 self.scatter(device);
             } else if rogue && dice < 75 {
                 self.rogue(device);
