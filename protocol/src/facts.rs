@@ -6,13 +6,14 @@ use serde_json::{Value as Json, json};
 
 use crate::command::LogRow;
 use crate::content::{Content, DocumentChange, kind};
-use crate::control::ControlBody;
+use crate::control::{ControlBody, Rescue};
 use crate::document::validate::frame;
 use crate::epoch::KeyRing;
 use crate::event::{Class, Header, Verified};
 use crate::hash;
 use crate::id::{ChangeHash, DeviceId, EventId, to_hex};
 use crate::mission::record::Record;
+use crate::role::Role;
 use crate::seal;
 
 /// How many hex digits of an id name an event at least.
@@ -92,6 +93,18 @@ fn of_control(body: &ControlBody) -> Json {
         ControlBody::Revoke(revoke) => json!({
             "kind": kind, "device": revoke.target, "reason": revoke.reason, "cut": revoke.cut,
         }),
+        ControlBody::Readmit(readmit) => json!({
+            "kind": kind, "devices": readmit.authors, "reason": readmit.reason,
+            "tips": readmit.tips,
+        }),
+        ControlBody::Recover(recover) => match &recover.rescue {
+            Rescue::Lead { sealing } => json!({
+                "kind": kind, "role": Role::Owner, "sealing_key": sealing.key,
+            }),
+            Rescue::Remove { target, cut, reason } => json!({
+                "kind": kind, "device": target, "reason": reason, "cut": cut,
+            }),
+        },
         ControlBody::Epoch(epoch) => json!({
             "kind": kind, "commitment": to_hex(&epoch.commitment),
             "older_keys_bytes": epoch.older.len(),

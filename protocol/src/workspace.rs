@@ -47,6 +47,15 @@ pub enum InsertFault {
     Refused(InsertRefusal),
 }
 
+impl From<Refusal> for InsertFault {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Missing(id) => Self::Missing(id),
+            refusal => Self::Refused(InsertRefusal::Authority(refusal)),
+        }
+    }
+}
+
 /// The rules that an event can break towards others.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InsertRefusal {
@@ -59,7 +68,7 @@ pub enum InsertRefusal {
     /// The recovery key did not sign what it is said to have signed.
     #[error("the recovery key did not sign this")]
     Recovery,
-    /// A control event that its author might not make.
+    /// An event that its author might not make.
     #[error("{0}")]
     Authority(Refusal),
 }
@@ -248,10 +257,7 @@ impl Workspace {
         let before: Vec<_> = event.header().before().copied().collect();
         let fact = fact(event);
         let author = event.header().author;
-        self.control.add(event.id(), author, fact, &before).map_err(|refusal| match refusal {
-            Refusal::Missing(id) => InsertFault::Missing(id),
-            refusal => InsertFault::Refused(InsertRefusal::Authority(refusal)),
-        })?;
+        self.control.add(event.id(), author, fact, &before)?;
         match event.control() {
             Some(ControlBody::Genesis(genesis)) => {
                 self.sealing.insert(author, genesis.sealing.key);
@@ -297,17 +303,14 @@ impl Workspace {
     fn insert_content(&mut self, event: &Verified) -> Result<(), InsertFault> {
         self.settle();
         let header = event.header();
-        let added = self
-            .content
-            .add(
-                &self.control,
-                event.id(),
-                header.author,
-                header.prev,
-                &header.parents,
-                &header.heard,
-            )
-            .map_err(InsertFault::Missing)?;
+        let added = self.content.add(
+            &self.control,
+            event.id(),
+            header.author,
+            header.prev,
+            &header.parents,
+            &header.heard,
+        )?;
         self.remember(event);
         if header.body.is_some() && event.body().is_none() {
             self.bare.insert(added.no);

@@ -13,6 +13,7 @@
 //! of every past and every cut, and what follows is judged, by both, without it. A past stays
 //! closed by that, since whatever had the refused event in its past loses only it. The comparison
 //! then checks that production refuses exactly those events.
+//! So it does with content by strangers (AUTH-20), which the model keeps and admits in no set.
 
 mod adapter;
 mod content_stories;

@@ -14,6 +14,7 @@ use kernelos_protocol::limits::PARENTS_MAX;
 use kernelos_protocol::role::Role;
 use kernelos_protocol::seal::{pack, seal};
 use kernelos_protocol::time::Stamp;
+use kernelos_protocol::workspace::InsertFault;
 
 use crate::kit::Peer;
 
@@ -84,6 +85,10 @@ impl Attack {
 
     fn deliver(&mut self, event: &Verified) -> String {
         let before = self.founder.get("");
+        if let Err(fault) = self.founder.workspace.insert(event, &self.founder.key) {
+            let InsertFault::Refused(refusal) = fault else { panic!("{fault:?}") };
+            return format!("refused {}", refusal.code());
+        }
         self.founder.take(std::slice::from_ref(event));
         let (verdict, reason) = self.founder.workspace.verdict(&event.id()).unwrap();
         let kind = self.founder.workspace.kind(&event.id()).unwrap();
@@ -162,10 +167,12 @@ fn a_runner_changes_no_document() {
 
 #[test]
 fn a_runner_keeps_artifacts_and_an_observer_does_not() {
-    // SPEC: EFF-6
+    // SPEC: EFF-6, AUTH-20
     let (_, manifest, _) = crate::artifact::sealed(100, 1);
     let inside = kernelos_protocol::cbor::encode(&manifest);
-    for (role, kind) in [(Role::Runner, "artifact Admitted"), (Role::Observer, "sealed Quarant")] {
+    for (role, kind) in
+        [(Role::Runner, "artifact Admitted"), (Role::Observer, "refused not_member")]
+    {
         let mut attack = Attack::by(role);
         let said = attack.send_inside(&inside);
         assert!(said.starts_with(kind), "{role:?}: {said}");

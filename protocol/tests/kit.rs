@@ -103,16 +103,25 @@ impl Peer {
         work(&mut self.workspace, &mut pen)
     }
 
-    /// Takes events in this order; what waits for others is tried again until nothing moves.
+    /// Takes events in this order, each after what it names.
     pub(crate) fn take(&mut self, events: &[Verified]) {
+        let waiting = self.offer(events);
+        assert_eq!(waiting, [], "these never found what they name");
+    }
+
+    /// The same; gives what never found what it names. What waits is tried again until nothing
+    /// moves.
+    pub(crate) fn offer(&mut self, events: &[Verified]) -> Vec<Verified> {
         self.kept.extend(events.iter().map(|event| (event.id(), event.clone())));
         let mut waiting: Vec<_> = events.to_vec();
-        while !waiting.is_empty() {
+        loop {
             let before = waiting.len();
             waiting.retain(|event| {
                 matches!(self.workspace.insert(event, &self.key), Err(InsertFault::Missing(_)))
             });
-            assert!(waiting.len() < before, "these never found what they name: {waiting:?}");
+            if waiting.len() == before {
+                return waiting;
+            }
         }
     }
 

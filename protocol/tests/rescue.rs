@@ -203,7 +203,7 @@ fn another_recovery_key_decides_nothing() {
 
 #[test]
 fn what_a_revocation_left_out_comes_back_by_a_readmission_in_every_order() {
-    // SPEC: CTL-8, AUTH-14, AUTH-20
+    // SPEC: CTL-8, AUTH-14, AUTH-21
     let ([mut founder, _, mut lost], events) = three();
     let revocation = founder.revoke(3);
     let theirs = [lost.set("notes/b", "late"), lost.set("notes/c", "later")].concat();

@@ -4,7 +4,8 @@
 //! set that is nearly always empty: View(e) is e and its past without it. This depends on what e
 //! heard, never on what became known later, so only the arrival of an event that a cut names makes
 //! it be found anew. What is admitted by all that is known is kept up to date event by event, and
-//! judged anew when the control lane changes.
+//! judged anew when the control lane changes. What its past says can never be admitted does not go
+//! in.
 //!
 //! `content/chain.rs` keeps chains, ancestry and cuts, `content/view.rs` the rule.
 
@@ -17,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::authority::bits::BitSet;
-use crate::authority::control::{ControlLane, ControlSet, Standing};
+use crate::authority::control::{ControlLane, ControlSet, Refusal, Standing};
 use crate::id::{DeviceId, EventId};
 use crate::role::Role;
 
@@ -54,6 +55,10 @@ pub struct Rejudged {
     /// What was admitted before and is not now, by number.
     pub fallen: Vec<ContentNo>,
 }
+
+/// The lowest role that writes content.
+// SPEC: AUTH-14
+const WRITES: Role = Role::Runner;
 
 /// The number of a set of control events that content events heard.
 type SetNo = u32;
@@ -107,9 +112,10 @@ impl ContentLane {
         Self::default()
     }
 
-    /// Inserts an event, after its prev, its parents and what it heard; else gives the first of
-    /// them that is not here. A known id changes nothing. It is judged by the control lane of the
-    /// last `control_changed`, so that comes first when control events were added.
+    /// Inserts an event, after its prev, its parents and what it heard; else names the first of
+    /// them that is not here. What no set of events can admit is refused, and nothing is changed
+    /// then; a known id changes nothing. It is judged by the control lane of the last
+    /// `control_changed`, so that comes first when control events were added.
     pub fn add(
         &mut self,
         control: &ControlLane,
@@ -118,15 +124,23 @@ impl ContentLane {
         prev: Option<EventId>,
         parents: &[EventId],
         heard: &[EventId],
-    ) -> Result<Added, EventId> {
+    ) -> Result<Added, Refusal> {
         if let Some(&no) = self.numbers.get(&id) {
             return Ok(Added { no, newly_admitted: Vec::new(), views_grew: false });
         }
-        let find = |id: &EventId| self.number(id).ok_or(*id);
+        let find = |id: &EventId| self.number(id).ok_or(Refusal::Missing(*id));
         let prev = prev.as_ref().map(find).transpose()?;
         let parents = parents.iter().map(find).collect::<Result<Vec<_>, _>>()?;
-        let heard = control.set_of(heard)?;
+        let heard = control.set_of(heard).map_err(Refusal::Missing)?;
         let heard = self.closure(control, heard, prev, &parents);
+        // What is refused must not depend on what else is here, so a grant counts by being there:
+        // whether it takes effect differs from set to set.
+        // SPEC: AUTH-20
+        if !control.has_grant(&author, WRITES, &heard) {
+            return Err(Refusal::NotMember);
+        }
+        self.ahead |= !heard.is_subset(&self.set(self.now));
+        let heard = self.intern(heard);
         self.cuts.learn(control, &self.chains, &self.numbers);
 
         let no = ContentNo(u32::try_from(self.events.len()).unwrap_or(u32::MAX));
@@ -175,19 +189,17 @@ impl ContentLane {
     /// What an event heard, with what its direct ancestors heard.
     // SPEC: AUTH-15
     fn closure(
-        &mut self,
+        &self,
         control: &ControlLane,
         heard: ControlSet,
         prev: Option<ContentNo>,
         parents: &[ContentNo],
-    ) -> SetNo {
+    ) -> ControlSet {
         let mut set = heard;
         for p in prev.into_iter().chain(parents.iter().copied()) {
             set = control.union(&self.set(self.at(p).heard), &set);
         }
-        let known = self.set(self.now);
-        self.ahead |= !set.is_subset(&known);
-        self.intern(set)
+        set
     }
 
     fn intern(&mut self, set: ControlSet) -> SetNo {

@@ -210,6 +210,11 @@ impl ControlLane {
             .collect()
     }
 
+    /// Whether a grant of `device` that gives at least `role` is in `past`, in effect or not.
+    pub fn has_grant(&self, device: &DeviceId, role: Role, past: &ControlSet) -> bool {
+        self.grants_of(device).any(|(g, given)| given >= role && past.contains(g))
+    }
+
     /// All grants of a device, valid ones as all here, with what they give, by number.
     fn grants_of(&self, device: &DeviceId) -> impl Iterator<Item = (ControlNo, Role)> + '_ {
         self.grants.get(device).into_iter().flatten().filter_map(|&g| {

@@ -8,7 +8,9 @@
 
 use std::collections::BTreeMap;
 
-use kernelos_protocol::authority::{ContentLane, ContentNo, ControlFact, ControlLane, ControlNo};
+use kernelos_protocol::authority::{
+    Added, ContentLane, ContentNo, ControlFact, ControlLane, ControlNo, Refusal,
+};
 use kernelos_protocol::id::{DeviceId, EventId};
 use kernelos_protocol::role::Role;
 
@@ -66,26 +68,38 @@ impl Lanes {
 
     /// Adds event `e`, whose past is here.
     pub(crate) fn deliver(&mut self, h: &History, shape: Shape, e: usize) {
-        if has(h.control, e) {
-            self.add_control(h, shape, e).expect("a valid event is taken");
-            let changes = self.content.control_changed(&self.control);
-            self.tell(&changes.admitted, &changes.fallen);
+        self.offer(h, shape, e).expect("its past is here, and says that it may be");
+    }
+
+    /// Adds event `e` if it can go in; else says why not, and nothing is changed.
+    pub(crate) fn offer(&mut self, h: &History, shape: Shape, e: usize) -> Result<(), Refusal> {
+        let sizes = (self.control.len(), self.content.len());
+        let taken = if has(h.control, e) {
+            self.add_control(h, shape, e).map(|_| {
+                let changes = self.content.control_changed(&self.control);
+                self.tell(&changes.admitted, &changes.fallen);
+            })
         } else {
-            let event = &h.events[e];
-            let had = event.past & !h.control;
-            let prev = (shape == Shape::Chained).then(|| h.prev(e)).flatten();
-            let more = bits(had).filter(|x| shape == Shape::Dense && (e + x).is_multiple_of(3));
-            let named = h.heads(had) | more.map(bit).sum::<Mask>();
-            let parents = ids(named & !prev.map_or(0, bit));
-            let heard = ids(h.heads(event.past & h.control));
-            let (id, by) = (event_id(e), device_id(event.by));
-            let prev = prev.map(event_id);
-            let added = self.content.add(&self.control, id, by, prev, &parents, &heard);
-            let added = added.expect("its past is here");
-            self.written.push((e, added.no));
-            self.tell(&added.newly_admitted, &[]);
-        }
+            self.add_content(h, shape, e).map(|added| {
+                self.written.push((e, added.no));
+                self.tell(&added.newly_admitted, &[]);
+            })
+        };
+        assert!(taken.is_ok() || sizes == (self.control.len(), self.content.len()));
         assert_eq!(self.told, self.admitted(), "what is told is what changed");
+        taken
+    }
+
+    fn add_content(&mut self, h: &History, shape: Shape, e: usize) -> Result<Added, Refusal> {
+        let event = &h.events[e];
+        let had = event.past & !h.control;
+        let prev = (shape == Shape::Chained).then(|| h.prev(e)).flatten();
+        let more = bits(had).filter(|x| shape == Shape::Dense && (e + x).is_multiple_of(3));
+        let named = h.heads(had) | more.map(bit).sum::<Mask>();
+        let parents = ids(named & !prev.map_or(0, bit));
+        let heard = ids(h.heads(event.past & h.control));
+        let (id, by) = (event_id(e), device_id(event.by));
+        self.content.add(&self.control, id, by, prev.map(event_id), &parents, &heard)
     }
 
     fn tell(&mut self, admitted: &[ContentNo], fallen: &[ContentNo]) {
@@ -101,12 +115,7 @@ impl Lanes {
         }
     }
 
-    pub(crate) fn add_control(
-        &mut self,
-        h: &History,
-        shape: Shape,
-        e: usize,
-    ) -> Result<ControlNo, kernelos_protocol::authority::Refusal> {
+    fn add_control(&mut self, h: &History, shape: Shape, e: usize) -> Result<ControlNo, Refusal> {
         let event = &h.events[e];
         let before = ids(h.heads(event.past));
         let (by, fact) = (device_id(event.by), fact(h, shape, event));
@@ -170,13 +179,14 @@ fn fact(h: &History, shape: Shape, event: &Event) -> ControlFact {
     }
 }
 
-/// Compares the lanes with the model, for a cleaned history: on the whole, and for each set of
-/// `among` as a device that was told of that set alone and as a question to who knows everything.
+/// Compares the lanes with the model, for a cleaned history without strangers' content: on the
+/// whole, and for each set of `among` as a device that was told of that set alone and as a question
+/// to who knows everything.
 pub(crate) fn compare(h: &History, refused: Mask, shape: Shape, among: &[Mask]) {
     let mut whole = Lanes::default();
     for e in 0..h.events.len() {
         if has(refused, e) {
-            assert!(whole.add_control(h, shape, e).is_err(), "{e} is refused");
+            assert!(whole.offer(h, shape, e).is_err(), "{e} is refused");
         } else {
             whole.deliver(h, shape, e);
         }

@@ -1,6 +1,6 @@
 //! Rule 6 as stories.
 
-use kernelos_protocol::authority::ControlFact;
+use kernelos_protocol::authority::{ControlFact, Refusal};
 use kernelos_protocol::role::Role::{Admin, Member, Observer, Owner, Runner, Store};
 
 use super::story::{A, B, C, Content, D, E, Story, id, ids};
@@ -15,28 +15,50 @@ fn b_is_revoked_after_b1() -> Story {
     s
 }
 
-// SPEC: AUTH-14
+// SPEC: AUTH-14, AUTH-20
 #[test]
-fn stores_and_observers_write_nothing_firm() {
+fn stores_observers_and_strangers_write_nothing() {
     let (mut s, tip) = Story::with(&[(B, Runner), (C, Observer), (D, Store)]);
-    for (name, by, expected) in
-        [("a", A, Firm), ("b", B, Firm), ("c", C, Out), ("d", D, Out), ("e", E, Out)]
-    {
+    for (name, by) in [("a", A), ("b", B)] {
         s.write(name, by, "", &[], &[&tip]);
-        s.check_content(name, expected);
+        s.check_content(name, Firm);
+    }
+    for (name, by) in [("c", C), ("d", D), ("e", E)] {
+        let refused = s.try_write(name, by, "", &["a"], &[&tip]);
+        assert_eq!(refused, Err(Refusal::NotMember), "{name}");
+        s.write(&format!("{name} goes on"), A, "", &["a"], &[&tip]);
     }
 }
 
-// SPEC: AUTH-14
+// SPEC: AUTH-20
 #[test]
-fn only_a_grant_that_the_event_heard_makes_it_firm() {
+fn only_a_grant_that_the_event_heard_lets_it_in() {
     let (mut s, _) = Story::with(&[(B, Member)]);
-    s.write("early", B, "", &[], &["g"]);
-    s.write("b1", B, "early", &[], &["gB"]);
-    s.check_content("early", Out);
-    s.check_content("b1", Firm);
-    assert!(!s.in_view("b1", "early"), "its prev is in no view");
-    s.check_heads(&["b1"]);
+    assert_eq!(s.try_write("early", B, "", &[], &["g"]), Err(Refusal::NotMember));
+    // What names it waits for what nobody keeps.
+    assert_eq!(s.try_write("b1", B, "early", &[], &["gB"]), Err(Refusal::Missing(id("early"))));
+    s.write("a1", A, "", &[], &["gB"]);
+    s.write("b2", B, "", &["a1"], &["g"]);
+    s.check_content("b2", Firm);
+    s.check_heads(&["b2"]);
+}
+
+// SPEC: AUTH-20
+#[test]
+fn a_grant_lets_content_in_whether_it_takes_effect_or_not() {
+    let (mut s, tip) = Story::with(&[(B, Owner), (C, Member)]);
+    s.revoke("rB", A, B, &[], &[&tip]);
+    s.grant("gD", B, D, Member, &[&tip]);
+    s.check_in_effect("gD", false);
+    s.write("d1", D, "", &[], &["gD"]);
+    s.check_content("d1", Out);
+    // To whom the revocation comes later it is no less an event, and may be kept in good faith.
+    s.write("c1", C, "", &["d1"], &["gD"]);
+    s.check_content("d1", GoodFaith);
+    s.check_heads(&["c1"]);
+    // Nor does a role below runner count for more by being in effect.
+    s.grant("gE", A, E, Observer, &["rB"]);
+    assert_eq!(s.try_write("e1", E, "", &[], &["gE"]), Err(Refusal::NotMember));
 }
 
 // SPEC: AUTH-12, AUTH-17
@@ -227,9 +249,10 @@ fn content_waits_for_what_it_names() {
             .add(&s.control, id("b"), B, prev, &parents, &heard)
             .map(|a| a.newly_admitted.len())
     };
-    assert_eq!(add(Some("x"), &["y"], &["z"]), Err(id("x")));
-    assert_eq!(add(None, &["y"], &["z"]), Err(id("y")));
-    assert_eq!(add(None, &[], &[&tip, "z"]), Err(id("z")));
+    let missing = |name| Err(Refusal::Missing(id(name)));
+    assert_eq!(add(Some("x"), &["y"], &["z"]), missing("x"));
+    assert_eq!(add(None, &["y"], &["z"]), missing("y"));
+    assert_eq!(add(None, &[], &[&tip, "z"]), missing("z"));
     assert_eq!(add(None, &[], &[&tip]), Ok(1));
     assert_eq!(add(None, &[], &[&tip]), Ok(0), "known");
 }

@@ -336,6 +336,26 @@ impl History {
         (clean, refused)
     }
 
+    /// The content of a cleaned history whose author has no grant to write in its past.
+    pub(crate) fn strangers(&self) -> Mask {
+        let writes = |g: usize| self.events[g].rank >= Role::Runner;
+        bits(self.everything() & !self.control)
+            .filter(|&e| {
+                !self.grants_of(self.events[e].by, self.events[e].past).into_iter().any(writes)
+            })
+            .map(bit)
+            .sum()
+    }
+
+    /// The history without these events: they keep their numbers, but are in no mask.
+    pub(crate) fn without(&self, gone: Mask) -> Self {
+        let mut rest = Self::default();
+        for event in &self.events {
+            rest.add(Event { past: event.past & !gone, cut: event.cut & !gone, ..event.clone() });
+        }
+        rest
+    }
+
     /// The author's last content event in the past of e: its prev, if content forms chains.
     pub(crate) fn prev(&self, e: usize) -> Option<usize> {
         bits(self.own(self.events[e].by, self.events[e].past & !self.control)).next_back()

@@ -1,5 +1,7 @@
 //! Whatever the order of delivery, the same events come to the same.
 
+use kernelos_protocol::authority::Refusal;
+
 use super::adapter::{Lanes, Shape};
 use super::model::{History, Mask, bit, bits};
 use super::world::{Dice, World, Worlds};
@@ -54,12 +56,14 @@ fn check(h: &History, shape: Shape, expected: &Lanes, order: &[usize]) {
 }
 
 fn worlds(seed: u64) -> Worlds {
-    [Worlds::Plain, Worlds::Wide, Worlds::Messy][(seed % 3) as usize]
+    [Worlds::Plain, Worlds::Wide, Worlds::Messy, Worlds::Strange][(seed % 4) as usize]
 }
 
 fn cases(seed: u64, w: &World) -> [(History, Mask, Shape); 2] {
     let (h, refused) = w.h.cleaned();
-    let among = h.everything() & !refused;
+    let strangers = h.strangers();
+    let h = h.without(strangers);
+    let among = h.everything() & !refused & !strangers;
     let chained = h.chained();
     assert_eq!(h.everything(), chained.everything(), "seed {seed}");
     [(h, among, Shape::Flat), (chained, among, Shape::Chained)]
@@ -91,4 +95,70 @@ fn random_orders_of_larger_histories_come_to_the_same() {
             }
         }
     }
+}
+
+/// What became of every event that was delivered: taken, refused, or waiting for ever.
+type Verdicts = (Mask, Mask, Mask);
+
+/// Delivers in this order, whatever it is; what comes too early waits, and is tried again.
+fn deliver_all(h: &History, shape: Shape, order: &[usize]) -> (Lanes, Verdicts) {
+    let mut lanes = Lanes::default();
+    let (mut taken, mut refused, mut waiting) = (0, 0, 0);
+    for &e in order {
+        waiting |= bit(e);
+        let mut moved = true;
+        while std::mem::take(&mut moved) {
+            for e in bits(waiting) {
+                match lanes.offer(h, shape, e) {
+                    Ok(()) => taken |= bit(e),
+                    Err(Refusal::Missing(_)) => continue,
+                    Err(refusal) => {
+                        assert_eq!(refusal, Refusal::NotMember);
+                        refused |= bit(e);
+                    }
+                }
+                waiting &= !bit(e);
+                moved = true;
+            }
+        }
+    }
+    (lanes, (taken, refused, waiting))
+}
+
+/// Content by strangers is refused, and what names it waits, in every order alike; what is taken is
+/// admitted as by the model, to which refused events were known.
+// SPEC: AUTH-3, AUTH-20
+#[test]
+fn content_by_strangers_goes_in_in_no_order() {
+    let (mut refusals, mut waits) = (0, 0);
+    for seed in 0..200 {
+        let w = World::new(seed, 3, Some(1), Worlds::Strange).run(16);
+        let (h, invalid) = w.h.cleaned();
+        let among = h.everything() & !invalid;
+        let strangers = h.strangers();
+        let apart = bits(among & !strangers).filter(|&e| h.events[e].past & strangers != 0);
+        let apart: Mask = apart.map(bit).sum();
+        let mut dice = Dice::new(seed);
+        for (h, shape) in [(&h, Shape::Flat), (&h.chained(), Shape::Chained)] {
+            let mut order: Vec<usize> = bits(among).collect();
+            let (first, verdicts) = deliver_all(h, shape, &order);
+            let (taken, refused, waiting) = verdicts;
+            assert_eq!(taken, among & !strangers & !apart);
+            assert_eq!((refused & !strangers, waiting & !strangers), (0, apart));
+            let known = among & !apart;
+            assert_eq!(first.admitted(), h.admitted(known), "as if they were there");
+            refusals += refused.count_ones();
+            waits += waiting.count_ones();
+            for _ in 0..10 {
+                for at in (1..order.len()).rev() {
+                    order.swap(at, dice.below(at + 1));
+                }
+                let (lanes, again) = deliver_all(h, shape, &order);
+                assert_eq!(again, verdicts, "seed {seed}, {order:?}");
+                assert_eq!(lanes.admitted(), first.admitted(), "{order:?}");
+                assert_eq!(lanes.heads(), first.heads(), "{order:?}");
+            }
+        }
+    }
+    assert!(refusals > 200 && waits > 50, "{refusals} and {waits} are enough to say something");
 }

@@ -1,16 +1,32 @@
 //! Production against the port, over random histories.
 
 use super::adapter::{Shape, compare};
+use super::model::{History, Mask, bits, has};
+use super::world::{World, Worlds, attack_after_rescue, late_attack};
 use kernelos_protocol::role::Role;
 
-use super::model::{Mask, bits, has};
-use super::world::{World, Worlds, attack_after_rescue, late_attack};
+/// Takes strangers' content out of a cleaned history, and out of what is asked about it. By the
+/// model it is admitted in no set and its absence changes nothing of the rest.
+// SPEC: AUTH-20
+pub(super) fn without_strangers(h: &History, among: &mut [Mask]) -> (History, Mask) {
+    let strangers = h.strangers();
+    let rest = h.without(strangers);
+    for known in among {
+        let admitted = h.admitted(*known);
+        assert_eq!(admitted & strangers, 0, "admitted by nobody");
+        *known &= !strangers;
+        assert_eq!(rest.admitted(*known), admitted, "nor missed");
+    }
+    (rest, strangers)
+}
 
 fn check(w: &World) {
     let (h, refused) = w.h.cleaned();
     // A thief may know an event without its past; a replica never does.
     let closed = |known| bits(known & !refused).fold(0, |all, e| all | h.with_past(e));
     let mut among: Vec<Mask> = w.knows.iter().copied().map(closed).collect();
+    let (h, strangers) = without_strangers(&h, &mut among);
+    let refused = refused | strangers;
     among.sort_unstable();
     among.dedup();
     compare(&h, refused, Shape::Flat, &among);
@@ -43,6 +59,13 @@ fn messy_histories_are_judged_as_the_model_does() {
 fn histories_with_rescues_and_readmissions_are_judged_as_the_model_does() {
     for seed in 0..500 {
         check(&World::new(seed, 5, None, Worlds::Rescued).run(40));
+    }
+}
+
+#[test]
+fn histories_with_strangers_are_judged_as_the_model_does() {
+    for seed in 0..400 {
+        check(&World::new(seed, 4, None, Worlds::Strange).run(40));
     }
 }
 

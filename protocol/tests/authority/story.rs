@@ -92,6 +92,23 @@ impl Story {
         self.fact(name, by, ControlFact::Join, before);
     }
 
+    pub(crate) fn try_write(
+        &mut self,
+        name: &str,
+        by: DeviceId,
+        prev: &str,
+        parents: &[&str],
+        heard: &[&str],
+    ) -> Result<(), Refusal> {
+        let prev = (!prev.is_empty()).then(|| id(prev));
+        let (len, parents, heard) = (self.content.len(), ids(parents), ids(heard));
+        let added = self.content.add(&self.control, id(name), by, prev, &parents, &heard);
+        if added.is_err() {
+            assert_eq!((self.content.len(), self.content.number(&id(name))), (len, None));
+        }
+        added.map(|_| ())
+    }
+
     /// A content event after `prev`, if that is not empty.
     pub(crate) fn write(
         &mut self,
@@ -101,10 +118,7 @@ impl Story {
         parents: &[&str],
         heard: &[&str],
     ) {
-        let prev = (!prev.is_empty()).then(|| id(prev));
-        let (parents, heard) = (ids(parents), ids(heard));
-        let added = self.content.add(&self.control, id(name), by, prev, &parents, &heard);
-        assert!(added.is_ok(), "{name}: {added:?}");
+        assert_eq!(self.try_write(name, by, prev, parents, heard), Ok(()), "{name}");
     }
 
     pub(crate) fn check_members(&self, expected: &[(DeviceId, Role)]) {

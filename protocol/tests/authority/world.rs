@@ -59,6 +59,8 @@ pub(crate) enum Worlds {
     Messy,
     /// What was left out is brought back, and some hold the recovery key.
     Rescued,
+    /// As `Messy`, and often without having heard of the own grant.
+    Strange,
 }
 
 impl World {
@@ -226,7 +228,9 @@ impl World {
             let n = self.dice.pick(&[0, 1, 1, 2]);
             from.extend(self.dice.sample(&recent, n));
         }
-        from.extend(self.h.grants_of(device, mine).first());
+        if self.worlds == Worlds::Messy {
+            from.extend(self.h.grants_of(device, mine).first());
+        }
         let past = from.into_iter().fold(0, |past, e| past | self.h.with_past(e));
         self.put(device, past, Kind::Change, 0, Role::Store, 0);
     }
@@ -244,7 +248,9 @@ impl World {
                 }
             } else if self.worlds == Worlds::Rescued && dice < 50 {
                 self.rescue(device);
-            } else if matches!(self.worlds, Worlds::Messy | Worlds::Rescued) && dice < 70 {
+            } else if matches!(self.worlds, Worlds::Messy | Worlds::Rescued | Worlds::Strange)
+                && dice < 70
+            {
                 self.scatter(device);
             } else if rogue && dice < 75 {
                 self.rogue(device);

@@ -38,12 +38,14 @@ impl Outcome {
     }
 }
 
-/// The verdict on an event and the code of the reason; or with which code it is refused.
+/// The verdict on an event and the code of the reason; or with which code it is refused, or that
+/// it waits for one that is.
 fn word(peer: &mut Peer, event: &Verified) -> String {
     if !peer.workspace.contains(&event.id()) {
         return match peer.workspace.insert(event, &peer.key) {
             Err(InsertFault::Refused(refusal)) => format!("refused {}", refusal.code()),
-            other => panic!("it was not taken: {other:?}"),
+            Err(InsertFault::Missing(_)) => "waits".to_owned(),
+            other @ Ok(_) => panic!("it was not taken: {other:?}"),
         };
     }
     let verdict = peer.verdict(&event.id());
@@ -66,7 +68,7 @@ fn outcome(base: &[Verified], order: &[Verified]) -> Outcome {
             peer.project();
         }
     }
-    peer.take(order);
+    peer.offer(order);
     let control = peer.workspace.control();
     let all = control.all();
     let roles = (1..=9).map(|number| control.role(&key(number).device(), &all)).collect();
@@ -153,8 +155,8 @@ fn a_stamp_of_any_year_decides_nothing() {
 }
 
 #[test]
-fn what_a_stranger_signs_has_no_effect() {
-    // SPEC: AUTH-4, AUTH-14
+fn what_a_stranger_signs_is_refused_and_what_names_it_waits() {
+    // SPEC: AUTH-3, AUTH-4, AUTH-20
     let (founder, base) = granted(&[Role::Member]);
     let before = outcome(&base, &[]);
     let stranger = joined(9, &base);
@@ -175,6 +177,14 @@ fn what_a_stranger_signs_has_no_effect() {
     };
     let first = content(Vec::new());
     let second = content(vec![first.id(), base[3].id()]);
+    let third = content(vec![base[3].id()]);
+    // A member that built on it has put itself apart; a fork of the same place goes on.
+    let accomplice = joined(2, &base);
+    let mut inside = Writer::default();
+    inside.array(2).uint(4_000_000).text("x");
+    let inside = inside.finish();
+    let relay = accomplice.craft(&inside, vec![first.id()]);
+    let honest = accomplice.craft(&inside, vec![base[3].id()]);
     let header = Header {
         lane: Lane::Control,
         parents: control.heads(&control.all()),
@@ -185,11 +195,33 @@ fn what_a_stranger_signs_has_no_effect() {
         ..first.header().clone()
     };
     let join = Unsigned { header, body: None }.sign(&stranger.key).unwrap();
-    let end = in_every_order(&base, &[first.clone(), second.clone(), join.clone()]);
-    assert_eq!(end.of(&first), "quarantined");
-    assert_eq!(end.of(&second), "quarantined");
-    assert_eq!(end.of(&join), "refused not_member");
-    assert_eq!((end.role(9), end.state), (None, before.state));
+    let events = [&first, &second, &third, &relay, &join].map(Verified::clone);
+    let end = in_every_order(&base, &events);
+    for event in [&first, &third, &join] {
+        assert_eq!(end.of(event), "refused not_member");
+    }
+    assert_eq!((end.of(&second), end.of(&relay)), ("waits", "waits"));
+    assert_eq!((end.role(9), &end.state), (None, &before.state));
+    let end = in_every_order(&base, &[events.to_vec(), vec![honest.clone()]].concat());
+    assert_eq!((end.of(&relay), end.of(&honest)), ("waits", "admitted"));
+}
+
+#[test]
+fn an_observers_content_is_refused_until_it_heard_of_a_higher_role() {
+    // SPEC: AUTH-20
+    let (mut founder, base) = granted(&[Role::Observer]);
+    let mut observer = joined(2, &base);
+    assert!(observer.change(None, Vec::new()).is_err(), "an honest one writes none");
+    let mut inside = Writer::default();
+    inside.array(2).uint(4_000_000).text("x");
+    let inside = inside.finish();
+    let early = observer.craft(&inside, vec![base[3].id()]);
+    let raised = founder.grant(2, Role::Member);
+    observer.take(&raised);
+    let later = observer.craft(&inside, vec![base[3].id()]);
+    let end = in_every_order(&base, &[raised, vec![early.clone(), later.clone()]].concat());
+    assert_eq!((end.of(&early), end.of(&later)), ("refused not_member", "admitted"));
+    assert_eq!(end.role(2), Some(Role::Member));
 }
 
 #[test]

@@ -104,6 +104,7 @@ fn misdeeds(mesh: &mut Mesh) -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ),
         ("an event that skips a place", with(here, 7, Some(event.id()), &key), "prev"),
         ("a join of a stranger", Message::Events(vec![join(&stranger)]).encode(), "not_member"),
+        ("content of a stranger", with(here, 0, None, &stranger), "not_member"),
     ]
 }
 
@@ -113,7 +114,7 @@ fn hello(workspace: [u8; 32]) -> Message {
 
 #[test]
 fn who_breaks_a_rule_is_cut_off_with_the_reason_and_changes_nothing() {
-    // SPEC: SYNC-1, SYNC-2, EVT-2, EVT-9, AUTH-4, DUR-4
+    // SPEC: SYNC-1, SYNC-2, EVT-2, EVT-9, AUTH-4, AUTH-20, DUR-4
     let mut mesh = Mesh::of(&[(2, Role::Member), (3, Role::Member)]);
     mesh.connect(1, 3);
     mesh.set(1, "notes/a", "honest");
@@ -219,6 +220,59 @@ fn a_body_that_comes_after_its_event_is_kept_read_and_passed_on() {
     let quiet = mesh.frames;
     mesh.wait(60_000);
     assert_eq!(mesh.frames, quiet, "nobody goes on asking, {frames}");
+}
+
+#[test]
+fn what_names_a_strangers_event_waits_and_nobody_goes_on_asking() {
+    // SPEC: AUTH-20, SYNC-4
+    let mut mesh = Mesh::of(&[(2, Role::Member), (3, Role::Member)]);
+    mesh.connect(1, 3);
+    mesh.set(1, "notes/a", "honest");
+    let event = last(&mut mesh, 1);
+    let content = |number: u8, parents: Vec<EventId>| {
+        let key = DeviceKey::from_secret(&secret(number));
+        let header = Header {
+            author: key.device(),
+            incarnation: Incarnation([0x77; 8]),
+            seq: 0,
+            prev: None,
+            parents,
+            ..event.header().clone()
+        };
+        Unsigned { header, body: event.body().map(<[u8]>::to_vec) }.sign(&key).unwrap()
+    };
+    let strange = content(9, vec![event.id()]);
+    let relay = content(2, vec![strange.id()]);
+    let (before, events) = (mesh.state(1), mesh.status(1).events);
+    // A member names it and does not bring it.
+    let link = mesh.connect(1, 2);
+    let chain = ChainId { incarnation: Incarnation([0x77; 8]), ..event.chain() };
+    let tip = Tip { chain: ChainId { author: id(2), ..chain }, seq: 0, id: relay.id() };
+    for said in [Message::Have(vec![tip]), Message::Events(vec![relay.clone()])] {
+        mesh.device(2).wire.push_back((link, said.encode()));
+        mesh.settle();
+    }
+    for _ in 0..5 {
+        mesh.wait(60_000);
+    }
+    let quiet = mesh.frames;
+    mesh.wait(60_000);
+    assert_eq!(mesh.frames, quiet, "nobody goes on asking");
+    assert!(!mesh.device(1).disconnected.contains_key(&link), "what is missing may come");
+    // Now it does, by a frame that holds both.
+    mesh.device(2).wire.push_back((link, Message::Events(vec![strange.clone(), relay]).encode()));
+    mesh.settle();
+    assert_eq!(mesh.device(1).disconnected[&link], "not_member");
+    assert_eq!(noted(&mut mesh, 1, 2), ["not_member"]);
+    assert_eq!((mesh.state(1), mesh.status(1).events), (before, events));
+    for number in [1, 3] {
+        let kept = read_all(&mut mesh.device(number).disk, 64);
+        assert!(kept.iter().all(|event| event.header().incarnation != chain.incarnation));
+    }
+    mesh.restart(1);
+    mesh.connect(1, 3);
+    mesh.set(3, "notes/b", "goes on");
+    mesh.assert_equal(&[1, 3]);
 }
 
 #[test]

@@ -6,17 +6,13 @@
 
 use std::sync::Arc;
 
-use super::{ContentLane, ContentNo, Rejudged, SetNo};
+use super::{ContentLane, ContentNo, Rejudged, SetNo, WRITES};
 use crate::authority::bits::BitSet;
 use crate::authority::control::{ControlLane, Standing};
 use crate::role::Role;
 
 /// How many standings are remembered.
 const REMEMBERED: usize = 1 << 16;
-
-/// The lowest role that writes content.
-// SPEC: AUTH-14
-const WRITES: Role = Role::Runner;
 
 impl ContentLane {
     /// The role in which the author of `e` stands for it by the control events `among`.

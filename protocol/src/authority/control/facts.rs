@@ -59,12 +59,12 @@ impl ControlFact {
     }
 }
 
-/// Why an event is no control event of this lane.
+/// Why an event is none of its lane.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Refusal {
     /// This ancestor is not here; ask for it first.
     Missing(EventId),
-    /// The author is no member in the event's past.
+    /// The author is no member in the event's past; of content: it holds no grant to write there.
     NotMember,
     /// The author's role in the event's past does not allow this.
     RankTooLow,

@@ -39,7 +39,7 @@ pub struct Standing {
     /// The highest role first.
     pub claims: Vec<Claim>,
     /// The readmissions in effect that name the author: an event within one needs no cut.
-    // SPEC: AUTH-20
+    // SPEC: AUTH-21
     pub readmissions: Vec<ControlNo>,
 }
 
