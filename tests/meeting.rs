@@ -195,7 +195,7 @@ fn what_a_device_holds_is_known_by_its_receipt_also_when_it_is_gone() {
 
 #[test]
 fn a_revoked_device_is_told_so_and_its_edits_stay_out() {
-    // SPEC: SYNC-6, AUTH-17
+    // SPEC: SYNC-6, AUTH-17, INTRO-6
     let (homes, _nodes) = three();
     let [laptop, phone, edge] = &homes;
     phone.run(&["doc", "set", "notes/good", "1"]).done();
@@ -211,6 +211,15 @@ fn a_revoked_device_is_told_so_and_its_edits_stay_out() {
     phone.run(&["online"]).done();
     until("the phone is told", || (phone.status()["revoked"] == true).then_some(()));
     phone.run(&["doc", "set", "notes/more", "1"]).refused(5, "no member");
+    // What it wrote before it was told is handed over, and kept apart.
+    until("one of them has what it wrote", || {
+        let is_apart = |row: &Json| row["verdict"] == "quarantined";
+        [laptop, edge].iter().any(|home| home.log().iter().any(is_apart)).then_some(())
+    });
+    until("the phone says so", || {
+        let said = |row: &Json| row["reason"] == "tail_taken: 1 of 1";
+        phone.log().iter().any(said).then_some(())
+    });
     laptop.run(&["doc", "set", "notes/after", "2"]).done();
     agree(&[laptop, edge]);
     assert_eq!(edge.get("notes"), json!({ "good": 1, "after": 2 }));

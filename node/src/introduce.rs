@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kernelos_protocol::command::{Command, Reply};
+use kernelos_protocol::event::Verified;
 use kernelos_protocol::id::DeviceId;
 use kernelos_protocol::limits::INTRODUCTION_MS;
 use kernelos_protocol::notice::NoticeKind;
@@ -21,27 +22,59 @@ use crate::transport::{Link, Protocol, Transport};
 /// How long an introduction may take. `SPEC: INTRO-5`
 const TIME_MAX: Duration = Duration::from_millis(INTRODUCTION_MS);
 
-/// Hears who dialed, and answers. Nothing is told but the answer.
+/// Hears who dialed, and answers. Nothing is told but the answers.
 pub(crate) async fn answer(node: Arc<Node>, mut link: Link) {
     let answered = async {
         let Ok(Some(frame)) = link.receive().await else { return };
-        let judged = judge(&node, link.peer, &link.exporter, &frame);
-        let answer = judged.await.unwrap_or_else(Answer::Refused);
-        if link.send(&answer.encode()).await.is_ok() {
-            link.sender.finish().await.ok();
+        let engine = introduce::named(&frame).and_then(|named| {
+            node.named(&link.exporter, &named).ok_or(IntroduceCode::UnknownWorkspace)
+        });
+        let answer = match &engine {
+            Ok(engine) => judge(&node, engine, link.peer, &frame).await,
+            Err(code) => Err(*code),
+        };
+        let answer = answer.unwrap_or_else(Answer::Refused);
+        if link.send(&answer.encode()).await.is_err() {
+            return;
         }
+        // Who is told so may have written before it heard.
+        if let (Ok(engine), Answer::Revoked) = (engine, answer)
+            && let Ok(Some(frame)) = link.receive().await
+        {
+            let taken = take_tail(&node, &engine, link.peer, &frame).await;
+            let answer = taken.unwrap_or_else(Answer::Refused);
+            if link.send(&answer.encode()).await.is_err() {
+                return;
+            }
+        }
+        link.sender.finish().await.ok();
     };
     timeout(TIME_MAX, answered).await;
 }
 
-async fn judge(
+/// `SPEC: INTRO-6`
+async fn take_tail(
     node: &Node,
+    engine: &Engine,
     device: DeviceId,
-    exporter: &[u8; 32],
     frame: &[u8],
 ) -> Result<Answer, IntroduceCode> {
-    let named = introduce::named(frame)?;
-    let engine = node.named(exporter, &named).ok_or(IntroduceCode::UnknownWorkspace)?;
+    if !node.may_check_introduction(clock::now()) {
+        return Err(IntroduceCode::Busy);
+    }
+    let events = introduce::read_tail(frame, &engine.workspace(), &device)?;
+    match engine.ask(Command::TakeTail { device, events }).await {
+        Reply::Introduced { answer } => Ok(answer),
+        _ => Err(IntroduceCode::Busy),
+    }
+}
+
+async fn judge(
+    node: &Node,
+    engine: &Engine,
+    device: DeviceId,
+    frame: &[u8],
+) -> Result<Answer, IntroduceCode> {
     if !node.may_check_introduction(clock::now()) {
         return Err(IntroduceCode::Busy);
     }
@@ -59,20 +92,62 @@ pub(crate) async fn to(
     device: DeviceId,
     at: &[SocketAddr],
 ) -> bool {
-    let Reply::Introduction { events } = engine.ask(Command::Introduction).await else {
+    let Reply::Introduction { events, tail } = engine.ask(Command::Introduction).await else {
         return false;
     };
+    show(engine, transport, device, at, &events, &tail).await
+}
+
+/// Shows what this device wrote before it was told that it is revoked, to who told it.
+/// `SPEC: INTRO-6`
+pub(crate) async fn hand_over(
+    engine: &Engine,
+    transport: &dyn Transport,
+    device: DeviceId,
+    at: &[SocketAddr],
+) {
+    if let Reply::Introduction { events, tail } = engine.ask(Command::Introduction).await
+        && !tail.is_empty()
+    {
+        show(engine, transport, device, at, &events, &tail).await;
+    }
+}
+
+async fn show(
+    engine: &Engine,
+    transport: &dyn Transport,
+    device: DeviceId,
+    at: &[SocketAddr],
+    events: &[Verified],
+    tail: &[Verified],
+) -> bool {
     let Ok(mut link) = transport.dial(device, at, Protocol::Introduce).await else { return false };
     let tag = workspace_tag(&link.exporter, &engine.workspace());
-    let Some(frame) = introduce::encode(&tag, &events) else { return false };
+    let Some(frame) = introduce::encode(&tag, events) else { return false };
+    let (tail, sent) = introduce::encode_tail(tail);
     let answered = async {
         link.send(&frame).await.ok()?;
-        Answer::decode(&link.receive().await.ok()??).ok()
+        let first = Answer::decode(&link.receive().await.ok()??).ok()?;
+        if first != Answer::Revoked || sent == 0 {
+            return Some((first, None));
+        }
+        let second = async {
+            link.send(&tail).await.ok()?;
+            Answer::decode(&link.receive().await.ok()??).ok()
+        };
+        Some((first, second.await))
     };
-    match timeout(TIME_MAX, answered).await.flatten() {
+    let (first, second) = timeout(TIME_MAX, answered).await.flatten().unzip();
+    match second.flatten() {
+        Some(Answer::Refused(IntroduceCode::Busy)) | None => {}
+        Some(answer) => {
+            engine.ask(Command::TailAnswered { device, answer, sent }).await;
+        }
+    }
+    match first {
         Some(Answer::Accepted | Answer::Revoked) => true,
         // It is tried again, and says nothing about this device.
-        Some(Answer::Refused(IntroduceCode::Busy)) | None => false,
+        Some(Answer::Refused(IntroduceCode::Busy) | Answer::Taken(_)) | None => false,
         Some(Answer::Refused(code)) => {
             let (kind, reason) = (NoticeKind::Introduction, code.code());
             let reason = format!("introduction_refused: {reason}");

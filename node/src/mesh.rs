@@ -161,6 +161,9 @@ async fn dial(node: Weak<Node>, transport: Arc<dyn Transport>) {
 /// guard's word, or by the last connection's, where both share another workspace.
 async fn knock(engine: &Engine, transport: &dyn Transport, device: DeviceId, at: &[SocketAddr]) {
     let mut dialed = Err(DialError::Refused(NOT_A_MEMBER.to_owned()));
+    if engine.shared(|shared| shared.is_revoked_for(&device)) {
+        introduce::hand_over(engine, transport, device, at).await;
+    }
     if !engine.shared(|shared| shared.is_stranger_to(&device)) {
         dialed = transport.dial(device, at, Protocol::Sync).await;
     }

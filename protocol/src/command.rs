@@ -133,6 +133,22 @@ pub enum Command {
     },
     /// What this device shows to a member that has not heard of its grant.
     Introduction,
+    /// A revoked device shows events of its own.
+    TakeTail {
+        /// Which, as its connection proved.
+        device: DeviceId,
+        /// In causal order.
+        events: Vec<Verified>,
+    },
+    /// What a member said to this device's own.
+    TailAnswered {
+        /// Who.
+        device: DeviceId,
+        /// What it said.
+        answer: Answer,
+        /// How many events it was sent.
+        sent: usize,
+    },
     /// A device shows control events that end in its grant.
     Introduce {
         /// Which, as its connection proved.
@@ -218,14 +234,17 @@ pub enum Reply {
         /// How many events came back.
         events: usize,
     },
-    /// To `Notice`.
+    /// To `Notice` and `TailAnswered`.
     Noted,
     /// To `Introduction`.
     Introduction {
         /// In causal order, the grant last.
         events: Vec<Verified>,
+        /// What it wrote and nobody is known to hold, the first of it: to be shown once it is told
+        /// that it was revoked.
+        tail: Vec<Verified>,
     },
-    /// To `Introduce`.
+    /// To `Introduce` and `TakeTail`.
     Introduced {
         /// What it came to.
         answer: Answer,

@@ -205,6 +205,13 @@ pub const INTRODUCTIONS_AT_ONCE_MAX: u64 = 8;
 /// From then on one every half second: the signatures of a full frame take about a tenth of it.
 pub const INTRODUCTIONS_EVERY_MS: u64 = 500;
 
+/// Events in the tail of a revoked device: those of one frame, as in an introduction.
+pub const TAIL_EVENTS_MAX: usize = 1_024;
+
+/// Bytes kept of one revoked device's tails while the process lives: years of notes, and little to
+/// who holds a stolen key.
+pub const TAIL_KEPT_BYTES_MAX: usize = 1024 * 1024;
+
 /// How long an introduction may take: ten seconds, a frame of 256 KiB over a bad mobile link.
 pub const INTRODUCTION_MS: u64 = 10 * 1_000;
 /// Bytes of a sealed chunk of an artifact; frozen. As a body, so that one fits one frame.

@@ -21,7 +21,7 @@ pub enum NoticeKind {
     Peer,
     /// An attempt to pair.
     Pairing,
-    /// A member that did not let this device in.
+    /// A member that did not let this device in, or what one said to its tail.
     Introduction,
 }
 

@@ -36,7 +36,7 @@ use crate::mission::driver::Driver;
 use crate::mission::work::{Order, Outcome, Ticket};
 use crate::notice::Notices;
 use crate::store::{LoadRequest, Record, Slice};
-use crate::sync::{Card, Cards, Held, LinkId, Message, Receipt, Receipts, Sync};
+use crate::sync::{Card, Cards, Held, LinkId, Message, Receipt, Receipts, Sync, Tails};
 use crate::time::{StampClock, Time};
 use crate::workspace::{AuthorFault, InsertFault, Pen, Workspace};
 
@@ -137,6 +137,7 @@ pub struct Replica {
     workspace: Workspace,
     sync: Sync,
     held: Held,
+    tails: Tails,
     cards: Cards,
     driver: Driver,
     artifacts: Artifacts,
@@ -230,6 +231,7 @@ impl Replica {
             workspace,
             sync: Sync::default(),
             held: Held::default(),
+            tails: Tails::default(),
             cards: Cards::default(),
             driver: Driver::new(now),
             artifacts: Artifacts::default(),

@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 pub use card::{Card, Cards};
 pub use held::Held;
+pub use introduce::Tails;
 pub use message::{Message, SyncFault, Tip, workspace_tag};
 pub use receipt::{Claims, Receipt};
 pub use receipts::{Own, Receipts, Said};
@@ -41,6 +42,9 @@ use session::Session;
 
 /// Why a connection ends with a device that is no member by what is known here: the code.
 pub const NOT_MEMBER: &str = "not_member";
+
+/// Why a connection ends with a device that was revoked, once it was told: the code.
+pub const REVOKED: &str = "revoked";
 
 /// Names a connection, as long as it lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -238,7 +242,7 @@ impl Sync {
             }
             if session.farewell.is_some() {
                 if session.part(workspace) || session.is_stalled(now) {
-                    actions.push(Action::Disconnect(link, "revoked"));
+                    actions.push(Action::Disconnect(link, REVOKED));
                 } else if let Some(places) = session.next_places(workspace) {
                     actions.push(Action::Load(link, places));
                 }

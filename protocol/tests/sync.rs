@@ -10,6 +10,7 @@ mod mesh;
 mod missions;
 mod notices;
 mod receipts;
+mod tail;
 mod worker;
 
 use kernelos_protocol::command::{Command, Reply};

@@ -11,7 +11,7 @@ use kernelos_protocol::key::{DeviceKey, RecoveryKey};
 use kernelos_protocol::mission::work::{Outcome, Ticket};
 use kernelos_protocol::replica::{Input, Replica};
 use kernelos_protocol::role::Role;
-use kernelos_protocol::sync::{LinkId, Message, introduce, workspace_tag};
+use kernelos_protocol::sync::{LinkId, Message, introduce, introduce::Answer, workspace_tag};
 use kernelos_protocol::time::Time;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
@@ -323,7 +323,8 @@ impl World {
 
     /// A device that is not known shows its grant, as a node does that is turned away.
     fn introduce(&mut self, from: usize, to: usize) {
-        let Some(Reply::Introduction { events }) = self.ask(from, Command::Introduction) else {
+        let Some(Reply::Introduction { events, tail }) = self.ask(from, Command::Introduction)
+        else {
             return;
         };
         let tag = [0; 32];
@@ -331,7 +332,16 @@ impl World {
         let read = introduce::encode(&tag, &events)
             .and_then(|frame| introduce::read(&frame, &workspace, &device).ok());
         if let Some(events) = read {
-            self.ask(to, Command::Introduce { device, events });
+            let answer = self.ask(to, Command::Introduce { device, events });
+            if answer == Some(Reply::Introduced { answer: Answer::Revoked }) && !tail.is_empty() {
+                let (frame, sent) = introduce::encode_tail(&tail);
+                let Ok(events) = introduce::read_tail(&frame, &workspace, &device) else { return };
+                let taken = self.ask(to, Command::TakeTail { device, events });
+                if let Some(Reply::Introduced { answer }) = taken {
+                    let device = self.nodes[to].device();
+                    self.ask(from, Command::TailAnswered { device, answer, sent });
+                }
+            }
         }
     }
 

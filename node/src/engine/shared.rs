@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use kernelos_protocol::id::DeviceId;
-use kernelos_protocol::sync::NOT_MEMBER;
+use kernelos_protocol::sync::{NOT_MEMBER, REVOKED};
 
 use crate::transport::Path;
 
@@ -27,5 +27,10 @@ impl Shared {
     /// Did the last connection end because the device does not know this one as a member?
     pub(crate) fn is_stranger_to(&self, device: &DeviceId) -> bool {
         self.ended.get(device).is_some_and(|reason| reason == NOT_MEMBER)
+    }
+
+    /// Did the last connection end because the device told this one that it was revoked?
+    pub(crate) fn is_revoked_for(&self, device: &DeviceId) -> bool {
+        self.ended.get(device).is_some_and(|reason| reason == REVOKED)
     }
 }

@@ -41,6 +41,8 @@ impl Replica {
             | Command::Introduction
             | Command::Notice { .. }
             | Command::Introduce { .. }
+            | Command::TakeTail { .. }
+            | Command::TailAnswered { .. }
             | Command::KeepChunks { .. }
             | Command::ReadArtifact { .. } => true,
         }
@@ -72,8 +74,10 @@ impl Replica {
             Command::Read { path } => return self.start_read(request, path),
             Command::Event { begin } => return self.start_event(request, &begin),
             Command::Introduction => return self.start_introduction(request),
-            Command::Introduce { device, events } => {
-                Reply::Introduced { answer: self.introduce(&device, events) }
+            Command::Introduce { device, events } => self.introduced(&device, events),
+            Command::TakeTail { device, events } => self.take_tail(&device, events),
+            Command::TailAnswered { device, answer, sent } => {
+                self.note_answer(device, answer, sent)
             }
             Command::Edit { edits } => match self.start_edit(request, edits) {
                 Ok(()) => return,

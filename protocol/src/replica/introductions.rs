@@ -1,7 +1,10 @@
 //! The Replica's side of introduction: what this device shows, and whom it lets in by what others
-//! show. Control events alone come this way, and all of them or none. `SPEC: INTRO-4`
+//! show. Control events alone come in so, and all of them or none. `SPEC: INTRO-4`
+
+mod tails;
 
 use crate::command::{Failure, FailureKind, Reply, RequestId};
+use crate::control::ControlBody;
 use crate::event::Verified;
 use crate::id::DeviceId;
 use crate::limits::INTRODUCTION_EVENTS_MAX;
@@ -15,7 +18,8 @@ impl Replica {
     /// Asks the store for what this device shows of itself.
     pub(super) fn start_introduction(&mut self, request: RequestId) {
         match self.workspace.introduction(&self.key.device()) {
-            Some(places) if places.len() <= INTRODUCTION_EVENTS_MAX => {
+            Some(mut places) if places.len() <= INTRODUCTION_EVENTS_MAX => {
+                places.extend(self.tail_places());
                 let load = LoadFor::Asked(request, Asked::Introduction);
                 self.load_next(load, LoadRequest::Events(places));
             }
@@ -27,27 +31,32 @@ impl Replica {
     pub(super) fn on_introduction_loaded(
         &mut self,
         request: RequestId,
-        events: Vec<Verified>,
+        mut events: Vec<Verified>,
         is_damaged: bool,
     ) {
         let reply = if is_damaged {
             Reply::Failed(not_shown("its store is damaged"))
         } else {
-            Reply::Introduction { events }
+            // No tail holds a grant.
+            let is_grant =
+                |event: &Verified| matches!(event.control(), Some(ControlBody::Grant(_)));
+            let shown = events.iter().rposition(is_grant).map_or(events.len(), |at| at + 1);
+            let tail = events.split_off(shown);
+            Reply::Introduction { events, tail }
         };
         self.reply(request, reply);
     }
 
     /// Judges what `device` showed, whose key was proven by its connection.
-    pub(super) fn introduce(&mut self, device: &DeviceId, events: Vec<Verified>) -> Answer {
-        let answer = self.judge_introduction(device, events);
+    pub(super) fn introduced(&mut self, device: &DeviceId, events: Vec<Verified>) -> Reply {
+        let answer = self.introduce(device, events);
         if answer == Answer::Accepted {
             self.saw(*device);
         }
-        answer
+        Reply::Introduced { answer }
     }
 
-    fn judge_introduction(&mut self, device: &DeviceId, events: Vec<Verified>) -> Answer {
+    fn introduce(&mut self, device: &DeviceId, events: Vec<Verified>) -> Answer {
         let control = self.workspace.control();
         if control.role(device, &control.all()).is_some() {
             return Answer::Accepted;

@@ -3,7 +3,10 @@
 //! A device that a third one paired shows the grant with all that the grant rests on. That is a
 //! chain of signatures from the genesis to the key that TLS proved, so it can be checked by
 //! whoever knows the workspace's id, with no state ([`read`]); whether it makes a member is judged
-//! with everything that is here (`SPEC: INTRO-4`). Nothing of it is kept from who is none.
+//! with everything that is here (`SPEC: INTRO-4`). Nothing of it is kept from who is none, but the
+//! tail of a revoked device ([`read_tail`]).
+
+mod tail;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +21,7 @@ use crate::limits::{
     INTRODUCTIONS_AT_ONCE_MAX, INTRODUCTIONS_EVERY_MS,
 };
 use crate::time::Time;
+pub use tail::{Tails, check_tail, encode_tail, read_tail};
 
 /// The version of the frames.
 pub const INTRODUCE_VERSION: u64 = 1;
@@ -30,8 +34,10 @@ pub enum Answer {
     Accepted,
     /// The key is a revoked device's: it is let in on the mesh, to be told so there.
     Revoked,
-    /// It is not let in, and nothing was kept.
+    /// It is not let in, and nothing was kept; or its tail breaks a rule.
     Refused(IntroduceCode),
+    /// So many events of its tail are here, for good.
+    Taken(u64),
 }
 
 /// Why a key is not let in.
@@ -68,13 +74,25 @@ pub enum IntroduceCode {
     /// The grant is valid, and by what is known there it takes no effect.
     #[error("the grant takes no effect there: who made it was revoked")]
     WithoutEffect,
+    /// A tail of who is no revoked device there.
+    #[error("the device is not revoked there: what it wrote goes over the mesh")]
+    NotRevoked,
+    /// An event of a tail that another device wrote.
+    #[error("an event of the tail is of another device")]
+    ForeignAuthor,
+    /// A tail of no events, with one twice, without its body, or that grants or revokes.
+    #[error("an event of the tail may not be in one")]
+    NotTheTail,
+    /// As much of the device was kept as will be.
+    #[error("no more of this device is kept there")]
+    TailFull,
     /// A code that this program does not know.
     #[error("refused for a reason that this program does not know: upgrade")]
     Other,
 }
 
 impl IntroduceCode {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 15] = [
         Self::Decode,
         Self::Version,
         Self::UnknownWorkspace,
@@ -85,6 +103,10 @@ impl IntroduceCode {
         Self::NotThePast,
         Self::OtherGrant,
         Self::WithoutEffect,
+        Self::NotRevoked,
+        Self::ForeignAuthor,
+        Self::NotTheTail,
+        Self::TailFull,
         Self::Other,
     ];
 
@@ -102,6 +124,10 @@ impl IntroduceCode {
             Self::NotThePast => "not_the_past",
             Self::OtherGrant => "other_grant",
             Self::WithoutEffect => "without_effect",
+            Self::NotRevoked => "not_revoked",
+            Self::ForeignAuthor => "foreign_author",
+            Self::NotTheTail => "not_the_tail",
+            Self::TailFull => "tail_full",
             Self::Other => "other",
         }
     }
@@ -246,6 +272,7 @@ impl Answer {
             Self::Accepted => answer(1, None),
             Self::Revoked => answer(2, None),
             Self::Refused(code) => answer(3, Some(code.code())),
+            Self::Taken(count) => taken(*count),
         }
     }
 
@@ -260,16 +287,31 @@ impl Answer {
                 let known = IntroduceCode::ALL.into_iter().find(|known| known.code() == code);
                 (Self::Refused(known.unwrap_or(IntroduceCode::Other)), Some(code))
             }
+            (2, 5) => {
+                let count = reader.uint()?;
+                let is_its_frame = taken(count) == frame;
+                return if is_its_frame {
+                    Ok(Self::Taken(count))
+                } else {
+                    Err(IntroduceCode::Decode)
+                };
+            }
             _ => return Err(IntroduceCode::Decode),
         };
         // Behind it may be nothing, and there is one encoding; the code may be a newer one.
         let number = match read {
             Self::Accepted => 1,
             Self::Revoked => 2,
-            Self::Refused(_) => 3,
+            Self::Refused(_) | Self::Taken(_) => 3,
         };
         if answer(number, code) == frame { Ok(read) } else { Err(IntroduceCode::Decode) }
     }
+}
+
+fn taken(count: u64) -> Vec<u8> {
+    let mut writer = Writer::default();
+    writer.array(2).uint(5).uint(count);
+    writer.finish()
 }
 
 fn answer(number: u64, code: Option<&str>) -> Vec<u8> {

@@ -7,11 +7,13 @@ use crate::id::DeviceId;
 use crate::store::Place;
 
 impl Workspace {
-    /// The control past of a grant by which `device` is a member, the grant last, in causal order:
-    /// of several the shortest. None where it is no member by what is here. `SPEC: INTRO-2`
+    /// The control past of a grant by which `device` is a member, or was before it was revoked, in
+    /// causal order, the grant last: of several the shortest. None where it never was one by a
+    /// grant. `SPEC: INTRO-2`
     #[must_use]
     pub fn introduction(&self, device: &DeviceId) -> Option<Vec<Place>> {
         let all = self.control.all();
+        let is_revoked = self.control.role(device, &all).is_none();
         let against = self.control.revocations_of(device, &all);
         let grants = all.iter().filter(|no| match self.control.fact(*no) {
             ControlFact::Grant { device: granted, .. } => granted == device,
@@ -20,7 +22,7 @@ impl Workspace {
         });
         let holds = grants
             .filter(|no| self.control.in_effect(*no, &all))
-            .filter(|no| against.iter().all(|r| self.control.heard(*no, *r)));
+            .filter(|no| is_revoked || against.iter().all(|r| self.control.heard(*no, *r)));
         let grant = holds.min_by_key(|no| (self.control.past(*no).len(), *no))?;
         let past = self.control.past(grant).iter().chain([grant]);
         past.map(|no| self.place_at(self.position(&self.control.id(no))?.1)).collect()

@@ -8,7 +8,7 @@ use kernelos_protocol::control::ControlBody;
 use kernelos_protocol::document::{DocPath, Edit};
 use kernelos_protocol::event::Signed;
 use kernelos_protocol::hash;
-use kernelos_protocol::id::{DeviceId, EventId};
+use kernelos_protocol::id::{DeviceId, EventId, WorkspaceId};
 use kernelos_protocol::pairing::messages::{Message as PairingMessage, Ready, Welcome};
 use kernelos_protocol::pairing::token::workspace_prefix;
 use kernelos_protocol::pairing::{Intent, Secret, Token};
@@ -166,7 +166,7 @@ fn what_is_signed_beside_events_is_refused_when_put_wrong() {
 
 #[test]
 fn introductions_put_wrong_are_refused() {
-    // SPEC: INTRO-1, INTRO-3
+    // SPEC: INTRO-1, INTRO-3, INTRO-6
     let all = events();
     let grant = all.iter().position(|event| matches!(event.control(), Some(ControlBody::Grant(_))));
     let past: Vec<_> = all[..=grant.unwrap()]
@@ -181,9 +181,23 @@ fn introductions_put_wrong_are_refused() {
         introduce::encode(&introduce::named(bytes).ok()?, &events)
     };
     attack(8, MUTATIONS / 4, &[frame], &again);
+    let written: Vec<_> = all
+        .iter()
+        .filter(|event| event.header().lane == kernelos_protocol::id::Lane::Content)
+        .cloned()
+        .collect();
+    let author = written[0].header().author;
+    let of_one = |event: &&kernelos_protocol::event::Verified| event.header().author == author;
+    let tail: Vec<_> = written.iter().filter(of_one).cloned().collect();
+    let again = |bytes: &[u8]| {
+        let events = introduce::read_tail(bytes, &workspace, &author).ok()?;
+        Some(introduce::encode_tail(&events).0)
+    };
+    attack(17, MUTATIONS / 4, &[introduce::encode_tail(&tail).0], &again);
     let answers =
         [IntroduceCode::Busy, IntroduceCode::Decode].map(|code| Answer::Refused(code).encode());
-    let answers = [vec![Answer::Accepted.encode(), Answer::Revoked.encode()], answers.to_vec()];
+    let known = [Answer::Accepted, Answer::Revoked, Answer::Taken(300)];
+    let answers = [known.map(|answer| answer.encode()).to_vec(), answers.to_vec()];
     let again = |bytes: &[u8]| match Answer::decode(bytes).ok()? {
         // A code of a newer program is read, and written as one that says so.
         Answer::Refused(IntroduceCode::Other) => Some(bytes.to_vec()),
@@ -313,5 +327,7 @@ fn noise_of_any_length_is_nothing() {
         assert!(Card::decode(&noise).is_err() && Receipt::decode(&noise).is_err());
         assert!(Token::from_bytes(&noise).is_err());
         assert!(introduce::named(&noise).is_err());
+        let (workspace, device) = (WorkspaceId([1; 32]), key(2).device());
+        assert!(introduce::read_tail(&noise, &workspace, &device).is_err());
     }
 }
