@@ -170,7 +170,9 @@ impl History {
                 _ => false,
             };
             let may = || self.rank(event.by, event.past) >= Some(self.rank_needed(e));
-            event.kind == Kind::Genesis || !about_nobody && (self.by_recovery(e) || may())
+            // Genesis says which key it is.
+            let vouched = self.by_recovery(e) && has(event.past, 0);
+            event.kind == Kind::Genesis || !about_nobody && (vouched || may())
         })
     }
 
