@@ -224,6 +224,23 @@ pub struct Status {
     pub peers: Vec<PeerState>,
     /// Devices that were disconnected because they broke a rule, and which.
     pub notices: Vec<(DeviceId, String)>,
+    /// What is here and not in the document yet, and for whose quota it waits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<WaitingRow>,
+}
+
+/// Changes that are here and not in the document yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingRow {
+    /// Why: `quota`.
+    pub reason: String,
+    /// The device that made too many keys and objects. What depends on its changes waits with
+    /// them.
+    pub device: DeviceId,
+    /// How many events wait.
+    pub events: usize,
+    /// When the next of them goes in, in seconds from now.
+    pub next_s: u64,
 }
 
 /// Does this device speak with others?
@@ -397,6 +414,8 @@ pub enum FailureKind {
     Conflicts,
     /// It is not allowed.
     Denied,
+    /// This device made too many keys and objects in this hour; it may be asked again later.
+    Quota,
     /// Too much waits, or the node is stopping; it may be asked again.
     Busy,
 }
@@ -411,7 +430,7 @@ impl FailureKind {
             Self::NotRunning => 3,
             Self::Conflicts => 4,
             Self::Denied => 5,
-            Self::Busy => 7,
+            Self::Busy | Self::Quota => 7,
         }
     }
 }

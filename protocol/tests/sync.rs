@@ -8,6 +8,7 @@ mod introduce;
 mod mesh;
 mod missions;
 mod notices;
+mod quota;
 mod receipts;
 mod worker;
 
