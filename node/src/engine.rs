@@ -20,6 +20,7 @@ use std::time::Duration;
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply, RequestId};
 use kernelos_protocol::document::DocumentDone;
 use kernelos_protocol::id::WorkspaceId;
+use kernelos_protocol::limits::QUOTA_MAKES;
 use kernelos_protocol::mission::work::{Outcome, Ticket};
 use kernelos_protocol::replica::{Config, Input, Output, Replica};
 use kernelos_protocol::store::{EventStore, LoadRequest, Record, StoreError};
@@ -90,6 +91,7 @@ impl Engine {
             device_name: meta.device.clone(),
             mode: meta.mode,
             runs: worker.runs,
+            quota: QUOTA_MAKES,
         };
         let (inbox, waiting) = mpsc::channel(INBOX_MAX);
         let shared = Arc::new(Mutex::new(Shared::default()));

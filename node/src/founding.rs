@@ -6,7 +6,7 @@ use std::path::Path;
 use kernelos_protocol::command::{Failure, FailureKind, Mode};
 use kernelos_protocol::id::{DeviceId, EventId, Incarnation, WorkspaceId};
 use kernelos_protocol::key::{RecoveryPublic, SealingKey};
-use kernelos_protocol::limits::NAME_BYTES_MAX;
+use kernelos_protocol::limits::{NAME_BYTES_MAX, QUOTA_MAKES};
 use kernelos_protocol::pairing::messages::is_name;
 use kernelos_protocol::replica::{Config, Output, Replica};
 use kernelos_protocol::store::EventStore as _;
@@ -94,6 +94,7 @@ fn found_in(home: &OwnedHome, founding: &Founding, folder: &Path) -> Result<Foun
         device_name: founding.device.clone(),
         mode: founding.mode,
         runs: false,
+        quota: QUOTA_MAKES,
     };
     let recovery = RecoveryPublic {
         signing: founding.recovery_signing,

@@ -295,6 +295,23 @@ pub struct Status {
     pub peers: Vec<PeerState>,
     /// Devices that were disconnected because they broke a rule, and which.
     pub notices: Vec<(DeviceId, String)>,
+    /// What is here and not in the document yet, and for whose quota it waits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<WaitingRow>,
+}
+
+/// Changes that are here and not in the document yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingRow {
+    /// Why: `quota`.
+    pub reason: String,
+    /// The device that made too many keys and objects. What depends on its changes waits with
+    /// them.
+    pub device: DeviceId,
+    /// How many events wait.
+    pub events: usize,
+    /// When the next of them goes in, in seconds from now.
+    pub next_s: u64,
 }
 
 /// Does this device speak with others?
@@ -468,6 +485,8 @@ pub enum FailureKind {
     Conflicts,
     /// It is not allowed, or another device refused it.
     Denied,
+    /// This device made too many keys and objects in this hour; it may be asked again later.
+    Quota,
     /// Too much waits, the node is stopping, or another device is not reached or took too long; it
     /// may be asked again.
     Busy,
@@ -488,7 +507,7 @@ impl FailureKind {
             Self::NotRunning => 3,
             Self::Conflicts => 4,
             Self::Denied => 5,
-            Self::Busy => 7,
+            Self::Busy | Self::Quota => 7,
             Self::Interrupted => 130,
             Self::Terminated => 143,
         }

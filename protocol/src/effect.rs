@@ -72,11 +72,19 @@ struct History {
     /// The events that make the document: one, unless its author forked.
     made_by: Vec<ContentNo>,
     carried_by: BTreeMap<ChangeHash, Vec<ContentNo>>,
-    /// What each change depends on, in the order in which they were judged: causes first.
-    deps: Vec<(ChangeHash, Vec<ChangeHash>)>,
+    /// What each change depends on and makes.
+    changes: BTreeMap<ChangeHash, Links>,
+    /// The changes in the order in which they were judged: causes first.
+    order: Vec<ChangeHash>,
     places: BTreeMap<([u8; 16], u32), Vec<ChangeHash>>,
     /// The places of actors at which there are several changes: their device forked.
     forked: BTreeSet<([u8; 16], u32)>,
+}
+
+/// What a change depends on, and how many keys and objects it makes.
+struct Links {
+    deps: Vec<ChangeHash>,
+    makes: u32,
 }
 
 /// What effect reads of the rest of the workspace.
@@ -109,7 +117,8 @@ impl History {
             let best = best.map(|(hash, _)| *hash);
             out.extend(admitted.iter().map(|(hash, _)| *hash).filter(|hash| Some(*hash) != best));
         }
-        for (hash, deps) in &self.deps {
+        for hash in &self.order {
+            let deps = self.changes.get(hash).map_or(&[][..], |links| &links.deps);
             if deps.iter().any(|dep| out.contains(dep)) {
                 out.insert(*hash);
             }
@@ -198,14 +207,31 @@ impl Effects {
         again
     }
 
-    /// Would a change count whose author has admitted everything that is admitted here?
+    /// What a change with effect depends on. `SPEC: SYNC-9`
+    #[must_use]
+    pub fn deps(&self, document: &DocumentId, change: &ChangeHash) -> &[ChangeHash] {
+        self.links(document, change).map_or(&[], |links| &links.deps)
+    }
+
+    /// How many keys and objects a change with effect makes. `SPEC: DOC-29`
+    #[must_use]
+    pub fn makes(&self, document: &DocumentId, change: &ChangeHash) -> u64 {
+        self.links(document, change).map_or(0, |links| links.makes.into())
+    }
+
+    fn links(&self, document: &DocumentId, change: &ChangeHash) -> Option<&Links> {
+        self.documents.get(document)?.changes.get(change)
+    }
+
+    /// Would a change count whose author has admitted everything that is admitted here? Gives how
+    /// many keys and objects it would make.
     pub fn would_count(
         &self,
         content: &ContentLane,
         document: &DocumentId,
         actor: &[u8; 16],
         change: &[u8],
-    ) -> Result<(), VoidReason> {
+    ) -> Result<u32, VoidReason> {
         let new = History::default();
         let history = self.documents.get(document).unwrap_or(&new);
         let admitted = |hash: &automerge::ChangeHash| {
@@ -213,7 +239,8 @@ impl Effects {
             carriers.is_some_and(|of| of.iter().any(|no| content.is_admitted(*no)))
         };
         let checked = history.index.check(change, actor, &admitted);
-        checked.map(drop).map_err(|fault: ChangeFault| void(fault.code(), &fault))
+        let makes = checked.map(|checked| checked.makes);
+        makes.map_err(|fault: ChangeFault| void(fault.code(), &fault))
     }
 
     fn weigh(
@@ -301,7 +328,8 @@ impl Effects {
             let carriers = history.carried_by.entry(hash).or_default();
             if carriers.is_empty() {
                 let deps = one.deps.iter().map(|dep| ChangeHash(dep.0)).collect();
-                history.deps.push((hash, deps));
+                history.changes.insert(hash, Links { deps, makes: one.makes });
+                history.order.push(hash);
                 let place = (one.actor, one.seq);
                 let there = history.places.entry(place).or_default();
                 there.push(hash);

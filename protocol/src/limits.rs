@@ -112,6 +112,20 @@ pub const CHANGE_ACTORS_MAX: u32 = 1_024;
 /// copies the key of a run for every operation in it, so 100 kB of input could take 1 GB.
 pub const CHANGE_KEY_BYTES_MAX: u64 = 1 << 20;
 
+/// Keys and objects that one device may make in an hour, and at once: a day of people writing, and
+/// 25 full changes. A million keys of a hostile device take four hours to come into a document, in
+/// which its members see it and revoke it; a list or text of any length makes one.
+pub const QUOTA_MAKES: u64 = 250_000;
+
+/// The hour of that, in milliseconds.
+pub const QUOTA_MS: u64 = 60 * 60 * 1_000;
+
+/// What waits for a quota is looked at once a second: often enough for who waits for minutes.
+pub const QUOTA_TICK_MS: u64 = 1_000;
+
+/// Keys and objects that naming a device makes: a map at its key, and in that a text at one.
+pub const NAMING_MAKES: u64 = 4;
+
 /// Greatest operation number. Automerge keeps 32 bits and panics above them on the next local
 /// write; half of that leaves its sums and ours free of overflow.
 pub const OP_NUMBER_MAX: u32 = 1 << 31;

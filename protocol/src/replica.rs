@@ -11,9 +11,11 @@ mod commands;
 mod documents;
 mod granting;
 mod introductions;
+mod loading;
 mod log;
 mod missions;
 mod peers;
+mod quota;
 mod receipts;
 mod rescue;
 
@@ -27,9 +29,8 @@ use serde::{Deserialize, Serialize};
 use crate::artifacts::Artifacts;
 use crate::command::{Command, Failure, FailureKind, Mode, Reply, RequestId};
 use crate::document::{DocumentDone, DocumentTask, founding_change};
-use crate::event::Verified;
 use crate::hash;
-use crate::id::{ChangeHash, DeviceId, DocumentId, EventId, Incarnation, Lane, WorkspaceId};
+use crate::id::{ChangeHash, DeviceId, DocumentId, Incarnation, Lane, WorkspaceId};
 use crate::key::{DeviceKey, RecoveryPublic};
 use crate::limits::{COMMANDS_WAITING_MAX, LOAD_SLICE_EVENTS, NOTICES_MAX};
 use crate::mission::driver::Driver;
@@ -38,11 +39,11 @@ use crate::notice::Notices;
 use crate::store::{LoadRequest, Record, Slice};
 use crate::sync::{Card, Cards, Held, LinkId, Message, Receipt, Receipts, Sync, Tails};
 use crate::time::{StampClock, Time};
-use crate::workspace::{AuthorFault, InsertFault, Pen, Workspace};
+use crate::workspace::{AuthorFault, Pen, Workspace};
 
-use artifacts::ArtifactLoad;
 use documents::Pending;
-use log::Asked;
+use loading::LoadFor;
+use quota::Quota;
 
 /// The counter of this device's Automerge actors. `SPEC: PRJ-2`
 const GENERATION: &str = "generation";
@@ -66,6 +67,9 @@ pub struct Config {
     pub mode: Mode,
     /// Does it let agents run on it? Others read that in its receipt.
     pub runs: bool,
+    /// How many keys and objects each device may make in an hour, as this one lets them into its
+    /// documents: [`crate::limits::QUOTA_MAKES`]. `SPEC: SYNC-9`
+    pub quota: u64,
 }
 
 /// Everything that can happen.
@@ -135,6 +139,7 @@ pub struct Replica {
     clock: StampClock,
     now: Time,
     workspace: Workspace,
+    quota: Quota,
     sync: Sync,
     held: Held,
     tails: Tails,
@@ -165,28 +170,6 @@ pub struct Replica {
     persist: Vec<Record>,
     outputs: VecDeque<Output>,
     turned: bool,
-}
-
-/// What something is asked of the store for. The store answers in order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum LoadFor {
-    /// The history, at start.
-    History,
-    /// Bodies that are needed again: of these events.
-    Bodies(Vec<EventId>),
-    /// A peer wants them.
-    Peer(LinkId),
-    /// A caller asked for something of these events.
-    Asked(RequestId, Asked),
-    /// Chunks of artifacts.
-    Artifacts(ArtifactLoad),
-}
-
-impl LoadFor {
-    /// Is it what a start waits for?
-    fn is_start(&self) -> bool {
-        matches!(self, Self::History | Self::Artifacts(ArtifactLoad::List))
-    }
 }
 
 impl Replica {
@@ -225,6 +208,7 @@ impl Replica {
         Self {
             key: DeviceKey::from_secret(&config.secret),
             rng: ChaCha20Rng::from_seed(config.seed),
+            quota: Quota::new(config.quota),
             config,
             clock: StampClock::default(),
             now,
@@ -314,59 +298,6 @@ impl Replica {
         self.commands.push_back((request, command));
     }
 
-    fn on_loaded(&mut self, slice: Slice) {
-        let is_damaged = !slice.damaged.is_empty();
-        slice.damaged.into_iter().for_each(|damage| self.damaged(damage));
-        match self.loads.pop_front() {
-            // What is missing may be our own tail: to go on from before it would fork it.
-            Some(LoadFor::History) => self.is_damaged |= is_damaged,
-            Some(LoadFor::Bodies(asked)) => {
-                for event in &slice.events {
-                    self.workspace.body_loaded(event);
-                }
-                let came: Vec<_> = slice.events.iter().map(Verified::id).collect();
-                self.workspace.bodies_lost(asked.into_iter().filter(|id| !came.contains(id)));
-                return;
-            }
-            Some(LoadFor::Peer(link)) => return self.serve(link, &slice.events),
-            Some(LoadFor::Asked(request, asked)) => {
-                return self.on_asked_loaded(request, &asked, slice.events, is_damaged);
-            }
-            Some(LoadFor::Artifacts(load)) => {
-                return self.on_chunks_loaded(load, slice.chunks, slice.chunk_list);
-            }
-            None => return,
-        }
-        for event in &slice.events {
-            self.clock.saw(self.now, event.header().stamp);
-            match self.workspace.insert(event, &self.key) {
-                Ok(_) => {}
-                Err(InsertFault::Missing(id)) => {
-                    self.is_damaged = true;
-                    self.damaged(format!("event {} misses {id}", event.id()));
-                }
-                Err(InsertFault::Refused(refusal)) => {
-                    self.is_damaged = true;
-                    self.damaged(format!("event {}: {refusal}", event.id()));
-                }
-            }
-        }
-        slice.notices.into_iter().for_each(|notice| self.notices.load(notice));
-        for card in &slice.cards {
-            self.keep_card(None, card);
-        }
-        slice.receipts.into_iter().for_each(|receipt| self.receipts.load(receipt));
-        // No actor is used by two starts: the number that was kept is spent.
-        let kept = slice.counters.get(GENERATION).copied().unwrap_or(0);
-        self.generation = kept.saturating_add(1);
-        if let Some(cursor) = slice.next {
-            let request = LoadRequest::From { cursor, limit: LOAD_SLICE_EVENTS };
-            self.load_next(LoadFor::History, request);
-        } else {
-            self.load_chunk_list(None);
-        }
-    }
-
     /// Does what can be done now: once a turn, when every input of it is in.
     fn proceed(&mut self) {
         if self.loads.iter().any(LoadFor::is_start) {
@@ -393,7 +324,10 @@ impl Replica {
 
     /// Hands the documents what they are to hold, and asks for bodies that are missing for it.
     fn project(&mut self) {
-        for task in self.workspace.document_tasks() {
+        let (quota, now) = (&mut self.quota, self.now);
+        let tasks =
+            self.workspace.document_tasks(&mut |device, makes| quota.take(now, device, makes));
+        for task in tasks {
             self.ask(Pending::Projection, task);
         }
         if !self.loads.iter().any(|load| matches!(load, LoadFor::Bodies(_))) {
@@ -412,11 +346,6 @@ impl Replica {
         }
     }
 
-    fn load_next(&mut self, what: LoadFor, request: LoadRequest) {
-        self.loads.push_back(what);
-        self.outputs.push_back(Output::Load(request));
-    }
-
     /// When [`Input::Tick`] is due next, and for what.
     #[must_use]
     pub fn next_deadline(&self) -> Option<(u64, &'static str)> {
@@ -425,7 +354,8 @@ impl Replica {
         let mission = self.driver.next_deadline().map(|at| (at, "mission"));
         let receipts = self.receipts.next_deadline().map(|at| (at, "receipts"));
         let silent = self.artifacts.next_deadline().map(|at| (at, "silent peer"));
-        [join, stall, mission, receipts, silent].into_iter().flatten().min()
+        let quota = self.quota_deadline().map(|at| (at, "quota"));
+        [join, stall, mission, receipts, silent, quota].into_iter().flatten().min()
     }
 
     fn reply(&mut self, request: RequestId, reply: Reply) {
@@ -434,11 +364,13 @@ impl Replica {
 
     fn with_pen<T>(&mut self, write: impl FnOnce(&mut Workspace, &mut Pen<'_>) -> T) -> T {
         let (clock, now) = (&mut self.clock, self.now);
+        let makes_max = self.quota.left(now, &self.key.device());
         let mut pen = Pen {
             key: &self.key,
             incarnation: self.config.incarnation,
             stamp: &mut || clock.next(now),
             rng: &mut self.rng,
+            makes_max,
         };
         write(&mut self.workspace, &mut pen)
     }

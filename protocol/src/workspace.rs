@@ -6,6 +6,7 @@
 
 mod artifacts;
 mod author;
+mod backlog;
 mod chain;
 mod cover;
 mod introduction;
@@ -20,6 +21,7 @@ mod verdict;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use author::{AuthorFault, Pen};
+pub use backlog::{Charge, Waiting};
 pub use chain::ForkProof;
 pub use cover::Cover;
 pub use membership::NewMember;
@@ -36,6 +38,7 @@ use crate::hash;
 use crate::id::{ChangeHash, DeviceId, DocumentId, EventId, Incarnation, Lane, WorkspaceId};
 use crate::key::{DeviceKey, RecoveryPublic, SealingKey};
 use crate::mission::journal::Journal;
+use backlog::Backlog;
 use chain::Chains;
 
 /// Why an event did not go in.
@@ -117,6 +120,8 @@ pub struct Workspace {
     /// Admitted changes that the documents do not hold yet; without chunks where the body has to
     /// come from the store first. In causal order.
     waiting: BTreeMap<ContentNo, Option<Chunks>>,
+    /// Admitted changes that wait for a quota.
+    backlog: Backlog,
     applied: BTreeMap<DocumentId, BTreeMap<ChangeHash, BTreeSet<ContentNo>>>,
     dropped: BTreeMap<DocumentId, BTreeSet<ChangeHash>>,
     /// What the documents hold, or were told to.
@@ -153,6 +158,7 @@ impl Workspace {
             recovery: None,
             stale: false,
             waiting: BTreeMap::new(),
+            backlog: Backlog::default(),
             applied: BTreeMap::new(),
             dropped: BTreeMap::new(),
             held: BTreeMap::new(),

@@ -11,6 +11,7 @@ use kernelos_protocol::event::{BodyRef, Class, Header, Unsigned, Verified};
 use kernelos_protocol::hash;
 use kernelos_protocol::id::{DocumentId, EventId, Incarnation, Lane, WorkspaceId};
 use kernelos_protocol::key::{DeviceKey, RecoveryKey};
+use kernelos_protocol::limits::QUOTA_MAKES;
 use kernelos_protocol::replica::Config;
 use kernelos_protocol::role::Role;
 use kernelos_protocol::seal::{open, pack, seal};
@@ -45,6 +46,7 @@ pub(crate) fn config(number: u8, workspace: WorkspaceId) -> Config {
         device_name: format!("device {number}"),
         mode: Mode::Synced,
         runs: false,
+        quota: QUOTA_MAKES,
     }
 }
 
@@ -99,6 +101,7 @@ impl Peer {
                 Stamp(*stamp)
             },
             rng: &mut self.rng,
+            makes_max: u64::MAX,
         };
         work(&mut self.workspace, &mut pen)
     }
@@ -286,7 +289,7 @@ impl Peer {
             for place in self.workspace.wanted_places() {
                 self.workspace.body_loaded(&self.kept[&place.id]);
             }
-            let tasks = self.workspace.document_tasks();
+            let tasks = self.workspace.document_tasks(&mut |_, _| true);
             let done = tasks.into_iter().map(|task| self.documents.perform(task)).last();
             last = done.or(last);
             if self.workspace.wanted_places().is_empty() {

@@ -9,6 +9,7 @@ mod introduce;
 mod mesh;
 mod missions;
 mod notices;
+mod quota;
 mod receipts;
 mod tail;
 mod worker;

@@ -10,6 +10,7 @@ use kernelos_protocol::command::{Command, Mode, Reply, RequestId};
 use kernelos_protocol::document::Documents;
 use kernelos_protocol::id::{DeviceId, EventId, Incarnation, WorkspaceId};
 use kernelos_protocol::key::DeviceKey;
+use kernelos_protocol::limits::QUOTA_MAKES;
 use kernelos_protocol::mission::record::{Act, ObjectId};
 use kernelos_protocol::mission::work::{Order, Task, Ticket};
 use kernelos_protocol::replica::{Config, Input, Output, Replica};
@@ -78,6 +79,7 @@ pub fn config(seed: u64, number: usize, device: &Device, workspace: WorkspaceId)
         device_name: device.name.clone(),
         mode: Mode::Synced,
         runs: device.runs,
+        quota: QUOTA_MAKES,
     }
 }
 

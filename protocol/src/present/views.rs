@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::command::{ConflictPage, DeviceRow, LogRow, Mode, ReadReply, Status};
+use crate::command::{ConflictPage, DeviceRow, LogRow, Mode, ReadReply, Status, WaitingRow};
 use crate::document::conflict::ConflictKind;
 use crate::id::{DeviceId, Lane};
 use crate::present::{Block, Doc, Text, Tone, utc};
@@ -41,10 +41,22 @@ pub fn status(status: &Status, names: &BTreeMap<DeviceId, String>) -> Doc {
     }
     let mut blocks = vec![Block::Fields(fields)];
     blocks.extend(status.peers.iter().map(|peer| Block::Line(reached(peer, names))));
+    for row in &status.waiting {
+        blocks.push(Block::Line(Text::toned(Tone::Attention, waits(row, names))));
+    }
     for damage in &status.damage {
         blocks.push(Block::Line(Text::toned(Tone::Attention, format!("damaged: {damage}"))));
     }
     Doc(blocks)
+}
+
+/// What is not in the document yet, and for how long.
+fn waits(row: &WaitingRow, names: &BTreeMap<DeviceId, String>) -> String {
+    let name = device_name(&row.device, names);
+    format!(
+        "{}: {} events wait, since {name} made too many keys and objects; the next goes in in {} s",
+        row.reason, row.events, row.next_s
+    )
 }
 
 /// What others hold of what is here, by their own words.

@@ -19,7 +19,7 @@ impl Replica {
         match command {
             Command::Status => {
                 !self.loads.iter().any(|load| matches!(load, LoadFor::History | LoadFor::Bodies(_)))
-                    && self.workspace.is_projected()
+                    && self.workspace.is_told()
                     && !editing
                     && !self.pending.contains(&Pending::Projection)
             }
@@ -207,6 +207,7 @@ impl Replica {
             online: false,
             peers: self.peers(),
             notices: notices.into_iter().map(|n| (n.device, n.reason.clone())).collect(),
+            waiting: self.waiting_rows(),
         })
     }
 

@@ -193,7 +193,10 @@ impl Replica {
                 Ok(event) => Reply::Edited(Edited { event: Some(event), edits: count }),
                 Err(fault) => {
                     self.undo(document, &change);
-                    Reply::Failed(author_failure(&fault))
+                    Reply::Failed(match fault {
+                        AuthorFault::Quota(makes) => self.quota_failure(makes),
+                        fault => author_failure(&fault),
+                    })
                 }
             },
         };
@@ -230,6 +233,10 @@ impl Replica {
             self.persist.push(Record::Counter { name, value: generation });
         }
         let id = events.last().map(crate::event::Verified::id);
+        if let Some(id) = &id {
+            let makes = self.workspace.pay(id);
+            self.quota.take(self.now, &self.key.device(), makes);
+        }
         self.wrote(events);
         id.ok_or_else(|| AuthorFault::Own("no event was made".to_owned()))
     }
@@ -265,6 +272,9 @@ pub(super) fn author_failure(fault: &AuthorFault) -> Failure {
         AuthorFault::Void(_) => Failure::new(FailureKind::Usage, fault).with_hint(
             "one event holds up to 10,000 operations; a text takes one for each character",
         ),
+        AuthorFault::Quota(_) => {
+            Failure::new(FailureKind::Quota, fault).with_hint("try again within the hour")
+        }
         AuthorFault::TooLarge(_) => {
             Failure::new(FailureKind::Failed, fault).with_hint("split it into several edits")
         }

@@ -6,6 +6,7 @@ use crate::control::ControlBody;
 use crate::document::{DocumentTask, Edit, EditFault, ReadValue};
 use crate::event::Verified;
 use crate::id::DeviceId;
+use crate::limits::NAMING_MAKES;
 use crate::replica::Replica;
 use crate::replica::commands::no_history;
 use crate::replica::documents::{Pending, Purpose, author_failure};
@@ -43,8 +44,10 @@ impl Replica {
         }
     }
 
-    /// The grant first, then the name: a device without a name is a member all the same.
+    /// The grant first, then the name, for which there has to be quota: a device without a name is
+    /// a member all the same.
     fn grant(&mut self, request: RequestId, member: NewMember, name: &str) -> Result<(), Failure> {
+        self.check_quota(NAMING_MAKES)?;
         let document = self.workspace.root_document().ok_or_else(no_history)?;
         let path = format!("{DEVICES}/{}/name", member.device);
         let set = path.parse().map_err(|fault| Failure::new(FailureKind::Usage, fault))?;

@@ -33,6 +33,9 @@ pub enum AuthorFault {
     /// The change breaks a rule of documents.
     #[error("{}", .0.text)]
     Void(VoidReason),
+    /// It makes more keys and objects than this device may make now.
+    #[error("quota: this makes {0} new keys and objects, and this device has used up its hour's")]
+    Quota(u64),
     /// It does not fit one event.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
@@ -63,6 +66,8 @@ pub struct Pen<'a> {
     pub stamp: &'a mut dyn FnMut() -> Stamp,
     /// The source of keys.
     pub rng: &'a mut ChaCha20Rng,
+    /// How many keys and objects it may make in documents now. `SPEC: SYNC-9`
+    pub makes_max: u64,
 }
 
 impl Workspace {
@@ -112,8 +117,12 @@ impl Workspace {
         }
         // Everything that can be refused comes before the first event: what was signed is kept.
         self.settle();
-        for change in changes.iter().filter(|change| change.document.is_some()) {
-            self.would_count(pen, change)?;
+        let mut makes: u64 = 0;
+        for change in &changes {
+            makes = makes.saturating_add(self.would_count(pen, change)?);
+        }
+        if makes > pen.makes_max {
+            return Err(AuthorFault::Quota(makes));
         }
         self.write_content(pen, &encode_changes(changes))
     }
@@ -168,13 +177,15 @@ impl Workspace {
     }
 
     /// Would a change count in an event that is written now? What is void must not be signed: all
-    /// later changes of this device would build on it.
-    fn would_count(&self, pen: &Pen<'_>, change: &DocumentChange) -> Result<(), AuthorFault> {
-        let Some(document) = change.document else { return Ok(()) };
+    /// later changes of this device would build on it. Gives how many keys and objects it makes; a
+    /// change that makes its document is the program's own.
+    fn would_count(&self, pen: &Pen<'_>, change: &DocumentChange) -> Result<u64, AuthorFault> {
+        let Some(document) = change.document else { return Ok(0) };
         let (device, incarnation) = (pen.key.device(), pen.incarnation);
         let actor = crate::hash::actor(&device, &incarnation, &document, change.generation);
         self.effects
             .would_count(&self.content, &document, &actor, &change.change)
+            .map(u64::from)
             .map_err(AuthorFault::Void)
     }
 

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Workspace;
+use super::backlog::Charge;
 use crate::authority::ContentNo;
 use crate::document::DocumentTask;
 use crate::effect::{Chunks, Effect};
@@ -18,7 +19,7 @@ use crate::store::Place;
 impl Workspace {
     /// An event is admitted: what it changes waits for the documents.
     pub(super) fn admit(&mut self, no: ContentNo, chunks: Option<&Chunks>) {
-        if let Effect::Change(_) = self.effects.of(no) {
+        if matches!(self.effects.of(no), Effect::Change(_)) && !self.backlog.contains(no) {
             self.waiting.insert(no, chunks.cloned());
         }
     }
@@ -27,6 +28,7 @@ impl Workspace {
     pub(super) fn fall(&mut self, no: ContentNo) {
         self.waiting.remove(&no);
         let Effect::Change(changes) = self.effects.of(no) else { return };
+        self.backlog.fall(no, changes);
         for (document, hash) in changes.clone() {
             let applied = self.applied.entry(document).or_default();
             // Another admitted event may carry the same change: it falls with the last one.
@@ -114,10 +116,11 @@ impl Workspace {
     }
 
     /// What the documents are to do next: first what falls out, then what waits, as far as its
-    /// bodies are here.
-    pub fn document_tasks(&mut self) -> Vec<DocumentTask> {
+    /// bodies are here and `charge` lets it. `SPEC: SYNC-9`
+    pub fn document_tasks(&mut self, charge: Charge<'_>) -> Vec<DocumentTask> {
         self.settle();
         self.settle_forks();
+        self.release(charge);
         let mut tasks: Vec<_> = std::mem::take(&mut self.dropped)
             .into_iter()
             .map(|(document, changes)| DocumentTask::Drop { document, changes })
@@ -128,6 +131,10 @@ impl Workspace {
                 break;
             }
             let (no, chunks) = entry.remove_entry();
+            if !self.may_go_in(no, charge) {
+                // Its body comes from the store when it may: what waits for long takes no memory.
+                continue;
+            }
             let Effect::Change(changes) = self.effects.of(no).clone() else { continue };
             for ((document, chunk), (_, hash)) in
                 chunks.unwrap_or_default().into_iter().zip(changes)
@@ -181,6 +188,12 @@ impl Workspace {
     /// Is everything that is admitted and readable on its way into the documents?
     #[must_use]
     pub fn is_projected(&self) -> bool {
+        self.is_told() && self.backlog.is_empty()
+    }
+
+    /// The same, but for what waits for a quota, which takes its time. `SPEC: SYNC-9`
+    #[must_use]
+    pub fn is_told(&self) -> bool {
         !self.stale
             && self.waiting.is_empty()
             && self.dropped.is_empty()

@@ -62,6 +62,10 @@ impl Workspace {
                                       change has its number";
                         (Verdict::Admitted, Some(reason.to_owned()))
                     }
+                    Effect::Change(_) if let Some(device) = self.backlog.device(no) => {
+                        let reason = format!("quota: it waits, since {device} made too many keys");
+                        (Verdict::Admitted, Some(reason))
+                    }
                     Effect::Artifact(_) | Effect::Record(_) if !self.content.is_firm(no) => {
                         let reason = "not_firm: its author was revoked, and good faith keeps \
                                       changes alone";

@@ -113,3 +113,47 @@ fn a_change_without_operations_joins_heads() {
     anew.apply_changes(parsed.collect::<Vec<_>>()).unwrap();
     assert_eq!(anew.get_heads(), one.get_heads());
 }
+
+/// SPEC: DOC-29
+#[test]
+fn what_a_change_makes_is_its_new_keys_and_its_objects() {
+    let mut doc = AutoCommit::new().with_actor(ActorId::from(actor(1)));
+    let mut index = ChangeIndex::new();
+    let list = doc.put_object(ROOT, "list", ObjType::List).unwrap();
+    let text = doc.put_object(ROOT, "text", ObjType::Text).unwrap();
+    doc.put(ROOT, "one", 1).unwrap();
+    doc.put(ROOT, "two", 2).unwrap();
+    let mut makes = |doc: &mut AutoCommit, edit: &dyn Fn(&mut AutoCommit)| {
+        edit(doc);
+        commit(doc);
+        let last = doc.get_last_local_change().unwrap();
+        let checked = check(&index, last.raw_bytes()).unwrap();
+        let makes = checked.makes;
+        index.insert(checked);
+        makes
+    };
+    assert_eq!(makes(&mut doc, &|_| {}), 6, "four keys, two of them with objects");
+    type Case<'a> = (&'a str, u32, &'a dyn Fn(&mut AutoCommit));
+    let cases: [Case<'_>; 9] = [
+        ("a new key", 1, &|doc| doc.put(ROOT, "new", 1).unwrap()),
+        ("another value of a key", 0, &|doc| doc.put(ROOT, "new", 2).unwrap()),
+        ("an object at a new key", 2, &|doc| {
+            doc.put_object(ROOT, "map", ObjType::Map).unwrap();
+        }),
+        ("an object instead of a value", 1, &|doc| {
+            doc.put_object(ROOT, "one", ObjType::Text).unwrap();
+        }),
+        ("a key that goes", 0, &|doc| doc.delete(ROOT, "two").unwrap()),
+        ("a key that comes back", 1, &|doc| doc.put(ROOT, "two", 2).unwrap()),
+        ("elements of a list", 0, &|doc| {
+            (0..9).for_each(|at| doc.insert(&list, at, "value").unwrap());
+        }),
+        ("objects in a list", 2, &|doc| {
+            (0..2).for_each(|at| drop(doc.insert_object(&list, at, ObjType::Map).unwrap()));
+        }),
+        ("letters of a text", 0, &|doc| doc.splice_text(&text, 0, 0, "letters").unwrap()),
+    ];
+    for (what, expected, edit) in cases {
+        assert_eq!(makes(&mut doc, edit), expected, "{what}");
+    }
+}

@@ -9,7 +9,7 @@ use kernelos_protocol::role::Role;
 use super::mesh::Mesh;
 use crate::kit::secret;
 
-fn grant(number: u8, name: &str) -> Command {
+pub(super) fn grant(number: u8, name: &str) -> Command {
     let key = DeviceKey::from_secret(&secret(number));
     let sealing = key.sealing_statement();
     Command::Grant {

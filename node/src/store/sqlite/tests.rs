@@ -2,6 +2,7 @@
 
 use kernelos_protocol::artifact::Chunk;
 use kernelos_protocol::key::RecoveryKey;
+use kernelos_protocol::limits::QUOTA_MAKES;
 use kernelos_protocol::replica::{Config, Output, Replica};
 use kernelos_protocol::store::contract;
 
@@ -22,6 +23,7 @@ fn events() -> Vec<Verified> {
         device_name: "laptop".to_owned(),
         mode: Mode::Local,
         runs: false,
+        quota: QUOTA_MAKES,
     };
     let recovery = RecoveryKey::from_bytes([3; 32]).public();
     let mut replica = Replica::found(config, recovery, crate::clock::now()).unwrap();

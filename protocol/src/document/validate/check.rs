@@ -32,6 +32,8 @@ pub struct Checked {
     pub deps: Vec<ChangeHash>,
     /// The change as Automerge reads it, so that it need not be parsed again.
     pub change: Change,
+    /// How many keys and objects it makes. `SPEC: DOC-29`
+    pub makes: u32,
     pub(crate) prev: Option<u32>,
     pub(crate) known: Clock,
     pub(crate) facts: Vec<Fact>,
@@ -60,6 +62,7 @@ impl ChangeIndex {
         let (change, expanded) = read(bytes)?;
         let mut rules = Rules::new(self, &framed, &past);
         rules.read(&expanded.operations)?;
+        let makes = rules.makes();
         let (facts, names) = rules.finish()?;
         same_when_written_again(bytes, expanded)?;
         Ok(Checked {
@@ -69,6 +72,7 @@ impl ChangeIndex {
             start_op: framed.start_op,
             deps: framed.deps,
             change,
+            makes,
             prev: past.own,
             known: past.known,
             facts,

@@ -56,6 +56,10 @@ impl Kind {
         matches!(self, Self::Map | Self::List | Self::Text | Self::Value | Self::Counter)
     }
 
+    pub(crate) fn is_object(self) -> bool {
+        matches!(self, Self::Map | Self::List | Self::Text)
+    }
+
     pub(crate) fn is_mark(self) -> bool {
         matches!(self, Self::MarkBegin | Self::MarkEnd)
     }

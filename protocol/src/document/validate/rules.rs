@@ -32,6 +32,8 @@ pub(crate) struct Rules<'a> {
     names: BTreeSet<Arc<str>>,
     /// The object of the operation before: most operations of a change share it.
     last: Option<(ObjectId, Object)>,
+    /// How many keys and objects the operations make.
+    makes: u32,
     /// The value that the change itself left at a place; `None` once it deleted that.
     left: BTreeMap<Spot, Option<OpRef>>,
 }
@@ -48,7 +50,7 @@ impl<'a> Rules<'a> {
     pub(crate) fn new(index: &'a ChangeIndex, framed: &'a Framed, past: &'a Past) -> Self {
         let own = Vec::with_capacity(framed.ops as usize);
         let elements = Elements { index, framed, own };
-        Self { elements, past, names: BTreeSet::new(), last: None, left: BTreeMap::new() }
+        Self { elements, past, names: BTreeSet::new(), last: None, makes: 0, left: BTreeMap::new() }
     }
 
     /// Checks the operations in their order.
@@ -64,12 +66,20 @@ impl<'a> Rules<'a> {
             self.mark(kind, object, &place)?;
             let depth = object.depth + 1;
             // SPEC: DOC-17
-            if depth > CHANGE_DEPTH_MAX && matches!(kind, Kind::Map | Kind::List | Kind::Text) {
+            if depth > CHANGE_DEPTH_MAX && kind.is_object() {
                 return Err(ChangeFault::TooDeep);
             }
+            let is_key = kind.is_value() && op.pred.is_empty() && matches!(place, Place::Key(_));
+            self.makes += u32::from(is_key) + u32::from(kind.is_object());
             self.elements.own.push(Fact { object: object.at, place, kind, depth });
         }
         Ok(())
+    }
+
+    /// How many keys and objects the operations that were read make. A put that names no value
+    /// before it makes a key, since what it knew held none. `SPEC: DOC-29`
+    pub(crate) fn makes(&self) -> u32 {
+        self.makes
     }
 
     /// What is kept of the operations, once all were read.
@@ -93,7 +103,7 @@ impl<'a> Rules<'a> {
             ObjectId::Id(op) => {
                 let found = self.find(op).and_then(|at| Some((at, self.elements.fact(at)?)));
                 let (at, fact) = found.ok_or(ChangeFault::UnknownObject)?;
-                if !matches!(fact.kind, Kind::Map | Kind::List | Kind::Text) {
+                if !fact.kind.is_object() {
                     return Err(ChangeFault::UnknownObject);
                 }
                 Object { at, kind: fact.kind, depth: fact.depth }
