@@ -49,19 +49,7 @@ impl Replica {
     }
 
     pub(super) fn perform(&mut self, request: RequestId, command: Command) {
-        let writes = matches!(
-            command,
-            Command::Edit { .. }
-                | Command::Grant { .. }
-                | Command::Revoke { .. }
-                | Command::Rescue { .. }
-                | Command::Readmit { .. }
-                | Command::SetAgent { .. }
-                | Command::StartMission(_)
-                | Command::KeepChunks { .. }
-                | Command::WriteArtifact { .. }
-        );
-        if writes && self.is_damaged {
+        if command.writes() && self.is_damaged {
             let failure =
                 Failure::new(FailureKind::Failed, "this store is damaged: nothing is written")
                     .with_hint(

@@ -1,0 +1,301 @@
+//! What callers hear of a workspace: plain data, the API's very words.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use super::Failure;
+use crate::document::DocPath;
+use crate::document::conflict::ConflictKind;
+use crate::event::Verified;
+use crate::facts::EventView;
+use crate::id::{ConflictId, DeviceId, EventId, Incarnation, Lane, WorkspaceId};
+use crate::mission::show::MissionView;
+use crate::role::Role;
+use crate::sync::PeerState;
+use crate::sync::introduce::Answer;
+use crate::time::Stamp;
+use crate::workspace::{StateHash, Verdict};
+
+/// What a caller hears.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "snake_case")]
+pub enum Reply {
+    /// To `Status`.
+    Status(Status),
+    /// To `Read`.
+    Read(ReadReply),
+    /// To `Edit`.
+    Edited(Edited),
+    /// To `Log`.
+    Log(LogPage),
+    /// To `Event`.
+    Event(Box<EventView>),
+    /// To `Conflicts`.
+    Conflicts(ConflictPage),
+    /// To `Devices`.
+    Devices {
+        /// One row each.
+        devices: Vec<DeviceRow>,
+    },
+    /// To `Grant`.
+    Granted {
+        /// The grant.
+        event: EventId,
+    },
+    /// To `Grant`: nothing was done, another device has the name.
+    NameUsed,
+    /// To `StartMission`.
+    Started {
+        /// Its first record.
+        mission: EventId,
+    },
+    /// To `Missions`.
+    Missions {
+        /// A row each.
+        missions: Vec<MissionView>,
+    },
+    /// To `Mission`.
+    Mission(Box<MissionView>),
+    /// To `Revoke`.
+    Revoked {
+        /// The revocation.
+        event: EventId,
+    },
+    /// To `Rescue`.
+    Rescued {
+        /// By which this device leads.
+        event: EventId,
+        /// Who was removed.
+        removed: Vec<DeviceId>,
+    },
+    /// To `Readmit`.
+    Readmitted {
+        /// The readmission.
+        event: EventId,
+        /// How many events came back.
+        events: usize,
+    },
+    /// To `Notice` and `TailAnswered`.
+    Noted,
+    /// To `Introduction`.
+    Introduction {
+        /// In causal order, the grant last.
+        events: Vec<Verified>,
+        /// What it wrote and nobody is known to hold, the first of it: to be shown once it is told
+        /// that it was revoked.
+        tail: Vec<Verified>,
+    },
+    /// To `Introduce` and `TakeTail`.
+    Introduced {
+        /// What it came to.
+        answer: Answer,
+    },
+    /// To `KeepChunks`: they are durable.
+    Kept,
+    /// To `WriteArtifact`.
+    ArtifactWritten {
+        /// The event that names the artifact.
+        event: EventId,
+    },
+    /// To `ReadArtifact`: it is wrong wherever it is read.
+    ArtifactWrong(Failure),
+    /// To `ReadArtifact`.
+    ArtifactPart(ArtifactPart),
+    /// It was not done.
+    Failed(Failure),
+}
+
+/// Where a device stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The workspace's name.
+    pub workspace: String,
+    /// Its id.
+    pub workspace_id: WorkspaceId,
+    /// This device's name.
+    pub device: String,
+    /// This device.
+    pub device_id: DeviceId,
+    /// `local` or `synced`.
+    pub mode: Mode,
+    /// This device's role; none when it was revoked.
+    pub role: Option<Role>,
+    /// Was this device revoked?
+    pub revoked: bool,
+    /// Over both lanes and every document; none while one of them claims nothing.
+    pub state_hash: Option<StateHash>,
+    /// How many events are here.
+    pub events: usize,
+    /// How many conflicts are open.
+    pub conflicts: usize,
+    /// What is wrong with this device's store or documents, in words.
+    pub damage: Vec<String>,
+    /// Is a transport of this device open?
+    pub online: bool,
+    /// The other members, connected or not, and how far each is.
+    pub peers: Vec<PeerState>,
+    /// Devices that were disconnected because they broke a rule, and which.
+    pub notices: Vec<(DeviceId, String)>,
+    /// What is here and not in the document yet, and for whose quota it waits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<WaitingRow>,
+}
+
+/// Changes that are here and not in the document yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingRow {
+    /// Why: `quota`.
+    pub reason: String,
+    /// The device that made too many keys and objects. What depends on its changes waits with
+    /// them.
+    pub device: DeviceId,
+    /// How many events wait.
+    pub events: usize,
+    /// When the next of them goes in, in seconds from now.
+    pub next_s: u64,
+}
+
+/// Does this device speak with others?
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// No transport opens.
+    Local,
+    /// It meets its peers.
+    Synced,
+}
+
+/// What is at a path.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReadReply {
+    /// Where.
+    pub path: DocPath,
+    /// What.
+    pub value: Json,
+    /// Were several values written apart?
+    pub conflict: bool,
+    /// The event that wrote it; none for the whole document.
+    pub event: Option<EventId>,
+}
+
+/// What an edit became.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edited {
+    /// The event; none where everything was so already.
+    pub event: Option<EventId>,
+    /// How many edits it holds.
+    pub edits: usize,
+}
+
+/// Some rows of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogPage {
+    /// The rows.
+    pub rows: Vec<LogRow>,
+    /// Where to go on; none at the end.
+    pub next: Option<usize>,
+}
+
+/// One event of the log, or a notice: what this device saw another do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogRow {
+    /// Its id; none for a notice, and so for what else only an event has.
+    pub id: Option<EventId>,
+    /// Who signed it; the device that a notice is about.
+    pub author: DeviceId,
+    /// The life of the author's store.
+    pub incarnation: Option<Incarnation>,
+    /// Its place in its chain.
+    pub seq: Option<u64>,
+    /// Control or content.
+    pub lane: Option<Lane>,
+    /// What it says; `notice` for a notice.
+    pub kind: String,
+    /// The events of its lane that it follows, prev first.
+    pub parents: Vec<EventId>,
+    /// When, as its author says, in microseconds since 1970.
+    pub stamp: Stamp,
+    /// Is the stamp further ahead of our clock than an honest one? Shown, never decides.
+    pub stamp_ahead: bool,
+    /// What became of it.
+    pub verdict: Option<Verdict>,
+    /// Why, where it does not count; what a notice says.
+    pub reason: Option<String>,
+    /// How often a notice was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<u64>,
+}
+
+/// The open conflicts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConflictPage {
+    /// As many as are listed at once, by path.
+    pub conflicts: Vec<ConflictRow>,
+    /// How many there are beyond those.
+    pub more: usize,
+}
+
+/// A place on which changes disagree.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConflictRow {
+    /// Its name, the same on every device.
+    pub id: ConflictId,
+    /// Where.
+    pub path: DocPath,
+    /// How the sides disagree.
+    pub kind: ConflictKind,
+    /// What all sides knew there; null where nothing was.
+    pub base: Json,
+    /// Who disagrees.
+    pub sides: Vec<SideRow>,
+    /// Why none of them gave way to another.
+    pub why: String,
+    /// Resolved ones are not listed.
+    pub open: bool,
+}
+
+/// One side of a conflict.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SideRow {
+    /// Its name within the conflict.
+    pub side: String,
+    /// The device that wrote it.
+    pub device: Option<DeviceId>,
+    /// What it shows there; null where that is nothing.
+    pub value: Json,
+    /// Does it leave nothing there?
+    pub deleted: bool,
+    /// The event that brought it.
+    pub event: Option<EventId>,
+    /// When, as its author says, in microseconds since 1970.
+    pub time: Option<Stamp>,
+}
+
+/// One member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceRow {
+    /// The device.
+    pub id: DeviceId,
+    /// Its role; none when it was revoked.
+    pub role: Option<Role>,
+    /// Who granted its last role; the founder added itself.
+    pub added_by: DeviceId,
+    /// Is it this device?
+    pub own: bool,
+}
+
+/// A part of an artifact, opened under its key. The whole is what it should be where its parts,
+/// joined, hash to `plain`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArtifactPart {
+    /// The artifact's name.
+    pub name: String,
+    /// Bytes of the whole.
+    pub size: usize,
+    /// Hash of the whole. `SPEC: ART-1`
+    pub plain: [u8; 32],
+    /// How many parts there are; none where the artifact is empty.
+    pub parts: usize,
+    /// The bytes of this part.
+    pub bytes: Vec<u8>,
+}
