@@ -103,7 +103,7 @@ fn every_event_is_shown_whole(home: &Home) {
     let words: Vec<_> = shown.done().split_whitespace().collect();
     let words = words.join(" ");
     assert!(
-        words.contains("author laptop ") && words.contains("What it says kind promote"),
+        words.contains("author laptop ") && words.contains("what it says: promote now "),
         "{words}"
     );
 }

@@ -18,10 +18,11 @@ pub fn event(view: &EventView, names: &Names) -> Doc {
     let id = view.row.id.map_or_else(String::new, |id| id.to_string());
     let mut blocks =
         vec![Block::Heading(format!("event {id}")), Block::Fields(of_row(view, names))];
-    let mut facts = Fields::new();
-    flatten(&mut facts, "", &view.facts, names);
-    if !facts.is_empty() {
-        blocks.push(Block::Heading("What it says".to_owned()));
+    if let Some(kind) = view.facts["kind"].as_str() {
+        let mut facts = Fields::new();
+        flatten(&mut facts, "", &view.facts, names);
+        facts.retain(|(name, _)| name != "kind");
+        blocks.push(Block::Heading(format!("what it says: {kind}")));
         blocks.push(Block::Fields(facts));
     }
     Doc(blocks)
@@ -87,7 +88,6 @@ fn flatten(fields: &mut Fields, name: &str, value: &Json, names: &Names) {
         if name.is_empty() { key } else { format!("{name} {key}") }
     };
     match value {
-        Json::Null if name.is_empty() => {}
         Json::Object(of) => {
             of.iter().for_each(|(key, value)| flatten(fields, &below(key), value, names));
         }
