@@ -96,8 +96,8 @@ impl KeyRing {
         key.map_or_else(Vec::new, |key| self.learn(wrap.epoch, key))
     }
 
-    /// Opens every epoch that was wrapped to the recovery key, whose secret half this is. Returns the
-    /// epochs that are new. `SPEC: KEY-9`
+    /// Opens every epoch that was wrapped to the recovery key, whose secret half this is. Returns
+    /// the epochs that are new. `SPEC: KEY-9`
     pub fn open_by_recovery(
         &mut self,
         workspace: &WorkspaceId,

@@ -299,8 +299,8 @@ pub(crate) fn late_attack(seed: u64) -> Option<(World, Vec<Device>, Mask)> {
     Some((w, puppets, heard))
 }
 
-/// Any history with forks and disputes; then somebody who holds the recovery key takes the workspace
-/// back by what it knows of it, all hear of that, and one who was removed writes what it likes.
+/// Any history with forks and disputes; then somebody who holds the recovery key takes the
+/// workspace back by what it knows of it, all hear of that, and one who was removed writes what it likes.
 /// Gives the world, the rescuer, who was removed or granted by such, and what all had heard; none
 /// if there was nobody to remove.
 pub(crate) fn attack_after_rescue(seed: u64) -> Option<(World, Device, Vec<Device>, Mask)> {
