@@ -2,8 +2,9 @@
 //!
 //! A port of the executable model of the design, with its names, extended by the roles below
 //! member, by epochs and wraps, by readmissions and by what the recovery key signs. It recurses
-//! freely and judges every set from nothing. A set of events is a bit mask; `past` of a control event is the mask of its control ancestors, of a
-//! content event that of its content ancestors and of the control events it and they have heard.
+//! freely and judges every set from nothing. A set of events is a bit mask; `past` of a control
+//! event is the mask of its control ancestors, of a content event that of its content ancestors
+//! and of the control events it and they have heard.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};

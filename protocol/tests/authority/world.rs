@@ -300,9 +300,9 @@ pub(crate) fn late_attack(seed: u64) -> Option<(World, Vec<Device>, Mask)> {
 }
 
 /// Any history with forks and disputes; then somebody who holds the recovery key takes the
-/// workspace back by what it knows of it, all hear of that, and one who was removed writes what it likes.
-/// Gives the world, the rescuer, who was removed or granted by such, and what all had heard; none
-/// if there was nobody to remove.
+/// workspace back by what it knows of it, all hear of that, and one who was removed writes what it
+/// likes. Gives the world, the rescuer, who was removed or granted by such, and what all had heard;
+/// none if there was nobody to remove.
 pub(crate) fn attack_after_rescue(seed: u64) -> Option<(World, Device, Vec<Device>, Mask)> {
     let mut w = World::new(seed, 3 + (seed % 3) as u8, None, Worlds::Plain);
     let steps = w.dice.pick(&[4, 10, 16]);
