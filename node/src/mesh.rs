@@ -18,7 +18,7 @@ use crate::introduce;
 use crate::node::Node;
 use crate::portable::{Task, sleep, spawn, timeout};
 use crate::transport::iroh::IrohTransport;
-use crate::transport::{DialError, Guard, Link, NOT_A_MEMBER, Protocol, Transport};
+use crate::transport::{DialError, Guard, Link, NOT_A_MEMBER, Path, Protocol, Transport};
 
 /// Between two looks at who is to be dialed.
 const LOOK: Duration = Duration::from_millis(250);
@@ -117,7 +117,31 @@ async fn greet(node: Arc<Node>, mut link: Link) {
     }
 }
 
+/// Where devices were when they were last connected. One that moved is known there before its card
+/// says so, and after both moved nobody else could tell. A hint only: a dial proves who answers.
+#[derive(Default)]
+struct Seen(BTreeMap<DeviceId, SocketAddr>);
+
+impl Seen {
+    fn note(&mut self, connected: &BTreeMap<DeviceId, Option<Path>>) {
+        for (device, path) in connected {
+            if let Some(address) = path.and_then(|path| path.address) {
+                self.0.insert(*device, address);
+            }
+        }
+    }
+
+    /// These addresses, and where the device was seen.
+    fn with(&self, device: &DeviceId, mut at: Vec<SocketAddr>) -> Vec<SocketAddr> {
+        if let Some(address) = self.0.get(device).filter(|seen| !at.contains(seen)) {
+            at.insert(0, *address);
+        }
+        at
+    }
+}
+
 async fn dial(node: Weak<Node>, transport: Arc<dyn Transport>) {
+    let mut seen = Seen::default();
     let mut attempts: BTreeMap<(WorkspaceId, DeviceId), Attempt> = BTreeMap::new();
     let mut addresses: BTreeMap<WorkspaceId, Vec<SocketAddr>> = BTreeMap::new();
     loop {
@@ -128,7 +152,11 @@ async fn dial(node: Weak<Node>, transport: Arc<dyn Transport>) {
             if addresses.get(&engine.workspace()) != Some(&own) {
                 addresses.insert(engine.workspace(), own.clone());
                 engine.addresses(own).await;
+                // Another network: who was not reached from the last one may be now.
+                attempts.retain(|(workspace, _), _| *workspace != engine.workspace());
             }
+            let connected = engine.shared(|shared| shared.connected.clone());
+            seen.note(&connected);
             for (device, at) in node.targets(&engine) {
                 // Who let this device in cannot know yet where it is.
                 let is_introducer =
@@ -143,11 +171,11 @@ async fn dial(node: Weak<Node>, transport: Arc<dyn Transport>) {
                 }
                 attempt.at_ms = now_ms + attempt.delay_ms;
                 attempt.delay_ms = (attempt.delay_ms * 2).min(RETRY_MS.1);
+                let at = seen.with(&device, at);
                 let (engine, transport) = (Arc::clone(&engine), Arc::clone(&transport));
                 spawn(async move { knock(&engine, &*transport, device, &at).await });
             }
             // Who is connected is dialed at once when that ends.
-            let connected = engine.shared(|shared| shared.connected.clone());
             attempts.retain(|(workspace, device), _| {
                 *workspace != engine.workspace() || !connected.contains_key(device)
             });
