@@ -12,6 +12,15 @@ use kernelos_protocol::limits::{ARTIFACT_BYTES_MAX, CHUNK_PLAIN_BYTES, KEEP_BYTE
 use crate::engine::Asker;
 use crate::home::random;
 
+/// Why an artifact is not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unread {
+    /// This device has not all of it, or cannot read it now.
+    Here(Failure),
+    /// Its author made it wrongly, and it is so everywhere.
+    Wrong(Failure),
+}
+
 /// Keeps `bytes` as an artifact with this name; gives the event that names it once both are
 /// durable.
 pub async fn put(asker: &Asker, name: &str, bytes: Vec<u8>) -> Result<EventId, Failure> {
@@ -36,23 +45,17 @@ async fn write(asker: &Asker, manifest: Manifest) -> Result<EventId, Failure> {
     }
 }
 
-/// The bytes of an artifact, whole and verified; a failure of kind `Busy` where not all of it is
-/// here yet. `SPEC: ART-3`
-pub async fn get(asker: &Asker, artifact: EventId) -> Result<Vec<u8>, Failure> {
+/// The bytes of an artifact, whole and verified. `SPEC: ART-3`
+pub async fn get(asker: &Asker, artifact: EventId) -> Result<Vec<u8>, Unread> {
     get_at_most(asker, artifact, ARTIFACT_BYTES_MAX).await
 }
 
 /// The same of an artifact that must not be larger than `most` bytes.
-pub async fn get_at_most(
-    asker: &Asker,
-    artifact: EventId,
-    most: usize,
-) -> Result<Vec<u8>, Failure> {
+pub async fn get_at_most(asker: &Asker, artifact: EventId, most: usize) -> Result<Vec<u8>, Unread> {
     let first = part(asker, artifact, 0).await?;
     if first.parts.saturating_sub(1).saturating_mul(CHUNK_PLAIN_BYTES) > most {
         let message = format!("artifact {artifact} is larger than {most} bytes");
-        return Err(Failure::new(FailureKind::Failed, message)
-            .with_hint("the device that wrote it is at fault"));
+        return Err(wrong(message));
     }
     let (parts, plain) = (first.parts, first.plain);
     let mut bytes = first.bytes;
@@ -61,17 +64,22 @@ pub async fn get_at_most(
     }
     let checked =
         tokio::task::spawn_blocking(move || (plain_hash(&bytes) == plain).then_some(bytes));
-    let checked = checked.await.map_err(|error| Failure::new(FailureKind::Failed, error))?;
-    checked.ok_or_else(|| {
-        let message = format!("artifact {artifact} is not what its manifest says");
-        Failure::new(FailureKind::Failed, message).with_hint("the device that wrote it is at fault")
-    })
+    let checked = checked.await;
+    let checked =
+        checked.map_err(|error| Unread::Here(Failure::new(FailureKind::Failed, error)))?;
+    checked.ok_or_else(|| wrong(format!("artifact {artifact} is not what its manifest says")))
 }
 
-async fn part(asker: &Asker, artifact: EventId, part: usize) -> Result<ArtifactPart, Failure> {
+fn wrong(message: String) -> Unread {
+    let failure = Failure::new(FailureKind::Failed, message);
+    Unread::Wrong(failure.with_hint("the device that wrote it is at fault"))
+}
+
+async fn part(asker: &Asker, artifact: EventId, part: usize) -> Result<ArtifactPart, Unread> {
     match asker.ask(Command::ReadArtifact { artifact, part }).await {
         Reply::ArtifactPart(part) => Ok(part),
-        reply => Err(unexpected(reply)),
+        Reply::ArtifactWrong(failure) => Err(Unread::Wrong(failure)),
+        reply => Err(Unread::Here(unexpected(reply))),
     }
 }
 
@@ -143,8 +151,8 @@ mod tests {
         let refused =
             put(&engine.asker(), "../step", Vec::new()).await.map_err(|failure| failure.kind);
         assert_eq!(refused, Err(FailureKind::Usage));
-        let strange = get(&engine.asker(), EventId([9; 32])).await.map_err(|failure| failure.kind);
-        assert_eq!(strange, Err(FailureKind::Busy));
+        let strange = get(&engine.asker(), EventId([9; 32])).await;
+        assert!(matches!(strange, Err(Unread::Here(failure)) if failure.kind == FailureKind::Busy));
         engine.stop().await;
         let engine = Engine::start(&store, secret, &worker).unwrap();
         for (event, bytes) in put_ones {

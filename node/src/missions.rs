@@ -8,6 +8,8 @@
 mod folder;
 mod orders;
 mod start;
+#[cfg(test)]
+mod tests;
 mod timeout;
 mod verify;
 mod worker;

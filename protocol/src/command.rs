@@ -187,6 +187,8 @@ pub enum Reply {
         /// The event that names the artifact.
         event: EventId,
     },
+    /// To `ReadArtifact`: it is wrong wherever it is read.
+    ArtifactWrong(Failure),
     /// To `ReadArtifact`.
     ArtifactPart(ArtifactPart),
     /// It was not done.

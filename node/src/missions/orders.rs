@@ -4,10 +4,9 @@
 use std::collections::BTreeMap;
 
 use kernelos_protocol::change::{ChangedFile, Entry, admit_change};
-use kernelos_protocol::command::FailureKind;
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::limits::REPORT_BYTES_MAX;
-use kernelos_protocol::mission::record::{Output, StepEnd};
+use kernelos_protocol::mission::record::{ObjectId, Output, StepEnd};
 use kernelos_protocol::mission::work::{CommandLog, Order, Outcome, Source, Task};
 use kernelos_protocol::report::Outcome as Ending;
 use tokio::sync::watch;
@@ -15,7 +14,7 @@ use tokio::sync::watch;
 use super::folder::{Desk, object, oid};
 use super::timeout::StepTimeout;
 use super::worker::Worker;
-use crate::artifacts;
+use crate::artifacts::{self, Unread};
 use crate::engine::Asker;
 use crate::git::{self, GitFault, MissionRepo, Oid, Promoted};
 use crate::sandbox::{Ended, Job, Limits, Outcome as Exit};
@@ -47,12 +46,23 @@ impl From<GitFault> for Fault {
     }
 }
 
-/// A pack came whole, as its author sealed it; what is wrong with it is wrong everywhere.
+impl From<Unread> for Fault {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::Here(failure) => Self::Here(failure.to_string()),
+            Unread::Wrong(failure) => Self::Unusable(failure.to_string()),
+        }
+    }
+}
+
+/// A pack came whole, as its author sealed it, and so did the ids beside it; what is wrong with
+/// them is wrong everywhere.
 fn of_pack(fault: GitFault) -> Fault {
     match fault {
         GitFault::BadPack { .. }
         | GitFault::Incomplete { .. }
         | GitFault::BadTree { .. }
+        | GitFault::OtherFormat
         | GitFault::TooLarge { .. } => Fault::Unusable(fault.to_string()),
         other => other.into(),
     }
@@ -117,8 +127,8 @@ impl Desktop {
         Ok(repository)
     }
 
-    async fn get(&self, artifact: EventId) -> Result<Vec<u8>, String> {
-        artifacts::get(&self.asker, artifact).await.map_err(|failure| failure.to_string())
+    async fn get(&self, artifact: EventId) -> Result<Vec<u8>, Fault> {
+        Ok(artifacts::get(&self.asker, artifact).await?)
     }
 
     pub(super) async fn put(&self, name: &str, bytes: Vec<u8>) -> Result<EventId, String> {
@@ -219,7 +229,7 @@ impl Desktop {
     async fn list_changes(
         &self,
         order: &Order,
-        candidate: &Source,
+        candidate: &Output,
         goal: &str,
     ) -> Result<Outcome, Fault> {
         let repository = self.candidate(order, candidate, goal).await?;
@@ -231,31 +241,30 @@ impl Desktop {
     pub(super) async fn candidate(
         &self,
         order: &Order,
-        candidate: &Source,
+        candidate: &Output,
         goal: &str,
     ) -> Result<MissionRepo, Fault> {
-        let repository = self.repository(order, Some(candidate)).await?;
+        let repository = self.repository(order, Some(&Source::of(candidate))).await?;
         let (base, commit) = (oid(&order.base.commit)?, oid(&candidate.commit)?);
         let tree = repository.tree_of(&commit)?;
-        if repository.commit(&tree, &base, &message(order, goal))? != commit {
+        if tree.as_str() != candidate.tree.as_str()
+            || repository.commit(&tree, &base, &message(order, goal))? != commit
+        {
             let why = "the candidate's commit is not its tree on the base with the goal";
             return Err(Fault::Unusable(why.to_owned()));
         }
         Ok(repository)
     }
 
-    /// What the runs of a verification printed. What cannot be read was not printed: the verdict
-    /// shows it.
+    /// What the runs of a verification printed. What is no log says nothing: the verdict shows it.
     async fn logs(&self, logs: &[EventId]) -> Result<Outcome, Fault> {
         let mut read = Vec::with_capacity(logs.len());
         for log in logs {
             let bytes = artifacts::get_at_most(&self.asker, *log, LOG_ARTIFACT_BYTES_MAX).await;
             let bytes = match bytes {
                 Ok(bytes) => bytes,
-                Err(failure) if failure.kind == FailureKind::Busy => {
-                    return Err(Fault::Here(failure.to_string()));
-                }
-                Err(_) => Vec::new(),
+                Err(Unread::Wrong(_)) => Vec::new(),
+                Err(unread) => return Err(unread.into()),
             };
             let nothing = CommandLog { ended: Ending::Killed, output: String::new() };
             read.push(serde_json::from_slice(&bytes).unwrap_or(nothing));
@@ -266,7 +275,7 @@ impl Desktop {
     async fn promote(
         &self,
         order: &Order,
-        candidate: &Source,
+        candidate: &Output,
         branch: &str,
         goal: &str,
     ) -> Result<Outcome, Fault> {
@@ -277,7 +286,8 @@ impl Desktop {
         }
         let root = self.worker.folder.origin_of(&order.base.artifact)?;
         let (old, new) = (oid(&order.base.commit)?, oid(&candidate.commit)?);
-        let pack = self.get(candidate.artifact).await?;
+        // Of what was checked here, whatever the artifact holds.
+        let pack = repository.pack(&old, &new)?;
         let now = match git::promote(&root, branch, &old, &new, &pack)? {
             Promoted::Moved { now } => object(&now)?,
             Promoted::Done { .. } | Promoted::Already => candidate.commit.clone(),
@@ -343,10 +353,10 @@ fn keep(
 pub(super) fn changes(
     repository: &MissionRepo,
     order: &Order,
-    candidate: &Source,
+    candidate: &Output,
 ) -> Result<Vec<ChangedFile>, Fault> {
-    let tree = |source: &Source| Ok::<_, Fault>(repository.tree_of(&oid(&source.commit)?)?);
-    let changed = repository.changes(&tree(&order.base)?, &tree(candidate)?)?;
+    let tree = |commit: &ObjectId| Ok::<_, Fault>(repository.tree_of(&oid(commit)?)?);
+    let changed = repository.changes(&tree(&order.base.commit)?, &tree(&candidate.commit)?)?;
     let entry = |entry: git::Entry| Entry {
         mode: entry.mode,
         size: entry.size,

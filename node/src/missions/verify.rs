@@ -2,8 +2,9 @@
 
 use kernelos_protocol::change::admit_change;
 use kernelos_protocol::id::EventId;
+use kernelos_protocol::mission::record::Output;
 use kernelos_protocol::mission::verification::{RUNS, needs_last_run};
-use kernelos_protocol::mission::work::{CommandLog, CommandRun, Order, Outcome, Source};
+use kernelos_protocol::mission::work::{CommandLog, CommandRun, Order, Outcome};
 use kernelos_protocol::report::Outcome as Ended;
 
 use super::folder::oid;
@@ -20,7 +21,7 @@ impl Desktop {
     pub(super) async fn verify(
         &self,
         order: &Order,
-        candidate: &Source,
+        candidate: &Output,
         goal: &str,
         (command, tests): (&str, &[String]),
     ) -> Result<Outcome, Fault> {

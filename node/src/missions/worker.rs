@@ -52,6 +52,16 @@ impl<F: FnOnce(Ticket, Outcome)> Drop for Answer<F> {
     }
 }
 
+fn on_a_thread(
+    answer: Answer<impl FnOnce(Ticket, Outcome) + Send + 'static>,
+    work: impl FnOnce() -> Outcome + Send + 'static,
+) {
+    let thread = thread::Builder::new().name("mission".to_owned());
+    let spawned = thread.spawn(move || answer.give(work()));
+    // Where there is no thread the answer was dropped with it, and so given.
+    drop(spawned);
+}
+
 /// The orders under way. Dropping it stops them.
 #[derive(Debug, Default)]
 pub(crate) struct UnderWay(BTreeMap<Ticket, watch::Sender<bool>>);
@@ -70,16 +80,13 @@ impl UnderWay {
         let ticket = order.ticket;
         self.0.insert(ticket, stop);
         let desktop = Desktop { worker: worker.clone(), asker, stopped };
-        let answer = Answer { ticket, done: Some(done) };
-        let spawned = thread::Builder::new().name("mission".to_owned()).spawn(move || {
+        on_a_thread(Answer { ticket, done: Some(done) }, move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            answer.give(match runtime {
+            match runtime {
                 Ok(runtime) => runtime.block_on(desktop.perform(&order)),
                 Err(error) => Outcome::Failed(error.to_string()),
-            });
+            }
         });
-        // Where there is no thread the answer was dropped with it, and so given.
-        drop(spawned);
     }
 
     /// Stops all of them.
@@ -94,5 +101,39 @@ impl UnderWay {
         if let Some(stop) = self.0.remove(&ticket) {
             stop.send(true).ok();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn an_order_whose_thread_panics_is_answered_and_so_are_others_then() {
+        let (tell, told) = channel();
+        let mut done: Vec<_> = Vec::new();
+        type Work = fn() -> Outcome;
+        let works: [Work; 3] = [
+            || panic!("a fault in the node"),
+            || Outcome::Failed("the disk is full".to_owned()),
+            || std::panic::panic_any(7),
+        ];
+        for (number, work) in (1..).zip(works) {
+            let tell = tell.clone();
+            let answer = Answer {
+                ticket: Ticket(number),
+                done: Some(move |ticket, outcome| tell.send((ticket, outcome)).unwrap()),
+            };
+            on_a_thread(answer, work);
+            done.push(told.recv_timeout(Duration::from_secs(40)).unwrap());
+        }
+        let failed = |number, why: &str| (Ticket(number), Outcome::Failed(why.to_owned()));
+        let node = "the node failed at it";
+        assert_eq!(done, [failed(1, node), failed(2, "the disk is full"), failed(3, node)]);
+        drop(tell);
+        assert!(told.recv().is_err(), "each is answered once");
     }
 }

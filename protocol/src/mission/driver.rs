@@ -292,7 +292,7 @@ impl Driver {
             Progress::Implemented(implemented) if self.holds(state) => {
                 if state.allowed == Some((world.own.device, Act::Verify)) {
                     let contract = state.contract();
-                    let candidate = Source::of(&implemented.candidate);
+                    let candidate = implemented.candidate.clone();
                     let (command, tests) = (contract.verify.clone(), contract.tests.clone());
                     let goal = contract.goal.clone();
                     return self.order(state, Task::Verify { candidate, command, tests, goal });
@@ -318,7 +318,7 @@ impl Driver {
     /// `SPEC: MIS-9`
     fn promote(&mut self, world: &World<'_>, state: &State, replayed: &Replayed) -> Option<Action> {
         if state.allowed == Some((world.own.device, Act::MoveRef)) {
-            let candidate = Source::of(&replayed.verified.implemented.candidate);
+            let candidate = replayed.verified.implemented.candidate.clone();
             let (branch, goal) = (state.contract().branch.clone(), state.contract().goal.clone());
             return self.order(state, Task::Promote { candidate, branch, goal });
         }
@@ -343,8 +343,8 @@ impl Driver {
         let Some(number) = state.next_step() else {
             return match state.output() {
                 Some(output) => {
-                    let goal = state.contract().goal.clone();
-                    self.order(state, Task::Changes { candidate: Source::of(output), goal })
+                    let (candidate, goal) = (output.clone(), state.contract().goal.clone());
+                    self.order(state, Task::Changes { candidate, goal })
                 }
                 None => Some(Action::Write(mission, Seen::Implement(None))),
             };

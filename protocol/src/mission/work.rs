@@ -40,14 +40,14 @@ pub enum Task {
     /// Say what a candidate changes.
     Changes {
         /// The candidate.
-        candidate: Source,
+        candidate: Output,
         /// What its commit says.
         goal: String,
     },
     /// Run the verification's command on clean checkouts.
     Verify {
         /// The candidate.
-        candidate: Source,
+        candidate: Output,
         /// The command.
         command: String,
         /// Which paths are tests.
@@ -63,7 +63,7 @@ pub enum Task {
     /// Move the branch, if it is where it was.
     Promote {
         /// The candidate.
-        candidate: Source,
+        candidate: Output,
         /// The branch.
         branch: String,
         /// What the commit says.

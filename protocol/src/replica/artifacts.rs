@@ -191,13 +191,14 @@ impl Replica {
     /// Starts to read a part of an artifact.
     pub(super) fn read_artifact(&mut self, request: RequestId, artifact: EventId, part: usize) {
         let Some(manifest) = self.workspace.artifact(&artifact) else {
-            let failure = if self.workspace.is_no_artifact(&artifact) {
+            let reply = if self.workspace.is_no_artifact(&artifact) {
                 let message = format!("event {artifact} is no artifact that has effect");
-                Failure::new(FailureKind::Failed, message).with_hint("`kern log` says what it is")
+                let failure = Failure::new(FailureKind::Failed, message);
+                Reply::ArtifactWrong(failure.with_hint("`kern log` says what it is"))
             } else {
-                not_here(&artifact)
+                Reply::Failed(not_here(&artifact))
             };
-            return self.reply(request, Reply::Failed(failure));
+            return self.reply(request, reply);
         };
         let chunk = manifest.chunks().nth(part);
         let reply = match chunk {
@@ -232,7 +233,7 @@ impl Replica {
         };
         match manifest.open_chunk(part, chunk) {
             Ok(bytes) => Reply::ArtifactPart(part_of(manifest, bytes)),
-            Err(fault) => Reply::Failed(Failure::new(FailureKind::Failed, fault)),
+            Err(fault) => Reply::ArtifactWrong(Failure::new(FailureKind::Failed, fault)),
         }
     }
 }
