@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::{Value as Json, json};
@@ -67,7 +68,9 @@ fn runs(pid: Pid) -> bool {
 #[test]
 fn three_devices_are_shown_that_disagree_and_agree_and_nothing_is_left() {
     let place = Place::new();
+    let begin = Instant::now();
     let told = place.run(&["--json"]).json();
+    let took = begin.elapsed();
     assert_eq!((&told["ok"], &told["failure"]), (&json!(true), &Json::Null));
     let hashes = told["state_hashes"].as_array().unwrap();
     assert!(hashes.len() == 3 && hashes.iter().all(|hash| hash.is_string()), "{hashes:?}");
@@ -95,7 +98,18 @@ fn three_devices_are_shown_that_disagree_and_agree_and_nothing_is_left() {
     for figure in ["pair_ms", "converge_ms", "resume_ms"] {
         assert!(told["figures"][figure].is_u64(), "{figure}");
     }
+    is_as_quick_as_promised(took, &told["figures"]);
     the_mission_was_finished_by_others(&told["mission"]);
+}
+
+/// What people are promised of a machine with two cores that does nothing else. Most of it is
+/// waiting by the clock for what a protocol says, so a busy one keeps it too, with room.
+fn is_as_quick_as_promised(took: Duration, figures: &Json) {
+    // A lease expires 3.03 seconds after its holder was heard, and ranked devices wait one each.
+    let resume = figures["resume_ms"].as_u64().unwrap();
+    println!("the demo took {took:?}, {resume} ms of it to take over");
+    assert!(resume <= 7_000, "another device was at work after {resume} ms");
+    assert!(took <= Duration::from_secs(60), "the demo took {took:?}");
 }
 
 fn the_mission_was_finished_by_others(mission: &Json) {

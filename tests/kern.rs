@@ -213,6 +213,14 @@ impl Talk {
         writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
     }
 
+    /// Its exit code, once it ended by itself: whoever types could still do so.
+    #[track_caller]
+    pub(crate) fn ended(&mut self) -> i32 {
+        assert!(self.child.stdin.is_some());
+        let status = until("the end of a command", || self.child.try_wait().unwrap());
+        status.code().unwrap_or(-1)
+    }
+
     /// Its exit code, once it ended.
     pub(crate) fn end(mut self) -> i32 {
         drop(self.child.stdin.take());

@@ -51,12 +51,12 @@ fn mission<'a>(lies: &[Lie], missions: &'a [Json], agent: &str) -> &'a Json {
 }
 
 /// A number of seconds by which the processes of a test are known.
-fn mark(of: u32) -> String {
+pub(crate) fn mark(of: u32) -> String {
     format!("7{of}{:07}", std::process::id())
 }
 
 /// Does a process have this in its command line?
-fn runs(mark: &str) -> bool {
+pub(crate) fn runs(mark: &str) -> bool {
     let processes = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
     let mut lines = processes.filter_map(|process| fs::read(process.path().join("cmdline")).ok());
     lines.any(|line| String::from_utf8_lossy(&line).contains(mark))

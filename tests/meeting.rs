@@ -278,6 +278,7 @@ fn who_may_not_come_in_is_refused_with_the_reason_and_nothing_changes() {
     let mut short = laptop.talk(&["invite", "--ttl", "1", "--json"]);
     assert!(short.line()["token"].is_string());
     assert_eq!(short.line()["refused"], "invitation_expired");
+    assert_eq!(short.ended(), 5, "nobody came, and nobody had to type anything");
 
     assert_eq!(laptop.status()["events"], events);
     let notices = laptop.notices();
@@ -293,6 +294,23 @@ fn who_may_not_come_in_is_refused_with_the_reason_and_nothing_changes() {
         assert!(audit.contains(&format!("\"refused\":\"{code}\"")), "{code}: {audit}");
     }
     assert_eq!(phone.run(&["workspace", "list", "--json"]).json(), json!([]));
+}
+
+#[test]
+fn an_invitation_that_expires_while_nobody_types_the_digits_ends_both_commands() {
+    // SPEC: PAIR-12
+    let (laptop, phone) = (Home::with_workspace(), Home::new());
+    let _nodes = [laptop.up(), phone.up()];
+    // Long enough for the other device to come to its digits on a machine that has much to do.
+    let mut invite = laptop.talk(&["invite", "--ttl", "10", "--json"]);
+    let token = invite.line()["token"].as_str().unwrap().to_owned();
+    let mut join = phone.talk(&["join", &token, "--device", "phone", "--json"]);
+    assert!(join.line()["check_code"].is_string());
+    for command in [&mut invite, &mut join] {
+        assert_eq!(command.line(), json!({ "refused": "invitation_expired" }));
+        assert_eq!(command.ended(), 5);
+    }
+    assert_eq!(laptop.run(&["devices", "--json"]).json().as_array().unwrap().len(), 1);
 }
 
 #[test]

@@ -97,10 +97,22 @@ pub(crate) fn remove_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-fn open_up(path: &Path) -> io::Result<()> {
-    let mut folders = vec![path.to_owned()];
-    while let Some(folder) = folders.pop() {
+/// Bytes of a path below which no name can make it too long for the system (limits.h(0p): 4096).
+const LONG: usize = 3_000;
+
+/// Opens all folders in `root` to us. One that lies too deep to be named comes up to the top.
+fn open_up(root: &Path) -> io::Result<()> {
+    let mut folders = vec![root.to_owned()];
+    while let Some(mut folder) = folders.pop() {
         fs::set_permissions(&folder, Permissions::from_mode(0o700))?;
+        if folder.as_os_str().len() > LONG {
+            let free = (0_u64..).map(|number| root.join(format!("deep-{number}")));
+            let Some(near) = free.into_iter().find(|path| path.symlink_metadata().is_err()) else {
+                continue;
+            };
+            fs::rename(&folder, &near)?;
+            folder = near;
+        }
         for entry in fs::read_dir(&folder)? {
             let entry = entry?;
             if entry.file_type()?.is_dir() {
