@@ -164,6 +164,14 @@ pub const FRAMES_UNDER_WAY_MAX: u64 = 8;
 /// A peer that was asked and sends nothing for so long is not waited for.
 pub const STALL_MS: u64 = 2_000;
 
+/// A peer that acknowledges nothing of what was sent and says nothing else for so long is not there
+/// any more, whatever its transport believes: twice what a full frame takes over 256 kbit/s.
+pub const SILENT_MS: u64 = 16_000;
+
+/// A connection that said nothing for so long gives way to a newer one with the same device: nobody
+/// dials who believes that it is connected.
+pub const QUIET_MS: u64 = 5_000;
+
 /// What is new about members is answered by one join after so long: others' news is in it.
 pub const JOIN_DELAY_MS: u64 = 1_000;
 

@@ -96,7 +96,8 @@ struct Asked {
 impl Sync {
     /// A connection is up; `own` and the peer's key were proven by it, and hellos name the
     /// workspace on it by `workspace`. Of two connections with one device the one that the lower id
-    /// dialed stays, of two that one side dialed the newer.
+    /// dialed stays, of two that one side dialed the newer; one that said nothing for a while gives
+    /// way to any newer. `SPEC: SYNC-10`
     pub fn peer_up(
         &mut self,
         now: Time,
@@ -110,7 +111,7 @@ impl Sync {
         let other = self.sessions.iter().find(|(_, session)| session.device == device);
         if let Some((&old, session)) = other {
             let old_dialer = if session.dialed { own } else { device };
-            if dialer > old_dialer {
+            if dialer > old_dialer && !session.is_quiet(now) {
                 return vec![Action::Disconnect(link, "duplicate")];
             }
             self.sessions.remove(&old);
@@ -188,6 +189,13 @@ impl Sync {
         }
     }
 
+    /// The peer said something.
+    pub fn hear(&mut self, now: Time, link: LinkId) {
+        if let Some(session) = self.sessions.get_mut(&link) {
+            session.hear(now);
+        }
+    }
+
     /// The peer wants events.
     pub fn on_want(&mut self, link: LinkId, wants: &[(EventId, u64)], workspace: &Workspace) {
         if let Some(session) = self.sessions.get_mut(&link) {
@@ -237,6 +245,11 @@ impl Sync {
         let mut actions = Vec::new();
         self.take_stock(now, workspace);
         for (&link, session) in &mut self.sessions {
+            session.take_stock(now);
+            if session.silent_at().is_some_and(|at| now.monotonic_ms >= at) {
+                actions.push(Action::Disconnect(link, "silent"));
+                continue;
+            }
             if !session.greeted {
                 continue;
             }
@@ -342,7 +355,8 @@ impl Sync {
     pub fn next_deadline(&self) -> Option<u64> {
         let asked = self.asked.values().filter_map(|asked| self.sessions.get(&asked.link));
         let parting = self.sessions.values().filter(|session| session.farewell.is_some());
-        asked.chain(parting).map(|session| session.progress.saturating_add(STALL_MS)).min()
+        let stalled = asked.chain(parting).map(|session| session.progress.saturating_add(STALL_MS));
+        stalled.chain(self.sessions.values().filter_map(Session::silent_at)).min()
     }
 
     /// Is everything here that the peers said they have? Who sends nothing for a while is not

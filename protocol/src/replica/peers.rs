@@ -65,6 +65,7 @@ impl Replica {
     pub(super) fn on_message(&mut self, link: LinkId, message: Message) {
         let Some(device) = self.sync.device_of(link) else { return };
         self.saw(device);
+        self.sync.hear(self.now, link);
         if self.sync.is_greeted(link) == matches!(message, Message::Hello { .. }) {
             self.misbehaved(link, "hello");
             return;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::{ChainId, DeviceId, EventId, Lane};
-use crate::limits::{STALL_MS, TIPS_MAX};
+use crate::limits::{QUIET_MS, SILENT_MS, STALL_MS, TIPS_MAX};
 use crate::sync::message::{Message, Tip};
 use crate::time::Time;
 use crate::workspace::Workspace;
@@ -36,6 +36,10 @@ pub(super) struct Session {
     pub(super) acknowledged_frames: u64,
     /// When something was asked or came last, by the monotonic clock.
     pub(super) progress: u64,
+    /// When the peer said anything last.
+    heard: u64,
+    /// Since when it has something to acknowledge.
+    owed: Option<u64>,
 }
 
 impl Session {
@@ -58,7 +62,33 @@ impl Session {
             received_frames: 0,
             acknowledged_frames: 0,
             progress: now.monotonic_ms,
+            heard: now.monotonic_ms,
+            owed: None,
         }
+    }
+
+    /// The peer said something.
+    pub(super) fn hear(&mut self, now: Time) {
+        self.heard = now.monotonic_ms;
+    }
+
+    /// Did it say nothing for a while?
+    pub(super) fn is_quiet(&self, now: Time) -> bool {
+        now.monotonic_ms >= self.heard.saturating_add(QUIET_MS)
+    }
+
+    /// Notes whether there is something to acknowledge.
+    pub(super) fn take_stock(&mut self, now: Time) {
+        if self.acked_frames == self.sent_frames {
+            self.owed = None;
+        } else {
+            self.owed.get_or_insert(now.monotonic_ms);
+        }
+    }
+
+    /// When it will have been silent for too long, if it stays so.
+    pub(super) fn silent_at(&self) -> Option<u64> {
+        Some(self.owed?.max(self.heard).saturating_add(SILENT_MS))
     }
 
     /// The peer has these. It is not told of them again.

@@ -36,6 +36,7 @@ fn put(mesh: &mut Mesh, number: u8, len: usize, key: u8) -> (EventId, Vec<u8>) {
     (try_put(mesh, number, &manifest, &chunks).unwrap(), bytes)
 }
 
+/// The bytes of an artifact; `Failed` where it is wrong for good.
 fn get(mesh: &mut Mesh, number: u8, artifact: EventId) -> Result<Vec<u8>, FailureKind> {
     let (mut bytes, mut part) = (Vec::new(), 0);
     loop {
@@ -48,7 +49,11 @@ fn get(mesh: &mut Mesh, number: u8, artifact: EventId) -> Result<Vec<u8>, Failur
                     return Ok(bytes);
                 }
             }
-            Reply::Failed(failure) => return Err(failure.kind),
+            Reply::Failed(failure) => {
+                assert_eq!(failure.kind, FailureKind::Busy, "it may come: {failure}");
+                return Err(failure.kind);
+            }
+            Reply::ArtifactWrong(failure) => return Err(failure.kind),
             other => panic!("{other:?}"),
         }
     }
