@@ -25,7 +25,7 @@ const LOOK: Duration = Duration::from_millis(250);
 /// How long a peer may take for its hello.
 const HELLO: Duration = Duration::from_secs(10);
 /// After a failed dial the next waits so long, doubled each time.
-const RETRY_MS: (u64, u64) = (1_000, 30_000);
+const RETRY_MS: (u64, u64) = (1_000, 15_000);
 /// The device with the greater id leaves the first try to the other.
 const POLITE_MS: u64 = 1_500;
 

@@ -11,6 +11,7 @@ mod missions;
 mod notices;
 mod quota;
 mod receipts;
+mod silent;
 mod tail;
 mod worker;
 
