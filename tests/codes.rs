@@ -170,6 +170,6 @@ fn who_is_not_reached_has_refused_nothing() {
     let laptop_node = laptop.up();
     let mut invite = laptop.talk(&["invite", "--ttl", "1", "--json"]);
     assert!(invite.line()["token"].is_string());
-    assert_eq!((invite.line(), invite.end()), (json!({ "refused": "invitation_expired" }), 7));
+    assert_eq!((invite.line(), invite.end()), (json!({ "refused": "invitation_expired" }), 5));
     assert!(laptop_node.interrupt().success(), "a node that is interrupted has ended well");
 }

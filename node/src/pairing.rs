@@ -82,6 +82,11 @@ impl<T> Default for Queue<T> {
 }
 
 impl<T> Queue<T> {
+    /// Is there such an event in it?
+    fn any(&self, is: impl Fn(&T) -> bool) -> bool {
+        lock(&self.events).iter().any(is)
+    }
+
     pub(crate) fn push(&self, event: T) {
         lock(&self.events).push_back(event);
         self.more.notify_one();
@@ -104,6 +109,11 @@ pub(crate) struct PairingHost {
     audit: Audit,
     pub(crate) joins: Joins,
     has_invited: AtomicBool,
+}
+
+/// Is an invitation over with this?
+fn is_last(event: &InviteEvent) -> bool {
+    matches!(event, InviteEvent::Granted(_) | InviteEvent::Refused(_))
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -159,7 +169,12 @@ impl PairingHost {
         let invitation = terms.secret.invitation();
         self.has_invited.store(true, Ordering::Relaxed);
         self.audit.opened(invitation, engine.workspace());
-        lock(&self.people).insert(invitation, Arc::default());
+        {
+            let mut people = lock(&self.people);
+            // What became of the last ones was heard by now.
+            people.retain(|_, queue| !queue.any(is_last));
+            people.insert(invitation, Arc::default());
+        }
         let mut token = None;
         for output in self.step(IssuerInput::Open(Box::new(terms))) {
             match output {
@@ -182,8 +197,9 @@ impl PairingHost {
             return InviteEvent::Refused("invitation_unknown".to_owned());
         };
         let event = queue.next().await.unwrap_or(InviteEvent::Waiting);
-        if matches!(event, InviteEvent::Granted(_) | InviteEvent::Refused(_)) {
-            lock(&self.people).remove(&invitation);
+        if is_last(&event) {
+            // Whoever asked may be gone, and asks again.
+            queue.push(event.clone());
         }
         event
     }

@@ -113,9 +113,10 @@ pub const CHANGE_ACTORS_MAX: u32 = 1_024;
 pub const CHANGE_KEY_BYTES_MAX: u64 = 1 << 20;
 
 /// Keys and objects that one device may make in an hour, and at once: a day of people writing, and
-/// 25 full changes. A million keys of a hostile device take four hours to come into a document, in
-/// which its members see it and revoke it; a list or text of any length makes one.
-pub const QUOTA_MAKES: u64 = 250_000;
+/// 15 full changes. A hundred thousand objects at keys of their own are beyond it, and a million
+/// keys of a hostile device take six hours to come into a document, in which its members see it and
+/// revoke it; a list or text of any length makes one.
+pub const QUOTA_MAKES: u64 = 150_000;
 
 /// The hour of that, in milliseconds.
 pub const QUOTA_MS: u64 = 60 * 60 * 1_000;

@@ -78,9 +78,12 @@ fn main() -> ExitCode {
             writeln!(std::io::stdout(), "{text}").ok();
             ExitCode::from(u8::from(failed))
         }
+        // As `kern` does: what is not there, or is no script, failed; clap says what is usage.
         Err(error) => {
-            writeln!(std::io::stderr(), "error: {error}").ok();
-            ExitCode::from(2)
+            let told = json!({ "kind": "failed", "message": error, "hint": null });
+            let text = if args.json { told.to_string() } else { format!("error: {error}") };
+            writeln!(std::io::stderr(), "{text}").ok();
+            ExitCode::from(1)
         }
     }
 }

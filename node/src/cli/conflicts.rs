@@ -60,8 +60,9 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     ui.show(&rows, || present::conflicts(&page, &names))?;
     let open = page.conflicts.len() + page.more;
     if args.exit_code && open > 0 {
-        return Err(Failure::new(FailureKind::Conflicts, format!("{open} conflicts are open"))
-            .with_hint("kern conflicts resolve ID --keep A"));
+        let told = if open == 1 { "a conflict is open" } else { "conflicts are open" };
+        return Err(Failure::new(FailureKind::Conflicts, format!("{open}: {told}"))
+            .with_hint("kern conflicts resolve ID --keep A, or --value JSON"));
     }
     Ok(())
 }

@@ -77,36 +77,47 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
 }
 
 /// Tells what happens to an invitation, until it is over.
+///
+/// The digits come from stdin, which is read from the beginning: where it ended nobody can type,
+/// and a line that came early is the answer to the question.
 async fn attend(ui: &Ui, client: &Client, invitation: &str) -> Result<(), Failure> {
-    let mut typed = None;
+    let asked = PairAsked::Invited { invitation: invitation.to_owned() };
+    let mut typing = Some(stdin::line()?);
+    let (mut typed, mut is_asked) = (None, false);
+    // What is asked is never dropped half way: what the node answered to that would be lost.
+    let mut heard = Box::pin(client.pair(&asked));
     loop {
-        let asked = PairAsked::Invited { invitation: invitation.to_owned() };
-        // Nobody may type for long: what happens meanwhile is heard all the same.
-        let answer = tokio::select! {
-            line = line_of(&mut typed) => {
-                typed = None;
-                give_code(client, invitation, line).await?;
-                continue;
+        tokio::select! {
+            line = line_of(&mut typing) => {
+                typing = None;
+                match line {
+                    Some(line) => typed = Some(line),
+                    None => give_code(client, invitation, None).await?,
+                }
             }
-            answer = client.pair(&asked) => answer?,
-        };
-        let PairAnswer::Invite(event) = answer else { return Err(unexpected()) };
-        match event {
-            InviteEvent::Waiting => {}
-            InviteEvent::AskCode { device_name, .. } => {
-                typed = Some(ask_code(ui, &device_name)?);
+            answer = &mut heard => {
+                let PairAnswer::Invite(event) = answer? else { return Err(unexpected()) };
+                heard = Box::pin(client.pair(&asked));
+                match event {
+                    InviteEvent::Waiting => {}
+                    InviteEvent::AskCode { device_name, .. } => {
+                        is_asked = true;
+                        ask_code(ui, &device_name)?;
+                    }
+                    InviteEvent::Granted(device) => {
+                        return ui.show(&json!({ "granted": device }), || {
+                            let text = format!("{device} is a member");
+                            Doc(vec![Block::Line(Text::toned(Tone::Good, text))])
+                        });
+                    }
+                    InviteEvent::Refused(reason) => return refused_here(ui, &reason),
+                }
             }
-            InviteEvent::Granted(device) => {
-                return ui.show(&json!({ "granted": device }), || {
-                    let text = format!("{device} is a member");
-                    Doc(vec![Block::Line(Text::toned(Tone::Good, text))])
-                });
-            }
-            // Here it means that nobody came in time.
-            InviteEvent::Refused(reason) if reason == PairingCode::Expired.code() => {
-                return ended(ui, &reason, FailureKind::Busy);
-            }
-            InviteEvent::Refused(reason) => return refused(ui, &reason),
+        }
+        if is_asked && let Some(line) = typed.take() {
+            is_asked = false;
+            give_code(client, invitation, Some(line)).await?;
+            typing = Some(stdin::line()?);
         }
     }
 }
@@ -119,12 +130,19 @@ async fn line_of(typed: &mut Option<Reading<String>>) -> Option<String> {
     }
 }
 
-/// The digits come from stdin.
-fn ask_code(ui: &Ui, device_name: &str) -> Result<Reading<String>, Failure> {
-    if !ui.json {
-        super::print(&format!("Type the two digits that {device_name:?} shows: "))?;
+fn ask_code(ui: &Ui, device_name: &str) -> Result<(), Failure> {
+    if ui.json {
+        return Ok(());
     }
-    stdin::line()
+    super::print(&format!("Type the two digits that {device_name:?} shows: "))
+}
+
+/// An invitation that nobody came to in time was not unreachable: it let nobody in.
+fn refused_here(ui: &Ui, reason: &str) -> Result<(), Failure> {
+    if reason == PairingCode::Expired.code() {
+        return ended(ui, reason, FailureKind::Denied);
+    }
+    refused(ui, reason)
 }
 
 /// Hands over what was typed; nothing gives up.

@@ -36,6 +36,10 @@ pub(super) enum Args {
 
 pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     match args {
+        Args::Add { title } if title.trim().is_empty() => {
+            return Err(Failure::new(FailureKind::Usage, "a task has a title")
+                .with_hint("kern task add 'buy socks'"));
+        }
         Args::Add { title } => {
             let id = to_hex(&random()?[..4]);
             let value = json!({ "title": title, "state": "open" });

@@ -145,7 +145,8 @@ impl Replica {
     fn start_edit(&mut self, request: RequestId, edits: Vec<Edit>) -> Result<(), Failure> {
         let usage = |message: String| Failure::new(FailureKind::Usage, message);
         if edits.is_empty() {
-            return Err(usage("there is nothing to edit".to_owned()));
+            return Err(usage("there is nothing to edit".to_owned())
+                .with_hint("an edit is {\"set\": PATH, \"value\": JSON} or {\"rm\": PATH}"));
         }
         if edits.len() > BATCH_EDITS_MAX {
             return Err(usage(format!(

@@ -267,6 +267,8 @@ fn edit_failure(fault: &EditFault) -> Failure {
 
 pub(super) fn author_failure(fault: &AuthorFault) -> Failure {
     match fault {
+        AuthorFault::Role(None) => Failure::new(FailureKind::Denied, fault)
+            .with_hint("it was revoked, or never let in: `kern status`; an owner can invite it"),
         AuthorFault::Role(_) => Failure::new(FailureKind::Denied, fault)
             .with_hint("an owner or admin can grant this device a role that may write"),
         AuthorFault::Void(_) => Failure::new(FailureKind::Usage, fault).with_hint(
@@ -282,6 +284,8 @@ pub(super) fn author_failure(fault: &AuthorFault) -> Failure {
             .with_hint("each workspace has its own; `kern init` wrote or printed it"),
         AuthorFault::NothingToReadmit => Failure::new(FailureKind::Failed, fault)
             .with_hint("`kern log` shows what is quarantined, and whose it is"),
-        AuthorFault::Refused(_) | AuthorFault::Own(_) => Failure::new(FailureKind::Failed, fault),
+        AuthorFault::Refused(_) => Failure::new(FailureKind::Failed, fault)
+            .with_hint("`kern devices` shows who is a member"),
+        AuthorFault::Own(_) => Failure::new(FailureKind::Failed, fault),
     }
 }
