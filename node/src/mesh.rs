@@ -18,7 +18,7 @@ use crate::introduce;
 use crate::node::Node;
 use crate::portable::{Task, sleep, spawn, timeout};
 use crate::transport::iroh::IrohTransport;
-use crate::transport::{DialError, Guard, Link, NOT_A_MEMBER, Protocol, Transport};
+use crate::transport::{BindError, DialError, Guard, Link, NOT_A_MEMBER, Protocol, Transport};
 
 /// Between two looks at who is to be dialed.
 const LOOK: Duration = Duration::from_millis(250);
@@ -75,11 +75,7 @@ impl Online {
 }
 
 /// Binds the port of the last time, or another where that is taken.
-async fn bind(
-    node: &Node,
-    secret: &[u8; 32],
-    guard: Guard,
-) -> Result<IrohTransport, crate::transport::iroh::BindError> {
+async fn bind(node: &Node, secret: &[u8; 32], guard: Guard) -> Result<IrohTransport, BindError> {
     let mut at = node.listen();
     if let (0, Some(port)) = (at.port(), node.home().last_port()) {
         at.set_port(port);
