@@ -14,6 +14,12 @@ impl Task {
         self.0.abort();
     }
 
+    /// Has it ended?
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.0.is_finished()
+    }
+
     /// Waits until it has ended, however it did.
     pub async fn ended(self) {
         // A task that panicked has ended too, and its panic was printed.

@@ -113,6 +113,12 @@ impl DialError {
     pub fn is_stranger(&self) -> bool {
         matches!(self, Self::Refused(why) if why == NOT_A_MEMBER)
     }
+
+    /// Was it turned away because all places are taken?
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Refused(why) if why == BUSY)
+    }
 }
 
 /// A way to other devices. `SPEC: LINK-1, LINK-2`
