@@ -45,12 +45,12 @@ fn two() -> [Fixed; 2] {
 
 /// Both wrote, and both hold what both wrote.
 #[track_caller]
-fn agree(both: &[Fixed; 2], note: &str) {
+fn agree(both: [&Fixed; 2], note: &str) {
     for (number, fixed) in both.iter().enumerate() {
         fixed.home.run(&["doc", "set", &format!("notes/{note}{number}"), "1"]).done();
     }
     until(&format!("the same on both after {note}"), || {
-        let [a, b] = both.each_ref().map(|fixed| fixed.home.status());
+        let [a, b] = both.map(|fixed| fixed.home.status());
         (a["state_hash"] == b["state_hash"] && a["events"] == b["events"]).then_some(())
     });
     for fixed in both {
@@ -69,6 +69,7 @@ fn members_that_know_one_fixed_address_agree_and_find_each_other_after_whatever_
     // SPEC: LINK-3
     let both = two();
     let [laptop, server] = &both;
+    let agree = |note: &str| agree([laptop, server], note);
     let mut nodes = both.each_ref().map(Fixed::up);
     assert_eq!((laptop.peer("path"), kept(laptop)), (Json::Null, json!([])));
     laptop.home.run(&["doc", "set", "notes/alone", "1"]).done();
@@ -77,7 +78,7 @@ fn members_that_know_one_fixed_address_agree_and_find_each_other_after_whatever_
     let devices = laptop.home.run(&["devices", "--json"]).json();
     let id = devices.as_array().unwrap().iter().find(|row| row["device"] == "server").unwrap();
     assert_eq!(found, json!({ "id": id["id"], "path": "lan" }));
-    agree(&both, "met");
+    agree("met");
     assert_eq!((laptop.peer("path"), server.peer("path")), (json!("lan"), json!("lan")));
     let row = json!([{ "address": server.at, "id": id["id"] }]);
     assert_eq!((kept(laptop), kept(server)), (row.clone(), json!([])));
@@ -92,7 +93,7 @@ fn members_that_know_one_fixed_address_agree_and_find_each_other_after_whatever_
         both[1 - number].home.run(&["doc", "set", "notes/meanwhile", "1"]).done();
         let started = both[number].up();
         nodes = if number == 0 { [started, other] } else { [other, started] };
-        agree(&both, &format!("killed{number}"));
+        agree(&format!("killed{number}"));
     }
 
     laptop.home.run(&["offline"]).done();
@@ -100,7 +101,7 @@ fn members_that_know_one_fixed_address_agree_and_find_each_other_after_whatever_
     drop(UdpSocket::bind(&laptop.at).expect("offline gives the port back"));
     laptop.home.run(&["peer", "add", &server.at]).refused(1, "offline");
     laptop.home.run(&["online"]).done();
-    agree(&both, "online");
+    agree("online");
 
     laptop.home.run(&["peer", "rm", &server.at]).done();
     assert_eq!(kept(laptop), json!([]));
@@ -134,4 +135,57 @@ fn an_address_is_kept_only_where_a_member_answers() {
     laptop.home.run(&["revoke", "server"]).done();
     laptop.home.run(&["peer", "add", &server.at]).refused(5, "no other member");
     assert_eq!(kept(laptop), json!([]));
+}
+
+#[test]
+fn at_an_address_that_another_member_has_now_that_one_is_met() {
+    // SPEC: LINK-3
+    let homes = [Home::with_workspace(), Home::new(), Home::new()];
+    let nodes = homes.each_ref().map(Home::up);
+    homes[0].pair(&homes[1], "server", "member");
+    homes[0].pair(&homes[2], "spare", "member");
+    drop(nodes);
+    let [laptop, server, mut spare] = homes.map(Fixed::new);
+    spare.at.clone_from(&server.at);
+    let _laptop = laptop.up();
+    let first = server.up();
+    laptop.home.run(&["peer", "add", &server.at]).done();
+    agree([&laptop, &server], "first");
+    first.kill();
+    let second = spare.up();
+    agree([&laptop, &spare], "replaced");
+    let devices = laptop.home.run(&["devices", "--json"]).json();
+    let row = devices.as_array().unwrap().iter().find(|row| row["device"] == "spare").unwrap();
+    assert_eq!(kept(&laptop), json!([{ "address": server.at, "id": row["id"] }]));
+
+    second.kill();
+    laptop.home.run(&["revoke", "spare"]).done();
+    let _third = server.up();
+    agree([&laptop, &server], "revoked");
+}
+
+#[test]
+fn two_ways_to_one_member_do_not_end_each_other() {
+    // SPEC: LINK-3
+    let homes = [Home::with_workspace(), Home::new()];
+    let both = homes.map(Fixed::new);
+    let up = |fixed: &Fixed| fixed.home.up_with(&["--quic", &fixed.at]);
+    let mut nodes = both.each_ref().map(up);
+    let [laptop, server] = &both;
+    laptop.home.pair(&server.home, "server", "member");
+    agree([laptop, server], "paired");
+    laptop.home.run(&["peer", "add", &server.at]).done();
+    server.home.run(&["peer", "add", &laptop.at]).done();
+    for round in ["once", "twice", "thrice"] {
+        let [first, second] = nodes;
+        first.kill();
+        until("the server notices", || server.peer("path").is_null().then_some(()));
+        nodes = [up(laptop), second];
+        agree([laptop, server], round);
+    }
+    assert_eq!(kept(laptop)[0]["address"], server.at);
+    for home in [&laptop.home, &server.home] {
+        let told = home.notices();
+        assert!(told.iter().all(|notice| notice["reason"] == "pairing_granted"), "{told:?}");
+    }
 }

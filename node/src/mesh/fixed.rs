@@ -11,7 +11,7 @@ use kernelos_protocol::command::{Failure, FailureKind};
 use kernelos_protocol::id::{DeviceId, WorkspaceId};
 use serde::{Deserialize, Serialize};
 
-use super::{LOOK, POLITE_MS, RETRY_MS, knock};
+use super::{LOOK, Listen, POLITE_MS, RETRY_MS, knock};
 use crate::clock;
 use crate::node::Node;
 use crate::portable::{Task, sleep, spawn};
@@ -49,17 +49,23 @@ pub(super) async fn dial(node: Weak<Node>, quic: Arc<QuinnTransport>) {
     loop {
         let Some(node) = node.upgrade() else { return };
         let now_ms = clock::now().monotonic_ms;
-        let missing = |device: &Option<DeviceId>| match device {
-            Some(device) => !node.lacking(device).is_empty(),
-            None => node.lacks_any(),
+        let missing = |(at, device): (SocketAddr, Option<DeviceId>)| {
+            // Who was there may be no member any more, and another one may be there now.
+            let device = device.filter(|device| node.speaks_with(device, None));
+            let is_missing = match &device {
+                Some(device) => !node.lacking(device).is_empty(),
+                None => node.lacks_any(),
+            };
+            is_missing.then_some((at, device))
         };
-        let peers: BTreeMap<_, _> =
-            node.peers().all().into_iter().filter(|(_, device)| missing(device)).collect();
+        let peers: BTreeMap<_, _> = node.peers().all().into_iter().filter_map(missing).collect();
         // Who is connected is dialed at once when that ends.
         attempts.retain(|at, _| peers.contains_key(at));
         for (at, device) in peers {
             let is_first = device.is_none_or(|device| quic.device() < device);
-            let polite = if is_first { 0 } else { POLITE_MS };
+            // Two connections at once would end each other; the other transport goes first.
+            let is_alone = node.ways().listen == Listen::None;
+            let polite = (u64::from(!is_first) + u64::from(!is_alone)) * POLITE_MS;
             let attempt = attempts.entry(at).or_insert(Attempt {
                 at_ms: now_ms + polite,
                 delay_ms: RETRY_MS.0,
@@ -115,7 +121,7 @@ async fn find(
     Ok((device, path.name()))
 }
 
-/// Done when one workspace has a connection, or none lacks it.
+/// Good where one workspace has a connection now, or none lacked it.
 async fn connect(
     node: &Node,
     quic: &QuinnTransport,
@@ -123,13 +129,14 @@ async fn connect(
     device: DeviceId,
     workspace: Option<WorkspaceId>,
 ) -> Result<(), DialError> {
-    let mut met = Ok(());
+    let mut met = None;
     for engine in node.lacking(&device) {
         if workspace.is_none_or(|workspace| engine.workspace() == workspace) {
-            met = knock(&engine, quic, device, &[at]).await;
+            let knocked = knock(&engine, quic, device, &[at]).await;
+            met = met.filter(Result::is_ok).or(Some(knocked));
         }
     }
-    met
+    met.unwrap_or(Ok(()))
 }
 
 /// Keeps an address once the member there was found and has let this device in.

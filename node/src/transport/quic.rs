@@ -33,7 +33,7 @@ const GIVE_BACK_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// Handshakes under way. Each holds some 100 KiB at most and is over within
 /// [`HANDSHAKE_TIME_MAX`]; further ones are refused at once.
-const HANDSHAKES_MAX: u32 = 64;
+pub(super) const HANDSHAKES_MAX: u32 = 64;
 
 /// From this many on, a newcomer must show that it receives at the address it claims: senders of
 /// packets with invented addresses cannot take the places of the others.

@@ -28,8 +28,8 @@ use tokio::sync::mpsc;
 
 use super::link::readable;
 use super::quic::{
-    self, Door, EXPORTER_LABEL, IDLE_TIME_MAX, KEEP_ALIVE, STRANGER_WINDOW_BYTES, WAITING_MAX,
-    WINDOW_BYTES, chain, given_back, kind_of, may_be_dialed, may_be_told,
+    self, Door, EXPORTER_LABEL, HANDSHAKES_MAX, IDLE_TIME_MAX, KEEP_ALIVE, STRANGER_WINDOW_BYTES,
+    WAITING_MAX, WINDOW_BYTES, chain, given_back, kind_of, may_be_dialed, may_be_told,
 };
 use super::{
     BindError, BoxFuture, DIAL_ADDRESSES_MAX, DIAL_TIME_MAX, DialError, Guard, Link, PathKind,
@@ -64,6 +64,11 @@ impl QuinnTransport {
         let tls = QuicServerConfig::try_from(tls).map_err(|error| failed(&error))?;
         let mut server = ServerConfig::with_crypto(Arc::new(tls));
         server.transport_config(Arc::clone(&config));
+        // What comes before a handshake has a place waits for no longer than a look at it takes.
+        let buffer = u64::from(STRANGER_WINDOW_BYTES);
+        server.max_incoming(usize::try_from(HANDSHAKES_MAX).unwrap_or(1));
+        server.incoming_buffer_size(buffer);
+        server.incoming_buffer_size_total(buffer * u64::from(HANDSHAKES_MAX));
         let socket = UdpSocket::bind(at).map_err(|error| failed(&error))?;
         let runtime = Arc::new(TokioRuntime);
         let endpoint = Endpoint::new(EndpointConfig::default(), Some(server), socket, runtime)

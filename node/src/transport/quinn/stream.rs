@@ -1,5 +1,6 @@
 //! The one stream of a link, and the connection below it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ::quinn::{
@@ -130,7 +131,8 @@ impl Control for QuicControl {
     }
 
     fn path(&self) -> Path {
-        let address = self.connection.remote_address();
+        let remote = self.connection.remote_address();
+        let address = SocketAddr::new(remote.ip().to_canonical(), remote.port());
         let rtt_ms = u64::try_from(self.connection.rtt().as_millis()).ok();
         Path { address: Some(address), rtt_ms, kind: kind_of(&address) }
     }
