@@ -95,6 +95,11 @@ impl Home {
         Node::ready(self.command(&[&UP, options].concat()))
     }
 
+    /// The same with these options alone.
+    pub(crate) fn up_as(&self, options: &[&str]) -> Node {
+        Node::ready(self.command(&[&["up", "--json"], options].concat()))
+    }
+
     /// The same by another program, which becomes the node once it did what `begin` says.
     pub(crate) fn up_by(&self, begin: &[&str], options: &[&str]) -> Node {
         let [first, rest @ ..] = begin else { return self.up_with(options) };

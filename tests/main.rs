@@ -19,6 +19,7 @@ mod lan;
 mod lying;
 mod meeting;
 mod missions;
+mod quic;
 mod repository;
 mod rescue;
 mod tidy;

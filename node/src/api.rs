@@ -12,6 +12,7 @@
 //! A failure is a reply like any other: its kind is what the command line's exit code says.
 
 pub mod client;
+pub mod peers;
 
 use std::fs;
 use std::future::Future;
@@ -160,6 +161,7 @@ pub async fn serve(
         .route("/v1/pair", post(pair))
         .route("/v1/missions", post(start_mission))
         .route("/v1/network", post(network))
+        .route("/v1/peers", post(peers::peers))
         .layer(DefaultBodyLimit::max(API_REQUEST_BYTES_MAX))
         .with_state(node);
     axum::serve(listener, router).with_graceful_shutdown(stop).await

@@ -16,6 +16,7 @@ mod log;
 mod mission;
 mod names;
 mod network;
+mod peer;
 mod policy;
 mod rescue;
 mod revoke;
@@ -84,6 +85,8 @@ enum Subcommands {
     Join(join::Args),
     Offline(network::Offline),
     Online(network::Online),
+    #[command(subcommand)]
+    Peer(peer::Args),
     Status(status::Args),
     #[command(subcommand)]
     Doc(doc::Args),
@@ -152,6 +155,7 @@ fn run(args: Args) -> Result<(), Failure> {
             Subcommands::Init(args) => init::run(&ui, args).await,
             Subcommands::Offline(_) => network::run(&ui, "offline").await,
             Subcommands::Online(_) => network::run(&ui, "online").await,
+            Subcommands::Peer(args) => peer::run(&ui, args).await,
             Subcommands::Status(args) => status::run(&ui, args).await,
             Subcommands::Doc(args) => doc::run(&ui, args).await,
             Subcommands::Task(args) => task::run(&ui, args).await,

@@ -5,6 +5,7 @@
 //!   device.key              32 bytes, mode 0600: who this device is
 //!   lock                    held by the process that owns this home
 //!   kern.sock               the local API
+//!   peers                   fixed addresses of others, one a line
 //!   workspaces/<id>/store.db
 //! ```
 //! Keys are readable by their owner alone. A folder whose name starts with `.new-` is a workspace

@@ -1,11 +1,11 @@
 //! The KernelOS node: what touches the world for [`kernelos_protocol`].
 //!
 //! Code map: [`home`] is what lies on the disk, [`store`] keeps a workspace in SQLite,
-//! [`transport`] carries links to other devices, [`mesh`] says whom to dial, [`pairing`] lets
-//! devices in, [`engine`] is the loop around one `Replica`, [`artifacts`] keeps large results in
-//! it, [`missions`] does what it orders with [`git`] and the [`sandbox`], [`node`] is all of them
-//! together, [`api`] the door for local programs, [`cli`] the command `kern`. Nothing is decided
-//! here that the protocol could decide.
+//! [`transport`] carries links to other devices, [`mesh`] says whom to dial, `peers` keeps fixed
+//! addresses, [`pairing`] lets devices in, [`engine`] is the loop around one `Replica`,
+//! [`artifacts`] keeps large results in it, [`missions`] does what it orders with [`git`] and the
+//! [`sandbox`], [`node`] is all of them together, [`api`] the door for local programs, [`cli`] the
+//! command `kern`. Nothing is decided here that the protocol could decide.
 //!
 //! Invariant: nothing is performed or answered before the turn's commit. Invariant: one process
 //! owns a home.
@@ -23,6 +23,7 @@ pub mod mesh;
 pub mod missions;
 pub mod node;
 pub mod pairing;
+mod peers;
 pub mod portable;
 pub mod qr;
 pub mod recovery;

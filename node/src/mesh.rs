@@ -1,10 +1,13 @@
-//! The mesh: this device's transport, who dials whom, and whose an incoming link is.
+//! The mesh: this device's transports, who dials whom, and whose an incoming link is.
 //!
 //! Nothing is decided here but where to knock and how often. Who may enter is asked of the
 //! workspaces (the guard), what is said is the Replica's.
 
+pub(crate) mod fixed;
+
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{AddrParseError, SocketAddr};
+use std::str::FromStr;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -18,7 +21,10 @@ use crate::introduce;
 use crate::node::Node;
 use crate::portable::{Task, sleep, spawn, timeout};
 use crate::transport::iroh::IrohTransport;
-use crate::transport::{DialError, Guard, Link, NOT_A_MEMBER, Path, Protocol, Transport};
+use crate::transport::quinn::QuinnTransport;
+use crate::transport::{
+    BindError, DialError, Guard, Link, NOT_A_MEMBER, Path, Protocol, Transport,
+};
 
 /// Between two looks at who is to be dialed.
 const LOOK: Duration = Duration::from_millis(250);
@@ -29,9 +35,36 @@ const RETRY_MS: (u64, u64) = (1_000, 15_000);
 /// The device with the greater id leaves the first try to the other.
 const POLITE_MS: u64 = 1_500;
 
-/// A transport that is open, with the tasks around it.
+/// Where a node waits for others.
+#[derive(Debug, Clone, Copy)]
+pub struct Ways {
+    /// Those whose addresses are told to all members.
+    pub listen: Listen,
+    /// Plain QUIC, for those that were given this address.
+    pub quic: Option<SocketAddr>,
+}
+
+/// Where other devices reach this one over paths that may change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listen {
+    /// There; port 0 is the one of the last time.
+    At(SocketAddr),
+    /// Nowhere.
+    None,
+}
+
+impl FromStr for Listen {
+    type Err = AddrParseError;
+
+    fn from_str(text: &str) -> Result<Self, AddrParseError> {
+        if text == "none" { Ok(Self::None) } else { text.parse().map(Self::At) }
+    }
+}
+
+/// The transports that are open, with the tasks around them.
 pub(crate) struct Online {
-    transport: Arc<dyn Transport>,
+    iroh: Option<Arc<dyn Transport>>,
+    quic: Option<Arc<QuinnTransport>>,
     tasks: Vec<Task>,
 }
 
@@ -42,45 +75,73 @@ struct Attempt {
 }
 
 impl Online {
-    /// Opens the transport of `node`.
+    /// Opens the transports of `node`.
     pub(crate) async fn open(node: &Arc<Node>, secret: [u8; 32]) -> Result<Self, Failure> {
         let weak = Arc::downgrade(node);
         let guard: Guard = Arc::new(move |device, protocol| {
             weak.upgrade().is_some_and(|node| node.admits(device, protocol))
         });
-        let bound = bind(node, &secret, guard).await.map_err(|error| {
-            Failure::new(FailureKind::Failed, format!("no transport can be opened: {error}"))
-                .with_hint("another address: kern up --listen ADDRESS:PORT")
-        })?;
-        let transport: Arc<dyn Transport> = Arc::new(bound);
-        let tasks = vec![
-            spawn(accept(Arc::downgrade(node), Arc::clone(&transport))),
-            spawn(dial(Arc::downgrade(node), Arc::clone(&transport))),
-        ];
-        Ok(Self { transport, tasks })
+        let Ways { listen, quic } = node.ways();
+        let mut tasks = Vec::new();
+        let quic = quic.map(|at| QuinnTransport::bind(&secret, at, Arc::clone(&guard)));
+        let quic = quic.transpose().map_err(|error| not_opened(&error, "--quic"))?.map(Arc::new);
+        let mut iroh = None;
+        if let Listen::At(at) = listen {
+            let bound = bind(node, &secret, at, guard).await;
+            let bound = bound.map_err(|error| not_opened(&error, "--listen"))?;
+            let bound: Arc<dyn Transport> = Arc::new(bound);
+            tasks.push(spawn(accept(Arc::downgrade(node), Arc::clone(&bound))));
+            tasks.push(spawn(dial(Arc::downgrade(node), Arc::clone(&bound))));
+            iroh = Some(bound);
+        } else {
+            for engine in node.synced() {
+                // The others need not look where it was.
+                engine.addresses(Vec::new()).await;
+            }
+        }
+        if let Some(quic) = &quic {
+            tasks.push(spawn(accept(Arc::downgrade(node), Arc::clone(quic) as _)));
+            tasks.push(spawn(fixed::dial(Arc::downgrade(node), Arc::clone(quic))));
+        }
+        Ok(Self { iroh, quic, tasks })
     }
 
-    /// The way to others.
-    pub(crate) fn transport(&self) -> Arc<dyn Transport> {
-        Arc::clone(&self.transport)
+    /// The way to others whose paths may change.
+    pub(crate) fn iroh(&self) -> Option<Arc<dyn Transport>> {
+        self.iroh.clone()
     }
 
-    /// Closes it; peers hear it.
+    /// The way to fixed addresses.
+    pub(crate) fn quic(&self) -> Option<Arc<QuinnTransport>> {
+        self.quic.clone()
+    }
+
+    /// Closes them; peers hear it.
     pub(crate) async fn close(self) {
         for task in &self.tasks {
             task.abort();
         }
-        self.transport.close().await;
+        if let Some(iroh) = self.iroh {
+            iroh.close().await;
+        }
+        if let Some(quic) = self.quic {
+            quic.close().await;
+        }
     }
+}
+
+fn not_opened(error: &BindError, option: &str) -> Failure {
+    Failure::new(FailureKind::Failed, format!("no transport can be opened: {error}"))
+        .with_hint(format!("another address: kern up {option} ADDRESS:PORT"))
 }
 
 /// Binds the port of the last time, or another where that is taken.
 async fn bind(
     node: &Node,
     secret: &[u8; 32],
+    mut at: SocketAddr,
     guard: Guard,
-) -> Result<IrohTransport, crate::transport::iroh::BindError> {
-    let mut at = node.listen();
+) -> Result<IrohTransport, BindError> {
     if let (0, Some(port)) = (at.port(), node.home().last_port()) {
         at.set_port(port);
         if let Ok(bound) = IrohTransport::bind(secret, at, Arc::clone(&guard)).await {
@@ -125,7 +186,7 @@ struct Seen(BTreeMap<DeviceId, SocketAddr>);
 impl Seen {
     fn note(&mut self, connected: &BTreeMap<DeviceId, Option<Path>>) {
         for (device, path) in connected {
-            if let Some(address) = path.and_then(|path| path.address) {
+            if let Some(address) = path.and_then(|path| path.again) {
                 self.0.insert(*device, address);
             }
         }
@@ -173,7 +234,8 @@ async fn dial(node: Weak<Node>, transport: Arc<dyn Transport>) {
                 attempt.delay_ms = (attempt.delay_ms * 2).min(RETRY_MS.1);
                 let at = seen.with(&device, at);
                 let (engine, transport) = (Arc::clone(&engine), Arc::clone(&transport));
-                spawn(async move { knock(&engine, &*transport, device, &at).await });
+                // What went wrong is tried again.
+                spawn(async move { drop(knock(&engine, &*transport, device, &at).await) });
             }
             // Who is connected is dialed at once when that ends.
             attempts.retain(|(workspace, device), _| {
@@ -187,7 +249,12 @@ async fn dial(node: Weak<Node>, transport: Arc<dyn Transport>) {
 
 /// One try to connect. Who has not heard of this device's grant is shown it first: known by the
 /// guard's word, or by the last connection's, where both share another workspace.
-async fn knock(engine: &Engine, transport: &dyn Transport, device: DeviceId, at: &[SocketAddr]) {
+async fn knock(
+    engine: &Engine,
+    transport: &dyn Transport,
+    device: DeviceId,
+    at: &[SocketAddr],
+) -> Result<(), DialError> {
     let mut dialed = Err(DialError::Refused(NOT_A_MEMBER.to_owned()));
     if engine.shared(|shared| shared.is_revoked_for(&device)) {
         introduce::hand_over(engine, transport, device, at).await;
@@ -200,9 +267,8 @@ async fn knock(engine: &Engine, transport: &dyn Transport, device: DeviceId, at:
     {
         dialed = transport.dial(device, at, Protocol::Sync).await;
     }
-    if let Ok(link) = dialed {
-        engine.attach(link, None).await;
-    }
+    engine.attach(dialed?, None).await;
+    Ok(())
 }
 
 /// Does this mode speak with others?

@@ -16,9 +16,11 @@ use tokio::sync::Mutex;
 use crate::engine::Engine;
 use crate::founding::{Founded, Founding, found};
 use crate::home::{OwnedHome, made};
-use crate::mesh::{Online, speaks};
+use crate::mesh::{Listen, Online, Ways, speaks};
 use crate::missions::{Folder, Worker};
 use crate::pairing::{PairingHost, lock};
+use crate::peers::Peers;
+use crate::transport::quinn::QuinnTransport;
 use crate::transport::{Protocol, Transport};
 
 /// A workspace on this device, as lists show it.
@@ -40,7 +42,8 @@ type Engines = BTreeMap<WorkspaceId, Arc<Engine>>;
 pub struct Node {
     home: OwnedHome,
     secret: [u8; 32],
-    listen: SocketAddr,
+    ways: Ways,
+    peers: Peers,
     /// Agents may run on this device.
     worker: Worker,
     engines: RwLock<Engines>,
@@ -53,12 +56,9 @@ pub struct Node {
 
 impl Node {
     /// Owns a home and starts every workspace in it; `worker` is what its missions have.
-    pub fn start(
-        home: OwnedHome,
-        listen: SocketAddr,
-        worker: Worker,
-    ) -> Result<Arc<Self>, Failure> {
+    pub fn start(home: OwnedHome, ways: Ways, worker: Worker) -> Result<Arc<Self>, Failure> {
         let secret = home.device_secret()?;
+        let peers = Peers::load(home.home())?;
         worker.folder.sweep();
         let mut engines = BTreeMap::new();
         for path in home.stores()? {
@@ -69,7 +69,8 @@ impl Node {
         Ok(Arc::new(Self {
             home,
             secret,
-            listen,
+            ways,
+            peers,
             worker,
             engines: RwLock::new(engines),
             making: Mutex::new(()),
@@ -100,9 +101,14 @@ impl Node {
         &self.worker.folder
     }
 
-    /// Where it listens.
-    pub(crate) fn listen(&self) -> SocketAddr {
-        self.listen
+    /// Where it waits for others.
+    pub(crate) fn ways(&self) -> Ways {
+        self.ways
+    }
+
+    /// The fixed addresses of others.
+    pub(crate) fn peers(&self) -> &Peers {
+        &self.peers
     }
 
     /// Those that invite and those that come.
@@ -171,28 +177,78 @@ impl Node {
             .collect()
     }
 
-    /// Opens the transport, if any workspace speaks with others.
+    /// May a workspace, or any, speak with this device? See [`others`].
+    pub(crate) fn speaks_with(&self, device: &DeviceId, workspace: Option<WorkspaceId>) -> bool {
+        let meant = |engine: &Engine| workspace.is_none_or(|id| engine.workspace() == id);
+        let own = self.device();
+        self.synced().iter().any(|engine| meant(engine) && others(engine, own).contains(device))
+    }
+
+    /// The workspaces that this device is to speak with, and that have no connection to it.
+    pub(crate) fn lacking(&self, device: &DeviceId) -> Vec<Arc<Engine>> {
+        let own = self.device();
+        let lacks = |engine: &Arc<Engine>| {
+            others(engine, own).contains(device)
+                && !engine.shared(|shared| shared.connected.contains_key(device))
+        };
+        self.synced().into_iter().filter(lacks).collect()
+    }
+
+    /// Is any device not connected that a workspace is to speak with?
+    pub(crate) fn lacks_any(&self) -> bool {
+        let own = self.device();
+        self.synced().iter().any(|engine| {
+            let others = others(engine, own);
+            engine
+                .shared(|shared| others.iter().any(|device| !shared.connected.contains_key(device)))
+        })
+    }
+
+    /// Opens the transports, if any workspace speaks with others.
     pub async fn go_online(self: &Arc<Self>) -> Result<(), Failure> {
         if self.home.is_offline() || self.synced().is_empty() {
             return Ok(());
         }
-        self.transport().await.map(drop)
+        self.opened(|_| ()).await
     }
 
-    /// The open transport; opened where it is not.
+    /// The open transport of pairing; opened where it is not.
     pub(crate) async fn transport(self: &Arc<Self>) -> Result<Arc<dyn Transport>, Failure> {
+        self.may_pair()?;
+        let iroh = self.opened(Online::iroh).await?;
+        iroh.ok_or_else(|| Failure::new(FailureKind::Failed, "the transport is closed"))
+    }
+
+    /// Pairing needs addresses that can be told.
+    pub(crate) fn may_pair(&self) -> Result<(), Failure> {
+        match self.ways.listen {
+            Listen::At(_) => Ok(()),
+            Listen::None => {
+                Err(Failure::new(FailureKind::Failed, "devices do not pair over plain QUIC")
+                    .with_hint("restart the node for it: kern up --listen ADDRESS:PORT"))
+            }
+        }
+    }
+
+    /// The open transport to fixed addresses; opened where it is not.
+    pub(crate) async fn plain_quic(self: &Arc<Self>) -> Result<Arc<QuinnTransport>, Failure> {
+        self.opened(Online::quic).await?.ok_or_else(|| {
+            Failure::new(FailureKind::Failed, "this node was started without plain QUIC")
+                .with_hint("kern up --quic ADDRESS:PORT")
+        })
+    }
+
+    async fn opened<T>(self: &Arc<Self>, which: impl FnOnce(&Online) -> T) -> Result<T, Failure> {
         if self.home.is_offline() {
             return Err(Failure::new(FailureKind::Failed, "this device is offline")
                 .with_hint("kern online"));
         }
         let mut mesh = self.mesh.lock().await;
         if let Some(online) = &*mesh {
-            return Ok(online.transport());
+            return Ok(which(online));
         }
         let online = Online::open(self, self.secret).await?;
-        let transport = online.transport();
-        *mesh = Some(online);
-        Ok(transport)
+        Ok(which(mesh.insert(online)))
     }
 
     /// Is a transport open?
@@ -327,6 +383,17 @@ impl Node {
             }
         }
     }
+}
+
+/// The devices that a workspace is to speak with: its members; before its history is here, who
+/// brought this one in.
+fn others(engine: &Engine, own: DeviceId) -> BTreeSet<DeviceId> {
+    let mut others = engine.shared(|shared| shared.members.clone());
+    if others.is_empty() {
+        others.extend(engine.meta.introducer.as_ref().map(|(device, _)| *device));
+    }
+    others.remove(&own);
+    others
 }
 
 fn row(engine: &Engine) -> WorkspaceRow {

@@ -14,6 +14,12 @@ impl Task {
         self.0.abort();
     }
 
+    /// Has it ended?
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.0.is_finished()
+    }
+
     /// Waits until it has ended, however it did.
     pub async fn ended(self) {
         // A task that panicked has ended too, and its panic was printed.
@@ -39,4 +45,25 @@ pub async fn sleep(time: Duration) {
 /// What `future` gives, or `None` if it takes longer than `limit`; then it is dropped.
 pub async fn timeout<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(limit, future).await.ok()
+}
+
+/// The first good result of several futures that run at once; the others are dropped then. Where
+/// none is good, what came of each, in the order in which it did.
+pub async fn first_good<T, E, F>(futures: impl IntoIterator<Item = F>) -> Result<T, Vec<E>>
+where
+    F: Future<Output = Result<T, E>> + Send + 'static,
+    T: Send + 'static,
+    E: Send + 'static,
+{
+    let mut running: tokio::task::JoinSet<_> = futures.into_iter().collect();
+    let mut errors = Vec::new();
+    while let Some(ended) = running.join_next().await {
+        match ended {
+            Ok(Ok(good)) => return Ok(good),
+            Ok(Err(error)) => errors.push(error),
+            // One that panicked has printed it, and is no result.
+            Err(_) => {}
+        }
+    }
+    Err(errors)
 }

@@ -1,7 +1,8 @@
 //! Links between devices: who is at the other end is proven, frames arrive whole and in order.
 //!
-//! A link is one connection with one stream for one protocol. [`iroh`] carries it over QUIC,
-//! [`memory`] within a process; `contract` checks that both mean the same by it. Nothing here
+//! A link is one connection with one stream for one protocol. [`iroh`] carries it over QUIC with
+//! paths that change, [`quinn`] over plain QUIC between fixed addresses, [`memory`] within a
+//! process; `contract` checks that all mean the same by it. Nothing here
 //! needs a service on the internet, and nothing decides anything but whether a peer may enter:
 //! that is the guard's answer, given by the owner of the membership.
 
@@ -11,6 +12,8 @@ mod contract;
 pub mod iroh;
 pub mod link;
 pub mod memory;
+mod quic;
+pub mod quinn;
 #[cfg(test)]
 mod tests;
 
@@ -94,11 +97,27 @@ pub enum DialError {
     Closed,
 }
 
+/// The transport could not be bound.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot bind {at}: {why}")]
+pub struct BindError {
+    /// Where.
+    pub at: SocketAddr,
+    /// What the system said.
+    pub why: String,
+}
+
 impl DialError {
     /// Was it turned away because the device does not know it as a member?
     #[must_use]
     pub fn is_stranger(&self) -> bool {
         matches!(self, Self::Refused(why) if why == NOT_A_MEMBER)
+    }
+
+    /// Was it turned away because all places are taken?
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Refused(why) if why == BUSY)
     }
 }
 

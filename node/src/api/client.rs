@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
+use crate::api::peers::{PeersAnswer, PeersAsked};
 use crate::api::{Answer, Asked, NodeInfo, PairAnswer, PairAsked, StartAsked};
 use crate::founding::{Founded, Founding};
 use crate::home::Home;
@@ -83,6 +84,14 @@ impl Client {
     pub async fn network(&self, what: &str) -> Result<bool, Failure> {
         match self.send(Method::POST, "/v1/network", &what).await? {
             Answer::Done(online) => Ok(online),
+            Answer::Failed(failure) => Err(failure),
+        }
+    }
+
+    /// Keeps, lists or takes out fixed addresses.
+    pub async fn peers(&self, asked: &PeersAsked) -> Result<PeersAnswer, Failure> {
+        match self.send(Method::POST, "/v1/peers", asked).await? {
+            Answer::Done(answer) => Ok(answer),
             Answer::Failed(failure) => Err(failure),
         }
     }

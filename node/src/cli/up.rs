@@ -16,6 +16,7 @@ use tokio::time::sleep;
 
 use crate::api::{listen, serve};
 use crate::cli::{Ui, stdin};
+use crate::mesh::{Listen, Ways};
 use crate::missions::{Folder, StepTimeout, Worker};
 use crate::node::Node;
 use crate::sandbox::{Sandbox, SandboxFault};
@@ -29,12 +30,17 @@ use crate::sandbox::{Sandbox, SandboxFault};
 Examples:
   kern up
   kern up --run       agents may run here
+  kern up --quic 10.0.0.1:7447 --listen none
   kern up --run --step-timeout 30m
   kern up --json      one line when it answers: {\"ready\":true,\"api\":…}")]
 pub(super) struct Args {
-    /// Where other devices reach this one; port 0 is the one of the last time
+    /// Where other devices reach this one; port 0 is the one of the last time. `none`: only where
+    /// --quic says, and no pairing
     #[arg(long, default_value = "0.0.0.0:0", value_name = "ADDRESS:PORT")]
-    listen: SocketAddr,
+    listen: Listen,
+    /// Plain QUIC at this fixed address, for devices that are told it by `kern peer add`
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    quic: Option<SocketAddr>,
     /// Let agents run on this device; the others are told
     #[arg(long)]
     run: bool,
@@ -57,6 +63,11 @@ struct Ready<'a> {
 }
 
 pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
+    if args.listen == Listen::None && args.quic.is_none() {
+        return Err(Failure::new(FailureKind::Usage, "--listen none leaves no way to others")
+            .with_hint("with it: --quic ADDRESS:PORT; or stay alone by `kern offline`"));
+    }
+    let ways = Ways { listen: args.listen, quic: args.quic };
     let socket = ui.home.socket()?;
     let failed = |error: io::Error| Failure::new(FailureKind::Failed, error);
     // Before anything else, so that no signal finds the default handler.
@@ -65,7 +76,7 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     let stdin_ends = stdin_ends(args.until_stdin_ends)?;
     let home = ui.home.own()?;
     let worker = worker(ui.home.path(), args.run, args.step_timeout).await?;
-    let node = Node::start(home, args.listen, worker)?;
+    let node = Node::start(home, ways, worker)?;
     node.go_online().await?;
     let listener = listen(&socket)?;
     ui.show(&Ready { ready: true, api: &socket }, || {

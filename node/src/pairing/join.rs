@@ -80,6 +80,7 @@ impl Joins {
         device_name: &str,
     ) -> Result<u64, Failure> {
         check_name("device", device_name)?;
+        node.may_pair()?;
         let refused = |code: &str| {
             refused_here(node, code);
             Failure::new(FailureKind::Denied, code.to_owned())

@@ -11,9 +11,8 @@ mod callee;
 mod incoming;
 mod stream;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use ::iroh::endpoint::{
     BindOpts, ConnectOptions, ConnectWithOptsError, ConnectingError, Connection, ConnectionError,
@@ -24,30 +23,15 @@ use kernelos_protocol::id::DeviceId;
 use tokio::sync::mpsc;
 
 use super::link::readable;
+use super::quic::{
+    self, Door, EXPORTER_LABEL, IDLE_TIME_MAX, KEEP_ALIVE, OTHER_PROTOCOL, STRANGER_WINDOW_BYTES,
+    WAITING_MAX, WINDOW_BYTES, chain, given_back, may_be_dialed, may_be_told,
+};
 use super::{
-    BoxFuture, DIAL_ADDRESSES_MAX, DIAL_TIME_MAX, DialError, Guard, Link, Protocol, Transport,
+    BindError, BoxFuture, DIAL_ADDRESSES_MAX, DIAL_TIME_MAX, DialError, Guard, Link, Protocol,
+    Transport,
 };
 use crate::portable::{self, Task};
-use incoming::Door;
-
-/// A peer that says nothing for so long is gone. Both sides speak at least every
-/// [`KEEP_ALIVE`], so two packets in a row may be lost.
-const IDLE_TIME_MAX: Duration = Duration::from_secs(5);
-const KEEP_ALIVE: Duration = Duration::from_millis(1_500);
-
-/// What a link buffers in each direction: four of the longest frames, 80 Mbit/s over a round trip
-/// of 100 ms. More is slower where it is fast: a system's own buffer for packets is smaller yet,
-/// and what does not fit is lost and sent again.
-const WINDOW_BYTES: u32 = 1_048_576;
-
-/// What a peer may make this device buffer before it was let in.
-const STRANGER_WINDOW_BYTES: u32 = 65_536;
-
-/// Links that wait to be accepted. Beyond it a dial hears "busy".
-const WAITING_MAX: usize = 64;
-
-/// How long a close waits for the owners of links to drop them, and for the system.
-const GIVE_BACK_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// Devices on QUIC.
 pub struct IrohTransport {
@@ -59,16 +43,6 @@ pub struct IrohTransport {
     waiting: tokio::sync::Mutex<mpsc::Receiver<Link>>,
 }
 
-/// The transport could not be bound.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("cannot bind {at}: {why}")]
-pub struct BindError {
-    /// Where.
-    pub at: SocketAddr,
-    /// What the system said.
-    pub why: String,
-}
-
 impl IrohTransport {
     /// Binds the device with this secret to `at`: one address, or with an unspecified one all of
     /// this machine. Port 0 takes any.
@@ -76,10 +50,14 @@ impl IrohTransport {
         let endpoint =
             endpoint(secret, at).await.map_err(|error| BindError { at, why: chain(&*error) })?;
         let device = DeviceId(*endpoint.id().as_bytes());
-        let door = Arc::new(Door::new(device, guard));
+        let door = Arc::new(Door::new(guard));
         let (sender, waiting) = mpsc::channel(WAITING_MAX);
-        let accepting =
-            portable::spawn(incoming::accept_all(endpoint.clone(), Arc::clone(&door), sender));
+        let accepting = portable::spawn(incoming::accept_all(
+            endpoint.clone(),
+            device,
+            Arc::clone(&door),
+            sender,
+        ));
         Ok(Self {
             device,
             endpoint: Mutex::new(Some(endpoint)),
@@ -220,16 +198,6 @@ async fn endpoint(
     Ok(builder.bind().await?)
 }
 
-/// Waits until these addresses can be bound again: the sockets are closed on another thread some
-/// time after the last end of a link is dropped, and nobody is told.
-async fn given_back(bound: &[SocketAddr]) {
-    let started = std::time::Instant::now();
-    let free = |at: &SocketAddr| UdpSocket::bind(at).is_ok();
-    while !bound.iter().all(free) && started.elapsed() < GIVE_BACK_TIME_MAX {
-        portable::sleep(Duration::from_millis(1)).await;
-    }
-}
-
 fn quic_config() -> QuicTransportConfig {
     let idle_ms = u32::try_from(IDLE_TIME_MAX.as_millis()).unwrap_or(u32::MAX);
     QuicTransportConfig::builder()
@@ -249,24 +217,8 @@ fn quic_config() -> QuicTransportConfig {
 /// Names the handshake (RFC 5705): both ends compute the same, nobody else can.
 fn exporter(connection: &Connection) -> Option<[u8; 32]> {
     let mut exporter = [0; 32];
-    connection.export_keying_material(&mut exporter, b"kernelos/1/channel", b"").ok()?;
+    connection.export_keying_material(&mut exporter, EXPORTER_LABEL, b"").ok()?;
     Some(exporter)
-}
-
-/// An address that packets may be sent to because somebody named it.
-fn may_be_dialed(at: &SocketAddr) -> bool {
-    let ip = at.ip().to_canonical();
-    at.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && ip != Ipv4Addr::BROADCAST
-}
-
-/// An address that means the same on another machine: a link-local one needs the name of an
-/// interface, which differs.
-fn may_be_told(at: &SocketAddr) -> bool {
-    let local = match at.ip().to_canonical() {
-        IpAddr::V4(_) => false,
-        IpAddr::V6(ip) => ip.is_unicast_link_local(),
-    };
-    may_be_dialed(at) && !local
 }
 
 fn not_begun(error: &ConnectWithOptsError) -> DialError {
@@ -278,12 +230,6 @@ fn not_begun(error: &ConnectWithOptsError) -> DialError {
         other => DialError::Unreachable(chain(other)),
     }
 }
-
-const OTHER_PROTOCOL: &str = "it does not speak this protocol";
-
-/// TLS alerts as QUIC carries them: 0x100 and the alert's number (RFC 9001 section 4.8).
-const UNKNOWN_CA: u64 = 0x100 + 48;
-const NO_APPLICATION_PROTOCOL: u64 = 0x100 + 120;
 
 fn not_let_in(error: &ConnectionError) -> DialError {
     let code = match error {
@@ -301,23 +247,5 @@ fn not_let_in(error: &ConnectionError) -> DialError {
         ConnectionError::TransportError(error) => u64::from(error.code),
         _ => 0,
     };
-    match code {
-        UNKNOWN_CA => DialError::OtherDevice,
-        NO_APPLICATION_PROTOCOL => DialError::Refused(OTHER_PROTOCOL.to_owned()),
-        // CONNECTION_REFUSED: it has no place for another handshake.
-        2 => DialError::Refused(super::BUSY.to_owned()),
-        _ => DialError::Unreachable(readable(error.to_string().as_bytes())),
-    }
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
+    quic::not_let_in(code, readable(error.to_string().as_bytes()))
 }

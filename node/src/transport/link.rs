@@ -104,6 +104,8 @@ impl PathKind {
 pub struct Path {
     /// The peer's address, if it is reached without a relay.
     pub address: Option<SocketAddr>,
+    /// The same, where a dial by device may look for it again: not that of a fixed address.
+    pub again: Option<SocketAddr>,
     /// The round trip, as last estimated.
     pub rtt_ms: Option<u64>,
     /// Over what.

@@ -1,4 +1,4 @@
-//! The contract on both transports, and what only one of them can do.
+//! The contract on every transport, and what only one of them can do.
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::mpsc;
@@ -9,6 +9,7 @@ use kernelos_protocol::key::DeviceKey;
 use super::contract::{Net, anybody, within_a_minute};
 use super::iroh::IrohTransport;
 use super::memory::MemoryNetwork;
+use super::quinn::QuinnTransport;
 use super::*;
 
 const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -48,17 +49,36 @@ impl Net for Quic {
     }
 }
 
+/// The same by the other library.
+struct PlainQuic(Quic);
+
+impl Net for PlainQuic {
+    fn bind(&self, number: u8, guard: Guard) -> BoxFuture<'_, Arc<dyn Transport>> {
+        Box::pin(async move {
+            Arc::new(QuinnTransport::bind(&[number; 32], LOOPBACK, guard).unwrap()) as _
+        })
+    }
+
+    fn silent(&self) -> SocketAddr {
+        self.0.silent()
+    }
+
+    fn is_free(&self, at: SocketAddr) -> bool {
+        self.0.is_free(at)
+    }
+}
+
 fn device(number: u8) -> DeviceId {
     DeviceKey::from_secret(&[number; 32]).device()
 }
 
-macro_rules! on_both {
+macro_rules! on_each {
     ($($check:ident),* $(,)?) => {
         mod in_memory {
             use super::*;
             $(
                 // SPEC: LINK-1, LINK-2
-#[tokio::test]
+                #[tokio::test]
                 async fn $check() {
                     within_a_minute(super::contract::$check(&MemoryNetwork::default())).await;
                 }
@@ -74,12 +94,23 @@ macro_rules! on_both {
                 }
             )*
         }
+        mod over_plain_quic {
+            use super::*;
+            $(
+                // SPEC: LINK-3
+                #[tokio::test]
+                async fn $check() {
+                    let net = PlainQuic(Quic { silent: UdpSocket::bind(LOOPBACK).unwrap() });
+                    within_a_minute(super::contract::$check(&net)).await;
+                }
+            )*
+        }
     };
 }
 
 use super::contract;
 
-on_both!(
+on_each!(
     frames_arrive_whole_and_in_order,
     a_frame_one_byte_too_long_ends_the_link,
     the_key_of_the_peer_is_proven,

@@ -1,63 +1,34 @@
 //! From a packet of a stranger to a link: bounded at every step.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use ::iroh::Endpoint;
 use ::iroh::endpoint::{Connection, Incoming, VarInt};
 use kernelos_protocol::id::DeviceId;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 
-use super::{WINDOW_BYTES, callee, exporter, stream};
+use super::{callee, exporter, stream};
 use crate::portable;
-use crate::transport::admission::Admission;
-use crate::transport::{BUSY, Guard, Link, Protocol};
-
-/// Handshakes under way. Each holds some 100 KiB at most and is over within
-/// [`HANDSHAKE_TIME_MAX`]; further ones are refused at once.
-const HANDSHAKES_MAX: u32 = 64;
-
-/// From this many on, a newcomer must show that it receives at the address it claims: senders of
-/// packets with invented addresses cannot take the places of the others.
-const HANDSHAKES_UNPROVEN_MAX: usize = 8;
-
-const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
-
-/// What incoming connections have to pass.
-pub(super) struct Door {
-    own: DeviceId,
-    admission: Admission,
-    handshakes: Arc<Semaphore>,
-}
-
-impl Door {
-    pub(super) fn new(own: DeviceId, guard: Guard) -> Self {
-        let handshakes = usize::try_from(HANDSHAKES_MAX).unwrap_or(1);
-        let handshakes = Arc::new(Semaphore::new(handshakes));
-        Self { own, admission: Admission::new(guard), handshakes }
-    }
-
-    /// Waits until no handshake is under way.
-    pub(super) async fn all_ended(&self) {
-        // An error would say that the semaphore is closed, which never happens.
-        self.handshakes.acquire_many(HANDSHAKES_MAX).await.ok();
-    }
-}
+use crate::transport::quic::{Door, HANDSHAKE_TIME_MAX, WINDOW_BYTES};
+use crate::transport::{BUSY, Link, Protocol};
 
 /// Takes connections until the endpoint is closed.
-pub(super) async fn accept_all(endpoint: Endpoint, door: Arc<Door>, links: mpsc::Sender<Link>) {
+pub(super) async fn accept_all(
+    endpoint: Endpoint,
+    own: DeviceId,
+    door: Arc<Door>,
+    links: mpsc::Sender<Link>,
+) {
     while let Some(incoming) = endpoint.accept().await {
-        if callee::is_another(&incoming, &door.own) {
+        if callee::is_another(&incoming, &own) {
             incoming.ignore();
             continue;
         }
-        let Ok(handshake) = Arc::clone(&door.handshakes).try_acquire_owned() else {
+        let Some(handshake) = door.handshake() else {
             incoming.refuse();
             continue;
         };
-        let all = usize::try_from(HANDSHAKES_MAX).unwrap_or(1);
-        let under_way = all.saturating_sub(door.handshakes.available_permits());
-        if under_way > HANDSHAKES_UNPROVEN_MAX && !incoming.remote_addr_validated() {
+        if door.is_crowded() && !incoming.remote_addr_validated() {
             incoming.retry().ok();
             continue;
         }

@@ -1,6 +1,5 @@
 //! The one stream of a link, and the connection below it.
 
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use ::iroh::TransportAddr;
@@ -13,15 +12,11 @@ use crate::transport::BoxFuture;
 use crate::transport::admission::Place;
 use crate::transport::link::carrier::{Control, Reader, Writer};
 use crate::transport::link::{LinkClosed, Path, PathKind, readable};
+use crate::transport::quic::{self, OPENER, kind_of};
 
-/// Codes of a QUIC close. 0 is what a connection ends with that is dropped without a word.
-const LEFT: VarInt = VarInt::from_u32(0);
-const CLOSED: VarInt = VarInt::from_u32(1);
-pub(super) const REFUSED: VarInt = VarInt::from_u32(2);
-
-/// The first byte of a stream in each direction: nobody sees a stream that nothing was written
-/// to, and the answer says that the peer was let in.
-const OPENER: [u8; 1] = [1];
+const LEFT: VarInt = VarInt::from_u32(quic::LEFT);
+const CLOSED: VarInt = VarInt::from_u32(quic::CLOSED);
+pub(super) const REFUSED: VarInt = VarInt::from_u32(quic::REFUSED);
 
 /// Opens the stream and waits until the peer has let this side in.
 pub(super) async fn open(
@@ -139,7 +134,7 @@ impl Control for QuicControl {
         let paths = self.connection.paths();
         let path = paths.iter().find(|path| path.is_selected()).or_else(|| paths.iter().next());
         let Some(path) = path else {
-            return Path { address: None, rtt_ms: None, kind: PathKind::Direct };
+            return Path { address: None, again: None, rtt_ms: None, kind: PathKind::Direct };
         };
         let rtt_ms = u64::try_from(path.rtt().as_millis()).ok();
         let (address, kind) = match path.remote_addr() {
@@ -147,16 +142,8 @@ impl Control for QuicControl {
             TransportAddr::Relay(_) => (None, PathKind::Relay),
             _ => (None, PathKind::Direct),
         };
-        Path { address, rtt_ms, kind }
+        Path { address, again: address, rtt_ms, kind }
     }
-}
-
-fn kind_of(address: &SocketAddr) -> PathKind {
-    let lan = match address.ip().to_canonical() {
-        IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
-        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_loopback() || ip.is_unicast_link_local(),
-    };
-    if lan { PathKind::Lan } else { PathKind::Direct }
 }
 
 fn closed(error: &ConnectionError) -> LinkClosed {

@@ -137,7 +137,7 @@ impl Control for End {
     }
 
     fn path(&self) -> Path {
-        Path { address: Some(self.peer), rtt_ms: None, kind: PathKind::Memory }
+        Path { address: Some(self.peer), again: None, rtt_ms: None, kind: PathKind::Memory }
     }
 }
 
