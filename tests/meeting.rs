@@ -351,3 +351,31 @@ fn a_name_that_was_taken_since_the_invitation_is_given_to_nobody_else() {
     });
     assert_eq!(reasons, ["pairing_granted", "pairing_refused: name_used"]);
 }
+
+#[test]
+fn what_became_of_an_invitation_is_told_every_time_as_it_was() {
+    // SPEC: PAIR-9
+    let (laptop, phone) = (Home::with_workspace(), Home::new());
+    let _nodes = [laptop.up(), phone.up()];
+    for _ in 0..5 {
+        let mut invite = laptop.talk(&["invite", "--json"]);
+        let token = invite.line()["token"].as_str().unwrap().to_owned();
+        let mut join = phone.talk(&["join", &token, "--device", "phone", "--json"]);
+        let code = join.line()["check_code"].as_str().unwrap().to_owned();
+        invite.say(if code == "00" { "01" } else { "00" });
+        let refused = json!({ "refused": "wrong_check_code" });
+        assert_eq!((invite.line(), invite.end()), (refused.clone(), 5));
+        assert_eq!((join.line(), join.end()), (refused, 5));
+    }
+}
+
+#[test]
+fn an_invitation_ends_where_nobody_can_type() {
+    let laptop = Home::with_workspace();
+    let _node = laptop.up();
+    let begin = std::time::Instant::now();
+    let ran = laptop.run(&["invite", "--ttl", "300", "--json"]);
+    assert_eq!(ran.code, 5, "{}", ran.stderr);
+    assert!(ran.stdout.ends_with("{\"refused\":\"cancelled\"}\n"), "{}", ran.stdout);
+    assert!(begin.elapsed().as_secs() < 100, "it did not wait for the end of the invitation");
+}
