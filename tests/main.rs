@@ -9,6 +9,7 @@
 )]
 
 mod apart;
+mod carry;
 mod cli;
 mod codes;
 mod crash;

@@ -34,6 +34,7 @@ impl Command {
                 | Self::StartMission(_)
                 | Self::KeepChunks { .. }
                 | Self::WriteArtifact { .. }
+                | Self::ImportEvents { .. }
         )
     }
 }
@@ -179,6 +180,16 @@ pub enum Command {
     WriteArtifact {
         /// What it names.
         manifest: Manifest,
+    },
+    /// All events in the order in which they came here, a page from the `from`th on.
+    ExportEvents {
+        /// How many to pass over.
+        from: usize,
+    },
+    /// Takes events of a file in, in causal order.
+    ImportEvents {
+        /// A slice of it.
+        events: Vec<Verified>,
     },
     /// One part of an artifact, opened.
     ReadArtifact {

@@ -75,6 +75,13 @@ pub const NAME_BYTES_MAX: usize = 64;
 /// Bytes of one request to the local API: a full batch of edits in JSON.
 pub const API_REQUEST_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// Version of the form of archives: a file of a newer one is not read.
+pub const ARCHIVE_VERSION: u32 = 1;
+
+/// Bytes of events in one page or slice of an archive: as JSON four times as many, half of a
+/// request. A greatest event fits, and one commit of a slice takes less than 50 ms.
+pub const ARCHIVE_SLICE_BYTES: usize = 1024 * 1024;
+
 /// Stack of the thread that calls Automerge, which recurses on nested objects.
 pub const DOCUMENT_STACK_BYTES: usize = 64 * 1024 * 1024;
 

@@ -8,6 +8,7 @@
 )]
 
 mod admission;
+mod archive;
 mod artifact;
 mod authority;
 mod bytes;

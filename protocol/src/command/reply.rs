@@ -90,6 +90,26 @@ pub enum Reply {
         /// What it came to.
         answer: Answer,
     },
+    /// To `ExportEvents`.
+    EventsPage {
+        /// Whose events they are.
+        workspace: WorkspaceId,
+        /// How many are here.
+        count: usize,
+        /// How many stand before these.
+        from: usize,
+        /// As many as one page holds.
+        events: Vec<Verified>,
+    },
+    /// To `ImportEvents`: they are durable.
+    EventsTaken {
+        /// How many of the slice, from its beginning, are here now.
+        here: usize,
+        /// How many of those, or their bodies, were not before.
+        new: usize,
+        /// Why the one behind them did not go in.
+        not_taken: Option<NotTaken>,
+    },
     /// To `KeepChunks`: they are durable.
     Kept,
     /// To `WriteArtifact`.
@@ -103,6 +123,15 @@ pub enum Reply {
     ArtifactPart(ArtifactPart),
     /// It was not done.
     Failed(Failure),
+}
+
+/// Why an event did not go in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotTaken {
+    /// The reason code.
+    pub code: String,
+    /// In words.
+    pub message: String,
 }
 
 /// Where a device stands.

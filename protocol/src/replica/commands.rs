@@ -44,7 +44,9 @@ impl Replica {
             | Command::TakeTail { .. }
             | Command::TailAnswered { .. }
             | Command::KeepChunks { .. }
-            | Command::ReadArtifact { .. } => true,
+            | Command::ReadArtifact { .. }
+            | Command::ExportEvents { .. }
+            | Command::ImportEvents { .. } => true,
         }
     }
 
@@ -106,6 +108,8 @@ impl Replica {
             Command::Readmit { device, reason } => {
                 self.readmit(device, &reason).unwrap_or_else(Reply::Failed)
             }
+            Command::ExportEvents { from } => return self.start_export(request, from),
+            Command::ImportEvents { events } => self.import(events),
             Command::KeepChunks { chunks } => self.keep_chunks(chunks),
             Command::WriteArtifact { manifest } => self.write_artifact(manifest),
             Command::ReadArtifact { artifact, part } => {
