@@ -15,6 +15,7 @@ mod codes;
 mod crash;
 mod demo;
 mod exhausting;
+mod interop;
 mod kern;
 mod lan;
 mod lying;

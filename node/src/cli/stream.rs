@@ -121,7 +121,7 @@ impl Sink {
     }
 
     /// Writes behind what was written. What went wrong is told at the end.
-    pub(super) async fn write(&mut self, bytes: Vec<u8>) -> bool {
+    pub(super) async fn write(&self, bytes: Vec<u8>) -> bool {
         self.chunks.send(bytes).await.is_ok()
     }
 

@@ -8,7 +8,9 @@ use crate::document::DocPath;
 use crate::document::conflict::ConflictKind;
 use crate::event::Verified;
 use crate::facts::EventView;
-use crate::id::{ConflictId, DeviceId, EventId, Incarnation, Lane, WorkspaceId};
+use crate::id::{
+    ChangeHash, ConflictId, DeviceId, DocumentId, EventId, Incarnation, Lane, WorkspaceId,
+};
 use crate::mission::show::MissionView;
 use crate::role::Role;
 use crate::sync::PeerState;
@@ -101,6 +103,8 @@ pub enum Reply {
         /// As many as one page holds.
         events: Vec<Verified>,
     },
+    /// To `SaveDocument`.
+    DocumentPart(DocumentPart),
     /// To `ImportEvents`: they are durable.
     EventsTaken {
         /// How many of the slice, from its beginning, are here now.
@@ -123,6 +127,23 @@ pub enum Reply {
     ArtifactPart(ArtifactPart),
     /// It was not done.
     Failed(Failure),
+}
+
+/// A part of a document as a file. Parts belong together where all but the bytes is the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DocumentPart {
+    /// Which document.
+    pub document: DocumentId,
+    /// The other documents of the workspace.
+    pub others: Vec<DocumentId>,
+    /// Its heads, sorted.
+    pub heads: Vec<ChangeHash>,
+    /// How many changes it holds.
+    pub changes: usize,
+    /// Bytes of the whole.
+    pub size: usize,
+    /// The bytes of this part.
+    pub bytes: Vec<u8>,
 }
 
 /// Why an event did not go in.

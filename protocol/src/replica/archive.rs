@@ -1,10 +1,13 @@
 //! The Replica's side of archives: giving all that is here, page by page, and taking slices of
-//! another's through the door of all events. `SPEC: ARC-2, ARC-3`
+//! another's through the door of all events; and documents as files. `SPEC: ARC-2, ARC-3, PRJ-8`
 
-use crate::command::{Failure, FailureKind, NotTaken, Reply, RequestId};
+use crate::command::{DocumentPart, Failure, FailureKind, NotTaken, Reply, RequestId};
+use crate::document::{DocumentTask, EditFault, SavedDocument};
 use crate::event::Verified;
+use crate::id::DocumentId;
 use crate::limits::{ARCHIVE_SLICE_BYTES, HEADER_BYTES_MAX, LOAD_SLICE_EVENTS};
 use crate::replica::commands::no_history;
+use crate::replica::documents::{Pending, edit_failure};
 use crate::replica::log::Asked;
 use crate::replica::{LoadFor, Replica};
 use crate::store::{LoadRequest, Place, Record};
@@ -56,6 +59,44 @@ impl Replica {
             ))
         };
         self.reply(request, reply);
+    }
+
+    /// Asks the documents for a part of one as a file; without a name of the root.
+    pub(super) fn start_save(
+        &mut self,
+        request: RequestId,
+        document: Option<DocumentId>,
+        from: usize,
+    ) {
+        let document = document.or_else(|| self.workspace.root_document());
+        match document.filter(|document| self.heads.contains_key(document)) {
+            Some(document) => {
+                let pending = Pending::Save(request, document, from);
+                self.ask(pending, DocumentTask::Save { document });
+            }
+            None => self.reply(request, Reply::Failed(no_history())),
+        }
+    }
+
+    pub(super) fn save_reply(
+        &self,
+        document: DocumentId,
+        from: usize,
+        saved: Result<SavedDocument, EditFault>,
+    ) -> Reply {
+        let saved = match saved {
+            Ok(saved) => saved,
+            Err(fault) => return Reply::Failed(edit_failure(&fault)),
+        };
+        let to = from.saturating_add(ARCHIVE_SLICE_BYTES).min(saved.bytes.len());
+        Reply::DocumentPart(DocumentPart {
+            document,
+            others: self.heads.keys().filter(|other| **other != document).copied().collect(),
+            heads: saved.heads,
+            changes: saved.changes,
+            size: saved.bytes.len(),
+            bytes: saved.bytes.get(from..to).unwrap_or_default().to_vec(),
+        })
     }
 
     /// Takes events in, up to the first that cannot go in.

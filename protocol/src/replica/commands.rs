@@ -29,6 +29,7 @@ impl Replica {
             | Command::SetAgent { .. }
             | Command::Grant { .. }
             | Command::Rescue { .. }
+            | Command::SaveDocument { .. }
             | Command::WriteArtifact { .. } => !editing,
             Command::Log { .. }
             | Command::Event { .. }
@@ -109,6 +110,9 @@ impl Replica {
                 self.readmit(device, &reason).unwrap_or_else(Reply::Failed)
             }
             Command::ExportEvents { from } => return self.start_export(request, from),
+            Command::SaveDocument { document, from } => {
+                return self.start_save(request, document, from);
+            }
             Command::ImportEvents { events } => self.import(events),
             Command::KeepChunks { chunks } => self.keep_chunks(chunks),
             Command::WriteArtifact { manifest } => self.write_artifact(manifest),
