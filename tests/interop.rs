@@ -40,6 +40,82 @@ fn javascript(args: &[&str]) -> String {
     String::from_utf8(node.stdout).unwrap()
 }
 
+#[test]
+fn what_the_javascript_automerge_wrote_is_taken_in_with_what_its_conflicts_hide() {
+    // SPEC: PRJ-8
+    let home = Home::with_workspace();
+    let _node = home.up();
+    let file = home.file("theirs.automerge");
+    javascript(&["make", text(&file)]);
+    let theirs = javascript(&["show", text(&file), "title"]);
+    let theirs: Json = serde_json::from_str(&theirs).unwrap();
+    let args = ["import", "--automerge", text(&file), "notes/theirs", "--json"];
+    let taken = home.run(&args).json();
+    assert_eq!(taken["bytes"], fs::metadata(&file).unwrap().len());
+    assert_eq!(taken["changes"], theirs["changes"]);
+    assert_eq!(
+        (&taken["conflicts"], &taken["conflicts_at"]),
+        (&json!(1), &json!("notes/theirs-conflicts"))
+    );
+    assert_eq!(taken["converted"], json!({ "counter": 1, "date": 1, "bytes": 1 }));
+    assert!(taken["events"].as_u64().unwrap() > 4, "40,000 operations are several events");
+
+    let mut ours = home.get("notes/theirs");
+    let mut expected = theirs["value"].clone();
+    // What JSON of the other side cannot say, and we show as it is.
+    assert_eq!((&ours["hits"], &ours["when"]), (&json!(6), &json!(1_700_000_000_000_i64)));
+    assert_eq!(ours["raw"], json!({ "bytes": "0102ff" }));
+    for value in [&mut ours, &mut expected] {
+        for key in ["hits", "when", "raw"] {
+            value.as_object_mut().unwrap().remove(key);
+        }
+    }
+    for (key, value) in expected.as_object().unwrap() {
+        assert!(&ours[key] == value, "{key} is another one");
+    }
+    assert_eq!(ours.as_object().unwrap().len(), expected.as_object().unwrap().len());
+    let hidden = home.get("notes/theirs-conflicts");
+    assert_eq!(hidden[0]["path"], json!(["title"]));
+    let mut both = [&hidden[0]["value"], &ours["title"]];
+    both.sort_by_key(|value| value.to_string());
+    assert_eq!(json!(both), theirs["conflicts"]["title"]);
+
+    home.run(&args).refused(1, "something is at notes/theirs already");
+    let mut elsewhere = args;
+    elsewhere[3] = "policies/x";
+    home.run(&elsewhere).refused(2, "below notes/ and tasks/");
+}
+
+#[test]
+fn a_hostile_automerge_file_costs_one_process_and_changes_nothing() {
+    // SPEC: PRJ-8
+    let home = Home::with_workspace();
+    let _node = home.up();
+    home.run(&["doc", "set", "notes/a", "{\"b\": [1, \"text\"]}"]).done();
+    let folder = home.file("out");
+    home.run(&["export", "--automerge", text(&folder)]).done();
+    let good = fs::read(folder.join("workspace.automerge")).unwrap();
+    let events = home.status()["events"].clone();
+    let file = home.file("bad");
+    let import = |bytes: &[u8]| {
+        fs::write(&file, bytes).unwrap();
+        home.run(&["import", "--automerge", text(&file), "notes/bad", "--json"])
+    };
+    for bytes in [&b"{}"[..], &good[..good.len() / 2], &[&good[..], b"more"].concat()] {
+        import(bytes).refused(1, "automerge_");
+    }
+    for at in (12..good.len()).step_by(good.len() / 24) {
+        let mut bad = good.clone();
+        bad[at] ^= 0x5a;
+        let ran = import(&bad);
+        if ran.code != 0 {
+            ran.refused(1, "automerge_");
+        }
+    }
+    assert_eq!(home.status()["events"], events);
+    assert_eq!(home.get("notes/a/b/1"), "text");
+}
+
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }

@@ -10,6 +10,7 @@ mod demo;
 mod devices;
 mod doc;
 mod export;
+mod foreign;
 mod import;
 mod init;
 mod invite;
@@ -130,6 +131,9 @@ pub fn main() -> ExitCode {
     // Before a thread or a file of ours is there: this process becomes a command in the sandbox.
     if std::env::args_os().nth(1).is_some_and(|arg| arg == sandbox::INSIDE) {
         return sandbox::inside();
+    }
+    if std::env::args_os().nth(1).is_some_and(|arg| arg == crate::foreign::INSIDE) {
+        return crate::foreign::inside();
     }
     let args = match Args::try_parse() {
         Ok(args) => args,

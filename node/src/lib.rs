@@ -16,6 +16,7 @@ pub mod cli;
 pub mod clock;
 pub mod engine;
 pub mod entering;
+pub mod foreign;
 pub mod founding;
 pub mod git;
 pub mod home;

@@ -10,6 +10,7 @@ mod path;
 mod read;
 
 pub mod conflict;
+pub mod foreign;
 pub mod validate;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -22,30 +22,49 @@ use crate::node::WorkspaceRow;
 /// peer, and the file may be taken in again. Where this device does not have the workspace, it is
 /// made, named as `--workspace` says. This device is no member by that: `kern rescue` makes it one,
 /// by the recovery key, or an invitation of a member does (`kern invite` there, `kern join` here).
+///
+/// `--automerge` writes what stands in another program's Automerge file at PATH, as edits of this
+/// device in as many events as that takes. Its history stays in the file. Where it holds several
+/// values at one place, those that others hide go to a list beside it, at PATH-conflicts. Counters,
+/// dates and bytes become plain values, and are counted.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   kern import --events /media/usb/home.events
   ssh server 'kern export --events -' | kern import --events -
+  kern import --automerge plan.automerge notes/plan
 
 When every device is lost, on a new one, with `kern up` running:
   kern import --events /media/usb/home.events --workspace home
   kern rescue --recovery-file /media/usb/home.recovery --device laptop2")]
 pub(super) struct Args {
-    /// The file, or - for stdin
-    #[arg(long, value_name = "F")]
-    events: PathBuf,
+    /// A file of events, or - for stdin
+    #[arg(long, value_name = "F", required_unless_present = "automerge")]
+    events: Option<PathBuf>,
+    /// An Automerge file, or - for stdin
+    #[arg(long, value_name = "FILE", conflicts_with = "events", requires = "path")]
+    automerge: Option<PathBuf>,
+    /// Where its values go, below notes/ or tasks/
+    #[arg(conflicts_with = "events", requires = "automerge")]
+    path: Option<String>,
     /// This device's name, where the workspace is made (default: the computer's)
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with = "automerge")]
     device: Option<String>,
 }
 
 pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
+    if let (Some(file), Some(path)) = (args.automerge, args.path) {
+        return super::foreign::run(ui, &file, &path).await;
+    }
+    let Some(path) = args.events else {
+        return Err(Failure::new(FailureKind::Usage, "say what to import")
+            .with_hint("--events F or --automerge FILE PATH"));
+    };
     let device = args.device.unwrap_or_else(host_name);
     check_name("device", &device)?;
     let mut import = Import {
         ui,
-        path: args.events,
+        path,
         device,
         target: None,
         is_made: false,

@@ -262,7 +262,9 @@ pub(super) fn edit_failure(fault: &EditFault) -> Failure {
         }
         EditFault::Mixed => Failure { kind: FailureKind::Usage, ..failure }
             .with_hint("send the resolutions as a batch of their own"),
-        EditFault::NotAMap(_) => failure.with_hint("`kern doc get` shows what is there"),
+        EditFault::NotAMap(_) | EditFault::NotAppendable(_) => {
+            failure.with_hint("`kern doc get` shows what is there")
+        }
         EditFault::Index(_, len) => failure.with_hint(if *len == 0 {
             "0 adds its first item".to_owned()
         } else {
