@@ -39,7 +39,7 @@ function make() {
         when: new Date(1700000000000),
         raw: new Uint8Array([1, 2, 255]),
         long: "long ".repeat(5000),
-        many: Array.from({ length: 9000 }, (_, i) => i + 1),
+        many: Array.from({ length: 300 }, (_, i) => "an item of some length " + i),
     });
     ours = A.change(ours, (doc) => doc.hits.increment(2));
     let theirs = A.change(A.clone(ours), (doc) => { doc.title = "a list of theirs"; });

@@ -1,5 +1,6 @@
 //! Reading an Automerge file that somebody else made, in a process of its own: whatever the file
-//! does to Automerge, that process alone ends by it, within bounds of memory and time. `SPEC: PRJ-8`
+//! does to Automerge, that process alone ends by it, within bounds of memory and time.
+//! `SPEC: PRJ-8`
 
 use std::io::{self, Read as _, Write as _};
 use std::process::{ExitCode, Stdio};

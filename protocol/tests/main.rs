@@ -15,6 +15,7 @@ mod bytes;
 mod changes;
 mod conflicts;
 mod effects;
+mod foreign;
 mod hostile;
 mod kit;
 mod members;

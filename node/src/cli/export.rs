@@ -20,8 +20,8 @@ use crate::cli::stream::{Progress, Sink};
 /// --events` takes it in on a device that this one never meets, and brings a workspace back whose
 /// devices are all lost, by its recovery key. Artifacts (a mission's files) are not in it.
 ///
-/// `--automerge` writes each document with its history and conflicts, in the clear, as every program
-/// with Automerge reads it; the workspace's is `workspace.automerge`.
+/// `--automerge` writes each document with its history and conflicts, in the clear, as every
+/// program with Automerge reads it; the workspace's is `workspace.automerge`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -1,8 +1,8 @@
 //! Documents of other programs: what stands in an Automerge file, as values.
 //!
-//! Automerge may panic, overflow its stack or take any memory on hostile bytes, so [`read`] is for a
-//! process that has nothing else to lose. What it gives is plain values; `plan` makes edits of them,
-//! and so nothing of the file itself ever comes into a document of ours. `SPEC: PRJ-8`
+//! Automerge may panic, overflow its stack or take any memory on hostile bytes, so [`read`] is for
+//! a process that has nothing else to lose. What it gives is plain values; [`plan()`] makes edits
+//! of them, so nothing of the file itself ever comes into a document of ours. `SPEC: PRJ-8`
 
 mod plan;
 

@@ -62,12 +62,7 @@ impl Replica {
     }
 
     /// Asks the documents for a part of one as a file; without a name of the root.
-    pub(super) fn start_save(
-        &mut self,
-        request: RequestId,
-        document: Option<DocumentId>,
-        from: usize,
-    ) {
+    pub(super) fn save(&mut self, request: RequestId, document: Option<DocumentId>, from: usize) {
         let document = document.or_else(|| self.workspace.root_document());
         match document.filter(|document| self.heads.contains_key(document)) {
             Some(document) => {

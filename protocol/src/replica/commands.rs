@@ -110,9 +110,7 @@ impl Replica {
                 self.readmit(device, &reason).unwrap_or_else(Reply::Failed)
             }
             Command::ExportEvents { from } => return self.start_export(request, from),
-            Command::SaveDocument { document, from } => {
-                return self.start_save(request, document, from);
-            }
+            Command::SaveDocument { document, from } => return self.save(request, document, from),
             Command::ImportEvents { events } => self.import(events),
             Command::KeepChunks { chunks } => self.keep_chunks(chunks),
             Command::WriteArtifact { manifest } => self.write_artifact(manifest),
