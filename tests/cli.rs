@@ -46,7 +46,7 @@ fn a_batch_from_stdin_is_one_event() {
         {"set": "tasks/1/days/3", "value": true},
         {"rm": "tasks/1/days/0"},
     ]);
-    let applied = home.run_with(&["doc", "apply", "-", "--json"], &edits.to_string()).json();
+    let applied = home.run_with(&["doc", "apply", "-", "--json"], edits.to_string()).json();
     assert_eq!(applied["edits"], 3);
     let get = home.run(&["doc", "get", "tasks", "--json"]).json();
     assert_eq!(get["value"], json!({"1": {"title": "pack", "days": [2.5, null, true]}}));

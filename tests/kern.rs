@@ -53,7 +53,7 @@ impl Home {
         self.0.path().join(name)
     }
 
-    fn command(&self, args: &[impl AsRef<OsStr>]) -> Command {
+    pub(crate) fn command(&self, args: &[impl AsRef<OsStr>]) -> Command {
         let mut command = Command::new(program());
         command.args(args).env("KERNELOS_HOME", self.path()).stdin(Stdio::null());
         command
@@ -72,14 +72,14 @@ impl Home {
     }
 
     /// Runs `kern` with something on its stdin.
-    pub(crate) fn run_with(&self, args: &[impl AsRef<OsStr>], stdin: &str) -> Ran {
+    pub(crate) fn run_with(&self, args: &[impl AsRef<OsStr>], stdin: impl AsRef<[u8]>) -> Ran {
         let mut command = self.command(args);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut pipe = child.stdin.take().unwrap();
-        let text = stdin.to_owned();
+        let text = stdin.as_ref().to_owned();
         // A program that refuses early closes the pipe; that is for its exit code to say.
-        let writer = thread::spawn(move || pipe.write_all(text.as_bytes()).ok());
+        let writer = thread::spawn(move || pipe.write_all(&text).ok());
         let output = child.wait_with_output().unwrap();
         writer.join().unwrap();
         Ran::from(output)
@@ -237,6 +237,12 @@ impl Talk {
         // Waiting would close it.
         let _stdin = self.child.stdin.take();
         self.child.wait().unwrap().code().unwrap_or(-1)
+    }
+
+    /// Hands it bytes, and leaves its stdin open.
+    pub(crate) fn give(&mut self, bytes: &[u8]) {
+        let stdin = self.child.stdin.as_mut().unwrap();
+        stdin.write_all(bytes).and_then(|()| stdin.flush()).unwrap();
     }
 
     /// Types a line.

@@ -9,11 +9,13 @@
 )]
 
 mod apart;
+mod carry;
 mod cli;
 mod codes;
 mod crash;
 mod demo;
 mod exhausting;
+mod interop;
 mod kern;
 mod lan;
 mod lying;

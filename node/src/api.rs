@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `GET /v1/node` | | [`NodeInfo`] |
 //! | `POST /v1/workspaces` | [`Founding`] | [`Founded`] |
+//! | `POST /v1/workspaces/from` | [`Entering`] | a [`WorkspaceRow`] |
 //! | `POST /v1/command` | [`Asked`] | a [`Reply`] |
 //! | `POST /v1/pair` | [`PairAsked`] | a [`PairAnswer`] |
 //! | `POST /v1/missions` | [`Starting`], for a workspace | the mission's id |
@@ -33,6 +34,7 @@ use kernelos_protocol::role::Role;
 use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
 
+use crate::entering::Entering;
 use crate::founding::{Founded, Founding};
 use crate::missions::Starting;
 use crate::node::{Node, WorkspaceRow};
@@ -157,6 +159,7 @@ pub async fn serve(
     let router = Router::new()
         .route("/v1/node", get(info))
         .route("/v1/workspaces", post(found))
+        .route("/v1/workspaces/from", post(enter_from))
         .route("/v1/command", post(command))
         .route("/v1/pair", post(pair))
         .route("/v1/missions", post(start_mission))
@@ -201,6 +204,19 @@ async fn found(
                 Err(failure) => Answer::Failed(failure),
             };
             Json(answer).into_response()
+        }
+        Err(rejection) => rejected(&rejection),
+    }
+}
+
+async fn enter_from(
+    State(node): State<Arc<Node>>,
+    asked: Result<Json<Entering>, axum::extract::rejection::JsonRejection>,
+) -> Response {
+    match asked {
+        Ok(Json(entering)) => {
+            let entered = node.enter_from(&entering).await;
+            Json(entered.map_or_else(Answer::Failed, Answer::Done)).into_response()
         }
         Err(rejection) => rejected(&rejection),
     }

@@ -9,6 +9,9 @@ mod conflicts;
 mod demo;
 mod devices;
 mod doc;
+mod export;
+mod foreign;
+mod import;
 mod init;
 mod invite;
 mod join;
@@ -23,6 +26,7 @@ mod revoke;
 mod signals;
 mod status;
 mod stdin;
+mod stream;
 mod task;
 mod up;
 mod usage;
@@ -103,6 +107,8 @@ enum Subcommands {
     Revoke(revoke::Args),
     Readmit(rescue::Readmit),
     Rescue(rescue::Args),
+    Export(export::Args),
+    Import(import::Args),
     Devices(devices::Args),
     #[command(subcommand)]
     Workspace(workspace::Args),
@@ -128,6 +134,9 @@ pub fn main() -> ExitCode {
     // Before a thread or a file of ours is there: this process becomes a command in the sandbox.
     if std::env::args_os().nth(1).is_some_and(|arg| arg == sandbox::INSIDE) {
         return sandbox::inside();
+    }
+    if std::env::args_os().nth(1).is_some_and(|arg| arg == crate::foreign::INSIDE) {
+        return crate::foreign::inside();
     }
     let args = match Args::try_parse() {
         Ok(args) => args,
@@ -167,6 +176,8 @@ fn run(args: Args) -> Result<(), Failure> {
             Subcommands::Revoke(args) => revoke::run(&ui, args).await,
             Subcommands::Readmit(args) => rescue::readmit(&ui, args).await,
             Subcommands::Rescue(args) => rescue::run(&ui, args).await,
+            Subcommands::Export(args) => export::run(&ui, args).await,
+            Subcommands::Import(args) => import::run(&ui, args).await,
             Subcommands::Devices(args) => devices::run(&ui, args).await,
             Subcommands::Workspace(args) => workspace::run(&ui, args).await,
         }
@@ -206,13 +217,26 @@ impl Ui {
 
     /// Prints an object: as JSON, or for people.
     fn show(&self, object: &impl Serialize, doc: impl FnOnce() -> Doc) -> Result<(), Failure> {
-        let text = if self.json {
-            let text = serde_json::to_string(object);
-            text.map_err(|error| Failure::new(FailureKind::Failed, error))? + "\n"
-        } else {
-            to_text(&doc())
-        };
-        print(&text)
+        print(&self.text(object, doc)?)
+    }
+
+    /// The same on stderr, where data is on stdout already.
+    fn show_aside(
+        &self,
+        object: &impl Serialize,
+        doc: impl FnOnce() -> Doc,
+    ) -> Result<(), Failure> {
+        // The data is there, whether or not this can be told.
+        io::stderr().write_all(self.text(object, doc)?.as_bytes()).ok();
+        Ok(())
+    }
+
+    fn text(&self, object: &impl Serialize, doc: impl FnOnce() -> Doc) -> Result<String, Failure> {
+        if !self.json {
+            return Ok(to_text(&doc()));
+        }
+        let text = serde_json::to_string(object);
+        Ok(text.map_err(|error| Failure::new(FailureKind::Failed, error))? + "\n")
     }
 }
 

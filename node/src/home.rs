@@ -227,6 +227,12 @@ impl OwnedHome {
         Ok(stores)
     }
 
+    /// Where the store of a workspace lies.
+    #[must_use]
+    pub fn store(&self, workspace: &WorkspaceId) -> PathBuf {
+        self.home.0.join("workspaces").join(workspace.to_string()).join("store.db")
+    }
+
     /// A folder for a workspace that is being founded.
     pub fn unfinished(&self) -> Result<PathBuf, Failure> {
         let name: [u8; 32] = random()?;

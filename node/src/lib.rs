@@ -15,6 +15,8 @@ pub mod artifacts;
 pub mod cli;
 pub mod clock;
 pub mod engine;
+pub mod entering;
+pub mod foreign;
 pub mod founding;
 pub mod git;
 pub mod home;

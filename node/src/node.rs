@@ -14,12 +14,14 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
 use crate::engine::Engine;
+use crate::entering::{Entering, make};
 use crate::founding::{Founded, Founding, found};
 use crate::home::{OwnedHome, made};
 use crate::mesh::{Listen, Online, Ways, speaks};
 use crate::missions::{Folder, Worker};
 use crate::pairing::{PairingHost, lock};
 use crate::peers::Peers;
+use crate::store::{Introducer, SqliteStore, to_failure};
 use crate::transport::quinn::QuinnTransport;
 use crate::transport::{Protocol, Transport};
 
@@ -298,14 +300,57 @@ impl Node {
         Ok(founded)
     }
 
-    /// Starts a workspace that this device was let into.
+    /// Starts a workspace that this device was let into. One that is here already, since an archive
+    /// brought it, starts anew and knows then who let it in. `SPEC: ARC-4`
     pub(crate) async fn enter(
         &self,
-        make: impl FnOnce(&OwnedHome) -> Result<std::path::PathBuf, Failure>,
+        workspace: WorkspaceId,
+        name: &str,
+        device: &str,
+        introducer: Introducer,
     ) -> Result<Arc<Engine>, Failure> {
         let _making = self.making.lock().await;
-        let path = make(&self.home)?;
-        Ok(self.add(Engine::start(&path, self.secret, &self.worker)?))
+        let here = {
+            let mut engines = self.engines.write().unwrap_or_else(PoisonError::into_inner);
+            engines.remove(&workspace)
+        };
+        let (path, let_in) = match here {
+            Some(engine) => {
+                ended(engine).await;
+                let path = self.home.store(&workspace);
+                let store = SqliteStore::open(&path);
+                (path, store.and_then(|mut store| store.let_in(device, &introducer)))
+            }
+            None => {
+                let device = device.to_owned();
+                (make(&self.home, workspace, name, device, Some(introducer), &[])?, Ok(()))
+            }
+        };
+        let engine = self.add(Engine::start(&path, self.secret, &self.worker)?);
+        let_in.map_err(|error| to_failure(&error))?;
+        Ok(engine)
+    }
+
+    /// Makes a workspace from its genesis, which an archive brought, and starts it; one that is
+    /// here stays as it is. `SPEC: ARC-4`
+    pub async fn enter_from(
+        self: &Arc<Self>,
+        entering: &Entering,
+    ) -> Result<WorkspaceRow, Failure> {
+        let workspace = entering.workspace()?;
+        let making = self.making.lock().await;
+        let here = self.engines().into_iter().find(|engine| engine.workspace() == workspace);
+        if let Some(engine) = here {
+            return Ok(row(&engine));
+        }
+        let path = entering.make(&self.home)?;
+        let engine = self.add(Engine::start(&path, self.secret, &self.worker)?);
+        drop(making);
+        let made = row(&engine);
+        drop(engine);
+        // It is made, whether or not others can be met now: `kern online` says why not.
+        self.go_online().await.ok();
+        Ok(made)
     }
 
     /// Asks one workspace. Without a name the only one is meant.
@@ -367,19 +412,19 @@ impl Node {
             std::mem::take(&mut *engines)
         };
         for engine in engines.into_values() {
-            // A request under way holds its engine; it is answered first.
-            let mut engine = engine;
-            loop {
-                match Arc::try_unwrap(engine) {
-                    Ok(engine) => {
-                        engine.stop().await;
-                        break;
-                    }
-                    Err(shared) => {
-                        engine = shared;
-                        crate::portable::yield_now().await;
-                    }
-                }
+            ended(engine).await;
+        }
+    }
+}
+
+/// Stops a workspace that nobody finds any more. A request under way is answered first.
+async fn ended(mut engine: Arc<Engine>) {
+    loop {
+        match Arc::try_unwrap(engine) {
+            Ok(engine) => return engine.stop().await,
+            Err(shared) => {
+                engine = shared;
+                crate::portable::yield_now().await;
             }
         }
     }

@@ -3,4 +3,4 @@
 mod sqlite;
 
 pub(crate) use sqlite::to_failure;
-pub use sqlite::{Meta, SqliteStore};
+pub use sqlite::{Introducer, Meta, SqliteStore};

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::artifact::{Chunk, Manifest};
 use crate::document::{DocPath, Edit};
 use crate::event::Verified;
-use crate::id::{DeviceId, EventId, SealingKey, Signature};
+use crate::id::{DeviceId, DocumentId, EventId, SealingKey, Signature};
 use crate::mission::record::Mission;
 use crate::notice::NoticeKind;
 use crate::role::Role;
@@ -34,6 +34,7 @@ impl Command {
                 | Self::StartMission(_)
                 | Self::KeepChunks { .. }
                 | Self::WriteArtifact { .. }
+                | Self::ImportEvents { .. }
         )
     }
 }
@@ -179,6 +180,23 @@ pub enum Command {
     WriteArtifact {
         /// What it names.
         manifest: Manifest,
+    },
+    /// All events in the order in which they came here, a page from the `from`th on.
+    ExportEvents {
+        /// How many to pass over.
+        from: usize,
+    },
+    /// A document as a file that Automerge reads, a part of it from this byte on.
+    SaveDocument {
+        /// Which; without it the root.
+        document: Option<DocumentId>,
+        /// How many bytes to pass over.
+        from: usize,
+    },
+    /// Takes events of a file in, in causal order.
+    ImportEvents {
+        /// A slice of it.
+        events: Vec<Verified>,
     },
     /// One part of an artifact, opened.
     ReadArtifact {

@@ -10,6 +10,7 @@ mod path;
 mod read;
 
 pub mod conflict;
+pub mod foreign;
 pub mod validate;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -85,6 +86,11 @@ pub enum DocumentTask {
         /// Of which document.
         document: DocumentId,
     },
+    /// Write the whole document, as other programs with Automerge read it.
+    Save {
+        /// Which document.
+        document: DocumentId,
+    },
 }
 
 /// What the documents answer, one for each task and in their order.
@@ -103,6 +109,19 @@ pub enum DocumentDone {
     Read(Result<ReadValue, EditFault>),
     /// After `Conflicts`.
     Conflicts(Result<ConflictList, EditFault>),
+    /// After `Save`.
+    Saved(Result<SavedDocument, EditFault>),
+}
+
+/// A whole document, with its history. `SPEC: PRJ-8`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedDocument {
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// How many changes it holds.
+    pub changes: usize,
+    /// Its heads, sorted.
+    pub heads: Vec<ChangeHash>,
 }
 
 /// A change that this device made.
@@ -171,6 +190,13 @@ impl Documents {
                 DocumentDone::Conflicts(
                     held.try_with(|doc, conflicts| conflicts.list(doc, &document)),
                 )
+            }
+            DocumentTask::Save { document } => {
+                let held = self.documents.entry(document).or_default();
+                DocumentDone::Saved(held.try_with(|doc, _| {
+                    let (changes, heads) = (doc.get_changes(&[]).len(), heads(doc));
+                    Ok(SavedDocument { bytes: doc.save(), changes, heads })
+                }))
             }
         }
     }

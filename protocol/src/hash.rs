@@ -63,6 +63,8 @@ pub mod context {
     pub const ARTIFACT: &str = "kernelos 1 artifact";
     /// Hash of a sealed chunk of an artifact.
     pub const ARTIFACT_CHUNK: &str = "kernelos 1 artifact chunk";
+    /// Hash at the end of an archive.
+    pub const ARCHIVE: &str = "kernelos 1 archive";
     /// Check of a row in a store, against bad pages.
     pub const STORED_ROW: &str = "kernelos 1 stored row";
 
@@ -77,7 +79,7 @@ pub mod context {
     pub const RECOVERY: &str = "kernelos 1 recovery";
 
     /// All of them, for the test that no two are equal.
-    pub const ALL: [&str; 33] = [
+    pub const ALL: [&str; 34] = [
         EVENT_ID,
         BODY,
         EPOCH_COMMITMENT,
@@ -106,6 +108,7 @@ pub mod context {
         CONFLICT,
         ARTIFACT,
         ARTIFACT_CHUNK,
+        ARCHIVE,
         STORED_ROW,
         MISSION_ROOT,
         LEASE_RANK,

@@ -17,6 +17,7 @@
 
 #![warn(missing_docs)]
 
+pub mod archive;
 pub mod artifact;
 pub mod artifacts;
 pub mod authority;

@@ -6,6 +6,7 @@
 //! dropped, and the Replica is loaded anew from the store (SPEC: DUR-1, DUR-2). Replies carry a
 //! request id, never a channel, so what a node lived through is a list of inputs.
 
+mod archive;
 mod artifacts;
 mod commands;
 mod documents;

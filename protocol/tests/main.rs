@@ -8,12 +8,14 @@
 )]
 
 mod admission;
+mod archive;
 mod artifact;
 mod authority;
 mod bytes;
 mod changes;
 mod conflicts;
 mod effects;
+mod foreign;
 mod hostile;
 mod kit;
 mod members;

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use kernelos_protocol::command::{Command, FailureKind, Reply, RequestId, Status};
+use kernelos_protocol::command::{Command, FailureKind, RecoverySecret, Reply, RequestId, Status};
 use kernelos_protocol::document::{Documents, Edit};
+use kernelos_protocol::event::Verified;
 use kernelos_protocol::id::WorkspaceId;
 use kernelos_protocol::limits::COMMANDS_WAITING_MAX;
 use kernelos_protocol::replica::{Config, Input, Output, Replica};
@@ -32,9 +33,13 @@ enum Crash {
 
 impl Device {
     fn founded() -> Self {
-        let replica = Replica::found(config(1, WorkspaceId::UNBORN), recovery().public(), NOON);
-        let replica = replica.unwrap();
-        let config = config(1, replica.workspace().id());
+        Self::founded_by(1)
+    }
+
+    fn founded_by(number: u8) -> Self {
+        let unborn = config(number, WorkspaceId::UNBORN);
+        let replica = Replica::found(unborn, recovery().public(), NOON).unwrap();
+        let config = config(number, replica.workspace().id());
         let mut device = Self::around(config, replica, MemoryStore::default());
         assert!(device.run(Crash::Never));
         device
@@ -362,4 +367,75 @@ fn the_log_shows_every_event_with_its_verdict() {
     let rows: Vec<_> = page.rows.iter().map(|row| (row.kind.as_str(), row.seq)).collect();
     assert_eq!((rows, page.next), (vec![("change", Some(0)), ("change", Some(1))], None));
     assert_eq!(page.rows[1].parents, [page.rows[0].id.unwrap()]);
+}
+
+/// All events of a device, as an archive holds them.
+fn exported(device: &mut Device) -> Vec<Verified> {
+    let mut all = Vec::new();
+    loop {
+        match device.ask(Command::ExportEvents { from: all.len() }) {
+            Reply::EventsPage { count, from, events, .. } => {
+                assert_eq!(from, all.len());
+                all.extend(events);
+                if all.len() == count {
+                    return all;
+                }
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn an_archive_goes_in_up_to_its_first_fault_and_is_durable_as_far_as_it_is_counted() {
+    // SPEC: ARC-3, ARC-4
+    let mut device = Device::founded();
+    // More than one page.
+    for number in 0..450 {
+        device.ask(set(&format!("notes/{number}"), "x"));
+    }
+    assert!(matches!(
+        device.ask(Command::ExportEvents { from: 0 }),
+        Reply::EventsPage { count, events, .. } if events.len() < count
+    ));
+    let events = exported(&mut device);
+    let workspace = device.status().workspace_id;
+    let blank = || {
+        let config = config(2, workspace);
+        let replica = Replica::load(config.clone(), NOON);
+        Device::around(config, replica, MemoryStore::default())
+    };
+    let taken = |device: &mut Device, events: &[Verified]| match device
+        .ask(Command::ImportEvents { events: events.to_vec() })
+    {
+        Reply::EventsTaken { here, new, not_taken } => {
+            (here, new, not_taken.map(|fault| fault.code))
+        }
+        other => panic!("{other:?}"),
+    };
+    let mut other = blank();
+    let (head, tail) = events.split_at(3);
+    let gap = [head, &tail[2..]].concat();
+    assert_eq!(taken(&mut other, &gap), (3, 3, Some("archive_missing".to_owned())));
+    let mut other = other.restarted();
+    assert_eq!(other.status().events, 3);
+    assert_eq!(taken(&mut other, &events), (events.len(), events.len() - 3, None));
+    assert_eq!(taken(&mut other, &events), (events.len(), 0, None));
+    let mut other = other.restarted();
+    assert_eq!(other.status().role, None);
+    assert_eq!(exported(&mut other), events);
+
+    let Reply::Rescued { removed, .. } = other.ask(Command::Rescue {
+        recovery: RecoverySecret([0xec; 32]),
+        name: "second".to_owned(),
+        keep: Vec::new(),
+        reason: String::new(),
+    }) else {
+        panic!("no rescue")
+    };
+    assert_eq!(removed, [device.status().device_id]);
+    assert_eq!(other.get("notes/4"), device.get("notes/4"));
+    let mut stranger = Device::founded_by(3);
+    let foreign = taken(&mut stranger, &events);
+    assert_eq!(foreign, (0, 0, Some("wrong_workspace".to_owned())));
 }

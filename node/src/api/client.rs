@@ -16,9 +16,11 @@ use tokio::net::UnixStream;
 
 use crate::api::peers::{PeersAnswer, PeersAsked};
 use crate::api::{Answer, Asked, NodeInfo, PairAnswer, PairAsked, StartAsked};
+use crate::entering::Entering;
 use crate::founding::{Founded, Founding};
 use crate::home::Home;
 use crate::missions::Starting;
+use crate::node::WorkspaceRow;
 
 /// Bytes of one answer: a whole document as JSON, with room.
 const ANSWER_BYTES_MAX: usize = 8 * API_REQUEST_BYTES_MAX;
@@ -45,6 +47,14 @@ impl Client {
         let answer = self.send(Method::POST, "/v1/workspaces", founding).await?;
         match answer {
             Answer::Done(founded) => Ok(founded),
+            Answer::Failed(failure) => Err(failure),
+        }
+    }
+
+    /// Makes a workspace from its genesis.
+    pub async fn enter_from(&self, entering: &Entering) -> Result<WorkspaceRow, Failure> {
+        match self.send(Method::POST, "/v1/workspaces/from", entering).await? {
+            Answer::Done(row) => Ok(row),
             Answer::Failed(failure) => Err(failure),
         }
     }

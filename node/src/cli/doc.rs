@@ -105,7 +105,7 @@ pub(super) fn edited_doc(edited: &Edited) -> Doc {
     Doc(vec![Block::Line(Text::plain(text))])
 }
 
-fn parse_path(text: &str) -> Result<DocPath, Failure> {
+pub(super) fn parse_path(text: &str) -> Result<DocPath, Failure> {
     text.parse().map_err(|fault| {
         Failure::new(FailureKind::Usage, fault).with_hint("for example: notes/today")
     })

@@ -119,7 +119,7 @@ async fn read_line() -> Result<String, Failure> {
 }
 
 /// The machine's name, where nobody gave another.
-fn host_name() -> String {
+pub(super) fn host_name() -> String {
     let name = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
     let name = name.trim();
     if name.is_empty() { "device".to_owned() } else { name.to_owned() }

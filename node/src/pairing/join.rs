@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use kernelos_protocol::command::{Command, Failure, FailureKind, Mode, Reply, Status};
-use kernelos_protocol::id::{DeviceId, Incarnation, WorkspaceId};
+use kernelos_protocol::command::{Command, Failure, FailureKind, Reply, Status};
+use kernelos_protocol::id::{DeviceId, WorkspaceId};
 use kernelos_protocol::pairing::{Applicant, Newcomer, NewcomerInput, NewcomerOutput, Token};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -16,11 +15,9 @@ use super::{Queue, lock};
 use crate::clock;
 use crate::engine::Engine;
 use crate::founding::check_name;
-use crate::home::{OwnedHome, random};
 use crate::node::Node;
 use crate::pairing::audit::refused_here;
 use crate::portable::{sleep, spawn, timeout};
-use crate::store::{Meta, SqliteStore, to_failure};
 use crate::transport::{Link, Protocol};
 
 /// Between two looks at the clock or at the history.
@@ -204,8 +201,13 @@ impl Joining {
                 }
             }
             NewcomerOutput::AskConsent { workspace, workspace_name, inviter, role, .. } => {
-                let known = self.node.engine(Some(&workspace.to_string())).is_ok();
-                if known {
+                // What a file brought is here without being a member of it.
+                let own = self.node.device();
+                let is_member = |engine: Arc<Engine>| {
+                    engine.meta.introducer.is_some()
+                        || engine.shared(|shared| shared.members.contains(&own))
+                };
+                if self.node.engine(Some(&workspace.to_string())).is_ok_and(is_member) {
                     self.queue.push(JoinEvent::Refused("already_member".to_owned()));
                     return true;
                 }
@@ -259,11 +261,11 @@ impl Joining {
         name: &str,
         issuer: DeviceId,
     ) -> Result<JoinEvent, Failure> {
-        let introducer = Some((issuer, self.addresses.clone()));
-        let device = self.name.clone();
-        let make = |home: &OwnedHome| make(home, workspace, name, device, introducer);
+        let introducer = (issuer, self.addresses.clone());
         // Weak: a node that stops waits for whoever holds an engine.
-        let engine = Arc::downgrade(&self.node.enter(make).await?);
+        let entered = self.node.enter(workspace, name, &self.name, introducer).await?;
+        let engine = Arc::downgrade(&entered);
+        drop(entered);
         let until = clock::now().monotonic_ms + HISTORY_MS;
         while clock::now().monotonic_ms < until {
             let Some(engine) = engine.upgrade() else { break };
@@ -291,40 +293,4 @@ async fn history(engine: &Engine) -> Option<Status> {
         }
         _ => None,
     }
-}
-
-fn make(
-    home: &OwnedHome,
-    workspace: WorkspaceId,
-    name: &str,
-    device: String,
-    introducer: Option<(DeviceId, Vec<SocketAddr>)>,
-) -> Result<PathBuf, Failure> {
-    let mut incarnation = [0; 8];
-    incarnation.copy_from_slice(&random()?[..8]);
-    let meta = Meta {
-        workspace,
-        name: free_name(home, name)?,
-        device,
-        mode: Mode::Synced,
-        incarnation: Incarnation(incarnation),
-        introducer,
-    };
-    let unfinished = home.unfinished()?;
-    let store = SqliteStore::create(&unfinished.join("store.db"));
-    store.and_then(|mut store| store.write_meta(&meta)).map_err(|error| to_failure(&error))?;
-    home.finish(&unfinished, &workspace)
-}
-
-/// The workspace's name, or with a number where this device has another one of that name.
-fn free_name(home: &OwnedHome, name: &str) -> Result<String, Failure> {
-    let mut taken = Vec::new();
-    for path in home.stores()? {
-        let meta = SqliteStore::open(&path).and_then(|store| store.meta());
-        taken.push(meta.map_err(|error| to_failure(&error))?.name);
-    }
-    let numbered = (2..).map(|number| format!("{name}-{number}"));
-    let mut names = std::iter::once(name.to_owned()).chain(numbered);
-    let free = names.find(|name| !taken.contains(name));
-    free.ok_or_else(|| Failure::new(FailureKind::Failed, "every name is taken"))
 }

@@ -27,6 +27,9 @@ const SCHEMA: &str = include_str!("schema.sql");
 /// What each version adds to the one before, from version 2 on.
 const UPGRADES: [&str; 1] = [include_str!("schema_2.sql")];
 
+/// Who let this device in, and where it was reached then.
+pub type Introducer = (DeviceId, Vec<SocketAddr>);
+
 /// What a store says about its workspace, made with it and never changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Meta {
@@ -41,7 +44,7 @@ pub struct Meta {
     /// The life of this store.
     pub incarnation: Incarnation,
     /// Who let this device in, and where it was then; none where this device founded it.
-    pub introducer: Option<(DeviceId, Vec<SocketAddr>)>,
+    pub introducer: Option<Introducer>,
 }
 
 /// An open store.
@@ -134,6 +137,22 @@ impl SqliteStore {
             transaction
                 .execute("INSERT INTO meta (name, value) VALUES (?1, ?2)", params![name, value])
                 .map_err(store_error)?;
+        }
+        transaction.commit().map_err(store_error)
+    }
+
+    /// Says anew under which name and by whom this device was let in.
+    pub(crate) fn let_in(
+        &mut self,
+        device: &str,
+        introducer: &Introducer,
+    ) -> Result<(), StoreError> {
+        let introducer = serde_json::to_vec(&Some(introducer))
+            .map_err(|error| StoreError::Failed(error.to_string()))?;
+        let transaction = self.connection.transaction().map_err(store_error)?;
+        for (name, value) in [("device", device.as_bytes()), ("introducer", &introducer)] {
+            let update = "UPDATE meta SET value = ?2 WHERE name = ?1";
+            transaction.execute(update, params![name, value]).map_err(store_error)?;
         }
         transaction.commit().map_err(store_error)
     }

@@ -8,7 +8,9 @@ use crate::document::DocPath;
 use crate::document::conflict::ConflictKind;
 use crate::event::Verified;
 use crate::facts::EventView;
-use crate::id::{ConflictId, DeviceId, EventId, Incarnation, Lane, WorkspaceId};
+use crate::id::{
+    ChangeHash, ConflictId, DeviceId, DocumentId, EventId, Incarnation, Lane, WorkspaceId,
+};
 use crate::mission::show::MissionView;
 use crate::role::Role;
 use crate::sync::PeerState;
@@ -90,6 +92,28 @@ pub enum Reply {
         /// What it came to.
         answer: Answer,
     },
+    /// To `ExportEvents`.
+    EventsPage {
+        /// Whose events they are.
+        workspace: WorkspaceId,
+        /// How many are here.
+        count: usize,
+        /// How many stand before these.
+        from: usize,
+        /// As many as one page holds.
+        events: Vec<Verified>,
+    },
+    /// To `SaveDocument`.
+    DocumentPart(DocumentPart),
+    /// To `ImportEvents`: they are durable.
+    EventsTaken {
+        /// How many of the slice, from its beginning, are here now.
+        here: usize,
+        /// How many of those, or their bodies, were not before.
+        new: usize,
+        /// Why the one behind them did not go in.
+        not_taken: Option<NotTaken>,
+    },
     /// To `KeepChunks`: they are durable.
     Kept,
     /// To `WriteArtifact`.
@@ -103,6 +127,32 @@ pub enum Reply {
     ArtifactPart(ArtifactPart),
     /// It was not done.
     Failed(Failure),
+}
+
+/// A part of a document as a file. Parts belong together where all but the bytes is the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DocumentPart {
+    /// Which document.
+    pub document: DocumentId,
+    /// The other documents of the workspace.
+    pub others: Vec<DocumentId>,
+    /// Its heads, sorted.
+    pub heads: Vec<ChangeHash>,
+    /// How many changes it holds.
+    pub changes: usize,
+    /// Bytes of the whole.
+    pub size: usize,
+    /// The bytes of this part.
+    pub bytes: Vec<u8>,
+}
+
+/// Why an event did not go in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotTaken {
+    /// The reason code.
+    pub code: String,
+    /// In words.
+    pub message: String,
 }
 
 /// Where a device stands.

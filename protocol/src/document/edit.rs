@@ -13,7 +13,8 @@ use crate::document::DocPath;
 use crate::id::ConflictId;
 use crate::limits::VALUE_DEPTH_MAX;
 
-/// One edit, as scripts write it: `{"set":PATH,"value":…}` or `{"rm":PATH}`;
+/// One edit, as scripts write it: `{"set":PATH,"value":…}`, `{"append":PATH,"value":…}` or
+/// `{"rm":PATH}`;
 /// to resolve a conflict `{"resolve":ID,"keep":"A"}` or `{"resolve":ID,"value":…}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
@@ -23,6 +24,13 @@ pub enum Edit {
         /// Where.
         set: DocPath,
         /// What.
+        value: Json,
+    },
+    /// Writes behind the end of the text or list at a path.
+    Append {
+        /// Where.
+        append: DocPath,
+        /// A text behind a text, an array's items behind a list.
         value: Json,
     },
     /// Removes what is at a path.
@@ -55,6 +63,11 @@ pub enum EditFault {
     /// Something is there that has nothing below it.
     #[error("{0:?} is a value, not a map or list: nothing can stand below it")]
     NotAMap(String),
+    /// A text is appended to a text, items to a list.
+    #[error(
+        "{0:?} is not of the kind that is appended: a text goes behind a text, items to a list"
+    )]
+    NotAppendable(String),
     /// A list is indexed by a number up to its length.
     #[error("{0:?} is a list of {1}: use a number from 0 to {1}")]
     Index(String, usize),
@@ -94,6 +107,7 @@ impl Edit {
     pub fn path(&self) -> Option<&DocPath> {
         match self {
             Self::Set { set, .. } => Some(set),
+            Self::Append { append, .. } => Some(append),
             Self::Rm { rm } => Some(rm),
             Self::Keep { .. } | Self::Decide { .. } => None,
         }
@@ -113,6 +127,7 @@ pub(super) fn apply(tx: &mut Transaction<'_>, edit: &Edit) -> Result<(), EditFau
     }
     match edit {
         Edit::Set { value, .. } => put(tx, &object, last, value, path),
+        Edit::Append { value, .. } => append(tx, &object, last, value, path),
         Edit::Rm { .. } => remove(tx, &object, last, path),
         Edit::Keep { .. } | Edit::Decide { .. } => Err(EditFault::Mixed),
     }
@@ -184,6 +199,38 @@ fn put(
             };
             write(tx, &place, value, path.segments().len())
         }
+    }
+}
+
+fn append(
+    tx: &mut Transaction<'_>,
+    object: &ObjId,
+    last: &str,
+    value: &Json,
+    path: &DocPath,
+) -> Result<(), EditFault> {
+    let other = || EditFault::NotAppendable(path.to_string());
+    let found = match tx.object_type(object).map_err(failed)? {
+        ObjType::Text => return Err(other()),
+        ObjType::Map | ObjType::Table => tx.get(object, last).map_err(failed)?,
+        ObjType::List => {
+            let index = list_index(tx, object, last, || path.to_string())?;
+            tx.get(object, index).map_err(failed)?
+        }
+    };
+    let (kind, found) = found.ok_or_else(|| EditFault::Absent(path.to_string()))?;
+    let end = tx.length(&found);
+    match (kind, value) {
+        (Value::Object(ObjType::Text), Json::String(text)) => {
+            tx.splice_text(&found, end, 0, text).map_err(failed)
+        }
+        (Value::Object(ObjType::List), Json::Array(items)) => {
+            for (index, item) in (end..).zip(items) {
+                write(tx, &Place::Insert(&found, index), item, path.segments().len() + 1)?;
+            }
+            Ok(())
+        }
+        _ => Err(other()),
     }
 }
 

@@ -59,6 +59,26 @@ impl DocPath {
         Self(segments.iter().take(PATH_SEGMENTS_MAX).take_while(named).cloned().collect())
     }
 
+    /// The path of what is at `segment` below.
+    pub fn child(&self, segment: &str) -> Result<Self, PathFault> {
+        if segment.is_empty() {
+            return Err(PathFault::Empty);
+        }
+        if segment.len() > PATH_SEGMENT_BYTES_MAX || self.0.len() >= PATH_SEGMENTS_MAX {
+            return Err(PathFault::TooLong);
+        }
+        if segment.chars().any(is_unshowable) {
+            return Err(PathFault::Control);
+        }
+        Ok(Self(self.0.iter().cloned().chain([segment.to_owned()]).collect()))
+    }
+
+    /// The path beside this one, whose last segment ends with `suffix` too.
+    pub fn beside(&self, suffix: &str) -> Result<Self, PathFault> {
+        let Some((last, above)) = self.0.split_last() else { return Err(PathFault::Empty) };
+        Self(above.to_vec()).child(&format!("{last}{suffix}"))
+    }
+
     /// May a person write here?
     pub fn check_writable(&self) -> Result<(), PathFault> {
         match self.0.first() {

@@ -29,6 +29,7 @@ impl Replica {
             | Command::SetAgent { .. }
             | Command::Grant { .. }
             | Command::Rescue { .. }
+            | Command::SaveDocument { .. }
             | Command::WriteArtifact { .. } => !editing,
             Command::Log { .. }
             | Command::Event { .. }
@@ -44,7 +45,9 @@ impl Replica {
             | Command::TakeTail { .. }
             | Command::TailAnswered { .. }
             | Command::KeepChunks { .. }
-            | Command::ReadArtifact { .. } => true,
+            | Command::ReadArtifact { .. }
+            | Command::ExportEvents { .. }
+            | Command::ImportEvents { .. } => true,
         }
     }
 
@@ -106,6 +109,9 @@ impl Replica {
             Command::Readmit { device, reason } => {
                 self.readmit(device, &reason).unwrap_or_else(Reply::Failed)
             }
+            Command::ExportEvents { from } => return self.start_export(request, from),
+            Command::SaveDocument { document, from } => return self.save(request, document, from),
+            Command::ImportEvents { events } => self.import(events),
             Command::KeepChunks { chunks } => self.keep_chunks(chunks),
             Command::WriteArtifact { manifest } => self.write_artifact(manifest),
             Command::ReadArtifact { artifact, part } => {

@@ -29,6 +29,8 @@ pub(super) enum Pending {
     Status(RequestId),
     /// A caller asks for conflicts.
     Conflicts(RequestId),
+    /// A caller wants a part of the document as a file.
+    Save(RequestId, DocumentId, usize),
     /// A caller grants a role, and the names of the devices are looked at first.
     Grant { request: RequestId, member: Box<NewMember>, name: String },
     /// An edit. Something fell out of the document since where `outdated` is set.
@@ -57,6 +59,7 @@ impl Pending {
             Self::Status(request)
             | Self::Conflicts(request)
             | Self::Read(request, _)
+            | Self::Save(request, ..)
             | Self::Grant { request, .. }
             | Self::Edit {
                 purpose: Purpose::Request(request) | Purpose::Grant(request, _), ..
@@ -119,6 +122,10 @@ impl Replica {
             }
             (Some(Pending::Read(request, path)), DocumentDone::Read(read)) => {
                 let reply = self.read_reply(path, read);
+                self.reply(request, reply);
+            }
+            (Some(Pending::Save(request, document, from)), DocumentDone::Saved(saved)) => {
+                let reply = self.save_reply(document, from, saved);
                 self.reply(request, reply);
             }
             (Some(Pending::Grant { request, member, name }), DocumentDone::Read(read)) => {
@@ -242,7 +249,7 @@ impl Replica {
     }
 }
 
-fn edit_failure(fault: &EditFault) -> Failure {
+pub(super) fn edit_failure(fault: &EditFault) -> Failure {
     let failure = Failure::new(FailureKind::Failed, fault);
     match fault {
         EditFault::Absent(_) => failure.with_hint("`kern doc get` shows what is there"),
@@ -255,7 +262,9 @@ fn edit_failure(fault: &EditFault) -> Failure {
         }
         EditFault::Mixed => Failure { kind: FailureKind::Usage, ..failure }
             .with_hint("send the resolutions as a batch of their own"),
-        EditFault::NotAMap(_) => failure.with_hint("`kern doc get` shows what is there"),
+        EditFault::NotAMap(_) | EditFault::NotAppendable(_) => {
+            failure.with_hint("`kern doc get` shows what is there")
+        }
         EditFault::Index(_, len) => failure.with_hint(if *len == 0 {
             "0 adds its first item".to_owned()
         } else {

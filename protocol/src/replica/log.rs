@@ -20,6 +20,8 @@ pub(super) enum Asked {
     Introduction,
     /// One event, whole.
     Event(EventId),
+    /// All from one place in the order on, and how many of them are one page.
+    Archive(usize, usize),
 }
 
 impl Replica {
@@ -36,6 +38,9 @@ impl Replica {
             Asked::Event(id) => {
                 let reply = self.event(id, events.first());
                 self.reply(request, reply);
+            }
+            Asked::Archive(from, wanted) => {
+                self.on_archive_loaded(request, (*from, *wanted), events);
             }
         }
     }

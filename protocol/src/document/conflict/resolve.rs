@@ -38,14 +38,16 @@ pub(super) fn change(
     for edit in edits {
         let id = match edit {
             Edit::Keep { resolve, .. } | Edit::Decide { resolve, .. } => *resolve,
-            Edit::Set { .. } | Edit::Rm { .. } => return Err(EditFault::Mixed),
+            Edit::Set { .. } | Edit::Append { .. } | Edit::Rm { .. } => {
+                return Err(EditFault::Mixed);
+            }
         };
         // What was resolved by an edit before is not open any more.
         let conflict = open.remove(&id).ok_or(EditFault::NoConflict(id))?;
         let chosen = match edit {
             Edit::Decide { value, .. } => Some(Tree::from_json(value, conflict.segments.len())?),
             Edit::Keep { keep, .. } => kept(&mut scan, &conflict, keep)?,
-            Edit::Set { .. } | Edit::Rm { .. } => None,
+            Edit::Set { .. } | Edit::Append { .. } | Edit::Rm { .. } => None,
         };
         maker.resolve(&mut scan, &conflict, chosen.as_ref());
     }

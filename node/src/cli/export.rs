@@ -1,0 +1,180 @@
+//! `kern export`: what is here as files, for devices that never meet and for other programs.
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use kernelos_protocol::archive::{Header, Writer};
+use kernelos_protocol::command::{Command, DocumentPart, Failure, FailureKind, Reply};
+use kernelos_protocol::event::Verified;
+use kernelos_protocol::id::{ChangeHash, DocumentId, WorkspaceId};
+use kernelos_protocol::present::{Block, Doc, Text};
+use serde_json::json;
+
+use crate::cli::Ui;
+use crate::cli::stream::{Progress, Sink};
+
+/// Write what is here to files
+///
+/// `--events` writes every event of the workspace, sealed as it is in the store: `kern import
+/// --events` takes it in on a device that this one never meets, and brings a workspace back whose
+/// devices are all lost, by its recovery key. Artifacts (a mission's files) are not in it.
+///
+/// `--automerge` writes each document with its history and conflicts, in the clear, as every
+/// program with Automerge reads it; the workspace's is `workspace.automerge`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  kern export --events /media/usb/home.events
+  kern export --events - | ssh server 'kern import --events -'
+  kern export --automerge notes-of-today
+
+No file is overwritten. Exit code 1 also where a file is there already.")]
+pub(super) struct Args {
+    /// A new file for all events, or - for stdout
+    #[arg(long, value_name = "F", required_unless_present = "automerge")]
+    events: Option<PathBuf>,
+    /// A folder for a file of each document, readable: other programs with Automerge open them
+    #[arg(long, value_name = "DIR", conflicts_with = "events")]
+    automerge: Option<PathBuf>,
+}
+
+pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
+    match (args.events, args.automerge) {
+        (Some(path), _) => events(ui, &path).await,
+        (None, Some(folder)) => documents(ui, &folder).await,
+        (None, None) => Err(Failure::new(FailureKind::Usage, "say what to export")
+            .with_hint("--events F or --automerge DIR")),
+    }
+}
+
+/// Part of the history, in the order in which it came here.
+struct Page {
+    workspace: WorkspaceId,
+    count: usize,
+    events: Vec<Verified>,
+}
+
+async fn page(ui: &Ui, from: usize) -> Result<Page, Failure> {
+    match ui.client()?.ask(ui.workspace(), Command::ExportEvents { from }).await? {
+        Reply::EventsPage { workspace, count, events, .. } => Ok(Page { workspace, count, events }),
+        other => Err(super::doc::unexpected(&other)),
+    }
+}
+
+async fn events(ui: &Ui, path: &Path) -> Result<(), Failure> {
+    let mut page_now = page(ui, 0).await?;
+    // What comes while this is written is in the next file.
+    let (workspace, count) = (page_now.workspace, page_now.count);
+    let sink = Sink::create(path)?;
+    let (mut writer, begin) = Writer::begin(Header { workspace, count: count as u64 });
+    let mut bytes = begin.len() as u64;
+    let mut goes_on = sink.write(begin).await;
+    let mut progress = Progress::new(ui.json);
+    let mut written = 0;
+    while goes_on && written < count {
+        for event in page_now.events.into_iter().take(count - written) {
+            let event = writer.event(&event).ok_or_else(changed)?;
+            bytes += event.len() as u64;
+            written += 1;
+            goes_on = goes_on && sink.write(event).await;
+        }
+        progress.show(written as u64, count as u64);
+        if written == count {
+            break;
+        }
+        page_now = page(ui, written).await?;
+        if page_now.workspace != workspace || page_now.events.is_empty() {
+            return Err(changed());
+        }
+    }
+    drop(progress);
+    let end = writer.finish();
+    bytes += end.len() as u64;
+    sink.write(end.to_vec()).await;
+    sink.finish().await?;
+    told(ui, path, workspace, (count as u64, bytes))
+}
+
+fn changed() -> Failure {
+    Failure::new(
+        FailureKind::Busy,
+        "the history changed while it was written; nothing is left of it",
+    )
+    .with_hint("try again")
+}
+
+fn told(ui: &Ui, path: &Path, id: WorkspaceId, sizes: (u64, u64)) -> Result<(), Failure> {
+    let object = json!({ "file": path, "workspace_id": id, "events": sizes.0, "bytes": sizes.1 });
+    let doc = || {
+        let text = format!("{} events, {} bytes: {}", sizes.0, sizes.1, path.display());
+        Doc(vec![Block::Line(Text::plain(text))])
+    };
+    // Where the events are on stdout, nothing else may be.
+    if path == Path::new("-") { ui.show_aside(&object, doc) } else { ui.show(&object, doc) }
+}
+
+/// One document that was written.
+struct Written {
+    file: PathBuf,
+    document: DocumentId,
+    heads: Vec<ChangeHash>,
+    changes: usize,
+    bytes: usize,
+}
+
+async fn documents(ui: &Ui, folder: &Path) -> Result<(), Failure> {
+    let root = part(ui, None, 0).await?;
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|error| {
+        Failure::new(FailureKind::Failed, format!("{}: {error}", folder.display()))
+            .with_hint("name a folder that can be made or written")
+    })?;
+    let others = root.others.clone();
+    let mut written = vec![document(ui, root, folder.join("workspace.automerge")).await?];
+    for other in others {
+        let first = part(ui, Some(other), 0).await?;
+        written.push(document(ui, first, folder.join(format!("{other}.automerge"))).await?);
+    }
+    let rows: Vec<_> = written
+        .iter()
+        .map(|row| {
+            json!({ "file": row.file, "document": row.document, "heads": row.heads,
+                "changes": row.changes, "bytes": row.bytes })
+        })
+        .collect();
+    ui.show(&rows, || {
+        let line = |row: &Written| {
+            let (changes, bytes) = (row.changes, row.bytes);
+            let text = format!("{changes} changes, {bytes} bytes: {}", row.file.display());
+            Block::Line(Text::plain(text))
+        };
+        Doc(written.iter().map(line).collect())
+    })
+}
+
+async fn part(ui: &Ui, document: Option<DocumentId>, from: usize) -> Result<DocumentPart, Failure> {
+    match ui.client()?.ask(ui.workspace(), Command::SaveDocument { document, from }).await? {
+        Reply::DocumentPart(part) => Ok(part),
+        other => Err(super::doc::unexpected(&other)),
+    }
+}
+
+async fn document(ui: &Ui, first: DocumentPart, file: PathBuf) -> Result<Written, Failure> {
+    let sink = Sink::create(&file)?;
+    let DocumentPart { document, heads, changes, size, mut bytes, .. } = first;
+    let mut done = 0;
+    loop {
+        done += bytes.len();
+        if !sink.write(bytes).await || done >= size {
+            break;
+        }
+        let next = part(ui, Some(document), done).await?;
+        if next.heads != heads || next.size != size || next.bytes.is_empty() {
+            return Err(changed());
+        }
+        bytes = next.bytes;
+    }
+    sink.finish().await?;
+    Ok(Written { file, document, heads, changes, bytes: size })
+}

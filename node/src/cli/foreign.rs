@@ -1,0 +1,106 @@
+//! `kern import --automerge`: takes in what stands in a file of another program.
+
+use std::path::Path;
+
+use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
+use kernelos_protocol::document::DocPath;
+use kernelos_protocol::document::foreign::plan;
+use kernelos_protocol::limits::FOREIGN_BYTES_MAX;
+use kernelos_protocol::present::{Block, Doc, Text, Tone};
+use serde_json::json;
+
+use crate::cli::Ui;
+use crate::cli::doc::{edit, parse_path};
+use crate::cli::stream::{Progress, Source, unreadable};
+use crate::foreign;
+
+pub(super) async fn run(ui: &Ui, file: &Path, path: &str) -> Result<(), Failure> {
+    let path = parse_path(path)?;
+    path.check_writable().map_err(|fault| {
+        Failure::new(FailureKind::Usage, fault).with_hint("for example: notes/imported")
+    })?;
+    ui.client()?.info().await?;
+    let bytes = read(file).await?;
+    let size = bytes.len();
+    let found = foreign::read(bytes).await.map_err(|failure| Failure {
+        message: format!("{}: {}", file.display(), failure.message),
+        ..failure
+    })?;
+    let (changes, hidden, converted) =
+        (found.changes, found.conflicts.len(), found.converted.clone());
+    let taken = plan(found, &path).map_err(|fault| {
+        let text = format!("{}: {fault}", file.display());
+        Failure::new(FailureKind::Failed, text).with_hint("nothing was changed")
+    })?;
+    for place in [Some(&path), taken.conflicts_at.as_ref()].into_iter().flatten() {
+        absent(ui, place).await?;
+    }
+    let events = write(ui, taken.batches).await?;
+    let object = json!({ "file": file, "path": path, "events": events, "bytes": size,
+        "changes": changes, "conflicts": hidden, "conflicts_at": taken.conflicts_at,
+        "converted": converted });
+    ui.show(&object, || {
+        let text = format!("{events} events, {size} bytes: what stands in it is at {path}");
+        let mut blocks = vec![Block::Line(Text::plain(text))];
+        if let Some(at) = &taken.conflicts_at {
+            let text = format!("{hidden} values that others hide there are at {at}");
+            blocks.push(Block::Line(Text::toned(Tone::Attention, text)));
+        }
+        for (what, count) in &converted {
+            let text = format!("{count} of kind {what} became a plain value");
+            blocks.push(Block::Line(Text::toned(Tone::Attention, text)));
+        }
+        Doc(blocks)
+    })
+}
+
+async fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+    let mut source = Source::open(file)?;
+    let mut bytes = Vec::new();
+    loop {
+        let chunk = source.next().await.map_err(|error| unreadable(file, &error))?;
+        if chunk.is_empty() {
+            return Ok(bytes);
+        }
+        bytes.extend(chunk);
+        if bytes.len() as u64 >= FOREIGN_BYTES_MAX {
+            let text = format!("{} has {FOREIGN_BYTES_MAX} bytes or more", file.display());
+            return Err(Failure::new(FailureKind::Failed, text)
+                .with_hint("nothing was changed; take it in by parts"));
+        }
+    }
+}
+
+/// Nothing may be there: an import hides nothing that somebody wrote.
+async fn absent(ui: &Ui, path: &DocPath) -> Result<(), Failure> {
+    let read = Command::Read { path: path.clone() };
+    match ui.client()?.ask(ui.workspace(), read).await {
+        Ok(Reply::Read(_)) => {
+            Err(Failure::new(FailureKind::Failed, format!("something is at {path} already"))
+                .with_hint("choose another path, or remove that first: kern doc rm PATH"))
+        }
+        Ok(other) => Err(super::doc::unexpected(&other)),
+        // That nothing is there is a failure of the reading; others fail the writing too.
+        Err(failure) if failure.kind == FailureKind::Failed => Ok(()),
+        Err(failure) => Err(failure),
+    }
+}
+
+async fn write(
+    ui: &Ui,
+    batches: Vec<Vec<kernelos_protocol::document::Edit>>,
+) -> Result<usize, Failure> {
+    let mut progress = Progress::new(ui.json);
+    let (mut events, all) = (0, batches.len());
+    for edits in batches {
+        match edit(ui, edits).await {
+            Ok(_) => events += 1,
+            Err(mut failure) => {
+                failure.message += &format!("; {events} of {all} events were written and stay");
+                return Err(failure);
+            }
+        }
+        progress.show(events as u64, all as u64);
+    }
+    Ok(events)
+}

@@ -1,0 +1,91 @@
+//! Making a workspace here that others founded: by joining it, or from an archive. Everything is
+//! durable in a folder without a name first, so that a process that dies leaves no half of one.
+
+use std::path::PathBuf;
+
+use kernelos_protocol::command::{Failure, FailureKind, Mode};
+use kernelos_protocol::event::Verified;
+use kernelos_protocol::id::{Incarnation, WorkspaceId};
+use kernelos_protocol::store::{EventStore as _, Record};
+use serde::{Deserialize, Serialize};
+
+use crate::founding::check_name;
+use crate::home::{OwnedHome, random};
+use crate::store::{Introducer, Meta, SqliteStore, to_failure};
+
+/// A workspace of which an archive is here. `SPEC: ARC-4`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entering {
+    /// Its name here.
+    pub name: String,
+    /// This device's name.
+    pub device: String,
+    /// Its first event.
+    pub genesis: Verified,
+}
+
+impl Entering {
+    /// Whose genesis it is, if it is one.
+    pub(crate) fn workspace(&self) -> Result<WorkspaceId, Failure> {
+        check_name("workspace", &self.name)?;
+        check_name("device", &self.device)?;
+        let workspace = self.genesis.workspace();
+        if self.genesis.id() == workspace.genesis() {
+            return Ok(workspace);
+        }
+        Err(Failure::new(FailureKind::Usage, "this event is no genesis")
+            .with_hint("a file of events begins with the genesis of its workspace"))
+    }
+
+    /// Makes its store in `home`; gives where that lies.
+    pub(crate) fn make(&self, home: &OwnedHome) -> Result<PathBuf, Failure> {
+        let (workspace, device) = (self.workspace()?, self.device.clone());
+        let first = [Record::Event(self.genesis.clone())];
+        make(home, workspace, &self.name, device, None, &first)
+    }
+}
+
+/// Makes the store of a workspace with what is known of it; gives where it lies.
+pub(crate) fn make(
+    home: &OwnedHome,
+    workspace: WorkspaceId,
+    name: &str,
+    device: String,
+    introducer: Option<Introducer>,
+    known: &[Record],
+) -> Result<PathBuf, Failure> {
+    let mut incarnation = [0; 8];
+    incarnation.copy_from_slice(&random()?[..8]);
+    let meta = Meta {
+        workspace,
+        name: free_name(home, name)?,
+        device,
+        mode: Mode::Synced,
+        incarnation: Incarnation(incarnation),
+        introducer,
+    };
+    let unfinished = home.unfinished()?;
+    let made = SqliteStore::create(&unfinished.join("store.db")).and_then(|mut store| {
+        store.write_meta(&meta)?;
+        store.commit(known)
+    });
+    if let Err(error) = made {
+        std::fs::remove_dir_all(&unfinished).ok();
+        return Err(to_failure(&error));
+    }
+    home.finish(&unfinished, &workspace)
+}
+
+/// The workspace's name, or with a number where this device has another one of that name.
+fn free_name(home: &OwnedHome, name: &str) -> Result<String, Failure> {
+    let mut taken = Vec::new();
+    for path in home.stores()? {
+        let meta = SqliteStore::open(&path).and_then(|store| store.meta());
+        taken.push(meta.map_err(|error| to_failure(&error))?.name);
+    }
+    let numbered = (2..).map(|number| format!("{name}-{number}"));
+    let mut names = std::iter::once(name.to_owned()).chain(numbered);
+    let free = names.find(|name| !taken.contains(name));
+    free.ok_or_else(|| Failure::new(FailureKind::Failed, "every name is taken"))
+}

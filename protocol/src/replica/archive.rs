@@ -1,0 +1,133 @@
+//! The Replica's side of archives: giving all that is here, page by page, and taking slices of
+//! another's through the door of all events; and documents as files. `SPEC: ARC-2, ARC-3, PRJ-8`
+
+use crate::command::{DocumentPart, Failure, FailureKind, NotTaken, Reply, RequestId};
+use crate::document::{DocumentTask, EditFault, SavedDocument};
+use crate::event::Verified;
+use crate::id::DocumentId;
+use crate::limits::{ARCHIVE_SLICE_BYTES, HEADER_BYTES_MAX, LOAD_SLICE_EVENTS};
+use crate::replica::commands::no_history;
+use crate::replica::documents::{Pending, edit_failure};
+use crate::replica::log::Asked;
+use crate::replica::{LoadFor, Replica};
+use crate::store::{LoadRequest, Place, Record};
+use crate::workspace::InsertFault;
+
+impl Replica {
+    /// Asks the store for the events from the `from`th on: as many as one page holds.
+    pub(super) fn start_export(&mut self, request: RequestId, from: usize) {
+        let places = self.page(from);
+        if places.is_empty() {
+            return self.reply(request, Reply::Failed(no_history()));
+        }
+        let load = LoadFor::Asked(request, Asked::Archive(from, places.len()));
+        self.load_next(load, LoadRequest::Events(places));
+    }
+
+    fn page(&self, from: usize) -> Vec<Place> {
+        let (mut places, mut sum) = (Vec::new(), 0_usize);
+        for id in self.workspace.order(from).take(LOAD_SLICE_EVENTS) {
+            let Some(header) = self.workspace.header(id) else { break };
+            let body = header.body.as_ref().map_or(0, |body| body.len);
+            let body = usize::try_from(body).unwrap_or(usize::MAX);
+            sum = sum.saturating_add(body).saturating_add(HEADER_BYTES_MAX);
+            if sum > ARCHIVE_SLICE_BYTES && !places.is_empty() {
+                break;
+            }
+            places.push(Place { chain: header.chain(), seq: header.seq, id: *id });
+        }
+        places
+    }
+
+    /// The store gave a page. One that lacks an event would make a file that nobody can take.
+    pub(super) fn on_archive_loaded(
+        &mut self,
+        request: RequestId,
+        (from, wanted): (usize, usize),
+        events: Vec<Verified>,
+    ) {
+        let reply = if events.len() == wanted {
+            let (workspace, count) = (self.workspace.id(), self.workspace.len());
+            Reply::EventsPage { workspace, count, from, events }
+        } else {
+            let failure = Failure::new(
+                FailureKind::Failed,
+                "this store is damaged: events of it cannot be read",
+            );
+            Reply::Failed(failure.with_hint(
+                "`kern status` says what is missing; another device of the workspace can export",
+            ))
+        };
+        self.reply(request, reply);
+    }
+
+    /// Asks the documents for a part of one as a file; without a name of the root.
+    pub(super) fn save(&mut self, request: RequestId, document: Option<DocumentId>, from: usize) {
+        let document = document.or_else(|| self.workspace.root_document());
+        match document.filter(|document| self.heads.contains_key(document)) {
+            Some(document) => {
+                let pending = Pending::Save(request, document, from);
+                self.ask(pending, DocumentTask::Save { document });
+            }
+            None => self.reply(request, Reply::Failed(no_history())),
+        }
+    }
+
+    pub(super) fn save_reply(
+        &self,
+        document: DocumentId,
+        from: usize,
+        saved: Result<SavedDocument, EditFault>,
+    ) -> Reply {
+        let saved = match saved {
+            Ok(saved) => saved,
+            Err(fault) => return Reply::Failed(edit_failure(&fault)),
+        };
+        let to = from.saturating_add(ARCHIVE_SLICE_BYTES).min(saved.bytes.len());
+        Reply::DocumentPart(DocumentPart {
+            document,
+            others: self.heads.keys().filter(|other| **other != document).copied().collect(),
+            heads: saved.heads,
+            changes: saved.changes,
+            size: saved.bytes.len(),
+            bytes: saved.bytes.get(from..to).unwrap_or_default().to_vec(),
+        })
+    }
+
+    /// Takes events in, up to the first that cannot go in.
+    pub(super) fn import(&mut self, events: Vec<Verified>) -> Reply {
+        let (mut here, mut new, mut not_taken) = (0, 0, None);
+        let (mut released, mut filled) = (Vec::new(), Vec::new());
+        for event in events {
+            let was_here = self.workspace.contains(&event.id());
+            match self.workspace.insert(&event, &self.key) {
+                Ok(false) => here += 1,
+                Ok(true) => {
+                    here += 1;
+                    new += 1;
+                    if was_here {
+                        filled.push(event.id());
+                    } else {
+                        self.clock.saw(self.now, event.header().stamp);
+                        released.extend(self.held.release(&event.id()));
+                    }
+                    self.persist.push(Record::Event(event));
+                }
+                Err(InsertFault::Missing(missing)) => {
+                    let code = "archive_missing".to_owned();
+                    let message = format!("it names {missing}, which is not before it");
+                    not_taken = Some(NotTaken { code, message });
+                    break;
+                }
+                Err(InsertFault::Refused(refusal)) => {
+                    let (code, message) = (refusal.code().to_owned(), refusal.to_string());
+                    not_taken = Some(NotTaken { code, message });
+                    break;
+                }
+            }
+        }
+        self.receive(released);
+        self.sync.push(&filled, &self.workspace);
+        Reply::EventsTaken { here, new, not_taken }
+    }
+}

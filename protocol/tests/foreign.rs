@@ -1,0 +1,113 @@
+//! What is taken in of other programs' documents: read as values, planned as edits.
+
+use automerge::transaction::Transactable as _;
+use automerge::{AutoCommit, ObjType, ROOT, ScalarValue};
+use kernelos_protocol::document::foreign::{Foreign, ForeignFault, PlanFault, plan, read};
+use kernelos_protocol::document::{DocPath, DocumentDone, DocumentTask, Documents, Edit};
+use kernelos_protocol::id::DocumentId;
+use serde_json::{Value as Json, json};
+use sha2::{Digest as _, Sha256};
+
+/// What a document of ours holds after every batch of a plan.
+fn written(batches: Vec<Vec<Edit>>, path: &str) -> Json {
+    let (mut documents, document) = (Documents::default(), DocumentId([1; 32]));
+    for edits in batches {
+        let done = documents.perform(DocumentTask::Transact { document, actor: [2; 16], edits });
+        assert!(matches!(done, DocumentDone::Transacted(Ok(Some(_)))), "{done:?}");
+    }
+    match documents.perform(DocumentTask::Read { document, path: path.parse().unwrap() }) {
+        DocumentDone::Read(Ok(read)) => read.value,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn path(text: &str) -> DocPath {
+    text.parse().unwrap()
+}
+
+#[test]
+fn a_value_of_any_size_is_written_in_events_that_each_keep_the_limits() {
+    // SPEC: PRJ-8
+    let letters = "ü🦀x".repeat(4_000);
+    let value = json!({
+        "long": letters,
+        "lists": [[], vec![letters.clone(), "short".to_owned()], 1, { "deep": letters }],
+        "none": {}, "null": null, "float": 0.5,
+        "many": (0..700).map(|i| format!("item number {i} of many")).collect::<Vec<_>>(),
+    });
+    let foreign = Foreign { value: value.clone(), ..Foreign::default() };
+    let taken = plan(foreign, &path("notes/x")).unwrap();
+    assert!(taken.batches.len() > 5);
+    assert_eq!(taken.conflicts_at, None);
+    assert!(written(taken.batches, "notes/x") == value);
+}
+
+#[test]
+fn what_no_path_or_document_can_hold_is_refused_before_anything_is_written() {
+    // SPEC: PRJ-8
+    let long = "x".repeat(20_000);
+    let mut deep = json!(1);
+    for _ in 0..14 {
+        deep = json!([deep]);
+    }
+    let foreign = |value| Foreign { value, ..Foreign::default() };
+    let taken = plan(foreign(deep), &path("notes/x"));
+    assert!(matches!(taken, Err(PlanFault::TooDeep(_))), "{taken:?}");
+    let taken = plan(foreign(json!({ "a\nb": long })), &path("notes/x"));
+    assert!(matches!(taken, Err(PlanFault::Path { .. })), "{taken:?}");
+    // As part of one event it needs no path.
+    let value = json!({ "a\nb": "short" });
+    let taken = plan(foreign(value.clone()), &path("notes/x")).unwrap();
+    assert_eq!(written(taken.batches, "notes/x"), value);
+}
+
+#[test]
+fn kinds_that_have_no_form_here_are_counted_and_hidden_values_are_kept() {
+    // SPEC: PRJ-8
+    let mut ours = AutoCommit::new();
+    ours.put(ROOT, "counter", ScalarValue::counter(4)).unwrap();
+    ours.put(ROOT, "huge", ScalarValue::Uint(u64::MAX)).unwrap();
+    ours.put(ROOT, "odd", f64::NAN).unwrap();
+    let list = ours.put_object(ROOT, "list", ObjType::List).unwrap();
+    ours.insert(&list, 0, 1).unwrap();
+    let mut theirs = ours.fork();
+    ours.put(&list, 0, 2).unwrap();
+    theirs.put(&list, 0, 3).unwrap();
+    ours.merge(&mut theirs).unwrap();
+    let found = read(&ours.save()).unwrap();
+    assert_eq!(found.value["counter"], 4);
+    assert_eq!(found.value["huge"], u64::MAX.to_string());
+    assert_eq!(found.value["odd"], "NaN");
+    let converted = json!(found.converted);
+    assert_eq!(converted, json!({ "counter": 1, "number": 2 }));
+    let [conflict] = &found.conflicts[..] else { panic!("{:?}", found.conflicts) };
+    assert_eq!(conflict.path, ["list", "0"]);
+    let mut both = [conflict.value.as_i64(), found.value["list"][0].as_i64()];
+    both.sort_unstable();
+    assert_eq!(both, [Some(2), Some(3)]);
+    let taken = plan(found, &path("notes/x")).unwrap();
+    assert_eq!(taken.conflicts_at, Some(path("notes/x-conflicts")));
+    let beside = written(taken.batches, "notes/x-conflicts");
+    assert_eq!(beside[0]["path"], json!(["list", "0"]));
+}
+
+#[test]
+fn bytes_that_automerge_does_not_expect_are_a_fault_and_no_panic() {
+    // SPEC: PRJ-8
+    let mut doc = AutoCommit::new();
+    let text = doc.put_object(ROOT, "text", ObjType::Text).unwrap();
+    doc.splice_text(&text, 0, 0, "some text").unwrap();
+    let good = doc.save();
+    assert!(read(&good).is_ok());
+    for at in 9..good.len() {
+        let mut bad = good.clone();
+        bad[at] ^= 0x15;
+        // With a right checksum, so that Automerge looks at what is in it.
+        let sum = Sha256::digest(&bad[8..]);
+        bad[4..8].copy_from_slice(&sum[..4]);
+        match read(&bad) {
+            Ok(_) | Err(ForeignFault::Broken | ForeignFault::Unreadable(_)) => {}
+            other => panic!("byte {at}: {other:?}"),
+        }
+    }
+}
