@@ -84,7 +84,7 @@ pub fn known_everywhere(world: &mut World, devices: &[usize]) -> Result<(), Brok
 /// The state of a device; none where it is off or claims nothing yet.
 pub fn status(world: &mut World, device: usize) -> Option<Status> {
     match world.ask(device, Command::Status)? {
-        Reply::Status(status) => Some(status),
+        Reply::Status(status) => Some(*status),
         _ => None,
     }
 }
