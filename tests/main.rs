@@ -13,6 +13,7 @@ mod cli;
 mod codes;
 mod crash;
 mod demo;
+mod disks;
 mod exhausting;
 mod kern;
 mod lan;
