@@ -28,7 +28,7 @@ const UNSHARE: [&[&str]; 2] = [
 ];
 
 /// The way that works on this machine.
-fn unshare() -> &'static [&'static str] {
+pub(crate) fn unshare() -> &'static [&'static str] {
     let folder = tempfile::tempdir().unwrap();
     let mut told = String::new();
     for way in UNSHARE {

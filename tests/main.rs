@@ -14,6 +14,7 @@ mod cli;
 mod codes;
 mod crash;
 mod demo;
+mod disks;
 mod exhausting;
 mod interop;
 mod kern;

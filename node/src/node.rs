@@ -357,7 +357,9 @@ impl Node {
     pub async fn ask(&self, name: Option<&str>, command: Command) -> Reply {
         match self.engine(name) {
             Ok(engine) => match engine.ask(command).await {
-                Reply::Status(status) => Reply::Status(self.with_paths(&engine, status).await),
+                Reply::Status(status) => {
+                    Reply::Status(Box::new(self.with_paths(&engine, *status).await))
+                }
                 reply => reply,
             },
             Err(failure) => Reply::Failed(failure),

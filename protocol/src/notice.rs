@@ -23,6 +23,8 @@ pub enum NoticeKind {
     Pairing,
     /// A member that did not let this device in, or what one said to its tail.
     Introduction,
+    /// What became of this device's own store. `SPEC: DUR-5`
+    Life,
 }
 
 /// One notice.

@@ -14,6 +14,7 @@ mod granting;
 mod introductions;
 mod loading;
 mod log;
+mod mending;
 mod missions;
 mod peers;
 mod quota;
@@ -44,6 +45,7 @@ use crate::workspace::{AuthorFault, Pen, Workspace};
 
 use documents::Pending;
 use loading::LoadFor;
+use mending::Mending;
 use quota::Quota;
 
 /// The counter of this device's Automerge actors. `SPEC: PRJ-2`
@@ -54,7 +56,7 @@ const GENERATION: &str = "generation";
 pub struct Config {
     /// The device's secret.
     pub secret: [u8; 32],
-    /// The life of its store.
+    /// The life of its store, where the store was told no later one.
     pub incarnation: Incarnation,
     /// Fresh at every start, never stored: the only source of randomness.
     pub seed: [u8; 32],
@@ -166,8 +168,7 @@ pub struct Replica {
     generation: u64,
     generation_kept: bool,
     damage: Vec<String>,
-    /// Events of the history are missing: nothing is written and nothing is claimed.
-    is_damaged: bool,
+    mending: Mending,
     persist: Vec<Record>,
     outputs: VecDeque<Output>,
     turned: bool,
@@ -233,7 +234,7 @@ impl Replica {
             generation: 1,
             generation_kept: false,
             damage: Vec::new(),
-            is_damaged: false,
+            mending: Mending::default(),
             persist: Vec::new(),
             outputs: VecDeque::new(),
             turned: true,
@@ -304,6 +305,7 @@ impl Replica {
         if self.loads.iter().any(LoadFor::is_start) {
             return;
         }
+        self.mend();
         self.project();
         while let Some((request, command)) = self.commands.pop_front() {
             if !self.is_ready_for(&command) {
@@ -312,9 +314,7 @@ impl Replica {
             }
             self.perform(request, command);
         }
-        if !self.is_damaged {
-            self.answer_news();
-        }
+        self.answer_news();
         self.keep_early_cards();
         self.keep_early_receipts();
         self.drive();

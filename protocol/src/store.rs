@@ -14,7 +14,7 @@ pub use memory::MemoryStore;
 
 use crate::artifact::Chunk;
 use crate::event::Verified;
-use crate::id::{ChainId, ChunkHash, EventId};
+use crate::id::{ChainId, ChunkHash, EventId, Incarnation};
 use crate::notice::Notice;
 use crate::sync::{Card, Receipt};
 
@@ -31,6 +31,8 @@ pub enum Record {
         /// The number.
         value: u64,
     },
+    /// The life of the store, instead of the one before. `SPEC: DUR-5`
+    Incarnation(Incarnation),
     /// An address card, instead of the one of its device before.
     Card(Card),
     /// A receipt, instead of the one of its device and life before.
@@ -83,6 +85,8 @@ pub enum LoadRequest {
 pub struct Slice {
     /// Events, in the order in which they were kept or asked for.
     pub events: Vec<Verified>,
+    /// The life of the store, where it was told one; with the first slice only.
+    pub incarnation: Option<Incarnation>,
     /// All counters.
     pub counters: BTreeMap<String, u64>,
     /// All address cards; with the first slice only.
@@ -97,8 +101,17 @@ pub struct Slice {
     pub chunks: Vec<Chunk>,
     /// The chunks that are kept, with the length of their sealed bytes.
     pub chunk_list: Vec<(ChunkHash, usize)>,
-    /// Rows that are damaged or gone, in words. Their events are not in the slice.
-    pub damaged: Vec<String>,
+    /// Rows that are damaged or gone. Their events are not in the slice.
+    pub damaged: Vec<Damage>,
+}
+
+/// An event that a store cannot give.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Damage {
+    /// The chain and the place in it, where that can be told.
+    pub at: Option<(ChainId, u64)>,
+    /// What is wrong, for people.
+    pub what: String,
 }
 
 /// Why a store did not do it.

@@ -226,6 +226,14 @@ impl Workspace {
         Some(hash::document_id(&genesis.author, &genesis.incarnation, 0))
     }
 
+    /// The root document, once it holds something here: an edit of one that was not begun yet would
+    /// begin another.
+    #[must_use]
+    pub fn held_document(&self) -> Option<DocumentId> {
+        let is_held = |id: &DocumentId| self.held.get(id).is_some_and(|held| !held.is_empty());
+        self.root_document().filter(is_held)
+    }
+
     /// Inserts an event after all that it names. Returns whether it is new: the event, or the body
     /// of one that came without it. `SPEC: EVT-3, EVT-9`
     pub fn insert(&mut self, event: &Verified, own: &DeviceKey) -> Result<bool, InsertFault> {

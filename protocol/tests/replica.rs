@@ -128,7 +128,7 @@ impl Device {
 
     fn status(&mut self) -> Status {
         match self.ask(Command::Status) {
-            Reply::Status(status) => status,
+            Reply::Status(status) => *status,
             other => panic!("{other:?}"),
         }
     }

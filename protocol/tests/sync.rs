@@ -6,6 +6,7 @@ mod facts;
 mod granting;
 mod hostile;
 mod introduce;
+mod lives;
 mod mesh;
 mod missions;
 mod notices;

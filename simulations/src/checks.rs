@@ -50,12 +50,15 @@ pub fn receipts_are_true(world: &mut World) -> Result<(), Broken> {
     let mut receipts = Vec::new();
     for node in &mut world.nodes {
         let ids: BTreeSet<_> = read_all(&mut node.disk, 512).iter().map(Verified::id).collect();
-        kept.insert(node.device(), (node.name.clone(), ids));
+        kept.insert(node.device(), (node.name.clone(), ids, node.past.clone()));
         let first = LoadRequest::From { cursor: 0, limit: 0 };
         receipts.extend(node.disk.load(&first).unwrap_or_default().receipts);
     }
     for receipt in receipts {
-        let Some((name, ids)) = kept.get(&receipt.device()) else { continue };
+        let Some((name, ids, past)) = kept.get(&receipt.device()) else { continue };
+        if past.contains(&receipt.incarnation()) {
+            continue;
+        }
         let claims = receipt.claims();
         let mut named = claims.control().iter().chain(claims.content()).chain(claims.epochs());
         if let Some(lost) = named.find(|id| !ids.contains(id)) {
@@ -84,7 +87,7 @@ pub fn known_everywhere(world: &mut World, devices: &[usize]) -> Result<(), Brok
 /// The state of a device; none where it is off or claims nothing yet.
 pub fn status(world: &mut World, device: usize) -> Option<Status> {
     match world.ask(device, Command::Status)? {
-        Reply::Status(status) => Some(status),
+        Reply::Status(status) => Some(*status),
         _ => None,
     }
 }

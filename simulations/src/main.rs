@@ -26,6 +26,7 @@ const SENTENCES: &str = "\
 Sentences of a script:
   A writes PATH = VALUE · A removes PATH · A cannot write PATH · A grants B ROLE · A revokes B
   cut A B | C · heal · wait 5s · A crashes · A crashes before output N · A restarts
+  A is copied · A is put back
   all agree · A and B agree · A reads PATH = VALUE · A reads nothing at PATH · A is revoked
   A starts a mission of N steps · until step N is done · until N candidates are made
   the holder crashes · the holder is cut off · the lost one restarts

@@ -3,17 +3,19 @@
 //! The disk is all that outlives a crash. Outputs are performed one by one, after the turn's
 //! commit, and a crash can come before any of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kernelos_protocol::artifacts::Artifacts;
 use kernelos_protocol::command::{Command, Mode, Reply, RequestId};
 use kernelos_protocol::document::Documents;
+use kernelos_protocol::event::Verified;
 use kernelos_protocol::id::{DeviceId, EventId, Incarnation, WorkspaceId};
 use kernelos_protocol::key::DeviceKey;
 use kernelos_protocol::limits::QUOTA_MAKES;
 use kernelos_protocol::mission::record::{Act, ObjectId};
 use kernelos_protocol::mission::work::{Order, Task, Ticket};
 use kernelos_protocol::replica::{Config, Input, Output, Replica};
+use kernelos_protocol::store::contract::read_all;
 use kernelos_protocol::store::{EventStore as _, MemoryStore};
 use kernelos_protocol::sync::LinkId;
 use kernelos_protocol::time::Time;
@@ -43,6 +45,12 @@ pub struct Node {
     pub disk: MemoryStore,
     /// Own events that it acknowledged.
     pub acknowledged: Vec<EventId>,
+    /// A copy of its disk, if one was made.
+    copy: Option<MemoryStore>,
+    /// Lives of its store whose disk is gone: what they claimed need not be true any more.
+    pub past: BTreeSet<Incarnation>,
+    /// What it acknowledged and a copy that was put back lacks: others are to give it back.
+    pub owed: Vec<EventId>,
     /// Where the branch of each mission of this home went: it outlives the device's process.
     pub moves: BTreeMap<EventId, Vec<ObjectId>>,
     /// What its Replica ordered against the rules.
@@ -93,6 +101,9 @@ impl Node {
             config,
             disk: MemoryStore::default(),
             acknowledged: Vec::new(),
+            copy: None,
+            past: BTreeSet::new(),
+            owed: Vec::new(),
             moves: BTreeMap::new(),
             broken: Vec::new(),
             device,
@@ -136,6 +147,24 @@ impl Node {
     pub fn crash(&mut self) {
         self.running = None;
         self.crash_before = None;
+    }
+
+    /// Copies its disk.
+    pub fn copy_disk(&mut self) {
+        self.copy = Some(self.disk.clone());
+    }
+
+    /// Has the copy of its disk instead of the disk, while it is off.
+    pub fn put_back(&mut self) {
+        let Some(copy) = self.copy.clone() else { return };
+        let life = |disk: &MemoryStore| disk.incarnation().unwrap_or(self.config.incarnation);
+        self.past.extend([life(&self.disk), life(&copy)]);
+        self.disk = copy;
+        let kept: BTreeSet<_> = read_all(&mut self.disk, 512).iter().map(Verified::id).collect();
+        let (kept, owed) =
+            std::mem::take(&mut self.acknowledged).into_iter().partition(|id| kept.contains(id));
+        self.acknowledged = kept;
+        self.owed.extend::<Vec<_>>(owed);
     }
 
     /// It will die before the output of this number, counted from now.

@@ -99,6 +99,11 @@ fn perform(world: &mut World, step: &Step) -> Result<(), Broken> {
             }
             world.start(*who);
         }
+        Step::Copy(who) => world.nodes[*who].copy_disk(),
+        Step::PutBack(who) => {
+            world.crash(*who);
+            world.nodes[*who].put_back();
+        }
         Step::Wait(time) => world.run_until(world.now() + time),
         Step::Agree(who) => return agree(world, who),
         Step::Reads(who, path, value) => {
@@ -156,6 +161,11 @@ fn read(world: &mut World, who: usize, path: &DocPath) -> Option<serde_json::Val
 /// Liveness: within a bound they agree, on what the oracle says.
 pub fn agree(world: &mut World, who: &[usize]) -> Result<(), Broken> {
     eventually(world, "devices agree", |world| checks::agree(world, who))?;
+    for who in who {
+        // From here on it has back what a copy lacked.
+        let node = &mut world.nodes[*who];
+        node.acknowledged.append(&mut node.owed);
+    }
     order_free(world, who)
 }
 

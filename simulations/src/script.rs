@@ -60,6 +60,10 @@ pub enum Step {
     CrashBefore(Who, u64),
     /// `A restarts`: with its disk alone.
     Restart(Who),
+    /// `A is copied`: its disk.
+    Copy(Who),
+    /// `A is put back`: it dies, and has the copy instead of its disk.
+    PutBack(Who),
     /// `wait 5s`
     Wait(u64),
     /// `all agree`, `A and B agree`: same state, within a bounded time.
@@ -182,6 +186,8 @@ fn sentence(line: &str, devices: &[Device]) -> Option<Step> {
         }
         [a, "crashes"] => Some(Step::Crash(who(a)?)),
         [a, "crashes", "before", "output", n] => Some(Step::CrashBefore(who(a)?, n.parse().ok()?)),
+        [a, "is", "copied"] => Some(Step::Copy(who(a)?)),
+        [a, "is", "put", "back"] => Some(Step::PutBack(who(a)?)),
         [a, "restarts"] => Some(Step::Restart(who(a)?)),
         [a, "reads", "nothing", "at", path] => {
             Some(Step::ReadsNothing(who(a)?, path.parse().ok()?))
@@ -245,6 +251,8 @@ mod tests {
         assert_eq!(step("wait 5s"), Some(Step::Wait(5_000)));
         assert_eq!(step("wait 20ms"), Some(Step::Wait(20)));
         assert_eq!(step("phone crashes before output 3"), Some(Step::CrashBefore(1, 3)));
+        assert_eq!(step("phone is copied"), Some(Step::Copy(1)));
+        assert_eq!(step("phone is put back"), Some(Step::PutBack(1)));
         assert_eq!(step("laptop and phone agree"), Some(Step::Agree(vec![0, 1])));
         let path = "notes/a".parse().unwrap();
         let write = Step::Write(0, path, "two words".to_owned());

@@ -289,7 +289,7 @@ async fn history(engine: &Engine) -> Option<Status> {
     let reply = timeout(Duration::from_secs(5), engine.ask(Command::Status)).await?;
     match reply {
         Reply::Status(status) if status.role.is_some() && status.state_hash.is_some() => {
-            Some(status)
+            Some(*status)
         }
         _ => None,
     }

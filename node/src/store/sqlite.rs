@@ -4,6 +4,7 @@
 //! instead. A row that fails is reported and not given out.
 
 mod chunks;
+mod events;
 mod notices;
 
 use std::collections::BTreeMap;
@@ -12,10 +13,8 @@ use std::path::Path;
 
 use kernelos_protocol::cbor::encode;
 use kernelos_protocol::command::{Failure, FailureKind, Mode};
-use kernelos_protocol::event::{Signed, Verified};
-use kernelos_protocol::hash::{self, context};
 use kernelos_protocol::id::{ChainId, DeviceId, Incarnation, WorkspaceId};
-use kernelos_protocol::store::{EventStore, LoadRequest, Place, Record, Slice, StoreError};
+use kernelos_protocol::store::{EventStore, LoadRequest, Record, Slice, StoreError};
 use kernelos_protocol::sync::{Card, Receipt};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, ffi, params};
 
@@ -30,7 +29,7 @@ const UPGRADES: [&str; 1] = [include_str!("schema_2.sql")];
 /// Who let this device in, and where it was reached then.
 pub type Introducer = (DeviceId, Vec<SocketAddr>);
 
-/// What a store says about its workspace, made with it and never changed.
+/// What a store says about its workspace, made with it; only the life changes later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Meta {
     /// Which workspace.
@@ -184,50 +183,12 @@ impl SqliteStore {
         })
     }
 
-    fn load_from(&self, cursor: u64, limit: usize, slice: &mut Slice) -> rusqlite::Result<()> {
-        let mut query = self.connection.prepare_cached(
-            "SELECT arrival, envelope, row_check FROM event WHERE arrival > ?1
-             ORDER BY arrival LIMIT ?2",
-        )?;
-        let mut rows = query.query(params![cursor as i64, limit as i64])?;
-        let (mut last, mut count) = (cursor, 0);
-        while let Some(row) = rows.next()? {
-            last = row.get::<_, i64>(0)?.unsigned_abs();
-            count += 1;
-            match read_row(row.get_ref(1)?.as_blob()?, row.get_ref(2)?.as_blob()?) {
-                Ok(event) => slice.events.push(event),
-                Err(reason) => slice.damaged.push(format!("row {last}: {reason}")),
-            }
-        }
-        let newest: i64 = self
-            .connection
-            .prepare_cached("SELECT coalesce(max(arrival), 0) FROM event")?
-            .query_row([], |row| row.get(0))?;
-        slice.next = (count > 0 && last < newest.unsigned_abs()).then_some(last);
-        Ok(())
-    }
-
-    fn load_event(&self, place: &Place) -> rusqlite::Result<Result<Verified, String>> {
-        let chain = &place.chain;
-        let mut query = self.connection.prepare_cached(
-            "SELECT envelope, row_check FROM event WHERE seq = ?4 AND chain =
-             (SELECT number FROM chain WHERE author = ?1 AND incarnation = ?2 AND lane = ?3)",
-        )?;
-        let mut rows = query.query(params![
-            chain.author.0,
-            chain.incarnation.0,
-            chain.lane as i64,
-            place.seq as i64
-        ])?;
-        let mut reason = "it is not kept".to_owned();
-        while let Some(row) = rows.next()? {
-            match read_row(row.get_ref(0)?.as_blob()?, row.get_ref(1)?.as_blob()?) {
-                Ok(event) if event.id() == place.id => return Ok(Ok(event)),
-                Ok(_) => {}
-                Err(damage) => reason = damage,
-            }
-        }
-        Ok(Err(format!("event {}: {reason}", place.id)))
+    /// The life of the store.
+    fn incarnation(&self) -> rusqlite::Result<Option<Incarnation>> {
+        self.connection
+            .prepare_cached("SELECT value FROM meta WHERE name = 'incarnation'")?
+            .query_row([], |row| Ok(Incarnation(row.get(0)?)))
+            .optional()
     }
 
     /// The cards; one that is damaged is as good as none, its device will tell it again.
@@ -263,10 +224,15 @@ impl EventStore for SqliteStore {
         let mut chains = self.chains.clone();
         for record in records {
             let kept = match record {
-                Record::Event(event) => keep_event(&transaction, &mut chains, event),
+                Record::Event(event) => events::keep(&transaction, &mut chains, event),
                 Record::Counter { name, value } => transaction
                     .prepare_cached("INSERT OR REPLACE INTO counter (name, value) VALUES (?1, ?2)")
                     .and_then(|mut insert| insert.execute(params![name, *value as i64]).map(drop)),
+                Record::Incarnation(life) => transaction
+                    .prepare_cached(
+                        "INSERT OR REPLACE INTO meta (name, value) VALUES ('incarnation', ?1)",
+                    )
+                    .and_then(|mut insert| insert.execute([life.0]).map(drop)),
                 Record::Card(card) => transaction
                     .prepare_cached("INSERT OR REPLACE INTO card (device, card) VALUES (?1, ?2)")
                     .and_then(|mut insert| {
@@ -291,15 +257,17 @@ impl EventStore for SqliteStore {
         match request {
             LoadRequest::From { cursor, limit } => {
                 if *cursor == 0 {
+                    slice.incarnation = self.incarnation().map_err(store_error)?;
                     slice.cards = self.cards().map_err(store_error)?;
                     slice.receipts = self.receipts().map_err(store_error)?;
                     slice.notices = notices::load(&self.connection).map_err(store_error)?;
                 }
-                self.load_from(*cursor, *limit, &mut slice).map_err(store_error)?;
+                events::load_from(&self.connection, *cursor, *limit, &mut slice)
+                    .map_err(store_error)?;
             }
             LoadRequest::Events(places) => {
                 for place in places {
-                    match self.load_event(place).map_err(store_error)? {
+                    match events::load_event(&self.connection, place).map_err(store_error)? {
                         Ok(event) => slice.events.push(event),
                         Err(reason) => slice.damaged.push(reason),
                     }
@@ -318,99 +286,11 @@ impl EventStore for SqliteStore {
     }
 }
 
-fn keep_event(
-    transaction: &Transaction<'_>,
-    chains: &mut BTreeMap<ChainId, i64>,
-    event: &Verified,
-) -> rusqlite::Result<()> {
-    let chain = chain_number(transaction, chains, &event.chain())?;
-    let seq = event.header().seq as i64;
-    let envelope = event.encode();
-    let mut there = transaction.prepare_cached(
-        "SELECT arrival, envelope FROM event WHERE chain = ?1 AND seq = ?2 ORDER BY fork",
-    )?;
-    let mut rows = there.query(params![chain, seq])?;
-    let mut fork = 0;
-    while let Some(row) = rows.next()? {
-        let kept = row.get_ref(1)?.as_blob()?;
-        if kept == envelope {
-            return Ok(());
-        }
-        let kept = Signed::decode(kept).and_then(Signed::trust_stored);
-        if kept.is_ok_and(|kept| kept.id() == event.id()) {
-            // The same event with its body, or without: what is kept never loses one.
-            if event.body().is_some() {
-                let update = "UPDATE event SET envelope = ?2, row_check = ?3 WHERE arrival = ?1";
-                let arrival: i64 = row.get(0)?;
-                let check = row_check(&envelope);
-                transaction.prepare_cached(update)?.execute(params![
-                    arrival,
-                    envelope,
-                    &check[..]
-                ])?;
-            }
-            return Ok(());
-        }
-        fork += 1;
-    }
-    transaction
-        .prepare_cached(
-            "INSERT INTO event (chain, seq, fork, envelope, row_check) VALUES (?1, ?2, ?3, ?4, ?5)",
-        )?
-        .execute(params![chain, seq, fork, envelope, &row_check(&envelope)[..]])
-        .map(drop)
-}
-
 fn keep_receipt(transaction: &Transaction<'_>, receipt: &Receipt) -> rusqlite::Result<()> {
     let insert =
         "INSERT OR REPLACE INTO receipt (device, incarnation, receipt) VALUES (?1, ?2, ?3)";
     let life = (receipt.device().0, receipt.incarnation().0);
     transaction.prepare_cached(insert)?.execute(params![life.0, life.1, encode(receipt)]).map(drop)
-}
-
-fn chain_number(
-    transaction: &Transaction<'_>,
-    chains: &mut BTreeMap<ChainId, i64>,
-    chain: &ChainId,
-) -> rusqlite::Result<i64> {
-    if let Some(number) = chains.get(chain) {
-        return Ok(*number);
-    }
-    let key = params![chain.author.0, chain.incarnation.0, chain.lane as i64];
-    let found = transaction
-        .prepare_cached(
-            "SELECT number FROM chain WHERE author = ?1 AND incarnation = ?2 AND lane = ?3",
-        )?
-        .query_row(key, |row| row.get(0))
-        .optional()?;
-    let number = match found {
-        Some(number) => number,
-        None => {
-            transaction
-                .prepare_cached(
-                    "INSERT INTO chain (author, incarnation, lane) VALUES (?1, ?2, ?3)",
-                )?
-                .execute(key)?;
-            transaction.last_insert_rowid()
-        }
-    };
-    chains.insert(*chain, number);
-    Ok(number)
-}
-
-fn row_check(envelope: &[u8]) -> [u8; 16] {
-    let full = hash::hash(context::STORED_ROW, &[envelope]);
-    let mut check = [0; 16];
-    check.copy_from_slice(&full[..16]);
-    check
-}
-
-fn read_row(envelope: &[u8], check: &[u8]) -> Result<Verified, String> {
-    if row_check(envelope) != check {
-        return Err("the row is damaged".to_owned());
-    }
-    let signed = Signed::decode(envelope).map_err(|fault| fault.to_string())?;
-    signed.trust_stored().map_err(|fault| fault.to_string())
 }
 
 fn store_error(error: rusqlite::Error) -> StoreError {

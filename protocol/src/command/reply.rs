@@ -23,7 +23,7 @@ use crate::workspace::{StateHash, Verdict};
 #[serde(tag = "reply", rename_all = "snake_case")]
 pub enum Reply {
     /// To `Status`.
-    Status(Status),
+    Status(Box<Status>),
     /// To `Read`.
     Read(ReadReply),
     /// To `Edit`.
@@ -189,6 +189,18 @@ pub struct Status {
     /// What is here and not in the document yet, and for whose quota it waits.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waiting: Vec<WaitingRow>,
+    /// What became of the lives of this device's store.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lives: Vec<LifeRow>,
+}
+
+/// Something became of the life of a device's store. `SPEC: DUR-5`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LifeRow {
+    /// What: a code.
+    pub reason: String,
+    /// When last, by this device's clock.
+    pub at: Stamp,
 }
 
 /// Changes that are here and not in the document yet.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::command::{ConflictPage, DeviceRow, LogRow, Mode, ReadReply, Status, WaitingRow};
+use crate::command::{
+    ConflictPage, DeviceRow, LifeRow, LogRow, Mode, ReadReply, Status, WaitingRow,
+};
 use crate::document::conflict::ConflictKind;
 use crate::id::{DeviceId, Lane};
 use crate::present::{Block, Doc, Text, Tone, utc};
@@ -44,6 +46,9 @@ pub fn status(status: &Status, names: &BTreeMap<DeviceId, String>) -> Doc {
     for row in &status.waiting {
         blocks.push(Block::Line(Text::toned(Tone::Attention, waits(row, names))));
     }
+    for life in &status.lives {
+        blocks.push(Block::Line(Text::toned(Tone::Attention, lived(life))));
+    }
     for damage in &status.damage {
         blocks.push(Block::Line(Text::toned(Tone::Attention, format!("damaged: {damage}"))));
     }
@@ -57,6 +62,28 @@ fn waits(row: &WaitingRow, names: &BTreeMap<DeviceId, String>) -> String {
         "{}: {} events wait, since {name} made too many keys and objects; the next goes in in {} s",
         row.reason, row.events, row.next_s
     )
+}
+
+/// What became of the life of the own store.
+fn lived(row: &LifeRow) -> String {
+    let what = match row.reason.as_str() {
+        "new_life: own_event_elsewhere" => {
+            "this home was restored from a copy, or a copy of it runs elsewhere: events of its own \
+             came back from a peer. It goes on beside them as a new life, and nothing is lost. If \
+             you know of no copy, revoke this device"
+        }
+        "new_life: store_damaged" => {
+            "events of this device could not be read: it goes on as a new life, and asks its peers \
+             for them"
+        }
+        "other_life" => {
+            "another store with this device's key has written: if you know of none, revoke this \
+             device"
+        }
+        "store_healed" => "what was damaged in the store came back from peers",
+        other => other,
+    };
+    format!("{}: {what}", utc(row.at))
 }
 
 /// What others hold of what is here, by their own words.

@@ -112,7 +112,7 @@ impl Replica {
             }
         }
         self.learn_artifacts();
-        if !self.is_damaged
+        if self.mending.is_whole()
             && self.artifacts.has_orphans()
             && let Some(named) = self.workspace.named_chunks()
         {

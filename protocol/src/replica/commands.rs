@@ -52,14 +52,6 @@ impl Replica {
     }
 
     pub(super) fn perform(&mut self, request: RequestId, command: Command) {
-        if command.writes() && self.is_damaged {
-            let failure =
-                Failure::new(FailureKind::Failed, "this store is damaged: nothing is written")
-                    .with_hint(
-                        "`kern status` says what is missing; restore the home from a backup",
-                    );
-            return self.reply(request, Reply::Failed(failure));
-        }
         let reply = match command {
             Command::Status | Command::Conflicts => return self.ask_conflicts(request, &command),
             Command::Read { path } => return self.start_read(request, path),
@@ -122,7 +114,7 @@ impl Replica {
     }
 
     fn ask_conflicts(&mut self, request: RequestId, command: &Command) {
-        let document = self.workspace.root_document();
+        let document = self.workspace.held_document();
         match (command, document) {
             (Command::Status, Some(document)) => {
                 self.ask(Pending::Status(request), DocumentTask::Conflicts { document });
@@ -139,7 +131,7 @@ impl Replica {
     }
 
     fn start_read(&mut self, request: RequestId, path: DocPath) {
-        match self.workspace.root_document() {
+        match self.workspace.held_document() {
             Some(document) => {
                 let pending = Pending::Read(request, path.clone());
                 self.ask(pending, DocumentTask::Read { document, path });
@@ -166,7 +158,7 @@ impl Replica {
                 usage(fault.to_string()).with_hint("other maps have commands of their own")
             })?;
         }
-        let document = self.workspace.root_document().ok_or_else(no_history)?;
+        let document = self.workspace.held_document().ok_or_else(no_history)?;
         self.edit(Purpose::Request(request), document, edits);
         Ok(())
     }
@@ -176,6 +168,7 @@ impl Replica {
         let control = self.workspace.control();
         let role = control.role(&device, &control.all());
         let mut damage = self.damage.clone();
+        damage.extend(self.mending.words());
         let mut heads = Vec::new();
         for (document, claimed) in &self.heads {
             match claimed {
@@ -184,9 +177,9 @@ impl Replica {
             }
         }
         let notices = self.notices.of(NoticeKind::Peer);
-        let complete = heads.len() == self.heads.len() && !self.is_damaged;
+        let complete = heads.len() == self.heads.len();
         let state_hash = self.workspace.state_hash(heads.into_iter()).filter(|_| complete);
-        Reply::Status(Status {
+        Reply::Status(Box::new(Status {
             workspace: self.config.workspace_name.clone(),
             workspace_id: self.workspace.id(),
             device: self.config.device_name.clone(),
@@ -203,7 +196,8 @@ impl Replica {
             peers: self.peers(),
             notices: notices.into_iter().map(|n| (n.device, n.reason.clone())).collect(),
             waiting: self.waiting_rows(),
-        })
+            lives: self.lives(),
+        }))
     }
 
     fn check_grant(member: &NewMember, name: &str) -> Result<(), Failure> {

@@ -73,11 +73,7 @@ impl Replica {
     pub(super) fn ask(&mut self, pending: Pending, task: DocumentTask) {
         if let DocumentTask::Drop { .. } = task {
             self.retire_actor();
-            for pending in &mut self.pending {
-                if let Pending::Edit { outdated, .. } = pending {
-                    *outdated = true;
-                }
-            }
+            self.outdate_edits();
         }
         self.pending.push_back(pending);
         self.outputs.push_back(Output::Perform(task));

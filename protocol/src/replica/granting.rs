@@ -23,7 +23,7 @@ impl Replica {
         member: NewMember,
         name: String,
     ) -> Result<(), Failure> {
-        let document = self.workspace.root_document().ok_or_else(no_history)?;
+        let document = self.workspace.held_document().ok_or_else(no_history)?;
         let path = DEVICES.parse().map_err(|fault| Failure::new(FailureKind::Failed, fault))?;
         let pending = Pending::Grant { request, member: Box::new(member), name };
         self.ask(pending, DocumentTask::Read { document, path });
@@ -48,7 +48,7 @@ impl Replica {
     /// a member all the same.
     fn grant(&mut self, request: RequestId, member: NewMember, name: &str) -> Result<(), Failure> {
         self.check_quota(NAMING_MAKES)?;
-        let document = self.workspace.root_document().ok_or_else(no_history)?;
+        let document = self.workspace.held_document().ok_or_else(no_history)?;
         let path = format!("{DEVICES}/{}/name", member.device);
         let set = path.parse().map_err(|fault| Failure::new(FailureKind::Usage, fault))?;
         let events = self.with_pen(|workspace, pen| workspace.write_grant(pen, member));

@@ -75,11 +75,13 @@ impl Replica {
     fn take_in(&mut self, events: Vec<Verified>) -> Answer {
         let mut released = Vec::new();
         for event in events {
+            self.hear_of_own(&event);
             match self.workspace.insert(&event, &self.key) {
                 Ok(false) => {}
                 Ok(true) => {
                     self.clock.saw(self.now, event.header().stamp);
                     released.extend(self.held.release(&event.id()));
+                    self.came(&event.id());
                     self.persist.push(Record::Event(event));
                 }
                 // The lane took it on trial, and its place in its chain was checked.

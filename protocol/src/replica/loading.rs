@@ -10,7 +10,6 @@ use crate::replica::log::Asked;
 use crate::replica::{GENERATION, Output, Replica};
 use crate::store::{LoadRequest, Slice};
 use crate::sync::LinkId;
-use crate::workspace::InsertFault;
 
 /// What something is asked of the store for. The store answers in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,53 +24,58 @@ pub(super) enum LoadFor {
     Asked(RequestId, Asked),
     /// Chunks of artifacts.
     Artifacts(ArtifactLoad),
+    /// They waited for what is here now.
+    Freed,
 }
 
 impl LoadFor {
     /// Is it what a start waits for?
     pub(super) fn is_start(&self) -> bool {
-        matches!(self, Self::History | Self::Artifacts(ArtifactLoad::List))
+        matches!(self, Self::History | Self::Freed | Self::Artifacts(ArtifactLoad::List))
     }
 }
 
 impl Replica {
-    pub(super) fn on_loaded(&mut self, slice: Slice) {
+    pub(super) fn on_loaded(&mut self, mut slice: Slice) {
+        let Some(what) = self.loads.pop_front() else { return };
         let is_damaged = !slice.damaged.is_empty();
-        slice.damaged.into_iter().for_each(|damage| self.damaged(damage));
-        match self.loads.pop_front() {
-            // What is missing may be our own tail: to go on from before it would fork it.
-            Some(LoadFor::History) => self.is_damaged |= is_damaged,
-            Some(LoadFor::Bodies(asked)) => {
+        let is_history = matches!(what, LoadFor::History | LoadFor::Freed);
+        for damage in std::mem::take(&mut slice.damaged) {
+            if is_history {
+                self.lose(damage);
+            } else {
+                self.damaged(damage.what);
+            }
+        }
+        match what {
+            LoadFor::History => self.on_history(slice),
+            LoadFor::Freed => {
+                slice.events.iter().for_each(|event| self.put_back(event));
+                self.load_freed();
+            }
+            LoadFor::Bodies(asked) => {
                 for event in &slice.events {
                     self.workspace.body_loaded(event);
                 }
                 let came: Vec<_> = slice.events.iter().map(Verified::id).collect();
                 self.workspace.bodies_lost(asked.into_iter().filter(|id| !came.contains(id)));
-                return;
             }
-            Some(LoadFor::Peer(link)) => return self.serve(link, &slice.events),
-            Some(LoadFor::Asked(request, asked)) => {
-                return self.on_asked_loaded(request, &asked, slice.events, is_damaged);
+            LoadFor::Peer(link) => self.serve(link, &slice.events),
+            LoadFor::Asked(request, asked) => {
+                self.on_asked_loaded(request, &asked, slice.events, is_damaged);
             }
-            Some(LoadFor::Artifacts(load)) => {
-                return self.on_chunks_loaded(load, slice.chunks, slice.chunk_list);
-            }
-            None => return,
-        }
-        for event in &slice.events {
-            self.clock.saw(self.now, event.header().stamp);
-            match self.workspace.insert(event, &self.key) {
-                Ok(_) => {}
-                Err(InsertFault::Missing(id)) => {
-                    self.is_damaged = true;
-                    self.damaged(format!("event {} misses {id}", event.id()));
-                }
-                Err(InsertFault::Refused(refusal)) => {
-                    self.is_damaged = true;
-                    self.damaged(format!("event {}: {refusal}", event.id()));
-                }
+            LoadFor::Artifacts(load) => {
+                self.on_chunks_loaded(load, slice.chunks, slice.chunk_list);
             }
         }
+    }
+
+    fn on_history(&mut self, slice: Slice) {
+        if let Some(life) = slice.incarnation {
+            self.config.incarnation = life;
+        }
+        slice.events.iter().for_each(|event| self.put_back(event));
+        self.load_freed();
         slice.notices.into_iter().for_each(|notice| self.notices.load(notice));
         for card in &slice.cards {
             self.keep_card(None, card);

@@ -61,7 +61,7 @@ impl Replica {
         if !counted || !commands.iter().all(is_command) {
             return Err(usage("an agent has 1 to 16 commands of up to 4,096 bytes, none empty"));
         }
-        let document = self.workspace.root_document().ok_or_else(not_here)?;
+        let document = self.workspace.held_document().ok_or_else(not_here)?;
         let set = format!("agents/{}", name.replace('~', "~0"));
         let set = set.parse().map_err(|_| usage("this is no name of an agent"))?;
         let edits = vec![Edit::Set { set, value: json!({ "commands": commands }) }];
@@ -177,7 +177,7 @@ impl Replica {
         let world = World {
             own,
             peers: &peers,
-            is_current: self.sync.is_current() && !self.is_damaged,
+            is_current: self.sync.is_current(),
             is_editing: self.is_editing(),
             content: self.workspace.content(),
             journal: self.workspace.missions(),
@@ -222,7 +222,7 @@ impl Replica {
     /// The five documents of a mission's contract. `SPEC: MIS-8`
     fn write_contract(&mut self, mission: EventId) {
         let state = self.workspace.missions().entry(&mission).map(|entry| entry.state.clone());
-        let document = self.workspace.root_document();
+        let document = self.workspace.held_document();
         let set = format!("missions/{mission}").parse();
         let (Some(state), Some(document), Ok(set)) = (state, document, set) else { return };
         let contract = state.contract();

@@ -106,6 +106,7 @@ impl Replica {
         let mut inbox: Vec<_> = events.into_iter().rev().collect();
         let mut filled = Vec::new();
         while let Some((from, event)) = inbox.pop() {
+            self.hear_of_own(&event);
             let is_here = self.workspace.contains(&event.id());
             match self.workspace.insert(&event, &self.key) {
                 Ok(false) => {}
@@ -117,6 +118,7 @@ impl Replica {
                 Ok(true) => {
                     self.clock.saw(self.now, event.header().stamp);
                     inbox.extend(self.held.release(&event.id()));
+                    self.came(&event.id());
                     self.persist.push(Record::Event(event));
                 }
                 Err(InsertFault::Missing(missing)) => self.held.hold(from, event, missing),
@@ -126,6 +128,7 @@ impl Replica {
                 }
             }
         }
+        self.load_freed();
         self.sync.push(&filled, &self.workspace);
     }
 
@@ -138,7 +141,8 @@ impl Replica {
                 self.sync.part_with(self.now, link, places);
             }
         }
-        let missing = self.held.missing();
+        let mut missing = self.held.missing();
+        missing.extend(self.missed_by_store());
         let actions = self.sync.speak(self.now, &self.workspace, &missing);
         self.act(actions);
     }

@@ -61,11 +61,11 @@ impl Replica {
         }
     }
 
-    /// What this device holds: nothing is claimed of a store in which something is missing.
+    /// What this device holds: nothing is claimed while a body of it is missing.
     fn claims(&self) -> Option<Claims> {
         let control = self.workspace.control();
         let role = control.role(&self.key.device(), &control.all());
-        if role.is_none() || self.is_damaged || self.workspace.lacks_bodies() {
+        if role.is_none() || self.workspace.lacks_bodies() {
             return None;
         }
         let [control, content] =

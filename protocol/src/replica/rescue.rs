@@ -22,7 +22,7 @@ impl Replica {
         keep: Vec<DeviceId>,
         reason: &str,
     ) -> Result<Reply, Failure> {
-        let document = self.workspace.root_document().ok_or_else(no_history)?;
+        let document = self.workspace.held_document().ok_or_else(no_history)?;
         check_texts(&[(name, NAME_BYTES_MAX), (reason, CONTROL_TEXT_MAX)])?;
         let keep: BTreeSet<_> = keep.into_iter().collect();
         let rescued =

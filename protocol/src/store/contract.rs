@@ -4,7 +4,7 @@
 
 use crate::artifact::Chunk;
 use crate::event::Verified;
-use crate::id::DeviceId;
+use crate::id::{DeviceId, Incarnation};
 use crate::limits::CHUNK_BYTES_MAX;
 use crate::notice::Notice;
 use crate::store::{EventStore, LoadRequest, Place, Record};
@@ -86,6 +86,7 @@ pub fn check(open: &mut dyn FnMut() -> Box<dyn EventStore>, events: &[Verified])
     let rest = load(&mut *open(), &LoadRequest::From { cursor: 1, limit: 1 });
     assert!(rest.receipts.is_empty(), "receipts come with the first slice only");
     check_notices(open);
+    check_incarnation(open);
 
     let counter = |value| Record::Counter { name: "generation".to_owned(), value };
     commit(&mut *open(), &[counter(1), counter(u64::MAX >> 1)]);
@@ -130,6 +131,16 @@ fn check_chunks(open: &mut dyn FnMut() -> Box<dyn EventStore>) {
     commit(&mut *open(), &[Record::DropChunks(hashes[1..].to_vec())]);
     let left = load(&mut *open(), &LoadRequest::ChunkList { after: None, limit: 9 });
     assert_eq!(left.chunk_list, [(hashes[0], 17)], "what is dropped is gone");
+}
+
+/// `SPEC: DUR-5`
+fn check_incarnation(open: &mut dyn FnMut() -> Box<dyn EventStore>) {
+    let lives = [1, 2].map(|life| Record::Incarnation(Incarnation([life; 8])));
+    commit(&mut *open(), &lives);
+    let slice = load(&mut *open(), &LoadRequest::From { cursor: 0, limit: 1 });
+    assert_eq!(slice.incarnation, Some(Incarnation([2; 8])), "the last life stays");
+    let rest = load(&mut *open(), &LoadRequest::From { cursor: 1, limit: 1 });
+    assert_eq!(rest.incarnation, None, "the life comes with the first slice");
 }
 
 /// `SPEC: DUR-4`

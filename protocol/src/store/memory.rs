@@ -7,7 +7,7 @@ use crate::artifact::Chunk;
 use crate::event::Verified;
 use crate::id::{ChunkHash, DeviceId, EventId, Incarnation};
 use crate::notice::Notice;
-use crate::store::{EventStore, LoadRequest, Record, Slice, StoreError};
+use crate::store::{Damage, EventStore, LoadRequest, Record, Slice, StoreError};
 use crate::sync::{Card, Receipt};
 
 /// Keeps a workspace in memory. A clone is a copy of the disk.
@@ -21,6 +21,9 @@ pub struct MemoryStore {
     notices: BTreeMap<u64, Notice>,
     chunks: BTreeMap<ChunkHash, Chunk>,
     damaged: BTreeSet<ChunkHash>,
+    /// Events whose rows are damaged.
+    rotten: BTreeSet<EventId>,
+    incarnation: Option<Incarnation>,
     /// Commits that still succeed before the disk is full; without end where none.
     room: Option<u32>,
 }
@@ -34,6 +37,25 @@ impl MemoryStore {
     /// The disk has room again.
     pub fn make_room(&mut self) {
         self.room = None;
+    }
+
+    /// A page of the disk goes bad: this event cannot be read until it is kept again.
+    pub fn damage_event(&mut self, id: &EventId) {
+        self.rotten.insert(*id);
+    }
+
+    /// The life that it was told last.
+    #[must_use]
+    pub fn incarnation(&self) -> Option<Incarnation> {
+        self.incarnation
+    }
+
+    fn read(&self, event: &Verified) -> Result<Verified, Damage> {
+        if self.rotten.contains(&event.id()) {
+            let at = Some((event.chain(), event.header().seq));
+            return Err(Damage { at, what: format!("event {} is damaged", event.id()) });
+        }
+        Ok(event.clone())
     }
 
     /// A page of the disk goes bad: this chunk cannot be read any more.
@@ -68,18 +90,20 @@ impl EventStore for MemoryStore {
         for record in records {
             match record {
                 Record::Event(event) => {
+                    let was_rotten = self.rotten.remove(&event.id());
                     if self.known.insert(event.id()) {
                         self.events.push(event.clone());
-                    } else if event.body().is_some()
+                    } else if (event.body().is_some() || was_rotten)
                         && let Some(kept) = self.events.iter_mut().find(|e| e.id() == event.id())
                     {
-                        // It came without its body before.
+                        // It came without its body before, or was damaged.
                         *kept = event.clone();
                     }
                 }
                 Record::Counter { name, value } => {
                     self.counters.insert(name.clone(), *value);
                 }
+                Record::Incarnation(life) => self.incarnation = Some(*life),
                 Record::Card(card) => {
                     self.cards.insert(card.device(), card.clone());
                 }
@@ -107,20 +131,31 @@ impl EventStore for MemoryStore {
         match request {
             LoadRequest::From { cursor, limit } => {
                 if *cursor == 0 {
+                    slice.incarnation = self.incarnation;
                     slice.cards = self.cards.values().cloned().collect();
                     slice.receipts = self.receipts.values().cloned().collect();
                     slice.notices = self.notices.values().cloned().collect();
                 }
                 let from = usize::try_from(*cursor).unwrap_or(usize::MAX).min(self.events.len());
                 let to = from.saturating_add(*limit).min(self.events.len());
-                slice.events = self.events[from..to].to_vec();
+                for event in &self.events[from..to] {
+                    match self.read(event) {
+                        Ok(event) => slice.events.push(event),
+                        Err(damage) => slice.damaged.push(damage),
+                    }
+                }
                 slice.next = (to < self.events.len()).then_some(to as u64);
             }
             LoadRequest::Events(places) => {
                 for place in places {
-                    match self.events.iter().find(|event| event.id() == place.id) {
-                        Some(event) => slice.events.push(event.clone()),
-                        None => slice.damaged.push(format!("event {} is not kept", place.id)),
+                    let found = self.events.iter().find(|event| event.id() == place.id);
+                    match found.map(|event| self.read(event)) {
+                        Some(Ok(event)) => slice.events.push(event),
+                        Some(Err(damage)) => slice.damaged.push(damage),
+                        None => slice.damaged.push(Damage {
+                            at: Some((place.chain, place.seq)),
+                            what: format!("event {} is not kept", place.id),
+                        }),
                     }
                 }
             }

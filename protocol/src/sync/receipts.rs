@@ -159,7 +159,10 @@ impl Receipts {
             let mut receipts = Vec::new();
             for (life, known) in &self.known {
                 let version = known.newest.version();
-                if !members.contains_key(&life.0)
+                // What an earlier life of this store claimed may be lost.
+                let is_past = life.0 == own_life.0 && *life != own_life;
+                if is_past
+                    || !members.contains_key(&life.0)
                     || told.get(life).is_some_and(|told| *told >= version)
                 {
                     continue;

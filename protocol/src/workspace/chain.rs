@@ -69,6 +69,13 @@ impl Chains {
         })
     }
 
+    /// The lives of a device's store that wrote something.
+    pub(super) fn lives(&self, device: &DeviceId) -> impl Iterator<Item = &Incarnation> {
+        let first = |life, lane| ChainId { author: *device, incarnation: Incarnation(life), lane };
+        let all = first([0; 8], Lane::Control)..=first([0xff; 8], Lane::Content);
+        self.places.range(all).map(|(chain, _)| &chain.incarnation)
+    }
+
     /// The ends of all chains; several of one that forked.
     pub(super) fn tips(&self) -> impl Iterator<Item = &EventId> {
         self.tips.iter()

@@ -60,7 +60,8 @@ impl Workspace {
     }
 
     /// Did a later life of this device's store begin? The newer life is the one whose first
-    /// control event has that of the other in its past. `SPEC: RCPT-5`
+    /// control event has that of the other in its past. A later life begins by a control event, so
+    /// one that wrote and has none is the first. `SPEC: RCPT-5`
     #[must_use]
     pub fn is_outlived(&self, device: &DeviceId, incarnation: &Incarnation) -> bool {
         let number = |id: &EventId| self.control.number(id);
@@ -71,6 +72,10 @@ impl Workspace {
             .collect();
         let (own, others): (Vec<_>, Vec<_>) =
             firsts.into_iter().partition(|(life, _)| *life == incarnation);
+        if own.is_empty() {
+            let wrote = self.chains.lives(device).any(|life| life == incarnation);
+            return wrote && !others.is_empty();
+        }
         let outlives = |first| others.iter().any(|(_, other)| self.control.heard(*other, first));
         own.into_iter().any(|(_, first)| outlives(first))
     }

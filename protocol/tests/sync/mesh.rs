@@ -310,7 +310,7 @@ impl Mesh {
 
     pub(super) fn status(&mut self, number: u8) -> Status {
         match self.ask(number, Command::Status) {
-            Reply::Status(status) => status,
+            Reply::Status(status) => *status,
             other => panic!("{other:?}"),
         }
     }

@@ -1,6 +1,7 @@
 //! SQLite keeps the contract of stores, and tells what is damaged.
 
 use kernelos_protocol::artifact::Chunk;
+use kernelos_protocol::event::Verified;
 use kernelos_protocol::key::RecoveryKey;
 use kernelos_protocol::limits::QUOTA_MAKES;
 use kernelos_protocol::replica::{Config, Output, Replica};
@@ -97,6 +98,88 @@ fn a_damaged_row_is_told_and_not_given_out() {
         let slice = store.load(&asked).unwrap();
         assert!(slice.events.is_empty() && slice.damaged.len() == 1, "byte {at}");
     }
+}
+
+#[test]
+fn an_event_that_comes_again_heals_its_row_where_it_stood() {
+    // SPEC: DUR-6
+    let folder = folder();
+    let path = folder.path().join("store.db");
+    let mut store = SqliteStore::create(&path).unwrap();
+    let events = events();
+    let records: Vec<_> = events.iter().cloned().map(Record::Event).collect();
+    store.commit(&records).unwrap();
+    for damage in ["envelope = x'00'", "row_check = x'00'", "envelope = zeroblob(9), seq = seq"] {
+        let update = format!("UPDATE event SET {damage} WHERE arrival = 2");
+        store.connection.execute(&update, []).unwrap();
+        let slice = store.load(&LoadRequest::From { cursor: 0, limit: 10 }).unwrap();
+        let place = contract::place_of(&events[1]);
+        assert_eq!(slice.damaged[0].at, Some((place.chain, place.seq)));
+        store.commit(&records[1..2]).unwrap();
+        let slice = store.load(&LoadRequest::From { cursor: 0, limit: 10 }).unwrap();
+        assert_eq!((slice.events, slice.damaged), (events.clone(), vec![]), "{damage}");
+    }
+}
+
+/// A store of some events on the disk, closed; its bytes, and the events.
+fn closed(path: &Path) -> (Vec<u8>, Vec<Verified>) {
+    let mut store = SqliteStore::create(path).unwrap();
+    let events = events();
+    let records: Vec<_> = events.iter().cloned().map(Record::Event).collect();
+    store.commit(&records).unwrap();
+    drop(store);
+    (std::fs::read(path).unwrap(), events)
+}
+
+#[test]
+fn a_flipped_bit_anywhere_in_the_file_is_an_error_or_told_and_gives_out_nothing_false() {
+    // SPEC: DUR-6
+    let folder = folder();
+    let path = folder.path().join("store.db");
+    let (file, events) = closed(&path);
+    let (mut refused, mut told) = (0, 0);
+    for at in (0..file.len()).step_by(97) {
+        let mut flipped = file.clone();
+        flipped[at] ^= 1 << (at % 8);
+        std::fs::write(&path, flipped).unwrap();
+        let slice = SqliteStore::open(&path)
+            .and_then(|mut store| store.load(&LoadRequest::From { cursor: 0, limit: 100 }));
+        let Ok(slice) = slice else {
+            refused += 1;
+            continue;
+        };
+        told += usize::from(!slice.damaged.is_empty());
+        assert!(slice.events.iter().all(|event| events.contains(event)), "offset {at}");
+    }
+    assert!(refused > 0 && told > 0, "{refused} refused, {told} told");
+}
+
+#[test]
+fn a_torn_tail_of_the_log_loses_what_is_behind_it_and_nothing_before() {
+    // SPEC: DUR-1
+    let folder = folder();
+    let (path, torn) = (folder.path().join("store.db"), folder.path().join("torn.db"));
+    let mut store = SqliteStore::create(&path).unwrap();
+    let events = events();
+    for event in &events {
+        store.commit(&[Record::Event(event.clone())]).unwrap();
+    }
+    let wal = std::fs::read(folder.path().join("store.db-wal")).unwrap();
+    let mut counts = std::collections::BTreeSet::new();
+    for len in (0..=wal.len()).step_by(1_531) {
+        std::fs::copy(&path, &torn).unwrap();
+        std::fs::write(folder.path().join("torn.db-wal"), &wal[..len]).unwrap();
+        // As long as its first page is not there it is no store yet.
+        if let Ok(mut store) = SqliteStore::open(&torn)
+            && let Ok(slice) = store.load(&LoadRequest::From { cursor: 0, limit: 100 })
+        {
+            assert_eq!(slice.damaged, [], "{len} bytes");
+            assert_eq!(slice.events, events[..slice.events.len()], "{len} bytes");
+            counts.insert(slice.events.len());
+        }
+        std::fs::remove_file(folder.path().join("torn.db-wal")).ok();
+    }
+    assert!(counts.len() > 2, "{counts:?}");
 }
 
 #[test]

@@ -1,0 +1,172 @@
+//! Events in SQLite: verbatim, each with a check of its row. A row that fails is told and not given
+//! out, and the event that comes again takes its place.
+
+use std::collections::BTreeMap;
+
+use kernelos_protocol::event::{Signed, Verified};
+use kernelos_protocol::hash::{self, context};
+use kernelos_protocol::id::{ChainId, DeviceId, Incarnation, Lane};
+use kernelos_protocol::store::{Damage, Place, Slice};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+
+/// The first events behind a cursor.
+pub(super) fn load_from(
+    connection: &Connection,
+    cursor: u64,
+    limit: usize,
+    slice: &mut Slice,
+) -> rusqlite::Result<()> {
+    let mut query = connection.prepare_cached(
+        "SELECT arrival, envelope, row_check, author, incarnation, lane, seq
+         FROM event LEFT JOIN chain ON chain.number = event.chain
+         WHERE arrival > ?1 ORDER BY arrival LIMIT ?2",
+    )?;
+    let mut rows = query.query(params![cursor as i64, limit as i64])?;
+    let (mut last, mut count) = (cursor, 0);
+    while let Some(row) = rows.next()? {
+        last = row.get::<_, i64>(0)?.unsigned_abs();
+        count += 1;
+        match read_row(row.get_ref(1)?.as_blob()?, row.get_ref(2)?.as_blob()?) {
+            Ok(event) => slice.events.push(event),
+            Err(reason) => {
+                slice.damaged.push(Damage { at: place(row), what: format!("row {last}: {reason}") })
+            }
+        }
+    }
+    let newest: i64 = connection
+        .prepare_cached("SELECT coalesce(max(arrival), 0) FROM event")?
+        .query_row([], |row| row.get(0))?;
+    slice.next = (count > 0 && last < newest.unsigned_abs()).then_some(last);
+    Ok(())
+}
+
+/// Where a damaged row says that it stands.
+fn place(row: &Row<'_>) -> Option<(ChainId, u64)> {
+    let lane = match row.get::<_, i64>(5).ok()? {
+        0 => Lane::Control,
+        1 => Lane::Content,
+        _ => return None,
+    };
+    let (author, incarnation) = (DeviceId(row.get(3).ok()?), Incarnation(row.get(4).ok()?));
+    let seq = u64::try_from(row.get::<_, i64>(6).ok()?).ok()?;
+    Some((ChainId { author, incarnation, lane }, seq))
+}
+
+pub(super) fn load_event(
+    connection: &Connection,
+    place: &Place,
+) -> rusqlite::Result<Result<Verified, Damage>> {
+    let chain = &place.chain;
+    let mut query = connection.prepare_cached(
+        "SELECT envelope, row_check FROM event WHERE seq = ?4 AND chain =
+         (SELECT number FROM chain WHERE author = ?1 AND incarnation = ?2 AND lane = ?3)",
+    )?;
+    let mut rows = query.query(params![
+        chain.author.0,
+        chain.incarnation.0,
+        chain.lane as i64,
+        place.seq as i64
+    ])?;
+    let mut reason = "it is not kept".to_owned();
+    while let Some(row) = rows.next()? {
+        match read_row(row.get_ref(0)?.as_blob()?, row.get_ref(1)?.as_blob()?) {
+            Ok(event) if event.id() == place.id => return Ok(Ok(event)),
+            Ok(_) => {}
+            Err(damage) => reason = damage,
+        }
+    }
+    let at = Some((place.chain, place.seq));
+    Ok(Err(Damage { at, what: format!("event {}: {reason}", place.id) }))
+}
+
+/// Keeps an event once. What is kept never loses its body; a damaged row at its place is healed by
+/// it, so that it stands again where it stood in the order.
+pub(super) fn keep(
+    transaction: &Transaction<'_>,
+    chains: &mut BTreeMap<ChainId, i64>,
+    event: &Verified,
+) -> rusqlite::Result<()> {
+    let chain = chain_number(transaction, chains, &event.chain())?;
+    let seq = event.header().seq as i64;
+    let envelope = event.encode();
+    let mut there = transaction.prepare_cached(
+        "SELECT arrival, envelope, row_check FROM event WHERE chain = ?1 AND seq = ?2
+         ORDER BY fork",
+    )?;
+    let mut rows = there.query(params![chain, seq])?;
+    let (mut fork, mut damaged) = (0, None);
+    while let Some(row) = rows.next()? {
+        let arrival: i64 = row.get(0)?;
+        match read_row(row.get_ref(1)?.as_blob()?, row.get_ref(2)?.as_blob()?) {
+            Ok(kept) if kept.id() == event.id() => {
+                if event.body().is_some() && kept.body().is_none() {
+                    overwrite(transaction, arrival, &envelope)?;
+                }
+                return Ok(());
+            }
+            Ok(_) => {}
+            Err(_) => damaged = damaged.or(Some(arrival)),
+        }
+        fork += 1;
+    }
+    if let Some(arrival) = damaged {
+        return overwrite(transaction, arrival, &envelope);
+    }
+    transaction
+        .prepare_cached(
+            "INSERT INTO event (chain, seq, fork, envelope, row_check) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![chain, seq, fork, envelope, &row_check(&envelope)[..]])
+        .map(drop)
+}
+
+fn overwrite(transaction: &Transaction<'_>, arrival: i64, envelope: &[u8]) -> rusqlite::Result<()> {
+    let update = "UPDATE event SET envelope = ?2, row_check = ?3 WHERE arrival = ?1";
+    let row = params![arrival, envelope, &row_check(envelope)[..]];
+    transaction.prepare_cached(update)?.execute(row).map(drop)
+}
+
+fn chain_number(
+    transaction: &Transaction<'_>,
+    chains: &mut BTreeMap<ChainId, i64>,
+    chain: &ChainId,
+) -> rusqlite::Result<i64> {
+    if let Some(number) = chains.get(chain) {
+        return Ok(*number);
+    }
+    let key = params![chain.author.0, chain.incarnation.0, chain.lane as i64];
+    let found = transaction
+        .prepare_cached(
+            "SELECT number FROM chain WHERE author = ?1 AND incarnation = ?2 AND lane = ?3",
+        )?
+        .query_row(key, |row| row.get(0))
+        .optional()?;
+    let number = match found {
+        Some(number) => number,
+        None => {
+            transaction
+                .prepare_cached(
+                    "INSERT INTO chain (author, incarnation, lane) VALUES (?1, ?2, ?3)",
+                )?
+                .execute(key)?;
+            transaction.last_insert_rowid()
+        }
+    };
+    chains.insert(*chain, number);
+    Ok(number)
+}
+
+fn row_check(envelope: &[u8]) -> [u8; 16] {
+    let full = hash::hash(context::STORED_ROW, &[envelope]);
+    let mut check = [0; 16];
+    check.copy_from_slice(&full[..16]);
+    check
+}
+
+fn read_row(envelope: &[u8], check: &[u8]) -> Result<Verified, String> {
+    if row_check(envelope) != check {
+        return Err("the row is damaged".to_owned());
+    }
+    let signed = Signed::decode(envelope).map_err(|fault| fault.to_string())?;
+    signed.trust_stored().map_err(|fault| fault.to_string())
+}

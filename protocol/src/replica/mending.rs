@@ -1,0 +1,198 @@
+//! The Replica's side of a store that lost something: what is damaged, what waits for it, and the
+//! new life that this device begins where its own chain may go on elsewhere.
+//!
+//! To write on from before an own event that exists would fork the chain. So where one is missing,
+//! by damage or since the store was put back or copied, the store's life ends and a new one goes
+//! on from what is here; what is missing is asked of peers like anything else. `SPEC: DUR-5, DUR-6`
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rand_chacha::rand_core::Rng;
+
+use crate::command::LifeRow;
+use crate::event::Verified;
+use crate::id::{ChainId, EventId, Incarnation, Lane};
+use crate::limits::{LOAD_SLICE_EVENTS, NOTICES_MAX, WANTS_MAX};
+use crate::notice::NoticeKind;
+use crate::replica::documents::Pending;
+use crate::replica::{LoadFor, Replica};
+use crate::store::{Damage, LoadRequest, Place, Record};
+use crate::sync::LinkId;
+use crate::workspace::InsertFault;
+
+/// A peer sent an event of the current life that is not here: the store was put back, or copied.
+const EVENT_ELSEWHERE: &str = "new_life: own_event_elsewhere";
+/// An event of the current life cannot be read.
+const STORE_DAMAGED: &str = "new_life: store_damaged";
+/// Another store with this device's key writes, or did.
+const OTHER_LIFE: &str = "other_life";
+/// What was damaged is whole again.
+const STORE_HEALED: &str = "store_healed";
+
+/// What the store could not give, and what it gave that waits for it. Not more than the store
+/// holds, whose headers are kept in memory too.
+#[derive(Default)]
+pub(super) struct Mending {
+    /// Places whose event is damaged, and how.
+    lost: BTreeMap<(ChainId, u64), String>,
+    /// Where those stand that are whole, by what each misses.
+    stranded: BTreeMap<EventId, Vec<Place>>,
+    /// What they missed is here: to be loaded again.
+    freed: Vec<Place>,
+    /// A damaged row does not say which chain it is of: it may be the own one.
+    may_be_own: bool,
+}
+
+impl Mending {
+    /// Is all here that was kept?
+    pub(super) fn is_whole(&self) -> bool {
+        self.lost.is_empty() && self.stranded.is_empty()
+    }
+
+    /// Something of this life is missing: of what is damaged or what waits.
+    fn is_missing_of(&self, is_own: impl Fn(&ChainId) -> bool) -> bool {
+        self.lost.keys().any(|(chain, _)| is_own(chain))
+            || self.stranded.values().flatten().any(|place| is_own(&place.chain))
+    }
+
+    /// What is missed and not kept at all.
+    fn missed(&self) -> Vec<EventId> {
+        let kept: BTreeSet<_> = self.stranded.values().flatten().map(|place| place.id).collect();
+        self.stranded.keys().filter(|id| !kept.contains(id)).copied().collect()
+    }
+
+    /// What is wrong, in words; the first of it, where it is much.
+    pub(super) fn words(&self) -> Vec<String> {
+        // What waits, waits for what is lost, where that has a place.
+        let missed = if self.lost.is_empty() { self.missed() } else { Vec::new() };
+        let lost = self.lost.values().map(|what| format!("{what}; it is asked of peers"));
+        let gone = |id: &EventId| format!("event {id} is missing; it is asked of peers");
+        lost.chain(missed.iter().map(gone)).take(NOTICES_MAX).collect()
+    }
+}
+
+impl Replica {
+    /// The store could not give this.
+    pub(super) fn lose(&mut self, damage: Damage) {
+        match damage.at {
+            Some(at) => drop(self.mending.lost.insert(at, damage.what)),
+            None => {
+                self.mending.may_be_own = true;
+                self.damaged(damage.what);
+            }
+        }
+    }
+
+    /// The store gave this: it goes in, or waits for what it misses.
+    pub(super) fn put_back(&mut self, event: &Verified) {
+        self.clock.saw(self.now, event.header().stamp);
+        let (chain, seq, id) = (event.chain(), event.header().seq, event.id());
+        match self.workspace.insert(event, &self.key) {
+            Ok(_) => self.came(&id),
+            Err(InsertFault::Missing(missing)) => {
+                let places = self.mending.stranded.entry(missing).or_default();
+                places.push(Place { chain, seq, id });
+            }
+            Err(InsertFault::Refused(refusal)) => {
+                let what = format!("event {id}: {refusal}");
+                self.lose(Damage { at: Some((chain, seq)), what });
+            }
+        }
+    }
+
+    /// An event is here: what waited for it in the store is loaded again.
+    pub(super) fn came(&mut self, id: &EventId) {
+        if let Some(places) = self.mending.stranded.remove(id) {
+            self.mending.freed.extend(places);
+        }
+    }
+
+    /// Asks the store for what can go in by now, a slice at a time.
+    pub(super) fn load_freed(&mut self) {
+        if self.mending.freed.is_empty() || self.loads.contains(&LoadFor::Freed) {
+            return;
+        }
+        let some = self.mending.freed.len().min(LOAD_SLICE_EVENTS);
+        let places = self.mending.freed.drain(..some).collect();
+        self.load_next(LoadFor::Freed, LoadRequest::Events(places));
+    }
+
+    /// What each peer is asked for since the store has what waits for it.
+    pub(super) fn missed_by_store(&self) -> Vec<(LinkId, EventId)> {
+        let missed: Vec<_> = self.mending.missed().into_iter().take(WANTS_MAX / 2).collect();
+        let links = self.sync.links().into_iter();
+        links.flat_map(|link| missed.iter().map(move |id| (link, *id))).collect()
+    }
+
+    /// A verified event comes from outside, which may be one of ours that is not here. Whether it
+    /// can go in does not matter: it exists.
+    pub(super) fn hear_of_own(&mut self, event: &Verified) {
+        let (header, device) = (event.header(), self.key.device());
+        if header.author != device
+            || event.workspace() != self.workspace.id()
+            || self.workspace.contains(&event.id())
+        {
+            return;
+        }
+        let begins = header.lane == Lane::Control && header.seq == 0;
+        if header.incarnation == self.config.incarnation {
+            self.begin_life(EVENT_ELSEWHERE);
+        } else if begins && self.mending.is_whole() {
+            self.note(NoticeKind::Life, device, OTHER_LIFE);
+        }
+    }
+
+    /// From here on this device writes new chains, and says so.
+    fn begin_life(&mut self, why: &'static str) {
+        let mut life = [0; 8];
+        self.rng.fill_bytes(&mut life);
+        self.config.incarnation = Incarnation(life);
+        self.persist.push(Record::Incarnation(self.config.incarnation));
+        // The actor of a change is of the life in which it is written.
+        self.outdate_edits();
+        self.note(NoticeKind::Life, self.key.device(), why);
+    }
+
+    /// Edits under way are made again.
+    pub(super) fn outdate_edits(&mut self) {
+        for pending in &mut self.pending {
+            if let Pending::Edit { outdated, .. } = pending {
+                *outdated = true;
+            }
+        }
+    }
+
+    /// Once a turn, before anything is written: forgets what is whole again, ends a life that lost
+    /// something of its own, and begins the chain of a new one by a join.
+    pub(super) fn mend(&mut self) {
+        let device = self.key.device();
+        if !self.mending.is_whole() {
+            let workspace = &self.workspace;
+            self.mending.lost.retain(|(chain, seq), _| workspace.height(chain) <= *seq);
+            if self.mending.is_whole() {
+                self.note(NoticeKind::Life, device, STORE_HEALED);
+            }
+        }
+        let life = self.config.incarnation;
+        let is_own = |chain: &ChainId| chain.author == device && chain.incarnation == life;
+        if std::mem::take(&mut self.mending.may_be_own) || self.mending.is_missing_of(is_own) {
+            self.begin_life(STORE_DAMAGED);
+        }
+        let control = self.workspace.control();
+        if control.role(&device, &control.all()).is_some()
+            && self.workspace.is_later_life(&device, &self.config.incarnation)
+        {
+            match self.with_pen(|workspace, pen| workspace.write_join(pen)) {
+                Ok(join) => self.wrote(vec![join]),
+                Err(fault) => self.damaged(format!("no join was written: {fault}")),
+            }
+        }
+    }
+
+    /// What became of the lives of this store, as surfaces show it.
+    pub(super) fn lives(&self) -> Vec<LifeRow> {
+        let notices = self.notices.of(NoticeKind::Life).into_iter();
+        let row = |n: &crate::notice::Notice| LifeRow { reason: n.reason.clone(), at: n.stamp };
+        notices.map(row).collect()
+    }
+}
