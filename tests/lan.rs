@@ -203,7 +203,7 @@ fn two_computers_with_ipv6_alone_pair_and_agree() {
 
 #[test]
 fn what_reaches_the_other_in_one_direction_only_is_noticed_and_made_up_for() {
-    // SPEC: LINK-1
+    // SPEC: LINK-1, LINK-4
     let lan = Lan::new();
     let laptop = lan.computer("laptop", &["10.77.0.1/24"]);
     let server = lan.computer("server", &["10.77.0.2/24"]);

@@ -1,16 +1,17 @@
 //! All workspaces of one device, and the process around them.
 
+mod rows;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use kernelos_protocol::command::{Command, Failure, FailureKind, Mode, Reply, Status};
+use kernelos_protocol::command::{Command, Failure, FailureKind, Reply, Status};
 use kernelos_protocol::id::{DeviceId, WorkspaceId};
 use kernelos_protocol::key::DeviceKey;
 use kernelos_protocol::sync::introduce::Pace;
 use kernelos_protocol::sync::workspace_tag;
 use kernelos_protocol::time::Time;
-use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
 use crate::engine::Engine;
@@ -25,18 +26,8 @@ use crate::store::{Introducer, SqliteStore, to_failure};
 use crate::transport::quinn::QuinnTransport;
 use crate::transport::{Protocol, Transport};
 
-/// A workspace on this device, as lists show it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WorkspaceRow {
-    /// Its name here.
-    pub workspace: String,
-    /// Its id.
-    pub workspace_id: WorkspaceId,
-    /// This device's name in it.
-    pub device: String,
-    /// Does it speak with others?
-    pub mode: Mode,
-}
+pub use rows::WorkspaceRow;
+use rows::row;
 
 type Engines = BTreeMap<WorkspaceId, Arc<Engine>>;
 
@@ -441,13 +432,4 @@ fn others(engine: &Engine, own: DeviceId) -> BTreeSet<DeviceId> {
     }
     others.remove(&own);
     others
-}
-
-fn row(engine: &Engine) -> WorkspaceRow {
-    WorkspaceRow {
-        workspace: engine.meta.name.clone(),
-        workspace_id: engine.workspace(),
-        device: engine.meta.device.clone(),
-        mode: engine.meta.mode,
-    }
 }

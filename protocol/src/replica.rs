@@ -169,6 +169,8 @@ pub struct Replica {
     generation_kept: bool,
     damage: Vec<String>,
     mending: Mending,
+    /// This device's name, until the document is there that it is written into.
+    unnamed: Option<String>,
     persist: Vec<Record>,
     outputs: VecDeque<Output>,
     turned: bool,
@@ -235,6 +237,7 @@ impl Replica {
             generation_kept: false,
             damage: Vec::new(),
             mending: Mending::default(),
+            unnamed: None,
             persist: Vec::new(),
             outputs: VecDeque::new(),
             turned: true,
@@ -307,6 +310,7 @@ impl Replica {
         }
         self.mend();
         self.project();
+        self.name_self();
         while let Some((request, command)) = self.commands.pop_front() {
             if !self.is_ready_for(&command) {
                 self.commands.push_front((request, command));

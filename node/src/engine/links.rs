@@ -3,15 +3,21 @@
 //! A slow peer slows nobody: what is to be sent to it waits in a queue of a bounded length, and
 //! one that lets it fill is disconnected. What comes in is decoded and its signatures are checked
 //! here, before the Replica; a full inbox makes the peer wait.
+//!
+//! A transport may believe in a connection that carries nothing any more (its packets arrive, the
+//! stream's do not): what says nothing says so every few seconds, and silence ends the link.
+//! `SPEC: LINK-4`
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use kernelos_protocol::id::DeviceId;
+use kernelos_protocol::limits::{ALIVE_MS, SILENT_MS};
 use kernelos_protocol::sync::{LinkId, Message};
 use tokio::sync::mpsc;
 
 use super::Wake;
-use crate::portable::{Task, spawn};
+use crate::portable::{Task, spawn, timeout};
 use crate::transport::{Link, LinkClosed, Path, Receiver, Sender};
 
 /// Frames that wait for a peer: more than its window of eight and what is said beside them.
@@ -92,26 +98,27 @@ async fn write(
     mut waiting: mpsc::Receiver<Outgoing>,
     tell: tokio::sync::watch::Sender<Option<Path>>,
 ) {
-    while let Some(outgoing) = waiting.recv().await {
-        match outgoing {
-            Outgoing::Frame(frame) => {
-                if sender.send(&frame).await.is_err() {
-                    return;
-                }
-                tell.send(Some(sender.path())).ok();
-            }
-            Outgoing::Close(reason) => {
-                sender.close(&reason);
-                return;
-            }
+    loop {
+        let frame = match timeout(Duration::from_millis(ALIVE_MS), waiting.recv()).await {
+            Some(Some(Outgoing::Frame(frame))) => frame,
+            Some(Some(Outgoing::Close(reason))) => return sender.close(&reason),
+            Some(None) => return sender.close("the node stops"),
+            // Nothing is to be said: that says it.
+            None => Vec::new(),
+        };
+        if sender.send(&frame).await.is_err() {
+            return;
         }
+        tell.send(Some(sender.path())).ok();
     }
-    sender.close("the node stops");
 }
 
 async fn read(id: LinkId, mut receiver: Receiver, inbox: mpsc::WeakSender<Wake>) {
     loop {
-        let wake = match receiver.receive().await {
+        let wait = Duration::from_millis(SILENT_MS);
+        let received = timeout(wait, receiver.receive()).await;
+        let wake = match received.unwrap_or(Err(LinkClosed::Lost)) {
+            Ok(Some(frame)) if frame.is_empty() => continue,
             Ok(Some(frame)) => match Message::decode(&frame) {
                 Ok(message) => Wake::Message(id, message),
                 Err(fault) => Wake::Fault(id, fault.code().to_owned()),

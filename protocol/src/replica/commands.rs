@@ -10,12 +10,15 @@ use crate::notice::NoticeKind;
 use crate::replica::documents::{Pending, Purpose, author_failure};
 use crate::replica::{LoadFor, Replica};
 use crate::role::Role;
-use crate::workspace::NewMember;
+use crate::workspace::{AuthorFault, NewMember};
 
 impl Replica {
     /// May `command` run now? What it reads must be complete, and edits are made one at a time.
     pub(super) fn is_ready_for(&self, command: &Command) -> bool {
         let editing = self.is_editing();
+        // What can be read since a moment ago comes from the store first.
+        let is_opening = self.workspace.held_document().is_none()
+            && self.loads.iter().any(|load| matches!(load, LoadFor::Bodies(_)));
         match command {
             Command::Status => {
                 !self.loads.iter().any(|load| matches!(load, LoadFor::History | LoadFor::Bodies(_)))
@@ -30,7 +33,7 @@ impl Replica {
             | Command::Grant { .. }
             | Command::Rescue { .. }
             | Command::SaveDocument { .. }
-            | Command::WriteArtifact { .. } => !editing,
+            | Command::WriteArtifact { .. } => !editing && !is_opening,
             Command::Log { .. }
             | Command::Event { .. }
             | Command::Devices
@@ -157,6 +160,12 @@ impl Replica {
             path.check_writable().map_err(|fault| {
                 usage(fault.to_string()).with_hint("other maps have commands of their own")
             })?;
+        }
+        let control = self.workspace.control();
+        let role = control.role(&self.key.device(), &control.all());
+        // Before anything else: whose history will never be here should not wait for it.
+        if role.is_none() && self.workspace.root_document().is_some() {
+            return Err(author_failure(&AuthorFault::Role(role)));
         }
         let document = self.workspace.held_document().ok_or_else(no_history)?;
         self.edit(Purpose::Request(request), document, edits);

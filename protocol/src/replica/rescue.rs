@@ -22,7 +22,7 @@ impl Replica {
         keep: Vec<DeviceId>,
         reason: &str,
     ) -> Result<Reply, Failure> {
-        let document = self.workspace.held_document().ok_or_else(no_history)?;
+        self.workspace.root_document().ok_or_else(no_history)?;
         check_texts(&[(name, NAME_BYTES_MAX), (reason, CONTROL_TEXT_MAX)])?;
         let keep: BTreeSet<_> = keep.into_iter().collect();
         let rescued =
@@ -37,10 +37,19 @@ impl Replica {
         let event = rescued.events.iter().find(leads).map(Verified::id);
         let event = event.ok_or_else(|| Failure::new(FailureKind::Failed, "nothing was made"))?;
         self.wrote(rescued.events);
-        let path = format!("devices/{}/name", self.key.device());
-        let set = path.parse().map_err(|fault| Failure::new(FailureKind::Usage, fault))?;
-        self.edit(Purpose::Name, document, vec![Edit::Set { set, value: name.into() }]);
+        self.unnamed = Some(name.to_owned());
         Ok(Reply::Rescued { event, removed: rescued.removed })
+    }
+
+    /// Writes the name of who rescued, once what it can read since is in the document.
+    pub(super) fn name_self(&mut self) {
+        let Some(document) = self.workspace.held_document().filter(|_| !self.is_editing()) else {
+            return;
+        };
+        let path = format!("devices/{}/name", self.key.device());
+        if let (Some(name), Ok(set)) = (self.unnamed.take(), path.parse()) {
+            self.edit(Purpose::Name, document, vec![Edit::Set { set, value: name.into() }]);
+        }
     }
 
     /// Brings back what revocations left out of these devices. `SPEC: CTL-8`
