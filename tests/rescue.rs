@@ -40,3 +40,23 @@ fn a_member_takes_a_workspace_back_whose_owner_is_lost_and_the_owner_is_told() {
     until("the laptop hears that it is out", || (laptop.status()["revoked"] == true).then_some(()));
     laptop.run(&["doc", "set", "notes/b", "2"]).refused(5, "no member");
 }
+
+#[test]
+fn an_owner_that_a_thief_revoked_comes_back_by_the_recovery_key_over_the_network() {
+    // SPEC: CTL-9, INTRO-2
+    let [laptop, edge, phone] = [Home::new(), Home::new(), Home::new()];
+    laptop.init("home").done();
+    let recovery = laptop.file("home.recovery");
+    let nodes = [laptop.up(), edge.up(), phone.up()];
+    laptop.pair(&edge, "edge", "member");
+    laptop.pair(&phone, "phone", "owner");
+    phone.run(&["revoke", "laptop", "--reason", "stolen"]).done();
+    until("the laptop hears that it is out", || (laptop.status()["revoked"] == true).then_some(()));
+    let args = ["rescue", "--recovery-file", recovery.to_str().unwrap(), "--device", "laptop"];
+    laptop.run(&args).done();
+    until("the thief hears that it is out", || (phone.status()["revoked"] == true).then_some(()));
+    laptop.run(&["doc", "set", "notes/a", "1"]).done();
+    until("the edge hears the laptop again", || (edge.get("notes/a") == 1).then_some(()));
+    phone.run(&["doc", "set", "notes/b", "2"]).refused(5, "no member");
+    drop(nodes);
+}

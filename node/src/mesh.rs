@@ -169,7 +169,16 @@ async fn accept(node: Weak<Node>, transport: Arc<dyn Transport>) {
 
 /// The hello names the workspace; who names none that is here learns nothing.
 async fn greet(node: Arc<Node>, mut link: Link) {
-    let Some(Ok(Some(frame))) = timeout(HELLO, link.receive()).await else { return };
+    let said = async {
+        loop {
+            match link.receive().await {
+                // It is there, and has nothing to say yet.
+                Ok(Some(frame)) if frame.is_empty() => {}
+                said => return said,
+            }
+        }
+    };
+    let Some(Ok(Some(frame))) = timeout(HELLO, said).await else { return };
     let Ok(message) = Message::decode(&frame) else { return link.close("frame_decode") };
     let Message::Hello { workspace, .. } = &message else { return link.close("hello") };
     match node.named(&link.exporter, workspace) {

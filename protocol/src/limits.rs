@@ -36,6 +36,11 @@ pub const READMITTED_AUTHORS_MAX: usize = 32;
 /// Bytes of a recovery file that are read: 24 words and some lines about them.
 pub const RECOVERY_FILE_BYTES_MAX: u64 = 4 * 1024;
 
+/// Control events that a revoked device may bring after its revocation, counted over all that is
+/// here: the joins and epochs that its content of a long absence rests on. Every later grant names
+/// what they leave, and an introduction must fit them.
+pub const TAIL_CONTROL_MAX: usize = 64;
+
 /// Capabilities in a grant; frozen.
 pub const CAPABILITIES_MAX: usize = 64;
 
@@ -147,8 +152,8 @@ pub const CHANGE_KEY_BYTES_MAX: u64 = 1 << 20;
 
 /// Keys and objects that one device may make in an hour, and at once: a day of people writing, and
 /// 15 full changes. A hundred thousand objects at keys of their own are beyond it, and a million
-/// keys of a hostile device take six hours to come into a document, in which its members see it and
-/// revoke it; a list or text of any length makes one.
+/// keys of a hostile device take six hours to come into a document, in which its members see who it
+/// is and let nothing more of it in; a list or text of any length makes one.
 pub const QUOTA_MAKES: u64 = 150_000;
 
 /// The hour of that, in milliseconds.

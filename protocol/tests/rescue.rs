@@ -251,3 +251,45 @@ fn who_may_not_revoke_a_device_may_not_readmit_its_content() {
     });
     assert_eq!(code(&mut founder, &nobody), "authority");
 }
+
+#[test]
+fn a_decision_cannot_be_said_again_after_its_target_was_let_in_anew() {
+    // SPEC: CTL-9
+    let ([mut founder, ..], events) = three();
+    let mut new = Peer::new(7, founder.workspace.id());
+    new.take(&events);
+    let rescued = rescue(&mut new, &recovery(), &[]).unwrap();
+    founder.take(&rescued.events);
+    let first = &rescued.events[0];
+    let replayed = Header { incarnation: Incarnation([78; 8]), ..first.header().clone() };
+    let body = first.body().unwrap().to_vec();
+    let again = Unsigned { header: replayed, body: Some(body) };
+    let again = again.sign(&DeviceKey::from_secret(&secret(7))).unwrap();
+    assert_eq!(code(&mut founder, &again), "recovery_signature");
+}
+
+#[test]
+fn no_number_of_heads_keeps_the_recovery_key_out() {
+    // SPEC: CTL-9, EVT-11
+    let ([mut founder, mut thief, _], mut events) = three();
+    let base = thief.incarnation;
+    for life in 0..100 {
+        // Each in a life of its own, after the same heads, so that no head covers another.
+        let mut twin = Peer::new(2, founder.workspace.id());
+        twin.incarnation = Incarnation([100 + life; 8]);
+        twin.take(&three().1);
+        events.push(twin.write(|workspace, pen| workspace.write_join(pen)).unwrap());
+    }
+    thief.incarnation = base;
+    let mut new = Peer::new(7, founder.workspace.id());
+    new.take(&events);
+    let control = new.workspace.control();
+    assert_eq!(control.heads(&control.all()).len(), 100);
+    let rescued = rescue(&mut new, &recovery(), &[]).unwrap();
+    assert!(rescued.events.len() < 20, "each joins as many as fit");
+    founder.take(&events);
+    founder.take(&rescued.events);
+    assert_eq!([7, 1, 2].map(|number| role(&founder, number)), [Some(Role::Owner), None, None]);
+    let control = founder.workspace.control();
+    assert!(control.heads(&control.all()).len() <= 32);
+}

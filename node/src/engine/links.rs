@@ -106,8 +106,11 @@ async fn write(
             // Nothing is to be said: that says it.
             None => Vec::new(),
         };
-        if sender.send(&frame).await.is_err() {
-            return;
+        // Who reads nothing for long is not there either; one that is busy reads later.
+        match timeout(Duration::from_millis(4 * SILENT_MS), sender.send(&frame)).await {
+            Some(Ok(())) => {}
+            Some(Err(_)) => return,
+            None => return sender.close("silent"),
         }
         tell.send(Some(sender.path())).ok();
     }

@@ -42,8 +42,7 @@ pub struct Recover {
 }
 
 impl Recover {
-    /// Signs a decision for the event that will have this header: its author, workspace, prev and
-    /// parents count.
+    /// Signs a decision for the event that will have this header, but for its body.
     #[must_use]
     pub fn sign(rescue: Rescue, header: &Header, key: &RecoveryKey) -> Self {
         let signature = key.sign(hash::SIGN_RECOVERY, &digest(&rescue, header));
@@ -65,14 +64,10 @@ impl Recover {
     }
 }
 
-/// What is signed: the decision, for this author, after these control events.
+/// What is signed: the decision, and of the header all but the body, whose part this is. So it
+/// cannot be said again later, after its target was let in anew.
 fn digest(rescue: &Rescue, header: &Header) -> [u8; 32] {
-    let mut heads: Vec<&EventId> = header.before().collect();
-    heads.sort_unstable();
-    let heads: Vec<&[u8]> = heads.into_iter().map(|id| id.0.as_slice()).collect();
-    let heads = heads.concat();
-    let parts = [&header.workspace.0[..], &header.author.0, &heads, &encode(rescue)];
-    hash::hash(context::RECOVERY, &parts)
+    hash::hash(context::RECOVERY, &[&header.associated_data(), &encode(rescue)])
 }
 
 impl Canonical for Rescue {

@@ -99,6 +99,7 @@ impl Replica {
         let (mut here, mut new, mut not_taken) = (0, 0, None);
         let (mut released, mut filled) = (Vec::new(), Vec::new());
         for event in events {
+            self.hear_of_own(&event);
             let was_here = self.workspace.contains(&event.id());
             match self.workspace.insert(&event, &self.key) {
                 Ok(false) => here += 1,
@@ -110,6 +111,7 @@ impl Replica {
                     } else {
                         self.clock.saw(self.now, event.header().stamp);
                         released.extend(self.held.release(&event.id()));
+                        self.came(&event.id());
                     }
                     self.persist.push(Record::Event(event));
                 }

@@ -4,7 +4,6 @@
 mod tails;
 
 use crate::command::{Failure, FailureKind, Reply, RequestId};
-use crate::control::ControlBody;
 use crate::event::Verified;
 use crate::id::DeviceId;
 use crate::limits::INTRODUCTION_EVENTS_MAX;
@@ -19,8 +18,8 @@ impl Replica {
     pub(super) fn start_introduction(&mut self, request: RequestId) {
         match self.workspace.introduction(&self.key.device()) {
             Some(mut places) if places.len() <= INTRODUCTION_EVENTS_MAX => {
+                let load = LoadFor::Asked(request, Asked::Introduction(places.len()));
                 places.extend(self.tail_places());
-                let load = LoadFor::Asked(request, Asked::Introduction);
                 self.load_next(load, LoadRequest::Events(places));
             }
             Some(_) => self.reply(request, Reply::Failed(not_shown("its past is too long"))),
@@ -31,16 +30,13 @@ impl Replica {
     pub(super) fn on_introduction_loaded(
         &mut self,
         request: RequestId,
+        shown: usize,
         mut events: Vec<Verified>,
         is_damaged: bool,
     ) {
-        let reply = if is_damaged {
+        let reply = if is_damaged || events.len() < shown {
             Reply::Failed(not_shown("its store is damaged"))
         } else {
-            // No tail holds a grant.
-            let is_grant =
-                |event: &Verified| matches!(event.control(), Some(ControlBody::Grant(_)));
-            let shown = events.iter().rposition(is_grant).map_or(events.len(), |at| at + 1);
             let tail = events.split_off(shown);
             Reply::Introduction { events, tail }
         };

@@ -16,8 +16,8 @@ use crate::time::{Stamp, is_ahead};
 /// What a caller asked for that is in events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asked {
-    /// What this device introduces itself with.
-    Introduction,
+    /// What this device introduces itself with: how many of them are its past, the rest its tail.
+    Introduction(usize),
     /// One event, whole.
     Event(EventId),
     /// All from one place in the order on, and how many of them are one page.
@@ -34,7 +34,9 @@ impl Replica {
         is_damaged: bool,
     ) {
         match asked {
-            Asked::Introduction => self.on_introduction_loaded(request, events, is_damaged),
+            Asked::Introduction(shown) => {
+                self.on_introduction_loaded(request, *shown, events, is_damaged);
+            }
             Asked::Event(id) => {
                 let reply = self.event(id, events.first());
                 self.reply(request, reply);

@@ -1,7 +1,7 @@
 //! Introducing a device to others: what it shows, and what another's showing comes to.
 
 use super::{InsertFault, InsertRefusal, Workspace, fact};
-use crate::authority::ControlFact;
+use crate::authority::{ControlFact, ControlNo};
 use crate::event::Verified;
 use crate::id::DeviceId;
 use crate::store::Place;
@@ -26,6 +26,18 @@ impl Workspace {
         let grant = holds.min_by_key(|no| (self.control.past(*no).len(), *no))?;
         let past = self.control.past(grant).iter().chain([grant]);
         past.map(|no| self.place_at(self.position(&self.control.id(no))?.1)).collect()
+    }
+
+    /// How many control events of a device are here that no counting revocation of it had heard.
+    #[must_use]
+    pub fn late_control(&self, device: &DeviceId) -> usize {
+        let all = self.control.all();
+        let against = self.control.revocations_of(device, &all);
+        let late = |no: &ControlNo| {
+            self.control.author(*no) == *device
+                && !against.iter().any(|r| self.control.heard(*r, *no))
+        };
+        all.iter().filter(late).count()
     }
 
     /// Would `device` be a member if these control events were here too? They stand in causal

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use super::{AuthorFault, Pen, Workspace};
 use crate::authority::ControlFact;
 use crate::control::{ControlBody, Readmit, Recover, Rescue};
-use crate::event::{BodyRef, Verified};
+use crate::event::{BodyRef, Header, Verified};
 use crate::id::{DeviceId, EventId, Lane};
 use crate::key::RecoveryKey;
-use crate::limits::{CUTS_MAX, READMITTED_AUTHORS_MAX};
+use crate::limits::{CUTS_MAX, PARENTS_MAX, READMITTED_AUTHORS_MAX};
 use crate::role::Role;
 
 /// What a rescue wrote.
@@ -37,15 +37,25 @@ impl Workspace {
         self.settle();
         let mut events = Vec::new();
         let removed = self.to_remove(&pen.key.device(), keep);
+        let sealing = pen.key.sealing_statement();
+        let lead = || Rescue::Lead { sealing };
+        let mut last = None;
         for &target in &removed {
             let mut cut = self.content.admitted_tips_of(&target);
             cut.truncate(CUTS_MAX);
             let rescue = Rescue::Remove { target, cut, reason: reason.to_owned() };
-            self.write_recover(pen, key, rescue, &mut events)?;
+            last = Some((target, rescue.clone()));
+            self.write_recover(pen, key, rescue, Some(&target), &mut events)?;
             self.settle();
         }
-        let sealing = pen.key.sealing_statement();
-        self.write_recover(pen, key, Rescue::Lead { sealing }, &mut events)?;
+        // Whoever led away may have left any number of heads, and who is no member joins none: what
+        // is said is said again, until it has heard everything.
+        while self.heads(Lane::Control).len() > PARENTS_MAX {
+            let (target, again) =
+                last.clone().map_or_else(|| (None, lead()), |(t, r)| (Some(t), r));
+            self.write_recover(pen, key, again, target.as_ref(), &mut events)?;
+        }
+        self.write_recover(pen, key, lead(), None, &mut events)?;
         if !self.ring.open_by_recovery(&self.id, &key.sealing_secret()).is_empty() {
             self.note_readable();
         }
@@ -67,14 +77,31 @@ impl Workspace {
         pen: &mut Pen<'_>,
         key: &RecoveryKey,
         rescue: Rescue,
+        about: Option<&DeviceId>,
         events: &mut Vec<Verified>,
     ) -> Result<(), AuthorFault> {
-        self.join_heads(pen, Lane::Control, events)?;
-        let header = self.draft(pen, Lane::Control, None);
+        let drafted = self.draft(pen, Lane::Control, None);
+        let parents = self.parents_about(about, drafted.prev);
+        let header = Header { parents, ..drafted };
         let body = ControlBody::Recover(Recover::sign(rescue, &header, key)).encode();
-        let header = crate::event::Header { body: Some(BodyRef::of(&body)), ..header };
+        let header = Header { body: Some(BodyRef::of(&body)), ..header };
         events.push(self.sign(pen, header, Some(body))?);
         Ok(())
+    }
+
+    /// As many heads as fit, the own prev aside; where there are more, one that heard of a device's
+    /// grant is among them.
+    fn parents_about(&self, about: Option<&DeviceId>, prev: Option<EventId>) -> Vec<EventId> {
+        let mut heads = self.heads(Lane::Control);
+        heads.retain(|head| Some(*head) != prev);
+        let knows = |head: &EventId| {
+            let past = self.control.set_of(std::slice::from_ref(head)).ok();
+            about.zip(past).is_some_and(|(device, past)| self.control.once(device, &past).is_some())
+        };
+        heads.sort_by_key(|head| !knows(head));
+        heads.truncate(PARENTS_MAX);
+        heads.sort_unstable();
+        heads
     }
 
     /// Brings back everything of a device that is here and not admitted. `SPEC: CTL-8`

@@ -90,6 +90,31 @@ fn a_store_put_back_from_a_copy_goes_on_as_a_new_life_and_nothing_is_lost() {
 }
 
 #[test]
+fn an_archive_with_later_events_of_this_store_begins_a_life_too() {
+    // SPEC: DUR-5, ARC-4
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    let link = mesh.connect(1, 2);
+    mesh.set(2, "notes/a", "before");
+    let copy = mesh.device(2).disk.clone();
+    mesh.set(2, "notes/b", "in the file");
+    let events = read_all(&mut mesh.device(2).disk, 512);
+    mesh.set(2, "notes/c", "in no file");
+    mesh.cut(link);
+    put_back(&mut mesh, 2, copy);
+    let Reply::EventsTaken { new: 1, .. } = mesh.ask(2, Command::ImportEvents { events }) else {
+        panic!("one is new")
+    };
+    mesh.set(2, "notes/d", "goes on");
+    let (_, told) = life(&mut mesh, 2);
+    assert_eq!(told, [ELSEWHERE]);
+    mesh.connect(1, 2);
+    rest(&mut mesh);
+    mesh.assert_equal(&[1, 2]);
+    assert_eq!(mesh.get(2, "notes/c"), "\"in no file\"");
+    assert_no_fork(&mut mesh, &[1, 2]);
+}
+
+#[test]
 fn what_a_peer_sends_back_that_is_here_begins_no_life() {
     // SPEC: DUR-5
     let mut mesh = Mesh::of(&[(2, Role::Member)]);

@@ -1,10 +1,11 @@
 //! The tail of a revoked device: what is shown, what goes in, what is refused and why.
 
-use kernelos_protocol::command::{Command, Reply};
+use kernelos_protocol::command::{Command, RecoverySecret, Reply};
 use kernelos_protocol::event::{BodyRef, Header, Verified};
 use kernelos_protocol::id::{Incarnation, Lane, WorkspaceId};
 use kernelos_protocol::limits::{
-    BODY_BYTES_MAX, FRAME_BYTES_MAX, LOAD_SLICE_EVENTS, TAIL_EVENTS_MAX, TAIL_KEPT_BYTES_MAX,
+    BODY_BYTES_MAX, FRAME_BYTES_MAX, LOAD_SLICE_EVENTS, TAIL_CONTROL_MAX, TAIL_EVENTS_MAX,
+    TAIL_KEPT_BYTES_MAX,
 };
 use kernelos_protocol::role::Role;
 use kernelos_protocol::store::contract::read_all;
@@ -272,6 +273,49 @@ fn no_more_than_one_mebibyte_is_kept_of_a_device() {
     }
     assert_eq!(said(&mut mesh, 2, &frame(0, BODY_BYTES_MAX)), Answer::Taken(1), "again is free");
     assert_eq!(said(&mut mesh, 2, &frame(50, 100)), Answer::Taken(1), "what fits is taken");
+}
+
+#[test]
+fn no_more_than_some_joins_are_kept_of_a_device_however_often_it_comes() {
+    // SPEC: INTRO-6
+    let (mut founder, base, mut phone) = granted();
+    let mut mesh = apart(&base, &[&base[..], &founder.revoke(2)].concat());
+    let mut join = || phone.write(|workspace, pen| workspace.write_join(pen)).unwrap();
+    let joins: Vec<_> = (0..2 * TAIL_CONTROL_MAX).map(|_| join()).collect();
+    let (first, rest) = joins.split_at(TAIL_CONTROL_MAX + 1);
+    let most = TAIL_CONTROL_MAX as u64;
+    assert_eq!(said(&mut mesh, 2, &encode_tail(first).0), Answer::Taken(most));
+    mesh.restart(3);
+    let full = Answer::Refused(Code::TailFull);
+    assert_eq!(said(&mut mesh, 2, &encode_tail(&first[TAIL_CONTROL_MAX..]).0), full);
+    assert_eq!(said(&mut mesh, 2, &encode_tail(rest).0), full);
+}
+
+#[test]
+fn who_was_revoked_gets_in_by_what_the_recovery_key_decides() {
+    // SPEC: INTRO-2, CTL-9
+    let mut mesh = Mesh::of(&[(2, Role::Owner), (3, Role::Member)]);
+    let link = mesh.connect(1, 2);
+    mesh.connect(2, 3);
+    mesh.cut(link);
+    mesh.ask(2, Command::Revoke { device: id(1), reason: "stolen".to_owned() });
+    mesh.set(1, "notes/mine", "not sent");
+    let rescue = |reason: &str| Command::Rescue {
+        recovery: RecoverySecret([0xec; 32]),
+        name: "device 1".to_owned(),
+        keep: Vec::new(),
+        reason: reason.to_owned(),
+    };
+    assert!(matches!(mesh.ask(1, rescue("mine")), Reply::Rescued { .. }));
+    let (events, tail) = shown(&mut mesh, 1);
+    assert!(tail.iter().all(|event| event.id() != events.last().unwrap().id()));
+    assert_eq!(introduce(&mut mesh, 1, 3), (Answer::Accepted, None));
+    mesh.connect(1, 3);
+    mesh.assert_equal(&[1, 3]);
+    assert_eq!(mesh.get(3, "notes/mine"), "\"not sent\"");
+    assert_eq!(mesh.status(3).role, Some(Role::Member));
+    mesh.connect(1, 2);
+    assert!(mesh.status(2).revoked, "the thief is told");
 }
 
 #[test]

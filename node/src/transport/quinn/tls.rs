@@ -138,12 +138,7 @@ impl ServerCertVerifier for ServerKey {
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let device = only(first, rest)?;
-        if (self.wanted)(&device) {
-            return Ok(ServerCertVerified::assertion());
-        }
-        // Ends the handshake before this side has shown who it is.
-        Err(CertificateError::UnknownIssuer.into())
+        only(first, rest).map(|_| ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -161,7 +156,13 @@ impl ServerCertVerifier for ServerKey {
         first: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        proven(message, first, signature, &self.algorithms)
+        let valid = proven(message, first, signature, &self.algorithms)?;
+        // Only to who holds the key is told whether it is wanted: others would learn whose are. It
+        // ends the handshake before this side has shown who it is.
+        if (self.wanted)(&device(first)?) {
+            return Ok(valid);
+        }
+        Err(CertificateError::UnknownIssuer.into())
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -4,8 +4,8 @@
 
 use crate::command::Reply;
 use crate::event::Verified;
-use crate::id::{DeviceId, EventId};
-use crate::limits::{FRAME_BYTES_MAX, TAIL_EVENTS_MAX};
+use crate::id::{DeviceId, EventId, Lane};
+use crate::limits::{FRAME_BYTES_MAX, TAIL_CONTROL_MAX, TAIL_EVENTS_MAX};
 use crate::notice::NoticeKind;
 use crate::replica::Replica;
 use crate::store::{Place, Record};
@@ -25,7 +25,7 @@ impl Replica {
             self.workspace.header(id).is_some_and(|header| header.author == own)
                 && !matches!(
                     self.workspace.kind(id).as_deref(),
-                    Some("genesis" | "grant" | "revoke")
+                    Some("genesis" | "grant" | "revoke" | "readmit" | "recover")
                 )
         });
         own_events.filter(|id| !is_held(id)).copied().collect()
@@ -90,8 +90,12 @@ impl Replica {
         let mut here = 0_u64;
         let mut released = Vec::new();
         for event in events {
+            self.hear_of_own(&event);
             let is_here = self.workspace.contains(&event.id());
-            if !is_here && !self.tails.has_room(device, &event) {
+            let is_control = event.header().lane == Lane::Control;
+            let has_room = self.tails.has_room(device, &event)
+                && (!is_control || self.workspace.late_control(device) < TAIL_CONTROL_MAX);
+            if !is_here && !has_room {
                 if here == 0 {
                     return Answer::Refused(IntroduceCode::TailFull);
                 }
@@ -107,6 +111,7 @@ impl Replica {
                         self.tails.keep(*device, &event);
                         self.clock.saw(self.now, event.header().stamp);
                         released.extend(self.held.release(&event.id()));
+                        self.came(&event.id());
                     }
                     self.persist.push(Record::Event(event));
                 }
