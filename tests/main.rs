@@ -25,5 +25,6 @@ mod missions;
 mod quic;
 mod repository;
 mod rescue;
+mod store;
 mod tidy;
 mod unprivileged;

@@ -284,13 +284,14 @@ impl Joining {
     }
 }
 
-/// The status of a workspace whose history is here, with our grant in it.
+/// The status of a workspace whose history is here, with our grant in it. Who reads nothing claims
+/// no state; it holds what its peers said they have.
 async fn history(engine: &Engine) -> Option<Status> {
     let reply = timeout(Duration::from_secs(5), engine.ask(Command::Status)).await?;
-    match reply {
-        Reply::Status(status) if status.role.is_some() && status.state_hash.is_some() => {
-            Some(*status)
-        }
-        _ => None,
-    }
+    let Reply::Status(status) = reply else { return None };
+    let is_here = match status.role {
+        Some(role) if role.reads() => status.state_hash.is_some(),
+        role => role.is_some() && status.current,
+    };
+    is_here.then_some(*status)
 }

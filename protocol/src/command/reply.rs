@@ -182,6 +182,9 @@ pub struct Status {
     pub damage: Vec<String>,
     /// Is a transport of this device open?
     pub online: bool,
+    /// All that the connected peers said they have is here.
+    #[serde(default)]
+    pub current: bool,
     /// The other members, connected or not, and how far each is.
     pub peers: Vec<PeerState>,
     /// Devices that were disconnected because they broke a rule, and which.

@@ -129,7 +129,7 @@ impl Replica {
             (_, Some(document)) => {
                 self.ask(Pending::Conflicts(request), DocumentTask::Conflicts { document });
             }
-            (_, None) => self.reply(request, Reply::Failed(no_history())),
+            (_, None) => self.reply(request, Reply::Failed(self.unreadable())),
         }
     }
 
@@ -139,7 +139,21 @@ impl Replica {
                 let pending = Pending::Read(request, path.clone());
                 self.ask(pending, DocumentTask::Read { document, path });
             }
-            None => self.reply(request, Reply::Failed(no_history())),
+            None => self.reply(request, Reply::Failed(self.unreadable())),
+        }
+    }
+
+    /// Why there is no document to be read here.
+    fn unreadable(&self) -> Failure {
+        let control = self.workspace.control();
+        match control.role(&self.key.device(), &control.all()) {
+            Some(role) if !role.reads() => {
+                let text =
+                    format!("this device is {} here: it keeps all and reads nothing", role.name());
+                Failure::new(FailureKind::Denied, text)
+                    .with_hint("an owner or admin can grant it a role that may read")
+            }
+            _ => no_history(),
         }
     }
 
@@ -164,7 +178,7 @@ impl Replica {
         let control = self.workspace.control();
         let role = control.role(&self.key.device(), &control.all());
         // Before anything else: whose history will never be here should not wait for it.
-        if role.is_none() && self.workspace.root_document().is_some() {
+        if role < Some(Role::Member) && self.workspace.root_document().is_some() {
             return Err(author_failure(&AuthorFault::Role(role)));
         }
         let document = self.workspace.held_document().ok_or_else(no_history)?;
@@ -203,6 +217,7 @@ impl Replica {
             // The node knows its transports, and fills in what it sees of them.
             online: false,
             peers: self.peers(),
+            current: self.sync.is_current(),
             notices: notices.into_iter().map(|n| (n.device, n.reason.clone())).collect(),
             waiting: self.waiting_rows(),
             lives: self.lives(),
