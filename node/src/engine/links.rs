@@ -138,3 +138,6 @@ async fn read(id: LinkId, mut receiver: Receiver, inbox: mpsc::WeakSender<Wake>)
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! Certificates that are none, at either end, and what is learned of an address.
 
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use kernelos_protocol::id::from_hex;
 use rustls::client::AlwaysResolvesClientRawPublicKeys;
@@ -126,7 +127,18 @@ fn server_of(
 async fn dialed(endpoint: &Endpoint) -> Result<Link, DialError> {
     let a = QuinnTransport::bind(&[1; 32], LOOPBACK, anybody()).unwrap();
     let at = endpoint.local_addr().unwrap();
-    let found = a.find(at, |_| true).await;
+    let asked = Arc::new(AtomicBool::new(false));
+    let found = {
+        let asked = Arc::clone(&asked);
+        a.find(at, move |_| {
+            asked.store(true, Ordering::SeqCst);
+            true
+        })
+        .await
+    };
+    // Whose certificate it is says nothing before the key is proven: an answer to it would tell
+    // anybody whom this device looks for.
+    assert!(found.is_ok() || !asked.load(Ordering::SeqCst), "an impostor is not asked after");
     let link = a.dial(device(2), &[at], Protocol::Sync).await;
     assert_eq!(found.err(), link.as_ref().err().cloned(), "whoever is looked for");
     link

@@ -1,0 +1,105 @@
+//! LINK-4 in virtual time: what says nothing says so, and silence ends a link.
+
+use std::sync::Arc;
+
+use kernelos_protocol::key::DeviceKey;
+use tokio::time::Instant;
+
+use super::*;
+use crate::transport::memory::{MemoryNetwork, MemoryTransport};
+use crate::transport::{Protocol, Transport as _};
+
+const ALIVE: Duration = Duration::from_millis(ALIVE_MS);
+const SILENT: Duration = Duration::from_millis(SILENT_MS);
+
+/// A connection that the engine's side has taken over, and the peer's end of it.
+struct World {
+    links: Links,
+    id: LinkId,
+    far: Link,
+    inbox: mpsc::Receiver<Wake>,
+    /// Weak in the reader: who drops it stops the engine.
+    _keep: (mpsc::Sender<Wake>, [MemoryTransport; 2]),
+}
+
+async fn world() -> World {
+    let network = MemoryNetwork::default();
+    let bind = |number| {
+        let device = DeviceKey::from_secret(&[number; 32]).device();
+        network.bind(device, Arc::new(|_, _| true))
+    };
+    let (a, b) = (bind(1), bind(2));
+    let near = a.dial(b.device(), &b.addresses(), Protocol::Sync).await.unwrap();
+    let far = b.accept().await.unwrap();
+    let (sender, inbox) = mpsc::channel(16);
+    let mut links = Links::default();
+    let id = links.open(near, sender.downgrade());
+    World { links, id, far, inbox, _keep: (sender, [a, b]) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_that_has_nothing_to_say_says_so_every_four_seconds() {
+    // SPEC: LINK-4
+    let mut world = world().await;
+    for _ in 0..3 {
+        let started = Instant::now();
+        assert_eq!(world.far.receive().await, Ok(Some(Vec::new())));
+        assert_eq!(started.elapsed().as_millis(), ALIVE.as_millis());
+    }
+    world.links.send(world.id, vec![7; 3]);
+    let started = Instant::now();
+    assert_eq!(world.far.receive().await, Ok(Some(vec![7; 3])), "and frames are not held up");
+    assert!(started.elapsed() < ALIVE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_never_says_anything_is_down_after_sixteen_seconds() {
+    // SPEC: LINK-4
+    let mut world = world().await;
+    let started = Instant::now();
+    let Some(Wake::Down(id, reason)) = world.inbox.recv().await else { panic!("it is down") };
+    assert_eq!((id, started.elapsed().as_millis()), (world.id, SILENT.as_millis()));
+    assert_eq!(reason, LinkClosed::Lost.to_string());
+}
+
+#[tokio::test(start_paused = true)]
+async fn empty_frames_keep_a_link_and_reach_nobody() {
+    // SPEC: LINK-4
+    let World { links: _links, far, mut inbox, _keep, .. } = world().await;
+    let (mut sender, mut receiver) = far.split();
+    spawn(async move { while let Ok(Some(_)) = receiver.receive().await {} });
+    for _ in 0..20 {
+        tokio::time::sleep(3 * SILENT / 4).await;
+        sender.send(&[]).await.unwrap();
+    }
+    assert!(inbox.try_recv().is_err(), "neither a message nor an end");
+    assert!(matches!(inbox.recv().await, Some(Wake::Down(..))), "until it is silent");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_reads_nothing_is_cut_off_though_it_talks() {
+    // SPEC: LINK-4
+    let World { mut links, id, far, mut inbox, _keep } = world().await;
+    let (mut sender, mut receiver) = far.split();
+    // More than the pipe between them holds.
+    let frame = vec![1; 200_000];
+    while links.send(id, frame.clone()) {}
+    let started = Instant::now();
+    let talking = tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(ALIVE).await;
+            if let Err(closed) = sender.send(&[]).await {
+                return closed;
+            }
+        }
+    });
+    assert_eq!(talking.await.unwrap(), LinkClosed::Peer("silent".to_owned()));
+    let waited = started.elapsed();
+    assert!((4 * SILENT..4 * SILENT + 2 * ALIVE).contains(&waited), "{waited:?}");
+    assert!(matches!(inbox.recv().await, Some(Wake::Down(..))));
+    assert!(!links.send(id, frame.clone()), "nothing is queued for it any more");
+    links.gone(id);
+    while let Ok(Some(read)) = receiver.receive().await {
+        assert!(read == frame, "what it reads late is whole");
+    }
+}
