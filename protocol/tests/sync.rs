@@ -4,6 +4,7 @@ mod artifacts;
 mod contracts;
 mod facts;
 mod granting;
+mod healing;
 mod hostile;
 mod introduce;
 mod lives;

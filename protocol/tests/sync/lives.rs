@@ -17,7 +17,7 @@ use super::mesh::{Device, Mesh, id};
 const ELSEWHERE: &str = "new_life: own_event_elsewhere";
 const DAMAGED: &str = "new_life: store_damaged";
 
-fn rest(mesh: &mut Mesh) {
+pub(super) fn rest(mesh: &mut Mesh) {
     mesh.wait(JOIN_DELAY_MS);
     mesh.wait(RECEIPT_INTERVAL_MS);
 }
@@ -29,7 +29,7 @@ fn life(mesh: &mut Mesh, number: u8) -> (Option<Incarnation>, Vec<String>) {
 }
 
 /// Device `number` starts from this disk.
-fn put_back(mesh: &mut Mesh, number: u8, disk: MemoryStore) {
+pub(super) fn put_back(mesh: &mut Mesh, number: u8, disk: MemoryStore) {
     mesh.device(number).disk = disk;
     mesh.device(number).config.seed[30] += 1;
     mesh.restart(number);

@@ -34,7 +34,7 @@ fn answer(mesh: &mut Mesh, number: u8, command: Command) -> Answer {
 
 /// Device `from` shows itself to `to`, and its tail where it is told that it was revoked; what was
 /// said of each.
-fn introduce(mesh: &mut Mesh, from: u8, to: u8) -> (Answer, Option<Answer>) {
+pub(super) fn introduce(mesh: &mut Mesh, from: u8, to: u8) -> (Answer, Option<Answer>) {
     let (events, tail) = shown(mesh, from);
     let workspace = mesh.device(to).config.workspace;
     let first = answer(mesh, to, Command::Introduce { device: id(from), events });
@@ -316,6 +316,32 @@ fn who_was_revoked_gets_in_by_what_the_recovery_key_decides() {
     assert_eq!(mesh.status(3).role, Some(Role::Member));
     mesh.connect(1, 2);
     assert!(mesh.status(2).revoked, "the thief is told");
+}
+
+#[test]
+fn what_an_admin_decided_is_no_part_of_its_tail() {
+    // SPEC: INTRO-6, CTL-8
+    let mut mesh = Mesh::of(&[(2, Role::Admin), (3, Role::Member)]);
+    for (a, b) in [(1, 2), (2, 3)] {
+        let link = mesh.connect(a, b);
+        mesh.cut(link);
+    }
+    mesh.ask(2, Command::Revoke { device: id(3), reason: "lost".to_owned() });
+    mesh.set(3, "notes/late", "unsent");
+    assert_eq!(introduce(&mut mesh, 3, 2), (Answer::Revoked, Some(Answer::Taken(1))));
+    let readmit = Command::Readmit { device: id(3), reason: "found".to_owned() };
+    assert!(matches!(mesh.ask(2, readmit), Reply::Readmitted { .. }));
+    mesh.set(2, "notes/mine", "unsent too");
+    mesh.ask(1, Command::Revoke { device: id(2), reason: "lost".to_owned() });
+    let kinds: Vec<_> = {
+        let tail = shown(&mut mesh, 2).1;
+        let workspace = mesh.device(2).replica.workspace();
+        tail.iter().filter_map(|event| workspace.kind(&event.id())).collect()
+    };
+    assert_eq!(kinds.last().map(String::as_str), Some("change"), "{kinds:?}");
+    let (first, second) = introduce(&mut mesh, 2, 1);
+    assert_eq!(first, Answer::Revoked);
+    assert!(matches!(second, Some(Answer::Taken(_))), "{second:?}");
 }
 
 #[test]
