@@ -9,9 +9,10 @@ mod asker;
 mod documents;
 mod links;
 mod missions;
+mod peers;
 mod shared;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -24,13 +25,13 @@ use kernelos_protocol::limits::QUOTA_MAKES;
 use kernelos_protocol::mission::work::{Outcome, Ticket};
 use kernelos_protocol::replica::{Config, Input, Output, Replica};
 use kernelos_protocol::store::{EventStore, LoadRequest, Record, StoreError};
-use kernelos_protocol::sync::{LinkId, Message, workspace_tag};
+use kernelos_protocol::sync::{LinkId, Message};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock;
 use crate::home::random;
 use crate::missions::Worker;
-use crate::portable::timeout;
+use crate::portable::{timeout, yield_now};
 use crate::store::{Meta, SqliteStore, to_failure};
 use crate::transport::Link;
 pub use asker::Asker;
@@ -168,6 +169,8 @@ struct Loop {
     links: Links,
     shared: Arc<Mutex<Shared>>,
     requests: u64,
+    /// What is asked of the store once the inbox was looked at: a start answers meanwhile.
+    later: VecDeque<LoadRequest>,
     /// The store cannot be read any more.
     failed: Option<Failure>,
     stopping: bool,
@@ -197,6 +200,7 @@ impl Loop {
             links: Links::default(),
             shared,
             requests: 0,
+            later: VecDeque::new(),
             failed: None,
             stopping: false,
         })
@@ -209,12 +213,19 @@ impl Loop {
             if self.stopping && self.callers.is_empty() {
                 break;
             }
-            let Some(wake) = self.next_wake().await else { break };
-            self.hand_in(wake);
+            let next = self.later.pop_front();
+            if next.is_none() {
+                let Some(wake) = self.next_wake().await else { break };
+                self.hand_in(wake);
+            }
             // Everything that waits is one turn: its commits share one transaction.
             for _ in 0..INBOX_MAX {
                 let Ok(wake) = self.waiting.try_recv() else { break };
                 self.hand_in(wake);
+            }
+            if let Some(request) = next {
+                self.load(&request);
+                yield_now().await;
             }
         }
     }
@@ -257,28 +268,32 @@ impl Loop {
             Wake::Worked(ticket, outcome) => {
                 self.replica.handle(clock::now(), Input::Worked(ticket, outcome));
             }
-            Wake::Offline => {
-                for link in self.links.ids() {
-                    self.links.close(link, "offline".to_owned());
-                    self.replica.handle(clock::now(), Input::PeerDown(link));
-                }
-            }
+            Wake::Offline => self.go_offline(),
             _ if self.failed.is_some() => self.refuse(wake),
             Wake::Request(_, caller) if self.stopping => {
                 caller.send(Reply::Failed(stopped())).ok();
             }
-            Wake::Request(command, caller) => {
-                self.requests += 1;
-                let request = RequestId(self.requests);
-                self.callers.insert(request, caller);
-                self.replica.handle(clock::now(), Input::Command(request, command));
-            }
+            Wake::Request(command, caller) => self.request(command, caller),
             Wake::Done(thread, done) if thread == self.documents.number() => {
                 self.replica.handle(clock::now(), Input::Done(done));
             }
             Wake::Done(..) => {}
-            Wake::Stop => self.stopping = true,
+            Wake::Stop => self.stop(),
         }
+    }
+
+    /// Nothing is begun any more; what this device shows is kept for its next start.
+    fn stop(&mut self) {
+        self.stopping = true;
+        let (caller, _) = oneshot::channel();
+        self.request(Command::Rest, caller);
+    }
+
+    fn request(&mut self, command: Command, caller: oneshot::Sender<Reply>) {
+        self.requests += 1;
+        let request = RequestId(self.requests);
+        self.callers.insert(request, caller);
+        self.replica.handle(clock::now(), Input::Command(request, command));
     }
 
     /// One turn after the other, until nothing is left to do without an input from outside.
@@ -305,7 +320,13 @@ impl Loop {
             self.publish();
             let loads = self.perform(rest);
             for request in loads {
-                self.load(&request);
+                let is_history = matches!(request, LoadRequest::From { cursor, .. } if cursor > 0);
+                // The store answers in the order in which it is asked.
+                if is_history || !self.later.is_empty() {
+                    self.later.push_back(request);
+                } else {
+                    self.load(&request);
+                }
             }
         }
     }
@@ -347,27 +368,6 @@ impl Loop {
             }
         }
         loads
-    }
-
-    /// A connection is this workspace's.
-    fn link_up(&mut self, link: Link, said: Option<Message>) {
-        let (device, dialed) = (link.peer, link.dialed);
-        let workspace = workspace_tag(&link.exporter, &self.config.workspace);
-        self.share(|shared| drop(shared.ended.remove(&device)));
-        let link = self.links.open(link, self.inbox.clone());
-        let up = Input::PeerUp { link, device, dialed, workspace };
-        self.replica.handle(clock::now(), up);
-        if let Some(message) = said {
-            self.replica.handle(clock::now(), Input::Message(link, message));
-        }
-    }
-
-    fn link_down(&mut self, link: LinkId, reason: String) {
-        if let Some(device) = self.links.device(link) {
-            self.share(|shared| drop(shared.ended.insert(device, reason)));
-        }
-        self.links.gone(link);
-        self.replica.handle(clock::now(), Input::PeerDown(link));
     }
 
     fn share(&self, write: impl FnOnce(&mut Shared)) {
@@ -439,6 +439,7 @@ impl Loop {
             Ok(seed) => self.config.seed = seed,
             Err(_) => std::process::abort(),
         }
+        self.later.clear();
         self.replica = Replica::load(self.config.clone(), clock::now());
         match start_documents(self.documents.number() + 1, &self.inbox) {
             Ok(documents) => self.documents = documents,

@@ -55,6 +55,8 @@ impl std::fmt::Debug for RecoverySecret {
 pub enum Command {
     /// Where this device stands.
     Status,
+    /// The node stops: keeps what this device shows, for its next start.
+    Rest,
     /// What is at a path of the document.
     Read {
         /// Where.

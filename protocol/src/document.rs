@@ -5,6 +5,7 @@
 //! before it comes here (SPEC: PRJ-3); a panic of Automerge is a fault of this node, caught, and
 //! never decides state: the document is degraded and claims nothing any more.
 
+mod dump;
 mod edit;
 mod path;
 mod read;
@@ -20,6 +21,7 @@ use automerge::transaction::CommitOptions;
 use automerge::{ActorId, Automerge, Change, ReadDoc};
 use serde::{Deserialize, Serialize};
 
+pub use dump::Dump;
 pub use edit::{Edit, EditFault};
 pub use path::{DocPath, PathFault, WRITABLE, is_unshowable};
 pub use read::ReadValue;
@@ -81,6 +83,11 @@ pub enum DocumentTask {
         /// Where.
         path: DocPath,
     },
+    /// Everything that it shows.
+    Dump {
+        /// Of which document.
+        document: DocumentId,
+    },
     /// List the open conflicts.
     Conflicts {
         /// Of which document.
@@ -107,6 +114,8 @@ pub enum DocumentDone {
     Transacted(Result<Option<LocalChange>, EditFault>),
     /// After `Read`.
     Read(Result<ReadValue, EditFault>),
+    /// After `Dump`.
+    Dumped(Result<Dump, EditFault>),
     /// After `Conflicts`.
     Conflicts(Result<ConflictList, EditFault>),
     /// After `Save`.
@@ -184,6 +193,10 @@ impl Documents {
             DocumentTask::Read { document, path } => {
                 let held = self.documents.entry(document).or_default();
                 DocumentDone::Read(held.try_with(|doc, _| read::read(doc, &path)))
+            }
+            DocumentTask::Dump { document } => {
+                let held = self.documents.entry(document).or_default();
+                DocumentDone::Dumped(held.try_with(|doc, _| Dump::of(doc)))
             }
             DocumentTask::Conflicts { document } => {
                 let held = self.documents.entry(document).or_default();

@@ -67,6 +67,8 @@ pub mod context {
     pub const ARCHIVE: &str = "kernelos 1 archive";
     /// Check of a row in a store, against bad pages.
     pub const STORED_ROW: &str = "kernelos 1 stored row";
+    /// Key of a device that seals what its store shows of it at a start.
+    pub const GLANCE_KEY: &str = "kernelos 1 glance key";
 
     /// Hash over the records of a mission, one after the other.
     pub const MISSION_ROOT: &str = "kernelos 1 mission root";
@@ -79,7 +81,7 @@ pub mod context {
     pub const RECOVERY: &str = "kernelos 1 recovery";
 
     /// All of them, for the test that no two are equal.
-    pub const ALL: [&str; 34] = [
+    pub const ALL: [&str; 35] = [
         EVENT_ID,
         BODY,
         EPOCH_COMMITMENT,
@@ -110,6 +112,7 @@ pub mod context {
         ARTIFACT_CHUNK,
         ARCHIVE,
         STORED_ROW,
+        GLANCE_KEY,
         MISSION_ROOT,
         LEASE_RANK,
         LEASE_ORDER,

@@ -75,6 +75,16 @@ pub const CONFLICT_SIDES_MAX: usize = 26;
 /// Levels of a JSON value that is written into a document, path included: the validator's.
 pub const VALUE_DEPTH_MAX: usize = 14;
 
+/// Bytes of what a device keeps of what it shows, for its next start: sealed and written within a
+/// turn's 50 ms.
+pub const GLANCE_BYTES_MAX: usize = 4 * 1_024 * 1_024;
+
+/// Fewer events than this are read before anybody could see a glance.
+pub const GLANCE_EVENTS_MIN: usize = 1_000;
+
+/// Without an event for so long a device is at rest, and what it shows is kept.
+pub const GLANCE_QUIET_MS: u64 = 5_000;
+
 /// Events that a store hands back in one slice: a slice is applied within 50 ms.
 pub const LOAD_SLICE_EVENTS: usize = 512;
 

@@ -10,6 +10,7 @@ mod archive;
 mod artifacts;
 mod commands;
 mod documents;
+mod glance;
 mod granting;
 mod introductions;
 mod loading;
@@ -44,6 +45,7 @@ use crate::time::{StampClock, Time};
 use crate::workspace::{AuthorFault, Pen, Workspace};
 
 use documents::Pending;
+use glance::Glances;
 use loading::LoadFor;
 use mending::Mending;
 use quota::Quota;
@@ -169,6 +171,7 @@ pub struct Replica {
     generation_kept: bool,
     damage: Vec<String>,
     mending: Mending,
+    glances: Glances,
     /// This device's name, until the document is there that it is written into.
     unnamed: Option<String>,
     persist: Vec<Record>,
@@ -237,6 +240,7 @@ impl Replica {
             generation_kept: false,
             damage: Vec::new(),
             mending: Mending::default(),
+            glances: Glances::default(),
             unnamed: None,
             persist: Vec::new(),
             outputs: VecDeque::new(),
@@ -306,8 +310,9 @@ impl Replica {
     /// Does what can be done now: once a turn, when every input of it is in.
     fn proceed(&mut self) {
         if self.loads.iter().any(LoadFor::is_start) {
-            return;
+            return self.answer_by_glance();
         }
+        self.end_glance();
         self.mend();
         self.project();
         self.name_self();
@@ -325,6 +330,7 @@ impl Replica {
         self.speak();
         self.speak_of_chunks();
         self.speak_receipts();
+        self.glance();
     }
 
     /// Hands the documents what they are to hold, and asks for bodies that are missing for it.
@@ -360,7 +366,8 @@ impl Replica {
         let receipts = self.receipts.next_deadline().map(|at| (at, "receipts"));
         let silent = self.artifacts.next_deadline().map(|at| (at, "silent peer"));
         let quota = self.quota_deadline().map(|at| (at, "quota"));
-        [join, stall, mission, receipts, silent, quota].into_iter().flatten().min()
+        let glance = self.glances.next_deadline().map(|at| (at, "glance"));
+        [join, stall, mission, receipts, silent, quota, glance].into_iter().flatten().min()
     }
 
     fn reply(&mut self, request: RequestId, reply: Reply) {

@@ -130,6 +130,25 @@ fn inflate(deflated: &[u8]) -> Result<Vec<u8>, OpenFault> {
     }
 }
 
+/// Seals what only this device reads again: the nonce, which must be random, stands before it.
+#[must_use]
+pub fn seal_local(key: &[u8; 32], of: &[u8; 32], nonce: [u8; 12], mut inside: Vec<u8>) -> Vec<u8> {
+    let cipher = Aes256GcmSiv::new(key.into());
+    // Fails only beyond 2^36 bytes.
+    cipher.encrypt_in_place(&Nonce::from(nonce), of, &mut inside).ok();
+    [&nonce[..], &inside].concat()
+}
+
+/// Opens what [`seal_local`] made; none where it did not make this.
+#[must_use]
+pub fn open_local(key: &[u8; 32], of: &[u8; 32], sealed: &[u8]) -> Option<Vec<u8>> {
+    let (nonce, sealed) = sealed.split_first_chunk::<12>()?;
+    let mut inside = sealed.to_vec();
+    let cipher = Aes256GcmSiv::new(key.into());
+    cipher.decrypt_in_place(&Nonce::from(*nonce), of, &mut inside).ok()?;
+    Some(inside)
+}
+
 /// The nonce of an event's body. `SPEC: SEAL-2`
 fn nonce(header: &Header) -> Nonce {
     let prev = header.prev.map_or([0; 32], |id| id.0);

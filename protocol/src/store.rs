@@ -39,6 +39,9 @@ pub enum Record {
     Receipt(Receipt),
     /// A notice, instead of the one in its slot before.
     Notice(Notice),
+    /// What the device shows at its next start, sealed, instead of the one before.
+    /// `SPEC: DUR-7`
+    Glance(Vec<u8>),
     /// A chunk of an artifact, instead of what stood under its hash before. `SPEC: ART-7`
     Chunk(Chunk),
     /// Chunks that nothing names: their bytes go.
@@ -95,6 +98,10 @@ pub struct Slice {
     pub receipts: Vec<Receipt>,
     /// All notices, by slot; with the first slice only.
     pub notices: Vec<Notice>,
+    /// The last glance; with the first slice only.
+    pub glance: Option<Vec<u8>>,
+    /// How many events are kept; with the first slice only.
+    pub kept: u64,
     /// Where to go on; none at the end.
     pub next: Option<u64>,
     /// Chunks that were asked for and are whole. One that is missing here is fetched anew.

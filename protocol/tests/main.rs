@@ -14,6 +14,7 @@ mod authority;
 mod bytes;
 mod changes;
 mod conflicts;
+mod dump;
 mod effects;
 mod foreign;
 mod hostile;

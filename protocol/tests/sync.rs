@@ -3,6 +3,7 @@
 mod artifacts;
 mod contracts;
 mod facts;
+mod glance;
 mod granting;
 mod healing;
 mod hostile;

@@ -191,6 +191,14 @@ impl SqliteStore {
             .optional()
     }
 
+    /// The last glance.
+    fn glance(&self) -> rusqlite::Result<Option<Vec<u8>>> {
+        self.connection
+            .prepare_cached("SELECT value FROM meta WHERE name = 'glance'")?
+            .query_row([], |row| row.get(0))
+            .optional()
+    }
+
     /// The cards; one that is damaged is as good as none, its device will tell it again.
     fn cards(&self) -> rusqlite::Result<Vec<Card>> {
         let mut query = self.connection.prepare_cached("SELECT card FROM card ORDER BY device")?;
@@ -233,6 +241,11 @@ impl EventStore for SqliteStore {
                         "INSERT OR REPLACE INTO meta (name, value) VALUES ('incarnation', ?1)",
                     )
                     .and_then(|mut insert| insert.execute([life.0]).map(drop)),
+                Record::Glance(glance) => transaction
+                    .prepare_cached(
+                        "INSERT OR REPLACE INTO meta (name, value) VALUES ('glance', ?1)",
+                    )
+                    .and_then(|mut insert| insert.execute([glance]).map(drop)),
                 Record::Card(card) => transaction
                     .prepare_cached("INSERT OR REPLACE INTO card (device, card) VALUES (?1, ?2)")
                     .and_then(|mut insert| {
@@ -258,6 +271,8 @@ impl EventStore for SqliteStore {
             LoadRequest::From { cursor, limit } => {
                 if *cursor == 0 {
                     slice.incarnation = self.incarnation().map_err(store_error)?;
+                    slice.glance = self.glance().map_err(store_error)?;
+                    slice.kept = events::newest(&self.connection).map_err(store_error)?;
                     slice.cards = self.cards().map_err(store_error)?;
                     slice.receipts = self.receipts().map_err(store_error)?;
                     slice.notices = notices::load(&self.connection).map_err(store_error)?;

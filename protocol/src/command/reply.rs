@@ -77,7 +77,7 @@ pub enum Reply {
         /// How many events came back.
         events: usize,
     },
-    /// To `Notice` and `TailAnswered`.
+    /// To `Notice`, `TailAnswered` and `Rest`.
     Noted,
     /// To `Introduction`.
     Introduction {
@@ -195,6 +195,20 @@ pub struct Status {
     /// What became of the lives of this device's store.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lives: Vec<LifeRow>,
+    /// The history is read still: this is how it was. `SPEC: DUR-7`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loading: Option<Loading>,
+}
+
+/// How far a start is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loading {
+    /// How many events are read.
+    pub events: usize,
+    /// Of how many.
+    pub of: usize,
+    /// Of how many of them what is shown was taken.
+    pub shown: usize,
 }
 
 /// Something became of the life of a device's store. `SPEC: DUR-5`

@@ -42,6 +42,13 @@ pub fn status(status: &Status, names: &BTreeMap<DeviceId, String>) -> Doc {
         fields.push(("known on".to_owned(), Text::plain(known_on(&status.peers, names))));
     }
     let mut blocks = vec![Block::Fields(fields)];
+    if let Some(loading) = &status.loading {
+        let text = format!(
+            "starting: {} of {} events are read; this is how it was after {}",
+            loading.events, loading.of, loading.shown
+        );
+        blocks.push(Block::Line(Text::toned(Tone::Attention, text)));
+    }
     blocks.extend(status.peers.iter().map(|peer| Block::Line(reached(peer, names))));
     for row in &status.waiting {
         blocks.push(Block::Line(Text::toned(Tone::Attention, waits(row, names))));

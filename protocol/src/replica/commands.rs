@@ -26,6 +26,7 @@ impl Replica {
                     && !editing
                     && !self.pending.contains(&Pending::Projection)
             }
+            Command::Rest => !editing && !self.pending.contains(&Pending::Projection),
             Command::Read { .. }
             | Command::Conflicts
             | Command::Edit { .. }
@@ -57,6 +58,7 @@ impl Replica {
     pub(super) fn perform(&mut self, request: RequestId, command: Command) {
         let reply = match command {
             Command::Status | Command::Conflicts => return self.ask_conflicts(request, &command),
+            Command::Rest => return self.start_glance(Some(request)),
             Command::Read { path } => return self.start_read(request, path),
             Command::Event { begin } => return self.start_event(request, &begin),
             Command::Introduction => return self.start_introduction(request),
@@ -221,6 +223,7 @@ impl Replica {
             notices: notices.into_iter().map(|n| (n.device, n.reason.clone())).collect(),
             waiting: self.waiting_rows(),
             lives: self.lives(),
+            loading: None,
         }))
     }
 

@@ -29,6 +29,10 @@ pub(super) enum Pending {
     Status(RequestId),
     /// A caller asks for conflicts.
     Conflicts(RequestId),
+    /// A glance is taken: how many conflicts are open.
+    GlanceCount(Option<RequestId>),
+    /// The same: all that is shown, with so many conflicts, of so many events.
+    Glance(Option<RequestId>, usize, usize),
     /// A caller wants a part of the document as a file.
     Save(RequestId, DocumentId, usize),
     /// A caller grants a role, and the names of the devices are looked at first.
@@ -56,6 +60,7 @@ impl Pending {
         match self {
             Self::Projection => None,
             Self::Edit { purpose: Purpose::Contract(_) | Purpose::Name, .. } => None,
+            Self::GlanceCount(request) | Self::Glance(request, ..) => *request,
             Self::Status(request)
             | Self::Conflicts(request)
             | Self::Read(request, _)
@@ -108,6 +113,13 @@ impl Replica {
                 let count = list.map_or(0, |list| list.conflicts.len() + list.more);
                 let reply = self.status(count);
                 self.reply(request, reply);
+            }
+            (Some(Pending::GlanceCount(request)), DocumentDone::Conflicts(list)) => {
+                let count = list.map_or(0, |list| list.conflicts.len() + list.more);
+                self.on_glance_count(request, count);
+            }
+            (Some(Pending::Glance(request, conflicts, events)), DocumentDone::Dumped(dump)) => {
+                self.on_glance((request, conflicts, events), dump)
             }
             (Some(Pending::Conflicts(request)), DocumentDone::Conflicts(list)) => {
                 let reply = match list {

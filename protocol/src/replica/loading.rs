@@ -74,6 +74,9 @@ impl Replica {
         if let Some(life) = slice.incarnation {
             self.config.incarnation = life;
         }
+        if slice.kept > 0 {
+            self.find_glance(slice.glance.as_deref(), slice.kept);
+        }
         slice.events.iter().for_each(|event| self.put_back(event));
         self.load_freed();
         slice.notices.into_iter().for_each(|notice| self.notices.load(notice));

@@ -87,6 +87,7 @@ pub fn check(open: &mut dyn FnMut() -> Box<dyn EventStore>, events: &[Verified])
     assert!(rest.receipts.is_empty(), "receipts come with the first slice only");
     check_notices(open);
     check_incarnation(open);
+    check_glance(open, events.len() as u64);
 
     let counter = |value| Record::Counter { name: "generation".to_owned(), value };
     commit(&mut *open(), &[counter(1), counter(u64::MAX >> 1)]);
@@ -141,6 +142,21 @@ fn check_incarnation(open: &mut dyn FnMut() -> Box<dyn EventStore>) {
     assert_eq!(slice.incarnation, Some(Incarnation([2; 8])), "the last life stays");
     let rest = load(&mut *open(), &LoadRequest::From { cursor: 1, limit: 1 });
     assert_eq!(rest.incarnation, None, "the life comes with the first slice");
+}
+
+/// `SPEC: DUR-7`
+fn check_glance(open: &mut dyn FnMut() -> Box<dyn EventStore>, kept: u64) {
+    let first = |open: &mut dyn FnMut() -> Box<dyn EventStore>| {
+        let slice = load(&mut *open(), &LoadRequest::From { cursor: 0, limit: 1 });
+        (slice.glance, slice.kept)
+    };
+    assert_eq!(first(open), (None, kept), "how many events are kept comes with the first slice");
+    for glance in [vec![1; 100_000], Vec::new()] {
+        commit(&mut *open(), &[Record::Glance(glance.clone())]);
+        assert_eq!(first(open), (Some(glance), kept), "the last glance stays");
+    }
+    let rest = load(&mut *open(), &LoadRequest::From { cursor: 1, limit: 1 });
+    assert_eq!((rest.glance, rest.kept), (None, 0), "both come with the first slice only");
 }
 
 /// `SPEC: DUR-4`

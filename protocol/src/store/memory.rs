@@ -24,6 +24,7 @@ pub struct MemoryStore {
     /// Events whose rows are damaged.
     rotten: BTreeSet<EventId>,
     incarnation: Option<Incarnation>,
+    glance: Option<Vec<u8>>,
     /// Commits that still succeed before the disk is full; without end where none.
     room: Option<u32>,
 }
@@ -48,6 +49,12 @@ impl MemoryStore {
     #[must_use]
     pub fn incarnation(&self) -> Option<Incarnation> {
         self.incarnation
+    }
+
+    /// What it was told to show at a start.
+    #[must_use]
+    pub fn glance(&self) -> Option<&[u8]> {
+        self.glance.as_deref()
     }
 
     fn read(&self, event: &Verified) -> Result<Verified, Damage> {
@@ -114,6 +121,7 @@ impl EventStore for MemoryStore {
                 Record::Notice(notice) => {
                     self.notices.insert(notice.slot, notice.clone());
                 }
+                Record::Glance(glance) => self.glance = Some(glance.clone()),
                 Record::Chunk(chunk) => {
                     self.damaged.remove(&chunk.hash());
                     self.chunks.insert(chunk.hash(), chunk.clone());
@@ -132,6 +140,8 @@ impl EventStore for MemoryStore {
             LoadRequest::From { cursor, limit } => {
                 if *cursor == 0 {
                     slice.incarnation = self.incarnation;
+                    slice.glance.clone_from(&self.glance);
+                    slice.kept = self.events.len() as u64;
                     slice.cards = self.cards.values().cloned().collect();
                     slice.receipts = self.receipts.values().cloned().collect();
                     slice.notices = self.notices.values().cloned().collect();

@@ -33,11 +33,16 @@ pub(super) fn load_from(
             }
         }
     }
+    slice.next = (count > 0 && last < newest(connection)?).then_some(last);
+    Ok(())
+}
+
+/// The number of the last event: as many are kept, since none is ever deleted.
+pub(super) fn newest(connection: &Connection) -> rusqlite::Result<u64> {
     let newest: i64 = connection
         .prepare_cached("SELECT coalesce(max(arrival), 0) FROM event")?
         .query_row([], |row| row.get(0))?;
-    slice.next = (count > 0 && last < newest.unsigned_abs()).then_some(last);
-    Ok(())
+    Ok(newest.unsigned_abs())
 }
 
 /// Where a damaged row says that it stands.

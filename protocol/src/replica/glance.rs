@@ -1,0 +1,210 @@
+//! A glance: what this device showed when it last was at rest, so that a start answers before it
+//! has read its history.
+//!
+//! It answers reads only where the store holds exactly the events that it was taken of, so it never
+//! shows what is not so any more; of an older one only the status is shown, and marked. It claims
+//! nothing, decides nothing, and is sealed under a key of this device: at rest a store holds no
+//! content in the clear. `SPEC: DUR-7`
+
+use std::collections::BTreeMap;
+
+use rand_chacha::rand_core::Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::command::{Command, Loading, Reply, RequestId, Status};
+use crate::document::{DocPath, DocumentTask, Dump, EditFault};
+use crate::hash::{self, context};
+use crate::id::{ChangeHash, EventId};
+use crate::limits::{GLANCE_BYTES_MAX, GLANCE_EVENTS_MIN, GLANCE_QUIET_MS};
+use crate::replica::documents::Pending;
+use crate::replica::{LoadFor, Replica};
+use crate::seal::{open_local, seal_local};
+use crate::store::Record;
+
+/// What was shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Glance {
+    /// Of how many events.
+    events: usize,
+    status: Status,
+    /// The root document; none where there is none, or it is too large.
+    document: Option<Dump>,
+    /// The events that carry the changes that the document names.
+    carriers: BTreeMap<ChangeHash, EventId>,
+}
+
+/// What is known of glances.
+#[derive(Debug, Default)]
+pub(super) struct Glances {
+    /// The one from the store, until its history is here.
+    found: Option<Glance>,
+    /// How many events the store holds.
+    kept: usize,
+    /// Of how many events the last one was taken.
+    taken_at: usize,
+    /// How many events were here when last looked, and since when, by the monotonic clock.
+    seen: (usize, u64),
+}
+
+impl Glances {
+    /// When the next is due, if nothing more comes.
+    pub(super) fn next_deadline(&self) -> Option<u64> {
+        let (events, since) = self.seen;
+        let is_due = events >= GLANCE_EVENTS_MIN && events != self.taken_at;
+        is_due.then(|| since.saturating_add(GLANCE_QUIET_MS))
+    }
+}
+
+impl Replica {
+    fn glance_key(&self) -> [u8; 32] {
+        hash::hash(context::GLANCE_KEY, &[&self.config.secret])
+    }
+
+    /// The store gave the beginning of its history, and this with it.
+    pub(super) fn find_glance(&mut self, sealed: Option<&[u8]>, kept: u64) {
+        self.glances.kept = usize::try_from(kept).unwrap_or(usize::MAX);
+        // One that does not open was damaged, or another device's: as good as none.
+        let inside = sealed
+            .and_then(|sealed| open_local(&self.glance_key(), &self.config.workspace.0, sealed));
+        let found = inside.and_then(|inside| serde_json::from_slice::<Glance>(&inside).ok());
+        self.glances.taken_at = found.as_ref().map_or(0, |glance| glance.events);
+        self.glances.found = found;
+    }
+
+    /// Answers what can be answered while the history is read.
+    pub(super) fn answer_by_glance(&mut self) {
+        let glance = self.glances.found.take();
+        for (request, command) in std::mem::take(&mut self.commands) {
+            let reply = match &glance {
+                // What is kept stays as it is.
+                _ if command == Command::Rest => Some(Reply::Noted),
+                Some(glance) => self.glanced(glance, &command),
+                None => None,
+            };
+            match reply {
+                Some(reply) => self.reply(request, reply),
+                None => self.commands.push_back((request, command)),
+            }
+        }
+        self.glances.found = glance;
+    }
+
+    fn glanced(&self, glance: &Glance, command: &Command) -> Option<Reply> {
+        match command {
+            Command::Status => {
+                let loading = Loading {
+                    events: self.workspace.len(),
+                    of: self.glances.kept,
+                    shown: glance.events,
+                };
+                let status = Status {
+                    state_hash: None,
+                    current: false,
+                    loading: Some(loading),
+                    ..glance.status.clone()
+                };
+                Some(Reply::Status(Box::new(status)))
+            }
+            Command::Read { path } if glance.events == self.glances.kept => glance.read(path),
+            _ => None,
+        }
+    }
+
+    /// The history is here: nothing is shown by a glance any more.
+    pub(super) fn end_glance(&mut self) {
+        self.glances.found = None;
+    }
+
+    /// Once a turn: takes a glance where nothing came for a while, of what takes long to read.
+    pub(super) fn glance(&mut self) {
+        let events = self.workspace.len();
+        if self.glances.seen.0 != events {
+            self.glances.seen = (events, self.now.monotonic_ms);
+        }
+        let is_due = |at| at <= self.now.monotonic_ms;
+        if self.glances.next_deadline().is_some_and(is_due) {
+            // Whatever comes of it, it is not tried again for these events.
+            self.glances.taken_at = events;
+            self.start_glance(None);
+        }
+    }
+
+    /// Takes a glance, and says so to who asked.
+    pub(super) fn start_glance(&mut self, request: Option<RequestId>) {
+        let is_calm = self.mending.is_whole()
+            && self.workspace.is_told()
+            && !self.loads.iter().any(|load| matches!(load, LoadFor::Bodies(_)));
+        match self.workspace.held_document() {
+            _ if !is_calm => self.glanced_at(request),
+            Some(document) => {
+                self.ask(Pending::GlanceCount(request), DocumentTask::Conflicts { document });
+            }
+            None => {
+                self.keep_glance(0, None);
+                self.glanced_at(request);
+            }
+        }
+    }
+
+    /// So many conflicts are open.
+    pub(super) fn on_glance_count(&mut self, request: Option<RequestId>, conflicts: usize) {
+        if let Some(document) = self.workspace.held_document() {
+            let pending = Pending::Glance(request, conflicts, self.workspace.len());
+            self.ask(pending, DocumentTask::Dump { document });
+        }
+    }
+
+    pub(super) fn on_glance(
+        &mut self,
+        (request, conflicts, events): (Option<RequestId>, usize, usize),
+        dump: Result<Dump, EditFault>,
+    ) {
+        // What came meanwhile is not in it.
+        if events == self.workspace.len()
+            && let Ok(dump) = dump
+        {
+            self.keep_glance(conflicts, Some(dump));
+        }
+        self.glanced_at(request);
+    }
+
+    fn glanced_at(&mut self, request: Option<RequestId>) {
+        if let Some(request) = request {
+            self.reply(request, Reply::Noted);
+        }
+    }
+
+    fn keep_glance(&mut self, conflicts: usize, document: Option<Dump>) {
+        let Reply::Status(status) = self.status(conflicts) else { return };
+        let changes = document.as_ref().map_or(&[][..], Dump::changes);
+        let carrier =
+            |change: &ChangeHash| Some((*change, self.workspace.event_of_change(change)?));
+        let carriers = changes.iter().filter_map(carrier).collect();
+        let events = self.workspace.len();
+        let mut glance = Glance { events, status: *status, document, carriers };
+        let mut inside = serde_json::to_vec(&glance).unwrap_or_default();
+        if inside.len() > GLANCE_BYTES_MAX {
+            (glance.document, glance.carriers) = (None, BTreeMap::new());
+            inside = serde_json::to_vec(&glance).unwrap_or_default();
+        }
+        let mut nonce = [0; 12];
+        self.rng.fill_bytes(&mut nonce);
+        let sealed = seal_local(&self.glance_key(), &self.config.workspace.0, nonce, inside);
+        self.glances.taken_at = events;
+        self.persist.push(Record::Glance(sealed));
+    }
+}
+
+impl Glance {
+    /// What is at a path; none where nothing is: who asks for that hears of it when all is here.
+    fn read(&self, path: &DocPath) -> Option<Reply> {
+        let read = self.document.as_ref()?.read(path)?;
+        let event = read.change.and_then(|change| self.carriers.get(&change)).copied();
+        Some(Reply::Read(crate::command::ReadReply {
+            path: path.clone(),
+            value: read.value,
+            conflict: read.conflict,
+            event,
+        }))
+    }
+}

@@ -1,0 +1,135 @@
+//! What a start shows before it has read its history.
+
+use kernelos_protocol::command::{Command, Loading, Reply, RequestId};
+use kernelos_protocol::limits::{GLANCE_EVENTS_MIN, GLANCE_QUIET_MS, LOAD_SLICE_EVENTS};
+use kernelos_protocol::replica::{Config, Input, Output, Replica};
+use kernelos_protocol::store::{EventStore as _, MemoryStore, Record};
+
+use super::mesh::Mesh;
+use crate::kit::NOON;
+
+/// A workspace whose history takes more than one slice to read.
+fn long() -> Mesh {
+    let mut mesh = Mesh::of(&[]);
+    for i in 0..LOAD_SLICE_EVENTS {
+        mesh.set(1, &format!("notes/{}", i % 40), &format!("value-{i}"));
+    }
+    mesh
+}
+
+/// What a start from this disk answers to these commands when it has read one slice of history.
+fn answers(config: &Config, disk: &mut MemoryStore, commands: &[Command]) -> Vec<Option<Reply>> {
+    let mut replica = Replica::load(config.clone(), NOON);
+    let Some(Output::Load(request)) = replica.poll_output() else { panic!("it asks the store") };
+    replica.handle(NOON, Input::Loaded(disk.load(&request).unwrap()));
+    for (number, command) in (0..).zip(commands) {
+        replica.handle(NOON, Input::Command(RequestId(number), command.clone()));
+    }
+    let mut replies = vec![None; commands.len()];
+    while let Some(output) = replica.poll_output() {
+        match output {
+            Output::Reply(request, reply) => replies[request.0 as usize] = Some(reply),
+            Output::Load(_) => {}
+            other => panic!("nothing else is done: {other:?}"),
+        }
+    }
+    let waiting = replies.iter().filter(|reply| reply.is_none()).count();
+    assert_eq!(replica.unanswered().len(), waiting, "who is not answered waits");
+    replies
+}
+
+fn read(path: &str) -> Command {
+    Command::Read { path: path.parse().unwrap() }
+}
+
+#[test]
+fn a_start_answers_as_it_stopped_before_its_history_is_read() {
+    // SPEC: DUR-7
+    let mut mesh = long();
+    let asked = [read("notes/7"), read("notes"), read("notes/new"), Command::Status, Command::Rest];
+    let mut before: Vec<_> =
+        asked[..2].iter().map(|command| Some(mesh.ask(1, command.clone()))).collect();
+    let status = mesh.status(1);
+    assert!(matches!(mesh.ask(1, Command::Rest), Reply::Noted));
+    let mut disk = mesh.device(1).disk.clone();
+    let mut replies = answers(&mesh.device(1).config, &mut disk, &asked);
+    assert_eq!(replies.pop(), Some(Some(Reply::Noted)), "a stop does not wait for a start");
+    let Some(Some(Reply::Status(shown))) = replies.pop() else { panic!("{replies:?}") };
+    let events = status.events;
+    let loading = Loading { events: LOAD_SLICE_EVENTS, of: events, shown: events };
+    assert_eq!(
+        (shown.loading, shown.state_hash.clone(), shown.current),
+        (Some(loading), None, false)
+    );
+    assert_eq!((shown.events, shown.role, shown.conflicts), (events, status.role, 0));
+    // What is not there may be elsewhere in the history of another program's writing: it waits.
+    before.push(None);
+    assert_eq!(replies, before);
+    mesh.restart(1);
+    let status = mesh.status(1);
+    assert_eq!(status.loading, None);
+    assert!(status.state_hash.is_some());
+}
+
+#[test]
+fn a_glance_that_is_behind_shows_where_the_device_stood_and_answers_no_read() {
+    // SPEC: DUR-7
+    let mut mesh = long();
+    mesh.ask(1, Command::Rest);
+    mesh.set(1, "notes/7", "newer");
+    let mut disk = mesh.device(1).disk.clone();
+    let replies = answers(&mesh.device(1).config, &mut disk, &[read("notes/7"), Command::Status]);
+    assert_eq!(replies[0], None);
+    let Some(Reply::Status(status)) = &replies[1] else { panic!("{replies:?}") };
+    let loading = status.loading.unwrap();
+    assert_eq!(loading.of, loading.shown + 1);
+    mesh.restart(1);
+    assert_eq!(mesh.get(1, "notes/7"), "\"newer\"");
+}
+
+#[test]
+fn a_glance_is_sealed_for_its_device_and_one_that_does_not_open_is_none() {
+    // SPEC: DUR-7
+    let mut mesh = long();
+    mesh.ask(1, Command::Rest);
+    let glance = mesh.device(1).disk.glance().unwrap().to_vec();
+    let holds = |bytes: &[u8]| bytes.windows(6).any(|window| window == b"value-");
+    assert!(!holds(&glance));
+    let own = mesh.device(1).config.clone();
+    let foreign = Config { secret: [0x77; 32], ..own.clone() };
+    let mut shown = |glance: &[u8], config: &Config| {
+        let mut disk = mesh.device(1).disk.clone();
+        disk.commit(&[Record::Glance(glance.to_vec())]).unwrap();
+        answers(config, &mut disk, &[Command::Status])[0].is_some()
+    };
+    assert!(shown(&glance, &own));
+    assert!(!shown(&glance, &foreign), "another device's");
+    for at in [0, 11, 12, glance.len() / 2, glance.len() - 1] {
+        let mut damaged = glance.clone();
+        damaged[at] ^= 1;
+        assert!(!shown(&damaged, &own), "byte {at}");
+    }
+    for len in [0, 5, 12, 20] {
+        assert!(!shown(&glance[..len], &own), "cut at {len}");
+    }
+}
+
+#[test]
+fn a_device_with_much_history_keeps_a_glance_when_nothing_came_for_a_while() {
+    // SPEC: DUR-7
+    let mut mesh = long();
+    let events = mesh.status(1).events;
+    mesh.wait(GLANCE_QUIET_MS);
+    assert_eq!(mesh.device(1).disk.glance(), None, "{events} events are read at once");
+    for i in events..GLANCE_EVENTS_MIN {
+        mesh.set(1, "notes/7", &format!("value {i}"));
+    }
+    mesh.wait(GLANCE_QUIET_MS - 1);
+    assert_eq!(mesh.device(1).disk.glance(), None, "something may come");
+    mesh.wait(1);
+    let mut disk = mesh.device(1).disk.clone();
+    assert!(disk.glance().is_some());
+    assert!(answers(&mesh.device(1).config, &mut disk, &[read("notes/7")])[0].is_some());
+    let deadline = mesh.device(1).replica.next_deadline();
+    assert!(deadline.is_none_or(|(_, what)| what != "glance"), "once, and it is quiet");
+}
