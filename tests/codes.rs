@@ -165,11 +165,16 @@ fn who_is_not_reached_has_refused_nothing() {
     laptop_node.kill();
     let mut join = phone.talk(&["join", &token, "--device", "phone", "--json"]);
     assert_eq!((join.line(), join.end()), (json!({ "refused": "link_lost" }), 7));
-    assert_eq!(invite.end(), 7, "its node is gone");
+    let code = invite.end();
+    assert!(
+        [3, 7].contains(&code),
+        "its node is gone, while it waited or between two asks: {code}"
+    );
 
     let laptop_node = laptop.up();
     let mut invite = laptop.talk(&["invite", "--ttl", "1", "--json"]);
     assert!(invite.line()["token"].is_string());
     assert_eq!((invite.line(), invite.end()), (json!({ "refused": "invitation_expired" }), 5));
-    assert!(laptop_node.interrupt().success(), "a node that is interrupted has ended well");
+    let status = laptop_node.interrupt();
+    assert!(status.success(), "a node that is interrupted has ended well: {status:?}");
 }
