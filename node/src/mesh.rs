@@ -179,7 +179,9 @@ async fn greet(node: Arc<Node>, mut link: Link) {
         }
     };
     let Some(Ok(Some(frame))) = timeout(HELLO, said).await else { return };
-    let Ok(message) = Message::decode(&frame) else { return link.close("frame_decode") };
+    // A hello holds no event, so it is read before the workspace is known.
+    let message = Message::decode(&frame, &WorkspaceId::UNBORN);
+    let Ok(message) = message else { return link.close("frame_decode") };
     let Message::Hello { workspace, .. } = &message else { return link.close("hello") };
     match node.named(&link.exporter, workspace) {
         Some(engine) => engine.attach(link, Some(message)).await,

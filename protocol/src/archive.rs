@@ -1,10 +1,10 @@
 //! Archives: the events of a workspace as one file, for devices that never meet.
 //!
 //! A file is as hostile as a peer. [`Reader`] is handed bytes as they come and gives verified
-//! events one by one; it holds one event at most and what was handed in last, whatever lengths the
+//! events run by run; it holds one run at most and what was handed in last, whatever lengths the
 //! file claims. What an event is worth is judged where it goes in, as of a peer.
 
-use crate::event::{EventFault, Signed, Verified};
+use crate::event::{EventFault, Run, Signed, Verified};
 use crate::hash::context;
 use crate::id::WorkspaceId;
 use crate::limits::{ARCHIVE_VERSION, EVENT_BYTES_MAX};
@@ -132,8 +132,8 @@ impl Writer {
 pub enum Item {
     /// What stands before the events.
     Header(Header),
-    /// An event, whose author's signature was checked.
-    Event(Verified),
+    /// Events whose author's signature was checked.
+    Run(Run),
     /// The hash at the end is right.
     End,
 }
@@ -147,6 +147,8 @@ pub struct Reader {
     at: usize,
     header: Option<Header>,
     read: u64,
+    /// Events whose signature has not come yet.
+    open: Vec<Signed>,
     is_over: bool,
 }
 
@@ -158,6 +160,7 @@ impl Default for Reader {
             at: 0,
             header: None,
             read: 0,
+            open: Vec::new(),
             is_over: false,
         }
     }
@@ -174,8 +177,18 @@ impl Reader {
     /// The next item; none where it needs more bytes.
     pub fn next_item(&mut self) -> Result<Option<Item>, ArchiveFault> {
         let Some(header) = self.header else { return self.read_header() };
-        if self.read < header.count {
-            return self.read_event(header.workspace);
+        while self.read < header.count {
+            match self.read_event(header.workspace)? {
+                Some(event) => {
+                    if let Some(run) = self.prove(event)? {
+                        return Ok(Some(Item::Run(run)));
+                    }
+                }
+                None => return Ok(None),
+            }
+        }
+        if !self.open.is_empty() {
+            return Err(ArchiveFault::Event { number: self.read, fault: EventFault::Unsigned });
         }
         if !self.is_over {
             let Some(hash) = self.rest().first_chunk::<HASH_BYTES>() else { return Ok(None) };
@@ -234,7 +247,28 @@ impl Reader {
         Ok(Some(Item::Header(header)))
     }
 
-    fn read_event(&mut self, workspace: WorkspaceId) -> Result<Option<Item>, ArchiveFault> {
+    /// Takes the next event of a run; gives the run that it proves. No more than one run is held.
+    fn prove(&mut self, event: Signed) -> Result<Option<Run>, ArchiveFault> {
+        let number = self.read;
+        let fault = |fault| ArchiveFault::Event { number, fault };
+        let goes_on = self.open.last().is_none_or(|last| {
+            event.header().follows(&last.id(), last.header()) && last.header().may_be_inside()
+        });
+        if !goes_on {
+            return Err(fault(EventFault::Unsigned));
+        }
+        let is_proven = event.signature().is_some();
+        self.open.push(event);
+        if !Run::may_be(&self.open) {
+            return Err(fault(EventFault::TooLarge));
+        }
+        if !is_proven {
+            return Ok(None);
+        }
+        Run::verify(std::mem::take(&mut self.open)).map(Some).map_err(fault)
+    }
+
+    fn read_event(&mut self, workspace: WorkspaceId) -> Result<Option<Signed>, ArchiveFault> {
         let number = self.read.saturating_add(1);
         let Some((length, rest)) = self.rest().split_first_chunk::<4>() else { return Ok(None) };
         let bytes = u32::from_be_bytes(*length);
@@ -244,7 +278,7 @@ impl Reader {
             return Err(ArchiveFault::Length { number, bytes });
         }
         let Some(envelope) = rest.get(..length) else { return Ok(None) };
-        let event = Signed::decode(envelope).and_then(Signed::verify);
+        let event = Signed::decode(envelope);
         let event = event.map_err(|fault| ArchiveFault::Event { number, fault })?;
         if number == 1 && event.id() != workspace.genesis() {
             return Err(ArchiveFault::Genesis);
@@ -255,6 +289,6 @@ impl Reader {
         }
         self.took(length.saturating_add(4));
         self.read = number;
-        Ok(Some(Item::Event(event)))
+        Ok(Some(event))
     }
 }

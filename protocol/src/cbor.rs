@@ -71,6 +71,12 @@ impl Writer {
         self
     }
 
+    /// Items that were written before.
+    pub fn raw(&mut self, items: &[u8]) -> &mut Self {
+        self.0.writer_mut().extend_from_slice(items);
+        self
+    }
+
     /// What was written.
     #[must_use]
     pub fn finish(self) -> Vec<u8> {
@@ -128,6 +134,11 @@ impl<'b> Reader<'b> {
             self.0.null()?;
         }
         Ok(null)
+    }
+
+    /// Is the next item an array?
+    pub fn is_array(&self) -> Result<bool, CborFault> {
+        Ok(self.0.datatype()? == minicbor::data::Type::Array)
     }
 
     /// Nothing may follow.

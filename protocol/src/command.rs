@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::artifact::{Chunk, Manifest};
 use crate::document::{DocPath, Edit};
-use crate::event::Verified;
+use crate::event::{Run, Verified};
 use crate::id::{DeviceId, DocumentId, EventId, SealingKey, Signature};
 use crate::mission::record::Mission;
 use crate::notice::NoticeKind;
@@ -198,7 +198,7 @@ pub enum Command {
     /// Takes events of a file in, in causal order.
     ImportEvents {
         /// A slice of it.
-        events: Vec<Verified>,
+        runs: Vec<Run>,
     },
     /// One part of an artifact, opened.
     ReadArtifact {

@@ -1,17 +1,21 @@
 //! Events: what a device signed, and how far it has been checked.
 //!
 //! `Unsigned -> Signed -> Verified`: each step consumes the one before, so nothing is used that
-//! was not checked. The id is the hash of the header's very bytes and is never computed from an
-//! encoding of ours (SPEC: EVT-4). What an event *does* is decided elsewhere: authority says
-//! whether it is admitted, effect what it changes.
+//! was not checked. An event that comes without its signature is proven by the next signed one of
+//! its chain: it becomes [`Verified`] with the [`Run`] that this one ends. The id is the hash of
+//! the header's very bytes (SPEC: EVT-4). What an event *does* is decided elsewhere: authority
+//! says whether it is admitted, effect what it changes.
 
 mod header;
+mod run;
+pub(crate) mod stored;
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 pub use header::{BodyRef, Class, HEADER_VERSION, Header};
+pub use run::{Run, Runs};
 
 use crate::cbor::{self, CborFault, Reader, Writer};
 use crate::control::{ControlBody, ControlFault};
@@ -19,9 +23,6 @@ use crate::hash::{self, context};
 use crate::id::{ChainId, EventId, Lane, WorkspaceId};
 use crate::key::{DeviceKey, verify};
 use crate::limits::{BODY_BYTES_MAX, HEADER_BYTES_MAX};
-
-/// Bytes of the salt that stands before a shreddable body.
-const SALT_BYTES: usize = 32;
 
 /// Why bytes are no event. Every variant has a stable code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,8 +48,8 @@ pub enum EventFault {
     /// The body is not the one that the header names.
     #[error("the body is not the one that the header names")]
     BodyMismatch,
-    /// The event carries no signature.
-    #[error("the event carries no signature")]
+    /// The event carries no signature, and none that follows it stands for it.
+    #[error("the event carries no signature, and no other proves it")]
     Unsigned,
     /// The author's key is weak, or the signature is not the author's.
     #[error("the signature is not the author's")]
@@ -99,16 +100,28 @@ pub struct Unsigned {
     pub body: Option<Vec<u8>>,
 }
 
-/// An event as it travels: well formed, its signature not yet checked.
+/// An event as it travels: well formed, its signature not yet checked, or left out.
 #[derive(Debug, Clone)]
 pub struct Signed {
     header: Header,
     header_bytes: Vec<u8>,
-    signature: [u8; 64],
+    id: EventId,
+    signature: Option<[u8; 64]>,
     body: Option<Vec<u8>>,
 }
 
-/// An event whose author's signature was checked. Cheap to clone.
+/// The body of an event that is put together from its parts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Part<'a> {
+    /// The header names none.
+    None,
+    /// It is here, with its salt.
+    Here(&'a [u8]),
+    /// It is named and not here.
+    Absent(BodyRef),
+}
+
+/// An event that its author signed: itself, or a later one of its chain. Cheap to clone.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "Vec<u8>", into = "Vec<u8>")]
 pub struct Verified(Arc<Inner>);
@@ -116,7 +129,6 @@ pub struct Verified(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     signed: Signed,
-    id: EventId,
     control: Option<ControlBody>,
 }
 
@@ -128,11 +140,11 @@ impl Unsigned {
         }
         let header_bytes = cbor::encode(&self.header);
         let id = id_of(&header_bytes);
-        let signature = key.sign(hash::SIGN_EVENT, &id.0);
-        let signed = Signed { header: self.header, header_bytes, signature, body: self.body };
+        let signature = Some(key.sign(hash::SIGN_EVENT, &id.0));
+        let signed = Signed { header: self.header, header_bytes, id, signature, body: self.body };
         signed.header.check()?;
         signed.check_body()?;
-        signed.into_verified(id)
+        signed.into_verified()
     }
 }
 
@@ -146,26 +158,85 @@ impl Signed {
         let body = if reader.is_null()? {
             None
         } else {
-            Some(reader.bytes(SALT_BYTES + BODY_BYTES_MAX)?.to_vec())
+            Some(reader.bytes(header::SALT_BYTES + BODY_BYTES_MAX)?.to_vec())
         };
         reader.end()?;
         let header: Header = Header::decode(header_bytes)?;
-        let Some(signature) = signature else {
-            return Err(EventFault::Unsigned);
-        };
-        let signed = Self { header, header_bytes: header_bytes.to_vec(), signature, body };
+        let (id, header_bytes) = (id_of(header_bytes), header_bytes.to_vec());
+        let signed = Self { header, header_bytes, id, signature, body };
         if signed.encode() != bytes {
             return Err(EventFault::NotCanonical);
         }
+        signed.check_signature()?;
         signed.check_body()?;
         Ok(signed)
+    }
+
+    /// Puts an event together whose header was rebuilt; the header names no body yet.
+    /// `SPEC: SYNC-11`
+    pub(crate) fn rebuild(
+        header: Header,
+        signature: Option<[u8; 64]>,
+        body: Part<'_>,
+    ) -> Result<Self, EventFault> {
+        let salt = header.class.salt_bytes();
+        let (named, body) = match body {
+            Part::None => (None, None),
+            Part::Here(bytes) => {
+                let stored = bytes.get(salt..).ok_or(EventFault::BodyMismatch)?;
+                (Some(BodyRef::of(stored)), Some(bytes.to_vec()))
+            }
+            Part::Absent(named) if header.lane == Lane::Content => (Some(named), None),
+            Part::Absent(_) => return Err(EventFault::BodyMismatch),
+        };
+        let header = Header { body: named, ..header };
+        header.check()?;
+        let header_bytes = cbor::encode(&header);
+        if header_bytes.len() > HEADER_BYTES_MAX {
+            return Err(EventFault::Decode);
+        }
+        let signed = Self { id: id_of(&header_bytes), header, header_bytes, signature, body };
+        signed.check_signature()?;
+        Ok(signed)
+    }
+
+    /// Its id.
+    pub(crate) fn id(&self) -> EventId {
+        self.id
+    }
+
+    /// The workspace that it belongs to: for a genesis, the one that it makes.
+    pub(crate) fn workspace(&self) -> WorkspaceId {
+        match self.header.workspace {
+            WorkspaceId::UNBORN => WorkspaceId(self.id.0),
+            workspace => workspace,
+        }
+    }
+
+    pub(crate) fn header(&self) -> &Header {
+        &self.header
+    }
+
+    pub(crate) fn signature(&self) -> Option<&[u8; 64]> {
+        self.signature.as_ref()
+    }
+
+    pub(crate) fn body(&self) -> Option<&[u8]> {
+        self.body.as_deref()
+    }
+
+    /// Who may come without a signature. `SPEC: EVT-12`
+    fn check_signature(&self) -> Result<(), EventFault> {
+        let may_lack_it = self.header.may_be_inside();
+        if self.signature.is_some() || may_lack_it { Ok(()) } else { Err(EventFault::Unsigned) }
     }
 
     /// Writes the envelope.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::default();
-        writer.array(3).bytes(&self.header_bytes).bytes(&self.signature);
+        writer.array(3).bytes(&self.header_bytes);
+        writer.bytes_or_null(self.signature.as_ref().map(|signature| signature.as_slice()));
         writer.bytes_or_null(self.body.as_deref());
         writer.finish()
     }
@@ -174,7 +245,7 @@ impl Signed {
     /// Control bodies are never absent.
     fn check_body(&self) -> Result<(), EventFault> {
         // Beside a shreddable body stands its salt, which no hash covers: it can be destroyed.
-        let salt = if self.header.class == Class::Shreddable { SALT_BYTES } else { 0 };
+        let salt = self.header.class.salt_bytes();
         let stored = self.body.as_ref().map(|body| body.get(salt..));
         if stored.flatten().is_some_and(|body| body.len() > BODY_BYTES_MAX) {
             return Err(EventFault::TooLarge);
@@ -189,26 +260,28 @@ impl Signed {
 
     /// Checks the author's signature, strictly and alone. `SPEC: EVT-5, EVT-6`
     pub fn verify(self) -> Result<Verified, EventFault> {
-        let id = id_of(&self.header_bytes);
-        if !verify(&self.header.author, hash::SIGN_EVENT, &id.0, &self.signature) {
-            return Err(EventFault::BadSignature);
-        }
-        self.into_verified(id)
+        self.check_author()?;
+        self.into_verified()
     }
 
-    fn into_verified(self, id: EventId) -> Result<Verified, EventFault> {
+    fn check_author(&self) -> Result<(), EventFault> {
+        let signature = self.signature.as_ref().ok_or(EventFault::Unsigned)?;
+        let is_its_own = verify(&self.header.author, hash::SIGN_EVENT, &self.id.0, signature);
+        if is_its_own { Ok(()) } else { Err(EventFault::BadSignature) }
+    }
+
+    fn into_verified(self) -> Result<Verified, EventFault> {
         let control = match (self.header.lane, &self.body) {
             (Lane::Control, Some(body)) => Some(ControlBody::decode(&self.header, body)?),
             _ => None,
         };
-        Ok(Verified(Arc::new(Inner { signed: self, id, control })))
+        Ok(Verified(Arc::new(Inner { signed: self, control })))
     }
 
-    /// Trusts the signature: for rows of our own store, whose check was compared. The rest is
-    /// decoded as from anybody.
+    /// Trusts the signature, and that what proves an event without one is kept: for rows of our
+    /// own store, whose check was compared. The rest is decoded as from anybody.
     pub fn trust_stored(self) -> Result<Verified, EventFault> {
-        let id = id_of(&self.header_bytes);
-        self.into_verified(id)
+        self.into_verified()
     }
 }
 
@@ -216,7 +289,49 @@ impl Verified {
     /// Its id.
     #[must_use]
     pub fn id(&self) -> EventId {
-        self.0.id
+        self.0.signed.id
+    }
+
+    pub(crate) fn signed(&self) -> &Signed {
+        &self.0.signed
+    }
+
+    /// Does it carry its signature? One that does not is proven by the run that it stands in.
+    #[must_use]
+    pub fn is_signed(&self) -> bool {
+        self.0.signed.signature.is_some()
+    }
+
+    /// The same event with its signature, where `key` is its author's: there is one.
+    #[must_use]
+    pub fn signed_by(&self, key: &DeviceKey) -> Self {
+        if self.is_signed() || self.header().author != key.device() {
+            return self.clone();
+        }
+        let signature = Some(key.sign(hash::SIGN_EVENT, &self.id().0));
+        self.with(Signed { signature, ..self.0.signed.clone() })
+    }
+
+    /// What is known of this event where `other` is the same one; none if that adds nothing.
+    #[must_use]
+    pub fn merge(&self, other: &Self) -> Option<Self> {
+        let (this, that) = (&self.0.signed, &other.0.signed);
+        let adds_body = this.body.is_none() && that.body.is_some();
+        let adds_signature = this.signature.is_none() && that.signature.is_some();
+        let body = if adds_body { &that.body } else { &this.body };
+        let signature = if adds_signature { that.signature } else { this.signature };
+        let merged = Signed { signature, body: body.clone(), ..this.clone() };
+        (adds_body || adds_signature).then(|| self.with(merged))
+    }
+
+    /// The same event as these bytes of it.
+    fn with(&self, signed: Signed) -> Self {
+        Self(Arc::new(Inner { signed, control: self.0.control.clone() }))
+    }
+
+    /// The same event as it is kept or sent inside a run.
+    fn without_signature(&self) -> Self {
+        self.with(Signed { signature: None, ..self.0.signed.clone() })
     }
 
     /// Its header.
@@ -246,10 +361,7 @@ impl Verified {
     /// The workspace that it belongs to: for a genesis, the one that it makes.
     #[must_use]
     pub fn workspace(&self) -> WorkspaceId {
-        match self.header().workspace {
-            WorkspaceId::UNBORN => WorkspaceId(self.id().0),
-            workspace => workspace,
-        }
+        self.signed().workspace()
     }
 
     /// The envelope's bytes.
@@ -263,7 +375,7 @@ impl Verified {
     pub fn without_body(&self) -> Option<Self> {
         let content = self.header().lane == Lane::Content;
         let signed = Signed { body: None, ..self.0.signed.clone() };
-        content.then(|| Self(Arc::new(Inner { signed, id: self.id(), control: None })))
+        content.then(|| self.with(signed))
     }
 }
 

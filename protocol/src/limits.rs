@@ -18,6 +18,14 @@ pub const BODY_BYTES_MAX: usize = 192 * 1024;
 /// Bytes of a body after inflating; frozen. Bounds what 192 KiB of ciphertext can cost.
 pub const BODY_INFLATED_MAX: usize = 1024 * 1024;
 
+/// Places of a chain in a block, whose last event carries its signature: events that one signature
+/// proves. 39 µs and 64 bytes of a signature, shared by 64, are nothing beside the events.
+pub const RUN_EVENTS_MAX: u64 = 64;
+
+/// Bytes that the headers and bodies of events may have that one signature proves: they fit one
+/// frame whatever stands before them in it, and as the greatest single event.
+pub const RUN_BYTES_MAX: usize = HEADER_BYTES_MAX + 32 + BODY_BYTES_MAX;
+
 /// Bytes of a whole event: header, body, signature and their frame.
 pub const EVENT_BYTES_MAX: usize = HEADER_BYTES_MAX + 32 + BODY_BYTES_MAX + 64 + 32;
 

@@ -22,8 +22,9 @@ use crate::sync::{Card, Receipt};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Record {
-    /// An event; keeping it twice is keeping it once.
-    Event(Verified),
+    /// An event; keeping it twice is keeping it once. One without its signature is kept with what
+    /// proves it, or not at all. `SPEC: EVT-12`
+    Event(#[serde(with = "crate::event::stored")] Verified),
     /// A number under a name, instead of the one before.
     Counter {
         /// The name.
@@ -87,6 +88,7 @@ pub enum LoadRequest {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Slice {
     /// Events, in the order in which they were kept or asked for.
+    #[serde(with = "crate::event::stored::all")]
     pub events: Vec<Verified>,
     /// The life of the store, where it was told one; with the first slice only.
     pub incarnation: Option<Incarnation>,

@@ -18,6 +18,7 @@ pub mod introduce;
 pub mod message;
 mod receipt;
 mod receipts;
+mod segment;
 mod serve;
 mod session;
 
@@ -227,9 +228,14 @@ impl Sync {
     }
 
     /// Events that were asked of the store for a connection.
-    pub fn on_loaded(&mut self, link: LinkId, events: &[Verified]) -> Vec<Action> {
+    pub fn on_loaded(
+        &mut self,
+        link: LinkId,
+        events: Vec<Verified>,
+        workspace: &Workspace,
+    ) -> Vec<Action> {
         let Some(session) = self.sessions.get_mut(&link) else { return Vec::new() };
-        let frames = session.loaded(events);
+        let frames = session.loaded(events, workspace);
         frames.into_iter().map(|frame| Action::Send(link, frame)).collect()
     }
 

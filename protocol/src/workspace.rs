@@ -15,6 +15,7 @@ mod offer;
 mod projection;
 mod replay;
 mod rescue;
+mod run;
 mod state;
 mod verdict;
 
@@ -98,6 +99,21 @@ pub(crate) struct Known {
     position: usize,
     /// The kind of a control event; content's is in its effect.
     pub(crate) control: Option<&'static str>,
+    /// It came without its signature: what follows it in the order proves it.
+    is_inside: bool,
+    /// An event of another chain names it.
+    is_named: bool,
+}
+
+/// What became of an event that went in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inserted {
+    /// It was here.
+    Known,
+    /// It was here without the body that came now.
+    Filled,
+    /// It is new.
+    New,
 }
 
 /// A workspace.
@@ -235,7 +251,8 @@ impl Workspace {
     }
 
     /// Inserts an event after all that it names. Returns whether it is new: the event, or the body
-    /// of one that came without it. `SPEC: EVT-3, EVT-9`
+    /// of one that came without it. What others send goes in by [`Self::insert_run`].
+    /// `SPEC: EVT-3, EVT-9`
     pub fn insert(&mut self, event: &Verified, own: &DeviceKey) -> Result<bool, InsertFault> {
         if self.contains(&event.id()) {
             return Ok(self.fill(event));
@@ -359,9 +376,16 @@ impl Workspace {
             Lane::Control => Some(event.control().map_or("join", ControlBody::name)),
             Lane::Content => None,
         };
+        for parent in &header.parents {
+            if let Some(named) = self.events.get_mut(parent) {
+                named.is_named = true;
+            }
+        }
         let position = self.order.len();
         self.order.push(event.id());
-        self.events.insert(event.id(), Known { header, position, control });
+        let is_inside = !event.is_signed();
+        let known = Known { header, position, control, is_inside, is_named: false };
+        self.events.insert(event.id(), known);
     }
 
     /// Judges the content anew if the control lane changed.

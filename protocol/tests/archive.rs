@@ -35,7 +35,7 @@ fn read(bytes: &[u8], piece: usize) -> (Vec<Verified>, Result<(), ArchiveFault>)
         loop {
             match reader.next_item() {
                 Ok(None) => break,
-                Ok(Some(Item::Event(event))) => events.push(event),
+                Ok(Some(Item::Run(run))) => events.extend(run.into_events()),
                 Ok(Some(_)) => {}
                 Err(fault) => return (events, Err(fault)),
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kernelos_protocol::command::{Command, FailureKind, RecoverySecret, Reply, RequestId, Status};
 use kernelos_protocol::document::{Documents, Edit};
-use kernelos_protocol::event::Verified;
+use kernelos_protocol::event::{Run, Runs, Verified};
 use kernelos_protocol::id::WorkspaceId;
 use kernelos_protocol::limits::COMMANDS_WAITING_MAX;
 use kernelos_protocol::replica::{Config, Input, Output, Replica};
@@ -374,9 +374,9 @@ fn exported(device: &mut Device) -> Vec<Verified> {
     let mut all = Vec::new();
     loop {
         match device.ask(Command::ExportEvents { from: all.len() }) {
-            Reply::EventsPage { count, from, events, .. } => {
+            Reply::EventsPage { count, from, runs, .. } => {
                 assert_eq!(from, all.len());
-                all.extend(events);
+                all.extend(runs.into_iter().flat_map(Run::into_events));
                 if all.len() == count {
                     return all;
                 }
@@ -396,7 +396,7 @@ fn an_archive_goes_in_up_to_its_first_fault_and_is_durable_as_far_as_it_is_count
     }
     assert!(matches!(
         device.ask(Command::ExportEvents { from: 0 }),
-        Reply::EventsPage { count, events, .. } if events.len() < count
+        Reply::EventsPage { count, runs, .. } if runs.len() < count
     ));
     let events = exported(&mut device);
     let workspace = device.status().workspace_id;
@@ -406,7 +406,7 @@ fn an_archive_goes_in_up_to_its_first_fault_and_is_durable_as_far_as_it_is_count
         Device::around(config, replica, MemoryStore::default())
     };
     let taken = |device: &mut Device, events: &[Verified]| match device
-        .ask(Command::ImportEvents { events: events.to_vec() })
+        .ask(Command::ImportEvents { runs: Runs::of(events.to_vec()) })
     {
         Reply::EventsTaken { here, new, not_taken } => {
             (here, new, not_taken.map(|fault| fault.code))

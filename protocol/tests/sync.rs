@@ -283,27 +283,28 @@ fn a_second_hello_or_none_ends_the_connection() {
 #[test]
 fn messages_are_read_as_they_are_written_and_nothing_else_is() {
     // SPEC: SYNC-1
-    let (_, events) = Peer::founder();
+    let (peer, events) = Peer::founder();
+    let read = |frame: &[u8]| Message::decode(frame, &peer.workspace.id());
     let chain = events[3].chain();
     let tip = kernelos_protocol::sync::Tip { chain, seq: 3, id: events[3].id() };
     let messages = [
         Message::Hello { workspace: [1; 32], incarnation: chain.incarnation, lanes_hash: [2; 32] },
         Message::Have(vec![tip]),
         Message::Want(vec![(events[0].id(), 9)]),
-        Message::Events(events),
+        Message::events(events),
         Message::Ack(7),
     ];
     for message in messages {
         let frame = message.encode();
-        assert_eq!(Message::decode(&frame), Ok(message));
+        assert_eq!(read(&frame), Ok(message));
         for len in 0..frame.len() {
-            assert!(Message::decode(&frame[..len]).is_err(), "cut at {len}");
+            assert!(read(&frame[..len]).is_err(), "cut at {len}");
         }
         let mut trailing = frame.clone();
         trailing.push(0);
-        assert_eq!(Message::decode(&trailing), Err(SyncFault::Decode));
+        assert_eq!(read(&trailing), Err(SyncFault::Decode));
     }
-    assert_eq!(Message::decode(&vec![0; FRAME_BYTES_MAX + 1]), Err(SyncFault::Decode));
+    assert_eq!(read(&vec![0; FRAME_BYTES_MAX + 1]), Err(SyncFault::Decode));
 }
 
 #[test]

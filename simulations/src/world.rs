@@ -283,7 +283,7 @@ impl World {
             return;
         }
         self.deliveries += 1;
-        let input = match Message::decode(frame) {
+        let input = match Message::decode(frame, &self.nodes[to].config.workspace) {
             Ok(message) => Input::Message(link, message),
             Err(fault) => Input::Fault(link, fault.code().to_owned()),
         };

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use kernelos_protocol::archive::{Header, Writer};
 use kernelos_protocol::command::{Command, DocumentPart, Failure, FailureKind, Reply};
-use kernelos_protocol::event::Verified;
+use kernelos_protocol::event::Run;
 use kernelos_protocol::id::{ChangeHash, DocumentId, WorkspaceId};
 use kernelos_protocol::present::{Block, Doc, Text};
 use serde_json::json;
@@ -52,12 +52,12 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
 struct Page {
     workspace: WorkspaceId,
     count: usize,
-    events: Vec<Verified>,
+    runs: Vec<Run>,
 }
 
 async fn page(ui: &Ui, from: usize) -> Result<Page, Failure> {
     match ui.client()?.ask(ui.workspace(), Command::ExportEvents { from }).await? {
-        Reply::EventsPage { workspace, count, events, .. } => Ok(Page { workspace, count, events }),
+        Reply::EventsPage { workspace, count, runs, .. } => Ok(Page { workspace, count, runs }),
         other => Err(super::doc::unexpected(&other)),
     }
 }
@@ -73,7 +73,9 @@ async fn events(ui: &Ui, path: &Path) -> Result<(), Failure> {
     let mut progress = Progress::new(ui.json);
     let mut written = 0;
     while goes_on && written < count {
-        for event in page_now.events.into_iter().take(count - written) {
+        // A run goes in whole, so none stands on both sides of the count.
+        let events = page_now.runs.into_iter().flat_map(Run::into_events);
+        for event in events.take(count - written) {
             let event = writer.event(&event).ok_or_else(changed)?;
             bytes += event.len() as u64;
             written += 1;
@@ -84,7 +86,7 @@ async fn events(ui: &Ui, path: &Path) -> Result<(), Failure> {
             break;
         }
         page_now = page(ui, written).await?;
-        if page_now.workspace != workspace || page_now.events.is_empty() {
+        if page_now.workspace != workspace || page_now.runs.is_empty() {
             return Err(changed());
         }
     }

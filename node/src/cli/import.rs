@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use kernelos_protocol::archive::{ArchiveFault, Header, Item, Reader};
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
-use kernelos_protocol::event::Verified;
+use kernelos_protocol::event::Run;
 use kernelos_protocol::limits::{ARCHIVE_SLICE_BYTES, LOAD_SLICE_EVENTS};
 use kernelos_protocol::present::{Block, Doc, Text, Tone};
 use serde_json::json;
@@ -68,7 +68,7 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
         device,
         target: None,
         is_made: false,
-        slice: (Vec::new(), 0),
+        slice: (Vec::new(), 0, 0),
         here: 0,
         new: 0,
     };
@@ -86,8 +86,8 @@ struct Import<'a> {
     /// The workspace it is of, here.
     target: Option<WorkspaceRow>,
     is_made: bool,
-    /// Events that were read and not handed over yet, and their bytes.
-    slice: (Vec<Verified>, usize),
+    /// Runs that were read and not handed over yet, how many events they are, and their bytes.
+    slice: (Vec<Run>, usize, usize),
     here: u64,
     new: u64,
 }
@@ -111,7 +111,7 @@ impl Import<'_> {
                 match self.or_hand_over(item).await? {
                     None => break,
                     Some(Item::Header(read)) => header = Some(self.find(read).await?),
-                    Some(Item::Event(event)) => self.take(event).await?,
+                    Some(Item::Run(run)) => self.take(run).await?,
                     Some(Item::End) => self.hand_over().await?,
                 }
             }
@@ -164,32 +164,34 @@ impl Import<'_> {
         self.ui.workspace().map_or(named, str::to_owned)
     }
 
-    async fn take(&mut self, event: Verified) -> Result<(), Failure> {
-        if self.target.is_none() {
-            let header = Header { workspace: event.workspace(), count: 1 };
+    async fn take(&mut self, run: Run) -> Result<(), Failure> {
+        if let (None, Some(first)) = (&self.target, run.events().first()) {
+            let header = Header { workspace: first.workspace(), count: 1 };
             let (name, device) = (self.new_name(&header), self.device.clone());
-            let entering = Entering { name, device, genesis: event.clone() };
+            let entering = Entering { name, device, genesis: first.clone() };
             self.target = Some(self.ui.client()?.enter_from(&entering).await?);
             self.is_made = true;
             self.new += 1;
         }
-        let bytes = event.encode().len();
-        let is_full = self.slice.1.saturating_add(bytes) > ARCHIVE_SLICE_BYTES;
-        if is_full || self.slice.0.len() >= LOAD_SLICE_EVENTS {
+        let events = run.events().len();
+        let bytes: usize = run.events().iter().map(|event| event.encode().len()).sum();
+        let is_full = self.slice.2.saturating_add(bytes) > ARCHIVE_SLICE_BYTES;
+        if is_full || self.slice.1.saturating_add(events) > LOAD_SLICE_EVENTS {
             self.hand_over().await?;
         }
-        self.slice.0.push(event);
-        self.slice.1 += bytes;
+        self.slice.0.push(run);
+        self.slice.1 += events;
+        self.slice.2 += bytes;
         Ok(())
     }
 
     async fn hand_over(&mut self) -> Result<(), Failure> {
-        let (events, _) = std::mem::take(&mut self.slice);
-        let Some(target) = self.target.as_ref().filter(|_| !events.is_empty()) else {
+        let (runs, ..) = std::mem::take(&mut self.slice);
+        let Some(target) = self.target.as_ref().filter(|_| !runs.is_empty()) else {
             return Ok(());
         };
         let id = target.workspace_id.to_string();
-        match self.ui.client()?.ask(Some(&id), Command::ImportEvents { events }).await? {
+        match self.ui.client()?.ask(Some(&id), Command::ImportEvents { runs }).await? {
             Reply::EventsTaken { here, new, not_taken } => {
                 self.here += here as u64;
                 self.new += new as u64;

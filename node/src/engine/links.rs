@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use kernelos_protocol::id::DeviceId;
+use kernelos_protocol::id::{DeviceId, WorkspaceId};
 use kernelos_protocol::limits::{ALIVE_MS, SILENT_MS};
 use kernelos_protocol::sync::{LinkId, Message};
 use tokio::sync::mpsc;
@@ -44,8 +44,13 @@ struct Open {
 }
 
 impl Links {
-    /// Takes over a connection; what comes over it goes to `inbox`.
-    pub(super) fn open(&mut self, link: Link, inbox: mpsc::WeakSender<Wake>) -> LinkId {
+    /// Takes over a connection of `workspace`; what comes over it goes to `inbox`.
+    pub(super) fn open(
+        &mut self,
+        link: Link,
+        workspace: WorkspaceId,
+        inbox: mpsc::WeakSender<Wake>,
+    ) -> LinkId {
         self.next += 1;
         let id = LinkId(self.next);
         let device = link.peer;
@@ -53,7 +58,7 @@ impl Links {
         let (tell, path) = tokio::sync::watch::channel(Some(link.path()));
         let (sender, receiver) = link.split();
         spawn(write(sender, waiting, tell));
-        let reader = spawn(read(id, receiver, inbox));
+        let reader = spawn(read((id, workspace), receiver, inbox));
         self.links.insert(id, Open { device, outgoing, path, reader });
         id
     }
@@ -116,13 +121,17 @@ async fn write(
     }
 }
 
-async fn read(id: LinkId, mut receiver: Receiver, inbox: mpsc::WeakSender<Wake>) {
+async fn read(
+    (id, workspace): (LinkId, WorkspaceId),
+    mut receiver: Receiver,
+    inbox: mpsc::WeakSender<Wake>,
+) {
     loop {
         let wait = Duration::from_millis(SILENT_MS);
         let received = timeout(wait, receiver.receive()).await;
         let wake = match received.unwrap_or(Err(LinkClosed::Lost)) {
             Ok(Some(frame)) if frame.is_empty() => continue,
-            Ok(Some(frame)) => match Message::decode(&frame) {
+            Ok(Some(frame)) => match Message::decode(&frame, &workspace) {
                 Ok(message) => Wake::Message(id, message),
                 Err(fault) => Wake::Fault(id, fault.code().to_owned()),
             },

@@ -21,7 +21,7 @@ impl Loop {
         let (device, dialed) = (link.peer, link.dialed);
         let workspace = workspace_tag(&link.exporter, &self.config.workspace);
         self.share(|shared| drop(shared.ended.remove(&device)));
-        let link = self.links.open(link, self.inbox.clone());
+        let link = self.links.open(link, self.config.workspace, self.inbox.clone());
         let up = Input::PeerUp { link, device, dialed, workspace };
         self.replica.handle(clock::now(), up);
         if let Some(message) = said {

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use super::Failure;
 use crate::document::DocPath;
 use crate::document::conflict::ConflictKind;
-use crate::event::Verified;
+use crate::event::{Run, Verified};
 use crate::facts::EventView;
 use crate::id::{
     ChangeHash, ConflictId, DeviceId, DocumentId, EventId, Incarnation, Lane, WorkspaceId,
@@ -101,7 +101,7 @@ pub enum Reply {
         /// How many stand before these.
         from: usize,
         /// As many as one page holds.
-        events: Vec<Verified>,
+        runs: Vec<Run>,
     },
     /// To `SaveDocument`.
     DocumentPart(DocumentPart),

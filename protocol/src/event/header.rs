@@ -6,11 +6,14 @@ use crate::cbor::{self, Canonical, CborFault, Reader, Writer};
 use crate::event::EventFault;
 use crate::hash::{self, context};
 use crate::id::{ChainId, DeviceId, EventId, Incarnation, Lane, WorkspaceId};
-use crate::limits::{BODY_BYTES_MAX, HEADER_BYTES_MAX, PARENTS_MAX};
+use crate::limits::{BODY_BYTES_MAX, HEADER_BYTES_MAX, PARENTS_MAX, RUN_EVENTS_MAX};
 use crate::time::Stamp;
 
 /// The version that this program writes, and the only one that it knows.
 pub const HEADER_VERSION: u64 = 1;
+
+/// Bytes of the salt that stands before a shreddable body.
+pub(super) const SALT_BYTES: usize = 32;
 
 /// How a body is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +26,14 @@ pub enum Class {
     /// Sealed under a key that a salt beside the body makes, so that it can be purged. Kept and
     /// forwarded; it has no effect here yet.
     Shreddable = 2,
+}
+
+impl Class {
+    /// Bytes of a salt beside the stored body, which no hash covers: it can be destroyed.
+    #[must_use]
+    pub fn salt_bytes(self) -> usize {
+        if self == Self::Shreddable { SALT_BYTES } else { 0 }
+    }
 }
 
 /// The body that a header names.
@@ -81,6 +92,22 @@ impl Header {
     /// The events of its lane that it follows: prev and parents.
     pub fn before(&self) -> impl Iterator<Item = &EventId> {
         self.prev.iter().chain(&self.parents)
+    }
+
+    /// May the event come without its signature? One of the content lane, within a block of places.
+    /// `SPEC: EVT-12`
+    #[must_use]
+    pub fn may_be_inside(&self) -> bool {
+        self.lane == Lane::Content && self.seq % RUN_EVENTS_MAX != RUN_EVENTS_MAX - 1
+    }
+
+    /// Is this the header of the event behind `before`, whose id is `id`?
+    #[must_use]
+    pub fn follows(&self, id: &EventId, before: &Self) -> bool {
+        self.prev.as_ref() == Some(id)
+            && self.chain() == before.chain()
+            && before.seq.checked_add(1) == Some(self.seq)
+            && self.workspace == before.workspace
     }
 
     /// The first twelve fields: what a sealed body is bound to. `SPEC: SEAL-3`

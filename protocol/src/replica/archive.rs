@@ -3,14 +3,14 @@
 
 use crate::command::{DocumentPart, Failure, FailureKind, NotTaken, Reply, RequestId};
 use crate::document::{DocumentTask, EditFault, SavedDocument};
-use crate::event::Verified;
+use crate::event::{Run, Runs, Verified};
 use crate::id::DocumentId;
 use crate::limits::{ARCHIVE_SLICE_BYTES, HEADER_BYTES_MAX, LOAD_SLICE_EVENTS};
 use crate::replica::commands::no_history;
 use crate::replica::documents::{Pending, edit_failure};
 use crate::replica::log::Asked;
 use crate::replica::{LoadFor, Replica};
-use crate::store::{LoadRequest, Place, Record};
+use crate::store::{LoadRequest, Place};
 use crate::workspace::InsertFault;
 
 impl Replica {
@@ -26,14 +26,20 @@ impl Replica {
 
     fn page(&self, from: usize) -> Vec<Place> {
         let (mut places, mut sum) = (Vec::new(), 0_usize);
-        for id in self.workspace.order(from).take(LOAD_SLICE_EVENTS) {
+        let (mut is_inside, begin) = (false, self.workspace.order(from));
+        for (position, id) in (from..).zip(begin) {
+            // What one signature proves stands on one page.
+            if places.len() >= LOAD_SLICE_EVENTS && !is_inside {
+                break;
+            }
             let Some(header) = self.workspace.header(id) else { break };
             let body = header.body.as_ref().map_or(0, |body| body.len);
             let body = usize::try_from(body).unwrap_or(usize::MAX);
             sum = sum.saturating_add(body).saturating_add(HEADER_BYTES_MAX);
-            if sum > ARCHIVE_SLICE_BYTES && !places.is_empty() {
+            if sum > ARCHIVE_SLICE_BYTES && !places.is_empty() && !is_inside {
                 break;
             }
+            is_inside = self.workspace.is_inside(position);
             places.push(Place { chain: header.chain(), seq: header.seq, id: *id });
         }
         places
@@ -48,7 +54,7 @@ impl Replica {
     ) {
         let reply = if events.len() == wanted {
             let (workspace, count) = (self.workspace.id(), self.workspace.len());
-            Reply::EventsPage { workspace, count, from, events }
+            Reply::EventsPage { workspace, count, from, runs: Runs::of(events) }
         } else {
             let failure = Failure::new(
                 FailureKind::Failed,
@@ -94,26 +100,19 @@ impl Replica {
         })
     }
 
-    /// Takes events in, up to the first that cannot go in.
-    pub(super) fn import(&mut self, events: Vec<Verified>) -> Reply {
+    /// Takes runs in, up to the first that cannot go in.
+    pub(super) fn import(&mut self, runs: Vec<Run>) -> Reply {
         let (mut here, mut new, mut not_taken) = (0, 0, None);
         let (mut released, mut filled) = (Vec::new(), Vec::new());
-        for event in events {
-            self.hear_of_own(&event);
-            let was_here = self.workspace.contains(&event.id());
-            match self.workspace.insert(&event, &self.key) {
-                Ok(false) => here += 1,
-                Ok(true) => {
-                    here += 1;
-                    new += 1;
-                    if was_here {
-                        filled.push(event.id());
-                    } else {
-                        self.clock.saw(self.now, event.header().stamp);
-                        released.extend(self.held.release(&event.id()));
-                        self.came(&event.id());
+        for run in runs {
+            match self.take(&run) {
+                Ok(taken) => {
+                    here += run.events().len();
+                    new += taken.new.len() + taken.filled.len();
+                    for id in &taken.new {
+                        released.extend(self.held.release(id));
                     }
-                    self.persist.push(Record::Event(event));
+                    filled.extend(taken.filled);
                 }
                 Err(InsertFault::Missing(missing)) => {
                     let code = "archive_missing".to_owned();

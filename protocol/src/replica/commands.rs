@@ -108,7 +108,7 @@ impl Replica {
             }
             Command::ExportEvents { from } => return self.start_export(request, from),
             Command::SaveDocument { document, from } => return self.save(request, document, from),
-            Command::ImportEvents { events } => self.import(events),
+            Command::ImportEvents { runs } => self.import(runs),
             Command::KeepChunks { chunks } => self.keep_chunks(chunks),
             Command::WriteArtifact { manifest } => self.write_artifact(manifest),
             Command::ReadArtifact { artifact, part } => {

@@ -37,7 +37,9 @@ impl Replica {
         let reply = if is_damaged || events.len() < shown {
             Reply::Failed(not_shown("its store is damaged"))
         } else {
+            // What a peer gave back of it may lack its signature; the key makes the same again.
             let tail = events.split_off(shown);
+            let tail = tail.iter().map(|event| event.signed_by(&self.key)).collect();
             Reply::Introduction { events, tail }
         };
         self.reply(request, reply);

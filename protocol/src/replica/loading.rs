@@ -50,7 +50,7 @@ impl Replica {
         match what {
             LoadFor::History => self.on_history(slice),
             LoadFor::Freed => {
-                slice.events.iter().for_each(|event| self.put_back(event));
+                slice.events.into_iter().for_each(|event| self.put_back(event));
                 self.load_freed();
             }
             LoadFor::Bodies(asked) => {
@@ -60,7 +60,7 @@ impl Replica {
                 let came: Vec<_> = slice.events.iter().map(Verified::id).collect();
                 self.workspace.bodies_lost(asked.into_iter().filter(|id| !came.contains(id)));
             }
-            LoadFor::Peer(link) => self.serve(link, &slice.events),
+            LoadFor::Peer(link) => self.serve(link, slice.events),
             LoadFor::Asked(request, asked) => {
                 self.on_asked_loaded(request, &asked, slice.events, is_damaged);
             }
@@ -77,7 +77,7 @@ impl Replica {
         if slice.kept > 0 {
             self.find_glance(slice.glance.as_deref(), slice.kept);
         }
-        slice.events.iter().for_each(|event| self.put_back(event));
+        slice.events.into_iter().for_each(|event| self.put_back(event));
         self.load_freed();
         slice.notices.into_iter().for_each(|notice| self.notices.load(notice));
         for card in &slice.cards {

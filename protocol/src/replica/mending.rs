@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand_chacha::rand_core::Rng;
 
 use crate::command::LifeRow;
-use crate::event::Verified;
+use crate::event::{Runs, Verified};
 use crate::id::{ChainId, EventId, Incarnation, Lane};
 use crate::limits::{LOAD_SLICE_EVENTS, NOTICES_MAX, WANTS_MAX};
 use crate::notice::NoticeKind;
@@ -39,6 +39,8 @@ pub(super) struct Mending {
     stranded: BTreeMap<EventId, Vec<Place>>,
     /// What they missed is here: to be loaded again.
     freed: Vec<Place>,
+    /// Events of the store that wait for the rest of their run.
+    open: Runs,
     /// A damaged row does not say which chain it is of: it may be the own one.
     may_be_own: bool,
 }
@@ -83,19 +85,27 @@ impl Replica {
         }
     }
 
-    /// The store gave this: it goes in, or waits for what it misses.
-    pub(super) fn put_back(&mut self, event: &Verified) {
+    /// The store gave this: it goes in with its run, which waits for what it misses. A run whose
+    /// end is damaged is asked of peers with it.
+    pub(super) fn put_back(&mut self, event: Verified) {
         self.clock.saw(self.now, event.header().stamp);
-        let (chain, seq, id) = (event.chain(), event.header().seq, event.id());
-        match self.workspace.insert(event, &self.key) {
-            Ok(_) => self.came(&id),
+        let Some(run) = self.mending.open.push(event) else { return };
+        let place = |event: &Verified| Place {
+            chain: event.chain(),
+            seq: event.header().seq,
+            id: event.id(),
+        };
+        match self.workspace.insert_run(&run, &self.key) {
+            Ok(_) => run.events().iter().for_each(|event| self.came(&event.id())),
             Err(InsertFault::Missing(missing)) => {
                 let places = self.mending.stranded.entry(missing).or_default();
-                places.push(Place { chain, seq, id });
+                places.extend(run.events().iter().map(place));
             }
             Err(InsertFault::Refused(refusal)) => {
-                let what = format!("event {id}: {refusal}");
-                self.lose(Damage { at: Some((chain, seq)), what });
+                for event in run.events() {
+                    let what = format!("event {}: {refusal}", event.id());
+                    self.lose(Damage { at: Some((event.chain(), event.header().seq)), what });
+                }
             }
         }
     }

@@ -2,14 +2,23 @@
 
 use std::net::SocketAddr;
 
-use crate::event::Verified;
-use crate::id::DeviceId;
+use crate::event::{Run, Verified};
+use crate::id::{DeviceId, EventId};
 use crate::limits::{CARDS_MAX, JOIN_DELAY_MS};
 use crate::notice::NoticeKind;
 use crate::replica::{LoadFor, Output, Replica};
 use crate::store::{LoadRequest, Record};
 use crate::sync::{Action, Card, LinkId, Message, NOT_MEMBER};
-use crate::workspace::{AuthorFault, InsertFault};
+use crate::workspace::{AuthorFault, InsertFault, Inserted};
+
+/// What is new of a run that went in.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// Events that were not here.
+    pub(super) new: Vec<EventId>,
+    /// Events that were here without their bodies.
+    pub(super) filled: Vec<EventId>,
+}
 
 impl Replica {
     /// A connection is up. Its hello is named by what both ends of the channel know.
@@ -93,35 +102,28 @@ impl Replica {
             // A peer that is being cut off is neither served nor heard.
             Message::Want(_) | Message::Events(_) if self.sync.is_parting(link) => {}
             Message::Want(wants) => self.sync.on_want(link, &wants, &self.workspace),
-            Message::Events(events) => {
+            Message::Events(runs) => {
                 self.sync.on_events(self.now, link);
-                self.receive(events.into_iter().map(|event| (link, event)).collect());
+                self.receive(runs.into_iter().map(|run| (link, run)).collect());
             }
             message => self.on_chunk_message(link, message),
         }
     }
 
-    /// Events from peers go in, with what waited for them.
-    pub(super) fn receive(&mut self, events: Vec<(LinkId, Verified)>) {
-        let mut inbox: Vec<_> = events.into_iter().rev().collect();
+    /// Runs from peers go in, with what waited for them.
+    pub(super) fn receive(&mut self, runs: Vec<(LinkId, Run)>) {
+        let mut inbox: Vec<_> = runs.into_iter().rev().collect();
         let mut filled = Vec::new();
-        while let Some((from, event)) = inbox.pop() {
-            self.hear_of_own(&event);
-            let is_here = self.workspace.contains(&event.id());
-            match self.workspace.insert(&event, &self.key) {
-                Ok(false) => {}
-                // Who asked for the body when it was not here yet does not ask again.
-                Ok(true) if is_here => {
-                    filled.push(event.id());
-                    self.persist.push(Record::Event(event));
+        while let Some((from, run)) = inbox.pop() {
+            match self.take(&run) {
+                Ok(taken) => {
+                    for id in &taken.new {
+                        inbox.extend(self.held.release(id));
+                    }
+                    // Who asked for the body when it was not here yet does not ask again.
+                    filled.extend(taken.filled);
                 }
-                Ok(true) => {
-                    self.clock.saw(self.now, event.header().stamp);
-                    inbox.extend(self.held.release(&event.id()));
-                    self.came(&event.id());
-                    self.persist.push(Record::Event(event));
-                }
-                Err(InsertFault::Missing(missing)) => self.held.hold(from, event, missing),
+                Err(InsertFault::Missing(missing)) => self.held.hold(from, run, missing),
                 Err(InsertFault::Refused(refusal)) => {
                     self.misbehaved(from, refusal.code());
                     inbox.retain(|(other, _)| *other != from);
@@ -130,6 +132,28 @@ impl Replica {
         }
         self.load_freed();
         self.sync.push(&filled, &self.workspace);
+    }
+
+    /// Takes a run that comes from outside, all of it or nothing, and keeps what is new of it.
+    pub(super) fn take(&mut self, run: &Run) -> Result<Taken, InsertFault> {
+        for event in run.events() {
+            self.hear_of_own(event);
+        }
+        let inserted = self.workspace.insert_run(run, &self.key)?;
+        let mut taken = Taken::default();
+        for (event, inserted) in run.events().iter().zip(inserted) {
+            match inserted {
+                Inserted::Known => continue,
+                Inserted::Filled => taken.filled.push(event.id()),
+                Inserted::New => {
+                    self.clock.saw(self.now, event.header().stamp);
+                    self.came(&event.id());
+                    taken.new.push(event.id());
+                }
+            }
+            self.persist.push(Record::Event(event.clone()));
+        }
+        Ok(taken)
     }
 
     /// Says at the end of a turn what there is to say to peers.
@@ -160,8 +184,8 @@ impl Replica {
     }
 
     /// The store gave what a peer is to be sent.
-    pub(super) fn serve(&mut self, link: LinkId, events: &[Verified]) {
-        let actions = self.sync.on_loaded(link, events);
+    pub(super) fn serve(&mut self, link: LinkId, events: Vec<Verified>) {
+        let actions = self.sync.on_loaded(link, events, &self.workspace);
         self.act(actions);
     }
 

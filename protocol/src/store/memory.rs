@@ -100,11 +100,11 @@ impl EventStore for MemoryStore {
                     let was_rotten = self.rotten.remove(&event.id());
                     if self.known.insert(event.id()) {
                         self.events.push(event.clone());
-                    } else if (event.body().is_some() || was_rotten)
-                        && let Some(kept) = self.events.iter_mut().find(|e| e.id() == event.id())
+                    } else if let Some(kept) = self.events.iter_mut().find(|e| e.id() == event.id())
                     {
                         // It came without its body before, or was damaged.
-                        *kept = event.clone();
+                        let more = if was_rotten { Some(event.clone()) } else { kept.merge(event) };
+                        *kept = more.unwrap_or_else(|| kept.clone());
                     }
                 }
                 Record::Counter { name, value } => {

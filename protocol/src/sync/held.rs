@@ -1,19 +1,22 @@
-//! Verified events that wait for what they name. On the account of who sent them: when that
+//! Verified runs that wait for what they name, each as a whole. On the account of who sent them: when that
 //! connection ends, they are forgotten and will be asked for again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::event::Verified;
+use crate::event::{Run, Verified};
 use crate::id::EventId;
 use crate::limits::{HEADER_BYTES_MAX, HELD_BYTES_MAX, HELD_EVENTS_MAX};
 use crate::sync::LinkId;
 
-/// Events that wait.
+/// Runs that wait.
 #[derive(Default)]
 pub struct Held {
     /// By the first event that each misses.
-    waiting: BTreeMap<EventId, Vec<(LinkId, Verified)>>,
-    ids: BTreeSet<EventId>,
+    waiting: BTreeMap<EventId, Vec<(LinkId, Run)>>,
+    /// Where each begins and ends.
+    runs: BTreeSet<(EventId, EventId)>,
+    /// In how many of them each event stands.
+    ids: BTreeMap<EventId, usize>,
     /// How many wait of each connection, and their bytes.
     accounts: BTreeMap<LinkId, (usize, usize)>,
 }
@@ -24,15 +27,19 @@ fn bytes(event: &Verified) -> usize {
 }
 
 impl Held {
-    /// Keeps an event until `missing` is here. The newest is dropped where its sender has too many:
+    /// Keeps a run until `missing` is here. The newest is dropped where its sender has too many:
     /// one peer takes no room of another.
-    pub fn hold(&mut self, link: LinkId, event: Verified, missing: EventId) {
+    pub fn hold(&mut self, link: LinkId, run: Run, missing: EventId) {
         let (events, sum) = self.accounts.get(&link).copied().unwrap_or_default();
-        let sum = sum.saturating_add(bytes(&event));
-        let has_room = events < HELD_EVENTS_MAX && sum <= HELD_BYTES_MAX;
-        if has_room && self.ids.insert(event.id()) {
-            self.accounts.insert(link, (events + 1, sum));
-            self.waiting.entry(missing).or_default().push((link, event));
+        let events = events.saturating_add(run.events().len());
+        let sum = run.events().iter().map(bytes).fold(sum, usize::saturating_add);
+        let has_room = events <= HELD_EVENTS_MAX && sum <= HELD_BYTES_MAX;
+        if has_room && self.runs.insert(run.ends()) {
+            self.accounts.insert(link, (events, sum));
+            for event in run.events() {
+                *self.ids.entry(event.id()).or_default() += 1;
+            }
+            self.waiting.entry(missing).or_default().push((link, run));
         }
     }
 
@@ -44,13 +51,13 @@ impl Held {
     }
 
     /// What waited for this event, which is here now.
-    pub fn release(&mut self, id: &EventId) -> Vec<(LinkId, Verified)> {
+    pub fn release(&mut self, id: &EventId) -> Vec<(LinkId, Run)> {
         let released = self.waiting.remove(id).unwrap_or_default();
-        for (link, event) in &released {
-            self.ids.remove(&event.id());
+        for (link, run) in &released {
+            self.let_go(run);
             if let Some((events, sum)) = self.accounts.get_mut(link) {
-                *events = events.saturating_sub(1);
-                *sum = sum.saturating_sub(bytes(event));
+                *events = events.saturating_sub(run.events().len());
+                *sum = run.events().iter().map(bytes).fold(*sum, usize::saturating_sub);
             }
         }
         released
@@ -59,22 +66,32 @@ impl Held {
     /// Forgets what came over a connection.
     pub fn forget(&mut self, link: LinkId) {
         self.accounts.remove(&link);
-        self.waiting.retain(|_, events| {
-            events.retain(|(from, event)| {
-                let keep = *from != link;
-                if !keep {
+        for (missing, runs) in std::mem::take(&mut self.waiting) {
+            let (gone, kept): (Vec<_>, Vec<_>) =
+                runs.into_iter().partition(|(from, _)| *from == link);
+            gone.iter().for_each(|(_, run)| self.let_go(run));
+            if !kept.is_empty() {
+                self.waiting.insert(missing, kept);
+            }
+        }
+    }
+
+    fn let_go(&mut self, run: &Run) {
+        self.runs.remove(&run.ends());
+        for event in run.events() {
+            if let Some(times) = self.ids.get_mut(&event.id()) {
+                *times = times.saturating_sub(1);
+                if *times == 0 {
                     self.ids.remove(&event.id());
                 }
-                keep
-            });
-            !events.is_empty()
-        });
+            }
+        }
     }
 
     /// What is missed and not held itself, with who sent what waits for it.
     #[must_use]
     pub fn missing(&self) -> Vec<(LinkId, EventId)> {
-        let missed = self.waiting.iter().filter(|(id, _)| !self.ids.contains(id));
-        missed.filter_map(|(id, events)| Some((events.first()?.0, *id))).collect()
+        let missed = self.waiting.iter().filter(|(id, _)| !self.ids.contains_key(id));
+        missed.filter_map(|(id, runs)| Some((runs.first()?.0, *id))).collect()
     }
 }

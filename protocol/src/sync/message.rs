@@ -5,22 +5,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::artifact::Chunk;
 use crate::cbor::{CborFault, Reader, Writer};
-use crate::event::{EventFault, Signed, Verified};
+use crate::event::{EventFault, Run, Runs, Verified};
 use crate::hash;
 use crate::id::{ChainId, ChunkHash, DeviceId, EventId, Incarnation, Lane, WorkspaceId};
 use crate::limits::{
-    CARDS_MAX, EVENT_BYTES_MAX, FRAME_BYTES_MAX, FRAME_EVENTS_MAX, RECEIPT_BYTES_MAX, RECEIPTS_MAX,
-    TIPS_MAX, WANTS_MAX,
+    CARDS_MAX, FRAME_BYTES_MAX, RECEIPT_BYTES_MAX, RECEIPTS_MAX, TIPS_MAX, WANTS_MAX,
 };
 use crate::sync::card::Card;
 use crate::sync::chunks;
 use crate::sync::receipt::Receipt;
+use crate::sync::segment;
 
 /// Bytes of one card: its addresses, and 160 beside them.
 const CARD_BYTES_MAX: usize = 768;
 
 /// The version of the messages.
-pub const SYNC_VERSION: u64 = 1;
+pub const SYNC_VERSION: u64 = 2;
 
 /// The end of a chain that a device has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -50,8 +50,8 @@ pub enum Message {
     Have(Vec<Tip>),
     /// Events that the sender lacks: each with so many before it in its chain, itself included.
     Want(Vec<(EventId, u64)>),
-    /// Events, whatever they name before them.
-    Events(Vec<Verified>),
+    /// Events, whatever they name before them. `SPEC: SYNC-11`
+    Events(Vec<Run>),
     /// So many frames of events are durable at the sender.
     Ack(u64),
     /// Where devices can be reached, in their own words.
@@ -113,6 +113,12 @@ pub fn workspace_tag(exporter: &[u8; 32], workspace: &WorkspaceId) -> [u8; 32] {
 }
 
 impl Message {
+    /// The message of these events; without those that no signature among them proves.
+    #[must_use]
+    pub fn events(events: impl IntoIterator<Item = Verified>) -> Self {
+        Self::Events(Runs::of(events))
+    }
+
     /// The frame.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
@@ -135,12 +141,7 @@ impl Message {
                     writer.array(2).bytes(&id.0).uint(*count);
                 }
             }
-            Self::Events(events) => {
-                writer.array(2).uint(3).array(events.len());
-                for event in events {
-                    writer.bytes(&event.encode());
-                }
-            }
+            Self::Events(runs) => segment::write(runs, &mut writer),
             Self::Ack(frames) => {
                 writer.array(2).uint(4).uint(*frames);
             }
@@ -166,9 +167,9 @@ impl Message {
         writer.finish()
     }
 
-    /// Reads a frame in its one encoding, and checks the signature of every event in it. Without
-    /// any state.
-    pub fn decode(frame: &[u8]) -> Result<Self, SyncFault> {
+    /// Reads a frame in its one encoding, rebuilds the events of `workspace` in it and checks every
+    /// signature. Without any state.
+    pub fn decode(frame: &[u8], workspace: &WorkspaceId) -> Result<Self, SyncFault> {
         if frame.len() > FRAME_BYTES_MAX {
             return Err(SyncFault::Decode);
         }
@@ -199,14 +200,9 @@ impl Message {
                 });
                 Self::Want(wants.collect::<Result<_, CborFault>>()?)
             }
-            (3, 2) => {
-                let count = reader.array(FRAME_EVENTS_MAX)?;
-                let mut events = Vec::new();
-                for _ in 0..count {
-                    let envelope = reader.bytes(EVENT_BYTES_MAX)?;
-                    events.push(Signed::decode(envelope)?.verify()?);
-                }
-                Self::Events(events)
+            // It was compared before its signatures were checked.
+            (segment::NUMBER, 3) => {
+                return Ok(Self::Events(segment::read(&mut reader, frame, workspace)?));
             }
             (4, 2) => Self::Ack(reader.uint()?),
             (5, 2) => {
@@ -224,8 +220,7 @@ impl Message {
             _ => return Err(SyncFault::Decode),
         };
         reader.end()?;
-        // There is one frame for this message. Its events were compared already; copying them
-        // once more costs nothing beside their signatures.
+        // There is one frame for this message.
         if message.encode() == frame { Ok(message) } else { Err(SyncFault::Decode) }
     }
 }

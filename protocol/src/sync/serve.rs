@@ -1,6 +1,11 @@
 //! Serving a peer: from what it wants to frames, in causal order, a window at a time.
+//!
+//! What is kept without its signature goes with all that stands between it and the signature that
+//! proves it, and signatures that a later one makes needless are left out (SPEC: EVT-12).
 
-use crate::event::Verified;
+use std::collections::BTreeSet;
+
+use crate::event::{Run, Runs, Verified};
 use crate::id::{EventId, Lane};
 use crate::limits::{
     FRAME_BYTES_MAX, FRAME_EVENTS_MAX, FRAMES_UNDER_WAY_MAX, SERVE_EVENTS, WANT_COUNT_MAX,
@@ -10,8 +15,14 @@ use crate::sync::message::Message;
 use crate::sync::session::Session;
 use crate::workspace::Workspace;
 
-/// Bytes of a frame that its events may take: the rest is the array's and the strings' heads.
-const FRAME_ROOM: usize = FRAME_BYTES_MAX - 16 * FRAME_EVENTS_MAX;
+/// Bytes of a frame that its events may take: the rest is the heads of its arrays.
+const FRAME_ROOM: usize = FRAME_BYTES_MAX - 64;
+
+/// Most bytes of an event in a frame beside its body and what it names: signature, stamp, heads.
+const EVENT_HEADS: usize = 96;
+
+/// Most bytes of a segment beside its events and what it names.
+const SEGMENT_HEADS: usize = 32;
 
 impl Session {
     /// The peer wants these, each with so many before it in its chain.
@@ -38,7 +49,7 @@ impl Session {
 
     fn enqueue(&mut self, id: &EventId, workspace: &Workspace) -> bool {
         let Some((lane, position)) = workspace.position(id) else { return false };
-        self.queue.insert((lane as u8, position));
+        self.queue.extend(workspace.run_from(position).map(|position| (lane as u8, position)));
         true
     }
 
@@ -49,33 +60,95 @@ impl Session {
             return None;
         }
         let mut places = Vec::new();
-        while places.len() < SERVE_EVENTS {
+        // What one signature proves is loaded together.
+        let mut is_inside = false;
+        while is_inside || places.len() < SERVE_EVENTS {
             let Some((_, position)) = self.queue.pop_first() else { break };
             places.extend(workspace.place_at(position));
+            is_inside = workspace.is_inside(position);
         }
         self.loading = true;
         Some(places)
     }
 
     /// What was loaded, in frames.
-    pub(super) fn loaded(&mut self, events: &[Verified]) -> Vec<Message> {
+    pub(super) fn loaded(&mut self, events: Vec<Verified>, workspace: &Workspace) -> Vec<Message> {
         self.loading = false;
-        let mut frames = Vec::new();
-        let (mut frame, mut bytes) = (Vec::new(), 0);
-        for event in events {
-            let size = event.encode().len();
-            if !frame.is_empty() && (bytes + size > FRAME_ROOM || frame.len() >= FRAME_EVENTS_MAX) {
-                frames.push(Message::Events(std::mem::take(&mut frame)));
-                bytes = 0;
-            }
-            frame.push(event.clone());
-            bytes += size;
-        }
-        if !frame.is_empty() {
-            frames.push(Message::Events(frame));
-        }
+        let frames = frames(join(Runs::of(events), workspace));
         self.sent_frames += frames.len() as u64;
         frames
+    }
+}
+
+/// Leaves out the signatures that are not needed: within an admitted run, of what no other chain
+/// names. `SPEC: EVT-12`
+fn join(runs: Vec<Run>, workspace: &Workspace) -> Vec<Run> {
+    let mut joined: Vec<Run> = Vec::new();
+    for run in runs.into_iter().filter(Run::fits) {
+        let before = joined.pop().map(|before| {
+            let ((_, end), (_, next)) = (before.ends(), run.ends());
+            (before, workspace.may_leave_out(&end, &next))
+        });
+        match before {
+            None => joined.push(run),
+            Some((before, false)) => joined.extend([before, run]),
+            Some((before, true)) => match before.join(run) {
+                Ok(run) => joined.push(run),
+                Err((before, run)) => joined.extend([before, run]),
+            },
+        }
+    }
+    joined
+}
+
+/// Cuts runs into frames, by the most that each takes.
+fn frames(runs: Vec<Run>) -> Vec<Message> {
+    let mut frames = Vec::new();
+    let (mut frame, mut room) = (Vec::new(), Room::default());
+    for run in runs {
+        if !room.take(&run) && !frame.is_empty() {
+            frames.push(Message::Events(std::mem::take(&mut frame)));
+            room = Room::default();
+            room.take(&run);
+        }
+        frame.push(run);
+    }
+    if !frame.is_empty() {
+        frames.push(Message::Events(frame));
+    }
+    frames
+}
+
+/// What a frame holds so far.
+#[derive(Default)]
+struct Room {
+    events: usize,
+    bytes: usize,
+    named: BTreeSet<[u8; 32]>,
+}
+
+impl Room {
+    /// Is there room for this run? It is taken.
+    fn take(&mut self, run: &Run) -> bool {
+        let mut bytes = SEGMENT_HEADS;
+        for (index, event) in run.events().iter().enumerate() {
+            let header = event.header();
+            let mut names = header.parents.iter().chain(&header.heard).chain(&header.epoch);
+            bytes += EVENT_HEADS + event.body().map_or(0, <[u8]>::len);
+            bytes += names.by_ref().map(|id| self.name(&id.0)).sum::<usize>();
+            if index == 0 {
+                bytes += self.name(&header.author.0);
+                bytes += header.prev.map_or(1, |prev| self.name(&prev.0));
+            }
+        }
+        self.events += run.events().len();
+        self.bytes += bytes;
+        self.events <= FRAME_EVENTS_MAX && self.bytes <= FRAME_ROOM
+    }
+
+    /// Most bytes of a name, here and in the table.
+    fn name(&mut self, name: &[u8; 32]) -> usize {
+        if self.named.insert(*name) { 32 + 3 } else { 3 }
     }
 }
 

@@ -117,7 +117,9 @@ fn attack(seed: u8, times: usize, samples: &[Vec<u8>], again: Again<'_>) -> usiz
 fn frames_put_wrong_are_refused_or_in_their_one_encoding() {
     // SPEC: SYNC-1, EVT-2
     let samples: Vec<_> = messages().iter().map(Message::encode).collect();
-    let again = |bytes: &[u8]| Message::decode(bytes).ok().map(|message| message.encode());
+    let workspace = events()[0].workspace();
+    let again =
+        |bytes: &[u8]| Message::decode(bytes, &workspace).ok().map(|message| message.encode());
     let read = attack(1, MUTATIONS, &samples, &again);
     assert!(read > 100, "some are still messages: {read}");
 }
@@ -321,7 +323,10 @@ fn noise_of_any_length_is_nothing() {
         let len = (rng.next_u64() % (1 << (number % 17))) as usize;
         let mut noise = vec![0; len];
         rng.fill_bytes(&mut noise);
-        assert!(Message::decode(&noise).is_err() || noise.len() < 5, "{noise:02x?}");
+        assert!(
+            Message::decode(&noise, &WorkspaceId::UNBORN).is_err() || noise.len() < 5,
+            "{noise:02x?}"
+        );
         assert!(Signed::decode(&noise).is_err());
         assert!(!matches!(Content::decode(&noise), Ok(Content::Change(_) | Content::Record(_))));
         assert!(Card::decode(&noise).is_err() && Receipt::decode(&noise).is_err());

@@ -116,7 +116,7 @@ pub(super) fn messages() -> Vec<Message> {
         Message::Hello { workspace: [1; 32], incarnation: chain.incarnation, lanes_hash: [2; 32] },
         Message::Have(vec![tip; 3]),
         Message::Want(vec![(events[0].id(), 1), (events[1].id(), 300)]),
-        Message::Events(events.clone()),
+        Message::events(events.clone()),
         Message::Ack(7),
         Message::Cards(vec![card()]),
         Message::Beat(events[4].id()),

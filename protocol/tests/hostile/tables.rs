@@ -18,7 +18,8 @@ use super::samples::{card, control_event, events, insides, key, messages, receip
 use crate::kit::{Peer, recovery};
 
 fn frame(bytes: &[u8]) -> &'static str {
-    Message::decode(bytes).map_or_else(|fault| fault.code(), |_| "message")
+    let read = Message::decode(bytes, &events()[0].workspace());
+    read.map_or_else(|fault| fault.code(), |_| "message")
 }
 
 fn event(bytes: &[u8]) -> &'static str {
@@ -385,9 +386,9 @@ fn an_event_cut_at_any_byte_is_never_taken_in_part() {
     // SPEC: EVT-3, SYNC-1
     let all = events();
     let few: Vec<Verified> = all[..4].to_vec();
-    let bytes = Message::Events(few).encode();
+    let bytes = Message::events(few).encode();
     for len in 0..bytes.len() {
-        assert!(Message::decode(&bytes[..len]).is_err(), "cut at {len}");
+        assert!(Message::decode(&bytes[..len], &all[0].workspace()).is_err(), "cut at {len}");
     }
     let unsigned = Unsigned { header: all[3].header().clone(), body: Some(vec![1; 3]) };
     assert!(unsigned.sign(&key(1)).is_err(), "nor is a body of another event");

@@ -2,7 +2,7 @@
 
 use kernelos_protocol::artifact::{Chunk, Manifest};
 use kernelos_protocol::command::{Command, FailureKind, Reply, RequestId};
-use kernelos_protocol::id::{ChunkHash, EventId};
+use kernelos_protocol::id::{ChunkHash, EventId, WorkspaceId};
 use kernelos_protocol::limits::{CHUNK_WANTS_MAX, KEEP_BYTES_MAX, STALL_MS};
 use kernelos_protocol::replica::Input;
 use kernelos_protocol::role::Role;
@@ -85,7 +85,7 @@ fn deliver_until(mesh: &mut Mesh, mut until: impl FnMut(&Message) -> bool) {
         });
         let Some((from, link, frame)) = next else { return };
         mesh.deliver(from, link, &frame);
-        if Message::decode(&frame).is_ok_and(|message| until(&message)) {
+        if mesh.device(from).read(&frame).is_ok_and(|message| until(&message)) {
             return;
         }
     }
@@ -391,14 +391,15 @@ fn the_messages_of_chunks_are_read_as_they_are_written_and_nothing_else_is() {
         Message::Chunks { chunks: Vec::new(), lacking: hashes.clone() },
         Message::Chunks { chunks: small, lacking: hashes.clone() },
     ];
+    let read = |frame: &[u8]| Message::decode(frame, &WorkspaceId::UNBORN);
     for message in messages {
         let frame = message.encode();
-        assert_eq!(Message::decode(&frame), Ok(message));
+        assert_eq!(read(&frame), Ok(message));
         for len in 0..frame.len() {
-            assert!(Message::decode(&frame[..len]).is_err(), "cut at {len}");
+            assert!(read(&frame[..len]).is_err(), "cut at {len}");
         }
         let trailing = [&frame[..], &[0]].concat();
-        assert_eq!(Message::decode(&trailing), Err(SyncFault::Decode));
+        assert_eq!(read(&trailing), Err(SyncFault::Decode));
     }
     let reversed = hashes.iter().rev().copied().collect();
     let many = (0..=CHUNK_WANTS_MAX as u8).map(|byte| ChunkHash([byte; 32])).collect();
@@ -406,9 +407,9 @@ fn the_messages_of_chunks_are_read_as_they_are_written_and_nothing_else_is() {
     let refused = [Vec::new(), twice, reversed, many].map(Message::WantChunks);
     let nothing = Message::Chunks { chunks: Vec::new(), lacking: Vec::new() };
     for message in refused.into_iter().chain([nothing]) {
-        assert_eq!(Message::decode(&message.encode()), Err(SyncFault::Decode), "{message:?}");
+        assert_eq!(read(&message.encode()), Err(SyncFault::Decode), "{message:?}");
     }
     // [11, [16 bytes], []]: a chunk of nothing but a tag.
     let frame = [&[0x83, 0x0b, 0x81, 0x50][..], &[0; 16], &[0x80]].concat();
-    assert_eq!(Message::decode(&frame), Err(SyncFault::Decode));
+    assert_eq!(read(&frame), Err(SyncFault::Decode));
 }

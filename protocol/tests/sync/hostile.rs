@@ -3,7 +3,7 @@
 
 use kernelos_protocol::cbor::Writer;
 use kernelos_protocol::command::{Command, Reply};
-use kernelos_protocol::event::{BodyRef, Class, Header, Unsigned, Verified};
+use kernelos_protocol::event::{BodyRef, Class, Header, Run, Runs, Unsigned, Verified};
 use kernelos_protocol::id::{ChainId, DeviceId, EventId, Incarnation, Lane, WorkspaceId};
 use kernelos_protocol::key::DeviceKey;
 use kernelos_protocol::limits::{
@@ -70,7 +70,7 @@ fn misdeeds(mesh: &mut Mesh) -> Vec<(&'static str, Vec<u8>, &'static str)> {
         let header = Header { author: author.device(), ..header };
         let body = event.body().map(<[u8]>::to_vec);
         let event = Unsigned { header, body }.sign(author).unwrap();
-        Message::Events(vec![event]).encode()
+        Message::events(vec![event]).encode()
     };
     let here = event.workspace();
     let stranger = DeviceKey::from_secret(&secret(9));
@@ -103,7 +103,7 @@ fn misdeeds(mesh: &mut Mesh) -> Vec<(&'static str, Vec<u8>, &'static str)> {
             "wrong_workspace",
         ),
         ("an event that skips a place", with(here, 7, Some(event.id()), &key), "prev"),
-        ("a join of a stranger", Message::Events(vec![join(&stranger)]).encode(), "not_member"),
+        ("a join of a stranger", Message::events(vec![join(&stranger)]).encode(), "not_member"),
         ("content of a stranger", with(here, 0, None, &stranger), "not_member"),
     ]
 }
@@ -190,7 +190,7 @@ fn a_body_that_comes_after_its_event_is_kept_read_and_passed_on() {
     let second = last(&mut mesh, 1);
     // Somebody relays the first without its body: it goes round like that, and the second waits.
     let bare = first.without_body().unwrap();
-    mesh.feed(2, 4, Message::Events(vec![bare, second]));
+    mesh.feed(2, 4, Message::events(vec![bare, second]));
     mesh.settle();
     for number in [2, 3] {
         assert_eq!(mesh.get(number, "notes"), "{}");
@@ -210,7 +210,7 @@ fn a_body_that_comes_after_its_event_is_kept_read_and_passed_on() {
     mesh.assert_equal(&[1, 2, 3]);
     // Again changes nothing, and without its body takes none away.
     for again in [first.clone(), first.without_body().unwrap()] {
-        mesh.feed(2, 4, Message::Events(vec![again]));
+        mesh.feed(2, 4, Message::events(vec![again]));
         let kept = read_all(&mut mesh.device(2).disk, 64);
         assert_eq!(kept.iter().filter(|event| **event == first).count(), 1);
     }
@@ -248,7 +248,7 @@ fn what_names_a_strangers_event_waits_and_nobody_goes_on_asking() {
     let link = mesh.connect(1, 2);
     let chain = ChainId { incarnation: Incarnation([0x77; 8]), ..event.chain() };
     let tip = Tip { chain: ChainId { author: id(2), ..chain }, seq: 0, id: relay.id() };
-    for said in [Message::Have(vec![tip]), Message::Events(vec![relay.clone()])] {
+    for said in [Message::Have(vec![tip]), Message::events(vec![relay.clone()])] {
         mesh.device(2).wire.push_back((link, said.encode()));
         mesh.settle();
     }
@@ -260,7 +260,7 @@ fn what_names_a_strangers_event_waits_and_nobody_goes_on_asking() {
     assert_eq!(mesh.frames, quiet, "nobody goes on asking");
     assert!(!mesh.device(1).disconnected.contains_key(&link), "what is missing may come");
     // Now it does, by a frame that holds both.
-    mesh.device(2).wire.push_back((link, Message::Events(vec![strange.clone(), relay]).encode()));
+    mesh.device(2).wire.push_back((link, Message::events(vec![strange.clone(), relay]).encode()));
     mesh.settle();
     assert_eq!(mesh.device(1).disconnected[&link], "not_member");
     assert_eq!(noted(&mut mesh, 1, 2), ["not_member"]);
@@ -288,7 +288,7 @@ fn a_flood_of_events_that_follow_nothing_is_bounded_and_hinders_nobody() {
     let now = mesh.now;
     for frame in flood.chunks(FRAME_EVENTS_MAX) {
         let device = mesh.device(1);
-        device.replica.handle(now, Input::Message(link, Message::Events(frame.to_vec())));
+        device.replica.handle(now, Input::Message(link, Message::events(frame.to_vec())));
         device.run(now);
     }
     mesh.settle();
@@ -297,10 +297,10 @@ fn a_flood_of_events_that_follow_nothing_is_bounded_and_hinders_nobody() {
     mesh.assert_equal(&[1, 3]);
 
     let mut held = Held::default();
-    for (number, event) in flood.into_iter().enumerate() {
-        held.hold(LinkId(1), event.clone(), EventId([number as u8; 32]));
+    for (number, run) in Runs::of(flood).into_iter().enumerate() {
+        held.hold(LinkId(1), run.clone(), EventId([number as u8; 32]));
         if number == 10_000 {
-            held.hold(LinkId(2), event, EventId([1; 32]));
+            held.hold(LinkId(2), run, EventId([1; 32]));
             assert_eq!(held.size().0, HELD_EVENTS_MAX + 1, "another peer has its own room");
         }
     }
@@ -324,7 +324,7 @@ fn large_events_that_wait_take_no_more_than_their_room() {
         header.stamp.0 += 1;
         let event = Unsigned { header: header.clone(), body: Some(body.clone()) };
         let event = event.sign(&key).unwrap();
-        held.hold(LinkId(1), event, EventId([9; 32]));
+        held.hold(LinkId(1), Run::of(event).unwrap(), EventId([9; 32]));
     }
     let (events, bytes) = held.size();
     assert!(bytes <= HELD_BYTES_MAX && bytes > HELD_BYTES_MAX / 2, "{events} events, {bytes}");
@@ -351,7 +351,7 @@ fn lies_about_what_a_peer_has_are_bounded_and_forgotten() {
             Tip { chain, seq: u64::MAX, id: EventId(bytes) }
         };
         let lie = Message::Have((0..TIPS_MAX).map(tip).collect());
-        assert_eq!(Message::decode(&lie.encode()), Ok(lie.clone()));
+        assert_eq!(Message::decode(&lie.encode(), &WorkspaceId::UNBORN), Ok(lie.clone()));
         mesh.device(1).replica.handle(now, Input::Message(link, lie));
         mesh.device(1).run(now);
     }

@@ -3,7 +3,7 @@
 
 use kernelos_protocol::command::{Command, Reply};
 use kernelos_protocol::document::Edit;
-use kernelos_protocol::event::Verified;
+use kernelos_protocol::event::{Runs, Verified};
 use kernelos_protocol::id::{EventId, Incarnation, Lane};
 use kernelos_protocol::limits::{JOIN_DELAY_MS, LOAD_SLICE_EVENTS, RECEIPT_INTERVAL_MS};
 use kernelos_protocol::replica::Replica;
@@ -101,7 +101,9 @@ fn an_archive_with_later_events_of_this_store_begins_a_life_too() {
     mesh.set(2, "notes/c", "in no file");
     mesh.cut(link);
     put_back(&mut mesh, 2, copy);
-    let Reply::EventsTaken { new: 1, .. } = mesh.ask(2, Command::ImportEvents { events }) else {
+    let Reply::EventsTaken { new: 1, .. } =
+        mesh.ask(2, Command::ImportEvents { runs: Runs::of(events) })
+    else {
         panic!("one is new")
     };
     mesh.set(2, "notes/d", "goes on");
@@ -122,7 +124,7 @@ fn what_a_peer_sends_back_that_is_here_begins_no_life() {
     mesh.set(2, "notes/a", "mine");
     let events = read_all(&mut mesh.device(1).disk, 512);
     mesh.cut(link);
-    mesh.feed(2, 1, Message::Events(events));
+    mesh.feed(2, 1, Message::events(events));
     assert_eq!(life(&mut mesh, 2), (None, vec![]));
 }
 
@@ -138,7 +140,7 @@ fn an_own_event_that_cannot_go_in_yet_begins_a_life_too() {
     let last = read_all(&mut mesh.device(2).disk, 512).pop().unwrap();
     mesh.cut(link);
     put_back(&mut mesh, 2, copy);
-    mesh.feed(2, 1, Message::Events(vec![last.clone()]));
+    mesh.feed(2, 1, Message::events(vec![last.clone()]));
     assert_eq!(life(&mut mesh, 2).1, [ELSEWHERE]);
     assert!(!mesh.device(2).replica.workspace().contains(&last.id()));
     mesh.set(2, "notes/d", "does not wait");
@@ -171,7 +173,7 @@ fn an_edit_under_way_is_made_again_in_the_new_life() {
             command,
         ),
     );
-    mesh.feed(2, 1, Message::Events(events));
+    mesh.feed(2, 1, Message::events(events));
     mesh.settle();
     let reply = mesh.device(2).replies.remove(&7);
     assert!(matches!(reply, Some(Reply::Edited(_))), "{reply:?}");

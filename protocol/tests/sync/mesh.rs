@@ -13,7 +13,7 @@ use kernelos_protocol::replica::{Config, Input, Output, Replica};
 use kernelos_protocol::role::Role;
 use kernelos_protocol::store::contract::read_all;
 use kernelos_protocol::store::{EventStore as _, MemoryStore, Record};
-use kernelos_protocol::sync::{LinkId, Message, workspace_tag};
+use kernelos_protocol::sync::{LinkId, Message, SyncFault, workspace_tag};
 use kernelos_protocol::time::Time;
 
 use crate::kit::{NOON, Peer, config, secret};
@@ -67,9 +67,14 @@ impl Device {
         }
     }
 
+    /// A frame as this device reads it.
+    pub(super) fn read(&self, frame: &[u8]) -> Result<Message, SyncFault> {
+        Message::decode(frame, &self.config.workspace)
+    }
+
     /// Whatever an own receipt names is on the disk when it is sent.
     pub(super) fn claims_what_is_kept(&self, frame: &[u8]) {
-        let Ok(Message::Receipts(receipts)) = Message::decode(frame) else { return };
+        let Ok(Message::Receipts(receipts)) = self.read(frame) else { return };
         let own = DeviceKey::from_secret(&self.config.secret).device();
         let kept = read_all(&mut self.disk.clone(), 512);
         let kept: BTreeSet<_> = kept.iter().map(Verified::id).collect();
@@ -219,7 +224,7 @@ impl Mesh {
             let frame = self.devices.iter_mut().find_map(|(number, device)| {
                 let lies = |frame: &[u8]| {
                     withheld.is_some_and(|(from, what)| {
-                        from == *number && Message::decode(frame).is_ok_and(|said| what(&said))
+                        from == *number && device.read(frame).is_ok_and(|said| what(&said))
                     })
                 };
                 let at = device.wire.iter().position(|(_, frame)| !lies(frame))?;
@@ -268,7 +273,7 @@ impl Mesh {
         }
         self.frames += 1;
         assert!(frame.len() <= FRAME_BYTES_MAX, "a frame of {} bytes", frame.len());
-        let input = match Message::decode(frame) {
+        let input = match device.read(frame) {
             Ok(message) => Input::Message(link, message),
             Err(fault) => Input::Fault(link, fault.code().to_owned()),
         };

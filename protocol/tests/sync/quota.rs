@@ -132,7 +132,7 @@ fn a_flood_of_keys_and_objects_goes_in_slowly_and_others_go_on() {
         mesh.connect(1, 3);
         let mut hostile = lawless(&mut mesh, 2);
         let events = flood(&mut hostile, (kind, shape), operations, OPS);
-        mesh.feed(1, 2, Message::Events(events.clone()));
+        mesh.feed(1, 2, Message::events(events.clone()));
         mesh.settle();
         for number in [1, 3] {
             let status = mesh.status(number);
@@ -179,7 +179,7 @@ fn every_order_of_a_flood_ends_in_the_same_state_and_what_depends_on_it_waits_wi
     let mut states = Vec::new();
     for order in [&events, &reversed, &mixed] {
         let mut mesh = mesh();
-        mesh.feed(1, 2, Message::Events(order.clone()));
+        mesh.feed(1, 2, Message::events(order.clone()));
         assert_eq!(mesh.get(1, "tasks/free"), "\"free\"");
         let path = "tasks/bound".parse().unwrap();
         let bound = mesh.ask(1, Command::Read { path });
@@ -199,7 +199,7 @@ fn what_waits_for_a_quota_survives_a_restart_and_falls_with_its_author() {
     let mut mesh = mesh();
     let mut hostile = lawless(&mut mesh, 2);
     let events = elements(&mut hostile);
-    mesh.feed(1, 2, Message::Events(events.clone()));
+    mesh.feed(1, 2, Message::events(events.clone()));
     assert_eq!(mesh.status(1).waiting.len(), 1);
     let disk = mesh.device(1).disk.clone();
     // What the store has was admitted before: it is not charged again.
@@ -215,7 +215,7 @@ fn what_waits_for_a_quota_survives_a_restart_and_falls_with_its_author() {
     let mut mesh = self::mesh();
     mesh.connect(1, 3);
     mesh.cut(LinkId(1));
-    mesh.feed(3, 2, Message::Events(events));
+    mesh.feed(3, 2, Message::events(events));
     assert_eq!(mesh.status(3).waiting.len(), 1);
     let reason = "it floods".to_owned();
     let revoked = mesh.ask(1, Command::Revoke { device: id(2), reason });
@@ -234,7 +234,7 @@ fn an_own_command_beyond_the_quota_is_refused_and_nothing_is_lost() {
     let mut earlier = lawless(&mut mesh, 1);
     earlier.incarnation = Incarnation([9; 8]);
     let events = flood(&mut earlier, (ObjType::List, element), MAKES - 2 - 3, OPS);
-    mesh.feed(1, 3, Message::Events(events));
+    mesh.feed(1, 3, Message::events(events));
     let number = |path: &str, value: usize| {
         let set = path.parse().unwrap();
         Command::Edit { edits: vec![Edit::Set { set, value: value.into() }] }
@@ -285,7 +285,7 @@ fn a_real_flood_leaves_everybody_usable() {
     // An object at a new key is two.
     let (half, ops) = (QUOTA_MAKES as usize / 2, CHANGE_OPS_MAX as usize);
     let events = flood(&mut hostile, (MAP, object), half, ops);
-    mesh.feed(1, 2, Message::Events(events));
+    mesh.feed(1, 2, Message::events(events));
     let status = mesh.status(1);
     assert_eq!((status.state_hash, status.waiting[0].events), (None, 1), "the last is too much");
     mesh.set(1, "notes/a", "at once");

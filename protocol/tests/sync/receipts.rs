@@ -254,7 +254,7 @@ fn an_event_without_its_body_is_not_claimed() {
     let mut events = kernelos_protocol::store::contract::read_all(&mut mesh.device(1).disk, 64);
     let bare = events.pop().unwrap().without_body().unwrap();
     let claimed = kept(&mut mesh, 2);
-    mesh.feed(2, 1, Message::Events(vec![bare]));
+    mesh.feed(2, 1, Message::events(vec![bare]));
     rest(&mut mesh);
     assert_eq!(mesh.status(2).events, of + 1);
     assert_eq!(kept(&mut mesh, 2), claimed);

@@ -104,8 +104,8 @@ pub(super) fn keep(
         let arrival: i64 = row.get(0)?;
         match read_row(row.get_ref(1)?.as_blob()?, row.get_ref(2)?.as_blob()?) {
             Ok(kept) if kept.id() == event.id() => {
-                if event.body().is_some() && kept.body().is_none() {
-                    overwrite(transaction, arrival, &envelope)?;
+                if let Some(more) = kept.merge(event) {
+                    overwrite(transaction, arrival, &more.encode())?;
                 }
                 return Ok(());
             }

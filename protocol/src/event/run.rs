@@ -1,0 +1,159 @@
+//! Runs: consecutive events of one chain that one signature proves (SPEC: EVT-12).
+//!
+//! Each event names the one before it by its hash, so who signed the last signed all. A run is
+//! verified, kept and given on whole; what is in one is [`Verified`], and nothing else that came
+//! without its signature is.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::{EventFault, Signed, Verified};
+use crate::id::EventId;
+use crate::limits::RUN_BYTES_MAX;
+
+/// Events of which only the last carries a signature. Never empty.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Vec<u8>>", into = "Vec<Vec<u8>>")]
+pub struct Run(Vec<Verified>);
+
+/// Bytes of an event that count in a run: the same wherever it is, and with or without its body.
+fn weight(event: &Signed) -> usize {
+    let body = event.header.body.as_ref().map_or(0, |body| body.len);
+    let body = usize::try_from(body).unwrap_or(usize::MAX);
+    let rest = event.header_bytes.len().saturating_add(event.header.class.salt_bytes());
+    rest.saturating_add(body)
+}
+
+impl Run {
+    /// Proves events by the signature of the last; the others carry none, and each follows the
+    /// one before it. `SPEC: EVT-12`
+    pub fn verify(events: Vec<Signed>) -> Result<Self, EventFault> {
+        let (last, inside) = events.split_last().ok_or(EventFault::Unsigned)?;
+        if inside.iter().any(|event| event.signature.is_some()) {
+            return Err(EventFault::Field("signature"));
+        }
+        let pairs = events.iter().zip(events.iter().skip(1));
+        if !pairs
+            .into_iter()
+            .all(|(before, after)| after.header.follows(&before.id, &before.header))
+        {
+            return Err(EventFault::Field("prev"));
+        }
+        if !Self::may_be(&events) {
+            return Err(EventFault::TooLarge);
+        }
+        last.check_author()?;
+        events.into_iter().map(Signed::into_verified).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Are these, which come without a signature or end with one, no more than a run may hold?
+    pub(crate) fn may_be(events: &[Signed]) -> bool {
+        let sum = events.iter().map(weight).fold(0_usize, usize::saturating_add);
+        events.len() < 2 || sum <= RUN_BYTES_MAX
+    }
+
+    /// A run of this event alone; none where it does not carry its signature.
+    #[must_use]
+    pub fn of(event: Verified) -> Option<Self> {
+        event.is_signed().then(|| Self(vec![event]))
+    }
+
+    /// Its events, in the order of the chain.
+    #[must_use]
+    pub fn events(&self) -> &[Verified] {
+        &self.0
+    }
+
+    /// Its events.
+    #[must_use]
+    pub fn into_events(self) -> Vec<Verified> {
+        self.0
+    }
+
+    /// Where it begins and ends.
+    #[must_use]
+    pub fn ends(&self) -> (EventId, EventId) {
+        let id = |event: Option<&Verified>| event.map_or(EventId([0; 32]), Verified::id);
+        (id(self.0.first()), id(self.0.last()))
+    }
+
+    /// Does it keep the rule about its size? One that was verified does.
+    #[must_use]
+    pub fn fits(&self) -> bool {
+        self.0.len() < 2 || self.weight() <= RUN_BYTES_MAX
+    }
+
+    fn weight(&self) -> usize {
+        self.0.iter().map(|event| weight(event.signed())).fold(0, usize::saturating_add)
+    }
+
+    /// One run of this and `next`, which follows it, by the signature of `next`; both as they are
+    /// where that may not be.
+    pub fn join(mut self, mut next: Self) -> Result<Self, (Self, Self)> {
+        let may_join = match (self.0.last(), next.0.first()) {
+            (Some(last), Some(first)) => {
+                first.header().follows(&last.id(), last.header())
+                    && last.header().may_be_inside()
+                    && self.weight().saturating_add(next.weight()) <= RUN_BYTES_MAX
+            }
+            _ => false,
+        };
+        if !may_join {
+            return Err((self, next));
+        }
+        if let Some(last) = self.0.last_mut() {
+            *last = last.without_signature();
+        }
+        self.0.append(&mut next.0);
+        Ok(self)
+    }
+}
+
+impl TryFrom<Vec<Vec<u8>>> for Run {
+    type Error = EventFault;
+    fn try_from(envelopes: Vec<Vec<u8>>) -> Result<Self, EventFault> {
+        let events = envelopes.iter().map(|envelope| Signed::decode(envelope));
+        Self::verify(events.collect::<Result<_, _>>()?)
+    }
+}
+
+impl From<Run> for Vec<Vec<u8>> {
+    fn from(run: Run) -> Self {
+        run.0.iter().map(Verified::encode).collect()
+    }
+}
+
+/// Puts events that are verified together to the runs that prove them, in whatever order the
+/// chains come.
+#[derive(Debug, Default)]
+pub struct Runs {
+    /// Events that wait for the signature that proves them, by the last.
+    open: BTreeMap<EventId, Vec<Verified>>,
+}
+
+impl Runs {
+    /// Takes the next event; gives the run that it ends, if it ends one.
+    pub fn push(&mut self, event: Verified) -> Option<Run> {
+        let header = event.header();
+        let before = header.prev.filter(|prev| {
+            let last = self.open.get(prev).and_then(|run| run.last());
+            last.is_some_and(|last| header.follows(prev, last.header()))
+        });
+        let mut run = before.and_then(|prev| self.open.remove(&prev)).unwrap_or_default();
+        let (id, is_signed) = (event.id(), event.is_signed());
+        run.push(event);
+        if is_signed {
+            return Some(Run(run));
+        }
+        self.open.insert(id, run);
+        None
+    }
+
+    /// The runs of these events. What no signature among them proves is left out.
+    #[must_use]
+    pub fn of(events: impl IntoIterator<Item = Verified>) -> Vec<Run> {
+        let mut runs = Self::default();
+        events.into_iter().filter_map(|event| runs.push(event)).collect()
+    }
+}

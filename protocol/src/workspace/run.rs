@@ -1,0 +1,76 @@
+//! Runs go in whole, so that in the order of events one without its signature is followed by the
+//! rest of its run: what is here can be proven to others from here (SPEC: EVT-12).
+
+use super::{InsertFault, InsertRefusal, Inserted, Workspace};
+use crate::event::{Run, Verified};
+use crate::id::{EventId, Lane};
+use crate::key::DeviceKey;
+
+impl Workspace {
+    /// Inserts a run after all that its events name, or nothing of it. Says of each of its events
+    /// what became of it. `SPEC: EVT-9, EVT-12`
+    pub fn insert_run(&mut self, run: &Run, own: &DeviceKey) -> Result<Vec<Inserted>, InsertFault> {
+        if run.events().len() > 1 {
+            self.check_run(run.events())?;
+        }
+        let mut inserted = Vec::new();
+        for event in run.events() {
+            let was_here = self.contains(&event.id());
+            // Only the first new one can fail, and then nothing has gone in: all that the others
+            // name is here, and who might write it might write what follows it.
+            inserted.push(match (self.insert(event, own)?, was_here) {
+                (false, _) => Inserted::Known,
+                (true, true) => Inserted::Filled,
+                (true, false) => Inserted::New,
+            });
+        }
+        Ok(inserted)
+    }
+
+    /// Is all here that the events of a run name, but for each other? They are of the content lane
+    /// and one chain, each behind the one before.
+    fn check_run(&self, events: &[Verified]) -> Result<(), InsertFault> {
+        let new: Vec<_> = events.iter().filter(|event| !self.contains(&event.id())).collect();
+        for (index, event) in new.iter().enumerate() {
+            let header = event.header();
+            let is_inside = |id: &EventId| new.iter().take(index).any(|other| other.id() == *id);
+            for id in header.before() {
+                match self.header(id) {
+                    None if is_inside(id) => {}
+                    None => return Err(InsertFault::Missing(*id)),
+                    Some(known) if known.lane == Lane::Content => {}
+                    Some(_) => return Err(InsertFault::Refused(InsertRefusal::Prev)),
+                }
+            }
+            if let Some(missing) = header.heard.iter().find(|id| self.control.number(id).is_none())
+            {
+                return Err(InsertFault::Missing(*missing));
+            }
+        }
+        Ok(())
+    }
+
+    /// Does the event at this place of the order need those behind it to be proven?
+    #[must_use]
+    pub fn is_inside(&self, position: usize) -> bool {
+        let id = self.order.get(position);
+        id.and_then(|id| self.events.get(id)).is_some_and(|known| known.is_inside)
+    }
+
+    /// The places from this one to the one whose event carries the signature.
+    pub fn run_from(&self, position: usize) -> impl Iterator<Item = usize> {
+        let after = |at: &usize| self.is_inside(*at).then(|| at.saturating_add(1));
+        std::iter::successors(Some(position), after).take_while(|at| *at < self.order.len())
+    }
+
+    /// May the signature of `end` be left out where the run that ends with `next` proves it? Not if
+    /// another chain names it, and only what is admitted stands for others: nobody's junk covers
+    /// what is good. `SPEC: EVT-12`
+    #[must_use]
+    pub fn may_leave_out(&self, end: &EventId, next: &EventId) -> bool {
+        let is_admitted =
+            |id| self.content.number(id).is_some_and(|no| self.content.is_admitted(no));
+        let is_named = self.events.get(end).is_none_or(|known| known.is_named);
+        !is_named && is_admitted(end) && is_admitted(next)
+    }
+}
