@@ -69,6 +69,18 @@ pub const PATH_SEGMENT_BYTES_MAX: usize = 256;
 /// Conflicts listed at once: as many as somebody might go through in one sitting.
 pub const CONFLICTS_LISTED_MAX: usize = 1_000;
 
+/// Branches of the quarantine that are listed at once: the rest is counted.
+pub const QUARANTINE_LISTED_MAX: usize = 1_000;
+
+/// Events of one branch that a preview shows: as many as are asked of the store at once.
+pub const PREVIEW_EVENTS_MAX: usize = LOAD_SLICE_EVENTS;
+
+/// Places that a preview shows, and the bytes of what they hold: what a person may look at.
+pub const PREVIEW_ROWS_MAX: usize = 1_000;
+
+/// See [`PREVIEW_ROWS_MAX`].
+pub const PREVIEW_BYTES_MAX: usize = 1024 * 1024;
+
 /// Sides shown of one conflict: one for each letter.
 pub const CONFLICT_SIDES_MAX: usize = 26;
 

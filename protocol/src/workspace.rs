@@ -13,9 +13,11 @@ mod introduction;
 mod membership;
 mod offer;
 mod projection;
+mod quarantine;
 mod replay;
 mod rescue;
 mod state;
+mod strike;
 mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +27,7 @@ pub use backlog::{Charge, Waiting};
 pub use chain::ForkProof;
 pub use cover::Cover;
 pub use membership::NewMember;
+pub use quarantine::Branch;
 pub use rescue::Rescued;
 pub use state::{StateHash, document_leaf};
 pub use verdict::Verdict;
@@ -40,6 +43,7 @@ use crate::key::{DeviceKey, RecoveryPublic, SealingKey};
 use crate::mission::journal::Journal;
 use backlog::Backlog;
 use chain::Chains;
+use strike::Strikes;
 
 /// Why an event did not go in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,7 +142,18 @@ pub struct Workspace {
     artifacts: BTreeSet<ContentNo>,
     /// Which of them have effect may have changed.
     artifacts_changed: bool,
+    strikes: Strikes,
+    /// Documents that are to be told everything anew.
+    anew: BTreeSet<DocumentId>,
+    /// They are being told.
+    rebuilding: bool,
+    /// What the choice between forked changes was made of.
+    forks_of: Option<ForksOf>,
 }
+
+/// What the choice between forked changes depends on: how much is here, was judged, and how often
+/// strikes changed.
+type ForksOf = (usize, usize, u64);
 
 impl Workspace {
     /// A workspace of which nothing is known but its id.
@@ -168,6 +183,10 @@ impl Workspace {
             bare: BTreeSet::new(),
             artifacts: BTreeSet::new(),
             artifacts_changed: false,
+            strikes: Strikes::default(),
+            anew: BTreeSet::new(),
+            rebuilding: false,
+            forks_of: None,
         }
     }
 
@@ -289,6 +308,7 @@ impl Workspace {
             _ => {}
         }
         self.remember(event);
+        self.note_strike(event);
         self.stale = true;
         self.artifacts_changed = true;
         if !self.ring.heard(&self.id, event, own).is_empty() {
@@ -366,16 +386,17 @@ impl Workspace {
 
     /// Judges the content anew if the control lane changed.
     pub fn settle(&mut self) {
-        if !std::mem::take(&mut self.stale) {
-            return;
+        if std::mem::take(&mut self.stale) {
+            self.restrike();
+            let rejudged = self.content.control_changed(&self.control);
+            for no in rejudged.fallen {
+                self.fall(no);
+            }
+            for no in rejudged.admitted {
+                self.admit(no, None);
+            }
         }
-        let rejudged = self.content.control_changed(&self.control);
-        for no in rejudged.fallen {
-            self.fall(no);
-        }
-        for no in rejudged.admitted {
-            self.admit(no, None);
-        }
+        self.settle_strikes();
     }
 
     /// The header of an event that is here.
@@ -404,8 +425,13 @@ impl Workspace {
     /// The event that carries a change of the root document.
     #[must_use]
     pub fn event_of_change(&self, change: &ChangeHash) -> Option<EventId> {
-        let no = self.effects.carrier(&self.root_document()?, change)?;
-        Some(self.content.id(no))
+        self.carrier(&self.root_document()?, change)
+    }
+
+    /// The event that carries a change of a document.
+    #[must_use]
+    pub fn carrier(&self, document: &DocumentId, change: &ChangeHash) -> Option<EventId> {
+        Some(self.content.id(self.effects.carrier(document, change)?))
     }
 
     /// All proofs that a device forked.
@@ -429,6 +455,11 @@ fn fact(event: &Verified) -> ControlFact {
         Some(ControlBody::Readmit(readmit)) => {
             ControlFact::Readmit { authors: readmit.authors.clone(), tips: readmit.tips.clone() }
         }
+        Some(ControlBody::Strike(strike)) => {
+            let (authors, events) = (strike.authors.clone(), strike.events.clone());
+            ControlFact::Strike { authors, events }
+        }
+        Some(ControlBody::Upgrade(_)) => ControlFact::Upgrade,
         Some(ControlBody::Recover(recover)) => match &recover.rescue {
             Rescue::Lead { .. } => ControlFact::Recover,
             Rescue::Remove { target, cut, .. } => {

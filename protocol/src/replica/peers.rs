@@ -252,7 +252,7 @@ impl Replica {
         let (device, incarnation) = (self.key.device(), self.config.incarnation);
         let news = self.workspace.has_news_for(&device, &incarnation);
         let keyless = self.workspace.has_keyless(&device);
-        if !news && !keyless {
+        if (!news && !keyless) || self.workspace.newer_format().is_some() {
             self.join_at = None;
             return;
         }
