@@ -197,6 +197,16 @@ pub const FRAME_EVENTS_MAX: usize = 256;
 /// Tips in one message, and kept of one peer: 100 bytes each, so that a message fits a frame.
 pub const TIPS_MAX: usize = 2_048;
 
+/// Branches in quarantine that one message offers, and that are remembered of one peer.
+pub const OFFERS_MAX: usize = 256;
+
+/// Bytes of one author that are in quarantine here and that nobody needs, with a full header
+/// counted for each event: what a person wrote on a phone that was then called lost, and no more.
+pub const QUARANTINE_AUTHOR_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// The same of all authors: a thief may have let in many keys.
+pub const QUARANTINE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
 /// Wants in one message: 45 bytes each.
 pub const WANTS_MAX: usize = 2_048;
 

@@ -4,6 +4,7 @@
 //! Everything here is a function of the set of events; an event goes in once, after all that it
 //! names, and nothing goes out. Who writes is `author.rs`, who routes is `replica`.
 
+mod apart;
 mod artifacts;
 mod author;
 mod backlog;
@@ -41,6 +42,7 @@ use crate::hash;
 use crate::id::{ChangeHash, DeviceId, DocumentId, EventId, Incarnation, Lane, WorkspaceId};
 use crate::key::{DeviceKey, RecoveryPublic, SealingKey};
 use crate::mission::journal::Journal;
+use apart::Room;
 use backlog::Backlog;
 use chain::Chains;
 use strike::Strikes;
@@ -143,6 +145,7 @@ pub struct Workspace {
     /// Which of them have effect may have changed.
     artifacts_changed: bool,
     strikes: Strikes,
+    room: Room,
     /// Documents that are to be told everything anew.
     anew: BTreeSet<DocumentId>,
     /// They are being told.
@@ -184,6 +187,7 @@ impl Workspace {
             artifacts: BTreeSet::new(),
             artifacts_changed: false,
             strikes: Strikes::default(),
+            room: Room::default(),
             anew: BTreeSet::new(),
             rebuilding: false,
             forks_of: None,
@@ -346,6 +350,7 @@ impl Workspace {
             &header.heard,
         )?;
         self.remember(event);
+        self.room_for_new(added.no, &added.newly_admitted);
         if header.body.is_some() && event.body().is_none() {
             self.bare.insert(added.no);
         }
@@ -390,11 +395,14 @@ impl Workspace {
             self.restrike();
             let rejudged = self.content.control_changed(&self.control);
             for no in rejudged.fallen {
+                self.room_changes(no, false);
                 self.fall(no);
             }
             for no in rejudged.admitted {
+                self.room_changes(no, true);
                 self.admit(no, None);
             }
+            self.name_missing();
         }
         self.settle_strikes();
     }

@@ -37,7 +37,7 @@ pub struct BranchRow {
 }
 
 /// Why content is kept apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Apart {
     /// Its author was revoked, and nobody built on it in good faith.

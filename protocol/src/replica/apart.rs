@@ -26,6 +26,22 @@ pub(super) struct Of {
 }
 
 impl Replica {
+    /// Is an event that is not here too much of its author to be kept? What would come into
+    /// quarantine is, where there is no room, unless a cut or a readmission names it, or an event
+    /// that counts needs it. `SPEC: SYNC-11`
+    pub(super) fn is_too_much(&mut self, event: &Verified) -> bool {
+        self.workspace.settle();
+        let workspace = &self.workspace;
+        if !workspace.is_doubtful(event.header()) || workspace.has_room_for(event.header()) {
+            return false;
+        }
+        let named = workspace.named_missing();
+        let is_needed = |waits: &Verified| {
+            named.contains(&waits.id()) || !workspace.is_doubtful(waits.header())
+        };
+        !named.contains(&event.id()) && !self.held.needs(&event.id(), is_needed)
+    }
+
     pub(super) fn perform_apart(&mut self, request: RequestId, command: Command) {
         let reply = match command {
             Command::Strike { begin, reason } => self.strike(&begin, &reason),

@@ -88,6 +88,7 @@ impl Replica {
             }
             Message::Receipts(receipts) => self.on_receipts(link, &receipts),
             Message::Have(tips) => self.sync.on_have(link, tips),
+            Message::Offer(tips) => self.sync.on_offer(link, tips),
             Message::Ack(frames) => self.sync.on_ack(link, frames),
             Message::Beat(claim) => self.on_beat(link, claim),
             // A peer that is being cut off is neither served nor heard.
@@ -108,6 +109,9 @@ impl Replica {
         while let Some((from, event)) = inbox.pop() {
             self.hear_of_own(&event);
             let is_here = self.workspace.contains(&event.id());
+            if !is_here && self.is_too_much(&event) {
+                continue;
+            }
             match self.workspace.insert(&event, &self.key) {
                 Ok(false) => {}
                 // Who asked for the body when it was not here yet does not ask again.

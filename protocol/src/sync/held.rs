@@ -71,6 +71,26 @@ impl Held {
         });
     }
 
+    /// Does something that waits need this event, which is not here: directly, or over others that
+    /// wait? `is_needed` says of those at the end whether they are wanted by themselves.
+    #[must_use]
+    pub fn needs(&self, id: &EventId, is_needed: impl Fn(&Verified) -> bool) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut next = vec![*id];
+        while let Some(id) = next.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            for (_, event) in self.waiting.get(&id).into_iter().flatten() {
+                if is_needed(event) {
+                    return true;
+                }
+                next.push(event.id());
+            }
+        }
+        false
+    }
+
     /// What is missed and not held itself, with who sent what waits for it.
     #[must_use]
     pub fn missing(&self) -> Vec<(LinkId, EventId)> {
