@@ -21,6 +21,7 @@ mod names;
 mod network;
 mod peer;
 mod policy;
+mod quarantine;
 mod rescue;
 mod revoke;
 mod signals;
@@ -105,6 +106,9 @@ enum Subcommands {
     Log(log::Args),
     Conflicts(conflicts::Args),
     Revoke(revoke::Args),
+    Strike(quarantine::Strike),
+    #[command(subcommand)]
+    Quarantine(quarantine::Args),
     Readmit(rescue::Readmit),
     Rescue(rescue::Args),
     Export(export::Args),
@@ -174,6 +178,8 @@ fn run(args: Args) -> Result<(), Failure> {
             Subcommands::Log(args) => log::run(&ui, args).await,
             Subcommands::Conflicts(args) => conflicts::run(&ui, args).await,
             Subcommands::Revoke(args) => revoke::run(&ui, args).await,
+            Subcommands::Strike(args) => quarantine::strike(&ui, args).await,
+            Subcommands::Quarantine(args) => quarantine::run(&ui, args).await,
             Subcommands::Readmit(args) => rescue::readmit(&ui, args).await,
             Subcommands::Rescue(args) => rescue::run(&ui, args).await,
             Subcommands::Export(args) => export::run(&ui, args).await,

@@ -1,7 +1,9 @@
 //! What callers ask of a workspace, and what they hear: plain data, the API's very words.
 
+mod quarantine;
 mod reply;
 
+pub use quarantine::*;
 pub use reply::*;
 
 use serde::{Deserialize, Serialize};
@@ -30,6 +32,8 @@ impl Command {
                 | Self::Revoke { .. }
                 | Self::Rescue { .. }
                 | Self::Readmit { .. }
+                | Self::ReadmitEvent { .. }
+                | Self::Strike { .. }
                 | Self::SetAgent { .. }
                 | Self::StartMission(_)
                 | Self::KeepChunks { .. }
@@ -138,6 +142,27 @@ pub enum Command {
         device: DeviceId,
         /// Why, for people.
         reason: String,
+    },
+    /// Takes the effect of an event, and of what depends on it.
+    Strike {
+        /// How its id begins: hex digits, four at least.
+        begin: String,
+        /// Why, for people.
+        reason: String,
+    },
+    /// Brings an event back that was struck, or a branch up to it that revocations left out.
+    ReadmitEvent {
+        /// How its id begins: hex digits, four at least.
+        begin: String,
+        /// Why, for people.
+        reason: String,
+    },
+    /// What is kept apart.
+    Quarantine,
+    /// What a branch that is kept apart would set.
+    Preview {
+        /// How the id of its last event begins: hex digits, four at least.
+        begin: String,
     },
     /// Keeps what the node saw a device do: it stands in the log.
     Notice {

@@ -8,22 +8,23 @@
 mod fault;
 mod recovery;
 mod shape;
+mod strike;
 #[cfg(test)]
 mod tests;
 
 pub use fault::ControlFault;
 pub use recovery::{Recover, Rescue};
+pub use strike::{Strike, Upgrade};
 
 use crate::cbor::{self, Canonical, CborFault, Reader, Writer};
 use crate::event::Header;
 use crate::id::{DeviceId, EventId, WorkspaceId};
 use crate::key::{RecoveryPublic, SealingKey, SealingStatement, is_strong};
-use crate::limits::{
-    CAPABILITIES_MAX, CONTROL_TEXT_MAX, EPOCH_OLDER_MAX, READMITTED_AUTHORS_MAX,
-    WRAP_RECIPIENTS_MAX,
-};
+use crate::limits::{CAPABILITIES_MAX, CONTROL_TEXT_MAX, EPOCH_OLDER_MAX, WRAP_RECIPIENTS_MAX};
 use crate::role::Role;
-use shape::{read_cut, read_statement, sorted, write_cut, write_statement};
+use shape::{
+    read_authors, read_cut, read_statement, sorted, write_authors, write_cut, write_statement,
+};
 
 /// The workspace format that a genesis of this program names.
 pub const WORKSPACE_FORMAT: u64 = 1;
@@ -51,6 +52,10 @@ pub enum ControlBody {
     Wrap(Wrap),
     /// What the recovery key decides.
     Recover(Recover),
+    /// The workspace has a newer format.
+    Upgrade(Upgrade),
+    /// All go on from before some content.
+    Strike(Strike),
 }
 
 /// The first event. `SPEC: CTL-2`
@@ -146,6 +151,8 @@ impl ControlBody {
             Self::Epoch(_) => 4,
             Self::Wrap(_) => 5,
             Self::Recover(_) => 7,
+            Self::Upgrade(_) => 8,
+            Self::Strike(_) => 9,
         }
     }
 
@@ -160,6 +167,8 @@ impl ControlBody {
             Self::Epoch(_) => "epoch",
             Self::Wrap(_) => "wrap",
             Self::Recover(_) => "recover",
+            Self::Upgrade(_) => "upgrade",
+            Self::Strike(_) => "strike",
         }
     }
 
@@ -174,7 +183,7 @@ impl ControlBody {
         let mut reader = Reader::new(bytes);
         reader.array(usize::from(u8::MAX))?;
         let number = reader.uint()?;
-        if !matches!(number, 0..=5 | 7) {
+        if !matches!(number, 0..=5 | 7..=9) {
             return Err(ControlFault::UnknownKind(number));
         }
         let body: Self = cbor::decode(bytes)?;
@@ -195,6 +204,8 @@ impl ControlBody {
             }
             Self::Readmit(readmit) => sorted(&readmit.authors).and_then(|()| sorted(&readmit.tips)),
             Self::Recover(recover) => recover.check(&header.author),
+            Self::Upgrade(upgrade) => upgrade.check(),
+            Self::Strike(strike) => strike.check(),
             Self::Epoch(_) => Ok(()),
             Self::Wrap(wrap) => {
                 let recipients: Vec<_> = wrap.keys.iter().map(|key| key.recipient).collect();
@@ -257,10 +268,8 @@ impl Canonical for ControlBody {
                 to.text(&revoke.reason);
             }
             Self::Readmit(readmit) => {
-                to.array(4).uint(3).array(readmit.authors.len());
-                for author in &readmit.authors {
-                    to.bytes(&author.0);
-                }
+                to.array(4).uint(3);
+                write_authors(to, &readmit.authors);
                 write_cut(to, &readmit.tips);
                 to.text(&readmit.reason);
             }
@@ -279,6 +288,10 @@ impl Canonical for ControlBody {
                 recover.rescue.write(to);
                 to.bytes(&recover.signature);
             }
+            Self::Upgrade(upgrade) => {
+                to.array(2).uint(8).uint(upgrade.format);
+            }
+            Self::Strike(strike) => strike.write(to),
         }
     }
 
@@ -295,9 +308,7 @@ impl Canonical for ControlBody {
                 Ok(Self::Revoke(Revoke { target, cut, reason }))
             }
             (3, 4) => {
-                let authors = from.array(READMITTED_AUTHORS_MAX)?;
-                let authors = (0..authors).map(|_| Ok(DeviceId(from.fixed()?)));
-                let authors = authors.collect::<Result<_, CborFault>>()?;
+                let authors = read_authors(from)?;
                 let tips = read_cut(from)?;
                 let reason = from.text(CONTROL_TEXT_MAX)?.to_owned();
                 Ok(Self::Readmit(Readmit { authors, tips, reason }))
@@ -312,6 +323,8 @@ impl Canonical for ControlBody {
                 let rescue = Rescue::read(from)?;
                 Ok(Self::Recover(Recover { rescue, signature: from.fixed()? }))
             }
+            (8, 2) => Ok(Self::Upgrade(Upgrade { format: from.uint()? })),
+            (9, 4) => Strike::read(from).map(Self::Strike),
             _ => Err(CborFault::Malformed),
         }
     }

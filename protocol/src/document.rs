@@ -12,6 +12,7 @@ mod read;
 
 pub mod conflict;
 pub mod foreign;
+pub mod preview;
 pub mod validate;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +29,7 @@ pub use read::ReadValue;
 
 use crate::id::{ChangeHash, DocumentId};
 use conflict::{ConflictIndex, ConflictList};
+use preview::Preview;
 
 /// The maps that the first change of a workspace makes, so that no two devices make one apart.
 /// `SPEC: PRJ-6`
@@ -67,6 +69,11 @@ pub enum DocumentTask {
         /// What falls out.
         changes: BTreeSet<ChangeHash>,
     },
+    /// Begin the document anew, with nothing in it and nothing wrong with it.
+    Begin {
+        /// Which document.
+        document: DocumentId,
+    },
     /// Make a change of edits, all or none.
     Transact {
         /// Of which document.
@@ -93,6 +100,11 @@ pub enum DocumentTask {
         /// Of which document.
         document: DocumentId,
     },
+    /// Show what changes would set, on copies of their documents.
+    Preview {
+        /// Document and uncompressed change chunk, causes first.
+        changes: Vec<(DocumentId, Vec<u8>)>,
+    },
     /// Write the whole document, as other programs with Automerge read it.
     Save {
         /// Which document.
@@ -108,7 +120,15 @@ pub enum DocumentDone {
         /// Which document.
         document: DocumentId,
         /// Its heads, sorted; or why it claims none.
-        heads: Result<Vec<ChangeHash>, String>,
+        heads: Result<Vec<ChangeHash>, Degraded>,
+    },
+    /// After `Drop`, of a document that is degraded: it holds less than it was told, so it is to
+    /// begin anew without what fell out.
+    Broken {
+        /// Which document.
+        document: DocumentId,
+        /// Why.
+        degraded: Degraded,
     },
     /// After `Transact`: the change, or none where nothing was to change.
     Transacted(Result<Option<LocalChange>, EditFault>),
@@ -118,8 +138,20 @@ pub enum DocumentDone {
     Dumped(Result<Dump, EditFault>),
     /// After `Conflicts`.
     Conflicts(Result<ConflictList, EditFault>),
+    /// After `Preview`.
+    Preview(Result<Preview, EditFault>),
     /// After `Save`.
     Saved(Result<SavedDocument, EditFault>),
+}
+
+/// Why a document claims nothing. `SPEC: PRJ-3`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{reason}")]
+pub struct Degraded {
+    /// What Automerge said.
+    pub reason: String,
+    /// The change on which it failed, where that is known.
+    pub at: Option<ChangeHash>,
 }
 
 /// A whole document, with its history. `SPEC: PRJ-8`
@@ -151,7 +183,7 @@ pub struct Documents {
 struct Document {
     automerge: Automerge,
     conflicts: ConflictIndex,
-    degraded: Option<String>,
+    degraded: Option<Degraded>,
 }
 
 impl Default for Document {
@@ -168,11 +200,18 @@ impl Documents {
         match task {
             DocumentTask::Apply { document, changes } => {
                 let held = self.documents.entry(document).or_default();
-                held.guarded(|doc, conflicts| apply(doc, conflicts, changes));
+                held.apply(changes);
                 DocumentDone::Holds { document, heads: held.heads() }
+            }
+            DocumentTask::Begin { document } => {
+                self.documents.insert(document, Document::default());
+                DocumentDone::Holds { document, heads: Ok(Vec::new()) }
             }
             DocumentTask::Drop { document, changes } => {
                 let held = self.documents.entry(document).or_default();
+                if let Some(degraded) = held.degraded.clone() {
+                    return DocumentDone::Broken { document, degraded };
+                }
                 held.guarded(|doc, conflicts| {
                     *doc = without(doc, &changes)?;
                     *conflicts = ConflictIndex::of(doc);
@@ -204,6 +243,18 @@ impl Documents {
                     held.try_with(|doc, conflicts| conflicts.list(doc, &document)),
                 )
             }
+            DocumentTask::Preview { changes } => {
+                let mut preview = Preview::default();
+                for (document, changes) in preview::by_document(changes) {
+                    let held = self.documents.entry(document).or_default();
+                    let shown =
+                        held.copied(|doc| preview::of(document, doc, changes, &mut preview));
+                    if let Err(fault) = shown {
+                        return DocumentDone::Preview(Err(fault));
+                    }
+                }
+                DocumentDone::Preview(Ok(preview))
+            }
             DocumentTask::Save { document } => {
                 let held = self.documents.entry(document).or_default();
                 DocumentDone::Saved(held.try_with(|doc, _| {
@@ -216,6 +267,37 @@ impl Documents {
 }
 
 impl Document {
+    /// Takes changes in; where Automerge fails on one, the document is degraded there.
+    fn apply(&mut self, changes: Vec<Vec<u8>>) {
+        if self.degraded.is_some() {
+            return;
+        }
+        let parsed = changes.into_iter().map(Change::from_bytes).collect::<Result<Vec<_>, _>>();
+        let new: Vec<_> = match parsed {
+            // A change of our own is in the document already when its event comes around.
+            Ok(parsed) => {
+                let is_new = |c: &Change| self.automerge.get_change_by_hash(&c.hash()).is_none();
+                parsed.into_iter().filter(is_new).collect()
+            }
+            Err(error) => {
+                self.degrade(error.to_string());
+                return;
+            }
+        };
+        self.guarded(|doc, conflicts| {
+            doc.apply_changes(new.iter().cloned()).map_err(|error| error.to_string())?;
+            new.iter().for_each(|change| conflicts.learn(change));
+            Ok(())
+        });
+        if let Some(degraded) = &mut self.degraded {
+            degraded.at = culprit(&self.automerge, &new);
+        }
+    }
+
+    fn degrade(&mut self, reason: String) {
+        self.degraded = Some(Degraded { reason, at: None });
+    }
+
     /// Runs `work`; when it fails or panics the document is degraded from here on.
     fn guarded(
         &mut self,
@@ -227,8 +309,8 @@ impl Document {
         let (doc, conflicts) = (&mut self.automerge, &mut self.conflicts);
         match catch_unwind(AssertUnwindSafe(|| work(doc, conflicts))) {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => self.degraded = Some(error),
-            Err(_) => self.degraded = Some("Automerge panicked".to_owned()),
+            Ok(Err(error)) => self.degrade(error),
+            Err(_) => self.degrade(PANICKED.to_owned()),
         }
     }
 
@@ -236,48 +318,59 @@ impl Document {
         &mut self,
         work: impl FnOnce(&mut Automerge, &mut ConflictIndex) -> Result<T, EditFault>,
     ) -> Result<T, EditFault> {
-        if let Some(reason) = &self.degraded {
-            return Err(EditFault::Document(reason.clone()));
+        if let Some(degraded) = &self.degraded {
+            return Err(EditFault::Document(degraded.reason.clone()));
         }
         let (doc, conflicts) = (&mut self.automerge, &mut self.conflicts);
         catch_unwind(AssertUnwindSafe(|| work(doc, conflicts))).unwrap_or_else(|_| {
-            let reason = "Automerge panicked".to_owned();
-            self.degraded = Some(reason.clone());
-            Err(EditFault::Document(reason))
+            self.degrade(PANICKED.to_owned());
+            Err(EditFault::Document(PANICKED.to_owned()))
         })
     }
 
-    fn heads(&self) -> Result<Vec<ChangeHash>, String> {
+    /// Runs `work`, which changes nothing here; the document stays what it is if that fails.
+    fn copied<T>(
+        &self,
+        work: impl FnOnce(&Automerge) -> Result<T, EditFault>,
+    ) -> Result<T, EditFault> {
+        if let Some(degraded) = &self.degraded {
+            return Err(EditFault::Document(degraded.reason.clone()));
+        }
+        catch_unwind(AssertUnwindSafe(|| work(&self.automerge)))
+            .unwrap_or_else(|_| Err(EditFault::Document(PANICKED.to_owned())))
+    }
+
+    fn heads(&self) -> Result<Vec<ChangeHash>, Degraded> {
         match &self.degraded {
-            Some(reason) => Err(reason.clone()),
+            Some(degraded) => Err(degraded.clone()),
             None => Ok(heads(&self.automerge)),
         }
     }
+}
+
+const PANICKED: &str = "Automerge panicked";
+
+/// The first of these changes on which Automerge fails, after what the document held before them:
+/// found on a copy, one by one.
+fn culprit(doc: &Automerge, new: &[Change]) -> Option<ChangeHash> {
+    let tried: BTreeSet<_> = new.iter().map(Change::hash).collect();
+    let find = || {
+        let mut copy = Automerge::new();
+        let before = doc.get_changes(&[]).into_iter().filter(|c| !tried.contains(&c.hash()));
+        copy.apply_changes(before.collect::<Vec<_>>()).ok()?;
+        let fails = |change: &&Change| {
+            let apply = || copy.apply_changes([(*change).clone()]).is_ok();
+            !catch_unwind(AssertUnwindSafe(apply)).unwrap_or(false)
+        };
+        new.iter().find(fails).map(|change| ChangeHash(change.hash().0))
+    };
+    catch_unwind(AssertUnwindSafe(find)).ok().flatten()
 }
 
 fn heads(doc: &Automerge) -> Vec<ChangeHash> {
     let mut heads: Vec<_> = doc.get_heads().into_iter().map(|hash| ChangeHash(hash.0)).collect();
     heads.sort();
     heads
-}
-
-fn apply(
-    doc: &mut Automerge,
-    conflicts: &mut ConflictIndex,
-    changes: Vec<Vec<u8>>,
-) -> Result<(), String> {
-    let parsed: Result<Vec<_>, _> = changes.into_iter().map(Change::from_bytes).collect();
-    let parsed = parsed.map_err(|error| error.to_string())?;
-    // A change of our own is in the document already when its event comes around.
-    let new: Vec<_> = parsed
-        .into_iter()
-        .filter(|change| doc.get_change_by_hash(&change.hash()).is_none())
-        .collect();
-    doc.apply_changes(new.iter().cloned()).map_err(|error| error.to_string())?;
-    for change in &new {
-        conflicts.learn(change);
-    }
-    Ok(())
 }
 
 /// A document of all changes of `doc` but `dropped` and what depends on them.

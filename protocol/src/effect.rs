@@ -6,6 +6,7 @@
 //! Several changes in one event have effect all or none.
 
 mod artifact;
+mod forks;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -98,46 +99,6 @@ pub struct Past<'a> {
     pub ring: &'a KeyRing,
 }
 
-impl History {
-    fn left_out(&self, content: &ContentLane) -> BTreeSet<ChangeHash> {
-        let mut out = BTreeSet::new();
-        for place in &self.forked {
-            let there = self.places.get(place).map_or(&[][..], Vec::as_slice);
-            let carrier = |hash: &ChangeHash| {
-                let carriers = self.carried_by.get(hash)?.iter().copied();
-                carriers.filter(|no| content.is_admitted(*no)).min_by_key(|no| content.id(*no))
-            };
-            let admitted: Vec<_> =
-                there.iter().filter_map(|hash| Some((*hash, carrier(hash)?))).collect();
-            let best = admitted.iter().max_by_key(|(_, no)| {
-                let others = admitted.iter().map(|(_, other)| *other).filter(|other| other != no);
-                let others: Vec<_> = others.collect();
-                (supporters(content, *no, &others), std::cmp::Reverse(content.id(*no)))
-            });
-            let best = best.map(|(hash, _)| *hash);
-            out.extend(admitted.iter().map(|(hash, _)| *hash).filter(|hash| Some(*hash) != best));
-        }
-        for hash in &self.order {
-            let deps = self.changes.get(hash).map_or(&[][..], |links| &links.deps);
-            if deps.iter().any(|dep| out.contains(dep)) {
-                out.insert(*hash);
-            }
-        }
-        out
-    }
-}
-
-/// How many members built on `no` and on none of `others`; its author does not count.
-fn supporters(content: &ContentLane, no: ContentNo, others: &[ContentNo]) -> usize {
-    let builds = content.all().filter(|e| {
-        content.is_admitted(*e)
-            && content.in_past(*e, no)
-            && !others.iter().any(|other| content.in_past(*e, *other))
-    });
-    let authors: BTreeSet<_> = builds.map(|e| content.author(e)).collect();
-    authors.iter().filter(|author| **author != content.author(no)).count()
-}
-
 impl Effects {
     /// What the event does, if it was judged.
     #[must_use]
@@ -151,6 +112,11 @@ impl Effects {
         &self.missions
     }
 
+    /// These events lost their effect by strikes.
+    pub(crate) fn strike(&mut self, struck: BTreeSet<ContentNo>) {
+        self.missions.strike(struck);
+    }
+
     /// Is any event unread?
     #[must_use]
     pub fn has_unread(&self) -> bool {
@@ -160,7 +126,14 @@ impl Effects {
     /// The event that carries a change; of several the first here.
     #[must_use]
     pub fn carrier(&self, document: &DocumentId, change: &ChangeHash) -> Option<ContentNo> {
-        self.documents.get(document)?.carried_by.get(change)?.first().copied()
+        self.carriers(document, change).first().copied()
+    }
+
+    /// The events that carry a change.
+    #[must_use]
+    pub fn carriers(&self, document: &DocumentId, change: &ChangeHash) -> &[ContentNo] {
+        let history = self.documents.get(document);
+        history.and_then(|history| history.carried_by.get(change)).map_or(&[], Vec::as_slice)
     }
 
     /// Judges `event`, whose whole past was judged before. Judging again is possible while it is
@@ -187,9 +160,24 @@ impl Effects {
     /// The changes that are left out of each document, since a document holds one change of an
     /// actor and number, and what depends on them. `SPEC: PRJ-4`
     #[must_use]
-    pub fn left_out(&self, content: &ContentLane) -> BTreeMap<DocumentId, BTreeSet<ChangeHash>> {
-        let forked = self.documents.iter().filter(|(_, history)| !history.forked.is_empty());
-        forked.map(|(document, history)| (*document, history.left_out(content))).collect()
+    pub fn left_out(
+        &self,
+        content: &ContentLane,
+        counts: &dyn Fn(ContentNo) -> bool,
+    ) -> BTreeMap<DocumentId, BTreeSet<ChangeHash>> {
+        forks::left_out(&self.documents, content, counts)
+    }
+
+    /// Is there a number of an actor that several changes have?
+    #[must_use]
+    pub fn has_forks(&self) -> bool {
+        self.documents.values().any(|history| !history.forked.is_empty())
+    }
+
+    /// How many events were judged.
+    #[must_use]
+    pub fn judged(&self) -> usize {
+        self.effects.len() - self.unread
     }
 
     /// Views grew: what was void for want of something in its author's view is to be judged again,
@@ -223,11 +211,11 @@ impl Effects {
         self.documents.get(document)?.changes.get(change)
     }
 
-    /// Would a change count whose author has admitted everything that is admitted here? Gives how
-    /// many keys and objects it would make.
+    /// Would a change count that is written now, on the events that count? Gives how many keys and
+    /// objects it would make.
     pub fn would_count(
         &self,
-        content: &ContentLane,
+        counts: &dyn Fn(ContentNo) -> bool,
         document: &DocumentId,
         actor: &[u8; 16],
         change: &[u8],
@@ -236,7 +224,7 @@ impl Effects {
         let history = self.documents.get(document).unwrap_or(&new);
         let admitted = |hash: &automerge::ChangeHash| {
             let carriers = history.carried_by.get(&ChangeHash(hash.0));
-            carriers.is_some_and(|of| of.iter().any(|no| content.is_admitted(*no)))
+            carriers.is_some_and(|of| of.iter().any(|no| counts(*no)))
         };
         let checked = history.index.check(change, actor, &admitted);
         let makes = checked.map(|checked| checked.makes);

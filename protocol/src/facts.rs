@@ -97,6 +97,11 @@ fn of_control(body: &ControlBody) -> Json {
             "kind": kind, "devices": readmit.authors, "reason": readmit.reason,
             "tips": readmit.tips,
         }),
+        ControlBody::Strike(strike) => json!({
+            "kind": kind, "devices": strike.authors, "reason": strike.reason,
+            "events": strike.events,
+        }),
+        ControlBody::Upgrade(upgrade) => json!({ "kind": kind, "format": upgrade.format }),
         ControlBody::Recover(recover) => match &recover.rescue {
             Rescue::Lead { sealing } => json!({
                 "kind": kind, "role": Role::Owner, "sealing_key": sealing.key,

@@ -77,6 +77,18 @@ pub const PATH_SEGMENT_BYTES_MAX: usize = 256;
 /// Conflicts listed at once: as many as somebody might go through in one sitting.
 pub const CONFLICTS_LISTED_MAX: usize = 1_000;
 
+/// Branches of the quarantine that are listed at once: the rest is counted.
+pub const QUARANTINE_LISTED_MAX: usize = 1_000;
+
+/// Events of one branch that a preview shows: as many as are asked of the store at once.
+pub const PREVIEW_EVENTS_MAX: usize = LOAD_SLICE_EVENTS;
+
+/// Places that a preview shows, and the bytes of what they hold: what a person may look at.
+pub const PREVIEW_ROWS_MAX: usize = 1_000;
+
+/// See [`PREVIEW_ROWS_MAX`].
+pub const PREVIEW_BYTES_MAX: usize = 1024 * 1024;
+
 /// Sides shown of one conflict: one for each letter.
 pub const CONFLICT_SIDES_MAX: usize = 26;
 
@@ -202,6 +214,16 @@ pub const FRAME_EVENTS_MAX: usize = 256;
 
 /// Tips in one message, and kept of one peer: 100 bytes each, so that a message fits a frame.
 pub const TIPS_MAX: usize = 2_048;
+
+/// Branches in quarantine that one message offers, and that are remembered of one peer.
+pub const OFFERS_MAX: usize = 256;
+
+/// Bytes of one author that are in quarantine here and that nobody needs, with a full header
+/// counted for each event: what a person wrote on a phone that was then called lost, and no more.
+pub const QUARANTINE_AUTHOR_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// The same of all authors: a thief may have let in many keys.
+pub const QUARANTINE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Wants in one message: 45 bytes each.
 pub const WANTS_MAX: usize = 2_048;

@@ -3,6 +3,7 @@
 
 mod event;
 mod missions;
+mod quarantine;
 mod text;
 mod views;
 mod when;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use event::event;
 pub use missions::{headline, mission, missions, started};
+pub use quarantine::{preview, quarantine};
 pub use text::to_text;
 pub use views::{conflicts, device_name, devices, log_row, read, status};
 pub use when::utc;

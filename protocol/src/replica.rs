@@ -6,6 +6,7 @@
 //! dropped, and the Replica is loaded anew from the store (SPEC: DUR-1, DUR-2). Replies carry a
 //! request id, never a channel, so what a node lived through is a list of inputs.
 
+mod apart;
 mod archive;
 mod artifacts;
 mod commands;
@@ -31,7 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::artifacts::Artifacts;
 use crate::command::{Command, Failure, FailureKind, Mode, Reply, RequestId};
-use crate::document::{DocumentDone, DocumentTask, founding_change};
+use crate::document::{Degraded, DocumentDone, DocumentTask, founding_change};
 use crate::hash;
 use crate::id::{ChangeHash, DeviceId, DocumentId, Incarnation, Lane, WorkspaceId};
 use crate::key::{DeviceKey, RecoveryPublic};
@@ -166,7 +167,7 @@ pub struct Replica {
     loads: VecDeque<LoadFor>,
     commands: VecDeque<(RequestId, Command)>,
     pending: VecDeque<Pending>,
-    heads: BTreeMap<DocumentId, Result<Vec<ChangeHash>, String>>,
+    heads: BTreeMap<DocumentId, Result<Vec<ChangeHash>, Degraded>>,
     generation: u64,
     generation_kept: bool,
     damage: Vec<String>,

@@ -16,6 +16,7 @@ mod chunks;
 mod held;
 pub mod introduce;
 pub mod message;
+mod offer;
 mod receipt;
 mod receipts;
 mod segment;
@@ -39,6 +40,7 @@ use crate::limits::{STALL_MS, WANTS_MAX};
 use crate::store::Place;
 use crate::time::Time;
 use crate::workspace::Workspace;
+use offer::AskedApart;
 use session::Session;
 
 /// Why a connection ends with a device that is no member by what is known here: the code.
@@ -86,6 +88,7 @@ pub struct Sync {
     sessions: BTreeMap<LinkId, Session>,
     /// Which connection was asked for which chain, and up to where.
     asked: BTreeMap<ChainId, Asked>,
+    apart: AskedApart,
 }
 
 struct Asked {
@@ -132,6 +135,7 @@ impl Sync {
 
     fn forget(&mut self, link: LinkId) {
         self.asked.retain(|_, asked| asked.link != link);
+        self.apart.forget(link);
     }
 
     /// The device at the other end of a connection that is up.
@@ -187,6 +191,13 @@ impl Sync {
     pub fn on_have(&mut self, link: LinkId, tips: Vec<Tip>) {
         if let Some(session) = self.sessions.get_mut(&link) {
             session.has(tips);
+        }
+    }
+
+    /// The peer offers what is in quarantine there. `SPEC: SYNC-11`
+    pub fn on_offer(&mut self, link: LinkId, tips: Vec<Tip>) {
+        if let Some(session) = self.sessions.get_mut(&link) {
+            session.offers.hear(tips);
         }
     }
 
@@ -250,6 +261,7 @@ impl Sync {
     ) -> Vec<Action> {
         let mut actions = Vec::new();
         self.take_stock(now, workspace);
+        let apart = workspace.apart_tips();
         for (&link, session) in &mut self.sessions {
             session.take_stock(now);
             if session.silent_at().is_some_and(|at| now.monotonic_ms >= at) {
@@ -273,11 +285,13 @@ impl Sync {
             }
             let news = session.news(workspace.tips());
             actions.extend(news.into_iter().map(|have| Action::Send(link, have)));
+            actions.extend(session.offers.news(&apart).map(|offer| Action::Send(link, offer)));
             if let Some(places) = session.next_places(workspace) {
                 actions.push(Action::Load(link, places));
             }
         }
         actions.extend(self.ask(now, workspace, missing));
+        actions.extend(self.ask_apart(now, workspace, missing));
         actions
     }
 
@@ -304,6 +318,11 @@ impl Sync {
                     wants.insert(id, 1);
                 }
             }
+            for id in workspace.named_missing() {
+                if wants.len() < WANTS_MAX && session.sought.insert(*id) {
+                    wants.insert(*id, 1);
+                }
+            }
             for (chain, tips) in &session.tips {
                 for (&id, &seq) in tips {
                     let served = self.asked.get(chain).is_some_and(|asked| asked.seq >= seq);
@@ -321,6 +340,26 @@ impl Sync {
             }
         }
         actions
+    }
+
+    /// Asks one peer for one branch in quarantine, where nothing that counts is waited for.
+    /// `SPEC: SYNC-11`
+    fn ask_apart(
+        &mut self,
+        now: Time,
+        workspace: &Workspace,
+        missing: &[(LinkId, EventId)],
+    ) -> Option<Action> {
+        let is_idle = self.is_current() && self.asked.is_empty() && missing.is_empty();
+        if !is_idle || !self.apart.is_over(now, workspace) {
+            return None;
+        }
+        let heard = |session: &Session| session.greeted && session.farewell.is_none();
+        let mut sessions = self.sessions.iter_mut().filter(|(_, session)| heard(session));
+        let (link, want) =
+            sessions.find_map(|(link, session)| Some((*link, session.offers.next(workspace)?)))?;
+        self.apart.ask(now, link, want.0);
+        Some(Action::Send(link, Message::Want(vec![want])))
     }
 
     /// Forgets what is here by now, and who is not waited for any more.
@@ -362,7 +401,8 @@ impl Sync {
         let asked = self.asked.values().filter_map(|asked| self.sessions.get(&asked.link));
         let parting = self.sessions.values().filter(|session| session.farewell.is_some());
         let stalled = asked.chain(parting).map(|session| session.progress.saturating_add(STALL_MS));
-        stalled.chain(self.sessions.values().filter_map(Session::silent_at)).min()
+        let silent = self.sessions.values().filter_map(Session::silent_at);
+        stalled.chain(silent).chain(self.apart.deadline()).min()
     }
 
     /// Is everything here that the peers said they have? Who sends nothing for a while is not

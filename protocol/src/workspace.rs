@@ -4,6 +4,7 @@
 //! Everything here is a function of the set of events; an event goes in once, after all that it
 //! names, and nothing goes out. Who writes is `author.rs`, who routes is `replica`.
 
+mod apart;
 mod artifacts;
 mod author;
 mod backlog;
@@ -13,10 +14,12 @@ mod introduction;
 mod membership;
 mod offer;
 mod projection;
+mod quarantine;
 mod replay;
 mod rescue;
 mod run;
 mod state;
+mod strike;
 mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +29,7 @@ pub use backlog::{Charge, Waiting};
 pub use chain::ForkProof;
 pub use cover::Cover;
 pub use membership::NewMember;
+pub use quarantine::Branch;
 pub use rescue::Rescued;
 pub use state::{StateHash, document_leaf};
 pub use verdict::Verdict;
@@ -39,8 +43,10 @@ use crate::hash;
 use crate::id::{ChangeHash, DeviceId, DocumentId, EventId, Incarnation, Lane, WorkspaceId};
 use crate::key::{DeviceKey, RecoveryPublic, SealingKey};
 use crate::mission::journal::Journal;
+use apart::Room;
 use backlog::Backlog;
 use chain::Chains;
+use strike::Strikes;
 
 /// Why an event did not go in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,7 +160,19 @@ pub struct Workspace {
     artifacts: BTreeSet<ContentNo>,
     /// Which of them have effect may have changed.
     artifacts_changed: bool,
+    strikes: Strikes,
+    room: Room,
+    /// Documents that are to be told everything anew.
+    anew: BTreeSet<DocumentId>,
+    /// They are being told.
+    rebuilding: bool,
+    /// What the choice between forked changes was made of.
+    forks_of: Option<ForksOf>,
 }
+
+/// What the choice between forked changes depends on: how much is here, was judged, and how often
+/// strikes changed.
+type ForksOf = (usize, usize, u64);
 
 impl Workspace {
     /// A workspace of which nothing is known but its id.
@@ -184,6 +202,11 @@ impl Workspace {
             bare: BTreeSet::new(),
             artifacts: BTreeSet::new(),
             artifacts_changed: false,
+            strikes: Strikes::default(),
+            room: Room::default(),
+            anew: BTreeSet::new(),
+            rebuilding: false,
+            forks_of: None,
         }
     }
 
@@ -306,6 +329,7 @@ impl Workspace {
             _ => {}
         }
         self.remember(event);
+        self.note_strike(event);
         self.stale = true;
         self.artifacts_changed = true;
         if !self.ring.heard(&self.id, event, own).is_empty() {
@@ -343,6 +367,7 @@ impl Workspace {
             &header.heard,
         )?;
         self.remember(event);
+        self.room_for_new(added.no, &added.newly_admitted);
         if header.body.is_some() && event.body().is_none() {
             self.bare.insert(added.no);
         }
@@ -390,16 +415,20 @@ impl Workspace {
 
     /// Judges the content anew if the control lane changed.
     pub fn settle(&mut self) {
-        if !std::mem::take(&mut self.stale) {
-            return;
+        if std::mem::take(&mut self.stale) {
+            self.restrike();
+            let rejudged = self.content.control_changed(&self.control);
+            for no in rejudged.fallen {
+                self.room_changes(no, false);
+                self.fall(no);
+            }
+            for no in rejudged.admitted {
+                self.room_changes(no, true);
+                self.admit(no, None);
+            }
+            self.name_missing();
         }
-        let rejudged = self.content.control_changed(&self.control);
-        for no in rejudged.fallen {
-            self.fall(no);
-        }
-        for no in rejudged.admitted {
-            self.admit(no, None);
-        }
+        self.settle_strikes();
     }
 
     /// The header of an event that is here.
@@ -428,8 +457,13 @@ impl Workspace {
     /// The event that carries a change of the root document.
     #[must_use]
     pub fn event_of_change(&self, change: &ChangeHash) -> Option<EventId> {
-        let no = self.effects.carrier(&self.root_document()?, change)?;
-        Some(self.content.id(no))
+        self.carrier(&self.root_document()?, change)
+    }
+
+    /// The event that carries a change of a document.
+    #[must_use]
+    pub fn carrier(&self, document: &DocumentId, change: &ChangeHash) -> Option<EventId> {
+        Some(self.content.id(self.effects.carrier(document, change)?))
     }
 
     /// All proofs that a device forked.
@@ -453,6 +487,11 @@ fn fact(event: &Verified) -> ControlFact {
         Some(ControlBody::Readmit(readmit)) => {
             ControlFact::Readmit { authors: readmit.authors.clone(), tips: readmit.tips.clone() }
         }
+        Some(ControlBody::Strike(strike)) => {
+            let (authors, events) = (strike.authors.clone(), strike.events.clone());
+            ControlFact::Strike { authors, events }
+        }
+        Some(ControlBody::Upgrade(_)) => ControlFact::Upgrade,
         Some(ControlBody::Recover(recover)) => match &recover.rescue {
             Rescue::Lead { .. } => ControlFact::Recover,
             Rescue::Remove { target, cut, .. } => {

@@ -7,5 +7,6 @@ mod fuzz;
 mod orders;
 #[path = "hostile/samples.rs"]
 mod samples;
+mod strikes;
 #[path = "hostile/tables.rs"]
 mod tables;

@@ -46,7 +46,11 @@ fn role(peer: &Peer, number: u8) -> Option<Role> {
 }
 
 /// A control event of the device with this number, after all that `peer` knows.
-fn craft(peer: &Peer, number: u8, body: impl FnOnce(&Header) -> ControlBody) -> Verified {
+pub(crate) fn craft(
+    peer: &Peer,
+    number: u8,
+    body: impl FnOnce(&Header) -> ControlBody,
+) -> Verified {
     let control = peer.workspace.control();
     let header = Header {
         workspace: peer.workspace.id(),
@@ -67,7 +71,7 @@ fn craft(peer: &Peer, number: u8, body: impl FnOnce(&Header) -> ControlBody) -> 
     Unsigned { header, body: Some(body) }.sign(&DeviceKey::from_secret(&secret(number))).unwrap()
 }
 
-fn code(peer: &mut Peer, event: &Verified) -> &'static str {
+pub(crate) fn code(peer: &mut Peer, event: &Verified) -> &'static str {
     match peer.workspace.insert(event, &peer.key) {
         Ok(_) => "taken",
         Err(InsertFault::Missing(_)) => "missing",

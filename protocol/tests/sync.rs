@@ -12,6 +12,7 @@ mod lives;
 mod mesh;
 mod missions;
 mod notices;
+mod offers;
 mod quota;
 mod receipts;
 mod silent;

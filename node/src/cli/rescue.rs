@@ -40,18 +40,23 @@ pub(super) struct Args {
     reason: String,
 }
 
-/// Bring back what a revocation left out of a device's writing
+/// Bring back what a revocation or a strike left out
 ///
-/// Everything of it that is here counts again, on every device. It does not become a member by
-/// that: `kern invite` does.
+/// Of a device everything that is here counts again, on every device; it does not become a member
+/// by that: `kern invite` does. What was struck comes back event by event.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   kern readmit phone
-  kern readmit phone --reason 'it was under the sofa'")]
+  kern readmit phone --reason 'it was under the sofa'
+  kern readmit --event 1f2e3d4c       what was struck, or a branch of the quarantine up to it")]
 pub(super) struct Readmit {
     /// The device, by name or id
-    device: String,
+    #[arg(required_unless_present = "event")]
+    device: Option<String>,
+    /// One event; as many digits of its id as say which, and four at least
+    #[arg(long, value_name = "ID", conflicts_with = "device")]
+    event: Option<String>,
     /// Why, for the others
     #[arg(long, default_value = "")]
     reason: String,
@@ -93,8 +98,14 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
 }
 
 pub(super) async fn readmit(ui: &Ui, args: Readmit) -> Result<(), Failure> {
-    let device = find(ui, &args.device).await?;
-    let command = Command::Readmit { device, reason: args.reason };
+    let reason = args.reason;
+    let command = match (args.event, args.device) {
+        (Some(begin), _) => Command::ReadmitEvent { begin, reason },
+        (None, device) => {
+            let device = find(ui, &device.unwrap_or_default()).await?;
+            Command::Readmit { device, reason }
+        }
+    };
     match ui.client()?.ask(ui.workspace(), command).await? {
         Reply::Readmitted { event, events } => {
             ui.show(&json!({ "event": event, "events": events }), || {

@@ -7,6 +7,7 @@
 mod disputes;
 mod facts;
 mod judgement;
+mod strikes;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -182,7 +183,8 @@ impl ControlLane {
                 Role::Store
             }
             ControlFact::Epoch => Role::Runner,
-            ControlFact::Readmit { authors, .. } => {
+            ControlFact::Upgrade => Role::Owner,
+            ControlFact::Readmit { authors, .. } | ControlFact::Strike { authors, .. } => {
                 let once = authors.iter().map(|author| self.once(author, &past));
                 let once = once.collect::<Option<Vec<Role>>>().ok_or(Refusal::NeverMember)?;
                 over(once.into_iter().max().ok_or(Refusal::NeverMember)?)

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::Failure;
+use super::{BranchPreview, Failure, QuarantinePage};
 use crate::document::DocPath;
 use crate::document::conflict::ConflictKind;
 use crate::event::{Run, Verified};
@@ -70,7 +70,18 @@ pub enum Reply {
         /// Who was removed.
         removed: Vec<DeviceId>,
     },
-    /// To `Readmit`.
+    /// To `Strike`.
+    Struck {
+        /// The strike.
+        event: EventId,
+        /// How many events lost their effect.
+        events: usize,
+    },
+    /// To `Quarantine`.
+    Quarantine(QuarantinePage),
+    /// To `Preview`.
+    Preview(BranchPreview),
+    /// To `Readmit` and `ReadmitEvent`.
     Readmitted {
         /// The readmission.
         event: EventId,

@@ -32,6 +32,12 @@ pub enum ControlFault {
     /// A readmission of nobody or of nothing.
     #[error("a readmission that names no author or no event")]
     NothingReadmitted,
+    /// A strike of nobody or of nothing.
+    #[error("a strike that names no author or no event")]
+    NothingStruck,
+    /// An upgrade to the format that every workspace begins with.
+    #[error("an upgrade to a format that is not above 1")]
+    FirstFormat,
     /// A wrap to nobody.
     #[error("a wrap without a recipient")]
     NoRecipient,
@@ -50,6 +56,8 @@ impl ControlFault {
             Self::Sealing => "sealing_key",
             Self::Unsorted => "unsorted",
             Self::NothingReadmitted => "nothing_readmitted",
+            Self::NothingStruck => "nothing_struck",
+            Self::FirstFormat => "first_format",
             Self::NoRecipient => "no_recipient",
         }
     }

@@ -2,9 +2,9 @@
 
 use crate::cbor::{CborFault, Reader, Writer};
 use crate::control::ControlFault;
-use crate::id::{EventId, SealingKey};
+use crate::id::{DeviceId, EventId, SealingKey};
 use crate::key::SealingStatement;
-use crate::limits::CUTS_MAX;
+use crate::limits::{CUTS_MAX, READMITTED_AUTHORS_MAX};
 
 /// A list that is a set: sorted, nothing twice.
 pub(super) fn sorted<T: Ord>(items: &[T]) -> Result<(), ControlFault> {
@@ -34,4 +34,17 @@ pub(super) fn write_cut(to: &mut Writer, cut: &[EventId]) {
 pub(super) fn read_cut(from: &mut Reader<'_>) -> Result<Vec<EventId>, CborFault> {
     let cuts = from.array(CUTS_MAX)?;
     (0..cuts).map(|_| Ok(EventId(from.fixed()?))).collect()
+}
+
+/// Whose content a readmission or a strike is about.
+pub(super) fn write_authors(to: &mut Writer, authors: &[DeviceId]) {
+    to.array(authors.len());
+    for author in authors {
+        to.bytes(&author.0);
+    }
+}
+
+pub(super) fn read_authors(from: &mut Reader<'_>) -> Result<Vec<DeviceId>, CborFault> {
+    let authors = from.array(READMITTED_AUTHORS_MAX)?;
+    (0..authors).map(|_| Ok(DeviceId(from.fixed()?))).collect()
 }

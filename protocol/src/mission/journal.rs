@@ -38,6 +38,8 @@ pub struct Journal {
     missions: BTreeMap<EventId, Vec<EventId>>,
     /// Rises with every record, so that who follows the missions sees that there is news.
     version: u64,
+    /// Records that lost their effect by strikes.
+    struck: BTreeSet<ContentNo>,
 }
 
 /// What judging a record gave.
@@ -53,6 +55,12 @@ impl Journal {
     #[must_use]
     pub fn version(&self) -> u64 {
         self.version
+    }
+
+    /// These content events lost their effect by strikes. `SPEC: EFF-8`
+    pub(crate) fn strike(&mut self, struck: BTreeSet<ContentNo>) {
+        self.struck = struck;
+        self.version += 1;
     }
 
     /// Judges a record by what is in its past. `SPEC: MIS-3`
@@ -141,7 +149,8 @@ impl Journal {
         for id in self.missions.get(mission).into_iter().flatten() {
             let Some(entry) = self.entries.get(id) else { continue };
             let on = entry.record.on();
-            if content.is_firm(entry.no) && on.is_none_or(|on| holding.contains(&on)) {
+            let holds = content.is_firm(entry.no) && !self.struck.contains(&entry.no);
+            if holds && on.is_none_or(|on| holding.contains(&on)) {
                 holding.insert(*id);
                 ends.insert(*id);
                 if let Some(on) = on {

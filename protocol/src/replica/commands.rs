@@ -2,8 +2,8 @@
 
 use crate::command::{Command, DeviceRow, Failure, FailureKind, Reply, RequestId, Status};
 use crate::control::ControlBody;
-use crate::document::{DocPath, DocumentTask, Edit};
-use crate::id::{DeviceId, EventId};
+use crate::document::{Degraded, DocPath, DocumentTask, Edit};
+use crate::id::{DeviceId, DocumentId, EventId};
 use crate::key::{RecoveryKey, SealingStatement, is_strong};
 use crate::limits::{BATCH_EDITS_MAX, CONTROL_TEXT_MAX, NAME_BYTES_MAX};
 use crate::notice::NoticeKind;
@@ -17,7 +17,8 @@ impl Replica {
     pub(super) fn is_ready_for(&self, command: &Command) -> bool {
         let editing = self.is_editing();
         // What can be read since a moment ago comes from the store first.
-        let is_opening = self.workspace.held_document().is_none()
+        let is_opening = (self.workspace.held_document().is_none()
+            || self.workspace.is_rebuilding())
             && self.loads.iter().any(|load| matches!(load, LoadFor::Bodies(_)));
         match command {
             Command::Status => {
@@ -34,12 +35,16 @@ impl Replica {
             | Command::Grant { .. }
             | Command::Rescue { .. }
             | Command::SaveDocument { .. }
+            | Command::Preview { .. }
             | Command::WriteArtifact { .. } => !editing && !is_opening,
             Command::Log { .. }
             | Command::Event { .. }
             | Command::Devices
             | Command::Revoke { .. }
             | Command::Readmit { .. }
+            | Command::ReadmitEvent { .. }
+            | Command::Strike { .. }
+            | Command::Quarantine
             | Command::StartMission(_)
             | Command::Missions
             | Command::Mission { .. }
@@ -56,7 +61,15 @@ impl Replica {
     }
 
     pub(super) fn perform(&mut self, request: RequestId, command: Command) {
+        if let Some(failure) = self.refusal(&command) {
+            self.reply(request, Reply::Failed(failure));
+            return;
+        }
         let reply = match command {
+            Command::Strike { .. }
+            | Command::ReadmitEvent { .. }
+            | Command::Quarantine
+            | Command::Preview { .. } => return self.perform_apart(request, command),
             Command::Status | Command::Conflicts => return self.ask_conflicts(request, &command),
             Command::Rest => return self.start_glance(Some(request)),
             Command::Read { path } => return self.start_read(request, path),
@@ -198,7 +211,7 @@ impl Replica {
         for (document, claimed) in &self.heads {
             match claimed {
                 Ok(claimed) => heads.push((document, claimed)),
-                Err(reason) => damage.push(format!("document {document}: {reason}")),
+                Err(degraded) => damage.push(self.degraded_words(document, degraded)),
             }
         }
         let notices = self.notices.of(NoticeKind::Peer);
@@ -225,6 +238,16 @@ impl Replica {
             lives: self.lives(),
             loading: None,
         }))
+    }
+
+    /// Why a document claims nothing, and what can be done.
+    fn degraded_words(&self, document: &DocumentId, degraded: &Degraded) -> String {
+        let words = format!("document {document}: {degraded}");
+        let at = degraded.at.and_then(|change| self.workspace.carrier(document, &change));
+        at.map_or(words.clone(), |event| {
+            let event = event.short();
+            format!("{words}; it fails at event {event}: `kern strike {event}` goes on without it")
+        })
     }
 
     fn check_grant(member: &NewMember, name: &str) -> Result<(), Failure> {

@@ -14,6 +14,7 @@ use crate::document::{
     DocPath, DocumentDone, DocumentTask, Edit, EditFault, LocalChange, ReadValue,
 };
 use crate::id::{DocumentId, EventId};
+use crate::replica::apart::Of;
 use crate::replica::{GENERATION, Output, Replica};
 use crate::store::Record;
 use crate::workspace::{AuthorFault, NewMember};
@@ -33,6 +34,8 @@ pub(super) enum Pending {
     GlanceCount(Option<RequestId>),
     /// The same: all that is shown, with so many conflicts, of so many events.
     Glance(Option<RequestId>, usize, usize),
+    /// A caller wants to see what a branch would set.
+    Preview(RequestId, Of),
     /// A caller wants a part of the document as a file.
     Save(RequestId, DocumentId, usize),
     /// A caller grants a role, and the names of the devices are looked at first.
@@ -63,6 +66,7 @@ impl Pending {
             Self::GlanceCount(request) | Self::Glance(request, ..) => *request,
             Self::Status(request)
             | Self::Conflicts(request)
+            | Self::Preview(request, _)
             | Self::Read(request, _)
             | Self::Save(request, ..)
             | Self::Grant { request, .. }
@@ -108,6 +112,13 @@ impl Replica {
         match (self.pending.pop_front(), done) {
             (Some(Pending::Projection), DocumentDone::Holds { document, heads }) => {
                 self.heads.insert(document, heads);
+            }
+            (Some(Pending::Projection), DocumentDone::Broken { document, degraded }) => {
+                self.heads.insert(document, Err(degraded));
+                self.workspace.tell_anew(document);
+            }
+            (Some(Pending::Preview(request, of)), DocumentDone::Preview(preview)) => {
+                self.reply(request, Self::preview_reply(of, preview));
             }
             (Some(Pending::Status(request)), DocumentDone::Conflicts(list)) => {
                 let count = list.map_or(0, |list| list.conflicts.len() + list.more);
@@ -301,6 +312,14 @@ pub(super) fn author_failure(fault: &AuthorFault) -> Failure {
             .with_hint("each workspace has its own; `kern init` wrote or printed it"),
         AuthorFault::NothingToReadmit => Failure::new(FailureKind::Failed, fault)
             .with_hint("`kern log` shows what is quarantined, and whose it is"),
+        AuthorFault::NotContent => Failure::new(FailureKind::Failed, fault)
+            .with_hint("`kern log` shows the lane of each event"),
+        AuthorFault::FirstChange => Failure::new(FailureKind::Failed, fault)
+            .with_hint("without it there is no document: strike what came after it"),
+        AuthorFault::NotApart => Failure::new(FailureKind::Failed, fault)
+            .with_hint("`kern quarantine list` shows what is kept apart, and why"),
+        AuthorFault::NewerFormat(_) => Failure::new(FailureKind::Failed, fault)
+            .with_hint("upgrade kern: until then this device reads, keeps and passes on"),
         AuthorFault::Refused(_) => Failure::new(FailureKind::Failed, fault)
             .with_hint("`kern devices` shows who is a member"),
         AuthorFault::Own(_) => Failure::new(FailureKind::Failed, fault),

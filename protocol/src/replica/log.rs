@@ -9,6 +9,7 @@ use crate::facts::{BodyState, EVENT_DIGITS_MIN, EventView};
 use crate::id::{DeviceId, EventId};
 use crate::limits::{LOAD_SLICE_EVENTS, NOTICE_BYTES_MAX};
 use crate::notice::{Notice, NoticeKind};
+use crate::replica::apart::Of;
 use crate::replica::{LoadFor, Replica};
 use crate::store::{LoadRequest, Record};
 use crate::time::{Stamp, is_ahead};
@@ -20,6 +21,8 @@ pub(super) enum Asked {
     Introduction(usize),
     /// One event, whole.
     Event(EventId),
+    /// What a branch that is kept apart is made of.
+    Preview(Of),
     /// All from one place in the order on, and how many of them are one page.
     Archive(usize, usize),
 }
@@ -41,6 +44,7 @@ impl Replica {
                 let reply = self.event(id, events.first());
                 self.reply(request, reply);
             }
+            Asked::Preview(of) => self.on_branch_loaded(request, *of, &events),
             Asked::Archive(from, wanted) => {
                 self.on_archive_loaded(request, (*from, *wanted), events);
             }
@@ -63,7 +67,7 @@ impl Replica {
         }
     }
 
-    fn find_event(&self, begin: &str) -> Result<EventId, Failure> {
+    pub(super) fn find_event(&self, begin: &str) -> Result<EventId, Failure> {
         let fail = |kind, text: String, hint: &str| Err(Failure::new(kind, text).with_hint(hint));
         let is_digit = |c: char| matches!(c, '0'..='9' | 'a'..='f');
         let digits = EVENT_DIGITS_MIN..=EventId::DIGITS;

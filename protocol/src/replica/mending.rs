@@ -191,6 +191,7 @@ impl Replica {
         let control = self.workspace.control();
         if control.role(&device, &control.all()).is_some()
             && self.workspace.is_later_life(&device, &self.config.incarnation)
+            && self.workspace.newer_format().is_none()
         {
             match self.with_pen(|workspace, pen| workspace.write_join(pen)) {
                 Ok(join) => self.wrote(vec![join]),

@@ -157,7 +157,8 @@ impl Replica {
         let all = control.all();
         let role = |device: &DeviceId| control.role(device, &all);
         let device = self.key.device();
-        let Some(own_role) = role(&device) else { return self.driver.stop() };
+        let role_here = role(&device).filter(|_| self.workspace.newer_format().is_none());
+        let Some(own_role) = role_here else { return self.driver.stop() };
         let own = Peer { device, role: own_role, runs: self.config.runs };
         let here = self.sync.links().into_iter();
         let here = here

@@ -97,6 +97,7 @@ impl Replica {
             }
             Message::Receipts(receipts) => self.on_receipts(link, &receipts),
             Message::Have(tips) => self.sync.on_have(link, tips),
+            Message::Offer(tips) => self.sync.on_offer(link, tips),
             Message::Ack(frames) => self.sync.on_ack(link, frames),
             Message::Beat(claim) => self.on_beat(link, claim),
             // A peer that is being cut off is neither served nor heard.
@@ -115,6 +116,9 @@ impl Replica {
         let mut inbox: Vec<_> = runs.into_iter().rev().collect();
         let mut filled = Vec::new();
         while let Some((from, run)) = inbox.pop() {
+            if self.is_too_much(&run) {
+                continue;
+            }
             match self.take(&run) {
                 Ok(taken) => {
                     for id in &taken.new {
@@ -276,7 +280,7 @@ impl Replica {
         let (device, incarnation) = (self.key.device(), self.config.incarnation);
         let news = self.workspace.has_news_for(&device, &incarnation);
         let keyless = self.workspace.has_keyless(&device);
-        if !news && !keyless {
+        if (!news && !keyless) || self.workspace.newer_format().is_some() {
             self.join_at = None;
             return;
         }

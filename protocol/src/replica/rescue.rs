@@ -46,6 +46,9 @@ impl Replica {
         let Some(document) = self.workspace.held_document().filter(|_| !self.is_editing()) else {
             return;
         };
+        if self.workspace.newer_format().is_some() {
+            return;
+        }
         let path = format!("devices/{}/name", self.key.device());
         if let (Some(name), Ok(set)) = (self.unnamed.take(), path.parse()) {
             self.edit(Purpose::Name, document, vec![Edit::Set { set, value: name.into() }]);
@@ -71,7 +74,7 @@ impl Replica {
     }
 }
 
-fn check_texts(texts: &[(&str, usize)]) -> Result<(), Failure> {
+pub(super) fn check_texts(texts: &[(&str, usize)]) -> Result<(), Failure> {
     match texts.iter().find(|(text, most)| text.len() > *most) {
         Some((_, most)) => Err(Failure::new(FailureKind::Usage, "a name or reason is too long")
             .with_hint(format!("use at most {most} bytes"))),

@@ -1,5 +1,5 @@
-//! Verified runs that wait for what they name, each as a whole. On the account of who sent them: when that
-//! connection ends, they are forgotten and will be asked for again.
+//! Verified runs that wait for what they name, each as a whole. On the account of who sent them:
+//! when that connection ends, they are forgotten and will be asked for again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -86,6 +86,26 @@ impl Held {
                 }
             }
         }
+    }
+
+    /// Does something that waits need this event, which is not here: directly, or over others that
+    /// wait? `is_needed` says of those at the end whether they are wanted by themselves.
+    #[must_use]
+    pub fn needs(&self, id: &EventId, is_needed: impl Fn(&Verified) -> bool) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut next = vec![*id];
+        while let Some(id) = next.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            for (_, run) in self.waiting.get(&id).into_iter().flatten() {
+                if run.events().iter().any(&is_needed) {
+                    return true;
+                }
+                next.extend(run.events().iter().map(Verified::id));
+            }
+        }
+        false
     }
 
     /// What is missed and not held itself, with who sent what waits for it.

@@ -12,9 +12,8 @@ use crate::limits::{
     CARDS_MAX, FRAME_BYTES_MAX, RECEIPT_BYTES_MAX, RECEIPTS_MAX, TIPS_MAX, WANTS_MAX,
 };
 use crate::sync::card::Card;
-use crate::sync::chunks;
 use crate::sync::receipt::Receipt;
-use crate::sync::segment;
+use crate::sync::{chunks, offer, segment};
 
 /// Bytes of one card: its addresses, and 160 beside them.
 const CARD_BYTES_MAX: usize = 768;
@@ -60,6 +59,8 @@ pub enum Message {
     Beat(EventId),
     /// What devices hold for good, in their own words. `SPEC: RCPT-4`
     Receipts(Vec<Receipt>),
+    /// Ends of branches in quarantine at the sender, for who wishes. `SPEC: SYNC-11`
+    Offer(Vec<Tip>),
     /// Chunks of artifacts that the sender lacks. `SPEC: SYNC-8`
     WantChunks(Vec<ChunkHash>),
     /// What was asked for: the chunks, and which of them the sender lacks itself.
@@ -130,10 +131,7 @@ impl Message {
             }
             Self::Have(tips) => {
                 writer.array(2).uint(1).array(tips.len());
-                for tip in tips {
-                    writer.array(5).uint(tip.chain.lane as u64).bytes(&tip.chain.author.0);
-                    writer.bytes(&tip.chain.incarnation.0).uint(tip.seq).bytes(&tip.id.0);
-                }
+                tips.iter().for_each(|tip| write_tip(tip, &mut writer));
             }
             Self::Want(wants) => {
                 writer.array(2).uint(2).array(wants.len());
@@ -160,6 +158,7 @@ impl Message {
                     writer.bytes(&crate::cbor::encode(receipt));
                 }
             }
+            Self::Offer(tips) => offer::write(tips, &mut writer),
             Self::WantChunks(_) | Self::Chunks { .. } | Self::HaveChunks(_) => {
                 chunks::write(self, &mut writer);
             }
@@ -216,6 +215,7 @@ impl Message {
                 let read = |_| Receipt::decode(reader.bytes(RECEIPT_BYTES_MAX)?);
                 Self::Receipts((0..count).map(read).collect::<Result<_, _>>()?)
             }
+            (offer::OFFER, 2) => offer::read(&mut reader)?,
             (number @ 10..=12, _) => chunks::read(number, len, &mut reader)?,
             _ => return Err(SyncFault::Decode),
         };
@@ -225,7 +225,12 @@ impl Message {
     }
 }
 
-fn read_tip(reader: &mut Reader<'_>) -> Result<Tip, CborFault> {
+pub(super) fn write_tip(tip: &Tip, to: &mut Writer) {
+    to.array(5).uint(tip.chain.lane as u64).bytes(&tip.chain.author.0);
+    to.bytes(&tip.chain.incarnation.0).uint(tip.seq).bytes(&tip.id.0);
+}
+
+pub(super) fn read_tip(reader: &mut Reader<'_>) -> Result<Tip, CborFault> {
     reader.array_of(5)?;
     let lane = match reader.uint()? {
         0 => Lane::Control,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::id::{ChainId, DeviceId, EventId, Lane};
 use crate::limits::{QUIET_MS, SILENT_MS, STALL_MS, TIPS_MAX};
 use crate::sync::message::{Message, Tip};
+use crate::sync::offer::Offers;
 use crate::time::Time;
 use crate::workspace::Workspace;
 
@@ -23,6 +24,8 @@ pub(super) struct Session {
     pub(super) tips: BTreeMap<ChainId, BTreeMap<EventId, u64>>,
     /// The newest tip of each chain that the peer said it has.
     has: BTreeMap<ChainId, (u64, EventId)>,
+    /// What is in quarantine at either end.
+    pub(super) offers: Offers,
     /// Missing events that the peer was asked for by name.
     pub(super) sought: BTreeSet<EventId>,
     /// The tips that the peer was told, or that it told us.
@@ -53,6 +56,7 @@ impl Session {
             told: false,
             tips: BTreeMap::new(),
             has: BTreeMap::new(),
+            offers: Offers::default(),
             sought: BTreeSet::new(),
             announced: BTreeSet::new(),
             queue: BTreeSet::new(),

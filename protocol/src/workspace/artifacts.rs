@@ -29,14 +29,14 @@ impl Workspace {
     /// The artifacts that have effect, in the order in which they came here: those that are firm.
     /// `SPEC: AUTH-17, EFF-6`
     pub fn artifacts(&self) -> impl Iterator<Item = (EventId, &Manifest)> {
-        let firm = self.artifacts.iter().filter(|no| self.content.is_firm(**no));
+        let firm = self.artifacts.iter().filter(|no| self.holds(**no));
         firm.filter_map(|no| Some((self.content.id(*no), self.manifest(*no)?)))
     }
 
     /// The manifest of an artifact that has effect.
     #[must_use]
     pub fn artifact(&self, id: &EventId) -> Option<&Manifest> {
-        let no = self.content.number(id).filter(|no| self.content.is_firm(*no))?;
+        let no = self.content.number(id).filter(|no| self.holds(*no))?;
         self.manifest(no)
     }
 

@@ -45,6 +45,20 @@ pub enum AuthorFault {
     /// Nothing of these devices is here.
     #[error("nothing that it wrote is here")]
     NothingToReadmit,
+    /// A strike of what is no content event here.
+    #[error("this is no event that changes anything: only content can be struck")]
+    NotContent,
+    /// A strike of what everything depends on.
+    #[error("this is the first change of the workspace: everything depends on it")]
+    FirstChange,
+    /// A readmission of what is neither struck nor in quarantine.
+    #[error("this event is neither struck nor in quarantine")]
+    NotApart,
+    /// The workspace has a format that this program does not know. `SPEC: CTL-11`
+    #[error(
+        "newer_format: this workspace has format {0}, and this program writes {WORKSPACE_FORMAT}"
+    )]
+    NewerFormat(u64),
     /// Our own event breaks a rule: a fault of this program.
     #[error("this program made an event that breaks a rule: {0}")]
     Own(String),
@@ -184,7 +198,7 @@ impl Workspace {
         let (device, incarnation) = (pen.key.device(), pen.incarnation);
         let actor = crate::hash::actor(&device, &incarnation, &document, change.generation);
         self.effects
-            .would_count(&self.content, &document, &actor, &change.change)
+            .would_count(&|no| self.counts(no), &document, &actor, &change.change)
             .map(u64::from)
             .map_err(AuthorFault::Void)
     }
@@ -304,6 +318,9 @@ impl Workspace {
         header: Header,
         body: Option<Vec<u8>>,
     ) -> Result<Verified, AuthorFault> {
+        if let Some(format) = self.newer_format() {
+            return Err(AuthorFault::NewerFormat(format));
+        }
         let event = Unsigned { header, body }.sign(pen.key)?;
         self.take(&event, pen.key)?;
         Ok(event)

@@ -19,13 +19,26 @@ use crate::store::Place;
 impl Workspace {
     /// An event is admitted: what it changes waits for the documents.
     pub(super) fn admit(&mut self, no: ContentNo, chunks: Option<&Chunks>) {
+        if !self.is_void_by_strikes(no) {
+            self.enter(no, chunks);
+        }
+    }
+
+    /// An event counts: what it changes waits for the documents.
+    pub(super) fn enter(&mut self, no: ContentNo, chunks: Option<&Chunks>) {
         if matches!(self.effects.of(no), Effect::Change(_)) && !self.backlog.contains(no) {
             self.waiting.insert(no, chunks.cloned());
         }
     }
 
-    /// An event is admitted no longer: what it changed falls out.
+    /// An event is admitted no longer.
     pub(super) fn fall(&mut self, no: ContentNo) {
+        self.unsettle_strikes();
+        self.leave(no);
+    }
+
+    /// An event counts no longer: what it changed falls out.
+    pub(super) fn leave(&mut self, no: ContentNo) {
         self.waiting.remove(&no);
         let Effect::Change(changes) = self.effects.of(no) else { return };
         self.backlog.fall(no, changes);
@@ -99,7 +112,7 @@ impl Workspace {
     }
 
     /// The chunks of an event that was judged before.
-    fn open_again(&self, event: &Verified) -> Chunks {
+    pub(super) fn open_again(&self, event: &Verified) -> Chunks {
         let header = event.header();
         let opened = header.epoch.and_then(|epoch| self.ring.key(&epoch)).and_then(|key| {
             let inside = crate::seal::open(key, header, event.body()?).ok()?;
@@ -121,10 +134,12 @@ impl Workspace {
         self.settle();
         self.settle_forks();
         self.release(charge);
-        let mut tasks: Vec<_> = std::mem::take(&mut self.dropped)
-            .into_iter()
-            .map(|(document, changes)| DocumentTask::Drop { document, changes })
-            .collect();
+        let anew = std::mem::take(&mut self.anew);
+        let dropped = std::mem::take(&mut self.dropped).into_iter();
+        let dropped = dropped.filter(|(document, _)| !anew.contains(document));
+        let mut tasks: Vec<_> =
+            dropped.map(|(document, changes)| DocumentTask::Drop { document, changes }).collect();
+        tasks.extend(anew.into_iter().map(|document| DocumentTask::Begin { document }));
         let mut apply: BTreeMap<DocumentId, Vec<Vec<u8>>> = BTreeMap::new();
         while let Some(entry) = self.waiting.first_entry() {
             if entry.get().is_none() {
@@ -150,12 +165,39 @@ impl Workspace {
         tasks.extend(
             apply.into_iter().map(|(document, changes)| DocumentTask::Apply { document, changes }),
         );
+        self.rebuilding &= !self.waiting.is_empty();
         tasks
+    }
+
+    /// A document that Automerge failed on lost something, perhaps what it failed on: it is told
+    /// everything that counts anew, from nothing. `SPEC: PRJ-3`
+    pub fn tell_anew(&mut self, document: DocumentId) {
+        self.anew.insert(document);
+        self.rebuilding = true;
+        self.held.remove(&document);
+        let applied = self.applied.get(&document).into_iter().flatten();
+        let carriers = applied.filter_map(|(_, carriers)| carriers.first().copied());
+        for no in carriers.collect::<Vec<_>>() {
+            self.waiting.entry(no).or_insert(None);
+        }
+    }
+
+    /// Is a document being told everything anew?
+    #[must_use]
+    pub fn is_rebuilding(&self) -> bool {
+        self.rebuilding
     }
 
     /// Chooses anew between changes that share a number of an actor.
     fn settle_forks(&mut self) {
-        let left_out = self.effects.left_out(&self.content);
+        if !self.effects.has_forks() {
+            return;
+        }
+        let here = (self.events.len(), self.effects.judged(), self.strikes_version());
+        if self.forks_of.replace(here) == Some(here) {
+            return;
+        }
+        let left_out = self.effects.left_out(&self.content, &|no| self.counts(no));
         if left_out == self.left_out {
             return;
         }
@@ -197,6 +239,7 @@ impl Workspace {
         !self.stale
             && self.waiting.is_empty()
             && self.dropped.is_empty()
+            && self.anew.is_empty()
             && self.readable.is_empty()
     }
 

@@ -132,6 +132,29 @@ impl Workspace {
         Ok(events)
     }
 
+    /// Brings back one content event: where it is struck, and it with all before it in its chain
+    /// where revocations left it out. `SPEC: CTL-8, EFF-8`
+    pub fn write_readmit_event(
+        &mut self,
+        pen: &mut Pen<'_>,
+        event: &EventId,
+        reason: &str,
+    ) -> Result<Vec<Verified>, AuthorFault> {
+        self.settle();
+        let no = self.content.number(event).ok_or(AuthorFault::NotContent)?;
+        if self.content.is_admitted(no) && !self.is_struck(event) {
+            return Err(AuthorFault::NotApart);
+        }
+        let (authors, tips) = (vec![self.content.author(no)], vec![*event]);
+        let fact = ControlFact::Readmit { authors: authors.clone(), tips: tips.clone() };
+        self.check_may(pen, &fact)?;
+        let mut events = Vec::new();
+        self.join_heads(pen, Lane::Control, &mut events)?;
+        let readmit = Readmit { authors, tips, reason: reason.to_owned() };
+        events.push(self.write_control(pen, &ControlBody::Readmit(readmit))?);
+        Ok(events)
+    }
+
     /// How many events of these devices are here and not admitted.
     #[must_use]
     pub fn left_out(&self, authors: &[DeviceId]) -> usize {

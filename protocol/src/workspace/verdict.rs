@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::Workspace;
+use super::strike::Struck;
 use crate::content::kind;
 use crate::effect::Effect;
 use crate::event::Verified;
@@ -47,6 +48,9 @@ impl Workspace {
                         "its author had no right to write it, and nothing admitted builds on it";
                     return Some((Verdict::Quarantined, Some(reason.to_owned())));
                 }
+                if let Some(why) = self.why_struck(no) {
+                    return Some((Verdict::Void, Some(self.struck_words(why))));
+                }
                 Some(match self.effects.of(no) {
                     Effect::Void(reason) => {
                         (Verdict::Void, Some(format!("{}: {}", reason.code, reason.text)))
@@ -76,6 +80,16 @@ impl Workspace {
                     }
                 })
             }
+        }
+    }
+
+    fn struck_words(&self, why: Struck) -> String {
+        match why {
+            Struck::By(strike) => {
+                let event = self.control.id(strike).short();
+                format!("struck: event {event} goes on from before it")
+            }
+            Struck::Dependent => "struck_dependency: it builds on what was struck".to_owned(),
         }
     }
 

@@ -20,15 +20,15 @@ const SHUFFLES: usize = 60;
 
 /// What a workspace comes to: verdicts, roles of the devices, notes and state hash.
 #[derive(Debug, PartialEq, Eq)]
-struct Outcome {
+pub(super) struct Outcome {
     verdicts: BTreeMap<EventId, String>,
     roles: Vec<Option<Role>>,
-    notes: String,
+    pub(super) notes: String,
     state: String,
 }
 
 impl Outcome {
-    fn of(&self, event: &Verified) -> &str {
+    pub(super) fn of(&self, event: &Verified) -> &str {
         &self.verdicts[&event.id()]
     }
 
@@ -91,7 +91,7 @@ fn permute(events: &mut [Verified], fixed: usize, each: &mut impl FnMut(&[Verifi
 
 /// What these events come to after `base`: in every order the same, also where each comes twice.
 #[track_caller]
-fn in_every_order(base: &[Verified], events: &[Verified]) -> Outcome {
+pub(super) fn in_every_order(base: &[Verified], events: &[Verified]) -> Outcome {
     let expected = outcome(base, events);
     let mut orders = 0;
     let mut check = |order: &[Verified]| {
@@ -118,7 +118,7 @@ fn in_every_order(base: &[Verified], events: &[Verified]) -> Outcome {
 }
 
 /// A founder and what it granted, in the order of the devices from 2 on.
-fn granted(roles: &[Role]) -> (Peer, Vec<Verified>) {
+pub(super) fn granted(roles: &[Role]) -> (Peer, Vec<Verified>) {
     let (mut founder, mut events) = Peer::founder();
     for (number, role) in (2..).zip(roles) {
         events.extend(founder.grant(number, *role));
@@ -126,7 +126,7 @@ fn granted(roles: &[Role]) -> (Peer, Vec<Verified>) {
     (founder, events)
 }
 
-fn joined(number: u8, base: &[Verified]) -> Peer {
+pub(super) fn joined(number: u8, base: &[Verified]) -> Peer {
     let mut peer = Peer::new(number, base[0].workspace());
     peer.take(base);
     peer

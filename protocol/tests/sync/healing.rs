@@ -1,7 +1,7 @@
 //! What heals a damaged store beside the mesh: an archive, and the tail of a revoked device.
 
 use kernelos_protocol::command::{Command, Reply};
-use kernelos_protocol::event::Verified;
+use kernelos_protocol::event::{Runs, Verified};
 use kernelos_protocol::id::Lane;
 use kernelos_protocol::role::Role;
 use kernelos_protocol::store::contract::read_all;
@@ -35,7 +35,7 @@ fn what_an_archive_brings_frees_what_waited_for_it_on_the_disk() {
         disk.damage_event(&event.id());
         put_back(&mut mesh, 2, disk);
         assert_ne!(mesh.status(2).damage, Vec::<String>::new());
-        let reply = mesh.ask(2, Command::ImportEvents { events: vec![event] });
+        let reply = mesh.ask(2, Command::ImportEvents { runs: Runs::of([event]) });
         assert!(matches!(reply, Reply::EventsTaken { new: 1, .. }), "{reply:?}");
         assert_eq!(mesh.status(2).damage, Vec::<String>::new());
         // Its own events waited too: a new life began, of which the others hear.

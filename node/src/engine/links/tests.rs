@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kernelos_protocol::id::WorkspaceId;
 use kernelos_protocol::key::DeviceKey;
 use tokio::time::Instant;
 
@@ -33,7 +34,7 @@ async fn world() -> World {
     let far = b.accept().await.unwrap();
     let (sender, inbox) = mpsc::channel(16);
     let mut links = Links::default();
-    let id = links.open(near, sender.downgrade());
+    let id = links.open(near, WorkspaceId::UNBORN, sender.downgrade());
     World { links, id, far, inbox, _keep: (sender, [a, b]) }
 }
 

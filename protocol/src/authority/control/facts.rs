@@ -35,6 +35,15 @@ pub enum ControlFact {
         /// Per content chain, the last event that comes back.
         tips: Vec<EventId>,
     },
+    /// Takes the effect of content.
+    Strike {
+        /// Whose content, sorted.
+        authors: Vec<DeviceId>,
+        /// Which events of theirs, sorted.
+        events: Vec<EventId>,
+    },
+    /// Gives the workspace a newer format.
+    Upgrade,
     /// Says what its author has heard; the voice of a witness.
     Join,
     /// Starts a key epoch.

@@ -153,7 +153,10 @@ impl ControlLane {
             ControlFact::Grant { .. } => judgement.effect.contains(e.0),
             ControlFact::Revoke { .. } => judgement.counting.binary_search(&e).is_ok(),
             ControlFact::Readmit { .. } => judgement.readmissions.binary_search(&e).is_ok(),
-            ControlFact::Epoch | ControlFact::Wrap => self.stands(e, &judgement),
+            ControlFact::Epoch
+            | ControlFact::Wrap
+            | ControlFact::Strike { .. }
+            | ControlFact::Upgrade => self.stands(e, &judgement),
         }
     }
 

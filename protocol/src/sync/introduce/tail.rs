@@ -105,6 +105,8 @@ fn is_harmless(event: &Verified) -> bool {
             | ControlBody::Grant(_)
             | ControlBody::Revoke(_)
             | ControlBody::Readmit(_)
+            | ControlBody::Strike(_)
+            | ControlBody::Upgrade(_)
             | ControlBody::Recover(_),
         ) => false,
     }

@@ -1,0 +1,90 @@
+//! `kern quarantine`: what is kept apart, and what it would set; `kern strike`: goes on from before
+//! an event.
+
+use kernelos_protocol::command::{Command, Failure, Reply};
+use kernelos_protocol::present::{self, Block, Doc, Text, Tone};
+use serde_json::json;
+
+use crate::cli::Ui;
+use crate::cli::names::names;
+
+/// Show what is kept apart
+///
+/// Nothing is deleted here: what a revoked device wrote, what was struck, and what builds on it is
+/// kept, passed on to who needs it, and without effect until a readmission brings it back.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Args {
+    List(List),
+    Show(Show),
+}
+
+/// List the branches that are kept apart
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  kern quarantine list
+  kern quarantine list --json | jq -r '.[] | select(.why == \"struck\") | .tip'")]
+pub(super) struct List {}
+
+/// Show what a branch would set, were it to count
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  kern quarantine show 1f2e3d4c")]
+pub(super) struct Show {
+    /// The branch's last event; as many digits of its id as say which, and four at least
+    tip: String,
+}
+
+/// Go on from before an event
+///
+/// What it did is taken back on every device, and so is what builds on it: a document that fails at
+/// an event goes on without it. Nothing is deleted; `kern readmit --event` brings it back.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  kern strike 1f2e3d4c
+  kern strike 1f2e3d4c --reason 'an import gone wrong'")]
+pub(super) struct Strike {
+    /// The event; as many digits of its id as say which, and four at least
+    event: String,
+    /// Why, for the others
+    #[arg(long, default_value = "")]
+    reason: String,
+}
+
+pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
+    match args {
+        Args::List(_) => match ui.client()?.ask(ui.workspace(), Command::Quarantine).await? {
+            Reply::Quarantine(page) => {
+                let names = names(ui).await?;
+                ui.show(&page.branches, || present::quarantine(&page, &names))
+            }
+            other => Err(super::doc::unexpected(&other)),
+        },
+        Args::Show(show) => {
+            let command = Command::Preview { begin: show.tip };
+            match ui.client()?.ask(ui.workspace(), command).await? {
+                Reply::Preview(preview) => ui.show(&preview, || present::preview(&preview)),
+                other => Err(super::doc::unexpected(&other)),
+            }
+        }
+    }
+}
+
+pub(super) async fn strike(ui: &Ui, args: Strike) -> Result<(), Failure> {
+    let command = Command::Strike { begin: args.event, reason: args.reason };
+    match ui.client()?.ask(ui.workspace(), command).await? {
+        Reply::Struck { event, events } => {
+            ui.show(&json!({ "event": event, "events": events }), || {
+                let text = format!("{events} events lost their effect, by event {event}");
+                let next = "kern quarantine list: what is kept apart, and how it comes back";
+                Doc(vec![
+                    Block::Line(Text::plain(text)),
+                    Block::Line(Text::toned(Tone::Quiet, next)),
+                ])
+            })
+        }
+        other => Err(super::doc::unexpected(&other)),
+    }
+}

@@ -1,0 +1,109 @@
+//! What changes that do not count would set, were they to count: found on a copy of the documents,
+//! which is dropped again. Bounded in rows and bytes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use automerge::patches::{Patch, PatchAction};
+use automerge::{Automerge, Change, Prop};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::document::{DocPath, EditFault, read};
+use crate::id::DocumentId;
+use crate::limits::{PREVIEW_BYTES_MAX, PREVIEW_ROWS_MAX};
+
+/// One place that would show something else.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PreviewRow {
+    /// In which document.
+    pub document: DocumentId,
+    /// Where.
+    pub path: DocPath,
+    /// What is there now; null where nothing is.
+    pub now: Json,
+    /// What would be there; null where nothing would.
+    pub then: Json,
+    /// Would there be several values, written apart?
+    pub conflict: bool,
+}
+
+/// What changes would set.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Preview {
+    /// The places, by document and path.
+    pub rows: Vec<PreviewRow>,
+    /// How many places there are beyond those that fit.
+    pub more: usize,
+}
+
+/// The rows of one document.
+pub(super) fn of(
+    id: DocumentId,
+    now: &Automerge,
+    changes: Vec<Vec<u8>>,
+    into: &mut Preview,
+) -> Result<(), EditFault> {
+    let failed = |error: &dyn std::fmt::Display| EditFault::Document(error.to_string());
+    let changes: Result<Vec<_>, _> = changes.into_iter().map(Change::from_bytes).collect();
+    let mut then = now.clone();
+    then.apply_changes(changes.map_err(|error| failed(&error))?).map_err(|error| failed(&error))?;
+    let patches = then.diff(&now.get_heads(), &then.get_heads());
+    let places: BTreeSet<DocPath> = patches.iter().map(place).collect();
+    let mut bytes: usize = into.rows.iter().map(size).sum();
+    for path in places.iter().filter(|path| !has_above(&places, path)) {
+        let shown = |doc: &Automerge| {
+            read::read(doc, path).map_or((Json::Null, false), |read| (read.value, read.conflict))
+        };
+        let ((now, was), (then, conflict)) = (shown(now), shown(&then));
+        if now == then && was == conflict {
+            continue;
+        }
+        let row = PreviewRow { document: id, path: path.clone(), now, then, conflict };
+        let more = bytes.saturating_add(size(&row));
+        if into.rows.len() < PREVIEW_ROWS_MAX && more <= PREVIEW_BYTES_MAX {
+            bytes = more;
+            into.rows.push(row);
+        } else {
+            into.more += 1;
+        }
+    }
+    Ok(())
+}
+
+fn size(row: &PreviewRow) -> usize {
+    let path: usize = row.path.segments().iter().map(String::len).sum();
+    path + row.now.to_string().len() + row.then.to_string().len()
+}
+
+/// Where a patch changes something; of what is within a list or text, that.
+fn place(patch: &Patch) -> DocPath {
+    let own = match &patch.action {
+        PatchAction::PutMap { key, .. } | PatchAction::DeleteMap { key } => Some(key.clone()),
+        PatchAction::Increment { prop: Prop::Map(key), .. }
+        | PatchAction::Conflict { prop: Prop::Map(key) } => Some(key.clone()),
+        _ => None,
+    };
+    let above = patch.path.iter().map(|(_, prop)| match prop {
+        Prop::Map(key) => Some(key.clone()),
+        Prop::Seq(_) => None,
+    });
+    let segments: Vec<String> = above.chain([own]).map_while(|segment| segment).collect();
+    DocPath::nearest(&segments)
+}
+
+/// Is a place that this one is in among them?
+fn has_above(places: &BTreeSet<DocPath>, path: &DocPath) -> bool {
+    let segments = path.segments();
+    (0..segments.len()).any(|len| places.contains(&DocPath::nearest(&segments[..len])))
+}
+
+/// The changes of each document, in their order.
+pub(super) fn by_document(
+    changes: Vec<(DocumentId, Vec<u8>)>,
+) -> BTreeMap<DocumentId, Vec<Vec<u8>>> {
+    let mut sorted: BTreeMap<DocumentId, Vec<Vec<u8>>> = BTreeMap::new();
+    for (document, change) in changes {
+        sorted.entry(document).or_default().push(change);
+    }
+    sorted
+}

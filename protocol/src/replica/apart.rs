@@ -1,0 +1,154 @@
+//! What is kept apart, and the decisions about it: strikes, readmissions of events, the list of
+//! branches and the preview of one.
+
+use crate::command::{BranchPreview, Command, Failure, FailureKind, Reply, RequestId};
+use crate::control::ControlBody;
+use crate::document::preview::Preview;
+use crate::document::{DocumentTask, EditFault};
+use crate::event::{Run, Verified};
+use crate::id::EventId;
+use crate::limits::CONTROL_TEXT_MAX;
+use crate::replica::documents::{Pending, author_failure, edit_failure};
+use crate::replica::log::Asked;
+use crate::replica::rescue::check_texts;
+use crate::replica::{LoadFor, Replica};
+use crate::store::LoadRequest;
+use crate::workspace::AuthorFault;
+
+/// What a preview is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Of {
+    pub(super) tip: EventId,
+    /// How many events it is of, and how many of them are shown.
+    pub(super) events: usize,
+    pub(super) shown: usize,
+    pub(super) unread: usize,
+}
+
+impl Replica {
+    /// Is what of a run is not here too much of its author to be kept? What would come into
+    /// quarantine is, where there is no room, unless a cut or a readmission names it, or an event
+    /// that counts needs it. `SPEC: SYNC-11`
+    pub(super) fn is_too_much(&mut self, run: &Run) -> bool {
+        self.workspace.settle();
+        let workspace = &self.workspace;
+        let mut new = run.events().iter().filter(|event| !workspace.contains(&event.id()));
+        let is_doubtful = |event: &Verified| {
+            workspace.is_doubtful(event.header()) && !workspace.has_room_for(event.header())
+        };
+        if new.clone().next().is_none() || !new.clone().all(is_doubtful) {
+            return false;
+        }
+        let named = workspace.named_missing();
+        let is_needed = |waits: &Verified| {
+            named.contains(&waits.id()) || !workspace.is_doubtful(waits.header())
+        };
+        !new.any(|event| named.contains(&event.id()) || self.held.needs(&event.id(), is_needed))
+    }
+
+    pub(super) fn perform_apart(&mut self, request: RequestId, command: Command) {
+        let reply = match command {
+            Command::Strike { begin, reason } => self.strike(&begin, &reason),
+            Command::ReadmitEvent { begin, reason } => self.readmit_event(&begin, &reason),
+            Command::Preview { begin } => match self.start_preview(request, &begin) {
+                Ok(()) => return,
+                Err(failure) => Err(failure),
+            },
+            _ => {
+                self.workspace.settle();
+                Ok(Reply::Quarantine(self.workspace.quarantine()))
+            }
+        };
+        self.reply(request, reply.unwrap_or_else(Reply::Failed));
+    }
+
+    /// Why a command that writes may not run now. `SPEC: CTL-11`
+    pub(super) fn refusal(&self, command: &Command) -> Option<Failure> {
+        let writes = command.writes() && !matches!(command, Command::ImportEvents { .. });
+        let format = self.workspace.newer_format().filter(|_| writes)?;
+        Some(author_failure(&AuthorFault::NewerFormat(format)))
+    }
+
+    /// Takes the effect of an event. `SPEC: CTL-10`
+    fn strike(&mut self, begin: &str, reason: &str) -> Result<Reply, Failure> {
+        check_texts(&[(reason, CONTROL_TEXT_MAX)])?;
+        let id = self.find_event(begin)?;
+        self.workspace.settle();
+        if self.workspace.is_struck(&id) {
+            return Err(Failure::new(FailureKind::Failed, "it is struck already")
+                .with_hint(format!("`kern readmit --event {}` brings it back", id.short())));
+        }
+        let before = self.workspace.count_apart();
+        let events = self.with_pen(|workspace, pen| workspace.write_strike(pen, &id, reason));
+        let is_strike = |body: &ControlBody| matches!(body, ControlBody::Strike(_));
+        let event = self.decided(events, is_strike)?;
+        let events = self.workspace.count_apart().saturating_sub(before);
+        Ok(Reply::Struck { event, events })
+    }
+
+    /// Brings an event back that is struck, or the chain up to it where revocations left it out.
+    /// `SPEC: CTL-8, EFF-8`
+    fn readmit_event(&mut self, begin: &str, reason: &str) -> Result<Reply, Failure> {
+        check_texts(&[(reason, CONTROL_TEXT_MAX)])?;
+        let id = self.find_event(begin)?;
+        self.workspace.settle();
+        let before = self.workspace.count_apart();
+        let events =
+            self.with_pen(|workspace, pen| workspace.write_readmit_event(pen, &id, reason));
+        let is_readmit = |body: &ControlBody| matches!(body, ControlBody::Readmit(_));
+        let event = self.decided(events, is_readmit)?;
+        let events = before.saturating_sub(self.workspace.count_apart());
+        Ok(Reply::Readmitted { event, events })
+    }
+
+    /// Sends what was decided to everybody; gives the decision.
+    fn decided(
+        &mut self,
+        events: Result<Vec<Verified>, AuthorFault>,
+        is_it: impl Fn(&ControlBody) -> bool,
+    ) -> Result<EventId, Failure> {
+        let events = events.map_err(|fault| author_failure(&fault))?;
+        let event = events.iter().find(|event| event.control().is_some_and(&is_it));
+        let event = event.map(Verified::id);
+        self.wrote(events);
+        self.workspace.settle();
+        event.ok_or_else(|| Failure::new(FailureKind::Failed, "nothing was made"))
+    }
+
+    /// Asks the store for the events of a branch.
+    fn start_preview(&mut self, request: RequestId, begin: &str) -> Result<(), Failure> {
+        let tip = self.find_event(begin)?;
+        self.workspace.settle();
+        let branch = self.workspace.branch(&tip).ok_or_else(|| {
+            Failure::new(FailureKind::Failed, "this event is not kept apart")
+                .with_hint("`kern quarantine list` shows what is")
+        })?;
+        let (events, shown) = (branch.events, branch.places.len());
+        let asked = Asked::Preview(Of { tip, events, shown, unread: 0 });
+        self.load_next(LoadFor::Asked(request, asked), LoadRequest::Events(branch.places));
+        Ok(())
+    }
+
+    /// The store gave the events of a branch: the documents show what they would set.
+    pub(super) fn on_branch_loaded(&mut self, request: RequestId, of: Of, events: &[Verified]) {
+        let (changes, unread) = self.workspace.changes_of(events);
+        // What the store could not give cannot be read either.
+        let unread = unread + of.shown.saturating_sub(events.len());
+        let pending = Pending::Preview(request, Of { unread, ..of });
+        self.ask(pending, DocumentTask::Preview { changes });
+    }
+
+    pub(super) fn preview_reply(of: Of, preview: Result<Preview, EditFault>) -> Reply {
+        match preview {
+            Ok(Preview { rows, more }) => Reply::Preview(BranchPreview {
+                tip: of.tip,
+                events: of.events,
+                shown: of.shown,
+                unread: of.unread,
+                changes: rows,
+                more,
+            }),
+            Err(fault) => Reply::Failed(edit_failure(&fault)),
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What is kept apart: content that has no effect though by itself it would, as branches. Nothing
+//! is deleted; a readmission brings it back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Workspace;
+use super::strike::Struck;
+use crate::authority::{ContentNo, ControlNo};
+use crate::command::{Apart, BranchRow, QuarantinePage};
+use crate::effect::{Chunks, Effect};
+use crate::event::Verified;
+use crate::id::{DeviceId, EventId};
+use crate::limits::{PREVIEW_EVENTS_MAX, QUARANTINE_LISTED_MAX};
+use crate::store::Place;
+
+/// What a preview is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Branch {
+    /// The events, causes first: those of the branch and those that it builds on.
+    pub places: Vec<Place>,
+    /// How many there are; only the first of many are in `places`.
+    pub events: usize,
+}
+
+impl Workspace {
+    /// Why a content event is kept apart; none where it counts, or has no effect by itself.
+    fn apart(&self, no: ContentNo) -> Option<Apart> {
+        if !self.content.is_admitted(no) {
+            return Some(Apart::Revoked);
+        }
+        match self.why_struck(no) {
+            Some(Struck::By(_)) => return Some(Apart::Struck),
+            Some(Struck::Dependent) => return Some(Apart::Dependent),
+            None => {}
+        }
+        match self.effects.of(no) {
+            Effect::Change(changes) if self.is_left_out(changes) => Some(Apart::Forked),
+            _ => None,
+        }
+    }
+
+    /// The decision that put an event apart, where there is one.
+    fn decision(&self, no: ContentNo, why: Apart) -> Option<ControlNo> {
+        match why {
+            Apart::Revoked => {
+                let author = self.content.author(no);
+                self.control.revocations_of(&author, &self.control.all()).first().copied()
+            }
+            Apart::Struck => self.strike_of(no),
+            Apart::Dependent | Apart::Forked => None,
+        }
+    }
+
+    /// All that is kept apart: one pass over the content.
+    #[must_use]
+    pub fn quarantine(&self) -> QuarantinePage {
+        let mut rows: BTreeMap<ContentNo, BranchRow> = BTreeMap::new();
+        let mut by_author: BTreeMap<DeviceId, Option<ControlNo>> = BTreeMap::new();
+        for no in self.content.all() {
+            let Some(why) = self.apart(no) else { continue };
+            let id = self.content.id(no);
+            let Some(header) = self.header(&id) else { continue };
+            let decision = match why {
+                Apart::Revoked => {
+                    let known = by_author.entry(header.author);
+                    *known.or_insert_with(|| self.decision(no, why))
+                }
+                _ => self.decision(no, why),
+            };
+            let decision = decision.map(|no| self.control.id(no));
+            let goes_on = |row: &BranchRow| row.why == why && row.decision == decision;
+            // Of a fork the first goes on with what stands before it.
+            let before = self.content.prev(no).filter(|prev| rows.get(prev).is_some_and(goes_on));
+            let row = before.and_then(|prev| rows.remove(&prev));
+            let events = row.map_or(0, |row| row.events) + 1;
+            let decided = decision.and_then(|id| self.header(&id));
+            let row = BranchRow {
+                author: header.author,
+                chain: header.incarnation,
+                tip: id,
+                events,
+                why,
+                since: decided.map(|header| header.stamp),
+                by: decided.map(|header| header.author),
+                decision,
+            };
+            rows.insert(no, row);
+        }
+        let mut branches: Vec<_> = rows.into_values().collect();
+        let place = |row: &BranchRow| {
+            let seq = self.header(&row.tip).map_or(0, |header| header.seq);
+            (row.author, row.chain, seq, row.tip)
+        };
+        branches.sort_by_key(place);
+        let more = branches.len().saturating_sub(QUARANTINE_LISTED_MAX);
+        branches.truncate(QUARANTINE_LISTED_MAX);
+        QuarantinePage { branches, more }
+    }
+
+    /// How many content events are kept apart.
+    #[must_use]
+    pub fn count_apart(&self) -> usize {
+        self.content.all().filter(|no| self.apart(*no).is_some()).count()
+    }
+
+    /// The events up to this one that are kept apart, with those they build on; none where it
+    /// counts.
+    #[must_use]
+    pub fn branch(&self, tip: &EventId) -> Option<Branch> {
+        let tip = self.content.number(tip)?;
+        self.apart(tip)?;
+        let mut events = BTreeSet::new();
+        let mut next = vec![tip];
+        while let Some(no) = next.pop() {
+            if self.apart(no).is_none() || !events.insert(no) {
+                continue;
+            }
+            next.extend(self.content.prev(no));
+            let Effect::Change(changes) = self.effects.of(no) else { continue };
+            for (document, change) in changes {
+                for dep in self.effects.deps(document, change) {
+                    let carriers = self.effects.carriers(document, dep);
+                    if !carriers.iter().any(|no| self.apart(*no).is_none()) {
+                        next.extend(carriers.first());
+                    }
+                }
+            }
+        }
+        let place = |no: &ContentNo| self.place_at(self.position(&self.content.id(*no))?.1);
+        let places = events.iter().take(PREVIEW_EVENTS_MAX).filter_map(place).collect();
+        Some(Branch { places, events: events.len() })
+    }
+
+    /// What these events change, where they can be read; and how many cannot.
+    #[must_use]
+    pub fn changes_of(&self, events: &[Verified]) -> (Chunks, usize) {
+        let mut unread = 0;
+        let mut chunks = Chunks::new();
+        for event in events {
+            let effect = self.content.number(&event.id()).map(|no| self.effects.of(no));
+            match effect {
+                Some(Effect::Change(_)) => chunks.extend(self.open_again(event)),
+                Some(Effect::Unread) => unread += 1,
+                _ => {}
+            }
+        }
+        (chunks, unread)
+    }
+}
