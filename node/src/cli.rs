@@ -5,6 +5,7 @@
 //! what can be no name, or names several things, is asked wrongly (2). Nothing is decided here.
 
 mod agent;
+mod bench;
 mod conflicts;
 mod demo;
 mod devices;
@@ -112,6 +113,7 @@ enum Subcommands {
     Devices(devices::Args),
     #[command(subcommand)]
     Workspace(workspace::Args),
+    Bench(bench::Args),
 }
 
 impl Subcommands {
@@ -180,6 +182,7 @@ fn run(args: Args) -> Result<(), Failure> {
             Subcommands::Import(args) => import::run(&ui, args).await,
             Subcommands::Devices(args) => devices::run(&ui, args).await,
             Subcommands::Workspace(args) => workspace::run(&ui, args).await,
+            Subcommands::Bench(args) => bench::run(&ui, args).await,
         }
     };
     block_on(async { if ends_itself { work.await } else { signals::until_told(work).await } })?
