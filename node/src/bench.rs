@@ -7,18 +7,24 @@
 //! that misses its goal is told like one that does not.
 
 mod append;
+mod bytes;
 mod catch_up;
 mod device;
 pub mod edits;
 pub mod figures;
+mod foreign;
+mod heal;
+mod live;
 mod plain;
 mod scratch;
+mod start_up;
 
 use std::path::Path;
 
 use kernelos_protocol::command::Failure;
 
 use figures::{Machine, Row};
+use foreign::Foreign;
 use scratch::Scratch;
 
 /// The edits of a run.
@@ -34,12 +40,23 @@ pub enum Workload {
     Append,
     /// A long history to a device that has nothing
     CatchUp,
+    /// A command until it is durable, with two peers attached
+    Dispatch,
+    /// The first answer of a node with a long history
+    StartUp,
+    /// What goes over the wire
+    Bytes,
+    /// Devices that wrote apart meet again
+    Heal,
+    /// An edit until it is on the other device
+    Live,
 }
 
 /// A run.
 pub(crate) struct Bench {
     scratch: Scratch,
     machine: Machine,
+    foreign: Foreign,
     /// Small sizes: to see that it works, not how fast.
     quick: bool,
     times: usize,
@@ -50,7 +67,8 @@ impl Bench {
     pub(crate) fn new(base: &Path, quick: bool) -> Result<Self, Failure> {
         let scratch = Scratch::below(base)?;
         let machine = Machine::measure(&scratch)?;
-        Ok(Self { scratch, machine, quick, times: TIMES })
+        let foreign = Foreign::beside();
+        Ok(Self { scratch, machine, foreign, quick, times: TIMES })
     }
 
     /// Measures one workload.
@@ -58,6 +76,11 @@ impl Bench {
         match workload {
             Workload::Append => append::run(self).await,
             Workload::CatchUp => catch_up::run(self).await,
+            Workload::Dispatch => live::dispatch(self).await,
+            Workload::StartUp => start_up::run(self).await,
+            Workload::Bytes => bytes::run(self).await,
+            Workload::Heal => heal::run(self).await,
+            Workload::Live => live::live(self).await,
         }
     }
 

@@ -130,8 +130,12 @@ impl Device {
         self.engine.stop().await;
     }
 
-    pub(super) async fn offline(&self) {
+    /// Ends all its links; returns when none is up.
+    pub(super) async fn parted(&self) {
         self.engine.offline().await;
+        while !self.engine.shared(|shared| shared.connected.is_empty()) {
+            sleep(LOOK).await;
+        }
     }
 
     pub(super) async fn ask(&self, command: Command) -> Result<Reply, Failure> {
@@ -185,20 +189,6 @@ impl Device {
         }
         Ok(())
     }
-
-    /// Waits until nothing of this device's is unknown to any of so many others.
-    pub(super) async fn settled(&self, others: usize) -> Result<(), Failure> {
-        let end = Instant::now() + PATIENCE;
-        while Instant::now() < end {
-            if let Reply::Status(status) = self.ask(Command::Status).await?
-                && status.peers.iter().filter(|peer| peer.acked == peer.of).count() >= others
-            {
-                return Ok(());
-            }
-            sleep(10 * LOOK).await;
-        }
-        Err(failed(format!("the others of {} did not get everything", self.name)))
-    }
 }
 
 /// Something that is waited for.
@@ -236,8 +226,18 @@ impl Loopback {
     /// Binds all of them.
     pub(super) fn bind(devices: &[&Device]) -> Result<Self, Failure> {
         let at = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let bound = devices.iter().map(|device| QuinnTransport::bind(&device.secret, at, everybody()));
+        let bound =
+            devices.iter().map(|device| QuinnTransport::bind(&device.secret, at, everybody()));
         Ok(Self(bound.collect::<Result<_, _>>().map_err(failed)?))
+    }
+
+    /// Binds all of them and connects each with each.
+    pub(super) async fn meet(devices: &[&Device]) -> Result<Self, Failure> {
+        let loopback = Self::bind(devices)?;
+        for (one, other, link) in loopback.links().await? {
+            join(devices[one], devices[other], link).await;
+        }
+        Ok(loopback)
     }
 
     /// A link between each two of them, all made before the first is used.
@@ -291,9 +291,14 @@ fn tasks() -> Result<Vec<DocEdit>, Failure> {
 
 /// An edit as a command.
 pub(super) fn command(edit: Edit) -> Result<Command, Failure> {
+    Ok(Command::Edit { edits: vec![doc_edit(edit)?] })
+}
+
+/// An edit of the document.
+pub(super) fn doc_edit(edit: Edit) -> Result<DocEdit, Failure> {
     let field = FIELDS.get(edit.field).copied().unwrap_or_default();
     let set = path(&format!("tasks/{}/{field}", name(edit.task)))?;
-    Ok(Command::Edit { edits: vec![DocEdit::Set { set, value: json!(edit.value) }] })
+    Ok(DocEdit::Set { set, value: json!(edit.value) })
 }
 
 pub(super) fn path(text: &str) -> Result<DocPath, Failure> {

@@ -10,7 +10,7 @@ use kernelos_protocol::hash::{self, context};
 use kernelos_protocol::key::DeviceKey;
 use rusqlite::{Connection, params};
 
-use super::edits::{Edit, FIELDS, Edits, TASKS, name, text};
+use super::edits::{Edit, Edits, FIELDS, TASKS, name, text};
 
 /// Events of one commit of what is received, and changes of the first application.
 const FRAME: usize = 1_000;
