@@ -12,9 +12,11 @@ mod catch_up;
 mod device;
 pub mod edits;
 pub mod figures;
+mod fleet;
 mod foreign;
 mod heal;
 mod live;
+mod missions;
 mod plain;
 mod scratch;
 mod start_up;
@@ -48,8 +50,14 @@ pub enum Workload {
     Bytes,
     /// Devices that wrote apart meet again
     Heal,
+    /// A task until a runner on another device has it
+    DispatchRemote,
     /// An edit until it is on the other device
     Live,
+    /// What nodes need that have nothing to do
+    Idle,
+    /// A mission whose holder was killed, until another goes on
+    Resume,
 }
 
 /// A run.
@@ -80,7 +88,10 @@ impl Bench {
             Workload::StartUp => start_up::run(self).await,
             Workload::Bytes => bytes::run(self).await,
             Workload::Heal => heal::run(self).await,
+            Workload::DispatchRemote => missions::dispatch(self).await,
             Workload::Live => live::live(self).await,
+            Workload::Idle => fleet::idle(self).await,
+            Workload::Resume => missions::resume(self).await,
         }
     }
 

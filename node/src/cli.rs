@@ -7,7 +7,7 @@
 mod agent;
 mod bench;
 mod conflicts;
-mod demo;
+pub(crate) mod demo;
 mod devices;
 mod doc;
 mod export;

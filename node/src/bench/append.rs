@@ -15,12 +15,12 @@ use super::{Bench, SEED};
 const GROUPS: [usize; 3] = [1, 16, 128];
 
 pub(super) async fn run(bench: &Bench) -> Result<Vec<Row>, Failure> {
-    let count = bench.size(4_096, 256);
     let device = Device::founder(&bench.scratch).await?;
     let mut core = Core::create(&bench.scratch.file("core"))?;
     let mut edits = Edits::new(SEED);
     let mut rows = Vec::new();
     for group in GROUPS {
+        let count = bench.size((64 * group).clamp(512, 4_096), 2 * group.max(16));
         let (mut ours, mut plain) = (Vec::new(), Vec::new());
         for _ in 0..bench.times {
             let edits: Vec<_> = edits.by_ref().take(count).collect();
