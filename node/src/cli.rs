@@ -5,8 +5,9 @@
 //! what can be no name, or names several things, is asked wrongly (2). Nothing is decided here.
 
 mod agent;
+mod bench;
 mod conflicts;
-mod demo;
+pub(crate) mod demo;
 mod devices;
 mod doc;
 mod export;
@@ -116,6 +117,7 @@ enum Subcommands {
     Devices(devices::Args),
     #[command(subcommand)]
     Workspace(workspace::Args),
+    Bench(bench::Args),
 }
 
 impl Subcommands {
@@ -186,6 +188,7 @@ fn run(args: Args) -> Result<(), Failure> {
             Subcommands::Import(args) => import::run(&ui, args).await,
             Subcommands::Devices(args) => devices::run(&ui, args).await,
             Subcommands::Workspace(args) => workspace::run(&ui, args).await,
+            Subcommands::Bench(args) => bench::run(&ui, args).await,
         }
     };
     block_on(async { if ends_itself { work.await } else { signals::until_told(work).await } })?

@@ -65,6 +65,10 @@ pub const STAMP_AHEAD_MAX_US: u64 = 10 * 60 * 1_000_000;
 /// Commands that wait inside a Replica. A caller beyond it hears "busy" and may try again.
 pub const COMMANDS_WAITING_MAX: usize = 1_024;
 
+/// Edits of callers that the documents have not answered: as many become durable in one commit, and
+/// are made again where one before them is refused.
+pub const EDITS_UNDER_WAY_MAX: usize = 128;
+
 /// Edits in one batch command. Each costs at least one Automerge operation of 10,000.
 pub const BATCH_EDITS_MAX: usize = 5_000;
 

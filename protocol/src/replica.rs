@@ -45,7 +45,7 @@ use crate::sync::{Card, Cards, Held, LinkId, Message, Receipt, Receipts, Sync, T
 use crate::time::{StampClock, Time};
 use crate::workspace::{AuthorFault, Pen, Workspace};
 
-use documents::Pending;
+use documents::{Pending, Redo};
 use glance::Glances;
 use loading::LoadFor;
 use mending::Mending;
@@ -167,6 +167,7 @@ pub struct Replica {
     loads: VecDeque<LoadFor>,
     commands: VecDeque<(RequestId, Command)>,
     pending: VecDeque<Pending>,
+    redo: Redo,
     heads: BTreeMap<DocumentId, Result<Vec<ChangeHash>, Degraded>>,
     generation: u64,
     generation_kept: bool,
@@ -236,6 +237,7 @@ impl Replica {
             loads: VecDeque::new(),
             commands: VecDeque::new(),
             pending: VecDeque::new(),
+            redo: Redo::default(),
             heads: BTreeMap::new(),
             generation: 1,
             generation_kept: false,
@@ -295,7 +297,9 @@ impl Replica {
             LoadFor::Artifacts(load) => load.request(),
             _ => None,
         });
-        waiting.chain(loading).chain(self.pending.iter().filter_map(Pending::request)).collect()
+        let anew = self.redo.edits.iter().filter_map(|(purpose, _)| purpose.request());
+        let pending = self.pending.iter().filter_map(Pending::request);
+        waiting.chain(loading).chain(pending).chain(anew).collect()
     }
 
     fn on_command(&mut self, request: RequestId, command: Command) {

@@ -1,12 +1,14 @@
 //! The Replica behind its door: what it promises about turns, crashes and repetition.
 
+mod following;
+
 use std::collections::BTreeMap;
 
 use kernelos_protocol::command::{Command, FailureKind, RecoverySecret, Reply, RequestId, Status};
 use kernelos_protocol::document::{Documents, Edit};
 use kernelos_protocol::event::{Run, Runs, Verified};
 use kernelos_protocol::id::WorkspaceId;
-use kernelos_protocol::limits::COMMANDS_WAITING_MAX;
+use kernelos_protocol::limits::{COMMANDS_WAITING_MAX, EDITS_UNDER_WAY_MAX};
 use kernelos_protocol::replica::{Config, Input, Output, Replica};
 use kernelos_protocol::store::{EventStore as _, LoadRequest, MemoryStore, Record, StoreError};
 

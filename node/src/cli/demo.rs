@@ -10,7 +10,7 @@
 
 mod folder;
 mod mission;
-mod nodes;
+pub(crate) mod nodes;
 mod report;
 mod repository;
 mod story;

@@ -7,7 +7,7 @@ mod pipe;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use kernelos_protocol::id::DeviceId;
@@ -32,6 +32,7 @@ struct Registry {
     bound: BTreeMap<SocketAddr, Bound>,
     lines: Vec<Entry>,
     cut: BTreeSet<(DeviceId, DeviceId)>,
+    carried: Arc<AtomicU64>,
 }
 
 struct Bound {
@@ -99,6 +100,12 @@ impl MemoryNetwork {
         self.lock().bound.contains_key(&at)
     }
 
+    /// Bytes that were handed to any of its links, with the lengths of frames.
+    #[must_use]
+    pub fn carried(&self) -> u64 {
+        self.lock().carried.load(Ordering::Relaxed)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Registry> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -145,7 +152,7 @@ impl Registry {
                 return Err(DialError::Unreachable("nobody is at its addresses".to_owned()));
             }
         };
-        let line = Arc::new(Line::default());
+        let line = Arc::new(Line::new(Arc::clone(&self.carried)));
         let ([dialer, acceptor], [near, far]) = pipe::ends(&line, [address, own], place);
         let exporter = exporter(number, from, to);
         slot.send(Link::new((from, protocol, false), exporter, acceptor, far));

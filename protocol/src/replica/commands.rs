@@ -13,7 +13,8 @@ use crate::role::Role;
 use crate::workspace::{AuthorFault, NewMember};
 
 impl Replica {
-    /// May `command` run now? What it reads must be complete, and edits are made one at a time.
+    /// May `command` run now? What it reads must be complete; a caller's edits may follow one
+    /// another, and everything else waits until they are made.
     pub(super) fn is_ready_for(&self, command: &Command) -> bool {
         let editing = self.is_editing();
         // What can be read since a moment ago comes from the store first.
@@ -30,13 +31,13 @@ impl Replica {
             Command::Rest => !editing && !self.pending.contains(&Pending::Projection),
             Command::Read { .. }
             | Command::Conflicts
-            | Command::Edit { .. }
             | Command::SetAgent { .. }
             | Command::Grant { .. }
             | Command::Rescue { .. }
             | Command::SaveDocument { .. }
             | Command::Preview { .. }
             | Command::WriteArtifact { .. } => !editing && !is_opening,
+            Command::Edit { .. } => self.may_edit_too() && !is_opening,
             Command::Log { .. }
             | Command::Event { .. }
             | Command::Devices

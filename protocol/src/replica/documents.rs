@@ -13,7 +13,8 @@ use crate::document::conflict::{Conflict, ConflictList, Side};
 use crate::document::{
     DocPath, DocumentDone, DocumentTask, Edit, EditFault, LocalChange, ReadValue,
 };
-use crate::id::{DocumentId, EventId};
+use crate::id::{ChangeHash, DocumentId, EventId};
+use crate::limits::EDITS_UNDER_WAY_MAX;
 use crate::replica::apart::Of;
 use crate::replica::{GENERATION, Output, Replica};
 use crate::store::Record;
@@ -57,22 +58,38 @@ pub(super) enum Purpose {
     Name,
 }
 
+/// Edits that were made on what fell out of the document since.
+#[derive(Debug, Default)]
+pub(super) struct Redo {
+    /// To be made anew, in their order.
+    pub(super) edits: Vec<(Purpose, Vec<Edit>)>,
+    /// What they came to.
+    changes: BTreeSet<ChangeHash>,
+}
+
+impl Purpose {
+    /// Who waits for it.
+    pub(super) fn request(self) -> Option<RequestId> {
+        match self {
+            Self::Contract(_) | Self::Name => None,
+            Self::Request(request) | Self::Grant(request, _) => Some(request),
+        }
+    }
+}
+
 impl Pending {
     /// Who waits for it.
     pub(super) fn request(&self) -> Option<RequestId> {
         match self {
             Self::Projection => None,
-            Self::Edit { purpose: Purpose::Contract(_) | Purpose::Name, .. } => None,
+            Self::Edit { purpose, .. } => purpose.request(),
             Self::GlanceCount(request) | Self::Glance(request, ..) => *request,
             Self::Status(request)
             | Self::Conflicts(request)
             | Self::Preview(request, _)
             | Self::Read(request, _)
             | Self::Save(request, ..)
-            | Self::Grant { request, .. }
-            | Self::Edit {
-                purpose: Purpose::Request(request) | Purpose::Grant(request, _), ..
-            } => Some(*request),
+            | Self::Grant { request, .. } => Some(*request),
         }
     }
 }
@@ -97,7 +114,24 @@ impl Replica {
     /// Is an edit under way, or about to be?
     pub(super) fn is_editing(&self) -> bool {
         let is_edit = |p: &Pending| matches!(p, Pending::Edit { .. } | Pending::Grant { .. });
-        self.pending.iter().any(is_edit)
+        !self.redo.edits.is_empty() || self.pending.iter().any(is_edit)
+    }
+
+    /// May a caller's edit be made behind those that are under way? The documents make them in
+    /// order, and what becomes durable in one turn is one commit. Behind one that must be made
+    /// anew, or that is not a caller's, none is begun.
+    pub(super) fn may_edit_too(&self) -> bool {
+        let may_follow = |pending: &Pending| match pending {
+            Pending::Edit { purpose, outdated, .. } => {
+                matches!(purpose, Purpose::Request(_)) && !outdated
+            }
+            Pending::Grant { .. } => false,
+            _ => true,
+        };
+        let edits = self.pending.iter().filter(|p| matches!(p, Pending::Edit { .. })).count();
+        edits < EDITS_UNDER_WAY_MAX
+            && self.redo.edits.is_empty()
+            && self.pending.iter().all(may_follow)
     }
 
     /// Makes edits.
@@ -205,16 +239,15 @@ impl Replica {
         change: Result<Option<LocalChange>, EditFault>,
     ) {
         let Some(document) = self.workspace.root_document() else { return };
+        if outdated {
+            self.redo.changes.extend(change.ok().flatten().map(|change| change.hash));
+            self.redo.edits.push((purpose, edits));
+            return self.make_anew(document);
+        }
         let count = edits.len();
         let reply = match change {
             Err(fault) => Reply::Failed(edit_failure(&fault)),
             Ok(None) => Reply::Edited(Edited { event: None, edits: count }),
-            Ok(Some(change)) if outdated => {
-                // It may build on what fell out: made again, on what there is now.
-                self.undo(document, &change);
-                self.edit(purpose, document, edits);
-                return;
-            }
             Ok(Some(change)) => match self.write_change(Some(document), change.chunk.clone()) {
                 Ok(event) => Reply::Edited(Edited { event: Some(event), edits: count }),
                 Err(fault) => {
@@ -237,6 +270,22 @@ impl Replica {
                 self.on_contract(mission, Err(failure.message));
             }
             (Purpose::Contract(mission), _) => self.driver.contracted(&mission),
+        }
+    }
+
+    /// Once every edit has been answered that may build on what fell out: all of them are undone at
+    /// once, and made again in their order on what there is now.
+    fn make_anew(&mut self, document: DocumentId) {
+        let is_outdated = |p: &Pending| matches!(p, Pending::Edit { outdated: true, .. });
+        if self.pending.iter().any(is_outdated) {
+            return;
+        }
+        let Redo { edits, changes } = std::mem::take(&mut self.redo);
+        if !changes.is_empty() {
+            self.ask(Pending::Projection, DocumentTask::Drop { document, changes });
+        }
+        for (purpose, edits) in edits {
+            self.edit(purpose, document, edits);
         }
     }
 

@@ -1,4 +1,4 @@
-//! The devices of a demo: a home each, a node each, and the commands that a person types there.
+//! The devices of a demo, or of a bench: a home each, a node each, and the commands that a person types there.
 //!
 //! A node runs in a process group of its own, so that ctrl-C on the terminal reaches the demo
 //! alone, and holds the end of a pipe from the demo, so that it ends when the demo is killed.
@@ -26,11 +26,11 @@ const STOP: Duration = Duration::from_secs(10);
 
 /// A device.
 #[derive(Debug)]
-pub(super) struct Device {
-    pub(super) name: &'static str,
-    pub(super) home: PathBuf,
+pub(crate) struct Device {
+    pub(crate) name: &'static str,
+    pub(crate) home: PathBuf,
     /// The process of its last node.
-    pub(super) pid: Option<u32>,
+    pub(crate) pid: Option<u32>,
     log: PathBuf,
     program: PathBuf,
     node: Option<Node>,
@@ -45,16 +45,30 @@ struct Node {
 }
 
 impl Device {
-    pub(super) fn new(name: &'static str, folder: &Folder) -> Result<Self, Failure> {
-        let program = std::env::current_exe().map_err(failed)?;
-        let home = folder.path().join(name);
-        Ok(Self { name, home, pid: None, log: folder.log(name), program, node: None })
+    pub(in crate::cli::demo) fn new(name: &'static str, folder: &Folder) -> Result<Self, Failure> {
+        Self::at(name, folder.path().join(name), folder.log(name))
     }
 
-    /// Starts its node; returns once that says that it is ready.
-    pub(super) async fn start(&mut self, outlives: bool) -> Result<u32, Failure> {
+    /// One with its home here, whose node writes there what it has to say.
+    pub(crate) fn at(name: &'static str, home: PathBuf, log: PathBuf) -> Result<Self, Failure> {
+        let program = std::env::current_exe().map_err(failed)?;
+        Ok(Self { name, home, pid: None, log, program, node: None })
+    }
+
+    /// Starts its node, on which agents may run; returns once that says that it is ready.
+    pub(crate) async fn start(&mut self, outlives: bool) -> Result<u32, Failure> {
+        self.start_with(&["--run"], outlives).await
+    }
+
+    /// The same with these options.
+    pub(crate) async fn start_with(
+        &mut self,
+        options: &[&str],
+        outlives: bool,
+    ) -> Result<u32, Failure> {
         let log = OpenOptions::new().create(true).append(true).open(&self.log).map_err(failed)?;
-        let mut command = self.command(&["up", "--run", "--json", "--listen", "127.0.0.1:0"]);
+        let mut command = self.command(&["up", "--json", "--listen", "127.0.0.1:0"]);
+        command.args(options);
         command.stdout(Stdio::piped()).stderr(log).process_group(0);
         if outlives {
             command.stdin(Stdio::null());
@@ -78,7 +92,7 @@ impl Device {
     }
 
     /// Tells its node to finish what is under way and end; kills it where that takes too long.
-    pub(super) async fn stop(&mut self) {
+    pub(crate) async fn stop(&mut self) {
         let Some(mut node) = self.node.take() else { return };
         if let Some(pid) = node.child.id().and_then(pid) {
             kill_process(pid, Signal::TERM).ok();
@@ -89,19 +103,19 @@ impl Device {
     }
 
     /// Kills its node as a lost battery does; which process was it?
-    pub(super) async fn kill(&mut self) -> Result<u32, Failure> {
+    pub(crate) async fn kill(&mut self) -> Result<u32, Failure> {
         let mut node = self.node.take().ok_or_else(|| self.trouble("does not run"))?;
         node.child.kill().await.map_err(failed)?;
         self.pid.ok_or_else(|| self.trouble("has no process"))
     }
 
     /// What a command answers, as scripts get it.
-    pub(super) async fn ask(&self, args: &[&str]) -> Result<Json, Failure> {
+    pub(crate) async fn ask(&self, args: &[&str]) -> Result<Json, Failure> {
         Ok(json(&self.run(&[args, &["--json"]].concat()).await?))
     }
 
     /// What a command shows to people.
-    pub(super) async fn show(&self, args: &[&str]) -> Result<String, Failure> {
+    pub(crate) async fn show(&self, args: &[&str]) -> Result<String, Failure> {
         self.run(args).await
     }
 
@@ -118,7 +132,7 @@ impl Device {
     }
 
     /// Starts a command that shows a line, waits for one, and so on.
-    pub(super) fn talk(&self, args: &[&str]) -> Result<Talk<'_>, Failure> {
+    pub(crate) fn talk(&self, args: &[&str]) -> Result<Talk<'_>, Failure> {
         let args: Vec<String> = args.iter().chain(&["--json"]).map(ToString::to_string).collect();
         let mut command = self.command(&args.iter().map(String::as_str).collect::<Vec<_>>());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -157,7 +171,7 @@ impl Device {
 }
 
 /// A command that is talked to line by line; dropped, it is killed.
-pub(super) struct Talk<'a> {
+pub(crate) struct Talk<'a> {
     device: &'a Device,
     args: Vec<String>,
     child: Child,
@@ -167,7 +181,7 @@ pub(super) struct Talk<'a> {
 
 impl Talk<'_> {
     /// What the next line says under `key`.
-    pub(super) async fn hear(&mut self, key: &str) -> Result<Json, Failure> {
+    pub(crate) async fn hear(&mut self, key: &str) -> Result<Json, Failure> {
         let args: Vec<&str> = self.args.iter().map(String::as_str).collect();
         let line = timeout(ANSWER, self.lines.next_line()).await;
         let line = line.map_err(|_| self.device.silent(&args))?.map_err(failed)?;
@@ -190,12 +204,12 @@ impl Talk<'_> {
     }
 
     /// Types a line.
-    pub(super) async fn say(&mut self, line: &str) -> Result<(), Failure> {
+    pub(crate) async fn say(&mut self, line: &str) -> Result<(), Failure> {
         self.stdin.write_all(format!("{line}\n").as_bytes()).await.map_err(failed)
     }
 
     /// It must end well.
-    pub(super) async fn end(mut self) -> Result<(), Failure> {
+    pub(crate) async fn end(mut self) -> Result<(), Failure> {
         let args: Vec<&str> = self.args.iter().map(String::as_str).collect();
         let status = timeout(ANSWER, self.child.wait()).await;
         let status = status.map_err(|_| self.device.silent(&args))?.map_err(failed)?;
@@ -212,6 +226,6 @@ fn pid(id: u32) -> Option<Pid> {
     i32::try_from(id).ok().and_then(Pid::from_raw)
 }
 
-pub(super) fn failed(error: std::io::Error) -> Failure {
+pub(crate) fn failed(error: std::io::Error) -> Failure {
     Failure::new(FailureKind::Failed, error)
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{mpsc, watch};
 
@@ -29,18 +30,20 @@ pub(super) enum Ending {
 }
 
 /// What both ends of a link share.
-pub(super) struct Line(watch::Sender<Option<Ending>>);
-
-impl Default for Line {
-    fn default() -> Self {
-        Self(watch::Sender::new(None))
-    }
+pub(super) struct Line {
+    ended: watch::Sender<Option<Ending>>,
+    /// What all links of the network carried, in bytes.
+    carried: Arc<AtomicU64>,
 }
 
 impl Line {
+    pub(super) fn new(carried: Arc<AtomicU64>) -> Self {
+        Self { ended: watch::Sender::new(None), carried }
+    }
+
     /// Ends it, unless it has ended already.
     pub(super) fn end(&self, ending: Ending) {
-        self.0.send_if_modified(|current| {
+        self.ended.send_if_modified(|current| {
             let open = current.is_none();
             if open {
                 *current = Some(ending);
@@ -51,7 +54,7 @@ impl Line {
 
     /// Waits for the end, as `side` sees it.
     async fn ended(&self, side: Side) -> LinkClosed {
-        let mut receiver = self.0.subscribe();
+        let mut receiver = self.ended.subscribe();
         let ending = receiver.wait_for(Option::is_some).await;
         ending
             .ok()
@@ -61,7 +64,7 @@ impl Line {
 
     /// The end that has come, as `side` sees it.
     fn end_now(&self, side: Side) -> Option<LinkClosed> {
-        self.0.borrow().as_ref().map(|ending| ending.seen_by(side))
+        self.ended.borrow().as_ref().map(|ending| ending.seen_by(side))
     }
 }
 
@@ -166,6 +169,7 @@ impl Writer for PipeWriter {
         Box::pin(async move {
             for chunk in bytes.chunks(CHUNK_BYTES_MAX) {
                 self.put(chunk.to_vec()).await?;
+                self.line.carried.fetch_add(chunk.len() as u64, Ordering::Relaxed);
             }
             Ok(())
         })

@@ -1,0 +1,101 @@
+//! `kern bench`: this program measured on this machine, beside what it is measured against.
+//!
+//! Every workload runs the code that nodes run, on real stores in a folder of its own, and in turns
+//! with what it is compared with: disks and machines differ a hundredfold, so only ratios of one
+//! run mean anything. [`figures`] judges, `device` has the devices, `plain` what needs no
+//! other program; what others' programs do is measured by `kern-bench`, see `foreign`. A figure
+//! that misses its goal is told like one that does not.
+
+mod append;
+mod bytes;
+mod catch_up;
+mod device;
+pub mod edits;
+pub mod figures;
+mod fleet;
+mod foreign;
+mod heal;
+mod live;
+mod missions;
+mod plain;
+mod scratch;
+mod start_up;
+
+use std::path::Path;
+
+use kernelos_protocol::command::Failure;
+
+use figures::{Machine, Row};
+use foreign::Foreign;
+use scratch::Scratch;
+
+/// The edits of a run.
+const SEED: u64 = 1;
+
+/// How often a workload and what it is measured against take turns.
+const TIMES: usize = 3;
+
+/// What can be measured, in the order in which it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub enum Workload {
+    /// Edits until they are durable, in groups
+    Append,
+    /// A long history to a device that has nothing
+    CatchUp,
+    /// A command until it is durable, with two peers attached
+    Dispatch,
+    /// The first answer of a node with a long history
+    StartUp,
+    /// What goes over the wire
+    Bytes,
+    /// Devices that wrote apart meet again
+    Heal,
+    /// A task until a runner on another device has it
+    DispatchRemote,
+    /// An edit until it is on the other device
+    Live,
+    /// What nodes need that have nothing to do
+    Idle,
+    /// A mission whose holder was killed, until another goes on
+    Resume,
+}
+
+/// A run.
+pub(crate) struct Bench {
+    scratch: Scratch,
+    machine: Machine,
+    foreign: Foreign,
+    /// Small sizes: to see that it works, not how fast.
+    quick: bool,
+    times: usize,
+}
+
+impl Bench {
+    /// A run in a folder below `base`, which goes with it.
+    pub(crate) fn new(base: &Path, quick: bool) -> Result<Self, Failure> {
+        let scratch = Scratch::below(base)?;
+        let machine = Machine::measure(&scratch)?;
+        let foreign = Foreign::beside();
+        Ok(Self { scratch, machine, foreign, quick, times: TIMES })
+    }
+
+    /// Measures one workload.
+    pub(crate) async fn run(&self, workload: Workload) -> Result<Vec<Row>, Failure> {
+        match workload {
+            Workload::Append => append::run(self).await,
+            Workload::CatchUp => catch_up::run(self).await,
+            Workload::Dispatch => live::dispatch(self).await,
+            Workload::StartUp => start_up::run(self).await,
+            Workload::Bytes => bytes::run(self).await,
+            Workload::Heal => heal::run(self).await,
+            Workload::DispatchRemote => missions::dispatch(self).await,
+            Workload::Live => live::live(self).await,
+            Workload::Idle => fleet::idle(self).await,
+            Workload::Resume => missions::resume(self).await,
+        }
+    }
+
+    fn size(&self, full: usize, quick: usize) -> usize {
+        if self.quick { quick } else { full }
+    }
+}
