@@ -144,8 +144,8 @@ impl ControlLane {
         let prev = self.written.entry(author).or_default().push(no, &past.0);
         self.index(no, &author, &fact);
         self.events.push(Event { id, author, fact, past, needs });
-        self.note_overrides(no);
-        let concerned = self.note_disputes(no, prev);
+        let overridden = self.note_overrides(no);
+        let concerned = self.note_disputes(no, prev, &overridden);
         self.note_present(no, &concerned);
         Ok(no)
     }

@@ -30,8 +30,9 @@ pub(super) struct Disputes {
     echoed: BitSet,
     /// When disputes of a revocation changed, as the number of the event by which they did.
     changes: Vec<(ControlNo, ControlNo)>,
-    /// The revocations that do not count by all that is here.
+    /// The revocations that do not count by all that is here, and those of them that are excluded.
     lost: BitSet,
+    excluded: BitSet,
     /// Whose voices were asked for last: of this intersection of pasts, without these parties.
     last: Option<(BitSet, BTreeSet<DeviceId>, Arc<[DeviceId]>)>,
 }
@@ -43,8 +44,12 @@ struct Rivals {
     all: BitSet,
     /// Which override it, and it rests on what their target backdated.
     backdated: BitSet,
+    /// These are so backdated to it.
+    backdates: BitSet,
     /// With these, voices were heard or are not needed.
     voiced: BitSet,
+    /// These are settled before it by all that is here.
+    after: BitSet,
 }
 
 /// What witnesses said of two revocations.
@@ -56,6 +61,27 @@ struct Voices {
     settled: [Option<ControlNo>; 2],
 }
 
+/// What was judged again: these revocations, and which of them do not count.
+#[derive(Default)]
+struct Again {
+    judged: BitSet,
+    excluded: BitSet,
+    beaten: BitSet,
+}
+
+impl Again {
+    /// What does not count, where that did not before.
+    fn apply(&self, lost: &BitSet) -> BitSet {
+        if self.judged.is_empty() {
+            return lost.clone();
+        }
+        let mut lost = lost.difference(&self.judged);
+        lost.union_with(&self.excluded);
+        lost.union_with(&self.beaten);
+        lost
+    }
+}
+
 impl ControlLane {
     /// The revocations of `among` that do not count; the answer may hold others, too.
     // SPEC: AUTH-7
@@ -63,11 +89,8 @@ impl ControlLane {
         let disputes = &self.disputes;
         let known = among.0.prefix();
         let from = disputes.changes.partition_point(|(at, _)| at.index() < known);
-        let mut lost = disputes.lost.clone();
-        if let Some(changed) = disputes.changes.get(from..).filter(|changed| !changed.is_empty()) {
-            self.judge_again(changed, among, &mut lost);
-        }
-        lost
+        let changed = disputes.changes.get(from..).unwrap_or(&[]);
+        self.judge_again(changed, among).apply(&disputes.lost)
     }
 
     /// Whether a revocation does not count by all that is here.
@@ -76,47 +99,46 @@ impl ControlLane {
     }
 
     /// Judges what these changes can concern: a change of a pair concerns whether one of the two
-    /// is excluded, and that whom it beats. Gives what was judged.
-    fn judge_again(
-        &self,
-        changed: &[(ControlNo, ControlNo)],
-        among: &ControlSet,
-        lost: &mut BitSet,
-    ) -> BitSet {
-        let rivals = |q: ControlNo| self.disputes.rivals.get(&q);
-        let mut near: BitSet = changed.iter().map(|(_, q)| q.0).collect();
+    /// is excluded, and that whom it beats.
+    fn judge_again(&self, changed: &[(ControlNo, ControlNo)], among: &ControlSet) -> Again {
+        let mut again = Again::default();
+        let rivals = |q: u32| self.disputes.rivals.get(&ControlNo(q));
         for (_, q) in changed {
-            near.union_with(&rivals(*q).map(|r| r.all.clone()).unwrap_or_default());
-        }
-        let mut concerned = near.clone();
-        for q in near.iter().map(ControlNo) {
-            concerned.union_with(&rivals(q).map(|r| r.all.clone()).unwrap_or_default());
-        }
-        let mut excluded = BTreeMap::new();
-        for q in concerned.iter().map(ControlNo) {
-            if among.contains(q) && self.is_lost(q, among, &mut excluded) {
-                lost.insert(q.0);
-            } else {
-                lost.remove(q.0);
+            again.judged.insert(q.0);
+            if let Some(of) = rivals(q.0) {
+                again.judged.union_with(&of.backdates);
+                again.judged.union_with(&of.voiced);
             }
         }
-        concerned
+        let mut known = BTreeMap::new();
+        for q in again.judged.clone().iter() {
+            let is = among.contains(ControlNo(q))
+                && self.is_excluded(ControlNo(q), among, &mut known);
+            if is != self.disputes.excluded.contains(q) {
+                rivals(q).into_iter().for_each(|of| again.judged.union_with(&of.voiced));
+            }
+        }
+        for q in again.judged.iter().map(ControlNo).filter(|q| among.contains(*q)) {
+            if self.is_excluded(q, among, &mut known) {
+                again.excluded.insert(q.0);
+            } else if self.is_beaten(q, among, &mut known) {
+                again.beaten.insert(q.0);
+            }
+        }
+        again
     }
 
-    fn is_lost(
+    fn is_beaten(
         &self,
         q: ControlNo,
         among: &ControlSet,
         excluded: &mut BTreeMap<ControlNo, bool>,
     ) -> bool {
-        if self.is_excluded(q, among, excluded) {
-            return true;
-        }
         let (Some(of), Some(over)) = (self.disputes.rivals.get(&q), self.overriders.get(&q)) else {
             return false;
         };
         // Only what is not excluded as backdated beats.
-        over.intersection(&of.voiced).iter().map(ControlNo).any(|r| {
+        over.only(&of.after, &BitSet::new()).map(ControlNo).any(|r| {
             among.contains(r)
                 && self.settled(r, q, among)
                 && !self.settled(q, r, among)
@@ -179,50 +201,59 @@ impl ControlLane {
     /// Takes in what the new event `no` says to disputes: its own, if it is a revocation, and of
     /// those of others that it heard since `prev`, the one before it in its branch. Gives the
     /// revocations that may count now and did not, or the other way round.
-    pub(super) fn note_disputes(&mut self, no: ControlNo, prev: Option<ControlNo>) -> BitSet {
+    pub(super) fn note_disputes(
+        &mut self,
+        no: ControlNo,
+        prev: Option<ControlNo>,
+        overridden: &BitSet,
+    ) -> BitSet {
         let from = self.disputes.changes.len();
         if self.target(no).is_some() {
-            self.open_disputes(no);
+            self.open_disputes(no, overridden);
         }
         self.hear(no, prev);
         let changed = self.disputes.changes.get(from..).unwrap_or(&[]).to_vec();
         if changed.is_empty() {
             return BitSet::new();
         }
-        let mut lost = std::mem::take(&mut self.disputes.lost);
-        let concerned = self.judge_again(&changed, &self.all, &mut lost);
-        self.disputes.lost = lost;
-        concerned
+        let again = self.judge_again(&changed, &self.all);
+        let disputes = &mut self.disputes;
+        disputes.lost = again.apply(&disputes.lost);
+        disputes.excluded = disputes.excluded.difference(&again.judged);
+        disputes.excluded.union_with(&again.excluded);
+        again.judged
     }
 
-    /// Finds the disputes of the new revocation `r` with earlier ones.
-    fn open_disputes(&mut self, r: ControlNo) {
-        let mut all = self.overriders.get(&r).cloned().unwrap_or_default();
-        let concurrent = self.revoking.difference(&self.at(r).past.0);
-        let overridden = |q: &u32| self.overrides(r, ControlNo(*q));
-        all.union_with(&concurrent.iter().filter(overridden).collect());
+    /// Finds the disputes of the new revocation `r`, which overrides these, with earlier ones.
+    fn open_disputes(&mut self, r: ControlNo, overridden: &BitSet) {
+        let over = self.overriders.get(&r).cloned().unwrap_or_default();
+        let mut all = overridden.clone();
+        all.union_with(&over);
         if all.is_empty() {
             return;
         }
         let mut own = Rivals { all: all.clone(), ..Rivals::default() };
         for q in all.iter().map(ControlNo) {
-            if self.overrides(q, r) && self.backdated(r, q) {
-                own.backdated.insert(q.0);
-            }
-            let backdated = self.overrides(r, q) && self.backdated(q, r);
+            let backdated = overridden.contains(q.0) && self.backdated(q, r);
+            let backdates = over.contains(q.0) && self.backdated(r, q);
             let theirs = self.disputes.rivals.entry(q).or_default();
             theirs.all.insert(r.0);
             if backdated {
                 theirs.backdated.insert(r.0);
+                own.backdates.insert(q.0);
+            }
+            if backdates {
+                theirs.backdates.insert(r.0);
+                own.backdated.insert(q.0);
             }
         }
         self.disputes.disputed.union_with(&all);
         self.disputes.disputed.insert(r.0);
         self.disputes.rivals.insert(r, own);
         self.disputes.changes.push((r, r));
+        let recovery = self.is_by_recovery(r);
         for q in all.iter().map(ControlNo) {
-            let recovered = self.is_by_recovery(q) || self.is_by_recovery(r);
-            if recovered || self.disputes.echoed.contains(q.0) {
+            if recovery || self.is_by_recovery(q) || self.disputes.echoed.contains(q.0) {
                 self.ask(q, r, r);
             }
         }
@@ -269,10 +300,21 @@ impl ControlLane {
         }
         let mut settles = false;
         let ways = [(pair.0, pair.1), (pair.1, pair.0)];
-        for (settled, (first, then)) in voices.settled.iter_mut().zip(ways) {
-            if settled.is_none() && self.has_majority(&voices.witnesses, first, then, &self.all) {
+        let recovered = ways.map(|(first, _)| self.is_by_recovery(first));
+        for (at, (first, then)) in ways.into_iter().enumerate() {
+            // Where one is a recovery, nobody is asked, and that is so from the beginning.
+            let asked = recovered == [false, false];
+            let Some(settled) = voices.settled.get_mut(at).filter(|by| by.is_none()) else { continue };
+            let is = match asked {
+                true => self.has_majority(&voices.witnesses, first, then, &self.all),
+                false => self.is_by_recovery(first),
+            };
+            if is {
                 *settled = Some(by);
-                settles = true;
+                settles |= asked;
+                if let Some(rivals) = self.disputes.rivals.get_mut(&then) {
+                    rivals.after.insert(first.0);
+                }
             }
         }
         if is_new {

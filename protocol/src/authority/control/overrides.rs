@@ -42,8 +42,9 @@ impl ControlLane {
         matches!(fact, ControlFact::Grant { .. } | ControlFact::Revoke { recovery: false, .. })
     }
 
-    /// Finds what overrides the new event `no`, and what it overrides.
-    pub(super) fn note_overrides(&mut self, no: ControlNo) {
+    /// Finds what overrides the new event `no`, and what it overrides: gives those of
+    /// that which are revocations.
+    pub(super) fn note_overrides(&mut self, no: ControlNo) -> BitSet {
         if self.can_be_overridden(no) {
             let by = self.overriders_of(no);
             if !by.is_empty() {
@@ -51,10 +52,10 @@ impl ControlLane {
             }
         }
         self.note_staleness_of(no);
-        if let Some(target) = self.target(no).copied() {
-            self.note_stale(no, &target);
-            self.note_overridden(no, target);
-        }
+        let Some(target) = self.target(no).copied() else { return BitSet::new() };
+        self.note_stale(no, &target);
+        let overridden = self.note_overridden(no, target);
+        overridden.intersection(&self.revoking)
     }
 
     /// Whether `q` rests on an event of r's target, unheard by `r`, that lacks some event of the
@@ -121,11 +122,12 @@ impl ControlLane {
 
     /// What the target wrote and the new revocation `r` has not heard, and what rests on that
     /// alone. In order of number, for an override may follow from that of a grant in the past.
-    fn note_overridden(&mut self, r: ControlNo, target: DeviceId) {
+    fn note_overridden(&mut self, r: ControlNo, target: DeviceId) -> BitSet {
+        let mut found = BitSet::new();
         let mut next: BTreeSet<(ControlNo, bool)> = BTreeSet::new();
         next.extend(self.unheard_by(r, &target).iter().map(|k| (ControlNo(k), true)));
         while let Some((k, wrote_it)) = next.pop_first() {
-            if k == r || self.overrides(r, k) || !self.can_be_overridden(k) {
+            if k == r || found.contains(k.0) || !self.can_be_overridden(k) {
                 continue;
             }
             let follows = || {
@@ -135,12 +137,14 @@ impl ControlLane {
             if !wrote_it && !follows() {
                 continue;
             }
+            found.insert(k.0);
             self.overriders.entry(k).or_default().insert(r.0);
             if let ControlFact::Grant { device, .. } = self.at(k).fact {
                 let unheard = self.unheard_by(r, &device);
                 next.extend(unheard.iter().filter(|e| *e > k.0).map(|e| (ControlNo(e), false)));
             }
         }
+        found
     }
 
     fn unheard_by(&self, r: ControlNo, author: &DeviceId) -> BitSet {
