@@ -4,6 +4,8 @@
 //! node does. Printed are the time and the most memory of that, and how both grow when the history
 //! doubles: 2 is linear, 4 is quadratic. Nothing here is a test.
 
+#![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "a bench measures time")]
+
 mod shapes;
 
 use std::time::{Duration, Instant};
@@ -36,9 +38,13 @@ fn tell(history: &[Step]) -> (Duration, usize) {
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let events = arguments.iter().find_map(|text| text.parse().ok()).unwrap_or(10_000);
-    println!("{:<28} {:>6} {:>9} {:>6} {:>9} {:>6}", "shape", "events", "ms", "grows", "KiB", "grows");
+    println!(
+        "{:<28} {:>6} {:>9} {:>6} {:>9} {:>6}",
+        "shape", "events", "ms", "grows", "KiB", "grows"
+    );
     for (name, shape) in SHAPES {
-        let chosen = arguments.iter().find(|text| !text.starts_with('-') && text.parse::<usize>().is_err());
+        let chosen =
+            arguments.iter().find(|text| !text.starts_with('-') && text.parse::<usize>().is_err());
         if chosen.is_some_and(|text| !name.contains(text.as_str())) {
             continue;
         }

@@ -12,8 +12,11 @@ pub(crate) struct Step {
     pub(crate) before: Vec<EventId>,
 }
 
-/// The shapes, each of about so many events.
-pub(crate) const SHAPES: [(&str, fn(u32) -> Vec<Step>); 11] = [
+/// A history of about so many events.
+pub(crate) type Shape = fn(u32) -> Vec<Step>;
+
+/// The shapes, by name.
+pub(crate) const SHAPES: [(&str, Shape); 11] = [
     ("joins in one chain", joins),
     ("grants of as many devices", grants),
     ("one device, in and out", alternating),

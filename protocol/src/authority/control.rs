@@ -120,6 +120,7 @@ impl ControlLane {
 
     /// Inserts an event. `before` is its prev and parents. What is not valid from its own past is
     /// refused, and nothing is changed then; a known id gives its number.
+    // SPEC: AUTH-22
     pub fn add(
         &mut self,
         id: EventId,
@@ -235,7 +236,8 @@ impl ControlLane {
     /// where the recovery key vouches.
     fn rests_on(&self, e: ControlNo) -> impl Iterator<Item = ControlNo> + '_ {
         let event = self.at(e);
-        let grants = if event.fact.is_by_recovery() { None } else { self.grants.get(&event.author) };
+        let grants =
+            if event.fact.is_by_recovery() { None } else { self.grants.get(&event.author) };
         let grants = grants.map_or(&[][..], Vec::as_slice);
         let until = grants.partition_point(|g| *g < e);
         let enough = |g: &ControlNo| {

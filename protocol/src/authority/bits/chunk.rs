@@ -98,7 +98,8 @@ impl Slot {
             (None, _) => true,
             (Some(_), None) => false,
             (Some(mine), Some(theirs)) => {
-                Arc::ptr_eq(mine, theirs) || mine.iter().zip(theirs.iter()).all(|(a, b)| a & !b == 0)
+                Arc::ptr_eq(mine, theirs)
+                    || mine.iter().zip(theirs.iter()).all(|(a, b)| a & !b == 0)
             }
         }
     }

@@ -112,8 +112,8 @@ impl ControlLane {
         }
         let mut known = BTreeMap::new();
         for q in again.judged.clone().iter() {
-            let is = among.contains(ControlNo(q))
-                && self.is_excluded(ControlNo(q), among, &mut known);
+            let is =
+                among.contains(ControlNo(q)) && self.is_excluded(ControlNo(q), among, &mut known);
             if is != self.disputes.excluded.contains(q) {
                 rivals(q).into_iter().for_each(|of| again.judged.union_with(&of.voiced));
             }
@@ -157,9 +157,12 @@ impl ControlLane {
         };
         *known.entry(q).or_insert_with(|| {
             of.backdated.only(&among.0, &of.voiced).next().is_some()
-                || of.backdated.intersection(&of.voiced).iter().map(ControlNo).any(|r| {
-                    among.contains(r) && !self.settled(q, r, among)
-                })
+                || of
+                    .backdated
+                    .intersection(&of.voiced)
+                    .iter()
+                    .map(ControlNo)
+                    .any(|r| among.contains(r) && !self.settled(q, r, among))
         })
     }
 
@@ -304,7 +307,9 @@ impl ControlLane {
         for (at, (first, then)) in ways.into_iter().enumerate() {
             // Where one is a recovery, nobody is asked, and that is so from the beginning.
             let asked = recovered == [false, false];
-            let Some(settled) = voices.settled.get_mut(at).filter(|by| by.is_none()) else { continue };
+            let Some(settled) = voices.settled.get_mut(at).filter(|by| by.is_none()) else {
+                continue;
+            };
             let is = match asked {
                 true => self.has_majority(&voices.witnesses, first, then, &self.all),
                 false => self.is_by_recovery(first),

@@ -102,10 +102,13 @@ impl ControlLane {
         let mut open = vec![(g, self.rests_on(g), None)];
         while let Some((g, rests, waited)) = open.last_mut() {
             let takes = |on: &ControlNo| by.effect.get(on) == Some(&true);
-            let mut stands = matches!(self.at(*g).fact, ControlFact::Genesis | ControlFact::Recover)
-                || waited.take().as_ref().is_some_and(takes);
+            let mut stands =
+                matches!(self.at(*g).fact, ControlFact::Genesis | ControlFact::Recover)
+                    || waited.take().as_ref().is_some_and(takes);
             while !stands && waited.is_none() {
-                let Some(on) = rests.find(|on| self.is_backed(*on, *g, &by.counting)) else { break };
+                let Some(on) = rests.find(|on| self.is_backed(*on, *g, &by.counting)) else {
+                    break;
+                };
                 match by.effect.get(&on) {
                     Some(takes) => stands = *takes,
                     None => *waited = Some(on),
@@ -224,9 +227,8 @@ impl ControlLane {
         for &g in grants.iter().rev().filter(known) {
             let Some(role) = self.gives(g).filter(|role| *role >= at_least) else { continue };
             // A later grant of no lower role that heard this one heard whatever it heard.
-            let needless = |(later, claim): &(ControlNo, Claim)| {
-                claim.role >= role && self.heard(*later, g)
-            };
+            let needless =
+                |(later, claim): &(ControlNo, Claim)| claim.role >= role && self.heard(*later, g);
             if claims.iter().any(needless) || !self.takes_effect(g, &mut ruling) {
                 continue;
             }

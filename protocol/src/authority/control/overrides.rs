@@ -90,9 +90,7 @@ impl ControlLane {
         if known.is_empty() {
             return;
         }
-        let lacks = |e: &u32| {
-            *e != r.0 && !known.is_subset(&self.at(ControlNo(*e)).past.0)
-        };
+        let lacks = |e: &u32| *e != r.0 && !known.is_subset(&self.at(ControlNo(*e)).past.0);
         let events = authored.difference(past).iter().filter(lacks).collect();
         self.stale.insert(r, Stale { known, events });
     }
