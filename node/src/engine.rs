@@ -379,7 +379,7 @@ impl Loop {
         let granted = self.replica.workspace().granted_devices();
         let granted = granted.into_iter().map(|(device, _)| device).collect();
         let control = self.replica.workspace().control();
-        let members = control.members(&control.all()).into_keys().collect();
+        let members = control.present_members().keys().copied().collect();
         let connected = self.links.paths();
         self.share(|shared| {
             shared.granted = granted;

@@ -352,15 +352,6 @@ impl ContentLane {
     /// not here, sorted by id.
     // SPEC: AUTH-13
     pub fn missing_cuts(&self, control: &ControlLane) -> Vec<EventId> {
-        let all = control.all();
-        let missing: BTreeSet<EventId> = control
-            .counting(&all)
-            .into_iter()
-            .chain(control.readmissions(&all))
-            .flat_map(|r| chain::cut(control, r))
-            .filter(|id| !self.numbers.contains_key(id))
-            .copied()
-            .collect();
-        missing.into_iter().collect()
+        self.cuts.missing(control)
     }
 }

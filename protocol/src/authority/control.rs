@@ -1,27 +1,35 @@
 //! The control lane: who may do what, rules 1 to 5.
 //!
-//! This file keeps the events and rule 1 (birth); `control/disputes.rs` keeps rules 2 and 3,
-//! `control/judgement.rs` rules 4 and 5. Insertion is in causal order, so the past of an event has
-//! smaller numbers, and a past is a set of numbers closed under ancestors.
+//! This file keeps the events and rule 1 (birth); `control/overrides.rs` keeps rule 2,
+//! `control/disputes.rs` rule 3, `control/judgement.rs` rules 4 and 5 for any set, and
+//! `control/present.rs` what they come to for all that is here. Insertion is in causal order, so
+//! the past of an event has smaller numbers, and a past is a set of numbers closed under ancestors.
+//!
+//! An insertion costs about as much as it changes: pasts share what they have in common, and what
+//! is here is judged again only where the new event can concern it.
 
+mod branches;
 mod disputes;
 mod facts;
 mod judgement;
+mod overrides;
+mod present;
 mod strikes;
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::authority::bits::BitSet;
 use crate::id::{DeviceId, EventId};
 use crate::role::Role;
 
-use disputes::Dispute;
+use branches::Branches;
+use disputes::Disputes;
 pub use facts::{ControlFact, Refusal};
 use facts::{granted, over};
-use judgement::Judgement;
 pub use judgement::{Claim, Standing};
+use overrides::Stale;
+use present::Present;
 
 /// A control event of one lane: its dense number, in order of insertion.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -72,8 +80,8 @@ struct Event {
     author: DeviceId,
     fact: ControlFact,
     past: ControlSet,
-    /// The author's grants in `past` whose role is enough for this event, by number.
-    rests_on: Vec<ControlNo>,
+    /// The role that its author needs for it.
+    needs: Role,
 }
 
 /// The control events of one workspace and the judgement over them.
@@ -82,18 +90,27 @@ pub struct ControlLane {
     events: Vec<Event>,
     numbers: BTreeMap<EventId, ControlNo>,
     all: ControlSet,
+    /// The events that are in no other one's past.
+    heads: BTreeSet<EventId>,
     /// Genesis and grants, by whom they are for.
     grants: BTreeMap<DeviceId, Vec<ControlNo>>,
-    /// Events by author.
-    written: BTreeMap<DeviceId, Vec<ControlNo>>,
+    /// Events by author, as branches and as sets.
+    written: BTreeMap<DeviceId, Branches>,
+    authored: BTreeMap<DeviceId, BitSet>,
     revocations: Vec<ControlNo>,
+    /// The same as a set, and by target.
+    revoking: BitSet,
+    against: BTreeMap<DeviceId, BitSet>,
     readmissions: Vec<ControlNo>,
     /// Both, by number.
     naming: Vec<ControlNo>,
-    /// By revocation: the grants and revocations that it overrides.
-    overridden: BTreeMap<ControlNo, BitSet>,
-    disputes: Vec<Dispute>,
-    judged: RefCell<BTreeMap<ControlSet, Arc<Judgement>>>,
+    epochs: BitSet,
+    /// By grant or revocation: the revocations that override it.
+    overriders: BTreeMap<ControlNo, BitSet>,
+    /// By revocation: what is backdated to it.
+    stale: BTreeMap<ControlNo, Stale>,
+    disputes: Disputes,
+    present: Present,
 }
 
 impl ControlLane {
@@ -104,6 +121,7 @@ impl ControlLane {
 
     /// Inserts an event. `before` is its prev and parents. What is not valid from its own past is
     /// refused, and nothing is changed then; a known id gives its number.
+    // SPEC: AUTH-22
     pub fn add(
         &mut self,
         id: EventId,
@@ -116,32 +134,44 @@ impl ControlLane {
         }
         let (past, needs) = self.birth(&author, &fact, before)?;
         let no = ControlNo(u32::try_from(self.events.len()).unwrap_or(u32::MAX));
-        let rests_on = match fact.is_by_recovery() {
-            true => Vec::new(),
-            false => self.sufficient(&author, &past, needs),
-        };
         let mut all = self.all.0.as_ref().clone();
         all.insert(no.0);
         self.all = ControlSet(Arc::new(all));
         self.numbers.insert(id, no);
-        self.written.entry(author).or_default().push(no);
-        if let Some((device, _)) = granted(&author, &fact) {
+        // What is in its past and ends nothing else's is named by it.
+        for named in before {
+            self.heads.remove(named);
+        }
+        self.heads.insert(id);
+        let prev = self.written.entry(author).or_default().push(no, &past.0);
+        self.index(no, &author, &fact);
+        self.events.push(Event { id, author, fact, past, needs });
+        let overridden = self.note_overrides(no);
+        let concerned = self.note_disputes(no, prev, &overridden);
+        self.note_present(no, &concerned);
+        Ok(no)
+    }
+
+    fn index(&mut self, no: ControlNo, author: &DeviceId, fact: &ControlFact) {
+        self.authored.entry(*author).or_default().insert(no.0);
+        if let Some((device, _)) = granted(author, fact) {
             self.grants.entry(device).or_default().push(no);
         }
-        let revokes = matches!(fact, ControlFact::Revoke { .. });
-        if let ControlFact::Readmit { .. } = fact {
-            self.readmissions.push(no);
+        match fact {
+            ControlFact::Revoke { target, .. } => {
+                self.revocations.push(no);
+                self.revoking.insert(no.0);
+                self.against.entry(*target).or_default().insert(no.0);
+            }
+            ControlFact::Readmit { .. } => self.readmissions.push(no),
+            ControlFact::Epoch => {
+                self.epochs.insert(no.0);
+            }
+            _ => {}
         }
         if fact.names().is_some() {
             self.naming.push(no);
         }
-        self.events.push(Event { id, author, fact, past, rests_on });
-        self.note_overrides(no);
-        if revokes {
-            self.open_disputes(no);
-            self.revocations.push(no);
-        }
-        Ok(no)
     }
 
     /// Whether `add` would take an event, without adding it.
@@ -204,12 +234,24 @@ impl ControlLane {
         given.map(|(_, role)| role).max()
     }
 
-    /// The grants of `device` in `past` that give at least `role`.
-    fn sufficient(&self, device: &DeviceId, past: &ControlSet, role: Role) -> Vec<ControlNo> {
-        self.grants_of(device)
-            .filter(|&(g, given)| given >= role && past.contains(g))
-            .map(|(g, _)| g)
-            .collect()
+    /// The author's grants in the past of an event whose role is enough for it, newest first; none
+    /// where the recovery key vouches.
+    fn rests_on(&self, e: ControlNo) -> impl Iterator<Item = ControlNo> + '_ {
+        let event = self.at(e);
+        let grants =
+            if event.fact.is_by_recovery() { None } else { self.grants.get(&event.author) };
+        let grants = grants.map_or(&[][..], Vec::as_slice);
+        let until = grants.partition_point(|g| *g < e);
+        let enough = |g: &ControlNo| {
+            event.past.contains(*g) && self.gives(*g).is_some_and(|role| role >= event.needs)
+        };
+        grants.get(..until).unwrap_or(&[]).iter().rev().copied().filter(enough)
+    }
+
+    /// The role that a grant gives.
+    fn gives(&self, g: ControlNo) -> Option<Role> {
+        let event = self.at(g);
+        granted(&event.author, &event.fact).map(|(_, role)| role)
     }
 
     /// Whether a grant of `device` that gives at least `role` is in `past`, in effect or not.
@@ -302,16 +344,46 @@ impl ControlLane {
         ControlSet(Arc::new(set))
     }
 
+    /// Whether a set holds everything that is here.
+    fn is_all(&self, among: &ControlSet) -> bool {
+        among.0.prefix() == self.events.len()
+    }
+
     /// The events of a set that are in no other one's past, sorted by id.
     pub fn heads(&self, among: &ControlSet) -> Vec<EventId> {
-        let mut covered = BitSet::new();
-        for e in among.iter() {
-            covered.union_with(&self.at(e).past.0);
+        if self.is_all(among) {
+            return self.heads.iter().copied().collect();
         }
-        let mut heads: Vec<EventId> =
-            among.iter().filter(|e| !covered.contains(e.0)).map(|e| self.id(e)).collect();
+        let mut heads: Vec<EventId> = self.last_of(&among.0).map(|e| self.id(e)).collect();
         heads.sort_unstable();
         heads
+    }
+
+    /// Those of some events that no other one of them has in its past, from the newest on.
+    fn last_of(&self, among: &BitSet) -> impl Iterator<Item = ControlNo> + '_ {
+        let mut rest = among.clone();
+        std::iter::from_fn(move || {
+            let last = ControlNo(rest.last()?);
+            rest = rest.difference(&self.at(last).past.0);
+            rest.remove(last.0);
+            Some(last)
+        })
+    }
+
+    /// The epochs in effect by all that is here that no later one of these heard.
+    pub fn last_epochs(&self) -> Vec<ControlNo> {
+        let all = self.all();
+        let mut rest = self.epochs.clone();
+        let mut found = Vec::new();
+        while let Some(last) = rest.last().map(ControlNo) {
+            rest.remove(last.0);
+            if self.in_effect(last, &all) {
+                rest = rest.difference(&self.at(last).past.0);
+                found.push(last);
+            }
+        }
+        found.reverse();
+        found
     }
 
     /// Whether `e` is `r` or has it in its past.

@@ -147,19 +147,8 @@ impl KeyRing {
     /// lowest id. `SPEC: KEY-7`
     #[must_use]
     pub fn write_epoch(&self, control: &ControlLane) -> WriteEpoch {
-        let all = control.all();
-        let in_effect: Vec<_> = control
-            .all()
-            .iter()
-            .filter(|no| matches!(control.fact(*no), ControlFact::Epoch))
-            .filter(|no| control.in_effect(*no, &all))
-            .collect();
-        let later = |no| {
-            let in_effect = &in_effect;
-            in_effect.iter().copied().filter(move |other| *other != no && control.heard(*other, no))
-        };
-        let fit = in_effect.iter().copied().filter(|no| later(*no).next().is_none());
-        let mut fit: Vec<_> = fit.map(|no| (control.id(no), no)).collect();
+        let last = control.last_epochs();
+        let mut fit: Vec<_> = last.into_iter().map(|no| (control.id(no), no)).collect();
         fit.sort();
         for (id, no) in fit {
             if let Some(key) = self.keys.get(&id)

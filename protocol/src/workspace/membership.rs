@@ -120,15 +120,7 @@ impl Workspace {
 
     /// The epochs in effect that no later one supersedes.
     fn current_epochs(&self) -> Vec<EventId> {
-        let all = self.control.all();
-        let epochs: Vec<_> = all
-            .iter()
-            .filter(|no| matches!(self.control.fact(*no), ControlFact::Epoch))
-            .filter(|no| self.control.in_effect(*no, &all))
-            .collect();
-        let superseded =
-            |no| epochs.iter().any(|other| *other != no && self.control.heard(*other, no));
-        epochs.iter().filter(|no| !superseded(**no)).map(|no| self.control.id(*no)).collect()
+        self.control.last_epochs().into_iter().map(|no| self.control.id(no)).collect()
     }
 
     fn write_wrap(

@@ -169,6 +169,13 @@ impl Cuts {
         self.learnt += new.len();
     }
 
+    /// The named events that are not here, of those whose naming counts, sorted by id.
+    // SPEC: AUTH-13
+    pub(super) fn missing(&self, control: &ControlLane) -> Vec<EventId> {
+        let counts = |by: &BTreeSet<ControlNo>| control.any_in_effect(by.iter());
+        self.awaited.iter().filter(|(_, by)| counts(by)).map(|(id, _)| *id).collect()
+    }
+
     /// Says that an event is here; true if a cut names it, so that views may have grown.
     // SPEC: AUTH-13
     pub(super) fn arrived(

@@ -1,204 +1,364 @@
-//! Rules 2 and 3: which revocation overrides what, and which revocations count.
+//! Rule 3: which revocations count.
 //!
-//! Override, backdating and the witnesses of a dispute depend on the pasts of the events alone.
-//! They are found once, when the later of the two is inserted, and then looked up; only the voices
-//! depend on what is known. The witnesses are members in the intersection of two pasts, a set of
-//! smaller numbers whose disputes are known already: so the rule needs no recursion.
+//! Override, backdating and the witnesses of a dispute depend on the pasts of its two sides alone,
+//! and are found once. Only the voices depend on what is known, and they only add. So of most
+//! disputes nothing changes any more, and what a set comes to differs from what all that is here
+//! comes to at most where something changed after the numbers that the set holds without a gap:
+//! only those are judged again for it.
+//!
+//! Most pairs of a dispute are heard by nobody else, or always together: these cost a bit. Who the
+//! witnesses are is found where somebody heard one without the other. They are members in the
+//! intersection of two pasts, a set of smaller numbers whose disputes are known already: so the
+//! rule needs no recursion.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{ControlFact, ControlLane, ControlNo, ControlSet};
+use super::{ControlLane, ControlNo, ControlSet};
+use crate::authority::bits::BitSet;
 use crate::id::DeviceId;
 
-/// Two concurrent revocations of which at least one overrides the other.
-#[derive(Clone, Debug)]
-pub(super) struct Dispute {
-    sides: [Side; 2],
-    /// The members whose voices settle it.
-    witnesses: Arc<[DeviceId]>,
+/// All disputes: pairs of concurrent revocations of which at least one overrides the other.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Disputes {
+    /// The revocations that have any.
+    disputed: BitSet,
+    rivals: BTreeMap<ControlNo, Rivals>,
+    /// Of the pairs, the earlier one first, that somebody heard one by one.
+    voices: BTreeMap<(ControlNo, ControlNo), Voices>,
+    /// The revocations that somebody beside their author heard.
+    echoed: BitSet,
+    /// When disputes of a revocation changed, as the number of the event by which they did.
+    changes: Vec<(ControlNo, ControlNo)>,
+    /// The revocations that do not count by all that is here, and those of them that are excluded.
+    lost: BitSet,
+    excluded: BitSet,
+    /// Whose voices were asked for last: of this intersection of pasts, without these parties.
+    last: Option<(BitSet, BTreeSet<DeviceId>, Arc<[DeviceId]>)>,
 }
 
-/// One of the two revocations of a dispute.
-#[derive(Clone, Copy, Debug)]
-struct Side {
-    revocation: ControlNo,
-    /// It is overridden by the other.
-    overridden: bool,
-    /// It is overridden by the other, and rests on what the other's target backdated.
-    backdated: bool,
+/// The disputes of one revocation.
+#[derive(Clone, Default, Debug)]
+struct Rivals {
+    /// With these.
+    all: BitSet,
+    /// Which override it, and it rests on what their target backdated.
+    backdated: BitSet,
+    /// These are so backdated to it.
+    backdates: BitSet,
+    /// With these, voices were heard or are not needed.
+    voiced: BitSet,
+    /// These are settled before it by all that is here.
+    after: BitSet,
+}
+
+/// What witnesses said of two revocations.
+#[derive(Clone, Debug)]
+struct Voices {
+    /// Whose voices settle it, sorted.
+    witnesses: Arc<[DeviceId]>,
+    /// By which event the earlier was settled before the later, and the later before the earlier.
+    settled: [Option<ControlNo>; 2],
+}
+
+/// What was judged again: these revocations, and which of them do not count.
+#[derive(Default)]
+struct Again {
+    judged: BitSet,
+    excluded: BitSet,
+    beaten: BitSet,
+}
+
+impl Again {
+    /// What does not count, where that did not before.
+    fn apply(&self, lost: &BitSet) -> BitSet {
+        if self.judged.is_empty() {
+            return lost.clone();
+        }
+        let mut lost = lost.difference(&self.judged);
+        lost.union_with(&self.excluded);
+        lost.union_with(&self.beaten);
+        lost
+    }
 }
 
 impl ControlLane {
-    /// Whether the revocation `r` overrides the grant or revocation `k`.
-    // SPEC: AUTH-6
-    pub(super) fn overrides(&self, r: ControlNo, k: ControlNo) -> bool {
-        self.overridden.get(&r).is_some_and(|set| set.contains(k.0))
+    /// The revocations of `among` that do not count; the answer may hold others, too.
+    // SPEC: AUTH-7
+    pub(super) fn lost(&self, among: &ControlSet) -> BitSet {
+        let disputes = &self.disputes;
+        let known = among.0.prefix();
+        let from = disputes.changes.partition_point(|(at, _)| at.index() < known);
+        let changed = disputes.changes.get(from..).unwrap_or(&[]);
+        self.judge_again(changed, among).apply(&disputes.lost)
     }
 
-    /// Whom a revocation removes.
-    pub(super) fn target(&self, r: ControlNo) -> Option<&DeviceId> {
-        match &self.at(r).fact {
-            ControlFact::Revoke { target, .. } => Some(target),
-            _ => None,
-        }
+    /// Whether a revocation does not count by all that is here.
+    pub(super) fn is_lost_now(&self, r: ControlNo) -> bool {
+        self.disputes.lost.contains(r.0)
     }
 
-    /// Finds what overrides the new event `no`, and what it overrides. In order of number, for an
-    /// override may follow from that of a grant in the past.
-    pub(super) fn note_overrides(&mut self, no: ControlNo) {
-        let earlier = if self.can_be_overridden(no) { self.revocations.len() } else { 0 };
-        for at in 0..earlier {
-            let Some(&r) = self.revocations.get(at) else {
-                break;
-            };
-            self.note_override(r, no);
-        }
-        if self.target(no).is_some() {
-            for k in (0..no.0).map(ControlNo) {
-                if self.can_be_overridden(k) {
-                    self.note_override(no, k);
-                }
+    /// Judges what these changes can concern: a change of a pair concerns whether one of the two
+    /// is excluded, and that whom it beats.
+    fn judge_again(&self, changed: &[(ControlNo, ControlNo)], among: &ControlSet) -> Again {
+        let mut again = Again::default();
+        let rivals = |q: u32| self.disputes.rivals.get(&ControlNo(q));
+        for (_, q) in changed {
+            again.judged.insert(q.0);
+            if let Some(of) = rivals(q.0) {
+                again.judged.union_with(&of.backdates);
+                again.judged.union_with(&of.voiced);
             }
         }
-    }
-
-    /// Nothing asks whether other kinds are overridden; genesis and what the recovery key signed
-    /// never is.
-    // SPEC: AUTH-6
-    fn can_be_overridden(&self, k: ControlNo) -> bool {
-        let fact = &self.at(k).fact;
-        matches!(fact, ControlFact::Grant { .. } | ControlFact::Revoke { recovery: false, .. })
-    }
-
-    fn note_override(&mut self, r: ControlNo, k: ControlNo) {
-        if self.heard(k, r) {
-            return;
-        }
-        let event = self.at(k);
-        let wrote_it = self.target(r) == Some(&event.author) && !self.heard(r, k);
-        let rests = &event.rests_on;
-        let follows = || !rests.is_empty() && rests.iter().all(|&g| self.overrides(r, g));
-        if wrote_it || follows() {
-            self.overridden.entry(r).or_default().insert(k.0);
-        }
-    }
-
-    /// Finds the disputes of the new revocation `r` with earlier ones.
-    pub(super) fn open_disputes(&mut self, r: ControlNo) {
-        let mut opened: Vec<Dispute> = Vec::new();
-        for &q in self.revocations.iter().filter(|&&q| !self.heard(r, q)) {
-            let Some(mut dispute) = self.dispute(q, r) else {
-                continue;
-            };
-            // Neighbours mostly have the same witnesses; they are kept once.
-            if let Some(last) = opened.last().or_else(|| self.disputes.last())
-                && last.witnesses == dispute.witnesses
-            {
-                dispute.witnesses = Arc::clone(&last.witnesses);
+        let mut known = BTreeMap::new();
+        for q in again.judged.clone().iter() {
+            let is =
+                among.contains(ControlNo(q)) && self.is_excluded(ControlNo(q), among, &mut known);
+            if is != self.disputes.excluded.contains(q) {
+                rivals(q).into_iter().for_each(|of| again.judged.union_with(&of.voiced));
             }
-            opened.push(dispute);
         }
-        self.disputes.extend(opened);
+        for q in again.judged.iter().map(ControlNo).filter(|q| among.contains(*q)) {
+            if self.is_excluded(q, among, &mut known) {
+                again.excluded.insert(q.0);
+            } else if self.is_beaten(q, among, &mut known) {
+                again.beaten.insert(q.0);
+            }
+        }
+        again
     }
 
-    fn dispute(&self, q: ControlNo, r: ControlNo) -> Option<Dispute> {
-        let side = |a, b| {
-            let overridden = self.overrides(b, a);
-            let backdated = overridden && self.backdated(a, b);
-            Side { revocation: a, overridden, backdated }
-        };
-        let sides = [side(q, r), side(r, q)];
-        sides
-            .iter()
-            .any(|s| s.overridden)
-            .then(|| Dispute { witnesses: self.witnesses(&sides), sides })
-    }
-
-    /// Whether `q` rests on an event of r's target, unheard by `r`, that lacks some event of the
-    /// target that `r` heard.
-    // SPEC: AUTH-8
-    fn backdated(&self, q: ControlNo, r: ControlNo) -> bool {
-        let Some(written) = self.target(r).and_then(|target| self.written.get(target)) else {
+    fn is_beaten(
+        &self,
+        q: ControlNo,
+        among: &ControlSet,
+        excluded: &mut BTreeMap<ControlNo, bool>,
+    ) -> bool {
+        let (Some(of), Some(over)) = (self.disputes.rivals.get(&q), self.overriders.get(&q)) else {
             return false;
         };
-        let known: Vec<ControlNo> =
-            written.iter().copied().filter(|&e| self.at(r).past.contains(e)).collect();
-        written
-            .iter()
-            .filter(|&&e| self.heard(q, e) && !self.heard(r, e))
-            .any(|&e| known.iter().any(|&k| !self.heard(e, k)))
+        // Only what is not excluded as backdated beats.
+        over.only(&of.after, &BitSet::new()).map(ControlNo).any(|r| {
+            among.contains(r)
+                && self.settled(r, q, among)
+                && !self.settled(q, r, among)
+                && !self.is_excluded(r, among, excluded)
+        })
     }
 
-    /// The members in both pasts, but for the authors and for whom one side removes by overriding
-    /// the other.
-    // SPEC: AUTH-9
-    fn witnesses(&self, sides: &[Side; 2]) -> Arc<[DeviceId]> {
-        let [a, b] = sides.map(|s| s.revocation);
-        let meet = ControlSet(Arc::new(self.at(a).past.0.intersection(&self.at(b).past.0)));
-        let mut members = self.members(&meet);
-        for (side, other) in [(&sides[0], b), (&sides[1], a)] {
-            members.remove(&self.at(side.revocation).author);
-            if side.overridden
-                && let Some(target) = self.target(other)
-            {
-                members.remove(target);
-            }
-        }
-        members.into_keys().collect()
+    fn is_excluded(
+        &self,
+        q: ControlNo,
+        among: &ControlSet,
+        known: &mut BTreeMap<ControlNo, bool>,
+    ) -> bool {
+        let Some(of) = self.disputes.rivals.get(&q).filter(|of| !of.backdated.is_empty()) else {
+            return false;
+        };
+        *known.entry(q).or_insert_with(|| {
+            of.backdated.only(&among.0, &of.voiced).next().is_some()
+                || of
+                    .backdated
+                    .intersection(&of.voiced)
+                    .iter()
+                    .map(ControlNo)
+                    .any(|r| among.contains(r) && !self.settled(q, r, among))
+        })
     }
 
     /// Whether more than half of the witnesses heard `first` and, with the same event, not `then`.
     /// Where one of the two carries the recovery signature, nobody is asked.
     // SPEC: AUTH-9
-    fn settled(
+    fn settled(&self, first: ControlNo, then: ControlNo, among: &ControlSet) -> bool {
+        if self.is_by_recovery(first) || self.is_by_recovery(then) {
+            return self.is_by_recovery(first);
+        }
+        let pair = (first.min(then), first.max(then));
+        let Some(voices) = self.disputes.voices.get(&pair) else {
+            return false;
+        };
+        let [earlier, later] = voices.settled;
+        match if first < then { earlier } else { later } {
+            // Not by all that is here, so not by less.
+            None => false,
+            Some(by) if by.index() < among.0.prefix() => true,
+            Some(_) => self.has_majority(&voices.witnesses, first, then, among),
+        }
+    }
+
+    fn has_majority(
         &self,
-        dispute: &Dispute,
+        witnesses: &[DeviceId],
         first: ControlNo,
         then: ControlNo,
         among: &ControlSet,
     ) -> bool {
-        if self.at(first).fact.is_by_recovery() || self.at(then).fact.is_by_recovery() {
-            return self.at(first).fact.is_by_recovery();
-        }
-        let voice =
-            |x: ControlNo| among.contains(x) && self.heard(x, first) && !self.heard(x, then);
-        let voices = dispute
-            .witnesses
-            .iter()
-            .filter(|&d| self.written.get(d).is_some_and(|w| w.iter().any(|&x| voice(x))))
-            .count();
-        2 * voices > dispute.witnesses.len()
+        let said = witnesses.iter().filter(|d| self.has_voice(d, first, then, among));
+        said.take(witnesses.len() / 2 + 1).count() * 2 > witnesses.len()
     }
 
-    /// The revocations of `among` that count, by number.
-    // SPEC: AUTH-7
-    pub(super) fn count(&self, among: &ControlSet) -> Vec<ControlNo> {
-        // (loser, winner) for every way in which one may be excluded.
-        let mut excluded = BTreeSet::new();
-        let mut beaten_by = Vec::new();
-        for dispute in &self.disputes {
-            let [a, b] = dispute.sides;
-            if !among.contains(a.revocation) || !among.contains(b.revocation) {
-                continue;
+    fn is_by_recovery(&self, r: ControlNo) -> bool {
+        self.at(r).fact.is_by_recovery()
+    }
+
+    /// Takes in what the new event `no` says to disputes: its own, if it is a revocation, and of
+    /// those of others that it heard since `prev`, the one before it in its branch. Gives the
+    /// revocations that may count now and did not, or the other way round.
+    pub(super) fn note_disputes(
+        &mut self,
+        no: ControlNo,
+        prev: Option<ControlNo>,
+        overridden: &BitSet,
+    ) -> BitSet {
+        let from = self.disputes.changes.len();
+        if self.target(no).is_some() {
+            self.open_disputes(no, overridden);
+        }
+        self.hear(no, prev);
+        let changed = self.disputes.changes.get(from..).unwrap_or(&[]).to_vec();
+        if changed.is_empty() {
+            return BitSet::new();
+        }
+        let again = self.judge_again(&changed, &self.all);
+        let disputes = &mut self.disputes;
+        disputes.lost = again.apply(&disputes.lost);
+        disputes.excluded = disputes.excluded.difference(&again.judged);
+        disputes.excluded.union_with(&again.excluded);
+        again.judged
+    }
+
+    /// Finds the disputes of the new revocation `r`, which overrides these, with earlier ones.
+    fn open_disputes(&mut self, r: ControlNo, overridden: &BitSet) {
+        let over = self.overriders.get(&r).cloned().unwrap_or_default();
+        let mut all = overridden.clone();
+        all.union_with(&over);
+        if all.is_empty() {
+            return;
+        }
+        let mut own = Rivals { all: all.clone(), ..Rivals::default() };
+        for q in all.iter().map(ControlNo) {
+            let backdated = overridden.contains(q.0) && self.backdated(q, r);
+            let backdates = over.contains(q.0) && self.backdated(r, q);
+            let theirs = self.disputes.rivals.entry(q).or_default();
+            theirs.all.insert(r.0);
+            if backdated {
+                theirs.backdated.insert(r.0);
+                own.backdates.insert(q.0);
             }
-            let a_first = self.settled(dispute, a.revocation, b.revocation, among);
-            let b_first = self.settled(dispute, b.revocation, a.revocation, among);
-            for (q, r, q_first, r_first) in [(a, b, a_first, b_first), (b, a, b_first, a_first)] {
-                if q.backdated && !q_first {
-                    excluded.insert(q.revocation);
-                } else if q.overridden && r_first && !q_first {
-                    beaten_by.push((q.revocation, r.revocation));
+            if backdates {
+                theirs.backdates.insert(r.0);
+                own.backdated.insert(q.0);
+            }
+        }
+        self.disputes.disputed.union_with(&all);
+        self.disputes.disputed.insert(r.0);
+        self.disputes.rivals.insert(r, own);
+        self.disputes.changes.push((r, r));
+        let recovery = self.is_by_recovery(r);
+        for q in all.iter().map(ControlNo) {
+            if recovery || self.is_by_recovery(q) || self.disputes.echoed.contains(q.0) {
+                self.ask(q, r, r);
+            }
+        }
+    }
+
+    /// The new event is a voice where it is the first of its branch that heard one of two.
+    fn hear(&mut self, no: ControlNo, prev: Option<ControlNo>) {
+        let nothing = BitSet::new();
+        let before = prev.map_or(&nothing, |prev| &self.at(prev).past.0);
+        let event = self.at(no);
+        let heard: Vec<ControlNo> = self
+            .revoking
+            .only(&event.past.0, before)
+            .map(ControlNo)
+            .filter(|&r| self.at(r).author != event.author)
+            .collect();
+        if heard.is_empty() {
+            return;
+        }
+        let news: BitSet = heard.iter().map(|r| r.0).collect();
+        let mut unheard = self.disputes.disputed.difference(&event.past.0);
+        unheard.remove(no.0);
+        for q in unheard.iter().map(ControlNo) {
+            let of = self.disputes.rivals.get(&q).map(|of| of.all.intersection(&news));
+            for r in of.iter().flat_map(BitSet::iter).map(ControlNo) {
+                self.ask(r, q, no);
+            }
+        }
+        self.disputes.echoed.union_with(&news);
+    }
+
+    /// Finds whether two revocations are settled by what the event `by` makes known.
+    fn ask(&mut self, a: ControlNo, b: ControlNo, by: ControlNo) {
+        let pair = (a.min(b), a.max(b));
+        let known = self.disputes.voices.get(&pair).cloned();
+        let is_new = known.is_none();
+        let mut voices = known.unwrap_or_else(|| Voices {
+            witnesses: self.witnesses(pair.0, pair.1),
+            settled: [None, None],
+        });
+        let author = &self.at(by).author;
+        if !is_new && voices.witnesses.binary_search(author).is_err() {
+            return;
+        }
+        let mut settles = false;
+        let ways = [(pair.0, pair.1), (pair.1, pair.0)];
+        let recovered = ways.map(|(first, _)| self.is_by_recovery(first));
+        for (at, (first, then)) in ways.into_iter().enumerate() {
+            // Where one is a recovery, nobody is asked, and that is so from the beginning.
+            let asked = recovered == [false, false];
+            let Some(settled) = voices.settled.get_mut(at).filter(|by| by.is_none()) else {
+                continue;
+            };
+            let is = match asked {
+                true => self.has_majority(&voices.witnesses, first, then, &self.all),
+                false => self.is_by_recovery(first),
+            };
+            if is {
+                *settled = Some(by);
+                settles |= asked;
+                if let Some(rivals) = self.disputes.rivals.get_mut(&then) {
+                    rivals.after.insert(first.0);
                 }
             }
         }
-        // Only what is not excluded as backdated beats.
-        let beaten: BTreeSet<ControlNo> =
-            beaten_by.iter().filter(|(_, r)| !excluded.contains(r)).map(|&(q, _)| q).collect();
-        self.revocations
-            .iter()
-            .copied()
-            .filter(|r| among.contains(*r) && !excluded.contains(r) && !beaten.contains(r))
-            .collect()
+        if is_new {
+            for (of, with) in ways {
+                if let Some(rivals) = self.disputes.rivals.get_mut(&of) {
+                    rivals.voiced.insert(with.0);
+                }
+            }
+        }
+        let last = self.disputes.changes.last();
+        if settles && last != Some(&(by, pair.1)) {
+            self.disputes.changes.push((by, pair.1));
+        }
+        if is_new || settles {
+            self.disputes.voices.insert(pair, voices);
+        }
+    }
+
+    /// The members in both pasts, but for the authors and for whom one side removes by overriding
+    /// the other, sorted. Neighbours mostly have the same; they are kept once.
+    // SPEC: AUTH-9
+    fn witnesses(&mut self, a: ControlNo, b: ControlNo) -> Arc<[DeviceId]> {
+        let meet = self.at(a).past.0.intersection(&self.at(b).past.0);
+        let mut parties: BTreeSet<DeviceId> = [a, b].map(|r| self.at(r).author).into();
+        for (r, q) in [(a, b), (b, a)] {
+            if self.overrides(r, q) {
+                parties.extend(self.target(r));
+            }
+        }
+        if let Some((last_meet, last_parties, witnesses)) = &self.disputes.last
+            && *last_meet == meet
+            && *last_parties == parties
+        {
+            return Arc::clone(witnesses);
+        }
+        let members = self.members(&ControlSet(Arc::new(meet.clone())));
+        let witnesses: Arc<[DeviceId]> =
+            members.into_keys().filter(|d| !parties.contains(d)).collect();
+        self.disputes.last = Some((meet, parties, Arc::clone(&witnesses)));
+        witnesses
     }
 }

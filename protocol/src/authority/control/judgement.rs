@@ -1,36 +1,24 @@
 //! Rules 4 and 5: which events take effect, and who is a member of what.
 //!
-//! A judgement belongs to a closed set of control events and to nothing else: it never changes,
-//! and is remembered. The memory is a cache only; it is emptied when it grows large.
+//! Effect follows from pasts and from which revocations count, and from nothing else: so a set is
+//! judged by its counting revocations alone, and where these are those of all that is here, what is
+//! known of that serves. Else only the grants that a question leads to are judged.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::{ControlFact, ControlLane, ControlNo, ControlSet};
 use crate::authority::bits::BitSet;
 use crate::id::DeviceId;
 use crate::role::Role;
 
-/// How many judgements are remembered.
-const REMEMBERED: usize = 4096;
-
-/// What a set of control events comes to.
-#[derive(Debug)]
-pub(super) struct Judgement {
-    /// The revocations that count, by number.
-    counting: Vec<ControlNo>,
-    /// The same, by target.
-    against: BTreeMap<DeviceId, Vec<ControlNo>>,
-    /// Genesis, recoveries and grants in effect.
-    effect: BitSet,
-    /// The readmissions in effect, by number.
-    readmissions: Vec<ControlNo>,
-}
-
-impl Judgement {
-    fn against(&self, device: &DeviceId) -> &[ControlNo] {
-        self.against.get(device).map_or(&[], Vec::as_slice)
-    }
+/// What answers are made from, for one set of control events.
+pub(super) struct Ruling {
+    /// The revocations that count.
+    counting: BitSet,
+    /// They are those that count by all that is here.
+    is_present: bool,
+    /// Whether grants take effect, as far as it was asked.
+    effect: BTreeMap<ControlNo, bool>,
 }
 
 /// How an author may stand for an event outside the control lane: by one of these claims.
@@ -64,80 +52,127 @@ impl Standing {
 }
 
 impl ControlLane {
-    fn judgement(&self, among: &ControlSet) -> Arc<Judgement> {
-        if let Some(known) = self.judged.borrow().get(among) {
-            return Arc::clone(known);
+    pub(super) fn ruling(&self, among: &ControlSet) -> Ruling {
+        let present = self.present.counting();
+        if self.is_all(among) {
+            return Ruling::new(present.clone(), true);
         }
-        let judgement = Arc::new(self.compute(among));
-        let mut judged = self.judged.borrow_mut();
-        if judged.len() >= REMEMBERED {
-            judged.clear();
-        }
-        judged.insert(among.clone(), Arc::clone(&judgement));
-        judgement
+        let counting = self.revoking.intersection(&among.0).difference(&self.lost(among));
+        let is_present = counting == *present;
+        Ruling::new(counting, is_present)
     }
 
-    fn compute(&self, among: &ControlSet) -> Judgement {
-        let counting = self.count(among);
-        let mut against: BTreeMap<DeviceId, Vec<ControlNo>> = BTreeMap::new();
-        for &r in &counting {
-            if let Some(target) = self.target(r) {
-                against.entry(*target).or_default().push(r);
-            }
-        }
-        let mut judgement =
-            Judgement { counting, against, effect: BitSet::new(), readmissions: Vec::new() };
-        // In order of number: a grant rests on grants of smaller numbers.
-        for g in among.iter() {
-            let takes = match self.at(g).fact {
-                ControlFact::Genesis | ControlFact::Recover => true,
-                ControlFact::Grant { .. } => self.stands(g, &judgement),
-                _ => false,
-            };
-            if takes {
-                judgement.effect.insert(g.0);
-            }
-        }
-        let readmissions = self.readmissions.iter().copied();
-        judgement.readmissions =
-            readmissions.filter(|&r| among.contains(r) && self.stands(r, &judgement)).collect();
-        judgement
+    /// The counting revocations of a device that `heard` does not hold.
+    fn unheard<'a>(
+        &'a self,
+        device: &DeviceId,
+        counting: &'a BitSet,
+        heard: &'a BitSet,
+    ) -> impl Iterator<Item = ControlNo> + 'a {
+        let against = self.against.get(device);
+        against.into_iter().flat_map(move |all| all.only(counting, heard)).map(ControlNo)
     }
 
-    /// Whether the author of a control event stood for it.
+    /// Whether by the grant `g` its owner stood for the control event `e`: each counting revocation
+    /// was heard by the one, or heard the other.
+    fn is_backed(&self, g: ControlNo, e: ControlNo, counting: &BitSet) -> bool {
+        let mut unheard = self.unheard(&self.at(e).author, counting, &self.at(g).past.0);
+        unheard.all(|r| self.heard(r, e))
+    }
+
+    /// Whether the author of a control event stood for it, where `takes` says which grants take
+    /// effect.
     // SPEC: AUTH-10
-    fn stands(&self, e: ControlNo, judgement: &Judgement) -> bool {
-        let event = self.at(e);
-        let against = judgement.against(&event.author);
-        event.rests_on.iter().any(|&g| {
-            judgement.effect.contains(g.0)
-                && against.iter().all(|&r| self.heard(g, r) || self.heard(r, e))
-        })
+    pub(super) fn stands(
+        &self,
+        e: ControlNo,
+        counting: &BitSet,
+        mut takes: impl FnMut(ControlNo) -> bool,
+    ) -> bool {
+        self.rests_on(e).any(|g| self.is_backed(g, e, counting) && takes(g))
+    }
+
+    /// Whether genesis, a recovery or a grant takes effect. Without recursion: what a grant rests
+    /// on is found first.
+    fn takes_effect(&self, g: ControlNo, by: &mut Ruling) -> bool {
+        if by.is_present {
+            return self.present.has_effect(g);
+        }
+        // With each the grants that are still to be tried, and the one that was waited for.
+        let mut open = vec![(g, self.rests_on(g), None)];
+        while let Some((g, rests, waited)) = open.last_mut() {
+            let takes = |on: &ControlNo| by.effect.get(on) == Some(&true);
+            let mut stands =
+                matches!(self.at(*g).fact, ControlFact::Genesis | ControlFact::Recover)
+                    || waited.take().as_ref().is_some_and(takes);
+            while !stands && waited.is_none() {
+                let Some(on) = rests.find(|on| self.is_backed(*on, *g, &by.counting)) else {
+                    break;
+                };
+                match by.effect.get(&on) {
+                    Some(takes) => stands = *takes,
+                    None => *waited = Some(on),
+                }
+            }
+            if let Some(on) = *waited {
+                open.push((on, self.rests_on(on), None));
+            } else {
+                by.effect.insert(*g, stands);
+                open.pop();
+            }
+        }
+        by.effect.get(&g) == Some(&true)
     }
 
     /// The role of a device by what `among` knows; none if it is no member.
     // SPEC: AUTH-11
     pub fn role(&self, device: &DeviceId, among: &ControlSet) -> Option<Role> {
-        self.role_by(device, among, &self.judgement(among))
+        if self.is_all(among) {
+            return self.present.role(device);
+        }
+        self.role_by(device, among, &mut self.ruling(among))
     }
 
-    fn role_by(&self, device: &DeviceId, among: &ControlSet, by: &Judgement) -> Option<Role> {
-        let against = by.against(device);
-        self.grants_of(device)
-            .filter(|&(g, _)| among.contains(g) && by.effect.contains(g.0))
-            .filter(|&(g, _)| against.iter().all(|&r| self.heard(g, r)))
-            .map(|(_, role)| role)
-            .max()
+    pub(super) fn role_by(
+        &self,
+        device: &DeviceId,
+        among: &ControlSet,
+        by: &mut Ruling,
+    ) -> Option<Role> {
+        let nothing = BitSet::new();
+        let against = self.against.get(device).unwrap_or(&nothing).intersection(&by.counting);
+        let grants = self.grants.get(device).map_or(&[][..], Vec::as_slice);
+        // Only a later one can have heard the last revocation.
+        let from = grants.partition_point(|g| Some(g.0) < against.last());
+        let mut best = None;
+        for &g in grants.get(from..).unwrap_or(&[]).iter().rev() {
+            let role = self.gives(g);
+            if role > best
+                && among.contains(g)
+                && against.is_subset(&self.at(g).past.0)
+                && self.takes_effect(g, by)
+            {
+                best = role;
+            }
+        }
+        best
     }
 
     /// All members and their roles.
     // SPEC: AUTH-11
     pub fn members(&self, among: &ControlSet) -> BTreeMap<DeviceId, Role> {
-        let judgement = self.judgement(among);
-        self.grants
-            .keys()
-            .filter_map(|&d| self.role_by(&d, among, &judgement).map(|role| (d, role)))
-            .collect()
+        if self.is_all(among) {
+            return self.present.members().clone();
+        }
+        let mut ruling = self.ruling(among);
+        let role = |d: &DeviceId| Some((*d, self.role_by(d, among, &mut ruling)?));
+        self.grants.keys().filter_map(role).collect()
+    }
+
+    /// All members by everything that is here, and their roles.
+    // SPEC: AUTH-11
+    pub fn present_members(&self) -> &BTreeMap<DeviceId, Role> {
+        self.present.members()
     }
 
     /// Whether a control event of `among` takes effect: a revocation if it counts, a join always,
@@ -147,28 +182,34 @@ impl ControlLane {
         if !among.contains(e) {
             return false;
         }
-        let judgement = self.judgement(among);
+        let mut by = self.ruling(among);
         match self.at(e).fact {
             ControlFact::Genesis | ControlFact::Recover | ControlFact::Join => true,
-            ControlFact::Grant { .. } => judgement.effect.contains(e.0),
-            ControlFact::Revoke { .. } => judgement.counting.binary_search(&e).is_ok(),
-            ControlFact::Readmit { .. } => judgement.readmissions.binary_search(&e).is_ok(),
-            ControlFact::Epoch
+            ControlFact::Grant { .. } => self.takes_effect(e, &mut by),
+            ControlFact::Revoke { .. } => by.counting.contains(e.0),
+            ControlFact::Readmit { .. }
+            | ControlFact::Epoch
             | ControlFact::Wrap
             | ControlFact::Strike { .. }
-            | ControlFact::Upgrade => self.stands(e, &judgement),
+            | ControlFact::Upgrade => self.is_stood_for(e, &mut by),
         }
+    }
+
+    pub(super) fn is_stood_for(&self, e: ControlNo, by: &mut Ruling) -> bool {
+        let counting = by.counting.clone();
+        self.stands(e, &counting, |g| self.takes_effect(g, by))
     }
 
     /// The revocations that count, by number.
     // SPEC: AUTH-7
     pub fn counting(&self, among: &ControlSet) -> Vec<ControlNo> {
-        self.judgement(among).counting.clone()
+        self.ruling(among).counting.iter().map(ControlNo).collect()
     }
 
     /// The counting revocations of a device, by number.
     pub fn revocations_of(&self, device: &DeviceId, among: &ControlSet) -> Vec<ControlNo> {
-        self.judgement(among).against(device).to_vec()
+        let counting = self.ruling(among).counting;
+        self.unheard(device, &counting, &BitSet::new()).collect()
     }
 
     /// How `device` may stand, with at least a role, for a content event that heard `heard`, by
@@ -181,36 +222,55 @@ impl ControlLane {
         at_least: Role,
         among: &ControlSet,
     ) -> Standing {
-        let judgement = self.judgement(among);
-        let against = judgement.against(device);
-        let mut claims: Vec<Claim> = self
-            .grants_of(device)
-            .filter(|&(g, role)| role >= at_least && heard.contains(g))
-            .filter(|&(g, _)| judgement.effect.contains(g.0))
-            .map(|(g, role)| {
-                let unheard = against.iter().copied().filter(|&r| !self.heard(g, r));
-                Claim { role, within: unheard.collect() }
-            })
-            .collect();
+        let mut ruling = self.ruling(among);
+        let mut claims: Vec<(ControlNo, Claim)> = Vec::new();
+        let grants = self.grants.get(device).map_or(&[][..], Vec::as_slice);
+        let known = |g: &&ControlNo| heard.contains(**g) && among.contains(**g);
+        for &g in grants.iter().rev().filter(known) {
+            let Some(role) = self.gives(g).filter(|role| *role >= at_least) else { continue };
+            // A later grant of no lower role that heard this one heard whatever it heard.
+            let needless =
+                |(later, claim): &(ControlNo, Claim)| claim.role >= role && self.heard(*later, g);
+            if claims.iter().any(needless) || !self.takes_effect(g, &mut ruling) {
+                continue;
+            }
+            let within = self.unheard(device, &ruling.counting, &self.at(g).past.0).collect();
+            claims.push((g, Claim { role, within }));
+        }
+        let mut claims: Vec<Claim> = claims.into_iter().map(|(_, claim)| claim).collect();
         claims.sort_by(|a, b| b.role.cmp(&a.role).then_with(|| a.within.cmp(&b.within)));
         claims.dedup();
         let names = |r: &ControlNo| {
             self.at(*r).fact.names().is_some_and(|(authors, _)| authors.contains(device))
         };
-        let readmissions = judgement.readmissions.iter().copied().filter(names).collect();
+        let readmissions = self.readmissions.iter().copied().filter(names);
+        let readmissions = readmissions
+            .filter(|&r| among.contains(r) && self.is_stood_for(r, &mut ruling))
+            .collect();
         Standing { claims, readmissions }
     }
 
     /// Whether two sets, one within the other, come to the same for all that heard only the
     /// smaller. It is enough that the same revocations count, as effect follows from them and from
-    /// pasts, and that the same content was readmitted.
+    /// pasts, and that nothing more was readmitted.
     pub(in crate::authority) fn alike(&self, less: &ControlSet, more: &ControlSet) -> bool {
-        let (less, more) = (self.judgement(less), self.judgement(more));
-        less.counting == more.counting && less.readmissions == more.readmissions
+        let (before, mut after) = (self.ruling(less), self.ruling(more));
+        let new = |r: &&ControlNo| more.contains(**r) && !less.contains(**r);
+        before.counting == after.counting
+            && !self.readmissions.iter().filter(new).any(|&r| self.is_stood_for(r, &mut after))
     }
 
-    /// The readmissions in effect, by number.
-    pub(in crate::authority) fn readmissions(&self, among: &ControlSet) -> Vec<ControlNo> {
-        self.judgement(among).readmissions.clone()
+    /// Whether a revocation counts, or a readmission takes effect, by all that is here.
+    pub(in crate::authority) fn any_in_effect<'a>(
+        &self,
+        mut of: impl Iterator<Item = &'a ControlNo>,
+    ) -> bool {
+        of.any(|&e| self.in_effect(e, &self.all))
+    }
+}
+
+impl Ruling {
+    fn new(counting: BitSet, is_present: bool) -> Self {
+        Self { counting, is_present, effect: BTreeMap::new() }
     }
 }

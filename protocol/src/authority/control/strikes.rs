@@ -21,6 +21,9 @@ impl ControlLane {
             let named = self.fact(*r).names().is_some_and(|(devices, tips)| names(devices, tips));
             named && self.heard(*r, strike)
         };
-        names(authors, events) && !self.readmissions(among).iter().any(answers)
+        let known = self.readmissions.iter().filter(|r| among.contains(**r));
+        let mut ruling = self.ruling(among);
+        names(authors, events)
+            && !known.filter(|r| answers(r)).any(|r| self.is_stood_for(*r, &mut ruling))
     }
 }
