@@ -41,7 +41,7 @@ pub enum Record {
     /// A notice, instead of the one in its slot before.
     Notice(Notice),
     /// What the device shows at its next start, sealed, instead of the one before.
-    /// `SPEC: DUR-7`
+    /// `SPEC: DUR-9`
     Glance(Vec<u8>),
     /// A chunk of an artifact, instead of what stood under its hash before. `SPEC: ART-7`
     Chunk(Chunk),

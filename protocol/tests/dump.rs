@@ -48,7 +48,7 @@ fn paths(at: &str, value: &Value, found: &mut Vec<String>) {
 
 #[test]
 fn a_dump_reads_like_the_document_at_every_path() {
-    // SPEC: DUR-7
+    // SPEC: DUR-9
     let founding = kernelos_protocol::document::founding_change([9; 16], "w", ("d", "n")).unwrap();
     let (mut one, mut other) = (Documents::default(), Documents::default());
     for documents in [&mut one, &mut other] {

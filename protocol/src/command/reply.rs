@@ -206,7 +206,7 @@ pub struct Status {
     /// What became of the lives of this device's store.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lives: Vec<LifeRow>,
-    /// The history is read still: this is how it was. `SPEC: DUR-7`
+    /// The history is read still: this is how it was. `SPEC: DUR-9`
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loading: Option<Loading>,
 }

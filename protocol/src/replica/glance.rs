@@ -4,7 +4,7 @@
 //! It answers reads only where the store holds exactly the events that it was taken of, so it never
 //! shows what is not so any more; of an older one only the status is shown, and marked. It claims
 //! nothing, decides nothing, and is sealed under a key of this device: at rest a store holds no
-//! content in the clear. `SPEC: DUR-7`
+//! content in the clear. `SPEC: DUR-9`
 
 use std::collections::BTreeMap;
 

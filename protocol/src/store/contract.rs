@@ -144,7 +144,7 @@ fn check_incarnation(open: &mut dyn FnMut() -> Box<dyn EventStore>) {
     assert_eq!(rest.incarnation, None, "the life comes with the first slice");
 }
 
-/// `SPEC: DUR-7`
+/// `SPEC: DUR-9`
 fn check_glance(open: &mut dyn FnMut() -> Box<dyn EventStore>, kept: u64) {
     let first = |open: &mut dyn FnMut() -> Box<dyn EventStore>| {
         let slice = load(&mut *open(), &LoadRequest::From { cursor: 0, limit: 1 });

@@ -44,7 +44,7 @@ fn read(path: &str) -> Command {
 
 #[test]
 fn a_start_answers_as_it_stopped_before_its_history_is_read() {
-    // SPEC: DUR-7
+    // SPEC: DUR-9
     let mut mesh = long();
     let asked = [read("notes/7"), read("notes"), read("notes/new"), Command::Status, Command::Rest];
     let mut before: Vec<_> =
@@ -73,7 +73,7 @@ fn a_start_answers_as_it_stopped_before_its_history_is_read() {
 
 #[test]
 fn a_glance_that_is_behind_shows_where_the_device_stood_and_answers_no_read() {
-    // SPEC: DUR-7
+    // SPEC: DUR-9
     let mut mesh = long();
     mesh.ask(1, Command::Rest);
     mesh.set(1, "notes/7", "newer");
@@ -89,7 +89,7 @@ fn a_glance_that_is_behind_shows_where_the_device_stood_and_answers_no_read() {
 
 #[test]
 fn a_glance_is_sealed_for_its_device_and_one_that_does_not_open_is_none() {
-    // SPEC: DUR-7
+    // SPEC: DUR-9
     let mut mesh = long();
     mesh.ask(1, Command::Rest);
     let glance = mesh.device(1).disk.glance().unwrap().to_vec();
@@ -116,7 +116,7 @@ fn a_glance_is_sealed_for_its_device_and_one_that_does_not_open_is_none() {
 
 #[test]
 fn a_device_with_much_history_keeps_a_glance_when_nothing_came_for_a_while() {
-    // SPEC: DUR-7
+    // SPEC: DUR-9
     let mut mesh = long();
     let events = mesh.status(1).events;
     mesh.wait(GLANCE_QUIET_MS);
