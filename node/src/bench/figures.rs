@@ -77,7 +77,7 @@ impl Machine {
     }
 }
 
-/// F: what no durable write can be faster than. `SPEC: BEN-1`
+/// F: what no durable write can be faster than.
 pub(super) fn commit_p95_ms(scratch: &Scratch) -> Result<f64, Failure> {
     let mut database = Database::create(&scratch.file("commit"))?;
     let row = vec![7; 400];
@@ -142,7 +142,7 @@ impl Measured {
     }
 
     /// Is the goal reached? Its limit is computed from what is measured against, and from nothing
-    /// else. `SPEC: BEN-2`
+    /// else.
     pub(super) fn judge(
         self,
         machine: &Machine,
@@ -183,7 +183,6 @@ mod tests {
 
     #[test]
     fn a_limit_is_computed_from_what_was_measured_beside_it() {
-        // SPEC: BEN-2
         let judge = |ours, op| {
             let measured = Measured::new("w", ours, "ms").against("bare", 10.0);
             measured.judge(&machine(), op, |of| Some(of("bare")? * 1.3))
@@ -203,7 +202,6 @@ mod tests {
 
     #[test]
     fn what_cannot_be_measured_is_told_and_judges_nothing() {
-        // SPEC: BEN-3
         let why = Err("no kern-bench".to_owned());
         let measured = Measured::new("w", 1.0, "ms").against_what_is_there("raw", why);
         let row = measured.judge(&machine(), Op::AtMost, |of| of("raw"));

@@ -53,7 +53,7 @@ pub(super) async fn live(bench: &Bench) -> Result<Vec<Row>, Failure> {
         commit.push(commit_p95_ms(&bench.scratch)?);
         for edit in 0..size {
             let start = Instant::now();
-            let mark = devices[0].mark(&format!("{time} {edit}")).await?;
+            let mark = devices[0].mark((time * size + edit) as u64 + 1).await?;
             while !devices[1].has(&mark).await {}
             times.push(ms(start.elapsed()));
             sleep(LIVE_EVERY.saturating_sub(start.elapsed())).await;
@@ -80,7 +80,7 @@ async fn connected(bench: &Bench, nodes: usize) -> Result<(Vec<Device>, Loopback
         devices.push(device);
     }
     let loopback = Loopback::meet(&devices.iter().collect::<Vec<_>>()).await?;
-    let mark = devices[0].mark("met").await?;
+    let mark = devices[0].mark(0).await?;
     for device in &devices {
         device.wait_for(std::slice::from_ref(&mark)).await?;
     }
