@@ -76,7 +76,8 @@ impl Bench {
         let scratch = Scratch::below(base)?;
         let machine = Machine::measure(&scratch)?;
         let foreign = Foreign::beside();
-        Ok(Self { scratch, machine, foreign, quick, times: TIMES })
+        let times = if quick { 1 } else { TIMES };
+        Ok(Self { scratch, machine, foreign, quick, times })
     }
 
     /// Measures one workload.
