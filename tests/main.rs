@@ -9,6 +9,7 @@
 )]
 
 mod apart;
+mod bench;
 mod carry;
 mod cli;
 mod codes;

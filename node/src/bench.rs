@@ -25,7 +25,7 @@ use std::path::Path;
 
 use kernelos_protocol::command::Failure;
 
-use figures::{Machine, Row};
+use figures::{Machine, Row, commit_p95_ms};
 use foreign::Foreign;
 use scratch::Scratch;
 
@@ -34,6 +34,9 @@ const SEED: u64 = 1;
 
 /// How often a workload and what it is measured against take turns.
 const TIMES: usize = 3;
+
+/// Commits from which F is taken, in full and quick.
+const COMMITS: (usize, usize) = (400, 20);
 
 /// What can be measured, in the order in which it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
@@ -74,9 +77,10 @@ impl Bench {
     /// A run in a folder below `base`, which goes with it.
     pub(crate) fn new(base: &Path, quick: bool) -> Result<Self, Failure> {
         let scratch = Scratch::below(base)?;
-        let machine = Machine::measure(&scratch)?;
+        let machine = Machine::measure(&scratch, if quick { COMMITS.1 } else { COMMITS.0 })?;
         let foreign = Foreign::beside();
-        Ok(Self { scratch, machine, foreign, quick, times: TIMES })
+        let times = if quick { 1 } else { TIMES };
+        Ok(Self { scratch, machine, foreign, quick, times })
     }
 
     /// Measures one workload.
@@ -93,6 +97,11 @@ impl Bench {
             Workload::Idle => fleet::idle(self).await,
             Workload::Resume => missions::resume(self).await,
         }
+    }
+
+    /// F, now: disks are slower while others write.
+    fn commit_p95_ms(&self) -> Result<f64, Failure> {
+        commit_p95_ms(&self.scratch, self.size(COMMITS.0, COMMITS.1))
     }
 
     fn size(&self, full: usize, quick: usize) -> usize {

@@ -25,7 +25,7 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Row>, Failure> {
     let device = Device::founder(&bench.scratch).await?;
     let other = device.let_in(&bench.scratch, "other").await?;
     let wire = Wire::between(&device, &other).await?;
-    other.wait_for(&[device.mark("begin").await?]).await?;
+    other.wait_for(&[device.mark(0).await?]).await?;
     let rows =
         vec![batch(bench, &device, &wire).await?, live(bench, [&device, &other], &wire).await?];
     device.stop().await;
@@ -60,7 +60,7 @@ async fn live(bench: &Bench, [a, b]: [&Device; 2], wire: &Wire) -> Result<Row, F
     let (mut ours, mut raw) = (Vec::new(), Ok(Vec::new()));
     for edit in 0..size {
         let before = quiet(wire).await;
-        b.wait_for(&[a.mark(&edit.to_string()).await?]).await?;
+        b.wait_for(&[a.mark(edit as u64 + 1).await?]).await?;
         ours.push((quiet(wire).await - before) as f64);
     }
     let edits = size.to_string();

@@ -32,7 +32,7 @@ async fn one_size(bench: &Bench, device: &Device, size: usize) -> Result<Row, Fa
     let events = envelopes(device.store())?;
     let (mut ours, mut plain) = (Vec::new(), Vec::new());
     for time in 0..bench.times {
-        let mark = device.mark(&format!("{size} {time}")).await?;
+        let mark = device.mark((size + time) as u64).await?;
         let empty = device.let_in(&bench.scratch, &format!("empty-{size}-{time}")).await?;
         let start = Instant::now();
         let wire = Wire::between(device, &empty).await?;

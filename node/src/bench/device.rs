@@ -121,11 +121,6 @@ impl Device {
         &self.store
     }
 
-    /// Its secret, for who loads its store into another loop.
-    pub(super) fn secret(&self) -> [u8; 32] {
-        self.secret
-    }
-
     pub(super) async fn stop(self) {
         self.engine.stop().await;
     }
@@ -163,7 +158,7 @@ impl Device {
     }
 
     /// Writes something that others can wait for: by then all that was written before is there.
-    pub(super) async fn mark(&self, mark: &str) -> Result<Mark, Failure> {
+    pub(super) async fn mark(&self, mark: u64) -> Result<Mark, Failure> {
         let mark = Mark { path: path(&format!("notes/{}", self.name))?, value: json!(mark) };
         let edit = DocEdit::Set { set: mark.path.clone(), value: mark.value.clone() };
         self.ask(Command::Edit { edits: vec![edit] }).await?;

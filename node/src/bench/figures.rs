@@ -12,9 +12,6 @@ use serde_json::Value as Json;
 use super::plain::Database;
 use super::scratch::Scratch;
 
-/// Commits from which F is taken.
-const COMMITS: usize = 400;
-
 /// Which side of the limit is good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Op {
@@ -67,22 +64,22 @@ pub struct Machine {
 
 impl Machine {
     /// This one, with its disk below `scratch`.
-    pub(super) fn measure(scratch: &Scratch) -> Result<Self, Failure> {
+    pub(super) fn measure(scratch: &Scratch, commits: usize) -> Result<Self, Failure> {
         let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let kernel = rustix::system::uname().release().to_string_lossy().into_owned();
         let cpu = cpu.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, cpu)| cpu.to_owned());
-        Ok(Self { cpu, cores, kernel, commit_p95_ms: commit_p95_ms(scratch)? })
+        Ok(Self { cpu, cores, kernel, commit_p95_ms: commit_p95_ms(scratch, commits)? })
     }
 }
 
-/// F: what no durable write can be faster than. `SPEC: BEN-1`
-pub(super) fn commit_p95_ms(scratch: &Scratch) -> Result<f64, Failure> {
+/// F: what no durable write can be faster than.
+pub(super) fn commit_p95_ms(scratch: &Scratch, commits: usize) -> Result<f64, Failure> {
     let mut database = Database::create(&scratch.file("commit"))?;
     let row = vec![7; 400];
-    let mut times = Vec::with_capacity(COMMITS);
-    for _ in 0..COMMITS {
+    let mut times = Vec::with_capacity(commits);
+    for _ in 0..commits {
         let start = Instant::now();
         database.insert([row.as_slice()])?;
         times.push(ms(start.elapsed()));
@@ -142,7 +139,7 @@ impl Measured {
     }
 
     /// Is the goal reached? Its limit is computed from what is measured against, and from nothing
-    /// else. `SPEC: BEN-2`
+    /// else.
     pub(super) fn judge(
         self,
         machine: &Machine,
@@ -183,7 +180,6 @@ mod tests {
 
     #[test]
     fn a_limit_is_computed_from_what_was_measured_beside_it() {
-        // SPEC: BEN-2
         let judge = |ours, op| {
             let measured = Measured::new("w", ours, "ms").against("bare", 10.0);
             measured.judge(&machine(), op, |of| Some(of("bare")? * 1.3))
@@ -203,7 +199,6 @@ mod tests {
 
     #[test]
     fn what_cannot_be_measured_is_told_and_judges_nothing() {
-        // SPEC: BEN-3
         let why = Err("no kern-bench".to_owned());
         let measured = Measured::new("w", 1.0, "ms").against_what_is_there("raw", why);
         let row = measured.judge(&machine(), Op::AtMost, |of| of("raw"));

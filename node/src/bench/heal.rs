@@ -46,9 +46,11 @@ async fn once(bench: &Bench, nodes: usize, edits: usize) -> Result<f64, Failure>
         devices.push(device);
     }
     let met = Loopback::meet(&devices.iter().collect::<Vec<_>>()).await?;
-    let mark = devices[0].mark("met").await?;
+    let mark = devices[0].mark(1).await?;
     for device in &devices {
         device.wait_for(std::slice::from_ref(&mark)).await?;
+    }
+    for device in &devices {
         device.parted().await;
     }
     met.close().await;
@@ -56,7 +58,7 @@ async fn once(bench: &Bench, nodes: usize, edits: usize) -> Result<f64, Failure>
     for (device, seed) in devices.iter().zip(SEED..) {
         let edits: Vec<_> = Edits::new(seed).take(edits).collect();
         device.write(&edits, GROUP).await?;
-        marks.push(device.mark("apart").await?);
+        marks.push(device.mark(2).await?);
     }
     let loopback = Loopback::bind(&devices.iter().collect::<Vec<_>>())?;
     let links = loopback.links().await?;

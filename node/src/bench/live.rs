@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use super::device::{Device, Loopback, command};
 use super::edits::Edits;
-use super::figures::{Measured, Op, Row, commit_p95_ms, ms, percentile};
+use super::figures::{Measured, Op, Row, ms, percentile};
 use super::foreign::SAMOD;
 use super::{Bench, SEED};
 
@@ -28,7 +28,7 @@ pub(super) async fn dispatch(bench: &Bench) -> Result<Vec<Row>, Failure> {
     let (mut times, mut commit) = (Vec::new(), Vec::new());
     let mut edits = Edits::new(SEED);
     for _ in 0..bench.times {
-        commit.push(commit_p95_ms(&bench.scratch)?);
+        commit.push(bench.commit_p95_ms()?);
         for edit in edits.by_ref().take(size) {
             let start = Instant::now();
             devices[0].ask(command(edit)?).await?;
@@ -50,10 +50,10 @@ pub(super) async fn live(bench: &Bench) -> Result<Vec<Row>, Failure> {
     let size = bench.size(200, 10);
     let (mut times, mut commit, mut samod) = (Vec::new(), Vec::new(), Ok(Vec::new()));
     for time in 0..bench.times {
-        commit.push(commit_p95_ms(&bench.scratch)?);
+        commit.push(bench.commit_p95_ms()?);
         for edit in 0..size {
             let start = Instant::now();
-            let mark = devices[0].mark(&format!("{time} {edit}")).await?;
+            let mark = devices[0].mark((time * size + edit) as u64 + 1).await?;
             while !devices[1].has(&mark).await {}
             times.push(ms(start.elapsed()));
             sleep(LIVE_EVERY.saturating_sub(start.elapsed())).await;
@@ -80,7 +80,7 @@ async fn connected(bench: &Bench, nodes: usize) -> Result<(Vec<Device>, Loopback
         devices.push(device);
     }
     let loopback = Loopback::meet(&devices.iter().collect::<Vec<_>>()).await?;
-    let mark = devices[0].mark("met").await?;
+    let mark = devices[0].mark(0).await?;
     for device in &devices {
         device.wait_for(std::slice::from_ref(&mark)).await?;
     }

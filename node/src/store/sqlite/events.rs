@@ -94,6 +94,10 @@ pub(super) fn keep(
     let chain = chain_number(transaction, chains, &event.chain())?;
     let seq = event.header().seq as i64;
     let envelope = event.encode();
+    // Nearly every event is the first at its place, and then nothing has to be looked up.
+    if insert(transaction, (chain, seq, 0), &envelope)? {
+        return Ok(());
+    }
     let mut there = transaction.prepare_cached(
         "SELECT arrival, envelope, row_check FROM event WHERE chain = ?1 AND seq = ?2
          ORDER BY fork",
@@ -117,12 +121,23 @@ pub(super) fn keep(
     if let Some(arrival) = damaged {
         return overwrite(transaction, arrival, &envelope);
     }
-    transaction
-        .prepare_cached(
-            "INSERT INTO event (chain, seq, fork, envelope, row_check) VALUES (?1, ?2, ?3, ?4, ?5)",
-        )?
-        .execute(params![chain, seq, fork, envelope, &row_check(&envelope)[..]])
-        .map(drop)
+    if insert(transaction, (chain, seq, fork), &envelope)? {
+        return Ok(());
+    }
+    // Only in a damaged file: what was not kept must not be acknowledged.
+    Err(rusqlite::Error::StatementChangedRows(0))
+}
+
+/// Keeps an event at a place, unless something is there already; was it kept?
+fn insert(
+    transaction: &Transaction<'_>,
+    (chain, seq, fork): (i64, i64, i64),
+    envelope: &[u8],
+) -> rusqlite::Result<bool> {
+    let insert = "INSERT INTO event (chain, seq, fork, envelope, row_check)
+        VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (chain, seq, fork) DO NOTHING";
+    let row = params![chain, seq, fork, envelope, &row_check(envelope)[..]];
+    Ok(transaction.prepare_cached(insert)?.execute(row)? == 1)
 }
 
 fn overwrite(transaction: &Transaction<'_>, arrival: i64, envelope: &[u8]) -> rusqlite::Result<()> {
