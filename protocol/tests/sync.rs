@@ -12,6 +12,7 @@ mod missions;
 mod notices;
 mod quota;
 mod receipts;
+mod segments;
 mod silent;
 mod tail;
 mod worker;
