@@ -88,7 +88,7 @@ fn messages() -> Vec<Message> {
     let salted = sign(1, salted, Some(vec![5; 70]));
     let back = Header { stamp: Stamp(3), class: Class::Sealed, ..after(&salted) };
     let back = sign(1, back, Some(vec![6; 1]));
-    let all = [&first[..], &[joins, salted, back], &[fork.clone()], &second].concat();
+    let all = [&first[..], &[joins, salted, back], std::slice::from_ref(&fork), &second].concat();
     let mut reversed = all.clone();
     reversed.reverse();
     vec![

@@ -241,7 +241,13 @@ fn names_have_one_way_to_be_given() {
     for (what, frame, expected) in rows {
         assert_eq!(code(&frame), expected, "{what}");
     }
-    // One segment in two.
+}
+
+#[test]
+fn a_segment_is_not_cut_in_two() {
+    // SPEC: SYNC-11, EVT-2
+    let events = chain(1, 5);
+    let five = Frame::of(&events);
     let (mut head, mut tail) = (five.clone(), five.clone());
     head.events.truncate(2);
     tail.events.drain(..2);

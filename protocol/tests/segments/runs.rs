@@ -13,17 +13,20 @@ fn envelopes(events: &[Verified]) -> Vec<Vec<u8>> {
     proven(events).into_iter().flat_map(Vec::<Vec<u8>>::from).collect()
 }
 
+/// Puts the envelopes of a run wrong.
+type Change<'a> = &'a dyn Fn(&mut Vec<Vec<u8>>);
+
 #[test]
 fn envelopes_are_a_run_only_with_the_signature_that_proves_them() {
     // SPEC: EVT-3, EVT-12
     let events = chain(1, 6);
     let (five, signed) = (envelopes(&events[..5]), events[2].encode());
-    let with = |change: &dyn Fn(&mut Vec<Vec<u8>>)| {
+    let with = |change: Change<'_>| {
         let mut run = five.clone();
         change(&mut run);
         Run::try_from(run).map_err(|fault| fault.code())
     };
-    let rows: [(&str, &dyn Fn(&mut Vec<Vec<u8>>), &str); 6] = [
+    let rows: [(&str, Change<'_>, &str); 6] = [
         ("none", &|run| run.clear(), "unsigned"),
         ("no end", &|run| run.truncate(4), "unsigned"),
         ("a gap", &|run| drop(run.remove(2)), "field"),
