@@ -34,7 +34,7 @@ pub use message::{Message, SyncFault, Tip, workspace_tag};
 pub use receipt::{Claims, Receipt};
 pub use receipts::{Own, Receipts, Said};
 
-use crate::event::Verified;
+use crate::event::{Run, Verified};
 use crate::id::{ChainId, DeviceId, EventId};
 use crate::limits::{STALL_MS, WANTS_MAX};
 use crate::store::Place;
@@ -223,10 +223,12 @@ impl Sync {
     }
 
     /// A frame of events came in and is about to be durable: it is acknowledged with the turn.
-    pub fn on_events(&mut self, now: Time, link: LinkId) {
+    /// Who sent it need not be told of it.
+    pub fn on_events(&mut self, now: Time, link: LinkId, runs: &[Run]) {
         if let Some(session) = self.sessions.get_mut(&link) {
             session.received_frames += 1;
             session.progress = now.monotonic_ms;
+            session.announced.extend(runs.iter().map(|run| run.ends().1));
         }
     }
 

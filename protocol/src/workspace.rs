@@ -10,6 +10,7 @@ mod author;
 mod backlog;
 mod chain;
 mod cover;
+mod insert;
 mod introduction;
 mod membership;
 mod offer;
@@ -17,7 +18,6 @@ mod projection;
 mod quarantine;
 mod replay;
 mod rescue;
-mod run;
 mod state;
 mod strike;
 mod verdict;
@@ -28,13 +28,14 @@ pub use author::{AuthorFault, Pen};
 pub use backlog::{Charge, Waiting};
 pub use chain::ForkProof;
 pub use cover::Cover;
+pub use insert::{InsertFault, InsertRefusal, Inserted};
 pub use membership::NewMember;
 pub use quarantine::Branch;
 pub use rescue::Rescued;
 pub use state::{StateHash, document_leaf};
 pub use verdict::Verdict;
 
-use crate::authority::{ContentLane, ContentNo, ControlFact, ControlLane, Refusal};
+use crate::authority::{ContentLane, ContentNo, ControlFact, ControlLane};
 use crate::control::{ControlBody, Recover, Rescue};
 use crate::effect::{Chunks, Effect, Effects, Past};
 use crate::epoch::KeyRing;
@@ -48,55 +49,6 @@ use backlog::Backlog;
 use chain::Chains;
 use strike::Strikes;
 
-/// Why an event did not go in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum InsertFault {
-    /// Something that it names is not here yet.
-    Missing(EventId),
-    /// It breaks a rule, and its sender with it.
-    Refused(InsertRefusal),
-}
-
-impl From<Refusal> for InsertFault {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Missing(id) => Self::Missing(id),
-            refusal => Self::Refused(InsertRefusal::Authority(refusal)),
-        }
-    }
-}
-
-/// The rules that an event can break towards others.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InsertRefusal {
-    /// An event of another workspace.
-    #[error("the event belongs to another workspace")]
-    WrongWorkspace,
-    /// Its prev is not the event before it in its chain, or a parent is of the other lane.
-    #[error("the event does not follow the one that it names as its predecessor")]
-    Prev,
-    /// The recovery key did not sign what it is said to have signed.
-    #[error("the recovery key did not sign this")]
-    Recovery,
-    /// An event that its author might not make.
-    #[error("{0}")]
-    Authority(Refusal),
-}
-
-impl InsertRefusal {
-    /// The reason code that logs and tests name.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::WrongWorkspace => "wrong_workspace",
-            Self::Prev => "prev",
-            Self::Recovery => "recovery_signature",
-            Self::Authority(Refusal::NotMember) => "not_member",
-            Self::Authority(_) => "authority",
-        }
-    }
-}
-
 /// What is kept in memory of an event: all but its body.
 #[derive(Debug, Clone)]
 pub(crate) struct Known {
@@ -109,17 +61,6 @@ pub(crate) struct Known {
     is_inside: bool,
     /// An event of another chain names it.
     is_named: bool,
-}
-
-/// What became of an event that went in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Inserted {
-    /// It was here.
-    Known,
-    /// It was here without the body that came now.
-    Filled,
-    /// It is new.
-    New,
 }
 
 /// A workspace.

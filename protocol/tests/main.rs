@@ -28,6 +28,7 @@ mod reports;
 mod rescue;
 mod rulebook;
 mod sealing;
+mod segments;
 mod stores;
 mod sync;
 mod vectors;

@@ -8,7 +8,7 @@ use kernelos_protocol::artifact::{self, ArtifactKey, Chunk};
 use kernelos_protocol::cbor::encode;
 use kernelos_protocol::control::{ControlBody, Readmit, Recover, Rescue};
 use kernelos_protocol::epoch::{EpochKey, epoch_body, wrap_key};
-use kernelos_protocol::event::{BodyRef, Class, Header, Unsigned, Verified};
+use kernelos_protocol::event::{BodyRef, Class, Header, Run, Unsigned, Verified};
 use kernelos_protocol::hash;
 use kernelos_protocol::id::{ChangeHash, EventId, Lane, to_hex};
 use kernelos_protocol::key::DeviceKey;
@@ -32,6 +32,7 @@ fn lines() -> String {
     let (mut founder, events) = Peer::founder();
     founding(&mut out, &mut founder, &events);
     sealed(&mut out, &founder);
+    run(&mut out);
     artifact(&mut out);
     for (name, record) in crate::mission::records() {
         line(&mut out, &format!("record.{name}"), &encode(&record));
@@ -71,6 +72,7 @@ fn founding(out: &mut String, founder: &mut Peer, events: &[Verified]) {
         line(&format!("{name}.id"), &event.id().0);
         line(&format!("{name}.event"), &event.encode());
     }
+    line("events", &Message::events(events.to_vec()).encode());
     let grant = founder.grant(2, Role::Member);
     let revocation = founder.revoke(2);
     let join = founder.write(|workspace, pen| workspace.write_join(pen)).unwrap();
@@ -107,6 +109,17 @@ fn founding(out: &mut String, founder: &mut Peer, events: &[Verified]) {
         workspace.write_rescue(pen, &recovery(), &std::collections::BTreeSet::new(), "why")
     });
     line("recover.lead.event", &lead.unwrap().events[0].encode());
+}
+
+/// Three events of one chain that one signature proves.
+fn run(out: &mut String) {
+    let runs = crate::segments::proven(&crate::segments::chain(1, 3));
+    let events = runs.iter().flat_map(Run::events);
+    for (name, event) in ["first", "second", "last"].into_iter().zip(events) {
+        line(out, &format!("run.{name}.event"), &event.encode());
+    }
+    line(out, "run.workspace", &crate::segments::WORKSPACE.0);
+    line(out, "run.events", &Message::Events(runs).encode());
 }
 
 fn sealed(out: &mut String, founder: &Peer) {
@@ -180,7 +193,7 @@ fn artifact(out: &mut String) {
 fn the_vectors_of_the_spec_are_what_this_program_makes() {
     // SPEC: HASH-1, HASH-2, EVT-1, EVT-3, EVT-4, EVT-5, KEY-1, KEY-2, KEY-3, KEY-4, KEY-5, SEAL-1
     // SPEC: SEAL-2, SEAL-3, CTL-2, CTL-3, CTL-4, CTL-5, CTL-6, SYNC-7, RCPT-1, CNT-3, PRJ-1
-    // SPEC: PRJ-2, STATE-1, STATE-2, CNT-4, ART-1, ART-2, SYNC-8
+    // SPEC: PRJ-2, STATE-1, STATE-2, CNT-4, ART-1, ART-2, SYNC-8, SYNC-11, EVT-12
     let spec = include_str!("../../SPEC.md");
     let block = spec.split_once(BEGIN).and_then(|(_, rest)| rest.split_once(END));
     let written = block.map_or("", |(written, _)| written);

@@ -104,7 +104,7 @@ impl Replica {
             Message::Want(_) | Message::Events(_) if self.sync.is_parting(link) => {}
             Message::Want(wants) => self.sync.on_want(link, &wants, &self.workspace),
             Message::Events(runs) => {
-                self.sync.on_events(self.now, link);
+                self.sync.on_events(self.now, link, &runs);
                 self.receive(runs.into_iter().map(|run| (link, run)).collect());
             }
             message => self.on_chunk_message(link, message),

@@ -163,7 +163,7 @@ struct Table<'a> {
 impl Table<'_> {
     fn name(&self, number: u64) -> Result<[u8; 32], CborFault> {
         let place = usize::try_from(number / 2).map_err(|_| CborFault::Malformed)?;
-        let name = if number % 2 == 0 {
+        let name = if number.is_multiple_of(2) {
             self.others.get(place).copied()
         } else {
             self.events.iter().rev().nth(place).map(|id| id.0)

@@ -1,10 +1,72 @@
-//! Runs go in whole, so that in the order of events one without its signature is followed by the
-//! rest of its run: what is here can be proven to others from here (SPEC: EVT-12).
+//! What becomes of what goes in. Runs go in whole, so that in the order of events one without its
+//! signature is followed by the rest of its run: what is here can be proven to others from here
+//! (SPEC: EVT-12).
 
-use super::{InsertFault, InsertRefusal, Inserted, Workspace};
+use super::Workspace;
+use crate::authority::Refusal;
 use crate::event::{Run, Verified};
 use crate::id::{EventId, Lane};
 use crate::key::DeviceKey;
+
+/// Why an event did not go in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InsertFault {
+    /// Something that it names is not here yet.
+    Missing(EventId),
+    /// It breaks a rule, and its sender with it.
+    Refused(InsertRefusal),
+}
+
+impl From<Refusal> for InsertFault {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Missing(id) => Self::Missing(id),
+            refusal => Self::Refused(InsertRefusal::Authority(refusal)),
+        }
+    }
+}
+
+/// The rules that an event can break towards others.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InsertRefusal {
+    /// An event of another workspace.
+    #[error("the event belongs to another workspace")]
+    WrongWorkspace,
+    /// Its prev is not the event before it in its chain, or a parent is of the other lane.
+    #[error("the event does not follow the one that it names as its predecessor")]
+    Prev,
+    /// The recovery key did not sign what it is said to have signed.
+    #[error("the recovery key did not sign this")]
+    Recovery,
+    /// An event that its author might not make.
+    #[error("{0}")]
+    Authority(Refusal),
+}
+
+impl InsertRefusal {
+    /// The reason code that logs and tests name.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::WrongWorkspace => "wrong_workspace",
+            Self::Prev => "prev",
+            Self::Recovery => "recovery_signature",
+            Self::Authority(Refusal::NotMember) => "not_member",
+            Self::Authority(_) => "authority",
+        }
+    }
+}
+
+/// What became of an event that went in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inserted {
+    /// It was here.
+    Known,
+    /// It was here without the body that came now.
+    Filled,
+    /// It is new.
+    New,
+}
 
 impl Workspace {
     /// Inserts a run after all that its events name, or nothing of it. Says of each of its events

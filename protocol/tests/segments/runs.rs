@@ -1,0 +1,127 @@
+//! Runs where they are kept: as envelopes, in archives and in stores.
+
+use kernelos_protocol::archive::{ArchiveFault, Header, Item, Reader, Writer};
+use kernelos_protocol::event::{EventFault, Run, Runs, Signed, Verified};
+use kernelos_protocol::key::DeviceKey;
+use kernelos_protocol::limits::HEADER_BYTES_MAX;
+use kernelos_protocol::store::{EventStore as _, LoadRequest, MemoryStore, Record};
+
+use super::{chain, proven};
+use crate::kit::{Peer, secret};
+
+fn envelopes(events: &[Verified]) -> Vec<Vec<u8>> {
+    proven(events).into_iter().flat_map(Vec::<Vec<u8>>::from).collect()
+}
+
+/// Puts the envelopes of a run wrong.
+type Change<'a> = &'a dyn Fn(&mut Vec<Vec<u8>>);
+
+#[test]
+fn envelopes_are_a_run_only_with_the_signature_that_proves_them() {
+    // SPEC: EVT-3, EVT-12
+    let events = chain(1, 6);
+    let (five, signed) = (envelopes(&events[..5]), events[2].encode());
+    let with = |change: Change<'_>| {
+        let mut run = five.clone();
+        change(&mut run);
+        Run::try_from(run).map_err(|fault| fault.code())
+    };
+    let rows: [(&str, Change<'_>, &str); 6] = [
+        ("none", &|run| run.clear(), "unsigned"),
+        ("no end", &|run| run.truncate(4), "unsigned"),
+        ("a gap", &|run| drop(run.remove(2)), "field"),
+        ("another order", &|run| run.swap(1, 2), "field"),
+        ("of two chains", &|run| run[0] = envelopes(&chain(2, 2))[0].clone(), "field"),
+        ("two ends", &|run| run[2] = signed.clone(), "field"),
+    ];
+    assert!(with(&|_| {}).is_ok());
+    for (what, change, code) in rows {
+        assert_eq!(with(change), Err(code), "{what}");
+    }
+    let alone = Signed::decode(&five[0]).and_then(Signed::verify);
+    assert_eq!(alone, Err(EventFault::Unsigned), "alone it is proven by nothing");
+    assert!(serde_json::from_value::<Verified>(serde_json::json!(five[0])).is_err());
+    let record = Record::Event(proven(&events[..5])[0].events()[0].clone());
+    let written = serde_json::to_string(&record).unwrap();
+    assert_eq!(serde_json::from_str::<Record>(&written).unwrap(), record, "a store is trusted");
+}
+
+#[test]
+fn its_author_can_sign_an_event_again_and_nobody_else() {
+    // SPEC: EVT-5
+    let events = chain(1, 2);
+    let bare = proven(&events)[0].events()[0].clone();
+    let by = |number| bare.signed_by(&DeviceKey::from_secret(&secret(number)));
+    assert_eq!(by(1).encode(), events[0].encode(), "the same signature");
+    assert!(!by(2).is_signed());
+}
+
+#[test]
+fn a_store_adds_what_it_lacks_of_an_event_and_loses_nothing() {
+    // SPEC: EVT-3, EVT-12
+    let events = chain(1, 2);
+    let bare = proven(&events)[0].events()[0].clone();
+    let forms = [&events[0], &bare].map(|event| [event.clone(), event.without_body().unwrap()]);
+    let forms = forms.concat();
+    for first in &forms {
+        for second in &forms {
+            let mut store = MemoryStore::default();
+            store.commit(&[Record::Event(first.clone())]).unwrap();
+            store.commit(&[Record::Event(second.clone())]).unwrap();
+            let request = LoadRequest::From { cursor: 0, limit: 9 };
+            let kept = store.load(&request).unwrap().events.remove(0);
+            assert_eq!(kept.is_signed(), first.is_signed() || second.is_signed());
+            assert_eq!(kept.body().is_some(), first.body().is_some() || second.body().is_some());
+        }
+    }
+}
+
+/// An archive of a founding and of these events of its founder behind it.
+fn archive(events: &[Verified]) -> (Vec<u8>, usize) {
+    let workspace = events[0].workspace();
+    let header = Header { workspace, count: events.len() as u64 };
+    let (mut writer, mut bytes) = Writer::begin(header);
+    for event in events {
+        bytes.extend(writer.event(event).unwrap());
+    }
+    bytes.extend(writer.finish());
+    (bytes, events.len())
+}
+
+fn unpack(bytes: &[u8]) -> Result<Vec<Run>, ArchiveFault> {
+    let (mut reader, mut runs) = (Reader::default(), Vec::new());
+    for piece in bytes.chunks(100) {
+        reader.push(piece);
+        while let Some(item) = reader.next_item()? {
+            if let Item::Run(run) = item {
+                runs.push(run);
+            }
+        }
+    }
+    reader.finish().map(|()| runs)
+}
+
+#[test]
+fn an_archive_gives_runs_that_are_proven_and_no_other_event() {
+    // SPEC: ARC-1, ARC-2, EVT-12
+    let (mut peer, mut events) = Peer::founder();
+    for number in 0..4 {
+        events.extend(peer.set(&format!("notes/{number}"), "x"));
+    }
+    let few: Vec<_> = proven(&events).into_iter().flat_map(Run::into_events).collect();
+    assert_eq!(few.iter().filter(|event| event.is_signed()).count(), 4, "control, and one end");
+    let (bytes, _) = archive(&few);
+    let runs = unpack(&bytes).unwrap();
+    assert_eq!(runs.iter().map(|run| run.events().len()).collect::<Vec<_>>(), [1, 1, 1, 5]);
+    assert_eq!(runs.into_iter().flat_map(Run::into_events).collect::<Vec<_>>(), events);
+    for (what, order) in [
+        ("no end", &few[..6]),
+        ("what does not follow", &[&few[..4], &few[5..]].concat()),
+        ("another chain between", &[&few[..4], &few[1..2], &few[4..]].concat()),
+    ] {
+        let fault = unpack(&archive(order).0).unwrap_err();
+        assert_eq!(fault.code(), "unsigned", "{what}");
+    }
+    assert!(bytes.len() < few.len() * HEADER_BYTES_MAX);
+    assert_eq!(Runs::of(few[..6].to_vec()).len(), 3, "what is not proven is left out");
+}
