@@ -18,6 +18,7 @@ mod disks;
 mod exhausting;
 mod interop;
 mod kern;
+mod keys;
 mod lan;
 mod lying;
 mod meeting;

@@ -36,6 +36,7 @@ use tokio::net::UnixListener;
 
 use crate::entering::Entering;
 use crate::founding::{Founded, Founding};
+use crate::home::Protection;
 use crate::missions::Starting;
 use crate::node::{Node, WorkspaceRow};
 use crate::pairing::{InviteEvent, Invited, JoinEvent};
@@ -47,6 +48,8 @@ pub struct NodeInfo {
     pub version: String,
     /// The device.
     pub device_id: DeviceId,
+    /// How the device's secret is kept on its disk; none where its file is not readable any more.
+    pub secret: Option<Protection>,
     /// Is a transport open?
     pub online: bool,
     /// The workspaces.
@@ -188,6 +191,7 @@ async fn info(State(node): State<Arc<Node>>) -> Json<NodeInfo> {
     Json(NodeInfo {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         device_id: node.device(),
+        secret: node.home().home().kept().ok().flatten().map(|kept| kept.protection),
         online: node.is_online().await,
         workspaces: node.workspaces(),
     })

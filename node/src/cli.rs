@@ -15,6 +15,7 @@ mod import;
 mod init;
 mod invite;
 mod join;
+mod key;
 mod log;
 mod mission;
 mod names;
@@ -23,6 +24,7 @@ mod peer;
 mod policy;
 mod rescue;
 mod revoke;
+mod secret;
 mod signals;
 mod status;
 mod stdin;
@@ -111,6 +113,8 @@ enum Subcommands {
     Import(import::Args),
     Devices(devices::Args),
     #[command(subcommand)]
+    Key(key::Args),
+    #[command(subcommand)]
     Workspace(workspace::Args),
 }
 
@@ -179,6 +183,7 @@ fn run(args: Args) -> Result<(), Failure> {
             Subcommands::Export(args) => export::run(&ui, args).await,
             Subcommands::Import(args) => import::run(&ui, args).await,
             Subcommands::Devices(args) => devices::run(&ui, args).await,
+            Subcommands::Key(args) => key::run(&ui, args).await,
             Subcommands::Workspace(args) => workspace::run(&ui, args).await,
         }
     };
