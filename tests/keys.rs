@@ -175,8 +175,8 @@ fn a_process_killed_while_it_seals_leaves_a_home_that_opens() {
         let before = fs::read(&file).unwrap();
         // Some are killed while the new file is written, some when it has its name.
         let changed = || fs::read(&file).unwrap() != before;
-        while !(new.exists() && turn % 3 > 0) && !changed() && child.try_wait().unwrap().is_none() {
-        }
+        let seen = || changed() || (new.exists() && turn % 3 > 0);
+        while !seen() && child.try_wait().unwrap().is_none() {}
         child.kill().ok();
         child.wait().unwrap();
         let kept = home.run(&["key", "status", "--json"]).json();

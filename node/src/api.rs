@@ -39,7 +39,7 @@ use crate::founding::{Founded, Founding};
 use crate::home::Protection;
 use crate::missions::Starting;
 use crate::node::{Node, WorkspaceRow};
-use crate::pairing::{InviteEvent, Invited, JoinEvent};
+use crate::pairing::{By, InviteEvent, Invited, JoinEvent, StandingRow};
 
 /// What a node says of itself.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -101,10 +101,33 @@ pub enum PairAsked {
         /// The digits.
         code: Option<String>,
     },
-    /// Join by a token.
+    /// Make a join file.
+    Stand {
+        /// To which workspace.
+        workspace: Option<String>,
+        /// As what.
+        role: Role,
+        /// For how many devices.
+        uses: u32,
+        /// For how long, in seconds.
+        lifetime_s: u64,
+    },
+    /// Which invitations stand?
+    Standing {
+        /// To which workspace.
+        workspace: Option<String>,
+    },
+    /// End one that stands.
+    Withdraw {
+        /// To which workspace.
+        workspace: Option<String>,
+        /// Which.
+        invitation: String,
+    },
+    /// Join by a token or a join file.
     Join {
-        /// The token.
-        token: String,
+        /// By what.
+        by: By,
         /// The name that this device wishes.
         device: String,
     },
@@ -131,6 +154,10 @@ pub enum PairAsked {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PairAnswer {
+    /// To `Stand`, with the text of the file.
+    Stands(StandingRow, String),
+    /// To `Standing` and `Withdraw`.
+    Standing(Vec<StandingRow>),
     /// To `Invite`.
     Open(Invited),
     /// To `Invited`.
@@ -278,8 +305,22 @@ async fn step(node: &Arc<Node>, asked: PairAsked) -> Result<PairAnswer, Failure>
             pairing.answer(node, named(&invitation)?, code);
             Ok(PairAnswer::Taken)
         }
-        PairAsked::Join { token, device } => {
-            pairing.joins.begin(node, &token, &device).map(PairAnswer::Began)
+        PairAsked::Stand { workspace, role, uses, lifetime_s } => {
+            let engine = node.engine(workspace.as_deref())?;
+            let (row, file) = pairing.stand(node, &engine, (role, uses), lifetime_s).await?;
+            Ok(PairAnswer::Stands(row, file))
+        }
+        PairAsked::Standing { workspace } => {
+            let workspace = node.engine(workspace.as_deref())?.workspace();
+            Ok(PairAnswer::Standing(pairing.standing(workspace)))
+        }
+        PairAsked::Withdraw { workspace, invitation } => {
+            let workspace = node.engine(workspace.as_deref())?.workspace();
+            let row = pairing.withdraw(node, workspace, named(&invitation)?)?;
+            Ok(PairAnswer::Standing(vec![row]))
+        }
+        PairAsked::Join { by, device } => {
+            pairing.joins.begin(node, &by, &device).map(PairAnswer::Began)
         }
         PairAsked::Joining { join } => Ok(PairAnswer::Join(pairing.joins.next(join).await)),
         PairAsked::Consent { join, yes } => {

@@ -15,6 +15,7 @@ mod import;
 mod init;
 mod invite;
 mod join;
+mod join_file;
 mod key;
 mod log;
 mod mission;

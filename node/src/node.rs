@@ -59,7 +59,7 @@ impl Node {
             engines.insert(engine.workspace(), Arc::new(engine));
         }
         let device = DeviceKey::from_secret(&secret).device();
-        Ok(Arc::new(Self {
+        let node = Arc::new(Self {
             home,
             secret,
             ways,
@@ -70,7 +70,14 @@ impl Node {
             mesh: Mutex::new(None),
             pairing: PairingHost::new(device),
             introductions: std::sync::Mutex::default(),
-        }))
+        });
+        node.pairing.load_standing(&node)?;
+        Ok(node)
+    }
+
+    /// What everything of this device follows from.
+    pub(crate) fn secret(&self) -> &[u8; 32] {
+        &self.secret
     }
 
     /// This device.

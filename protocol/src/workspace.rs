@@ -40,6 +40,7 @@ use crate::key::{DeviceKey, RecoveryPublic, SealingKey};
 use crate::mission::journal::Journal;
 use backlog::Backlog;
 use chain::Chains;
+use membership::LetIn;
 
 /// Why an event did not go in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,6 +139,8 @@ pub struct Workspace {
     artifacts: BTreeSet<ContentNo>,
     /// Which of them have effect may have changed.
     artifacts_changed: bool,
+    /// Whom this device let in by which standing invitation.
+    let_in: LetIn,
 }
 
 impl Workspace {
@@ -168,6 +171,7 @@ impl Workspace {
             bare: BTreeSet::new(),
             artifacts: BTreeSet::new(),
             artifacts_changed: false,
+            let_in: LetIn::default(),
         }
     }
 
@@ -281,6 +285,9 @@ impl Workspace {
             Some(ControlBody::Grant(grant)) => {
                 self.sealing.insert(grant.device, grant.sealing.key);
                 self.added_by.insert(grant.device, author);
+                if author == own.device() {
+                    self.let_in.note(grant, event.id());
+                }
             }
             Some(ControlBody::Recover(Recover { rescue: Rescue::Lead { sealing }, .. })) => {
                 self.sealing.insert(author, sealing.key);
