@@ -17,6 +17,7 @@ mod demo;
 mod disks;
 mod exhausting;
 mod interop;
+mod join_file;
 mod kern;
 mod keys;
 mod lan;

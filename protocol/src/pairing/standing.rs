@@ -168,7 +168,7 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// A new one at the wall clock's `now_s`, for `lifetime_s` seconds; none where it may not stand.
+    /// A new one at the wall clock's `now_s`, for `lifetime_s` seconds; none where it may not be.
     #[must_use]
     pub fn new(
         nonce: [u8; 16],

@@ -51,7 +51,7 @@ impl Replica {
         }
     }
 
-    /// Whom a rule that is good for so many devices lets in: a device that nobody ever let in, while
+    /// Whom a rule that is good for so many devices lets in: one that nobody ever let in, while
     /// there is one left; gives how many are left behind it. Who came in by it and is a member is
     /// told so again, for its answer may have been lost; who was revoked does not come back by it.
     /// Nothing is counted but grants that are kept, so a use is as durable as what it gave.
