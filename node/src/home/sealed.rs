@@ -123,7 +123,7 @@ pub(super) enum Fault {
 /// A file of a device's secret, taken apart.
 pub(super) enum KeyFile {
     Clear(DeviceSecret),
-    Sealed(Sealed),
+    Sealed(Box<Sealed>),
 }
 
 /// A sealed one. `SPEC: REST-1`
@@ -147,7 +147,7 @@ impl KeyFile {
             return Err(Fault::Newer);
         }
         let bytes = bytes.try_into().map_err(|_| Fault::Malformed)?;
-        Sealed::read(bytes).map(Self::Sealed).ok_or(Fault::Malformed)
+        Sealed::read(bytes).map(|sealed| Self::Sealed(Box::new(sealed))).ok_or(Fault::Malformed)
     }
 }
 
@@ -216,7 +216,7 @@ mod tests {
     use super::*;
 
     fn secret() -> DeviceSecret {
-        Zeroizing::new(std::array::from_fn(|at| at as u8 ^ 0x5a))
+        Zeroizing::new([0x5a; 32])
     }
 
     fn key_file(byte: u8) -> SealedBy {
