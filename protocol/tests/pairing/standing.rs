@@ -99,7 +99,7 @@ fn a_file_has_one_text_and_every_other_is_told_why_not() {
         ("KOS1:ABC".to_owned(), TokenFault::Foreign),
         (changed("KOSJ1", "KOSJ2"), TokenFault::Version),
         (changed("EAWTM", "EAWTN"), TokenFault::Checksum),
-        (changed("KOSJ1:", "KOSJ1:A"), TokenFault::Malformed),
+        (changed("KOSJ1:", "KOSJ1:AA"), TokenFault::Malformed),
         (format!("{line}!"), TokenFault::Malformed),
         ("KOSJ1:".to_owned(), TokenFault::Malformed),
         ("#".repeat(5_000), TokenFault::Foreign),
