@@ -30,6 +30,7 @@ fn what_is_not_there_is_a_failure_with_a_hint_and_what_is_no_name_is_asked_wrong
         (vec!["task", "done", "nothing"], "kern task list"),
         (vec!["conflicts", "resolve", &NOTHING[..32], "--keep", "A"], "kern conflicts"),
         (vec!["conflicts", "resolve", &NOTHING[..32], "--value", "1"], "kern conflicts"),
+        (vec!["conflicts", "resolve", &NOTHING[..4], "--keep", "A"], "kern conflicts"),
         (vec!["revoke", "toaster"], "kern devices"),
         (vec!["revoke", NOTHING], "kern devices"),
         (vec!["mission", "show", "0000"], "kern mission list"),
@@ -57,6 +58,7 @@ fn what_is_not_there_is_a_failure_with_a_hint_and_what_is_no_name_is_asked_wrong
     }
     for args in [
         vec!["conflicts", "resolve", "name", "--keep", "A"],
+        vec!["conflicts", "resolve", &NOTHING[..3], "--keep", "A"],
         vec!["conflicts", "resolve", &NOTHING[..32]],
         vec!["mission", "show", ""],
         vec!["mission", "show", "XYZ"],
@@ -129,6 +131,25 @@ fn a_command_that_is_interrupted_says_so_by_its_code() {
         }
     }
     assert_eq!(home.status()["events"], events);
+}
+
+#[test]
+fn what_are_no_digits_is_told_as_that_and_asked_again() {
+    // SPEC: PAIR-8
+    let (laptop, phone) = (Home::with_workspace(), Home::new());
+    let (_laptop_node, _phone_node) = (laptop.up(), phone.up());
+    let mut invite = laptop.talk(&["invite", "--json"]);
+    let token = invite.line()["token"].as_str().unwrap().to_owned();
+    let mut join = phone.talk(&["join", &token, "--device", "phone", "--json"]);
+    let code = join.line()["check_code"].as_str().unwrap().to_owned();
+    for no_digits in ["seven", "", "123"] {
+        invite.say(no_digits);
+    }
+    invite.say(&code);
+    assert!(invite.line()["granted"].is_string());
+    let told = invite.told();
+    assert_eq!(told.matches("a check code is two digits").count(), 3, "{told}");
+    assert_eq!((join.line()["device"].clone(), invite.end(), join.end()), (json!("phone"), 0, 0));
 }
 
 #[test]

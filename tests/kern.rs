@@ -222,6 +222,14 @@ impl Talk {
         })
     }
 
+    /// All that it says on stderr, once it ended.
+    pub(crate) fn told(&mut self) -> String {
+        let mut told = String::new();
+        let mut stderr = self.child.stderr.take().unwrap();
+        std::io::Read::read_to_string(&mut stderr, &mut told).unwrap();
+        told
+    }
+
     /// Its process.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()

@@ -57,7 +57,7 @@ fn what_is_written_apart_converges_and_a_conflict_is_decided_once() {
 
     let kept = sides.iter().find(|side| side["device"] == "phone").unwrap();
     let (id, letter) = (conflict["id"].as_str().unwrap(), kept["side"].as_str().unwrap());
-    edge.run(&["conflicts", "resolve", id, "--keep", letter]).done();
+    edge.run(&["conflicts", "resolve", &id[..4], "--keep", letter]).done();
     agree(&[laptop, phone, edge]);
     assert_eq!(laptop.get("notes/plan"), "by phone");
     assert_eq!(laptop.run(&["conflicts", "--json"]).json(), json!([]));

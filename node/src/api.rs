@@ -36,9 +36,10 @@ use tokio::net::UnixListener;
 
 use crate::entering::Entering;
 use crate::founding::{Founded, Founding};
+use crate::home::Protection;
 use crate::missions::Starting;
 use crate::node::{Node, WorkspaceRow};
-use crate::pairing::{InviteEvent, Invited, JoinEvent};
+use crate::pairing::{By, InviteEvent, Invited, JoinEvent, StandingRow};
 
 /// What a node says of itself.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -47,6 +48,8 @@ pub struct NodeInfo {
     pub version: String,
     /// The device.
     pub device_id: DeviceId,
+    /// How the device's secret is kept on its disk; none where its file is not readable any more.
+    pub secret: Option<Protection>,
     /// Is a transport open?
     pub online: bool,
     /// The workspaces.
@@ -98,10 +101,33 @@ pub enum PairAsked {
         /// The digits.
         code: Option<String>,
     },
-    /// Join by a token.
+    /// Make a join file.
+    Stand {
+        /// To which workspace.
+        workspace: Option<String>,
+        /// As what.
+        role: Role,
+        /// For how many devices.
+        uses: u32,
+        /// For how long, in seconds.
+        lifetime_s: u64,
+    },
+    /// Which invitations stand?
+    Standing {
+        /// To which workspace.
+        workspace: Option<String>,
+    },
+    /// End one that stands.
+    Withdraw {
+        /// To which workspace.
+        workspace: Option<String>,
+        /// Which.
+        invitation: String,
+    },
+    /// Join by a token or a join file.
     Join {
-        /// The token.
-        token: String,
+        /// By what.
+        by: By,
         /// The name that this device wishes.
         device: String,
     },
@@ -128,6 +154,10 @@ pub enum PairAsked {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PairAnswer {
+    /// To `Stand`, with the text of the file.
+    Stands(StandingRow, String),
+    /// To `Standing` and `Withdraw`.
+    Standing(Vec<StandingRow>),
     /// To `Invite`.
     Open(Invited),
     /// To `Invited`.
@@ -188,6 +218,7 @@ async fn info(State(node): State<Arc<Node>>) -> Json<NodeInfo> {
     Json(NodeInfo {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         device_id: node.device(),
+        secret: node.home().home().kept().ok().flatten().map(|kept| kept.protection),
         online: node.is_online().await,
         workspaces: node.workspaces(),
     })
@@ -274,8 +305,22 @@ async fn step(node: &Arc<Node>, asked: PairAsked) -> Result<PairAnswer, Failure>
             pairing.answer(node, named(&invitation)?, code);
             Ok(PairAnswer::Taken)
         }
-        PairAsked::Join { token, device } => {
-            pairing.joins.begin(node, &token, &device).map(PairAnswer::Began)
+        PairAsked::Stand { workspace, role, uses, lifetime_s } => {
+            let engine = node.engine(workspace.as_deref())?;
+            let (row, file) = pairing.stand(node, &engine, (role, uses), lifetime_s).await?;
+            Ok(PairAnswer::Stands(row, file))
+        }
+        PairAsked::Standing { workspace } => {
+            let workspace = node.engine(workspace.as_deref())?.workspace();
+            Ok(PairAnswer::Standing(pairing.standing(workspace)))
+        }
+        PairAsked::Withdraw { workspace, invitation } => {
+            let workspace = node.engine(workspace.as_deref())?.workspace();
+            let row = pairing.withdraw(node, workspace, named(&invitation)?)?;
+            Ok(PairAnswer::Standing(vec![row]))
+        }
+        PairAsked::Join { by, device } => {
+            pairing.joins.begin(node, &by, &device).map(PairAnswer::Began)
         }
         PairAsked::Joining { join } => Ok(PairAnswer::Join(pairing.joins.next(join).await)),
         PairAsked::Consent { join, yes } => {

@@ -143,7 +143,7 @@ mod tests {
             runs: false,
             step_timeout: StepTimeout::default(),
         };
-        let engine = Engine::start(&store, secret, &worker).unwrap();
+        let engine = Engine::start(&store, &secret, &worker).unwrap();
         let mut put_ones = Vec::new();
         for bytes in [large, b"small".to_vec(), Vec::new()] {
             put_ones.push((put(&engine.asker(), "step-1", bytes.clone()).await.unwrap(), bytes));
@@ -154,7 +154,7 @@ mod tests {
         let strange = get(&engine.asker(), EventId([9; 32])).await;
         assert!(matches!(strange, Err(Unread::Here(failure)) if failure.kind == FailureKind::Busy));
         engine.stop().await;
-        let engine = Engine::start(&store, secret, &worker).unwrap();
+        let engine = Engine::start(&store, &secret, &worker).unwrap();
         for (event, bytes) in put_ones {
             assert_eq!(get(&engine.asker(), event).await, Ok(bytes));
         }

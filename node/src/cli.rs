@@ -16,6 +16,8 @@ mod import;
 mod init;
 mod invite;
 mod join;
+mod join_file;
+mod key;
 mod log;
 mod mission;
 mod names;
@@ -25,6 +27,7 @@ mod policy;
 mod quarantine;
 mod rescue;
 mod revoke;
+mod secret;
 mod signals;
 mod status;
 mod stdin;
@@ -116,6 +119,8 @@ enum Subcommands {
     Import(import::Args),
     Devices(devices::Args),
     #[command(subcommand)]
+    Key(key::Args),
+    #[command(subcommand)]
     Workspace(workspace::Args),
     Bench(bench::Args),
 }
@@ -187,6 +192,7 @@ fn run(args: Args) -> Result<(), Failure> {
             Subcommands::Export(args) => export::run(&ui, args).await,
             Subcommands::Import(args) => import::run(&ui, args).await,
             Subcommands::Devices(args) => devices::run(&ui, args).await,
+            Subcommands::Key(args) => key::run(&ui, args).await,
             Subcommands::Workspace(args) => workspace::run(&ui, args).await,
             Subcommands::Bench(args) => bench::run(&ui, args).await,
         }

@@ -78,13 +78,13 @@ impl Engine {
     /// Opens the store at `path` and runs its workspace on a thread of its own.
     pub fn start(
         path: &std::path::Path,
-        secret: [u8; 32],
+        secret: &[u8; 32],
         worker: &Worker,
     ) -> Result<Self, Failure> {
         let store = SqliteStore::open(path).map_err(|error| to_failure(&error))?;
         let meta = store.meta().map_err(|error| to_failure(&error))?;
         let config = Config {
-            secret,
+            secret: *secret,
             incarnation: meta.incarnation,
             seed: random()?,
             workspace: meta.workspace,

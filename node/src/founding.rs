@@ -86,7 +86,7 @@ fn found_in(home: &OwnedHome, founding: &Founding, folder: &Path) -> Result<Foun
     let mut incarnation = [0; 8];
     incarnation.copy_from_slice(&random()?[..8]);
     let config = Config {
-        secret,
+        secret: *secret,
         incarnation: Incarnation(incarnation),
         seed: random()?,
         workspace: WorkspaceId::UNBORN,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! $KERNELOS_HOME/
-//!   device.key              32 bytes, mode 0600: who this device is
+//!   device.key              mode 0600: who this device is, clear or sealed
 //!   lock                    held by the process that owns this home
 //!   kern.sock               the local API
 //!   peers                   fixed addresses of others, one a line
@@ -11,15 +11,24 @@
 //! Keys are readable by their owner alone. A folder whose name starts with `.new-` is a workspace
 //! whose founding did not finish; the next owner removes it.
 
+mod sealed;
+mod secret;
+
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use etcetera::BaseStrategy as _;
 use kernelos_protocol::command::{Failure, FailureKind};
 use kernelos_protocol::id::WorkspaceId;
+
+pub use sealed::{DeviceSecret, KEY_FILE_BYTES, PASSPHRASE_BYTES, Protection, SealedBy};
+pub use secret::Kept;
 
 /// The variable that overrides where everything lies.
 pub const HOME_VARIABLE: &str = "KERNELOS_HOME";
@@ -35,10 +44,17 @@ const UNFINISHED: &str = ".new-";
 pub struct Home(PathBuf);
 
 /// A node's folder, owned by this process until it is dropped.
-#[derive(Debug)]
 pub struct OwnedHome {
     home: Home,
+    /// The device's secret, once it is open.
+    secret: OnceLock<DeviceSecret>,
     _lock: File,
+}
+
+impl std::fmt::Debug for OwnedHome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "OwnedHome({})", self.home.0.display())
+    }
 }
 
 impl Home {
@@ -114,7 +130,7 @@ impl Home {
             Err(TryLockError::Error(error)) => return Err(self.unusable(&path, &error)),
         }
         lock.set_len(0).and_then(|()| write!(lock, "process {}", std::process::id())).ok();
-        let owned = OwnedHome { home: self.clone(), _lock: lock };
+        let owned = OwnedHome { home: self.clone(), secret: OnceLock::new(), _lock: lock };
         owned.remove_unfinished();
         Ok(owned)
     }
@@ -135,48 +151,6 @@ impl OwnedHome {
     #[must_use]
     pub fn home(&self) -> &Home {
         &self.home
-    }
-
-    /// This device's secret, made where there is none yet.
-    pub fn device_secret(&self) -> Result<[u8; 32], Failure> {
-        let path = self.home.0.join("device.key");
-        let unusable = |error: io::Error| self.home.unusable(&path, &error);
-        match fs::read(&path) {
-            Ok(bytes) => {
-                let mode = fs::metadata(&path).map_err(unusable)?.permissions().mode();
-                if mode & 0o077 != 0 {
-                    return Err(Failure::new(
-                        FailureKind::Failed,
-                        format!(
-                            "{} can be read by others (mode {:o})",
-                            path.display(),
-                            mode & 0o777
-                        ),
-                    )
-                    .with_hint(format!("chmod 600 {}", path.display())));
-                }
-                bytes.try_into().map_err(|_| {
-                    Failure::new(
-                        FailureKind::Failed,
-                        format!("{} is not a device key of 32 bytes", path.display()),
-                    )
-                    .with_hint("restore it from a backup; without it this device is another one")
-                })
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                if !self.stores()?.is_empty() {
-                    return Err(Failure::new(
-                        FailureKind::Failed,
-                        format!("{} is gone, and there are workspaces of it", path.display()),
-                    )
-                    .with_hint("restore it from a backup; without it this device is another one"));
-                }
-                let secret = random()?;
-                write_private(&path, &secret).map_err(unusable)?;
-                Ok(secret)
-            }
-            Err(error) => Err(unusable(error)),
-        }
     }
 
     /// Was this device told to open no transport?
@@ -252,7 +226,9 @@ impl OwnedHome {
         Ok(named.join("store.db"))
     }
 
+    /// What a process that died was about to make, a clear secret among it.
     fn remove_unfinished(&self) {
+        fs::remove_file(self.home.0.join(format!("{UNFINISHED}{}", secret::FILE))).ok();
         let Ok(entries) = fs::read_dir(self.home.0.join("workspaces")) else { return };
         for entry in entries.flatten() {
             let name = entry.file_name();
@@ -273,11 +249,36 @@ pub fn made(error: &dyn std::fmt::Display) -> Failure {
 /// Writes a new file that only its owner can read, durable when this returns; an existing one is
 /// refused. It has its name only when it is whole, so a full disk leaves no stub behind.
 pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // A link refuses a name that is taken, a rename would not.
+    write_beside(path, bytes, |unfinished| fs::hard_link(unfinished, path))
+}
+
+/// The same in the place of an existing file, whose bytes are overwritten unless it has another
+/// name. What a disk keeps of them elsewhere is out of reach.
+pub fn replace_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let old = OpenOptions::new().write(true).open(path);
+    write_beside(path, bytes, |unfinished| fs::rename(unfinished, path))?;
+    let Ok(mut old) = old else { return Ok(()) };
+    let metadata = old.metadata()?;
+    if metadata.nlink() > 0 {
+        return Ok(());
+    }
+    let zeros = vec![0; usize::try_from(metadata.len()).unwrap_or(0)];
+    old.write_all(&zeros)?;
+    old.sync_all()
+}
+
+/// Writes bytes beside `path` under a name of their own, and gives them theirs by `name`.
+fn write_beside(
+    path: &Path,
+    bytes: &[u8],
+    name: impl FnOnce(&Path) -> io::Result<()>,
+) -> io::Result<()> {
     let folder = path.parent().filter(|folder| *folder != OsStr::new(""));
     let folder = folder.unwrap_or_else(|| Path::new("."));
-    let name = path.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+    let file_name = path.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
     let mut unfinished = OsStr::new(UNFINISHED).to_owned();
-    unfinished.push(name);
+    unfinished.push(file_name);
     let unfinished = folder.join(unfinished);
     let write = || {
         let mut options = OpenOptions::new();
@@ -286,8 +287,7 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
         file.set_permissions(fs::Permissions::from_mode(0o600))?;
         file.write_all(bytes)?;
         file.sync_all()?;
-        // A link refuses a name that is taken, a rename would not.
-        fs::hard_link(&unfinished, path)
+        name(&unfinished)
     };
     let written = write();
     fs::remove_file(&unfinished).ok();

@@ -76,18 +76,18 @@ struct Attempt {
 
 impl Online {
     /// Opens the transports of `node`.
-    pub(crate) async fn open(node: &Arc<Node>, secret: [u8; 32]) -> Result<Self, Failure> {
+    pub(crate) async fn open(node: &Arc<Node>, secret: &[u8; 32]) -> Result<Self, Failure> {
         let weak = Arc::downgrade(node);
         let guard: Guard = Arc::new(move |device, protocol| {
             weak.upgrade().is_some_and(|node| node.admits(device, protocol))
         });
         let Ways { listen, quic } = node.ways();
         let mut tasks = Vec::new();
-        let quic = quic.map(|at| QuinnTransport::bind(&secret, at, Arc::clone(&guard)));
+        let quic = quic.map(|at| QuinnTransport::bind(secret, at, Arc::clone(&guard)));
         let quic = quic.transpose().map_err(|error| not_opened(&error, "--quic"))?.map(Arc::new);
         let mut iroh = None;
         if let Listen::At(at) = listen {
-            let bound = bind(node, &secret, at, guard).await;
+            let bound = bind(node, secret, at, guard).await;
             let bound = bound.map_err(|error| not_opened(&error, "--listen"))?;
             let bound: Arc<dyn Transport> = Arc::new(bound);
             tasks.push(spawn(accept(Arc::downgrade(node), Arc::clone(&bound))));

@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 use crate::engine::Engine;
 use crate::entering::{Entering, make};
 use crate::founding::{Founded, Founding, found};
-use crate::home::{OwnedHome, made};
+use crate::home::{DeviceSecret, OwnedHome, made};
 use crate::mesh::{Listen, Online, Ways, speaks};
 use crate::missions::{Folder, Worker};
 use crate::pairing::{PairingHost, lock};
@@ -34,7 +34,7 @@ type Engines = BTreeMap<WorkspaceId, Arc<Engine>>;
 /// A device with all its workspaces.
 pub struct Node {
     home: OwnedHome,
-    secret: [u8; 32],
+    secret: DeviceSecret,
     ways: Ways,
     peers: Peers,
     /// Agents may run on this device.
@@ -55,11 +55,11 @@ impl Node {
         worker.folder.sweep();
         let mut engines = BTreeMap::new();
         for path in home.stores()? {
-            let engine = Engine::start(&path, secret, &worker)?;
+            let engine = Engine::start(&path, &secret, &worker)?;
             engines.insert(engine.workspace(), Arc::new(engine));
         }
         let device = DeviceKey::from_secret(&secret).device();
-        Ok(Arc::new(Self {
+        let node = Arc::new(Self {
             home,
             secret,
             ways,
@@ -70,7 +70,14 @@ impl Node {
             mesh: Mutex::new(None),
             pairing: PairingHost::new(device),
             introductions: std::sync::Mutex::default(),
-        }))
+        });
+        node.pairing.load_standing(&node)?;
+        Ok(node)
+    }
+
+    /// What everything of this device follows from.
+    pub(crate) fn secret(&self) -> &[u8; 32] {
+        &self.secret
     }
 
     /// This device.
@@ -240,7 +247,7 @@ impl Node {
         if let Some(online) = &*mesh {
             return Ok(which(online));
         }
-        let online = Online::open(self, self.secret).await?;
+        let online = Online::open(self, &self.secret).await?;
         Ok(which(mesh.insert(online)))
     }
 
@@ -285,7 +292,7 @@ impl Node {
         let _making = self.making.lock().await;
         let (founded, path) = found(&self.home, founding)?;
         let engine =
-            Engine::start(&path, self.secret, &self.worker).map_err(|failure| made(&failure))?;
+            Engine::start(&path, &self.secret, &self.worker).map_err(|failure| made(&failure))?;
         self.add(engine);
         self.go_online().await.map_err(|failure| made(&failure))?;
         Ok(founded)
@@ -317,7 +324,7 @@ impl Node {
                 (make(&self.home, workspace, name, device, Some(introducer), &[])?, Ok(()))
             }
         };
-        let engine = self.add(Engine::start(&path, self.secret, &self.worker)?);
+        let engine = self.add(Engine::start(&path, &self.secret, &self.worker)?);
         let_in.map_err(|error| to_failure(&error))?;
         Ok(engine)
     }
@@ -335,7 +342,7 @@ impl Node {
             return Ok(row(&engine));
         }
         let path = entering.make(&self.home)?;
-        let engine = self.add(Engine::start(&path, self.secret, &self.worker)?);
+        let engine = self.add(Engine::start(&path, &self.secret, &self.worker)?);
         drop(making);
         let made = row(&engine);
         drop(engine);

@@ -3,6 +3,7 @@
 
 mod audit;
 mod join;
+mod standing;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
 use kernelos_protocol::id::{DeviceId, Signature};
+use kernelos_protocol::pairing::standing::rule_of;
 use kernelos_protocol::pairing::{
     CheckCode, InvitationId, Issuer, IssuerInput, IssuerOutput, LinkId, PairingCode, Secret, Terms,
 };
@@ -26,8 +28,10 @@ use crate::portable::{sleep, spawn, timeout};
 use crate::transport::{Link, Receiver, Sender};
 
 use audit::{Attempt, Audit};
+pub use join::{By, JoinEvent, Joins};
 pub(crate) use join::{HISTORY_LATE, NOT_STORED};
-pub use join::{JoinEvent, Joins};
+pub use standing::StandingRow;
+use standing::{Standings, admit};
 
 /// Between two looks at the clock while an invitation is open.
 const TICK: Duration = Duration::from_millis(200);
@@ -106,9 +110,12 @@ pub(crate) struct PairingHost {
     issuer: Mutex<Issuer>,
     links: Mutex<(u64, BTreeMap<LinkId, mpsc::Sender<Outgoing>>)>,
     people: Mutex<BTreeMap<InvitationId, Arc<Queue<InviteEvent>>>>,
+    standing: Mutex<Standings>,
     audit: Audit,
     pub(crate) joins: Joins,
     has_invited: AtomicBool,
+    /// Does somebody look at the clock?
+    watches: AtomicBool,
 }
 
 /// Is an invitation over with this?
@@ -127,9 +134,11 @@ impl PairingHost {
             issuer: Mutex::new(Issuer::new(device)),
             links: Mutex::default(),
             people: Mutex::default(),
+            standing: Mutex::default(),
             audit: Audit::default(),
             joins: Joins::default(),
             has_invited: AtomicBool::new(false),
+            watches: AtomicBool::new(false),
         }
     }
 
@@ -139,9 +148,8 @@ impl PairingHost {
         self.has_invited.load(Ordering::Relaxed)
     }
 
-    /// Is any invitation open?
-    fn is_open(&self) -> bool {
-        lock(&self.issuer).open().next().is_some()
+    fn invited(&self) {
+        self.has_invited.store(true, Ordering::Relaxed);
     }
 
     /// Opens an invitation.
@@ -167,7 +175,7 @@ impl PairingHost {
             names_taken: names_taken(engine).await,
         };
         let invitation = terms.secret.invitation();
-        self.has_invited.store(true, Ordering::Relaxed);
+        self.invited();
         self.audit.opened(invitation, engine.workspace());
         {
             let mut people = lock(&self.people);
@@ -230,16 +238,25 @@ impl PairingHost {
         spawn(write(sender, waiting));
         spawn(read(Arc::clone(node), id, receiver));
         self.handle(node, IssuerInput::Connected { link: id, device, exporter });
+        self.watch_clock(node);
     }
 
+    /// Looks at the clock as long as somebody waits by it.
     fn watch_clock(&self, node: &Arc<Node>) {
+        if self.watches.swap(true, Ordering::SeqCst) {
+            return;
+        }
         let node = Arc::downgrade(node);
         spawn(async move {
             loop {
                 sleep(TICK).await;
                 let Some(node) = node.upgrade() else { return };
-                node.pairing().handle(&node, IssuerInput::Tick);
-                if !node.pairing().is_open() {
+                let pairing = node.pairing();
+                pairing.handle(&node, IssuerInput::Tick);
+                // Both under the lock: who comes from now on begins to watch anew.
+                let issuer = lock(&pairing.issuer);
+                if !issuer.is_busy() {
+                    pairing.watches.store(false, Ordering::SeqCst);
                     return;
                 }
             }
@@ -280,19 +297,44 @@ impl PairingHost {
                     role,
                     name: device_name,
                     rule: "pairing".to_owned(),
+                    uses: None,
                 };
                 spawn(grant(Arc::clone(node), invitation, workspace.to_string(), command));
             }
-            IssuerOutput::Ended { invitation, result } => self.tell(
+            IssuerOutput::Admit {
+                link,
                 invitation,
-                match result {
+                workspace,
+                device,
+                sealing,
+                role,
+                device_name,
+            } => {
+                let command = Command::Grant {
+                    device,
+                    sealing_key: sealing.key,
+                    sealing_signature: Signature(sealing.signature),
+                    role,
+                    name: device_name,
+                    rule: rule_of(&invitation),
+                    uses: Some(self.uses(&invitation)),
+                };
+                spawn(admit(Arc::clone(node), link, invitation, workspace.to_string(), command));
+            }
+            IssuerOutput::Ended { invitation, result } => {
+                if let Err(code) = result {
+                    self.end_standing(node, invitation, code);
+                }
+                let told = match result {
                     Ok(device) => InviteEvent::Granted(device),
                     Err(code) => InviteEvent::Refused(code.code().to_owned()),
-                },
-            ),
+                };
+                self.tell(invitation, told);
+            }
             IssuerOutput::Audit { invitation, device, result } => {
+                let standing = invitation.and_then(|id| lock(&self.standing).workspace(&id));
                 let attempt = Attempt { invitation, device, result };
-                self.audit.keep(node, &attempt);
+                self.audit.keep(node, &attempt, standing);
             }
             IssuerOutput::Opened { .. }
             | IssuerOutput::NotOpened { .. }
@@ -309,7 +351,7 @@ impl PairingHost {
 
 async fn grant(node: Arc<Node>, invitation: InvitationId, workspace: String, command: Command) {
     let input = match node.ask(Some(&workspace), command).await {
-        Reply::Granted { event } => IssuerInput::Granted { invitation, grant: event },
+        Reply::Granted { event, .. } => IssuerInput::Granted { invitation, grant: event },
         Reply::NameUsed => IssuerInput::NotGranted { invitation, code: PairingCode::NameUsed },
         _ => IssuerInput::NotGranted { invitation, code: PairingCode::NotGranted },
     };

@@ -101,6 +101,9 @@ pub enum Command {
         name: String,
         /// The rule of the policy that allowed it.
         rule: String,
+        /// For how many devices the rule is good; none for any number. `SPEC: PAIR-24`
+        #[serde(default)]
+        uses: Option<u32>,
     },
     /// Sets the commands of an agent, one a step.
     SetAgent {

@@ -47,6 +47,10 @@ pub mod context {
     pub const PAIRING_INVITATION: &str = "kernelos 1 pairing invitation id";
     /// The two digits that a person carries from one screen to the other.
     pub const PAIRING_CHECK_CODE: &str = "kernelos 1 pairing check code";
+    /// Secret of a standing invitation, from its issuer's secret and its terms.
+    pub const PAIRING_STANDING: &str = "kernelos 1 pairing standing invitation";
+    /// Key that seals a device's secret, from a salt and a key file.
+    pub const KEY_FILE: &str = "kernelos 1 key file";
     /// Commitment to the salt of a shreddable body. Reserved.
     pub const SALT: &str = "kernelos 1 salt commitment";
     /// Subkey of an epoch key and a salt that seals a shreddable body. Reserved.
@@ -81,7 +85,7 @@ pub mod context {
     pub const RECOVERY: &str = "kernelos 1 recovery";
 
     /// All of them, for the test that no two are equal.
-    pub const ALL: [&str; 35] = [
+    pub const ALL: [&str; 37] = [
         EVENT_ID,
         BODY,
         EPOCH_COMMITMENT,
@@ -102,6 +106,8 @@ pub mod context {
         PAIRING_WORKSPACE,
         PAIRING_INVITATION,
         PAIRING_CHECK_CODE,
+        PAIRING_STANDING,
+        KEY_FILE,
         SALT,
         SALTED_BODY_KEY,
         CARD,

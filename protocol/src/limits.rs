@@ -397,6 +397,21 @@ pub const PAIRING_BAD_PROOFS_MAX: u8 = 3;
 /// Names that an invitation is told are taken: more devices than a workspace of people has.
 pub const PAIRING_NAMES_MAX: usize = 1_024;
 
+/// Addresses in a join file: no QR code has to hold them.
+pub const JOIN_FILE_ADDRESSES_MAX: usize = 8;
+
+/// Bytes of a join file: the longest of ours has some 700.
+pub const JOIN_FILE_BYTES_MAX: usize = 4_096;
+
+/// Devices that one join file lets in: a rack of machines. More are several files.
+pub const STANDING_USES_MAX: u32 = 64;
+
+/// For how long a join file is good: thirty days. Who needs it longer writes a new one.
+pub const STANDING_LIFETIME_MAX_S: u64 = 30 * 24 * 3_600;
+
+/// Standing invitations of one workspace that an issuer keeps, those that are over among them.
+pub const STANDING_MAX: usize = 32;
+
 /// Bytes of a mission's goal: a page of text.
 pub const GOAL_BYTES_MAX: usize = 4_096;
 

@@ -29,6 +29,7 @@ use std::net::SocketAddr;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroize as _;
 
 use crate::artifacts::Artifacts;
 use crate::command::{Command, Failure, FailureKind, Mode, Reply, RequestId};
@@ -57,7 +58,7 @@ const GENERATION: &str = "generation";
 /// What a Replica is told once.
 #[derive(Clone)]
 pub struct Config {
-    /// The device's secret.
+    /// The device's secret. A Replica keeps the key that is made of it, and overwrites this.
     pub secret: [u8; 32],
     /// The life of its store, where the store was told no later one.
     pub incarnation: Incarnation,
@@ -76,6 +77,12 @@ pub struct Config {
     /// How many keys and objects each device may make in an hour, as this one lets them into its
     /// documents: [`crate::limits::QUOTA_MAKES`]. `SPEC: SYNC-9`
     pub quota: u64,
+}
+
+impl Drop for Config {
+    fn drop(&mut self) {
+        self.secret.zeroize();
+    }
 }
 
 /// Everything that can happen.
@@ -213,9 +220,11 @@ impl Replica {
         Ok(replica)
     }
 
-    fn new(config: Config, now: Time, workspace: Workspace) -> Self {
+    fn new(mut config: Config, now: Time, workspace: Workspace) -> Self {
+        let key = DeviceKey::from_secret(&config.secret);
+        config.secret.zeroize();
         Self {
-            key: DeviceKey::from_secret(&config.secret),
+            key,
             rng: ChaCha20Rng::from_seed(config.seed),
             quota: Quota::new(config.quota),
             config,

@@ -47,6 +47,7 @@ use crate::mission::journal::Journal;
 use apart::Room;
 use backlog::Backlog;
 use chain::Chains;
+use membership::LetIn;
 use strike::Strikes;
 
 /// What is kept in memory of an event: all but its body.
@@ -109,6 +110,8 @@ pub struct Workspace {
     rebuilding: bool,
     /// What the choice between forked changes was made of.
     forks_of: Option<ForksOf>,
+    /// Whom this device let in by which standing invitation.
+    let_in: LetIn,
 }
 
 /// What the choice between forked changes depends on: how much is here, was judged, and how often
@@ -148,6 +151,7 @@ impl Workspace {
             anew: BTreeSet::new(),
             rebuilding: false,
             forks_of: None,
+            let_in: LetIn::default(),
         }
     }
 
@@ -262,6 +266,9 @@ impl Workspace {
             Some(ControlBody::Grant(grant)) => {
                 self.sealing.insert(grant.device, grant.sealing.key);
                 self.added_by.insert(grant.device, author);
+                if author == own.device() {
+                    self.let_in.note(grant, event.id());
+                }
             }
             Some(ControlBody::Recover(Recover { rescue: Rescue::Lead { sealing }, .. })) => {
                 self.sealing.insert(author, sealing.key);

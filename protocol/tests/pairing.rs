@@ -6,5 +6,6 @@ mod honest;
 mod kit;
 mod orders;
 mod refusals;
+mod standing;
 mod tokens;
 mod vectors;

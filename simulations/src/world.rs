@@ -155,6 +155,7 @@ impl World {
             role,
             name: self.nodes[device].name.clone(),
             rule: "simulated".to_owned(),
+            uses: None,
         };
         match self.ask(by, command) {
             Some(Reply::Failed(failure)) => Err(failure.message),

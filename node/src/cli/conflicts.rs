@@ -9,6 +9,9 @@ use serde_json::{Value as Json, json};
 use crate::cli::Ui;
 use crate::cli::names::{Names, names};
 
+/// Digits of an id that name a conflict, where no other begins with them.
+const BEGINNING_MIN: usize = 4;
+
 /// List where devices disagree, or decide
 ///
 /// A conflict is a place that devices changed without knowing of each other. It stays open, on
@@ -40,7 +43,7 @@ Examples:
 
 #[derive(Debug, clap::Args)]
 struct ResolveArgs {
-    /// Which, as `kern conflicts` shows it
+    /// Which, as `kern conflicts` shows it: its id, or how that alone begins (four digits at least)
     id: String,
     /// The side that is kept, by its letter
     #[arg(long, value_name = "A", conflicts_with = "value")]
@@ -90,19 +93,49 @@ fn row_json(row: &ConflictRow, names: &Names) -> Json {
         "why": row.why, "open": row.open })
 }
 
-async fn resolve(ui: &Ui, args: ResolveArgs) -> Result<(), Failure> {
-    let resolve: ConflictId = args.id.parse().map_err(|fault| {
+/// The conflict whose id is this, or alone begins so.
+async fn named(ui: &Ui, id: &str) -> Result<ConflictId, Failure> {
+    let wrong = |fault: String| {
         Failure::new(FailureKind::Usage, fault).with_hint("`kern conflicts` shows the ids")
-    })?;
-    let edit = match (args.keep, args.value) {
-        (Some(keep), _) => Edit::Keep { resolve, keep: keep.to_uppercase() },
-        (None, Some(value)) => Edit::Decide { resolve, value: super::doc::parse_value(&value)? },
+    };
+    let whole = id.parse::<ConflictId>();
+    let digits = id.to_ascii_lowercase();
+    let is_beginning =
+        digits.len() >= BEGINNING_MIN && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    if whole.is_ok() || !is_beginning || digits.len() >= 32 {
+        return whole.map_err(|fault| wrong(fault.to_string()));
+    }
+    let page = page(ui).await?;
+    let ids = page.conflicts.iter().map(|row| row.id);
+    let found: Vec<_> = ids.filter(|id| id.to_string().starts_with(&digits)).collect();
+    match found[..] {
+        [id] if page.more == 0 => Ok(id),
+        [] if page.more == 0 => Err(Failure::new(
+            FailureKind::Failed,
+            format!("no open conflict's id begins with {id}"),
+        )
+        .with_hint("`kern conflicts` shows the ids")),
+        [] | [_] => Err(wrong(format!("there are too many conflicts to tell which {id} begins"))),
+        _ => Err(wrong(format!("{id} begins several ids"))),
+    }
+}
+
+async fn resolve(ui: &Ui, args: ResolveArgs) -> Result<(), Failure> {
+    let ResolveArgs { id, keep, value } = args;
+    let edit: Box<dyn FnOnce(ConflictId) -> Edit> = match (keep, value) {
+        (Some(keep), _) => {
+            Box::new(move |resolve| Edit::Keep { resolve, keep: keep.to_uppercase() })
+        }
+        (None, Some(value)) => {
+            let value = super::doc::parse_value(&value)?;
+            Box::new(|resolve| Edit::Decide { resolve, value })
+        }
         (None, None) => {
             let text = "say what is to stand there: --keep A or --value JSON";
             return Err(Failure::new(FailureKind::Usage, text)
                 .with_hint("`kern conflicts` shows the sides with their letters"));
         }
     };
-    let edited = super::doc::edit(ui, vec![edit]).await?;
+    let edited = super::doc::edit(ui, vec![edit(named(ui, &id).await?)]).await?;
     ui.show(&edited, || super::doc::edited_doc(&edited))
 }

@@ -9,6 +9,7 @@ use kernelos_protocol::key::RecoveryKey;
 use kernelos_protocol::present::{Block, Doc, Text, Tone};
 use serde::Serialize;
 
+use crate::cli::secret::KeyArgs;
 use crate::cli::{Ui, is_terminal};
 use crate::founding::{Founded, Founding, check_name, found};
 use crate::home::{random, write_private};
@@ -22,7 +23,8 @@ use crate::recovery;
 #[command(after_help = "\
 Examples:
   kern init home --device laptop --recovery-file /media/usb/home.recovery
-  kern init work --device laptop --mode local      no transport ever opens")]
+  kern init work --device laptop --mode local      no transport ever opens
+  kern init home --device server --recovery-file F --key-file /run/keys/kernelos")]
 pub(super) struct Args {
     /// The workspace's name on this device
     name: String,
@@ -35,6 +37,8 @@ pub(super) struct Args {
     /// Where to write the recovery key; must not exist
     #[arg(long, value_name = "F")]
     recovery_file: Option<PathBuf>,
+    #[command(flatten)]
+    key: KeyArgs,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -72,7 +76,7 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
         recovery_signing: public.signing,
         recovery_sealing: EventId(public.sealing.0),
     };
-    let founded = match make(ui, &founding).await {
+    let founded = match make(ui, &founding, &args.key).await {
         Ok(founded) => founded,
         Err(failure) => {
             // The key of a workspace that does not exist must not lie around as if it did. Where
@@ -91,10 +95,12 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
 }
 
 /// The node makes it, if one runs; else this process is its home's owner for as long as it takes.
-async fn make(ui: &Ui, founding: &Founding) -> Result<Founded, Failure> {
-    match ui.client()?.found(founding).await {
+async fn make(ui: &Ui, founding: &Founding, key: &KeyArgs) -> Result<Founded, Failure> {
+    let founded = ui.client()?.found(founding).await;
+    match founded {
         Err(failure) if failure.kind == FailureKind::NotRunning => {
             let home = ui.home.own()?;
+            key.unlock(&home).await?;
             found(&home, founding).map(|(founded, _)| founded)
         }
         answer => answer,

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use crate::api::client::Client;
 use crate::api::{PairAnswer, PairAsked};
+use crate::cli::join_file::{self, FileArgs};
 use crate::cli::signals::Signals;
 use crate::cli::stdin::{self, Reading};
 use crate::cli::{Ui, is_terminal};
@@ -27,7 +28,11 @@ use crate::qr::{Background, qr_text};
 #[command(after_help = "\
 Examples:
   kern invite
-  kern invite --role observer --ttl 60")]
+  kern invite --role observer --ttl 60
+  kern invite --join-file box.join --role store       for a machine without a screen
+  kern invite --join-file rack.join --uses 8 --expires 2h
+  kern invite --list
+  kern invite --revoke ID")]
 pub(super) struct Args {
     /// What it may do
     #[arg(long, default_value = "member", value_parser = roles())]
@@ -35,6 +40,8 @@ pub(super) struct Args {
     /// For how many seconds; at most 300
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=300))]
     ttl: Option<u64>,
+    #[command(flatten)]
+    file: FileArgs,
 }
 
 fn roles() -> PossibleValuesParser {
@@ -47,8 +54,16 @@ pub(super) const LEAVE: Duration = Duration::from_secs(2);
 pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     let role = Role::ALL.into_iter().find(|role| role.name() == args.role);
     let role = role.ok_or_else(|| Failure::new(FailureKind::Usage, "there is no such role"))?;
-    let client = ui.client()?;
     let mut signals = Signals::watch()?;
+    let done = tokio::select! {
+        biased;
+        ended = signals.any() => return Err(ended.with_hint("kern invite --list")),
+        done = join_file::run(ui, &args.file, role) => done?,
+    };
+    if done {
+        return Ok(());
+    }
+    let client = ui.client()?;
     let asked = PairAsked::Invite {
         workspace: ui.workspace.clone(),
         role,
@@ -115,8 +130,16 @@ async fn attend(ui: &Ui, client: &Client, invitation: &str) -> Result<(), Failur
             }
         }
         if is_asked && let Some(line) = typed.take() {
-            is_asked = false;
-            give_code(client, invitation, Some(line)).await?;
+            match give_code(client, invitation, Some(line)).await {
+                // What are no digits is no guess: the person is told, and asked again.
+                Err(failure) if failure.kind == FailureKind::Usage => {
+                    super::tell(ui.json, &failure)
+                }
+                given => {
+                    given?;
+                    is_asked = false;
+                }
+            }
             typing = Some(stdin::line()?);
         }
     }
@@ -148,14 +171,7 @@ fn refused_here(ui: &Ui, reason: &str) -> Result<(), Failure> {
 /// Hands over what was typed; nothing gives up.
 async fn give_code(client: &Client, invitation: &str, code: Option<String>) -> Result<(), Failure> {
     let asked = PairAsked::Code { invitation: invitation.to_owned(), code };
-    match client.pair(&asked).await {
-        // What are no digits is no guess, and burns nothing: it gives up.
-        Err(failure) if failure.kind == FailureKind::Usage => {
-            let asked = PairAsked::Code { invitation: invitation.to_owned(), code: None };
-            client.pair(&asked).await.map(drop)
-        }
-        answer => answer.map(drop),
-    }
+    client.pair(&asked).await.map(drop)
 }
 
 /// Says why nobody came in, where scripts look for it. Ends with 7 where nobody refused, but the
@@ -175,6 +191,9 @@ fn ended(ui: &Ui, reason: &str, kind: FailureKind) -> Result<(), Failure> {
         super::print(&(json!({ "refused": reason }).to_string() + "\n"))?;
     }
     let hint = match reason {
+        "invitation_used" | "invitation_expired" | "invitation_unknown" => {
+            "ask the inviting device for a new code or join file"
+        }
         "name_used" => "a device of the workspace has this name: choose another with --device",
         "own_token" => "run `kern join` on the device that is to come in, not on this one",
         "already_member" => "this device is in the workspace already: `kern workspace list`",

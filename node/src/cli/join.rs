@@ -1,6 +1,7 @@
 //! `kern join`: takes this device into a workspace.
 
 use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 
 use kernelos_protocol::command::{Failure, FailureKind};
@@ -12,9 +13,10 @@ use crate::api::client::Client;
 use crate::api::{PairAnswer, PairAsked};
 use crate::cli::Ui;
 use crate::cli::invite::{LEAVE, refused, unexpected};
+use crate::cli::join_file;
 use crate::cli::signals::Signals;
 use crate::cli::stdin;
-use crate::pairing::JoinEvent;
+use crate::pairing::{By, JoinEvent};
 
 /// Join a workspace by the token that one of its devices shows
 ///
@@ -23,10 +25,16 @@ use crate::pairing::JoinEvent;
 #[command(after_help = "\
 Examples:
   kern join KOS1:… --device phone
-  pbpaste | kern join - --device phone")]
+  pbpaste | kern join - --device phone
+  kern join --join-file box.join --device box       for a machine without a screen")]
 pub(super) struct Args {
     /// The token, or - for stdin
-    token: String,
+    #[arg(required_unless_present = "join_file")]
+    token: Option<String>,
+    /// The file that `kern invite --join-file` wrote: nobody is asked anything, and the file is
+    /// removed when it lets in nobody more
+    #[arg(long, value_name = "F", conflicts_with = "token")]
+    join_file: Option<PathBuf>,
     /// This device's name, as the other members see it
     #[arg(long)]
     device: Option<String>,
@@ -34,14 +42,14 @@ pub(super) struct Args {
 
 pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     let mut signals = Signals::watch()?;
-    let token = tokio::select! {
+    let by = tokio::select! {
         biased;
         ended = signals.any() => return Err(ended),
-        token = token(args.token) => token?,
+        by = by(args.token, args.join_file.as_deref()) => by?,
     };
     let device = args.device.unwrap_or_else(host_name);
     let client = ui.client()?;
-    let began = client.pair(&PairAsked::Join { token, device }).await;
+    let began = client.pair(&PairAsked::Join { by, device }).await;
     let join = match began {
         Ok(PairAnswer::Began(join)) => join,
         Ok(_) => return Err(unexpected()),
@@ -50,7 +58,7 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
         }
         Err(failure) => return Err(failure),
     };
-    let mut attending = pin!(attend(ui, &client, join));
+    let mut attending = pin!(attend(ui, &client, join, args.join_file.as_deref()));
     let ended = tokio::select! {
         biased;
         ended = signals.any() => ended,
@@ -68,7 +76,7 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
 }
 
 /// Tells what happens to an attempt, until it is over.
-async fn attend(ui: &Ui, client: &Client, join: u64) -> Result<(), Failure> {
+async fn attend(ui: &Ui, client: &Client, join: u64, file: Option<&Path>) -> Result<(), Failure> {
     loop {
         let PairAnswer::Join(event) = client.pair(&PairAsked::Joining { join }).await? else {
             return Err(unexpected());
@@ -76,14 +84,18 @@ async fn attend(ui: &Ui, client: &Client, join: u64) -> Result<(), Failure> {
         match event {
             JoinEvent::Waiting => {}
             JoinEvent::AskConsent { workspace, inviter, role } => {
-                let yes = consent(ui, &workspace, &inviter, &role).await?;
+                // Who brought the file here has said yes.
+                let yes = file.is_some() || consent(ui, &workspace, &inviter, &role).await?;
                 client.pair(&PairAsked::Consent { join, yes }).await?;
             }
             JoinEvent::CheckCode(code) => ui.show(&json!({ "check_code": code }), || {
                 let text = format!("Type these two digits on the inviting device: {code}");
                 Doc(vec![Block::Line(Text::toned(Tone::Attention, text))])
             })?,
-            JoinEvent::Joined { workspace, device, history_events } => {
+            JoinEvent::Joined { workspace, device, history_events, left } => {
+                if let (Some(file), Some(0)) = (file, left) {
+                    join_file::remove(file)?;
+                }
                 let said = json!({ "workspace": workspace, "device": device,
                     "history_events": history_events });
                 return ui.show(&said, || {
@@ -109,8 +121,12 @@ async fn consent(ui: &Ui, workspace: &str, inviter: &str, role: &str) -> Result<
     Ok(read_line().await?.trim().eq_ignore_ascii_case("y"))
 }
 
-async fn token(token: String) -> Result<String, Failure> {
-    if token == "-" { read_line().await } else { Ok(token) }
+async fn by(token: Option<String>, file: Option<&Path>) -> Result<By, Failure> {
+    match (token, file) {
+        (_, Some(file)) => join_file::read(file).map(By::File),
+        (Some(token), None) if token != "-" => Ok(By::Token(token)),
+        _ => read_line().await.map(By::Token),
+    }
 }
 
 async fn read_line() -> Result<String, Failure> {

@@ -1,7 +1,7 @@
 //! `kern status`: where this device stands.
 
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
-use kernelos_protocol::present;
+use kernelos_protocol::present::{self, Block, Text};
 use kernelos_protocol::sync::PeerState;
 use serde_json::json;
 
@@ -17,7 +17,8 @@ Examples:
 pub(super) struct Args {}
 
 pub(super) async fn run(ui: &Ui, _: Args) -> Result<(), Failure> {
-    match ui.client()?.ask(ui.workspace(), Command::Status).await? {
+    let client = ui.client()?;
+    match client.ask(ui.workspace(), Command::Status).await? {
         Reply::Status(status) => {
             let names = names(ui).await?;
             let mut shown = serde_json::to_value(&status)
@@ -28,7 +29,15 @@ pub(super) async fn run(ui: &Ui, _: Args) -> Result<(), Failure> {
                     "last_seen_s": peer.last_seen_s })
             };
             shown["peers"] = status.peers.iter().map(peer).collect();
-            ui.show(&shown, || present::status(&status, &names))
+            let secret = client.info().await?.secret;
+            shown["secret"] = json!(secret);
+            ui.show(&shown, || {
+                let mut doc = present::status(&status, &names);
+                if let (Some(Block::Fields(fields)), Some(secret)) = (doc.0.first_mut(), secret) {
+                    fields.push(("secret".to_owned(), Text::plain(secret.name())));
+                }
+                doc
+            })
         }
         other => Err(super::doc::unexpected(&other)),
     }

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use crate::api::{listen, serve};
+use crate::cli::secret::KeyArgs;
 use crate::cli::{Ui, stdin};
 use crate::mesh::{Listen, Ways};
 use crate::missions::{Folder, StepTimeout, Worker};
@@ -32,6 +33,7 @@ Examples:
   kern up --run       agents may run here
   kern up --quic 10.0.0.1:7447 --listen none
   kern up --run --step-timeout 30m
+  kern up --key-file /run/keys/kernelos      opens a secret that `kern key protect` sealed
   kern up --json      one line when it answers: {\"ready\":true,\"api\":…}")]
 pub(super) struct Args {
     /// Where other devices reach this one; port 0 is the one of the last time. `none`: only where
@@ -48,6 +50,8 @@ pub(super) struct Args {
     /// ended, and its record says so
     #[arg(long, requires = "run", default_value_t, value_name = "TIME")]
     step_timeout: StepTimeout,
+    #[command(flatten)]
+    key: KeyArgs,
     /// Stop when stdin ends: with the process that started this one, however that ends
     #[arg(long, hide = true)]
     until_stdin_ends: bool,
@@ -73,8 +77,14 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     // Before anything else, so that no signal finds the default handler.
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    let stdin_ends = stdin_ends(args.until_stdin_ends)?;
     let home = ui.home.own()?;
+    tokio::select! {
+        biased;
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+        unlocked = args.key.unlock(&home) => unlocked?,
+    }
+    let stdin_ends = stdin_ends(args.until_stdin_ends)?;
     let worker = worker(ui.home.path(), args.run, args.step_timeout).await?;
     let node = Node::start(home, ways, worker)?;
     node.go_online().await?;

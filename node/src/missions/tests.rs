@@ -90,7 +90,7 @@ impl Bench {
             runs: true,
             step_timeout: StepTimeout::default(),
         };
-        let engine = Engine::start(&store, home.device_secret().unwrap(), &worker).unwrap();
+        let engine = Engine::start(&store, &home.device_secret().unwrap(), &worker).unwrap();
         let (stop, stopped) = watch::channel(false);
         let desktop = Desktop { worker, asker: engine.asker(), stopped };
 

@@ -39,13 +39,16 @@ impl Audit {
         invitations.push_back((invitation, workspace));
     }
 
-    pub(super) fn keep(&self, node: &Arc<Node>, attempt: &Attempt) {
+    /// Keeps an attempt; `standing` is the workspace of a standing invitation that it was for.
+    pub(super) fn keep(&self, node: &Arc<Node>, attempt: &Attempt, standing: Option<WorkspaceId>) {
         // A disk that is full does not keep a person out; what is granted is an event in any case.
         write(node, attempt).ok();
-        let workspace = lock(&self.0)
-            .iter()
-            .find(|(invitation, _)| Some(*invitation) == attempt.invitation)
-            .map(|(_, workspace)| workspace.to_string());
+        let opened = || {
+            let invitations = lock(&self.0);
+            let mut found = invitations.iter().filter(|(id, _)| Some(*id) == attempt.invitation);
+            found.next().map(|(_, workspace)| *workspace)
+        };
+        let workspace = standing.or_else(opened).map(|workspace| workspace.to_string());
         // Who named no invitation is a stranger: it is counted in the file and fills no log.
         let Some(engine) = workspace.and_then(|id| node.engine(Some(&id)).ok()) else { return };
         let reason = match attempt.result {

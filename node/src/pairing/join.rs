@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply, Status};
 use kernelos_protocol::id::{DeviceId, WorkspaceId};
-use kernelos_protocol::pairing::{Applicant, Newcomer, NewcomerInput, NewcomerOutput, Token};
+use kernelos_protocol::pairing::{
+    Applicant, JoinFile, Newcomer, NewcomerInput, NewcomerOutput, Token, TokenFault,
+};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
@@ -55,11 +57,23 @@ pub enum JoinEvent {
         device: String,
         /// How many events came.
         history_events: usize,
+        /// How many more devices the join file lets in; none where it was a token.
+        left: Option<u32>,
     },
     /// This device is no member, and why.
     Refused(String),
     /// Nothing happened yet: ask again.
     Waiting,
+}
+
+/// What a device joins by.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// A token's text.
+    Token(String),
+    /// A join file's text.
+    File(String),
 }
 
 type Attempt = (Arc<Queue<JoinEvent>>, mpsc::UnboundedSender<NewcomerInput>);
@@ -69,11 +83,11 @@ type Attempt = (Arc<Queue<JoinEvent>>, mpsc::UnboundedSender<NewcomerInput>);
 pub struct Joins(Mutex<(u64, BTreeMap<u64, Attempt>)>);
 
 impl Joins {
-    /// Begins an attempt.
+    /// Begins an attempt, by a token or by what stands in a join file.
     pub(crate) fn begin(
         &self,
         node: &Arc<Node>,
-        token: &str,
+        by: &By,
         device_name: &str,
     ) -> Result<u64, Failure> {
         check_name("device", device_name)?;
@@ -82,18 +96,26 @@ impl Joins {
             refused_here(node, code);
             Failure::new(FailureKind::Denied, code.to_owned())
         };
-        let token = Token::from_text(token).map_err(|fault| {
-            refused(fault.code()).with_hint("scan or copy the whole token, and ask for a new one")
-        })?;
         let key = node.key();
         let applicant = Applicant {
             device: key.device(),
             sealing: key.sealing_statement(),
             device_name: device_name.to_owned(),
         };
-        let addresses = token.addresses.clone();
-        let (newcomer, first) =
-            Newcomer::start(clock::now(), token, applicant).map_err(|code| refused(code.code()))?;
+        let read = |fault: TokenFault| {
+            refused(fault.code()).with_hint("copy the whole of it, or ask for a new one")
+        };
+        let (addresses, began) = match by {
+            By::Token(text) => {
+                let token = Token::from_text(text).map_err(read)?;
+                (token.addresses.clone(), Newcomer::start(clock::now(), token, applicant))
+            }
+            By::File(text) => {
+                let file = JoinFile::from_text(text).map_err(read)?;
+                (file.addresses.clone(), Newcomer::start_by_file(clock::now(), file, applicant))
+            }
+        };
+        let (newcomer, first) = began.map_err(|code| refused(code.code()))?;
         let queue: Arc<Queue<JoinEvent>> = Arc::default();
         let (answer, answers) = mpsc::unbounded_channel();
         let mut joins = lock(&self.0);
@@ -218,8 +240,8 @@ impl Joining {
             NewcomerOutput::ShowCode(code) => {
                 self.queue.push(JoinEvent::CheckCode(code.to_string()));
             }
-            NewcomerOutput::Done { workspace, workspace_name, issuer, .. } => {
-                let entered = self.enter(workspace, &workspace_name, issuer).await;
+            NewcomerOutput::Done { workspace, workspace_name, issuer, left, .. } => {
+                let entered = self.enter(workspace, &workspace_name, issuer, left).await;
                 self.queue.push(entered.unwrap_or_else(|failure| {
                     JoinEvent::Refused(match failure.kind {
                         FailureKind::Busy => HISTORY_LATE.to_owned(),
@@ -260,6 +282,7 @@ impl Joining {
         workspace: WorkspaceId,
         name: &str,
         issuer: DeviceId,
+        left: Option<u32>,
     ) -> Result<JoinEvent, Failure> {
         let introducer = (issuer, self.addresses.clone());
         // Weak: a node that stops waits for whoever holds an engine.
@@ -274,6 +297,7 @@ impl Joining {
                     workspace: status.workspace,
                     device: status.device,
                     history_events: status.events,
+                    left,
                 });
             }
             drop(engine);

@@ -43,9 +43,15 @@ pub enum Reply {
     Granted {
         /// The grant.
         event: EventId,
+        /// How many more devices the rule is good for, where it has a bound.
+        #[serde(default)]
+        left: Option<u32>,
     },
     /// To `Grant`: nothing was done, another device has the name.
     NameUsed,
+    /// To `Grant`: nothing was done, the rule has let in as many as it is good for, or has let in
+    /// this device, which was revoked.
+    RuleUsed,
     /// To `StartMission`.
     Started {
         /// Its first record.

@@ -8,6 +8,7 @@
 mod data;
 mod ending;
 mod network;
+mod standing;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -30,6 +31,7 @@ pub struct Issuer {
     device: DeviceId,
     now_ms: u64,
     invitations: BTreeMap<InvitationId, Invitation>,
+    standing: BTreeMap<InvitationId, Standing>,
     links: BTreeMap<LinkId, Link>,
     /// What was open, and what who comes late is told.
     over: VecDeque<(InvitationId, PairingCode)>,
@@ -42,6 +44,13 @@ struct Invitation {
     expires_ms: u64,
     bad_proofs: u8,
     session: Option<Session>,
+}
+
+/// An invitation that has as many sessions as come, and no digits.
+#[derive(Debug, Clone)]
+struct Standing {
+    terms: Terms,
+    expires_ms: u64,
 }
 
 /// The one session of an invitation.
@@ -77,6 +86,10 @@ enum LinkStep {
     Offered(InvitationId),
     /// It has the session of this invitation.
     Session(InvitationId),
+    /// It has proved the secret of this standing invitation.
+    Proven(InvitationId),
+    /// Its grant is being written; whether it still listens.
+    Entering(InvitationId, bool),
 }
 
 impl Invitation {
@@ -94,6 +107,7 @@ impl Issuer {
             device,
             now_ms: 0,
             invitations: BTreeMap::new(),
+            standing: BTreeMap::new(),
             links: BTreeMap::new(),
             over: VecDeque::new(),
             outputs: Vec::new(),
@@ -106,6 +120,7 @@ impl Issuer {
         self.expire();
         match input {
             IssuerInput::Open(terms) => self.on_open(now, *terms),
+            IssuerInput::Stand(terms) => self.on_stand(*terms),
             IssuerInput::Connected { link, device, exporter } => {
                 self.on_connected(link, device, exporter);
             }
@@ -117,6 +132,8 @@ impl Issuer {
             IssuerInput::NotGranted { invitation, code } => {
                 self.on_not_granted(invitation, code);
             }
+            IssuerInput::Admitted { link, grant, left } => self.on_admitted(link, grant, left),
+            IssuerInput::NotAdmitted { link, code } => self.on_not_admitted(link, code),
             IssuerInput::Tick => {}
         }
         std::mem::take(&mut self.outputs)
@@ -128,10 +145,18 @@ impl Issuer {
         let open = self.invitations.values().filter(|invitation| !invitation.is_granting());
         let invitations = open.map(|invitation| (invitation.expires_ms, "pairing invitation"));
         let links = self.links.values().filter_map(Link::deadline_ms);
-        invitations.chain(links.map(|at| (at, "pairing proof"))).min()
+        let standing = self.standing.values();
+        let standing = standing.map(|standing| (standing.expires_ms, "standing invitation"));
+        invitations.chain(links.map(|at| (at, "pairing proof"))).chain(standing).min()
     }
 
-    /// The invitations that are open.
+    /// Does anything wait for the next seconds? A standing invitation alone does not.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        !self.invitations.is_empty() || !self.links.is_empty()
+    }
+
+    /// The invitations that are open, but those that stand.
     pub fn open(&self) -> impl Iterator<Item = InvitationId> {
         self.invitations.keys().copied()
     }
@@ -163,7 +188,10 @@ impl Issuer {
 
     fn may_open(&self, terms: &Terms) -> Result<(), PairingCode> {
         let invitation = terms.secret.invitation();
-        if self.invitations.contains_key(&invitation) || self.was_over(&invitation).is_some() {
+        if self.invitations.contains_key(&invitation)
+            || self.standing.contains_key(&invitation)
+            || self.was_over(&invitation).is_some()
+        {
             return Err(PairingCode::Used);
         }
         if self.invitations.len() >= PAIRING_INVITATIONS_MAX
@@ -210,6 +238,9 @@ impl Issuer {
     fn on_cancel(&mut self, id: InvitationId) {
         match self.invitations.get(&id) {
             Some(open) if !open.is_granting() => self.burn(id, PairingCode::Cancelled),
+            None if self.standing.contains_key(&id) => {
+                self.end_standing(id, PairingCode::Cancelled)
+            }
             _ => self.outputs.push(IssuerOutput::NotWaiting { invitation: id }),
         }
     }
@@ -249,16 +280,20 @@ impl Issuer {
 }
 
 impl Link {
-    /// Until when it must have proved the secret; none once it has. `SPEC: PAIR-16`
+    /// Until when it must have proved the secret, or all that a machine does; none once it has.
+    /// `SPEC: PAIR-16`
     fn deadline_ms(&self) -> Option<u64> {
-        let session = matches!(self.step, LinkStep::Session(_));
-        (!session).then(|| self.opened_ms.saturating_add(PAIRING_STEP_MS))
+        let is_done = matches!(self.step, LinkStep::Session(_) | LinkStep::Entering(..));
+        (!is_done).then(|| self.opened_ms.saturating_add(PAIRING_STEP_MS))
     }
 
     fn invitation(&self) -> Option<InvitationId> {
         match self.step {
             LinkStep::Silent => None,
-            LinkStep::Offered(id) | LinkStep::Session(id) => Some(id),
+            LinkStep::Offered(id)
+            | LinkStep::Session(id)
+            | LinkStep::Proven(id)
+            | LinkStep::Entering(id, _) => Some(id),
         }
     }
 }

@@ -49,6 +49,13 @@ pub enum Message {
     },
     /// Either: no, and why.
     Refused(String),
+    /// Issuer: you are a member by this event, by a file that is good for so many more.
+    Admitted {
+        /// The grant.
+        grant: EventId,
+        /// How many more.
+        left: u32,
+    },
 }
 
 /// What an invitation is to, in words.
@@ -132,6 +139,9 @@ impl Canonical for Message {
             Self::Refused(code) => {
                 to.array(2).uint(6).text(code);
             }
+            Self::Admitted { grant, left } => {
+                to.array(3).uint(7).bytes(&grant.0).uint(u64::from(*left));
+            }
         }
     }
 
@@ -160,6 +170,10 @@ impl Canonical for Message {
             }),
             (5, 2) => Self::Granted { grant: EventId(from.fixed()?) },
             (6, 2) => Self::Refused(from.text(PAIRING_CODE_BYTES_MAX)?.to_owned()),
+            (7, 3) => Self::Admitted {
+                grant: EventId(from.fixed()?),
+                left: u32::try_from(from.uint()?).map_err(|_| CborFault::Malformed)?,
+            },
             _ => return Err(CborFault::Malformed),
         };
         Ok(message)

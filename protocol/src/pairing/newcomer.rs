@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::code::PairingCode;
 use super::messages::{MESSAGES_VERSION, Message, Ready, Welcome, is_name};
 use super::proof::{Channel, CheckCode, Side};
-use super::token::{Intent, Token, workspace_prefix};
+use super::standing::JoinFile;
+use super::token::{Intent, Secret, Token, workspace_prefix};
 use crate::id::{DeviceId, EventId, WorkspaceId};
 use crate::key::SealingStatement;
 use crate::limits::{PAIRING_LIFETIME_MS, PAIRING_STEP_MS};
@@ -87,6 +88,8 @@ pub enum NewcomerOutput {
         role: Role,
         /// By which event.
         grant: EventId,
+        /// How many more devices the join file lets in; none where it was a token.
+        left: Option<u32>,
     },
     /// It ended without a grant, or without the word of one.
     Failed {
@@ -110,10 +113,40 @@ pub struct Applicant {
     pub device_name: String,
 }
 
-/// One attempt to join by one token.
+/// What a token or a join file says that matters here.
+#[derive(Debug, Clone)]
+struct Way {
+    endpoint: DeviceId,
+    secret: Secret,
+    addresses: Vec<SocketAddr>,
+    workspace: Named,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Named {
+    /// By a token, which a person confirms by two digits.
+    Prefix([u8; 8]),
+    /// By a join file, which is enough.
+    Whole(WorkspaceId),
+}
+
+impl Way {
+    fn leads_to(&self, workspace: &WorkspaceId) -> bool {
+        match &self.workspace {
+            Named::Prefix(prefix) => workspace_prefix(workspace) == *prefix,
+            Named::Whole(whole) => workspace == whole,
+        }
+    }
+
+    fn has_digits(&self) -> bool {
+        matches!(self.workspace, Named::Prefix(_))
+    }
+}
+
+/// One attempt to join by one token or join file.
 #[derive(Debug, Clone)]
 pub struct Newcomer {
-    token: Token,
+    way: Way,
     applicant: Applicant,
     now_ms: u64,
     started_ms: u64,
@@ -148,17 +181,38 @@ impl Newcomer {
         if token.intent != Intent::Invite {
             return Err(PairingCode::WrongIntent);
         }
-        if token.endpoint == applicant.device {
+        let Token { endpoint, secret, workspace_prefix, addresses, .. } = token;
+        let workspace = Named::Prefix(workspace_prefix);
+        Self::go_by(now, Way { endpoint, secret, addresses, workspace }, applicant)
+    }
+
+    /// Begins to join by a join file, or says at once why that cannot be. `SPEC: PAIR-14, PAIR-21`
+    pub fn start_by_file(
+        now: Time,
+        file: JoinFile,
+        applicant: Applicant,
+    ) -> Result<(Self, Vec<NewcomerOutput>), PairingCode> {
+        let JoinFile { endpoint, secret, workspace, addresses, .. } = file;
+        let workspace = Named::Whole(workspace);
+        Self::go_by(now, Way { endpoint, secret, addresses, workspace }, applicant)
+    }
+
+    fn go_by(
+        now: Time,
+        way: Way,
+        applicant: Applicant,
+    ) -> Result<(Self, Vec<NewcomerOutput>), PairingCode> {
+        if way.endpoint == applicant.device {
             return Err(PairingCode::OwnToken);
         }
         if !is_name(&applicant.device_name) {
             return Err(PairingCode::BadName);
         }
-        let addresses = token.addresses.clone();
-        let dial = NewcomerOutput::Dial { endpoint: token.endpoint, addresses };
+        let addresses = way.addresses.clone();
+        let dial = NewcomerOutput::Dial { endpoint: way.endpoint, addresses };
         let now_ms = now.monotonic_ms;
         let newcomer = Self {
-            token,
+            way,
             applicant,
             now_ms,
             started_ms: now_ms,
@@ -208,12 +262,12 @@ impl Newcomer {
         if !matches!(self.step, Step::Dialing) {
             return;
         }
-        if peer != self.token.endpoint {
+        if peer != self.way.endpoint {
             self.fail(PairingCode::WrongEndpoint, false);
             return;
         }
         let channel = Channel { newcomer: self.applicant.device, issuer: peer, exporter };
-        let invitation = self.token.secret.invitation();
+        let invitation = self.way.secret.invitation();
         self.send(&Message::Hello { version: MESSAGES_VERSION, invitation });
         self.go(Step::Greeting(channel));
     }
@@ -233,28 +287,47 @@ impl Newcomer {
             (Step::Proving(channel, workspace), Ok(Message::IssuerProof { proof, welcome })) => {
                 self.on_issuer_proof(channel, workspace, &proof, welcome);
             }
-            (Step::Waiting(workspace, welcome), Ok(Message::Granted { grant })) => {
-                self.outputs.push(NewcomerOutput::Done {
-                    workspace,
-                    workspace_name: welcome.workspace_name,
-                    issuer: self.token.endpoint,
-                    role: welcome.role,
-                    grant,
-                });
-                self.outputs.push(NewcomerOutput::Close);
-                self.step = Step::Over;
+            (Step::Waiting(workspace, welcome), Ok(Message::Granted { grant }))
+                if self.way.has_digits() =>
+            {
+                self.on_granted(workspace, welcome, grant, None);
+            }
+            (Step::Waiting(workspace, welcome), Ok(Message::Admitted { grant, left }))
+                if !self.way.has_digits() =>
+            {
+                self.on_granted(workspace, welcome, grant, Some(left));
             }
             (_, Ok(_)) => self.fail(PairingCode::OutOfOrder, true),
         }
     }
 
-    /// The whole id must be the one whose prefix the code holds. `SPEC: PAIR-14`
+    fn on_granted(
+        &mut self,
+        workspace: WorkspaceId,
+        welcome: Welcome,
+        grant: EventId,
+        left: Option<u32>,
+    ) {
+        self.outputs.push(NewcomerOutput::Done {
+            workspace,
+            workspace_name: welcome.workspace_name,
+            issuer: self.way.endpoint,
+            role: welcome.role,
+            grant,
+            left,
+        });
+        self.outputs.push(NewcomerOutput::Close);
+        self.step = Step::Over;
+    }
+
+    /// The whole id must be the one that the file names, or whose prefix the code holds.
+    /// `SPEC: PAIR-14`
     fn on_offer(&mut self, channel: Channel, workspace: WorkspaceId) {
-        if workspace_prefix(&workspace) != self.token.workspace_prefix {
+        if !self.way.leads_to(&workspace) {
             self.fail(PairingCode::ForeignWorkspace, true);
             return;
         }
-        let proof = channel.prove(Side::Newcomer, &self.token.secret, &workspace);
+        let proof = channel.prove(Side::Newcomer, &self.way.secret, &workspace);
         self.send(&Message::NewcomerProof(proof));
         self.go(Step::Proving(channel, workspace));
     }
@@ -267,7 +340,7 @@ impl Newcomer {
         proof: &[u8; 32],
         welcome: Welcome,
     ) {
-        if !channel.is_proven(Side::Issuer, &self.token.secret, &workspace, proof) {
+        if !channel.is_proven(Side::Issuer, &self.way.secret, &workspace, proof) {
             self.fail(PairingCode::BadProof, true);
             return;
         }
@@ -289,8 +362,10 @@ impl Newcomer {
         }
         let Applicant { sealing, device_name, .. } = self.applicant.clone();
         self.send(&Message::Ready(Ready { sealing, device_name }));
-        let code = channel.check_code(&self.token.secret);
-        self.outputs.push(NewcomerOutput::ShowCode(code));
+        if self.way.has_digits() {
+            let code = channel.check_code(&self.way.secret);
+            self.outputs.push(NewcomerOutput::ShowCode(code));
+        }
         self.go(Step::Waiting(workspace, welcome));
     }
 

@@ -270,11 +270,11 @@ fn written(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     out
 }
 
-fn checksum(inside: &[u8]) -> [u8; CHECKSUM_BYTES] {
+pub(super) fn checksum(inside: &[u8]) -> [u8; CHECKSUM_BYTES] {
     first(&hash::hash(context::PAIRING_CHECKSUM, &[inside]))
 }
 
-fn first<const N: usize>(hash: &[u8; 32]) -> [u8; N] {
+pub(super) fn first<const N: usize>(hash: &[u8; 32]) -> [u8; N] {
     hash.first_chunk().copied().unwrap_or([0; N])
 }
 

@@ -88,11 +88,11 @@ impl Replica {
             Command::Log { from, limit } => self.log(from, limit),
             Command::Devices => self.devices(),
             Command::Notice { kind, device, reason } => self.on_notice(kind, device, &reason),
-            Command::Grant { device, sealing_key, sealing_signature, role, name, rule } => {
+            Command::Grant { device, sealing_key, sealing_signature, role, name, rule, uses } => {
                 let sealing = SealingStatement { key: sealing_key, signature: sealing_signature.0 };
                 let member = NewMember { device, sealing, role, rule };
                 let checked = Self::check_grant(&member, &name);
-                match checked.and_then(|()| self.start_grant(request, member, name)) {
+                match checked.and_then(|()| self.start_grant(request, member, name, uses)) {
                     Ok(()) => return,
                     Err(failure) => Reply::Failed(failure),
                 }

@@ -40,7 +40,7 @@ pub(super) enum Pending {
     /// A caller wants a part of the document as a file.
     Save(RequestId, DocumentId, usize),
     /// A caller grants a role, and the names of the devices are looked at first.
-    Grant { request: RequestId, member: Box<NewMember>, name: String },
+    Grant { request: RequestId, member: Box<NewMember>, name: String, uses: Option<u32> },
     /// An edit. Something fell out of the document since where `outdated` is set.
     Edit { purpose: Purpose, edits: Vec<Edit>, outdated: bool },
 }
@@ -51,7 +51,7 @@ pub(super) enum Purpose {
     /// A caller asked.
     Request(RequestId),
     /// It names a device; the caller hears of the grant.
-    Grant(RequestId, EventId),
+    Grant(RequestId, EventId, Option<u32>),
     /// It is the contract of a mission.
     Contract(EventId),
     /// It names this device; nobody waits.
@@ -181,8 +181,8 @@ impl Replica {
                 let reply = self.save_reply(document, from, saved);
                 self.reply(request, reply);
             }
-            (Some(Pending::Grant { request, member, name }), DocumentDone::Read(read)) => {
-                self.on_names(request, *member, &name, read);
+            (Some(Pending::Grant { request, member, name, uses }), DocumentDone::Read(read)) => {
+                self.on_names(request, *member, &name, uses, read);
             }
             (
                 Some(Pending::Edit { purpose, edits, outdated }),
@@ -261,7 +261,9 @@ impl Replica {
         };
         match (purpose, reply) {
             (Purpose::Request(request), reply) => self.reply(request, reply),
-            (Purpose::Grant(request, event), _) => self.reply(request, Reply::Granted { event }),
+            (Purpose::Grant(request, event, left), _) => {
+                self.reply(request, Reply::Granted { event, left });
+            }
             (Purpose::Name, _) => {}
             (Purpose::Contract(mission), Reply::Edited(edited)) => {
                 self.on_contract(mission, Ok(edited.event.unwrap_or(mission)));

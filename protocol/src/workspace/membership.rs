@@ -1,6 +1,8 @@
 //! Writing who may do what: grants with the keys that they bring, revocations with the epoch that
 //! they end.
 
+use std::collections::BTreeMap;
+
 use super::{AuthorFault, Pen, Workspace};
 use crate::authority::ControlFact;
 use crate::control::{ControlBody, Grant, Revoke, Wrap};
@@ -9,6 +11,7 @@ use crate::event::Verified;
 use crate::id::{DeviceId, EventId, Lane};
 use crate::key::{SealingKey, SealingStatement};
 use crate::limits::CUTS_MAX;
+use crate::pairing::standing::STANDING_RULE;
 use crate::role::Role;
 
 /// A role for a device.
@@ -24,7 +27,27 @@ pub struct NewMember {
     pub rule: String,
 }
 
+/// Whom this device let in by standing invitations: the grants, by their rules, whatever their
+/// effect. `SPEC: PAIR-24`
+#[derive(Debug, Clone, Default)]
+pub(super) struct LetIn(BTreeMap<String, BTreeMap<DeviceId, EventId>>);
+
+impl LetIn {
+    pub(super) fn note(&mut self, grant: &Grant, event: EventId) {
+        if grant.rule.starts_with(STANDING_RULE) {
+            let devices = self.0.entry(grant.rule.clone()).or_default();
+            devices.entry(grant.device).or_insert(event);
+        }
+    }
+}
+
 impl Workspace {
+    /// Whom this device let in by the standing invitation of this rule, and by which grants.
+    #[must_use]
+    pub fn let_in_by(&self, rule: &str) -> Option<&BTreeMap<DeviceId, EventId>> {
+        self.let_in.0.get(rule)
+    }
+
     /// Grants a role, and wraps every epoch that none supersedes to a device that may read.
     /// `SPEC: CTL-3, KEY-6`
     pub fn write_grant(

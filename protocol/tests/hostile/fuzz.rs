@@ -287,6 +287,7 @@ fn requests_put_wrong_are_refused_or_mean_what_is_written_of_them() {
             role: Role::Runner,
             name: "phone".to_owned(),
             rule: "a rule".to_owned(),
+            uses: None,
         },
         Command::SetAgent { name: "fixer".to_owned(), commands: vec!["./one".to_owned()] },
         Command::StartMission(Box::new(mission())),

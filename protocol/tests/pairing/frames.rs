@@ -22,7 +22,8 @@ fn issuer_proof() -> Message {
 fn all() -> Vec<Message> {
     let granted = Message::Granted { grant: EventId([0xff; 32]) };
     let refused = Message::Refused("x".repeat(32));
-    vec![hello(1), offer(), proof(1, 1), issuer_proof(), ready(1), granted, refused]
+    let admitted = Message::Admitted { grant: EventId([0xff; 32]), left: u32::MAX };
+    vec![hello(1), offer(), proof(1, 1), issuer_proof(), ready(1), granted, refused, admitted]
 }
 
 fn verdict(bytes: &[u8]) -> &'static str {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use kernelos_protocol::id::{EventId, to_hex};
 use kernelos_protocol::pairing::messages::{Message, Welcome};
 use kernelos_protocol::pairing::proof::Side;
+use kernelos_protocol::pairing::standing::{JoinFile, Standing};
 use kernelos_protocol::pairing::token::workspace_prefix;
 use kernelos_protocol::pairing::{PairingCode, Token};
 use kernelos_protocol::role::Role;
@@ -55,15 +56,30 @@ fn lines() -> String {
         ("ready", ready(1)),
         ("granted", Message::Granted { grant: EventId([0x6a; 32]) }),
         ("refused", Message::refused(PairingCode::CodeSeen)),
+        ("admitted", Message::Admitted { grant: EventId([0x6a; 32]), left: 2 }),
     ] {
         line(&format!("message.{name}"), &to_hex(&message.encode()));
     }
+    let standing = Standing::new([0x11; 16], WORKSPACE, (Role::Store, 3), 1_700_000_000, 86_400);
+    let standing = standing.unwrap();
+    let secret = standing.secret(&[0x77; 32]);
+    line("standing.secret", &to_hex(&secret.0));
+    let file = JoinFile {
+        endpoint: key(0).device(),
+        secret,
+        workspace: WORKSPACE,
+        role: Role::Store,
+        uses: 3,
+        expires_s: standing.expires_s,
+        addresses: terms(1).addresses,
+    };
+    line("join_file", file.to_text().lines().last().unwrap());
     out
 }
 
 #[test]
 fn the_pairing_vectors_of_the_spec_are_what_this_program_makes() {
-    // SPEC: PAIR-1, PAIR-2, PAIR-3, PAIR-6, PAIR-7, PAIR-8
+    // SPEC: PAIR-1, PAIR-2, PAIR-3, PAIR-6, PAIR-7, PAIR-8, PAIR-20, PAIR-22
     let spec = include_str!("../../../SPEC.md");
     let block = spec.split_once(BEGIN).and_then(|(_, rest)| rest.split_once(END));
     let written = block.map_or("", |(written, _)| written);

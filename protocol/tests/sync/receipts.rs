@@ -292,6 +292,7 @@ fn a_receipt_of_another_workspace_ends_the_connection_and_a_strangers_waits_for_
             role: Role::Member,
             name: "three".to_owned(),
             rule: String::new(),
+            uses: None,
         },
     );
     assert!(kept(&mut mesh, 1).contains(&stranger), "its grant came");

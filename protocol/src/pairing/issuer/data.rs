@@ -30,11 +30,12 @@ pub struct Terms {
     pub inviter: String,
     /// As what. The caller has checked that this device may grant it.
     pub role: Role,
-    /// For how long; none, and anything longer, means five minutes.
+    /// For how long; none, and anything longer, means five minutes, but where it stands.
     pub lifetime_ms: Option<u64>,
     /// Where this device may be found, best first.
     pub addresses: Vec<SocketAddr>,
-    /// The names of the workspace's devices: a newcomer wishes another.
+    /// The names of the workspace's devices: a newcomer wishes another. Where it stands there are
+    /// none: names are looked at when the grant is written.
     pub names_taken: Vec<String>,
 }
 
@@ -44,6 +45,8 @@ pub struct Terms {
 pub enum IssuerInput {
     /// The person wants to invite.
     Open(Box<Terms>),
+    /// An invitation stands: one that was made now, or before a restart. `SPEC: PAIR-21`
+    Stand(Box<Terms>),
     /// Somebody dialled; the TLS handshake is complete and without early data.
     Connected {
         /// The new link.
@@ -88,6 +91,22 @@ pub enum IssuerInput {
     NotGranted {
         /// Of which invitation.
         invitation: InvitationId,
+        /// Why.
+        code: PairingCode,
+    },
+    /// The events of an admission are durable.
+    Admitted {
+        /// Of which link.
+        link: LinkId,
+        /// The grant.
+        grant: EventId,
+        /// How many more the invitation lets in.
+        left: u32,
+    },
+    /// An admission was not written.
+    NotAdmitted {
+        /// Of which link.
+        link: LinkId,
         /// Why.
         code: PairingCode,
     },
@@ -152,6 +171,25 @@ pub enum IssuerOutput {
         /// As what.
         role: Role,
         /// The name that it wishes, which nobody has.
+        device_name: String,
+    },
+    /// Write the grant unless the invitation is used up, and answer with [`IssuerInput::Admitted`]
+    /// or [`IssuerInput::NotAdmitted`].
+    Admit {
+        /// For which link.
+        link: LinkId,
+        /// Of which invitation.
+        invitation: InvitationId,
+        /// In which workspace.
+        workspace: WorkspaceId,
+        /// To whom.
+        device: DeviceId,
+        /// Its sealing key, signed by it.
+        #[serde(with = "statement")]
+        sealing: SealingStatement,
+        /// As what.
+        role: Role,
+        /// The name that it wishes.
         device_name: String,
     },
     /// The invitation is over: the new member, or why there is none.

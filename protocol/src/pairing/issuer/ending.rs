@@ -17,6 +17,10 @@ impl Issuer {
         for id in late.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.burn(id, PairingCode::Expired);
         }
+        let late = self.standing.iter().filter(|(_, standing)| standing.expires_ms <= now);
+        for id in late.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.end_standing(id, PairingCode::Expired);
+        }
         let slow = |link: &Link| link.deadline_ms().is_some_and(|at| at <= now);
         let slow = self.links.iter().filter(|(_, link)| slow(link));
         for link in slow.map(|(link, _)| *link).collect::<Vec<_>>() {
@@ -28,6 +32,7 @@ impl Issuer {
     pub(super) fn fail(&mut self, link: LinkId, code: PairingCode) {
         match self.links.get(&link).map(|link| link.step) {
             Some(LinkStep::Session(id)) => self.fail_session(link, id, code),
+            Some(LinkStep::Entering(..)) => self.leave(link, code),
             Some(_) => self.refuse(link, code),
             None => {}
         }
@@ -74,15 +79,22 @@ impl Issuer {
         result: Result<DeviceId, PairingCode>,
         told: PairingCode,
     ) {
-        let others = self.links.iter().filter(|(_, link)| link.invitation() == Some(id));
+        let is_other = |link: &Link| {
+            link.invitation() == Some(id) && !matches!(link.step, LinkStep::Entering(..))
+        };
+        let others = self.links.iter().filter(|(_, link)| is_other(link));
         for link in others.map(|(link, _)| *link).collect::<Vec<_>>() {
             self.refuse(link, told);
         }
+        self.note_over(id, told);
+        self.outputs.push(IssuerOutput::Ended { invitation: id, result });
+    }
+
+    pub(super) fn note_over(&mut self, id: InvitationId, told: PairingCode) {
         if self.over.len() >= PAIRING_OVER_MAX {
             self.over.pop_front();
         }
         self.over.push_back((id, told));
-        self.outputs.push(IssuerOutput::Ended { invitation: id, result });
     }
 
     pub(super) fn was_over(&self, id: &InvitationId) -> Option<PairingCode> {

@@ -55,12 +55,15 @@ impl Issuer {
                 self.on_proof(link, id, &proof);
             }
             (LinkStep::Session(id), Ok(Message::Ready(ready))) => self.on_ready(link, id, ready),
+            (LinkStep::Proven(id), Ok(Message::Ready(ready))) => self.on_enter(link, id, ready),
             (_, Ok(_)) => self.fail(link, PairingCode::OutOfOrder),
         }
     }
 
     fn on_hello(&mut self, link: LinkId, id: InvitationId) {
-        let Some(workspace) = self.invitations.get(&id).map(|open| open.terms.workspace) else {
+        let open = self.invitations.get(&id).map(|open| &open.terms);
+        let terms = open.or_else(|| self.standing.get(&id).map(|standing| &standing.terms));
+        let Some(workspace) = terms.map(|terms| terms.workspace) else {
             let late = self.was_over(&id);
             let code = late.unwrap_or(PairingCode::Unknown);
             self.refuse_for(link, late.map(|_| id), code);
@@ -74,6 +77,10 @@ impl Issuer {
 
     /// The first right proof takes the session, the second burns it. `SPEC: PAIR-11, PAIR-12`
     fn on_proof(&mut self, link: LinkId, id: InvitationId, proof: &[u8; 32]) {
+        if self.standing.contains_key(&id) {
+            self.on_standing_proof(link, id, proof);
+            return;
+        }
         let (Some(open), Some(from)) = (self.invitations.get_mut(&id), self.links.get_mut(&link))
         else {
             return;
@@ -139,7 +146,8 @@ impl Issuer {
         let Some(lost) = self.links.get(&link).copied() else { return };
         match lost.step {
             LinkStep::Session(id) => self.fail_session(link, id, PairingCode::LinkLost),
-            LinkStep::Offered(_) | LinkStep::Silent => {
+            LinkStep::Entering(..) => self.leave(link, PairingCode::LinkLost),
+            LinkStep::Offered(_) | LinkStep::Proven(_) | LinkStep::Silent => {
                 self.links.remove(&link);
                 self.audit(lost.invitation(), lost.channel.newcomer, Err(PairingCode::LinkLost));
             }
