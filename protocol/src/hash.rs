@@ -57,6 +57,8 @@ pub mod context {
     pub const RECEIPT: &str = "kernelos 1 receipt";
     /// Name of a workspace in a sync hello.
     pub const SYNC_WORKSPACE: &str = "kernelos 1 sync workspace";
+    /// Who announces itself on a local network.
+    pub const NEARBY: &str = "kernelos 1 nearby";
     /// Id of a conflict in a document.
     pub const CONFLICT: &str = "kernelos 1 conflict id";
     /// Hash of an artifact's plaintext.
@@ -79,7 +81,7 @@ pub mod context {
     pub const RECOVERY: &str = "kernelos 1 recovery";
 
     /// All of them, for the test that no two are equal.
-    pub const ALL: [&str; 34] = [
+    pub const ALL: [&str; 35] = [
         EVENT_ID,
         BODY,
         EPOCH_COMMITMENT,
@@ -105,6 +107,7 @@ pub mod context {
         CARD,
         RECEIPT,
         SYNC_WORKSPACE,
+        NEARBY,
         CONFLICT,
         ARTIFACT,
         ARTIFACT_CHUNK,

@@ -16,6 +16,7 @@ mod chunks;
 mod held;
 pub mod introduce;
 pub mod message;
+pub mod nearby;
 mod receipt;
 mod receipts;
 mod serve;
