@@ -9,6 +9,7 @@
 )]
 
 mod apart;
+mod badlinks;
 mod carry;
 mod cli;
 mod codes;
@@ -22,6 +23,8 @@ mod lan;
 mod lying;
 mod meeting;
 mod missions;
+mod nearby;
+mod network;
 mod quic;
 mod repository;
 mod rescue;

@@ -294,3 +294,6 @@ async fn knock(
 pub(crate) fn speaks(mode: Mode) -> bool {
     mode == Mode::Synced
 }
+
+#[cfg(test)]
+mod tests;
