@@ -153,6 +153,8 @@ impl Lan {
         self.switch.ip(&format!("link set {name} up"));
         let computer = Computer { namespace, home: Home::new() };
         computer.namespace.ip("link set lo up");
+        // What the filters see is what a cable carries: packets, not bundles of them.
+        computer.namespace.ip("link set eth0 gso_max_segs 1");
         computer.namespace.ip("link set eth0 up");
         for address in addresses {
             computer.has(address);
