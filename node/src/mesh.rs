@@ -30,7 +30,7 @@ use crate::transport::{
 
 /// Between two looks at who is to be dialed.
 const LOOK: Duration = Duration::from_millis(250);
-/// How long a peer may take for its hello.
+/// How long a peer may take for its hello. `SPEC: LINK-7`
 const HELLO: Duration = Duration::from_secs(10);
 /// After a failed dial the next waits so long, doubled each time.
 const RETRY_MS: (u64, u64) = (1_000, 15_000);
