@@ -1,7 +1,7 @@
 //! Two computers on a network that loses, delays and misleads their packets agree all the same.
 //!
-//! The packet filter loses packets, a token bucket makes the cable slow. What delays every packet by
-//! a fixed time (`netem`) is no part of every kernel and is not used.
+//! The packet filter loses packets, a token bucket makes the cable slow. What delays every packet
+//! by a fixed time (`netem`) is no part of every kernel and is not used.
 
 use std::sync::mpsc;
 use std::thread;

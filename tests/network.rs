@@ -1,8 +1,8 @@
 //! A network for tests alone: each computer has a network namespace with one cable to a switch,
 //! which is a bridge in a namespace that nothing else is in.
 //!
-//! This needs `unshare` and `nsenter` of util-linux, `ip` of iproute2, `nft` of nftables where packets
-//! are to be lost, and root or user namespaces.
+//! This needs `unshare` and `nsenter` of util-linux, `ip` and `tc` of iproute2, `nft` of nftables
+//! where packets are to be lost or counted, and root or user namespaces.
 
 use std::process::{Child, Command, Stdio};
 
@@ -134,7 +134,8 @@ impl Lan {
     pub(crate) fn hides_by(&self, outside: &str, ports: &str) {
         let chain = "{ type nat hook postrouting priority 100; }";
         self.switch.nft(&format!(
-            "add table ip nat; delete table ip nat; add table ip nat; add chain ip nat out {chain}; \
+            "add table ip nat; delete table ip nat; add table ip nat; \
+             add chain ip nat out {chain}; \
              add rule ip nat out oifname outside meta l4proto udp masquerade to :{ports}"
         ));
         // What is hidden behind an address is forgotten with it.

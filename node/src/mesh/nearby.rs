@@ -31,15 +31,16 @@ const HOPS: u32 = 255;
 /// A message that is one packet on every network; no announcement is longer.
 const MESSAGE_BYTES_MAX: usize = 1_024;
 
-/// Interfaces that are listened on. More have only machines full of virtual ones.
-const INTERFACES_MAX: usize = 16;
+/// Sockets, one for each family on an interface. More have only machines full of virtual ones.
+const EARS_MAX: usize = 32;
 
 /// What is heard and said on the local networks of this device.
 pub(super) struct Nearby {
     device: DeviceId,
     state: Arc<Mutex<nearby::Nearby>>,
-    /// For which addresses of this device the ears are open.
-    own: Vec<SocketAddr>,
+    /// A nonce, and the addresses that it was made for.
+    nonce: Option<([u8; 8], Vec<SocketAddr>)>,
+    /// Open while somebody is missed.
     ears: Vec<Ear>,
 }
 
@@ -54,7 +55,7 @@ struct Ear {
 
 impl Nearby {
     pub(super) fn new(device: DeviceId) -> Self {
-        Self { device, state: Arc::default(), own: Vec::new(), ears: Vec::new() }
+        Self { device, state: Arc::default(), nonce: None, ears: Vec::new() }
     }
 
     /// Says where this device is, where that is due; whom to dial now of those that are missed, and
@@ -65,15 +66,16 @@ impl Nearby {
         missed: &BTreeSet<DeviceId>,
         own: &[SocketAddr],
     ) -> BTreeMap<DeviceId, Vec<SocketAddr>> {
-        if self.own != own {
-            self.own = own.to_vec();
-            self.open();
-        }
         let (is_due, to_dial) = {
             let mut state = lock(&self.state);
             (state.look(now_ms, missed, own), state.due(now_ms))
         };
+        if missed.is_empty() {
+            self.ears.clear();
+        }
         if is_due {
+            // Anew each time: an interface may have gone and come with the same address.
+            self.open(own);
             for ear in &self.ears {
                 // A network that takes nothing now is told the next time.
                 ear.socket.send_to(&ear.said, ear.group).await.ok();
@@ -83,22 +85,26 @@ impl Nearby {
     }
 
     /// Listens on the interfaces that this device is reached by.
-    fn open(&mut self) {
+    fn open(&mut self, own: &[SocketAddr]) {
         self.ears.clear();
-        let mut nonce = [0; 8];
-        // Without randomness a device could be followed by what it says; then it says nothing.
-        if getrandom::fill(&mut nonce).is_err() {
-            return;
+        if self.nonce.as_ref().is_none_or(|(_, of)| of != own) {
+            let mut nonce = [0; 8];
+            let made = getrandom::fill(&mut nonce);
+            self.nonce = made.is_ok().then(|| (nonce, own.to_vec()));
         }
+        // Without randomness a device could be followed by what it says; then it says nothing.
+        let Some((nonce, _)) = &self.nonce else { return };
         let all = interfaces();
         let networks: Arc<[_]> = all.iter().flat_map(|of| of.networks.clone()).collect();
-        for interface in all.iter().take(INTERFACES_MAX) {
-            let here: Vec<_> =
-                self.own.iter().filter(|at| interface.has(at.ip())).copied().collect();
-            let said = Announcement::new(&self.device, nonce, &here);
+        for interface in &all {
+            let here: Vec<_> = own.iter().filter(|at| interface.has(at.ip())).copied().collect();
+            let said = Announcement::new(&self.device, *nonce, &here);
             let Some(said) = said.and_then(|said| said.encode()) else { continue };
             let sockets = [via_v4(interface), via_v6(interface)].into_iter().flatten();
             for (socket, group) in sockets.filter_map(Result::ok) {
+                if self.ears.len() >= EARS_MAX {
+                    return;
+                }
                 let socket = Arc::new(socket);
                 let (state, networks) = (Arc::clone(&self.state), Arc::clone(&networks));
                 let listening = spawn(listen(Arc::clone(&socket), state, networks));
@@ -120,7 +126,7 @@ async fn listen(
     networks: Arc<[interfaces::Network]>,
 ) {
     let mut message = [0; MESSAGE_BYTES_MAX];
-    // An error is that of the interface: when it is back, its addresses are new.
+    // An error is that of the interface; a socket is made anew when something is said next.
     while let Ok(length) = socket.recv(&mut message).await {
         let Some(heard) = message.get(..length).and_then(Announcement::decode) else { continue };
         let is_near = |at: &SocketAddr| networks.iter().any(|network| network.has(at.ip()));
