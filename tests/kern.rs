@@ -110,9 +110,9 @@ impl Home {
     }
 
     /// The same, on every network that it finds there.
-    pub(crate) fn up_anywhere(&self, begin: &[&str]) -> Node {
+    pub(crate) fn up_anywhere(&self, begin: &[&str], options: &[&str]) -> Node {
         let mut command = Command::new(begin[0]);
-        command.args(&begin[1..]).arg(program()).args(["up", "--json"]);
+        command.args(&begin[1..]).arg(program()).args(["up", "--json"]).args(options);
         command.env("KERNELOS_HOME", self.path()).stdin(Stdio::null());
         Node::ready(command)
     }

@@ -9,6 +9,7 @@
 )]
 
 mod apart;
+mod badlinks;
 mod bench;
 mod carry;
 mod cli;
@@ -25,6 +26,8 @@ mod lan;
 mod lying;
 mod meeting;
 mod missions;
+mod nearby;
+mod network;
 mod quic;
 mod repository;
 mod rescue;

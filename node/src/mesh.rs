@@ -4,6 +4,7 @@
 //! workspaces (the guard), what is said is the Replica's.
 
 pub(crate) mod fixed;
+mod nearby;
 
 use std::collections::BTreeMap;
 use std::net::{AddrParseError, SocketAddr};
@@ -15,6 +16,7 @@ use kernelos_protocol::command::{Failure, FailureKind, Mode};
 use kernelos_protocol::id::{DeviceId, WorkspaceId};
 use kernelos_protocol::sync::Message;
 
+use self::nearby::Nearby;
 use crate::clock;
 use crate::engine::Engine;
 use crate::introduce;
@@ -28,7 +30,7 @@ use crate::transport::{
 
 /// Between two looks at who is to be dialed.
 const LOOK: Duration = Duration::from_millis(250);
-/// How long a peer may take for its hello.
+/// How long a peer may take for its hello. `SPEC: LINK-7`
 const HELLO: Duration = Duration::from_secs(10);
 /// After a failed dial the next waits so long, doubled each time.
 const RETRY_MS: (u64, u64) = (1_000, 15_000);
@@ -42,6 +44,8 @@ pub struct Ways {
     pub listen: Listen,
     /// Plain QUIC, for those that were given this address.
     pub quic: Option<SocketAddr>,
+    /// Those on the same local network are told and listened to where this device is reached.
+    pub mdns: bool,
 }
 
 /// Where other devices reach this one over paths that may change.
@@ -81,7 +85,7 @@ impl Online {
         let guard: Guard = Arc::new(move |device, protocol| {
             weak.upgrade().is_some_and(|node| node.admits(device, protocol))
         });
-        let Ways { listen, quic } = node.ways();
+        let Ways { listen, quic, mdns } = node.ways();
         let mut tasks = Vec::new();
         let quic = quic.map(|at| QuinnTransport::bind(secret, at, Arc::clone(&guard)));
         let quic = quic.transpose().map_err(|error| not_opened(&error, "--quic"))?.map(Arc::new);
@@ -91,7 +95,8 @@ impl Online {
             let bound = bound.map_err(|error| not_opened(&error, "--listen"))?;
             let bound: Arc<dyn Transport> = Arc::new(bound);
             tasks.push(spawn(accept(Arc::downgrade(node), Arc::clone(&bound))));
-            tasks.push(spawn(dial(Arc::downgrade(node), Arc::clone(&bound))));
+            let nearby = mdns.then(|| Nearby::new(bound.device()));
+            tasks.push(spawn(dial(Arc::downgrade(node), Arc::clone(&bound), nearby)));
             iroh = Some(bound);
         } else {
             for engine in node.synced() {
@@ -212,24 +217,28 @@ impl Seen {
     }
 }
 
-async fn dial(node: Weak<Node>, transport: Arc<dyn Transport>) {
+async fn dial(node: Weak<Node>, transport: Arc<dyn Transport>, mut nearby: Option<Nearby>) {
     let mut seen = Seen::default();
     let mut attempts: BTreeMap<(WorkspaceId, DeviceId), Attempt> = BTreeMap::new();
     let mut addresses: BTreeMap<WorkspaceId, Vec<SocketAddr>> = BTreeMap::new();
     loop {
         let Some(node) = node.upgrade() else { return };
         let now_ms = clock::now().monotonic_ms;
+        let own = transport.addresses();
+        let heard = match &mut nearby {
+            Some(nearby) => nearby.look(now_ms, &node.missed(), &own).await,
+            None => BTreeMap::new(),
+        };
         for engine in node.synced() {
-            let own = transport.addresses();
             if addresses.get(&engine.workspace()) != Some(&own) {
                 addresses.insert(engine.workspace(), own.clone());
-                engine.addresses(own).await;
+                engine.addresses(own.clone()).await;
                 // Another network: who was not reached from the last one may be now.
                 attempts.retain(|(workspace, _), _| *workspace != engine.workspace());
             }
             let connected = engine.shared(|shared| shared.connected.clone());
             seen.note(&connected);
-            for (device, at) in node.targets(&engine) {
+            for (device, at) in node.targets(&engine, &heard) {
                 // Who let this device in cannot know yet where it is.
                 let is_introducer =
                     engine.meta.introducer.as_ref().is_some_and(|(by, _)| *by == device);
@@ -238,7 +247,8 @@ async fn dial(node: Weak<Node>, transport: Arc<dyn Transport>) {
                 let attempt = attempts
                     .entry((engine.workspace(), device))
                     .or_insert(Attempt { at_ms: now_ms + polite, delay_ms: RETRY_MS.0 });
-                if now_ms < attempt.at_ms {
+                // Who says that it is here is dialed at once.
+                if now_ms < attempt.at_ms && !heard.contains_key(&device) {
                     continue;
                 }
                 attempt.at_ms = now_ms + attempt.delay_ms;
@@ -286,3 +296,6 @@ async fn knock(
 pub(crate) fn speaks(mode: Mode) -> bool {
     mode == Mode::Synced
 }
+
+#[cfg(test)]
+mod tests;

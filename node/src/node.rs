@@ -157,8 +157,23 @@ impl Node {
         lock(&self.introductions).take(now)
     }
 
-    /// Whom a workspace is to dial, and where.
-    pub(crate) fn targets(&self, engine: &Engine) -> Vec<(DeviceId, Vec<SocketAddr>)> {
+    /// The devices that some workspace is to speak with and that it has no connection to.
+    pub(crate) fn missed(&self) -> BTreeSet<DeviceId> {
+        let own = self.device();
+        let missed = |engine: &Arc<Engine>| {
+            let mut others = others(engine, own);
+            engine.shared(|shared| others.retain(|device| !shared.connected.contains_key(device)));
+            others
+        };
+        self.synced().iter().flat_map(missed).collect()
+    }
+
+    /// Whom a workspace is to dial, and where. `heard` says where those are that no card tells of.
+    pub(crate) fn targets(
+        &self,
+        engine: &Engine,
+        heard: &BTreeMap<DeviceId, Vec<SocketAddr>>,
+    ) -> Vec<(DeviceId, Vec<SocketAddr>)> {
         let own = self.device();
         let (connected, mut reachable, members) = engine.shared(|shared| {
             let connected: BTreeSet<_> = shared.connected.keys().copied().collect();
@@ -166,6 +181,9 @@ impl Node {
         });
         if let Some((device, addresses)) = &engine.meta.introducer {
             reachable.entry(*device).or_insert_with(|| addresses.clone());
+        }
+        for (device, addresses) in heard {
+            reachable.entry(*device).or_default().splice(..0, addresses.iter().copied());
         }
         // Before its history is here, a newcomer knows nobody but who brought it in.
         let wanted = |device: &DeviceId| members.is_empty() || members.contains(device);

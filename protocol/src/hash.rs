@@ -61,6 +61,8 @@ pub mod context {
     pub const RECEIPT: &str = "kernelos 1 receipt";
     /// Name of a workspace in a sync hello.
     pub const SYNC_WORKSPACE: &str = "kernelos 1 sync workspace";
+    /// Who announces itself on a local network.
+    pub const NEARBY: &str = "kernelos 1 nearby";
     /// Id of a conflict in a document.
     pub const CONFLICT: &str = "kernelos 1 conflict id";
     /// Hash of an artifact's plaintext.
@@ -85,7 +87,7 @@ pub mod context {
     pub const RECOVERY: &str = "kernelos 1 recovery";
 
     /// All of them, for the test that no two are equal.
-    pub const ALL: [&str; 37] = [
+    pub const ALL: [&str; 38] = [
         EVENT_ID,
         BODY,
         EPOCH_COMMITMENT,
@@ -113,6 +115,7 @@ pub mod context {
         CARD,
         RECEIPT,
         SYNC_WORKSPACE,
+        NEARBY,
         CONFLICT,
         ARTIFACT,
         ARTIFACT_CHUNK,

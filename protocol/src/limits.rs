@@ -275,6 +275,22 @@ pub const CARD_ADDRESSES_MAX: usize = 16;
 /// Cards in one message: each has at most 500 bytes.
 pub const CARDS_MAX: usize = 256;
 
+/// Addresses in one announcement on a local network, and those kept of one device: what fits one
+/// text of DNS, 255 bytes, and more than one interface has.
+pub const NEARBY_ADDRESSES_MAX: usize = 8;
+
+/// Dials of one device within [`NEARBY_DIALS_MS`] because something was heard on a local network:
+/// whoever makes up announcements makes nobody knock more often.
+pub const NEARBY_DIALS_MAX: usize = 5;
+
+/// See [`NEARBY_DIALS_MAX`].
+pub const NEARBY_DIALS_MS: u64 = 60_000;
+
+/// A device that misses others announces itself, first after the shorter, each time after twice as
+/// long, at last after the longer (RFC 6762 section 8.3 asks for a second at least): a network that
+/// nothing changes on stays quiet.
+pub const ANNOUNCE_MS: (u64, u64) = (1_000, 60_000);
+
 /// Heads of one lane in a receipt: an honest writer joins them above 32, so more are left only by
 /// as many devices that write apart. A receipt with more claims less.
 pub const RECEIPT_TIPS_MAX: usize = 128;

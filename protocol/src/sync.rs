@@ -17,6 +17,7 @@ mod held;
 pub mod introduce;
 pub mod message;
 mod offer;
+pub mod nearby;
 mod receipt;
 mod receipts;
 mod segment;

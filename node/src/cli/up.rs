@@ -43,6 +43,9 @@ pub(super) struct Args {
     /// Plain QUIC at this fixed address, for devices that are told it by `kern peer add`
     #[arg(long, value_name = "ADDRESS:PORT")]
     quic: Option<SocketAddr>,
+    /// Do not look for members on the local network by multicast DNS
+    #[arg(long)]
+    no_mdns: bool,
     /// Let agents run on this device; the others are told
     #[arg(long)]
     run: bool,
@@ -71,7 +74,7 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
         return Err(Failure::new(FailureKind::Usage, "--listen none leaves no way to others")
             .with_hint("with it: --quic ADDRESS:PORT; or stay alone by `kern offline`"));
     }
-    let ways = Ways { listen: args.listen, quic: args.quic };
+    let ways = Ways { listen: args.listen, quic: args.quic, mdns: !args.no_mdns };
     let socket = ui.home.socket()?;
     let failed = |error: io::Error| Failure::new(FailureKind::Failed, error);
     // Before anything else, so that no signal finds the default handler.

@@ -231,3 +231,39 @@ async fn whoever_answers_without_the_key_is_found_out() {
     assert_eq!(dialed.err(), Some(DialError::OtherDevice));
     answering.abort();
 }
+
+#[tokio::test]
+async fn what_names_no_protocol_of_ours_is_no_link_in_either_direction() {
+    // SPEC: LINK-1
+    let foreign = ::iroh::Endpoint::builder(::iroh::endpoint::presets::Minimal)
+        .secret_key(::iroh::SecretKey::from_bytes(&[2; 32]))
+        .alpns(vec![b"kernelos/sync/0".to_vec()])
+        .clear_ip_transports()
+        .bind_addr(LOOPBACK)
+        .unwrap()
+        .bind()
+        .await
+        .unwrap();
+    let answering = {
+        let foreign = foreign.clone();
+        tokio::spawn(async move {
+            while let Some(incoming) = foreign.accept().await {
+                incoming.await.ok();
+            }
+        })
+    };
+    let a = IrohTransport::bind(&[1; 32], LOOPBACK, anybody()).await.unwrap();
+    let dialed = a.dial(device(2), &foreign.bound_sockets(), Protocol::Sync).await;
+    let other = DialError::Refused("it does not speak this protocol".to_owned());
+    assert_eq!(dialed.err(), Some(other), "an older protocol is not taken in place of this one");
+
+    let id = ::iroh::EndpointId::from_bytes(&device(1).0).unwrap();
+    let at = ::iroh::EndpointAddr::new(id).with_ip_addr(a.addresses()[0]);
+    for alpn in [&b"kernelos/sync/0"[..], b"kernelos/sync/1 ", b"kernelos/sync/"] {
+        assert!(foreign.connect(at.clone(), alpn).await.is_err());
+    }
+    let b = IrohTransport::bind(&[3; 32], LOOPBACK, anybody()).await.unwrap();
+    b.dial(device(1), &a.addresses(), Protocol::Sync).await.unwrap();
+    assert_eq!(a.accept().await.unwrap().peer, device(3), "nothing of it is accepted");
+    answering.abort();
+}

@@ -72,7 +72,7 @@ impl Purpose {
     pub(super) fn request(self) -> Option<RequestId> {
         match self {
             Self::Contract(_) | Self::Name => None,
-            Self::Request(request) | Self::Grant(request, _) => Some(request),
+            Self::Request(request) | Self::Grant(request, ..) => Some(request),
         }
     }
 }

@@ -67,16 +67,46 @@ impl Card {
     }
 
     fn write_signed(&self, to: &mut Writer) {
-        to.bytes(&self.device.0).uint(self.counter).array(self.addresses.len());
-        for address in &self.addresses {
-            to.array(2);
-            match address.ip() {
-                IpAddr::V4(ip) => to.bytes(&ip.octets()),
-                IpAddr::V6(ip) => to.bytes(&ip.octets()),
-            };
-            to.uint(u64::from(address.port()));
-        }
+        to.bytes(&self.device.0).uint(self.counter);
+        write_addresses(to, &self.addresses);
     }
+}
+
+/// Writes addresses that are strictly ascending.
+pub(super) fn write_addresses(to: &mut Writer, addresses: &[SocketAddr]) {
+    to.array(addresses.len());
+    for address in addresses {
+        to.array(2);
+        match address.ip() {
+            IpAddr::V4(ip) => to.bytes(&ip.octets()),
+            IpAddr::V6(ip) => to.bytes(&ip.octets()),
+        };
+        to.uint(u64::from(address.port()));
+    }
+}
+
+/// Reads at most `max` addresses, which are strictly ascending.
+pub(super) fn read_addresses(
+    from: &mut Reader<'_>,
+    max: usize,
+) -> Result<Vec<SocketAddr>, CborFault> {
+    let len = from.array(max)?;
+    let mut addresses: Vec<SocketAddr> = Vec::with_capacity(len);
+    for _ in 0..len {
+        from.array_of(2)?;
+        let ip = from.bytes(16)?;
+        let ip = match (<[u8; 4]>::try_from(ip), <[u8; 16]>::try_from(ip)) {
+            (Ok(four), _) => IpAddr::V4(Ipv4Addr::from(four)),
+            (_, Ok(sixteen)) => IpAddr::V6(Ipv6Addr::from(sixteen)),
+            _ => return Err(CborFault::Malformed),
+        };
+        let port = u16::try_from(from.uint()?).map_err(|_| CborFault::Malformed)?;
+        addresses.push(SocketAddr::new(ip, port));
+    }
+    if addresses.windows(2).any(|pair| pair[0] >= pair[1]) {
+        return Err(CborFault::Malformed);
+    }
+    Ok(addresses)
 }
 
 impl Canonical for Card {
@@ -90,22 +120,7 @@ impl Canonical for Card {
         from.array_of(4)?;
         let device = DeviceId(from.fixed()?);
         let counter = from.uint()?;
-        let len = from.array(CARD_ADDRESSES_MAX)?;
-        let mut addresses: Vec<SocketAddr> = Vec::with_capacity(len);
-        for _ in 0..len {
-            from.array_of(2)?;
-            let ip = from.bytes(16)?;
-            let ip = match (<[u8; 4]>::try_from(ip), <[u8; 16]>::try_from(ip)) {
-                (Ok(four), _) => IpAddr::V4(Ipv4Addr::from(four)),
-                (_, Ok(sixteen)) => IpAddr::V6(Ipv6Addr::from(sixteen)),
-                _ => return Err(CborFault::Malformed),
-            };
-            let port = u16::try_from(from.uint()?).map_err(|_| CborFault::Malformed)?;
-            addresses.push(SocketAddr::new(ip, port));
-        }
-        if addresses.windows(2).any(|pair| pair[0] >= pair[1]) {
-            return Err(CborFault::Malformed);
-        }
+        let addresses = read_addresses(from, CARD_ADDRESSES_MAX)?;
         Ok(Self { device, counter, addresses, signature: from.fixed()? })
     }
 }

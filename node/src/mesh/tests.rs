@@ -1,0 +1,111 @@
+//! Who is greeted: the first words on a link, or their absence.
+
+use kernelos_protocol::command::Mode;
+use kernelos_protocol::id::{EventId, Incarnation};
+use kernelos_protocol::key::DeviceKey;
+use kernelos_protocol::sync::workspace_tag;
+use tokio::time::Instant;
+
+use super::*;
+use crate::founding::Founding;
+use crate::home::Home;
+use crate::missions::{Folder, StepTimeout, Worker};
+use crate::transport::LinkClosed;
+use crate::transport::memory::{MemoryNetwork, MemoryTransport};
+
+/// A node on no network, and two ends of a link to it.
+struct World {
+    node: Arc<Node>,
+    near: Link,
+    far: Link,
+    _keep: (tempfile::TempDir, [MemoryTransport; 2]),
+}
+
+async fn world() -> World {
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::at(folder.path()).own().unwrap();
+    let worker = Worker {
+        folder: Folder::below(folder.path()),
+        hidden: folder.path().to_owned(),
+        sandbox: Arc::new(Err("no agents run here".to_owned())),
+        runs: false,
+        step_timeout: StepTimeout::default(),
+    };
+    let ways = Ways { listen: Listen::None, quic: None, mdns: false };
+    let node = Node::start(home, ways, worker).unwrap();
+    let network = MemoryNetwork::default();
+    let bind = |device| network.bind(device, Arc::new(|_, _| true));
+    let (a, b) = (bind(DeviceKey::from_secret(&[1; 32]).device()), bind(node.device()));
+    let far = a.dial(b.device(), &b.addresses(), Protocol::Sync).await.unwrap();
+    let near = b.accept().await.unwrap();
+    World { node, near, far, _keep: (folder, [a, b]) }
+}
+
+fn hello(workspace: [u8; 32]) -> Vec<u8> {
+    let (incarnation, lanes_hash) = (Incarnation([1; 8]), [0; 32]);
+    Message::Hello { workspace, incarnation, lanes_hash }.encode()
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_says_nothing_is_let_go_after_ten_seconds_however_often_it_says_so() {
+    // SPEC: LINK-4, LINK-7
+    for empty_every in [None, Some(Duration::from_secs(4))] {
+        let World { node, near, far, _keep } = world().await;
+        let (mut sender, mut receiver) = far.split();
+        let started = Instant::now();
+        let greeting = tokio::spawn(greet(node, near));
+        if let Some(every) = empty_every {
+            spawn(async move {
+                while sender.send(&[]).await.is_ok() {
+                    sleep(every).await;
+                }
+            });
+            assert_eq!(receiver.receive().await, Err(LinkClosed::Left));
+        } else {
+            assert_eq!(receiver.receive().await, Err(LinkClosed::Left));
+            drop(sender);
+        }
+        assert_eq!(started.elapsed().as_millis(), HELLO.as_millis());
+        greeting.await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_word_that_is_no_hello_to_a_workspace_here_ends_the_link_and_tells_nothing() {
+    // SPEC: SYNC-1, SYNC-2
+    let ack = Message::Ack(1).encode();
+    for (said, reason) in
+        [(vec![0xff], "frame_decode"), (ack, "hello"), (hello([7; 32]), "unknown workspace")]
+    {
+        let World { node, near, mut far, _keep } = world().await;
+        let greeting = tokio::spawn(greet(node, near));
+        far.send(&said).await.unwrap();
+        assert_eq!(far.receive().await, Err(LinkClosed::Peer(reason.to_owned())));
+        greeting.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn who_has_nothing_to_say_yet_is_greeted_when_it_says_hello() {
+    // SPEC: LINK-4, SYNC-2
+    let World { node, near, mut far, _keep } = world().await;
+    let recovery = DeviceKey::from_secret(&[9; 32]).device();
+    let founding = Founding {
+        name: "home".to_owned(),
+        device: "laptop".to_owned(),
+        mode: Mode::Synced,
+        recovery_signing: recovery,
+        recovery_sealing: EventId([9; 32]),
+    };
+    let founded = node.found(&founding).await.unwrap();
+    let greeting = tokio::spawn(greet(Arc::clone(&node), near));
+    for _ in 0..3 {
+        far.send(&[]).await.unwrap();
+    }
+    far.send(&hello(workspace_tag(&far.exporter, &founded.workspace_id))).await.unwrap();
+    greeting.await.unwrap();
+    // The workspace speaks now: it hands nothing to who is no member, and says so.
+    let answer = far.receive().await;
+    assert_eq!(answer, Err(LinkClosed::Peer("not_member".to_owned())));
+    node.stop().await;
+}
