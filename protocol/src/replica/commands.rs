@@ -233,6 +233,7 @@ impl Replica {
             current: self.sync.is_current(),
             notices: notices.into_iter().map(|n| (n.device, n.reason.clone())).collect(),
             waiting: self.waiting_rows(),
+            newer_format: self.workspace.newer_format(),
             lives: self.lives(),
         }))
     }

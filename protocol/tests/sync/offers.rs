@@ -415,6 +415,7 @@ fn a_newer_format_stops_writing_and_nothing_else() {
     }
     // It reads, checks and passes on; and writes nothing by itself either.
     let length = mesh.status(3).events;
+    assert_eq!((mesh.status(3).newer_format, mesh.status(2).newer_format), (Some(2), None));
     assert_eq!(mesh.get(3, "notes"), r#"{"a":"before","b":"still"}"#);
     mesh.connect(3, 2);
     mesh.wait(60_000);
