@@ -241,11 +241,13 @@ impl Replica {
     /// Why a document claims nothing, and what can be done.
     fn degraded_words(&self, document: &DocumentId, degraded: &Degraded) -> String {
         let words = format!("document {document}: {degraded}");
-        let at = degraded.at.and_then(|change| self.workspace.carrier(document, &change));
-        at.map_or(words.clone(), |event| {
-            let event = event.short();
-            format!("{words}; it fails at event {event}: `kern strike {event}` goes on without it")
-        })
+        match degraded.at.and_then(|change| self.workspace.carrier(document, &change)) {
+            Some(at) => {
+                let at = at.short();
+                format!("{words}; it fails at event {at}: `kern strike {at}` goes on without it")
+            }
+            None => words,
+        }
     }
 
     fn check_grant(member: &NewMember, name: &str) -> Result<(), Failure> {
