@@ -16,8 +16,8 @@ mod chunks;
 mod held;
 pub mod introduce;
 pub mod message;
-mod offer;
 pub mod nearby;
+mod offer;
 mod receipt;
 mod receipts;
 mod segment;
@@ -195,7 +195,7 @@ impl Sync {
         }
     }
 
-    /// The peer offers what is in quarantine there. `SPEC: SYNC-11`
+    /// The peer offers what is in quarantine there. `SPEC: SYNC-12`
     pub fn on_offer(&mut self, link: LinkId, tips: Vec<Tip>) {
         if let Some(session) = self.sessions.get_mut(&link) {
             session.offers.hear(tips);
@@ -346,7 +346,7 @@ impl Sync {
     }
 
     /// Asks one peer for one branch in quarantine, where nothing that counts is waited for.
-    /// `SPEC: SYNC-11`
+    /// `SPEC: SYNC-12`
     fn ask_apart(
         &mut self,
         now: Time,

@@ -10,6 +10,7 @@ mod author;
 mod backlog;
 mod chain;
 mod cover;
+mod fact;
 mod insert;
 mod introduction;
 mod membership;
@@ -35,7 +36,7 @@ pub use rescue::Rescued;
 pub use state::{StateHash, document_leaf};
 pub use verdict::Verdict;
 
-use crate::authority::{ContentLane, ContentNo, ControlFact, ControlLane};
+use crate::authority::{ContentLane, ContentNo, ControlLane};
 use crate::control::{ControlBody, Recover, Rescue};
 use crate::effect::{Chunks, Effect, Effects, Past};
 use crate::epoch::KeyRing;
@@ -47,6 +48,7 @@ use crate::mission::journal::Journal;
 use apart::Room;
 use backlog::Backlog;
 use chain::Chains;
+use fact::fact;
 use membership::LetIn;
 use strike::Strikes;
 
@@ -418,36 +420,5 @@ impl Workspace {
     #[must_use]
     pub fn forks(&self) -> Vec<ForkProof> {
         self.chains.forks()
-    }
-}
-
-/// What authority reads of a control event.
-fn fact(event: &Verified) -> ControlFact {
-    match event.control() {
-        Some(ControlBody::Genesis(_)) => ControlFact::Genesis,
-        Some(ControlBody::Grant(grant)) => {
-            ControlFact::Grant { device: grant.device, role: grant.role }
-        }
-        Some(ControlBody::Revoke(revoke)) => {
-            let (target, cut) = (revoke.target, revoke.cut.clone());
-            ControlFact::Revoke { target, cut, recovery: false }
-        }
-        Some(ControlBody::Readmit(readmit)) => {
-            ControlFact::Readmit { authors: readmit.authors.clone(), tips: readmit.tips.clone() }
-        }
-        Some(ControlBody::Strike(strike)) => {
-            let (authors, events) = (strike.authors.clone(), strike.events.clone());
-            ControlFact::Strike { authors, events }
-        }
-        Some(ControlBody::Upgrade(_)) => ControlFact::Upgrade,
-        Some(ControlBody::Recover(recover)) => match &recover.rescue {
-            Rescue::Lead { .. } => ControlFact::Recover,
-            Rescue::Remove { target, cut, .. } => {
-                ControlFact::Revoke { target: *target, cut: cut.clone(), recovery: true }
-            }
-        },
-        Some(ControlBody::Epoch(_)) => ControlFact::Epoch,
-        Some(ControlBody::Wrap(_)) => ControlFact::Wrap,
-        None => ControlFact::Join,
     }
 }

@@ -301,7 +301,7 @@ fn control_bodies_that_break_their_shape_are_refused() {
     let genesis = honest()[0].control().unwrap().clone();
     assert_eq!(control(&genesis), "genesis");
     let mut newer = Writer::default();
-    newer.array(2).uint(8).text("upgrade");
+    newer.array(2).uint(10).text("upgrade");
     assert_eq!(control_bytes(&newer.finish()), "newer_format");
     let wrap = kernelos_protocol::control::Wrap { epoch: EventId([1; 32]), keys: Vec::new() };
     assert_eq!(control(&ControlBody::Wrap(wrap)), "no_recipient");

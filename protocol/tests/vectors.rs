@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use kernelos_protocol::artifact::{self, ArtifactKey, Chunk};
 use kernelos_protocol::cbor::encode;
-use kernelos_protocol::control::{ControlBody, Readmit, Recover, Rescue};
+use kernelos_protocol::control::{ControlBody, Readmit, Recover, Rescue, Strike, Upgrade};
 use kernelos_protocol::epoch::{EpochKey, epoch_body, wrap_key};
 use kernelos_protocol::event::{BodyRef, Class, Header, Run, Unsigned, Verified};
 use kernelos_protocol::hash;
@@ -101,6 +101,10 @@ fn founding(out: &mut String, founder: &mut Peer, events: &[Verified]) {
     let (authors, tips) = (vec![key.device()], vec![events[3].id()]);
     let readmit = Readmit { authors, tips: tips.clone(), reason: "why".to_owned() };
     line("readmit.body", &ControlBody::Readmit(readmit).encode());
+    let (authors, events) = (vec![key.device()], tips.clone());
+    let strike = Strike { authors, events, reason: "why".to_owned() };
+    line("strike.body", &ControlBody::Strike(strike).encode());
+    line("upgrade.body", &ControlBody::Upgrade(Upgrade { format: 2 }).encode());
     let (target, reason) = (key.device(), "why".to_owned());
     let remove = Rescue::Remove { target, cut: tips, reason };
     let remove = Recover::sign(remove, grant[0].header(), &recovery());

@@ -13,6 +13,7 @@ use kernelos_protocol::role::Role;
 use serde_json::{Value as Json, json};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
+use zeroize::Zeroizing;
 
 use super::edits::{Edit, Edits, FIELDS, TASKS, name, text};
 use super::scratch::Scratch;
@@ -40,7 +41,7 @@ const LOOK: Duration = Duration::from_micros(500);
 /// A device with its engine.
 pub(super) struct Device {
     name: String,
-    secret: [u8; 32],
+    secret: Zeroizing<[u8; 32]>,
     home: OwnedHome,
     worker: Worker,
     store: PathBuf,
@@ -79,6 +80,7 @@ impl Device {
             role: Role::Member,
             name: name.to_owned(),
             rule: "bench".to_owned(),
+            uses: None,
         };
         self.ask(grant).await?;
         let introducer = Some((self.id(), Vec::new()));
@@ -96,7 +98,7 @@ impl Device {
             step_timeout: StepTimeout::default(),
         };
         let secret = home.device_secret()?;
-        let engine = Engine::start(&store, secret, &worker)?;
+        let engine = Engine::start(&store, &secret, &worker)?;
         Ok(Self { name: name.to_owned(), secret, home, worker, store, engine })
     }
 
@@ -105,7 +107,7 @@ impl Device {
         let Self { name, secret, home, worker, store, engine } = self;
         engine.stop().await;
         let start = Instant::now();
-        let engine = Engine::start(&store, secret, &worker)?;
+        let engine = Engine::start(&store, &secret, &worker)?;
         let device = Self { name, secret, home, worker, store, engine };
         device.ask(Command::Read { path: path("tasks/task-000/title")? }).await?;
         Ok((device, start.elapsed()))

@@ -209,6 +209,9 @@ pub struct Status {
     /// What is here and not in the document yet, and for whose quota it waits.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waiting: Vec<WaitingRow>,
+    /// The format of the workspace, where this program does not know it and so writes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newer_format: Option<u64>,
     /// What became of the lives of this device's store.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lives: Vec<LifeRow>,

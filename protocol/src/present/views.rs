@@ -53,6 +53,13 @@ pub fn status(status: &Status, names: &BTreeMap<DeviceId, String>) -> Doc {
     for row in &status.waiting {
         blocks.push(Block::Line(Text::toned(Tone::Attention, waits(row, names))));
     }
+    if let Some(format) = status.newer_format {
+        let text = format!(
+            "newer_format: an owner gave this workspace format {format}, which this program does \
+             not know: upgrade kern; until then it reads, keeps and passes on, and writes nothing"
+        );
+        blocks.push(Block::Line(Text::toned(Tone::Attention, text)));
+    }
     for life in &status.lives {
         blocks.push(Block::Line(Text::toned(Tone::Attention, lived(life))));
     }

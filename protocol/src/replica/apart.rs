@@ -28,7 +28,7 @@ pub(super) struct Of {
 impl Replica {
     /// Is what of a run is not here too much of its author to be kept? What would come into
     /// quarantine is, where there is no room, unless a cut or a readmission names it, or an event
-    /// that counts needs it. `SPEC: SYNC-11`
+    /// that counts needs it. `SPEC: SYNC-12`
     pub(super) fn is_too_much(&mut self, run: &Run) -> bool {
         self.workspace.settle();
         let workspace = &self.workspace;

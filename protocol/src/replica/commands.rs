@@ -236,6 +236,7 @@ impl Replica {
             current: self.sync.is_current(),
             notices: notices.into_iter().map(|n| (n.device, n.reason.clone())).collect(),
             waiting: self.waiting_rows(),
+            newer_format: self.workspace.newer_format(),
             lives: self.lives(),
             loading: None,
         }))
@@ -244,11 +245,13 @@ impl Replica {
     /// Why a document claims nothing, and what can be done.
     fn degraded_words(&self, document: &DocumentId, degraded: &Degraded) -> String {
         let words = format!("document {document}: {degraded}");
-        let at = degraded.at.and_then(|change| self.workspace.carrier(document, &change));
-        at.map_or(words.clone(), |event| {
-            let event = event.short();
-            format!("{words}; it fails at event {event}: `kern strike {event}` goes on without it")
-        })
+        match degraded.at.and_then(|change| self.workspace.carrier(document, &change)) {
+            Some(at) => {
+                let at = at.short();
+                format!("{words}; it fails at event {at}: `kern strike {at}` goes on without it")
+            }
+            None => words,
+        }
     }
 
     fn check_grant(member: &NewMember, name: &str) -> Result<(), Failure> {

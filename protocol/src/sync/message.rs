@@ -59,7 +59,7 @@ pub enum Message {
     Beat(EventId),
     /// What devices hold for good, in their own words. `SPEC: RCPT-4`
     Receipts(Vec<Receipt>),
-    /// Ends of branches in quarantine at the sender, for who wishes. `SPEC: SYNC-11`
+    /// Ends of branches in quarantine at the sender, for who wishes. `SPEC: SYNC-12`
     Offer(Vec<Tip>),
     /// Chunks of artifacts that the sender lacks. `SPEC: SYNC-8`
     WantChunks(Vec<ChunkHash>),

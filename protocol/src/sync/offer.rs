@@ -1,4 +1,4 @@
-//! Offering what is in quarantine, apart from what is admitted (SPEC: SYNC-11): the message, what a
+//! Offering what is in quarantine, apart from what is admitted (SPEC: SYNC-12): the message, what a
 //! peer offered, and who was asked for what.
 //!
 //! Nobody has to take it: a device asks for one branch at a time, when all that is admitted is

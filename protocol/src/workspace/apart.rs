@@ -1,4 +1,4 @@
-//! Room for what is in quarantine (SPEC: SYNC-11): how much of it is here, whose, and what would
+//! Room for what is in quarantine (SPEC: SYNC-12): how much of it is here, whose, and what would
 //! come into it. A local rule: it drops what nobody needs, and decides nothing.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,5 +1,5 @@
 //! What is kept apart: content that has no effect though by itself it would, as branches. Nothing
-//! is deleted; a readmission brings it back.
+//! is deleted; a readmission brings it back (SPEC: EFF-9).
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -172,6 +172,10 @@ fn fact(h: &History, shape: Shape, event: &Event) -> ControlFact {
                 _ => ControlFact::Revoke { target, cut: ids(mask), recovery },
             }
         }
+        Kind::Strike => {
+            ControlFact::Strike { authors: vec![target], events: ids(event.cut & !h.control) }
+        }
+        Kind::Upgrade => ControlFact::Upgrade,
         Kind::Join => ControlFact::Join,
         Kind::Epoch => ControlFact::Epoch,
         Kind::Wrap => ControlFact::Wrap,
@@ -251,6 +255,14 @@ fn compare_asked(h: &History, lanes: &Lanes, known: Mask) {
             _ => h.in_effect(e, known),
         };
         assert_eq!(control.in_effect(no, &set), expected, "effect of {e}");
+        if h.events[e].kind != Kind::Strike {
+            continue;
+        }
+        for of in bits(h.events[e].cut & !h.control) {
+            let (by, id) = (device_id(h.events[of].by), event_id(of));
+            let holds = expected && control.strikes(no, &by, &id, &set);
+            assert_eq!(holds, h.strikes(e, of, known), "{of} is struck by {e}");
+        }
     }
 }
 

@@ -25,6 +25,9 @@ pub(crate) enum Kind {
     RecoveryRevoke,
     /// Brings content of its target back: what `cut` names.
     Readmit,
+    /// Takes the effect of what `cut` names of its target.
+    Strike,
+    Upgrade,
     Join,
     Epoch,
     Wrap,
@@ -152,7 +155,10 @@ impl History {
             Kind::Grant => over(event.rank >= Role::Admin),
             Kind::Revoke if event.target == event.by => Role::Store,
             Kind::Revoke => over(self.rank(event.target, event.past) >= Some(Role::Admin)),
-            Kind::Readmit => over(self.once(event.target, event.past) >= Some(Role::Admin)),
+            Kind::Upgrade => Role::Owner,
+            Kind::Readmit | Kind::Strike => {
+                over(self.once(event.target, event.past) >= Some(Role::Admin))
+            }
             Kind::Epoch | Kind::Change => Role::Runner,
             Kind::Genesis | Kind::Join | Kind::Wrap => Role::Store,
             Kind::Recover | Kind::RecoveryRevoke => Role::Store,
@@ -165,7 +171,7 @@ impl History {
             let event = &self.events[e];
             let about_nobody = match event.kind {
                 Kind::Revoke => self.rank(event.target, event.past).is_none(),
-                Kind::RecoveryRevoke | Kind::Readmit => {
+                Kind::RecoveryRevoke | Kind::Readmit | Kind::Strike => {
                     self.once(event.target, event.past).is_none()
                 }
                 _ => false,
@@ -290,6 +296,16 @@ impl History {
                 && has(event.cut, e)
                 && self.in_effect(r, among)
         })
+    }
+
+    /// Strike s holds for e: no readmission that heard it names e, too.
+    pub(crate) fn strikes(&self, s: usize, e: usize, among: Mask) -> bool {
+        let names = |k: usize| {
+            let event = &self.events[k];
+            event.target == self.events[e].by && has(event.cut, e) && self.in_effect(k, among)
+        };
+        let back = |r: usize| self.events[r].kind == Kind::Readmit && self.heard(r, s) && names(r);
+        names(s) && !bits(among & self.control).any(back)
     }
 
     /// 5. Members.

@@ -184,6 +184,8 @@ impl World {
         match self.dice.below(10) {
             0 => self.put(device, past, Kind::Recover, device, Role::Owner, 0),
             1 => self.put(device, past, Kind::RecoveryRevoke, target, Role::Store, some),
+            2..4 => self.put(device, past, Kind::Strike, target, Role::Store, some),
+            4 => self.put(device, past, Kind::Upgrade, target, Role::Store, 0),
             _ => self.put(device, past, Kind::Readmit, target, Role::Store, some),
         };
     }

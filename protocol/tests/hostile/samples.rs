@@ -29,6 +29,11 @@ pub(super) fn events() -> Vec<Verified> {
         events
             .extend(founder.write(|workspace, pen| workspace.write_record(pen, &record)).unwrap());
     }
+    let last = events.last().unwrap().id();
+    events.extend(founder.write(|workspace, pen| {
+        let strike = workspace.write_strike(pen, &last, "why").unwrap();
+        [strike, workspace.write_readmit_event(pen, &last, "why").unwrap()].concat()
+    }));
     events.extend(founder.revoke(2));
     events.push(founder.write(|workspace, pen| workspace.write_join(pen)).unwrap());
     events
@@ -115,6 +120,7 @@ pub(super) fn messages() -> Vec<Message> {
     vec![
         Message::Hello { workspace: [1; 32], incarnation: chain.incarnation, lanes_hash: [2; 32] },
         Message::Have(vec![tip; 3]),
+        Message::Offer(vec![tip; 3]),
         Message::Want(vec![(events[0].id(), 1), (events[1].id(), 300)]),
         Message::events(events.clone()),
         Message::Ack(7),

@@ -1,11 +1,12 @@
 //! Strikes and forked numbers, delivered in every order: the same effects, the same documents.
 
 use kernelos_protocol::content::DocumentChange;
-use kernelos_protocol::control::{ControlBody, Readmit, Strike};
+use kernelos_protocol::control::{ControlBody, Readmit, Strike, Upgrade};
 use kernelos_protocol::document::{DocumentDone, DocumentTask, Edit};
 use kernelos_protocol::event::Verified;
 use kernelos_protocol::hash;
-use kernelos_protocol::id::{DocumentId, EventId, Incarnation};
+use kernelos_protocol::id::{DeviceId, DocumentId, EventId, Incarnation};
+use kernelos_protocol::limits::{CUTS_MAX, READMITTED_AUTHORS_MAX};
 use kernelos_protocol::role::Role;
 use kernelos_protocol::workspace::AuthorFault;
 
@@ -23,6 +24,43 @@ fn strike(peer: &mut Peer, event: EventId) -> Result<Vec<Verified>, AuthorFault>
 
 fn readmit(peer: &mut Peer, event: EventId) -> Result<Vec<Verified>, AuthorFault> {
     peer.write(|workspace, pen| workspace.write_readmit_event(pen, &event, "after all"))
+}
+
+#[test]
+fn a_strike_or_upgrade_that_breaks_its_form_has_a_code() {
+    // SPEC: CTL-1, CTL-10, CTL-11
+    let header = granted(&[]).1[1].header().clone();
+    let body = |bytes: &[u8]| {
+        ControlBody::decode(&header, bytes).map_or_else(|fault| fault.code(), |_| "body")
+    };
+    let upgrade = |format: u64| ControlBody::Upgrade(Upgrade { format }).encode();
+    let ids = |bytes: &[u8]| bytes.iter().map(|byte| [*byte; 32]).collect::<Vec<_>>();
+    let strike = |authors: &[u8], events: &[u8]| {
+        let authors = ids(authors).into_iter().map(DeviceId).collect();
+        let events = ids(events).into_iter().map(EventId).collect();
+        ControlBody::Strike(Strike { authors, events, reason: "r".repeat(256) }).encode()
+    };
+    let most: Vec<u8> = (0..READMITTED_AUTHORS_MAX as u8).collect();
+    for (what, bytes, code) in [
+        ("an upgrade", upgrade(2), "body"),
+        ("an upgrade to any later format", upgrade(u64::MAX), "body"),
+        ("an upgrade to the first format", upgrade(1), "first_format"),
+        ("an upgrade to none", upgrade(0), "first_format"),
+        ("an upgrade with more to say", vec![0x83, 8, 2, 0], "control_decode"),
+        ("an upgrade in words", vec![0x82, 8, 0x61, 0x32], "control_decode"),
+        ("another encoding of one", vec![0x82, 8, 0x18, 2], "non_canonical"),
+        ("a strike", strike(&most, &[1, 2]), "body"),
+        ("a strike of nobody", strike(&[], &[1]), "nothing_struck"),
+        ("a strike of nothing", strike(&[1], &[]), "nothing_struck"),
+        ("its authors unsorted", strike(&[2, 1], &[1]), "unsorted"),
+        ("an event twice", strike(&[1], &[1, 1]), "unsorted"),
+        ("more authors", strike(&[1; READMITTED_AUTHORS_MAX + 1], &[1]), "control_decode"),
+        ("more events", strike(&[1], &[1; CUTS_MAX + 1]), "control_decode"),
+        ("a strike cut short", strike(&[1], &[1])[..60].to_vec(), "control_decode"),
+        ("a kind that no format has here", vec![0x82, 10, 0], "newer_format"),
+    ] {
+        assert_eq!(body(&bytes), code, "{what}");
+    }
 }
 
 /// The only one of these events.

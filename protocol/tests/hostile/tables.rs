@@ -266,7 +266,7 @@ fn a_control_body_that_breaks_its_form_has_a_code() {
         ("a role that is none", with_role(0), "control_decode"),
         ("a role above the highest", with_role(7), "control_decode"),
         ("the highest role", with_role(6), "event"),
-        ("a kind that is reserved", vec![0x82, 8, 0], "newer_format"),
+        ("a kind that is reserved", vec![0x82, 6, 0], "newer_format"),
         ("a kind that nobody knows", vec![0x82, 0x18, 200, 0], "newer_format"),
         ("no items", vec![0x80], "control_decode"),
         ("a genesis later", events()[0].control().unwrap().encode(), "genesis"),

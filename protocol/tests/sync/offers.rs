@@ -53,8 +53,14 @@ fn revoked(late: usize) -> (Peer, Vec<Verified>, Vec<Verified>) {
     (founder, base, late)
 }
 
+/// What was known before the revocation.
+fn before(base: &[Verified]) -> &[Verified] {
+    let revokes = |event: &Verified| matches!(event.control(), Some(ControlBody::Revoke(_)));
+    &base[..base.iter().position(revokes).unwrap()]
+}
+
 fn holds(mesh: &mut Mesh, number: u8, event: &Verified) -> bool {
-    read_all(&mut mesh.device(number).disk.clone(), 512).contains(event)
+    mesh.device(number).replica.workspace().contains(&event.id())
 }
 
 fn branches(mesh: &mut Mesh, number: u8) -> Vec<(EventId, usize, Apart)> {
@@ -97,7 +103,7 @@ fn failure(mesh: &mut Mesh, number: u8, command: Command) -> Failure {
 
 #[test]
 fn quarantine_is_offered_and_taken_when_all_that_is_admitted_is_here() {
-    // SPEC: SYNC-11
+    // SPEC: SYNC-12
     let (_, base, late) = revoked(3);
     let mut mesh = devices(&[(3, &[&base[..], &late].concat()), (4, &base)]);
     mesh.withheld = Some((4, |message| matches!(message, Message::Want(_))));
@@ -112,6 +118,9 @@ fn quarantine_is_offered_and_taken_when_all_that_is_admitted_is_here() {
     assert!(late.iter().all(|event| holds(&mut mesh, 4, event)));
     assert_eq!(branches(&mut mesh, 4), [(tip, 3, Apart::Revoked)]);
     mesh.assert_equal(&[3, 4]);
+    // Both say that they heard of the revocation, and what they hold.
+    mesh.wait(STALL_MS);
+    mesh.wait(STALL_MS);
     let frames = mesh.frames;
     mesh.wait(STALL_MS);
     assert_eq!(mesh.frames, frames, "nothing more is said of it");
@@ -119,7 +128,7 @@ fn quarantine_is_offered_and_taken_when_all_that_is_admitted_is_here() {
 
 #[test]
 fn while_something_admitted_is_waited_for_no_quarantine_is_asked_for() {
-    // SPEC: SYNC-11
+    // SPEC: SYNC-12
     let (mut founder, base, late) = revoked(1);
     let more = founder.set("notes/more", "admitted");
     let mut mesh = devices(&[(1, &[&base[..], &more, &late].concat()), (4, &base)]);
@@ -141,7 +150,7 @@ fn while_something_admitted_is_waited_for_no_quarantine_is_asked_for() {
 
 #[test]
 fn what_a_readmission_names_is_fetched_at_once_from_who_has_it() {
-    // SPEC: SYNC-11, AUTH-13, AUTH-21
+    // SPEC: SYNC-12, AUTH-13, AUTH-21
     let (mut founder, base, late) = revoked(100);
     founder.take(&late);
     let tip = late[99].id();
@@ -160,19 +169,22 @@ fn what_a_readmission_names_is_fetched_at_once_from_who_has_it() {
     mesh.assert_equal(&[3, 4]);
 }
 
-/// As much junk as fills the room of device 2, each event of the size of the greatest body, and
-/// some more; each in a chain of its own.
+/// As much junk as fills the room of device 2 and four more, each of the size of the greatest
+/// body: one chain, or each a chain of its own.
 fn junk(base: &[Verified], chained: bool) -> Vec<Verified> {
     let mut phone = Peer::new(2, base[0].workspace());
-    phone.take(&base[..base.len() - 2]);
+    phone.take(before(base));
     let sample = phone.set("notes/sample", "x").pop().unwrap();
     let body = vec![7; BODY_BYTES_MAX];
     let count = QUARANTINE_AUTHOR_BYTES_MAX / (BODY_BYTES_MAX + HEADER_BYTES_MAX) as u64 + 4;
     let mut events: Vec<Verified> = Vec::new();
     for number in 0..count {
-        let header = Header { body: Some(BodyRef::of(&body)), ..sample.header().clone() };
+        // Under a key that there is not, so that nobody tries to open it.
+        let epoch = Some(EventId([9; 32]));
+        let header = Header { body: Some(BodyRef::of(&body)), epoch, ..sample.header().clone() };
         let header = match events.last().filter(|_| chained) {
             Some(last) => Header {
+                incarnation: last.header().incarnation,
                 seq: last.header().seq + 1,
                 prev: Some(last.id()),
                 parents: Vec::new(),
@@ -187,16 +199,14 @@ fn junk(base: &[Verified], chained: bool) -> Vec<Verified> {
 
 #[test]
 fn junk_of_a_revoked_device_fills_its_room_and_no_more() {
-    // SPEC: SYNC-11
-    let (mut founder, base, _) = revoked(0);
+    // SPEC: SYNC-12
     for chained in [true, false] {
+        let (mut founder, base, _) = revoked(0);
         let junk = junk(&base, chained);
         let mut mesh = devices(&[(4, &base)]);
-        let before = mesh.device(4).disk.len();
-        for event in &junk {
-            mesh.feed(4, 3, Message::Events(Runs::of([event.clone()])));
-        }
-        let kept = mesh.device(4).disk.len() - before;
+        let length = mesh.device(4).disk.len();
+        mesh.feed(4, 3, Message::Events(Runs::of(junk.clone())));
+        let kept = mesh.device(4).disk.len() - length;
         assert_eq!(kept, junk.len() - 4, "chained: {chained}");
         // Another author has room of its own, and what counts needs none.
         let good = founder.set("notes/good", "x");
@@ -211,23 +221,19 @@ fn junk_of_a_revoked_device_fills_its_room_and_no_more() {
 
 #[test]
 fn what_something_that_counts_needs_goes_in_beyond_the_room() {
-    // SPEC: SYNC-11, AUTH-16
+    // SPEC: SYNC-12, AUTH-16
     let (_, base, _) = revoked(0);
     let junk = junk(&base, true);
     let wanted = &junk[junk.len() - 1];
     // A member that had not heard of the revocation built on the last.
     let mut member = Peer::new(3, base[0].workspace());
-    member.take(&base[..base.len() - 2]);
+    member.take(before(&base));
     let mut parents = vec![wanted.id(), base[3].id()];
     parents.sort_unstable();
     let built = member.craft(b"whatever", parents);
-    let mut mesh = devices(&[
-        (4, &base),
-        (3, &[&base[..base.len() - 2], &junk, std::slice::from_ref(&built)].concat()),
-    ]);
-    for event in &junk {
-        mesh.feed(4, 3, Message::Events(Runs::of([event.clone()])));
-    }
+    let mut mesh =
+        devices(&[(4, &base), (3, &[before(&base), &junk, std::slice::from_ref(&built)].concat())]);
+    mesh.feed(4, 3, Message::Events(Runs::of(junk.clone())));
     assert!(!holds(&mut mesh, 4, wanted));
     mesh.connect(3, 4);
     for _ in 0..10 {
@@ -240,7 +246,7 @@ fn what_something_that_counts_needs_goes_in_beyond_the_room() {
 
 #[test]
 fn an_offer_has_one_form_and_bounded_room() {
-    // SPEC: SYNC-1, SYNC-11
+    // SPEC: SYNC-1, SYNC-12
     let (_, base, late) = revoked(1);
     let mut mesh = devices(&[(3, &[&base[..], &late].concat())]);
     let tips = mesh.device(3).replica.workspace().apart_tips();
@@ -411,6 +417,7 @@ fn a_newer_format_stops_writing_and_nothing_else() {
     }
     // It reads, checks and passes on; and writes nothing by itself either.
     let length = mesh.status(3).events;
+    assert_eq!((mesh.status(3).newer_format, mesh.status(2).newer_format), (Some(2), None));
     assert_eq!(mesh.get(3, "notes"), r#"{"a":"before","b":"still"}"#);
     mesh.connect(3, 2);
     mesh.wait(60_000);
