@@ -71,7 +71,8 @@ impl Device {
     /// One that this device lets in, and that has nothing yet.
     pub(super) async fn let_in(&self, scratch: &Scratch, name: &str) -> Result<Self, Failure> {
         let home = Home::at(&scratch.file("device")).own()?;
-        let key = DeviceKey::from_secret(&home.device_secret()?);
+        let secret = home.device_secret()?;
+        let key = DeviceKey::from_secret(&secret);
         let statement = key.sealing_statement();
         let grant = Command::Grant {
             device: key.device(),
