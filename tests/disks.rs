@@ -21,7 +21,7 @@ fn set(home: &Home, path: &str, value: &str) -> Json {
 }
 
 /// Every one of these devices claims one state, and nothing is wrong with any.
-fn agree(homes: &[&Home]) {
+pub(crate) fn agree(homes: &[&Home]) {
     until("all claim one state", || {
         let states: Vec<_> = homes.iter().map(|home| home.status()).collect();
         let whole = states.iter().all(|state| state["damage"] == json!([]));
@@ -31,7 +31,7 @@ fn agree(homes: &[&Home]) {
 }
 
 /// All of these events are here, and no chain has two at one place.
-fn holds_without_fork(home: &Home, events: &[Json]) {
+pub(crate) fn holds_without_fork(home: &Home, events: &[Json]) {
     let log = home.log();
     let mut places = BTreeSet::new();
     for row in log.iter().filter(|row| row["kind"] != "notice") {
@@ -84,7 +84,7 @@ fn a_home_put_back_from_a_copy_gets_back_what_it_wrote_and_goes_on() {
 }
 
 /// The only folder of a workspace in a home.
-fn store(home: &Home) -> PathBuf {
+pub(crate) fn store(home: &Home) -> PathBuf {
     let mut folders = fs::read_dir(home.path().join("workspaces")).unwrap();
     folders.next().unwrap().unwrap().path().join("store.db")
 }

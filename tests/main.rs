@@ -16,6 +16,7 @@ mod crash;
 mod demo;
 mod disks;
 mod exhausting;
+mod faults;
 mod interop;
 mod kern;
 mod lan;
