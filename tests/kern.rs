@@ -252,10 +252,22 @@ impl Talk {
         })
     }
 
-    /// The next line that it says, if it says one.
-    pub(crate) fn try_line(&mut self) -> Option<Json> {
-        let mut line = String::new();
-        self.stdout.read_line(&mut line).unwrap();
+    /// The next line that it says, if it says one; it is ended where nobody `hopes` any more.
+    pub(crate) fn line_while(&mut self, hopes: impl Fn() -> bool) -> Option<Json> {
+        let (stdout, child) = (&mut self.stdout, &mut self.child);
+        let line = thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let mut line = String::new();
+                stdout.read_line(&mut line).map(|_| line)
+            });
+            while !reader.is_finished() {
+                if !hopes() {
+                    child.kill().unwrap();
+                }
+                thread::sleep(Duration::from_millis(5));
+            }
+            reader.join().unwrap().unwrap()
+        });
         serde_json::from_str(&line).ok()
     }
 

@@ -140,9 +140,11 @@ fn files(folder: &Path) -> BTreeMap<u64, PathBuf> {
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            match entry.file_type().unwrap().is_dir() {
-                true => folders.push(entry.path()),
-                false => drop(files.insert(entry.metadata().unwrap().ino(), entry.path())),
+            let kind = entry.file_type().unwrap();
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else if kind.is_file() {
+                files.insert(entry.metadata().unwrap().ino(), entry.path());
             }
         }
     }
@@ -233,7 +235,8 @@ impl Record {
     fn undo_name(&self) {
         match self.what {
             'C' => drop(fs::remove_file(self.name.trim_start_matches('\n'))),
-            'U' => fs::write(&self.name, &self.bytes).unwrap(),
+            // Its folder may be gone too.
+            'U' => drop(fs::write(&self.name, &self.bytes)),
             _ => {
                 let (from, to) = self.name.split_once('\n').unwrap();
                 fs::rename(to, from).unwrap();
@@ -241,6 +244,15 @@ impl Record {
                     fs::write(to, &self.bytes).unwrap();
                 }
             }
+        }
+    }
+}
+
+/// What was noted in folders that have other names for good.
+fn moved(synced: &[Record], names: &mut [Record]) {
+    for (from, to) in synced.iter().filter_map(|record| record.name.split_once('\n')) {
+        for name in names.iter_mut().filter(|_| !from.is_empty()) {
+            name.name = name.name.replace(&format!("{from}/"), &format!("{to}/"));
         }
     }
 }
@@ -254,9 +266,18 @@ fn unsynced(mut log: &mut impl std::io::Read) -> (Vec<Record>, Vec<Record>) {
             'W' | 'T' => bytes.push(record),
             'L' => bytes.last_mut().unwrap().len = record.size,
             'S' => bytes.retain(|other| other.inode != record.inode),
-            'D' => names.retain(|other| other.folder() != record.name),
-            'O' => replaced = Some(record.bytes),
+            'D' => {
+                let (synced, left) = names.into_iter().partition(|x: &Record| x.folder() == record.name);
+                names = left;
+                moved(&synced, &mut names);
+            }
+            'O' => {
+                bytes.retain(|other| other.inode != record.inode);
+                replaced = Some(record.bytes);
+            }
             what => {
+                // A file that is gone leaves its number to another.
+                bytes.retain(|other| what != 'U' || other.inode != record.inode);
                 if let Some(before) = replaced.take().filter(|_| what == 'R') {
                     (record.bytes, record.size) = (before, 1);
                 }
