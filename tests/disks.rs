@@ -10,13 +10,13 @@ use serde_json::{Value as Json, json};
 use crate::apart::unshare;
 use crate::kern::{Home, until};
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     let status = Command::new("cp").arg("-a").arg(from.join(".")).arg(to).status().unwrap();
     assert!(status.success());
 }
 
-fn set(home: &Home, path: &str, value: &str) -> Json {
+pub(crate) fn set(home: &Home, path: &str, value: &str) -> Json {
     home.run(&["doc", "set", path, value, "--json"]).json()["event"].clone()
 }
 
@@ -42,7 +42,7 @@ pub(crate) fn holds_without_fork(home: &Home, events: &[Json]) {
     assert!(events.iter().all(|event| ids.contains(&event.to_string())), "an event is lost");
 }
 
-fn lives(home: &Home) -> Vec<Json> {
+pub(crate) fn lives(home: &Home) -> Vec<Json> {
     let rows = home.status()["lives"].as_array().cloned().unwrap_or_default();
     rows.into_iter().map(|row| row["reason"].clone()).collect()
 }

@@ -20,6 +20,7 @@ use serde_json::Value as Json;
 
 use crate::disks::{agree, holds_without_fork, store};
 use crate::kern::{Home, Node, Ran, until};
+pub(crate) use disk::Dice;
 use disk::{Action, Disk, LOCK, MAP, NAME, SYNC, TRUNCATE, WRITE};
 
 /// How many lives of each kind are lived, where nobody asks for more.

@@ -26,6 +26,7 @@ mod missions;
 mod quic;
 mod repository;
 mod rescue;
+mod salvage;
 mod store;
 mod tidy;
 mod unprivileged;

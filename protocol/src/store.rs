@@ -123,6 +123,9 @@ pub enum StoreError {
     /// The disk did not confirm a write: what it holds is not known. The process stops.
     #[error("the disk did not confirm a write ({0}): check it, then start again")]
     Unconfirmed(String),
+    /// What is kept is not what was written; nothing of the turn was kept. `SPEC: DUR-7`
+    #[error("the store is damaged ({0})")]
+    Corrupt(String),
     /// Anything else; nothing of the turn was kept.
     #[error("{0}")]
     Failed(String),

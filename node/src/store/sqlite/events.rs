@@ -163,7 +163,7 @@ fn row_check(envelope: &[u8]) -> [u8; 16] {
     check
 }
 
-fn read_row(envelope: &[u8], check: &[u8]) -> Result<Verified, String> {
+pub(super) fn read_row(envelope: &[u8], check: &[u8]) -> Result<Verified, String> {
     if row_check(envelope) != check {
         return Err("the row is damaged".to_owned());
     }
