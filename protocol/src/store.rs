@@ -110,6 +110,8 @@ pub struct Slice {
 pub struct Damage {
     /// The chain and the place in it, where that can be told.
     pub at: Option<(ChainId, u64)>,
+    /// Which event, where it was asked for.
+    pub event: Option<EventId>,
     /// What is wrong, for people.
     pub what: String,
 }

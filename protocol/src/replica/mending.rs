@@ -39,6 +39,8 @@ pub(super) struct Mending {
     stranded: BTreeMap<EventId, Vec<Place>>,
     /// What they missed is here: to be loaded again.
     freed: Vec<Place>,
+    /// What went in and cannot be read any more, and how; none where it came again by now.
+    faded: BTreeMap<EventId, Option<String>>,
     /// A damaged row does not say which chain it is of: it may be the own one.
     may_be_own: bool,
 }
@@ -46,7 +48,12 @@ pub(super) struct Mending {
 impl Mending {
     /// Is all here that was kept?
     pub(super) fn is_whole(&self) -> bool {
-        self.lost.is_empty() && self.stranded.is_empty()
+        self.lost.is_empty() && self.stranded.is_empty() && self.faded.is_empty()
+    }
+
+    /// Is something gone that was here at start?
+    pub(super) fn has_faded(&self) -> bool {
+        self.faded.values().any(Option::is_some)
     }
 
     /// Something of this life is missing: of what is damaged or what waits.
@@ -65,7 +72,8 @@ impl Mending {
     pub(super) fn words(&self) -> Vec<String> {
         // What waits, waits for what is lost, where that has a place.
         let missed = if self.lost.is_empty() { self.missed() } else { Vec::new() };
-        let lost = self.lost.values().map(|what| format!("{what}; it is asked of peers"));
+        let faded = self.faded.values().flatten();
+        let lost = self.lost.values().chain(faded).map(|what| format!("{what}; it is asked of peers"));
         let gone = |id: &EventId| format!("event {id} is missing; it is asked of peers");
         lost.chain(missed.iter().map(gone)).take(NOTICES_MAX).collect()
     }
@@ -83,6 +91,25 @@ impl Replica {
         }
     }
 
+    /// The store cannot give any more what it gave at start. Its header is known here, so that no
+    /// chain can fork by it: only the row is asked for.
+    pub(super) fn fade(&mut self, damage: Damage) {
+        match damage.event.filter(|id| self.workspace.contains(id)) {
+            Some(id) => drop(self.mending.faded.insert(id, Some(damage.what))),
+            None => self.damaged(damage.what),
+        }
+    }
+
+    /// An event comes that is here: where its row cannot be read, it takes that row's place.
+    pub(super) fn came_again(&mut self, event: Verified) {
+        let is_whole = event.body().is_some() == event.header().body.is_some();
+        if let Some(what) = self.mending.faded.get_mut(&event.id()).filter(|_| is_whole) {
+            *what = None;
+            self.workspace.body_found(&event.id());
+            self.persist.push(Record::Event(event));
+        }
+    }
+
     /// The store gave this: it goes in, or waits for what it misses.
     pub(super) fn put_back(&mut self, event: &Verified) {
         self.clock.saw(self.now, event.header().stamp);
@@ -95,7 +122,7 @@ impl Replica {
             }
             Err(InsertFault::Refused(refusal)) => {
                 let what = format!("event {id}: {refusal}");
-                self.lose(Damage { at: Some((chain, seq)), what });
+                self.lose(Damage { at: Some((chain, seq)), event: Some(id), what });
             }
         }
     }
@@ -119,7 +146,9 @@ impl Replica {
 
     /// What each peer is asked for since the store has what waits for it.
     pub(super) fn missed_by_store(&self) -> Vec<(LinkId, EventId)> {
-        let missed: Vec<_> = self.mending.missed().into_iter().take(WANTS_MAX / 2).collect();
+        let faded = self.mending.faded.iter().filter(|(_, what)| what.is_some());
+        let missed = self.mending.missed().into_iter().chain(faded.map(|(id, _)| *id));
+        let missed: Vec<_> = missed.take(WANTS_MAX / 2).collect();
         let links = self.sync.links().into_iter();
         links.flat_map(|link| missed.iter().map(move |id| (link, *id))).collect()
     }
@@ -169,6 +198,7 @@ impl Replica {
         if !self.mending.is_whole() {
             let workspace = &self.workspace;
             self.mending.lost.retain(|(chain, seq), _| workspace.height(chain) <= *seq);
+            self.mending.faded.retain(|_, what| what.is_some());
             if self.mending.is_whole() {
                 self.note(NoticeKind::Life, device, STORE_HEALED);
             }

@@ -109,7 +109,7 @@ impl Replica {
             self.hear_of_own(&event);
             let is_here = self.workspace.contains(&event.id());
             match self.workspace.insert(&event, &self.key) {
-                Ok(false) => {}
+                Ok(false) => self.came_again(event),
                 // Who asked for the body when it was not here yet does not ask again.
                 Ok(true) if is_here => {
                     filled.push(event.id());

@@ -29,7 +29,8 @@ pub(super) fn load_from(
         match read_row(row.get_ref(1)?.as_blob()?, row.get_ref(2)?.as_blob()?) {
             Ok(event) => slice.events.push(event),
             Err(reason) => {
-                slice.damaged.push(Damage { at: place(row), what: format!("row {last}: {reason}") })
+                let what = format!("row {last}: {reason}");
+                slice.damaged.push(Damage { at: place(row), event: None, what });
             }
         }
     }
@@ -76,7 +77,8 @@ pub(super) fn load_event(
         }
     }
     let at = Some((place.chain, place.seq));
-    Ok(Err(Damage { at, what: format!("event {}: {reason}", place.id) }))
+    let what = format!("event {}: {reason}", place.id);
+    Ok(Err(Damage { at, event: Some(place.id), what }))
 }
 
 /// Keeps an event once. What is kept never loses its body; a damaged row at its place is healed by
