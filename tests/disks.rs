@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -177,4 +178,41 @@ fn a_full_disk_refuses_loses_nothing_and_goes_on_when_there_is_room() {
     holds_without_fork(&home, &events);
     assert_eq!(home.status()["damage"], json!([]));
     assert_eq!(lives(&home), Vec::<Json>::new());
+}
+
+#[test]
+fn a_home_that_cannot_be_written_is_refused_with_what_to_do() {
+    let home = Home::with_workspace();
+    let fixed =
+        "mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro \"$1\" && shift && exec \"$@\"";
+    let path = home.path();
+    let begin = [unshare(), &["sh", "-c", fixed, "sh", path.to_str().unwrap()]].concat();
+    let mut command = Command::new(begin[0]);
+    command.args(&begin[1..]).arg(crate::kern::program()).arg("up");
+    let output = command.env("KERNELOS_HOME", home.path()).output().unwrap();
+    crate::kern::Ran::from(output).refused(1, "Read-only file system");
+    let _node = home.up();
+    home.run(&["doc", "set", "notes/a", "1"]).done();
+}
+
+#[test]
+fn a_node_that_has_no_file_to_open_left_goes_on_when_there_is_one() {
+    let home = Home::with_workspace();
+    let few = ["sh", "-c", "ulimit -n 64; exec \"$@\"", "sh"];
+    let mut node = home.up_by(&few, &[]);
+    let mut events = vec![set(&home, "notes/a", "1")];
+    let socket = home.path().join("kern.sock");
+    for round in 0..3 {
+        let held: Vec<_> = (0..100).map(|_| UnixStream::connect(&socket).unwrap()).collect();
+        let files = || fs::read_dir(format!("/proc/{}/fd", node.pid())).unwrap().count();
+        until("no file is left", || (files() >= 64).then_some(()));
+        // Whoever comes now waits, or is refused.
+        let waits = home.talk(&["doc", "set", "notes/b", &round.to_string(), "--json"]);
+        drop(held);
+        assert!([0, 1].contains(&waits.end()));
+        events.push(set(&home, "notes/c", &round.to_string()));
+    }
+    assert!(node.ended().is_none());
+    holds_without_fork(&home, &events);
+    assert_eq!(home.status()["damage"], json!([]));
 }

@@ -90,3 +90,122 @@ fn a_tree_that_cannot_be_walked_is_salvaged_at_start_and_peers_bring_the_rest() 
     pair.is_healed(&SALVAGED);
     assert_eq!(fs::read(store.with_extension("db.damaged-1")).unwrap(), damaged);
 }
+
+#[test]
+fn any_page_that_goes_bad_costs_no_event_that_a_peer_holds() {
+    // SPEC: DUR-7
+    let (mut pair, node) = Pair::new(6);
+    node.terminate();
+    let (store, kept) = (pair.store(), pair.laptop.file("kept"));
+    copy(&pair.laptop.path(), &kept);
+    let pages = fs::metadata(&store).unwrap().len() / PAGE;
+    // The header, the schema, then a few of the others: the tests of the store take every one.
+    for page in [1, 2, pages / 2, pages] {
+        for byte in [0, 0xff] {
+            fs::remove_dir_all(pair.laptop.path()).unwrap();
+            copy(&kept, &pair.laptop.path());
+            overwrite(&store, page, byte);
+            let _node = pair.laptop.up();
+            pair.edits(1);
+            agree(&[&pair.laptop, &pair.server]);
+            holds_without_fork(&pair.server, &pair.events);
+            println!("page {page} of {byte}: {:?}", lives(&pair.laptop));
+        }
+    }
+}
+
+#[test]
+fn a_store_of_which_nothing_can_be_read_starts_from_peers() {
+    // SPEC: DUR-7
+    let (mut pair, node) = Pair::new(3);
+    node.terminate();
+    let store = pair.store();
+    let len = fs::metadata(&store).unwrap().len();
+    fs::write(&store, vec![0; usize::try_from(len).unwrap()]).unwrap();
+    let _node = pair.laptop.up();
+    until("its history came", || (pair.laptop.status()["events"] != 0).then_some(()));
+    pair.is_healed(&SALVAGED);
+    assert_eq!(pair.laptop.status()["role"], "owner");
+}
+
+/// The node reads a page anew, once another program wrote to its store.
+fn forgets_its_pages(store: &Path) {
+    let connection = Connection::open(store).unwrap();
+    let write = "BEGIN IMMEDIATE; CREATE TABLE passing (x); DROP TABLE passing; COMMIT;";
+    connection.execute_batch(write).unwrap();
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+}
+
+#[test]
+fn a_tree_that_goes_bad_while_the_node_runs_is_salvaged_without_a_restart() {
+    // SPEC: DUR-7
+    for tree in ["sqlite_autoindex_event_1", "event", "counter"] {
+        let (mut pair, mut node) = Pair::new(4);
+        let store = pair.store();
+        let root = root_of(&store, tree);
+        forgets_its_pages(&store);
+        overwrite(&store, root, 0xff);
+        // The one that meets it hears that nothing was stored, and may try again.
+        until("a command that is refused or done", || {
+            let ran = pair.laptop.run(&["doc", "set", "notes/met", "1", "--json"]);
+            let told = ran.stderr.contains("not stored: the store is damaged");
+            assert!(ran.code == 0 || told || ran.stderr.contains("later"), "{}", ran.stderr);
+            lives(&pair.laptop).contains(&json!(SALVAGED[0])).then_some(())
+        });
+        assert!(node.ended().is_none());
+        pair.is_healed(&SALVAGED);
+    }
+}
+
+#[test]
+fn a_log_that_lost_its_middle_is_told_and_a_new_life_begins() {
+    // SPEC: DUR-7
+    let (mut pair, node) = Pair::new(6);
+    node.kill();
+    let log = pair.store().with_extension("db-wal");
+    let mut bytes = fs::read(&log).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&log, bytes).unwrap();
+    let _node = pair.laptop.up();
+    pair.is_healed(&["log_tail_dropped", "new_life: store_damaged"]);
+}
+
+#[test]
+fn a_log_that_a_kill_left_is_no_damage() {
+    // SPEC: DUR-7
+    let (mut pair, node) = Pair::new(2);
+    node.kill();
+    let _node = pair.laptop.up();
+    pair.edits(1);
+    agree(&[&pair.laptop, &pair.server]);
+    assert_eq!(lives(&pair.laptop), Vec::<Json>::new());
+}
+
+#[test]
+fn the_store_of_another_device_or_workspace_is_refused() {
+    // SPEC: DUR-8
+    let (pair, node) = Pair::new(1);
+    node.terminate();
+    let own = pair.store();
+    let kept = fs::read(&own).unwrap();
+    let refused = |words: &str| {
+        pair.laptop.run(&["up"]).refused(1, words);
+        fs::write(&own, &kept).unwrap();
+    };
+    let theirs = pair.laptop.file("theirs.db");
+    let backup = format!("VACUUM INTO '{}'", theirs.display());
+    Connection::open(store(&pair.server)).unwrap().execute_batch(&backup).unwrap();
+    fs::copy(&theirs, &own).unwrap();
+    refused("this is the store of device");
+
+    let other = Home::with_workspace();
+    fs::copy(store(&other), &own).unwrap();
+    refused("this is the store of workspace");
+
+    fs::remove_file(&own).unwrap();
+    Connection::open(&own).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
+    refused("is no KernelOS store");
+    let _node = pair.laptop.up();
+    assert_eq!(lives(&pair.laptop), Vec::<Json>::new());
+}

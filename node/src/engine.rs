@@ -387,8 +387,10 @@ impl Loop {
         let control = self.replica.workspace().control();
         let members = control.members(&control.all()).into_keys().collect();
         let connected = self.links.paths();
+        let is_lost = self.replica.is_lost();
         self.share(|shared| {
             shared.granted = granted;
+            shared.is_lost = is_lost;
             shared.members = members;
             shared.connected = connected;
         });

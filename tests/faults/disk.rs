@@ -267,7 +267,8 @@ fn unsynced(mut log: &mut impl std::io::Read) -> (Vec<Record>, Vec<Record>) {
             'L' => bytes.last_mut().unwrap().len = record.size,
             'S' => bytes.retain(|other| other.inode != record.inode),
             'D' => {
-                let (synced, left) = names.into_iter().partition(|x: &Record| x.folder() == record.name);
+                let (synced, left) =
+                    names.into_iter().partition(|x: &Record| x.folder() == record.name);
                 names = left;
                 moved(&synced, &mut names);
             }

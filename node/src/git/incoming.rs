@@ -30,11 +30,27 @@ pub(super) fn receive(
         .with("GIT_ALTERNATE_OBJECT_DIRECTORIES", alternate(objects));
     let size = format!("--max-input-size={PACK_BYTES_MAX}");
     let said = inside.git(["index-pack", "--stdin", "--strict", &size]).input(&input).said()?;
+    if said.status != 0 && is_of_the_disk(&said.words) {
+        return Err(GitFault::NoRoom { why: said.words });
+    }
     if said.status != 0 {
         return Err(GitFault::BadPack { why: said.words });
     }
     check(&inside)?;
     migrate(&quarantine.path("pack"), &objects.join("pack"))
+}
+
+/// Does git say that it is not the pack? It ends in the system's words, in the C locale, for what a
+/// disk does (errno(3)). A pack that makes git say so is tried again, which is not worse.
+fn is_of_the_disk(words: &str) -> bool {
+    const WORDS: [&str; 5] = [
+        ": No space left on device",
+        ": Disk quota exceeded",
+        ": Input/output error",
+        ": Read-only file system",
+        ": Too many open files",
+    ];
+    WORDS.iter().any(|word| words.contains(word))
 }
 
 /// "PACK", version 2, the number of objects: gitformat-pack(5).

@@ -17,7 +17,7 @@ use crate::notice::NoticeKind;
 use crate::replica::documents::Pending;
 use crate::replica::{LoadFor, Replica};
 use crate::store::{Damage, LoadRequest, Place, Record};
-use crate::sync::LinkId;
+use crate::sync::{LinkId, NOT_MEMBER};
 use crate::workspace::InsertFault;
 
 /// A peer sent an event of the current life that is not here: the store was put back, or copied.
@@ -73,7 +73,8 @@ impl Mending {
         // What waits, waits for what is lost, where that has a place.
         let missed = if self.lost.is_empty() { self.missed() } else { Vec::new() };
         let faded = self.faded.values().flatten();
-        let lost = self.lost.values().chain(faded).map(|what| format!("{what}; it is asked of peers"));
+        let lost =
+            self.lost.values().chain(faded).map(|what| format!("{what}; it is asked of peers"));
         let gone = |id: &EventId| format!("event {id} is missing; it is asked of peers");
         lost.chain(missed.iter().map(gone)).take(NOTICES_MAX).collect()
     }
@@ -216,6 +217,31 @@ impl Replica {
                 Ok(join) => self.wrote(vec![join]),
                 Err(fault) => self.damaged(format!("no join was written: {fault}")),
             }
+        }
+    }
+
+    /// Is nothing of the history here? So it is with a newcomer, and where all of a store was lost.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.workspace.len() == 0 && !self.loads.iter().any(LoadFor::is_start)
+    }
+
+    /// Whoever was let in when this device did not know its members is heard no longer than that.
+    pub(super) fn part_with_strangers(&mut self) {
+        let control = self.workspace.control();
+        let all = control.all();
+        if control.role(&self.key.device(), &all).is_none() {
+            return;
+        }
+        let is_stranger = |link: &LinkId| {
+            let device = self.sync.device_of(*link);
+            device.is_some_and(|device| {
+                control.role(&device, &all).is_none() && self.workspace.farewell(&device).is_none()
+            })
+        };
+        let strangers: Vec<_> = self.sync.links().into_iter().filter(is_stranger).collect();
+        for link in strangers {
+            self.disconnect(link, NOT_MEMBER);
         }
     }
 

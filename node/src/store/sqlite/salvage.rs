@@ -254,7 +254,8 @@ fn copy(
     for cells in cells.chunks(ROWS) {
         let mut records = Vec::new();
         for cell in cells {
-            let values = pages.record(cell).map_err(|error| StoreError::Failed(error.to_string()))?;
+            let values =
+                pages.record(cell).map_err(|error| StoreError::Failed(error.to_string()))?;
             match values.as_deref().and_then(row) {
                 Some(Record::Event(event)) if event.workspace() == *workspace => {
                     has_genesis |= event.id() == workspace.genesis();
@@ -273,7 +274,9 @@ fn copy(
 fn row(values: &[Value]) -> Option<Record> {
     match values {
         [Value::Null, Value::Int(_), Value::Int(_), Value::Int(_), envelope, check] => {
-            let (Value::Blob(envelope), Value::Blob(check)) = (envelope, check) else { return None };
+            let (Value::Blob(envelope), Value::Blob(check)) = (envelope, check) else {
+                return None;
+            };
             let event: Verified = events::read_row(envelope, check).ok()?;
             Some(Record::Event(event))
         }
