@@ -24,7 +24,7 @@ pub(crate) use disk::Dice;
 use disk::{Action, Disk, LOCK, MAP, NAME, SYNC, TRUNCATE, WRITE};
 
 /// How many lives of each kind are lived, where nobody asks for more.
-const LIVES: u64 = 3;
+const LIVES: u64 = 2;
 
 /// What became of a life.
 struct Lived {

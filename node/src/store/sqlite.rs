@@ -196,12 +196,14 @@ impl SqliteStore {
         self.connection.query_row(query, [name], |row| row.get(0)).map_err(store_error)
     }
 
-    /// Whose store it is, where it was told.
+    /// Whose store it is, where it was told and that can be read.
     fn said_device(&self) -> rusqlite::Result<Option<DeviceId>> {
-        self.connection
+        let said = self
+            .connection
             .prepare_cached("SELECT value FROM meta WHERE name = ?1")?
-            .query_row([DEVICE], |row| Ok(DeviceId(row.get(0)?)))
-            .optional()
+            .query_row([DEVICE], |row| row.get::<_, Vec<u8>>(0))
+            .optional()?;
+        Ok(said.and_then(|said| device_of(&said)))
     }
 
     /// Closes it with all that it holds in its one file.
@@ -323,6 +325,16 @@ fn keep_receipt(transaction: &Transaction<'_>, receipt: &Receipt) -> rusqlite::R
         "INSERT OR REPLACE INTO receipt (device, incarnation, receipt) VALUES (?1, ?2, ?3)";
     let life = (receipt.device().0, receipt.incarnation().0);
     transaction.prepare_cached(insert)?.execute(params![life.0, life.1, encode(receipt)]).map(drop)
+}
+
+/// The device, behind it the check of its row: a damaged one must not be taken for another's.
+fn device_row(device: &DeviceId) -> Vec<u8> {
+    [&device.0[..], &events::row_check(&device.0)].concat()
+}
+
+fn device_of(row: &[u8]) -> Option<DeviceId> {
+    let device = DeviceId(*row.first_chunk()?);
+    (device_row(&device) == row).then_some(device)
 }
 
 fn mode_of(value: &[u8]) -> Option<Mode> {

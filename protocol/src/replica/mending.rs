@@ -24,6 +24,8 @@ use crate::workspace::InsertFault;
 const EVENT_ELSEWHERE: &str = "new_life: own_event_elsewhere";
 /// An event of the current life cannot be read.
 const STORE_DAMAGED: &str = "new_life: store_damaged";
+/// The store's file was damaged, and what could be read was copied to another, before it was opened.
+const STORE_SALVAGED: &str = "store_salvaged";
 /// Another store with this device's key writes, or did.
 const OTHER_LIFE: &str = "other_life";
 /// What was damaged is whole again.
@@ -167,9 +169,16 @@ impl Replica {
         let begins = header.lane == Lane::Control && header.seq == 0;
         if header.incarnation == self.config.incarnation {
             self.begin_life(EVENT_ELSEWHERE);
-        } else if begins && self.mending.is_whole() {
+        } else if begins && self.mending.is_whole() && !self.is_of_before(event) {
             self.note(NoticeKind::Life, device, OTHER_LIFE);
         }
+    }
+
+    /// Was it written before the store was salvaged, so that it may be what was lost then?
+    fn is_of_before(&self, event: &Verified) -> bool {
+        self.notices.of(NoticeKind::Life).into_iter().any(|notice| {
+            notice.reason.starts_with(STORE_SALVAGED) && event.header().stamp <= notice.stamp
+        })
     }
 
     /// From here on this device writes new chains, and says so.

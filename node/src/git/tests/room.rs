@@ -1,6 +1,7 @@
 //! Packs that come whole to a disk that has no room for them.
 
 use super::*;
+use crate::git::process::Place;
 
 /// The disk of the tests of real processes: it fails below one folder from a chosen call on.
 const SHIM: &str = include_str!("../../../../tests/faults/shim.c");
@@ -31,7 +32,7 @@ fn a_full_disk_under_a_pack_is_not_the_packs_fault_and_the_pack_comes_in_later()
         let person = Person::with_history(format);
         let tip = person.tip("main");
         let pack = person.pack_of(&[&tip]);
-        let (target, shim) = (Person::new(format), tempfile::tempdir().unwrap());
+        let (target, shim) = (Person::with_history(format), tempfile::tempdir().unwrap());
         let objects = target.root().join(".git/objects");
         let place = Place::folder(&target.root());
         let mut refused = 0;

@@ -158,7 +158,7 @@ fn chain_number(
     Ok(number)
 }
 
-fn row_check(envelope: &[u8]) -> [u8; 16] {
+pub(super) fn row_check(envelope: &[u8]) -> [u8; 16] {
     let full = hash::hash(context::STORED_ROW, &[envelope]);
     let mut check = [0; 16];
     check.copy_from_slice(&full[..16]);

@@ -36,7 +36,7 @@ pub(super) enum Value {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Cell {
     pub(super) row: Option<i64>,
-    page: u32,
+    pub(super) page: u32,
     /// Where its payload begins in the page.
     at: usize,
     len: u64,

@@ -27,7 +27,7 @@ use kernelos_protocol::time::Stamp;
 
 use super::pages::{Cell, Pages, Value};
 use super::wal::{self, Wal};
-use super::{DEVICE, Meta, SqliteStore, events, notices, store_error};
+use super::{DEVICE, Meta, SqliteStore, device_of, device_row, events, notices, store_error};
 
 /// The file in which a store is made anew, before it is whole; and when it is.
 const UNFINISHED: &str = ".salvage.db";
@@ -91,8 +91,8 @@ impl SqliteStore {
         }
         match self.said_device().map_err(store_error)? {
             None => {
-                let insert = "INSERT INTO meta (name, value) VALUES (?1, ?2)";
-                let row = rusqlite::params![DEVICE, device.0];
+                let insert = "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)";
+                let row = rusqlite::params![DEVICE, device_row(device)];
                 self.connection.execute(insert, row).map(drop).map_err(store_error)
             }
             Some(said) if said == *device => Ok(()),
@@ -314,7 +314,7 @@ impl Found {
             }
             b"workspace" => self.workspace = id().map(WorkspaceId).or(self.workspace),
             _ if name == DEVICE.as_bytes() => {
-                self.of_device = id().map(DeviceId).or(self.of_device);
+                self.of_device = device_of(value).or(self.of_device);
             }
             _ => {}
         }
@@ -345,3 +345,6 @@ impl Found {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
