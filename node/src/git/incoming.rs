@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use super::fault::{GitFault, printable};
-use super::process::Place;
+use super::process::{Place, Said};
 use super::scratch::Scratch;
 use super::{OBJECTS_MAX, PACK_BYTES_MAX};
 
@@ -30,27 +30,13 @@ pub(super) fn receive(
         .with("GIT_ALTERNATE_OBJECT_DIRECTORIES", alternate(objects));
     let size = format!("--max-input-size={PACK_BYTES_MAX}");
     let said = inside.git(["index-pack", "--stdin", "--strict", &size]).input(&input).said()?;
-    if said.status != 0 && is_of_the_disk(&said.words) {
-        return Err(GitFault::NoRoom { why: said.words });
-    }
-    if said.status != 0 {
-        return Err(GitFault::BadPack { why: said.words });
+    match said {
+        Said { status: 0, .. } => {}
+        Said { no_room: Some(why), .. } => return Err(GitFault::NoRoom { why }),
+        Said { words: why, .. } => return Err(GitFault::BadPack { why }),
     }
     check(&inside)?;
     migrate(&quarantine.path("pack"), &objects.join("pack"))
-}
-
-/// Does git say that it is not the pack? It ends in the system's words, in the C locale, for what a
-/// disk does (errno(3)). A pack that makes git say so is tried again, which is not worse.
-fn is_of_the_disk(words: &str) -> bool {
-    const WORDS: [&str; 5] = [
-        ": No space left on device",
-        ": Disk quota exceeded",
-        ": Input/output error",
-        ": Read-only file system",
-        ": Too many open files",
-    ];
-    WORDS.iter().any(|word| words.contains(word))
 }
 
 /// "PACK", version 2, the number of objects: gitformat-pack(5).
