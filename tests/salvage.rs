@@ -13,7 +13,7 @@ use crate::disks::{agree, copy, holds_without_fork, lives, set, store};
 use crate::kern::{Home, Node, until};
 
 /// The size of a page of a store.
-const PAGE: u64 = 4_096;
+const PAGE: usize = 4_096;
 
 /// Two devices with some history, each event of it larger than a page holds; the first is stopped.
 struct Pair {
@@ -72,7 +72,7 @@ fn root_of(store: &Path, name: &str) -> u64 {
 
 fn overwrite(store: &Path, page: u64, byte: u8) {
     let file = fs::OpenOptions::new().write(true).open(store).unwrap();
-    file.write_all_at(&[byte; PAGE as usize], (page - 1) * PAGE).unwrap();
+    file.write_all_at(&[byte; PAGE], (page - 1) * PAGE as u64).unwrap();
 }
 
 const SALVAGED: [&str; 2] = ["store_salvaged: store.db.damaged-1", "new_life: store_damaged"];
@@ -98,7 +98,7 @@ fn any_page_that_goes_bad_costs_no_event_that_a_peer_holds() {
     node.terminate();
     let (store, kept) = (pair.store(), pair.laptop.file("kept"));
     copy(&pair.laptop.path(), &kept);
-    let pages = fs::metadata(&store).unwrap().len() / PAGE;
+    let pages = fs::metadata(&store).unwrap().len() / PAGE as u64;
     // The header, the schema, the last: the tests of the store take every one.
     for (page, byte) in [(1, 0), (1, 0xff), (2, 0xff), (pages, 0xff)] {
         fs::remove_dir_all(pair.laptop.path()).unwrap();

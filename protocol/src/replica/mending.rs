@@ -232,7 +232,8 @@ impl Replica {
     /// Is nothing of the history here? So it is with a newcomer, and where all of a store was lost.
     #[must_use]
     pub fn is_lost(&self) -> bool {
-        self.workspace.len() == 0 && !self.loads.iter().any(LoadFor::is_start)
+        let genesis = self.workspace.id().genesis();
+        !self.workspace.contains(&genesis) && !self.loads.iter().any(LoadFor::is_start)
     }
 
     /// Whoever was let in when this device did not know its members is heard no longer than that.

@@ -83,7 +83,7 @@ impl SqliteStore {
     }
 
     /// A store says whose it is since this device took it first.
-    fn belongs(&mut self, path: &Path, meta: &Meta, device: &DeviceId) -> Result<(), StoreError> {
+    fn belongs(&self, path: &Path, meta: &Meta, device: &DeviceId) -> Result<(), StoreError> {
         let refused = |what: String| Err(StoreError::Failed(format!("{}: {what}", path.display())));
         if folder_workspace(path).is_some_and(|workspace| workspace != meta.workspace) {
             let of = meta.workspace;
@@ -305,12 +305,12 @@ impl Found {
         let text = || String::from_utf8(value.to_vec()).ok().filter(|text| is_name(text));
         let id = || value.try_into().ok();
         match name {
-            b"name" => self.name = text().or(self.name.take()),
-            b"device" => self.device = text().or(self.device.take()),
-            b"mode" => self.mode = super::mode_of(value).or(self.mode.take()),
+            b"name" => self.name = text().or_else(|| self.name.take()),
+            b"device" => self.device = text().or_else(|| self.device.take()),
+            b"mode" => self.mode = super::mode_of(value).or_else(|| self.mode.take()),
             b"introducer" => {
                 let introducer = serde_json::from_slice(value).ok().flatten();
-                self.introducer = introducer.or(self.introducer.take());
+                self.introducer = introducer.or_else(|| self.introducer.take());
             }
             b"workspace" => self.workspace = id().map(WorkspaceId).or(self.workspace),
             _ if name == DEVICE.as_bytes() => {
