@@ -1,5 +1,5 @@
-//! Disks that fail at the N-th call of a device's life: every write, sync, truncation, lock, map and
-//! name; full disks; and power cuts that lose what was not synced.
+//! Disks that fail at the N-th call of a device's life: every write, sync, truncation, lock, map
+//! and name; full disks; and power cuts that lose what was not synced.
 //!
 //! Each life is real processes over `faults/shim.c`: a device is made, edits, pairs, edits, starts
 //! again and edits. Whatever fails, it stops or refuses in words; after a start without faults

@@ -42,7 +42,8 @@ __attribute__((constructor)) static void begin(void) {
     if (!path) return;
     int fd = syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC);
     if (fd < 0) return;
-    void *at = (void *)syscall(SYS_mmap, NULL, sizeof *control, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    int access = PROT_READ | PROT_WRITE;
+    void *at = (void *)syscall(SYS_mmap, NULL, sizeof *control, access, MAP_SHARED, fd, 0);
     syscall(SYS_close, fd);
     if (at == MAP_FAILED) return;
     char log[PATH_MAX];

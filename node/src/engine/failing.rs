@@ -1,5 +1,5 @@
-//! What the loop does where its store fails: it starts over from what the store holds, from what can
-//! be salvaged of it, or says that it cannot be read.
+//! What the loop does where its store fails: it starts over from what the store holds or from what
+//! can be salvaged of it, or says that it cannot be read.
 
 use std::path::{Path, PathBuf};
 
@@ -39,7 +39,8 @@ impl Loop {
         }
     }
 
-    /// Starts over; where the store is damaged, with what can be salvaged of it. `SPEC: DUR-2, DUR-7`
+    /// Starts over; where the store is damaged, with what can be salvaged of it.
+    /// `SPEC: DUR-2, DUR-7`
     pub(super) fn not_stored(&mut self, error: &StoreError, dropped: Vec<Output>) {
         if matches!(error, StoreError::Corrupt(_)) {
             self.store.salvaged += 1;

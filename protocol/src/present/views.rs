@@ -86,8 +86,8 @@ fn lived(row: &LifeRow) -> String {
         "store_healed" => "what was damaged in the store came back from peers",
         other => match other.strip_prefix("store_salvaged: ") {
             Some(kept) => &format!(
-                "the store was damaged: what could be read is in a new one, and peers are asked for \
-                 the rest. Check the disk. The damaged one is kept as {kept} beside the new one; \
+                "the store was damaged: what could be read is in a new one, and peers are asked \
+                 for the rest. Check the disk. The damaged one is kept as {kept} beside the new one; \
                  remove it when nothing is missed"
             ),
             None => other,

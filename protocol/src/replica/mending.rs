@@ -24,7 +24,7 @@ use crate::workspace::InsertFault;
 const EVENT_ELSEWHERE: &str = "new_life: own_event_elsewhere";
 /// An event of the current life cannot be read.
 const STORE_DAMAGED: &str = "new_life: store_damaged";
-/// The store's file was damaged, and what could be read was copied to another, before it was opened.
+/// The store's file was damaged, and what could be read was copied to another before it was opened.
 const STORE_SALVAGED: &str = "store_salvaged";
 /// Another store with this device's key writes, or did.
 const OTHER_LIFE: &str = "other_life";

@@ -88,8 +88,8 @@ impl Pages {
         Ok(cells)
     }
 
-    /// The pages that hold nothing any more, where the file can say; else none, for what stands on a
-    /// page that counts must not be taken for nothing.
+    /// The pages that hold nothing any more, where the file can say; else none, for what stands on
+    /// a page that counts must not be taken for nothing.
     fn free_pages(&self) -> io::Result<BTreeSet<u32>> {
         let first = self.page(1)?;
         let (Some(mut trunk), Some(count)) = (u32_at(&first, 32), u32_at(&first, 36)) else {
