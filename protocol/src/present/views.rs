@@ -87,8 +87,8 @@ fn lived(row: &LifeRow) -> String {
         other => match other.strip_prefix("store_salvaged: ") {
             Some(kept) => &format!(
                 "the store was damaged: what could be read is in a new one, and peers are asked \
-                 for the rest. Check the disk. The damaged one is kept as {kept} beside the new one; \
-                 remove it when nothing is missed"
+                 for the rest. Check the disk. The damaged one is kept as {kept} beside the new \
+                 one; remove it when nothing is missed"
             ),
             None => other,
         },
