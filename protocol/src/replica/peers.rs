@@ -147,7 +147,10 @@ impl Replica {
         let mut taken = Taken::default();
         for (event, inserted) in run.events().iter().zip(inserted) {
             match inserted {
-                Inserted::Known => continue,
+                Inserted::Known => {
+                    self.came_again(event.clone());
+                    continue;
+                }
                 Inserted::Filled => taken.filled.push(event.id()),
                 Inserted::New => {
                     self.clock.saw(self.now, event.header().stamp);
@@ -163,6 +166,7 @@ impl Replica {
     /// Says at the end of a turn what there is to say to peers.
     pub(super) fn speak(&mut self) {
         self.workspace.settle();
+        self.part_with_strangers();
         for link in self.sync.links() {
             let Some(device) = self.sync.device_of(link) else { continue };
             if let Some(places) = self.workspace.farewell(&device) {
@@ -197,7 +201,7 @@ impl Replica {
         self.outputs.push_back(Output::Send(link, message.encode()));
     }
 
-    fn disconnect(&mut self, link: LinkId, reason: &str) {
+    pub(super) fn disconnect(&mut self, link: LinkId, reason: &str) {
         self.on_peer_down(link);
         self.outputs.push_back(Output::Disconnect(link, reason.to_owned()));
     }

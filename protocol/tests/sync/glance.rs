@@ -96,7 +96,8 @@ fn a_glance_is_sealed_for_its_device_and_one_that_does_not_open_is_none() {
     let holds = |bytes: &[u8]| bytes.windows(6).any(|window| window == b"value-");
     assert!(!holds(&glance));
     let own = mesh.device(1).config.clone();
-    let foreign = Config { secret: [0x77; 32], ..own.clone() };
+    let mut foreign = own.clone();
+    foreign.secret = [0x77; 32];
     let mut shown = |glance: &[u8], config: &Config| {
         let mut disk = mesh.device(1).disk.clone();
         disk.commit(&[Record::Glance(glance.to_vec())]).unwrap();
