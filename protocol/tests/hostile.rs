@@ -6,6 +6,6 @@ mod fuzz;
 #[path = "hostile/orders.rs"]
 mod orders;
 #[path = "hostile/samples.rs"]
-mod samples;
+pub(crate) mod samples;
 #[path = "hostile/tables.rs"]
 mod tables;
