@@ -20,13 +20,16 @@ mod changes {
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::abort;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use libfuzzer_sys::fuzz_target;
 use peak_alloc::PeakAlloc;
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
+
+/// The last panic, and where it was.
+static LAST: Mutex<String> = Mutex::new(String::new());
 
 fn target() -> &'static fuzz::Target {
     static TARGET: OnceLock<&'static fuzz::Target> = OnceLock::new();
@@ -39,7 +42,9 @@ fn target() -> &'static fuzz::Target {
 fuzz_target!(
     init: {
         // A panic that is caught on the way is no finding: libFuzzer's own hook ends the program.
-        std::panic::set_hook(Box::new(|_| {}));
+        std::panic::set_hook(Box::new(|panic| {
+            *LAST.lock().unwrap_or_else(PoisonError::into_inner) = panic.to_string();
+        }));
         // What is made once and kept is not counted.
         (target().run)(&[]);
     },
@@ -47,10 +52,9 @@ fuzz_target!(
         let target = target();
         let before = MEMORY.current_usage();
         MEMORY.reset_peak_usage();
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| (target.run)(input))) {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-            eprintln!("{}: {}", target.name, text.unwrap_or("a panic without words"));
+        if catch_unwind(AssertUnwindSafe(|| (target.run)(input))).is_err() {
+            let last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+            eprintln!("{}: {last}", target.name);
             abort();
         }
         let peak = MEMORY.peak_usage().saturating_sub(before);

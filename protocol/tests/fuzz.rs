@@ -5,6 +5,11 @@
 //! that nothing panics: what was read is written as the very same bytes, what is written is read.
 
 #![allow(dead_code, reason = "three programs share it, and each uses a part")]
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "a corpus is files, and what each input begins with is made once"
+)]
 
 #[path = "fuzz/bytes.rs"]
 mod bytes;

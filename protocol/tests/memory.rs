@@ -11,6 +11,7 @@
     reason = "a test that fails may panic, its numbers are small, and it uses a part of what is shared"
 )]
 
+#[allow(clippy::disallowed_types, reason = "Automerge's own macros make a HashMap")]
 #[path = "changes/common.rs"]
 mod common;
 mod fuzz;

@@ -1,5 +1,7 @@
 //! The corpus of every fuzz target, replayed.
 
+#![allow(clippy::disallowed_methods, reason = "a corpus is files")]
+
 use std::fs;
 use std::path::Path;
 

@@ -7,6 +7,8 @@ mod parts;
 #[path = "common/using.rs"]
 mod using;
 
+use std::collections::VecDeque;
+
 use automerge::legacy::{ElementId, Key, ObjectId, Op, OpId, OpType};
 use automerge::transaction::{CommitOptions, Transactable};
 use automerge::{
@@ -22,16 +24,16 @@ pub(crate) use using::{use_among, use_of};
 /// choose first, one each time.
 pub(crate) struct Rng {
     seed: u64,
-    chosen: std::vec::IntoIter<u8>,
+    chosen: VecDeque<u8>,
 }
 
 impl Rng {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { seed, chosen: Vec::new().into_iter() }
+        Self { seed, chosen: VecDeque::new() }
     }
 
     pub(crate) fn chosen_by(bytes: &[u8]) -> Self {
-        Self { seed: 0, chosen: bytes.to_vec().into_iter() }
+        Self { seed: 0, chosen: bytes.iter().copied().collect() }
     }
 
     pub(crate) fn next(&mut self) -> u64 {
@@ -43,7 +45,7 @@ impl Rng {
     }
 
     pub(crate) fn below(&mut self, bound: usize) -> usize {
-        let chosen = self.chosen.next().map(u64::from);
+        let chosen = self.chosen.pop_front().map(u64::from);
         (chosen.unwrap_or_else(|| self.next()) % bound.max(1) as u64) as usize
     }
 }

@@ -6,10 +6,12 @@
 
 use std::collections::BTreeMap;
 
+use kernelos_protocol::document::{DocumentDone, DocumentTask};
 use kernelos_protocol::event::Verified;
-use kernelos_protocol::id::EventId;
+use kernelos_protocol::id::{ChangeHash, EventId};
 use kernelos_protocol::key::DeviceKey;
 use kernelos_protocol::role::Role;
+use kernelos_protocol::workspace::{InsertFault, StateHash};
 
 use crate::changes::common::Rng;
 use crate::kit::{Peer, secret};
@@ -55,6 +57,8 @@ impl Device {
                 peer.write(|workspace, pen| workspace.write_revoke(pen, device, "lost"))
             }
             2 => peer.write(|workspace, pen| workspace.write_join(pen)).map(|event| vec![event]),
+            // Who cannot read the document writes nothing into it.
+            _ if peer.workspace.root_document().is_none() => return Vec::new(),
             _ => {
                 let path = format!("notes/{}", rng.below(3));
                 let change = peer.change_of(&path, &format!("{} {}", self.number, rng.below(9)));
@@ -102,8 +106,26 @@ fn story(rng: &mut Rng, steps: usize) -> Vec<Verified> {
     events
 }
 
+/// The verdict on an event, or with which code it is refused.
+fn word(peer: &mut Peer, event: &Verified) -> String {
+    match peer.workspace.insert(event, &peer.key) {
+        Err(InsertFault::Refused(refusal)) => refusal.code().to_owned(),
+        Ok(_) | Err(InsertFault::Missing(_)) => peer.verdict(&event.id()),
+    }
+}
+
+/// What a device holds for true.
+#[derive(Debug, PartialEq, Eq)]
+struct Outcome {
+    lanes: [u8; 32],
+    /// None where it was revoked: it cannot read what came later.
+    state: Option<StateHash>,
+    heads: Option<Vec<ChangeHash>>,
+    verdicts: BTreeMap<EventId, String>,
+}
+
 /// What a device that hears these in this order holds for true.
-fn outcome(events: &[Verified]) -> (String, BTreeMap<EventId, String>, String) {
+fn outcome(events: &[Verified]) -> Outcome {
     let mut peer = Peer::new(WRITERS + 1, events[0].workspace());
     let mut waiting = Vec::new();
     for event in events {
@@ -112,8 +134,17 @@ fn outcome(events: &[Verified]) -> (String, BTreeMap<EventId, String>, String) {
         peer.project();
     }
     assert_eq!(waiting, [], "all of it can be taken");
-    let verdicts = events.iter().map(|event| (event.id(), peer.verdict(&event.id()))).collect();
-    (format!("{:?}", peer.state()), verdicts, peer.get("notes"))
+    let verdicts = events.iter().map(|event| (event.id(), word(&mut peer, event))).collect();
+    let document = peer.workspace.root_document();
+    let heads = document.map(|document| {
+        let task = DocumentTask::Apply { document, changes: Vec::new() };
+        match peer.documents.perform(task) {
+            DocumentDone::Holds { heads, .. } => heads.unwrap(),
+            other => panic!("{other:?}"),
+        }
+    });
+    let state = peer.workspace.state_hash(document.iter().zip(&heads));
+    Outcome { lanes: peer.workspace.lanes_hash(), state, heads, verdicts }
 }
 
 pub(super) fn orders(input: &[u8]) {
@@ -123,5 +154,6 @@ pub(super) fn orders(input: &[u8]) {
     for at in (1..other.len()).rev() {
         other.swap(at, rng.below(at + 1));
     }
-    assert_eq!(outcome(&events), outcome(&other));
+    let one = outcome(&events);
+    assert_eq!(one, outcome(&other));
 }
