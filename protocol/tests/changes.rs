@@ -2,7 +2,7 @@
 
 #![allow(clippy::disallowed_types, reason = "Automerge's own macros make a HashMap")]
 
-mod common;
+pub(crate) mod common;
 mod frame;
 mod honest;
 mod past;

@@ -6,7 +6,7 @@ mod fuzz;
 #[path = "hostile/orders.rs"]
 mod orders;
 #[path = "hostile/samples.rs"]
-mod samples;
+pub(crate) mod samples;
 mod strikes;
 #[path = "hostile/tables.rs"]
 mod tables;

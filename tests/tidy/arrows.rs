@@ -6,6 +6,7 @@ use super::{Finding, Tree};
 /// The packages of the workspace, and the packages of it that each may depend on.
 const ARROWS: &[(&str, &[&str])] = &[
     ("protocol", &[]),
+    ("protocol/fuzz", &["kernelos-protocol"]),
     ("node", &["kernelos-protocol"]),
     ("gui", &["kernelos-protocol"]),
     ("simulations", &["kernelos-protocol"]),

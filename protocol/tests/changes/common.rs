@@ -1,8 +1,13 @@
 //! Makers of honest and of hostile changes, and a document to make them for.
 
+#[path = "common/history.rs"]
 pub(crate) mod history;
+#[path = "common/parts.rs"]
 mod parts;
+#[path = "common/using.rs"]
 mod using;
+
+use std::collections::VecDeque;
 
 use automerge::legacy::{ElementId, Key, ObjectId, Op, OpId, OpType};
 use automerge::transaction::{CommitOptions, Transactable};
@@ -15,20 +20,33 @@ pub(crate) use parts::{Parts, contents, seal, signed, unsigned};
 
 pub(crate) use using::{use_among, use_of};
 
-/// A generator of numbers that is the same everywhere (splitmix64).
-pub(crate) struct Rng(pub u64);
+/// A generator of numbers that is the same everywhere (splitmix64). Where it is given bytes, they
+/// choose first, one each time.
+pub(crate) struct Rng {
+    seed: u64,
+    chosen: VecDeque<u8>,
+}
 
 impl Rng {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { seed, chosen: VecDeque::new() }
+    }
+
+    pub(crate) fn chosen_by(bytes: &[u8]) -> Self {
+        Self { seed: 0, chosen: bytes.iter().copied().collect() }
+    }
+
     pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
+        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.seed;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
     }
 
     pub(crate) fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound.max(1) as u64) as usize
+        let chosen = self.chosen.pop_front().map(u64::from);
+        (chosen.unwrap_or_else(|| self.next()) % bound.max(1) as u64) as usize
     }
 }
 

@@ -30,7 +30,7 @@ fn random_histories_are_accepted_one_after_the_other() {
 fn the_verdict_does_not_depend_on_the_order_of_arrival() {
     for seed in 40..50 {
         let (_, mut waiting) = history(seed, 120);
-        let mut rng = Rng(seed);
+        let mut rng = Rng::new(seed);
         let mut index = ChangeIndex::new();
         while !waiting.is_empty() {
             let at = rng.below(waiting.len());

@@ -146,7 +146,7 @@ fn what_may_be_named_is_what_the_closure_holds() {
         }
         let objects = objects(&changes);
         let by_hash: BTreeMap<_, _> = changes.iter().map(|c| (c.hash(), c.clone())).collect();
-        let mut rng = Rng(seed);
+        let mut rng = Rng::new(seed);
         let world = World::new();
         for _ in 0..1_000 {
             let mut deps = vec![changes[rng.below(changes.len())].hash()];

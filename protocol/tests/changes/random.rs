@@ -152,7 +152,7 @@ fn run(seeds: std::ops::Range<u64>, each: usize) -> (usize, usize) {
                     .map(|number| OpId(number, change.actor_id.clone()))
             })
             .collect();
-        let mut rng = Rng(seed);
+        let mut rng = Rng::new(seed);
         for step in 0..each {
             let at = rng.below(changes.len());
             let bytes = if rng.below(3) == 0 {

@@ -127,7 +127,11 @@ fn edit_text(doc: &mut AutoCommit, rng: &mut Rng, object: &ObjId, length: usize)
 
 /// A history of several actors that edit apart and merge, in causal order.
 pub(crate) fn history(seed: u64, steps: usize) -> (AutoCommit, Vec<Change>) {
-    let mut rng = Rng(seed);
+    history_by(&mut Rng::new(seed), steps)
+}
+
+/// The same with another generator.
+pub(crate) fn history_by(rng: &mut Rng, steps: usize) -> (AutoCommit, Vec<Change>) {
     let mut docs: Vec<_> =
         (1..=4).map(|who| AutoCommit::new().with_actor(ActorId::from(actor(who)))).collect();
     for _ in 0..steps {
@@ -138,7 +142,7 @@ pub(crate) fn history(seed: u64, steps: usize) -> (AutoCommit, Vec<Change>) {
             docs[at].merge(&mut from).unwrap();
         } else {
             for _ in 0..1 + rng.below(6) {
-                edit(&mut docs[at], &mut rng);
+                edit(&mut docs[at], rng);
             }
             commit(&mut docs[at]);
         }

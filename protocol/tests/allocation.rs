@@ -1,0 +1,58 @@
+//! What hostile inputs cost in memory: every allocation of this program is counted.
+//!
+//! One test, because the counter is the program's: two at once would count each other.
+
+#![allow(
+    dead_code,
+    unused_imports,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::cast_possible_truncation,
+    reason = "a test that fails may panic, its numbers are small, and it uses a part of what is shared"
+)]
+
+#[allow(clippy::disallowed_types, reason = "Automerge's own macros make a HashMap")]
+#[path = "changes/common.rs"]
+mod common;
+mod fuzz;
+mod kit;
+#[path = "memory/worst.rs"]
+mod worst;
+
+/// As the other tests name it.
+mod changes {
+    pub(crate) use super::common;
+}
+
+use peak_alloc::PeakAlloc;
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+/// Most bytes at once beyond those of before, while `work` is done.
+fn peak_of(work: impl FnOnce()) -> usize {
+    let before = MEMORY.current_usage();
+    MEMORY.reset_peak_usage();
+    work();
+    MEMORY.peak_usage().saturating_sub(before)
+}
+
+#[test]
+fn no_input_of_a_corpus_and_no_worst_one_takes_more_memory_than_its_decoder_may() {
+    // SPEC: DOC-1, DOC-10, SEAL-1, SYNC-1
+    let counted = peak_of(|| drop(vec![0_u8; 1 << 20]));
+    assert!((1 << 20..1 << 21).contains(&counted), "what is allocated is counted: {counted}");
+    for target in fuzz::TARGETS {
+        // What is made once and kept is not counted.
+        (target.run)(&[]);
+        let committed = fuzz::corpus::inputs(target.name);
+        let committed = committed.into_iter().map(|(path, input)| (format!("{path:?}"), input));
+        let made = worst::inputs(target.name).into_iter();
+        let made = made.map(|(what, input)| (what.to_owned(), input));
+        for (what, input) in committed.chain(made) {
+            let peak = peak_of(|| (target.run)(&input));
+            println!("{peak:>12} of {} {what}", target.name);
+            assert!(peak <= target.peak, "{}: {peak} bytes at once for {what}", target.name);
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What is text: reports of tests, rulebooks, commands, paths, facts of evidence.
+
+use kernelos_protocol::change::{
+    ChangedFile, Entry, MODE_FILE, MODE_LINK, RULEBOOK, Rulebook, admit_change,
+};
+use kernelos_protocol::command::Command;
+use kernelos_protocol::document::DocPath;
+use kernelos_protocol::id::{ConflictId, DeviceId, EventId};
+use kernelos_protocol::limits::{REPORT_NAME_BYTES_MAX, REPORT_TESTS_MAX};
+use kernelos_protocol::mission::evidence::{
+    ImplementFacts, PlanFacts, ReplayFacts, VerifyFacts, from_json, to_json,
+};
+use kernelos_protocol::report::{Outcome, Report, TestState};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The first byte says how the command ended.
+pub(super) fn report(input: &[u8]) {
+    let Some((first, output)) = input.split_first() else { return };
+    let outcome = match first {
+        b'0'..=b'9' => Outcome::Exited(i32::from(first - b'0')),
+        b't' => Outcome::TimedOut,
+        _ => Outcome::Killed,
+    };
+    let report = Report::read(output, outcome);
+    // What the command added is one, and each name may carry a number.
+    assert!(report.tests.len() <= REPORT_TESTS_MAX + 1);
+    let longest = REPORT_NAME_BYTES_MAX + 16;
+    assert!(report.tests.keys().all(|name| name.len() <= longest && !name.contains('\u{1b}')));
+    // Nobody is told of success where the command failed.
+    let is_good = report.faults.is_empty() && report.count(TestState::Failed) == 0;
+    assert!(!is_good || outcome.is_success(), "{report:?}");
+    assert_eq!(Report::read(output, outcome), report);
+    let json = serde_json::to_string(&report).unwrap();
+    assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report);
+}
+
+/// A rulebook; and a path that the real one judges, as a file and as a link to itself.
+pub(super) fn rulebook(input: &[u8]) {
+    let real = Rulebook::read(RULEBOOK).unwrap();
+    for (mode, link_target) in [(MODE_FILE, None), (MODE_LINK, Some(input.to_vec()))] {
+        let new = Some(Entry { mode, size: input.len() as u64, link_target });
+        let file = ChangedFile { path: input.to_vec(), old: None, new };
+        let Ok(admitted) = admit_change(&[file]) else { continue };
+        assert_eq!((admitted.files(), admitted.added()), (1, 1));
+        let path = std::str::from_utf8(input).unwrap();
+        assert!(!path.split('/').any(|part| ["", ".", "..", ".git"].contains(&part)), "{path:?}");
+        assert_eq!(real.kind_of(path, mode == MODE_LINK), None);
+    }
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    if let Ok(rulebook) = Rulebook::read(text) {
+        let known = rulebook.kinds().len();
+        assert!(text.lines().take(8).all(|path| rulebook.kinds_of(path, true).count() <= known));
+    }
+}
+
+pub(super) fn command(input: &[u8]) {
+    let Ok(command) = serde_json::from_slice::<Command>(input) else { return };
+    let written = serde_json::to_vec(&command).unwrap();
+    assert_eq!(serde_json::from_slice::<Command>(&written).unwrap(), command);
+}
+
+pub(super) fn path(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    if let Ok(path) = text.parse::<DocPath>() {
+        assert_eq!(path.to_string(), text);
+        let _ = path.check_writable();
+    }
+    let ids = [
+        text.parse::<DeviceId>().map(|id| id.to_string()).ok(),
+        text.parse::<EventId>().map(|id| id.to_string()).ok(),
+        text.parse::<ConflictId>().map(|id| id.to_string()).ok(),
+    ];
+    assert!(ids.iter().flatten().all(|written| written == text));
+}
+
+fn same<T: Serialize + DeserializeOwned>(text: &str) {
+    if let Some(facts) = from_json::<T>(text) {
+        assert_eq!(to_json(&facts), text);
+    }
+}
+
+pub(super) fn facts(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    same::<PlanFacts>(text);
+    same::<ImplementFacts>(text);
+    same::<VerifyFacts>(text);
+    same::<ReplayFacts>(text);
+}
