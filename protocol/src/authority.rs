@@ -13,8 +13,8 @@
 //!
 //! Nothing here recurses: events are inserted in causal order, and every fact about an event that
 //! does not depend on what is known later (need, override, dispute, view) is fixed at its
-//! insertion, from facts about smaller numbers. What does depend on it is kept for all that is here,
-//! and found for any other set from where that differs (SPEC: AUTH-19, AUTH-22).
+//! insertion, from facts about smaller numbers. What does depend on it is kept for all that is
+//! here, and found for any other set from where that differs (SPEC: AUTH-19, AUTH-22).
 //!
 //! The exact words are in SPEC.md (AUTH-n); a slow model of them stands in the tests.
 
