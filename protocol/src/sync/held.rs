@@ -1,5 +1,5 @@
-//! Verified runs that wait for what they name, each as a whole. On the account of who sent them: when that
-//! connection ends, they are forgotten and will be asked for again.
+//! Verified runs that wait for what they name, each as a whole. On the account of who sent them:
+//! when that connection ends, they are forgotten and will be asked for again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
