@@ -102,20 +102,24 @@ fn a_part_that_is_asked_for_comes_up_to_its_signature() {
 fn what_another_chain_names_keeps_its_signature() {
     // SPEC: EVT-12
     let mut mesh = Mesh::of(&[(2, Role::Member), (3, Role::Member)]);
-    let live = mesh.connect(1, 2);
-    for i in 0..20 {
+    for i in 0..8 {
+        let live = mesh.connect(1, 2);
         write(&mut mesh, 1, &format!("a{i}"), 3);
+        mesh.cut(live);
+        // The last that device 2 got is followed by more here before it is named there.
+        write(&mut mesh, 1, &format!("c{i}"), 3);
         write(&mut mesh, 2, &format!("b{i}"), 3);
     }
+    let live = mesh.connect(1, 2);
     mesh.cut(live);
     mesh.connect(1, 3);
     mesh.assert_equal(&[1, 3]);
-    assert!(assert_proven(&mut mesh, 3) > 60);
+    assert!(assert_proven(&mut mesh, 3) > 40);
     let events = disk(&mut mesh, 3);
     let named: Vec<_> = events.iter().flat_map(|event| event.header().parents.clone()).collect();
     let inside = events.iter().filter(|event| !event.is_signed());
-    let both: Vec<_> = inside.filter(|event| named.contains(&event.id())).collect();
-    assert_eq!(both, Vec::<&Verified>::new());
+    let both: Vec<_> = inside.map(Verified::id).filter(|id| named.contains(id)).collect();
+    assert_eq!(both, []);
 }
 
 /// Runs of a history in which two devices wrote apart and together, one of them forked, as few

@@ -1,8 +1,8 @@
 //! SQLite keeps the contract of stores, and tells what is damaged.
 
 use kernelos_protocol::artifact::Chunk;
-use kernelos_protocol::event::Verified;
-use kernelos_protocol::key::RecoveryKey;
+use kernelos_protocol::event::{Header, Run, Runs, Unsigned, Verified};
+use kernelos_protocol::key::{DeviceKey, RecoveryKey};
 use kernelos_protocol::limits::QUOTA_MAKES;
 use kernelos_protocol::replica::{Config, Output, Replica};
 use kernelos_protocol::store::contract;
@@ -47,6 +47,34 @@ fn sqlite_keeps_the_contract() {
     let path = folder.path().join("store.db");
     drop(SqliteStore::create(&path).unwrap());
     contract::check(&mut || Box::new(SqliteStore::open(&path).unwrap()), &events());
+}
+
+#[test]
+fn an_event_without_its_signature_is_kept_with_its_run_and_gets_it_later() {
+    // SPEC: EVT-12, DUR-1
+    let folder = folder();
+    let path = folder.path().join("store.db");
+    let key = DeviceKey::from_secret(&[7; 32]);
+    let mut events = events();
+    let last = events.last().unwrap();
+    let header = last.header();
+    let (seq, prev, body) = (header.seq + 1, Some(last.id()), last.body().map(<[u8]>::to_vec));
+    let header = Header { seq, prev, parents: Vec::new(), ..header.clone() };
+    events.push(Unsigned { header, body }.sign(&key).unwrap());
+    let [first, second] = [3, 4].map(|at: usize| Run::of(events[at].clone()).unwrap());
+    let run = first.join(second).unwrap();
+    let mut store = SqliteStore::create(&path).unwrap();
+    let control = events[..3].iter().chain(run.events()).cloned().map(Record::Event);
+    store.commit(&control.collect::<Vec<_>>()).unwrap();
+    let mut store = SqliteStore::open(&path).unwrap();
+    let kept = contract::read_all(&mut store, 2);
+    assert_eq!(Runs::of(kept.clone()).last(), Some(&run));
+    assert_eq!(kept[3].encode(), run.events()[0].encode(), "as it came");
+    store.commit(&[Record::Event(events[3].clone())]).unwrap();
+    let kept = contract::read_all(&mut store, 2);
+    assert_eq!(kept[3].encode(), events[3].encode(), "what is known more is kept");
+    store.commit(&[Record::Event(run.events()[0].clone())]).unwrap();
+    assert!(contract::read_all(&mut store, 2)[3].is_signed(), "and never lost");
 }
 
 #[test]
