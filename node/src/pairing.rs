@@ -310,6 +310,12 @@ impl PairingHost {
                 role,
                 device_name,
             } => {
+                let uses = match self.uses(&invitation) {
+                    Ok(uses) => Some(uses),
+                    Err(code) => {
+                        return self.handle(node, IssuerInput::NotAdmitted { link, code });
+                    }
+                };
                 let command = Command::Grant {
                     device,
                     sealing_key: sealing.key,
@@ -317,7 +323,7 @@ impl PairingHost {
                     role,
                     name: device_name,
                     rule: rule_of(&invitation),
-                    uses: Some(self.uses(&invitation)),
+                    uses,
                 };
                 spawn(admit(Arc::clone(node), link, invitation, workspace.to_string(), command));
             }
