@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
 use kernelos_protocol::id::{DeviceId, Signature};
+use kernelos_protocol::key::SealingStatement;
 use kernelos_protocol::pairing::standing::rule_of;
 use kernelos_protocol::pairing::{
     CheckCode, InvitationId, Issuer, IssuerInput, IssuerOutput, LinkId, PairingCode, Secret, Terms,
@@ -290,15 +291,8 @@ impl PairingHost {
                 self.tell(invitation, InviteEvent::AskCode { device_name, device });
             }
             IssuerOutput::Grant { invitation, workspace, device, sealing, role, device_name } => {
-                let command = Command::Grant {
-                    device,
-                    sealing_key: sealing.key,
-                    sealing_signature: Signature(sealing.signature),
-                    role,
-                    name: device_name,
-                    rule: "pairing".to_owned(),
-                    uses: None,
-                };
+                let rule = "pairing".to_owned();
+                let command = granting(device, sealing, role, device_name, rule, None);
                 spawn(grant(Arc::clone(node), invitation, workspace.to_string(), command));
             }
             IssuerOutput::Admit {
@@ -310,15 +304,14 @@ impl PairingHost {
                 role,
                 device_name,
             } => {
-                let command = Command::Grant {
-                    device,
-                    sealing_key: sealing.key,
-                    sealing_signature: Signature(sealing.signature),
-                    role,
-                    name: device_name,
-                    rule: rule_of(&invitation),
-                    uses: Some(self.uses(&invitation)),
+                let uses = match self.uses(&invitation) {
+                    Ok(uses) => Some(uses),
+                    Err(code) => {
+                        return self.handle(node, IssuerInput::NotAdmitted { link, code });
+                    }
                 };
+                let rule = rule_of(&invitation);
+                let command = granting(device, sealing, role, device_name, rule, uses);
                 spawn(admit(Arc::clone(node), link, invitation, workspace.to_string(), command));
             }
             IssuerOutput::Ended { invitation, result } => {
@@ -347,6 +340,18 @@ impl PairingHost {
             queue.push(event);
         }
     }
+}
+
+fn granting(
+    device: DeviceId,
+    sealing: SealingStatement,
+    role: Role,
+    name: String,
+    rule: String,
+    uses: Option<u32>,
+) -> Command {
+    let sealing_signature = Signature(sealing.signature);
+    Command::Grant { device, sealing_key: sealing.key, sealing_signature, role, name, rule, uses }
 }
 
 async fn grant(node: Arc<Node>, invitation: InvitationId, workspace: String, command: Command) {

@@ -286,9 +286,12 @@ impl PairingHost {
         standings.keep(node, workspace).ok();
     }
 
-    /// For how many devices it was made.
-    pub(super) fn uses(&self, invitation: &InvitationId) -> u32 {
-        lock(&self.standing).kept.get(invitation).map_or(0, |standing| standing.uses)
+    /// For how many devices it was made, unless it is over now. `SPEC: PAIR-23`
+    pub(super) fn uses(&self, invitation: &InvitationId) -> Result<u32, PairingCode> {
+        let mut standings = lock(&self.standing);
+        standings.pass_time();
+        let standing = standings.kept.get(invitation).ok_or(PairingCode::Unknown)?;
+        standing.over.map_or(Ok(standing.uses), Err)
     }
 }
 
