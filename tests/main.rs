@@ -34,5 +34,6 @@ mod repository;
 mod rescue;
 mod salvage;
 mod store;
+mod strike;
 mod tidy;
 mod unprivileged;

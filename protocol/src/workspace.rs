@@ -111,14 +111,10 @@ pub struct Workspace {
     /// They are being told.
     rebuilding: bool,
     /// What the choice between forked changes was made of.
-    forks_of: Option<ForksOf>,
+    forks_of: Option<projection::ForksOf>,
     /// Whom this device let in by which standing invitation.
     let_in: LetIn,
 }
-
-/// What the choice between forked changes depends on: how much is here, was judged, and how often
-/// strikes changed.
-type ForksOf = (usize, usize, u64);
 
 impl Workspace {
     /// A workspace of which nothing is known but its id.

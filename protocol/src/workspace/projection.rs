@@ -16,6 +16,10 @@ use crate::id::{ChangeHash, DocumentId, EventId};
 use crate::limits::LOAD_SLICE_EVENTS;
 use crate::store::Place;
 
+/// What the choice between forked changes depends on: how much is here, was judged, and how often
+/// strikes changed.
+pub(super) type ForksOf = (usize, usize, u64);
+
 impl Workspace {
     /// An event is admitted: what it changes waits for the documents.
     pub(super) fn admit(&mut self, no: ContentNo, chunks: Option<&Chunks>) {

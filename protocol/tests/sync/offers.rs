@@ -159,7 +159,8 @@ fn what_a_readmission_names_is_fetched_at_once_from_who_has_it() {
     // The readmission came another way; who has the branch does not know of it, and says nothing.
     let held = [&base[..], &late].concat();
     let mut mesh = devices(&[(3, &held), (4, &[&base[..], &back].concat())]);
-    mesh.withheld = Some((3, |message| matches!(message, Message::Offer(_))));
+    let told = |message: &Message| matches!(message, Message::Offer(_) | Message::Have(_));
+    mesh.withheld = Some((3, told));
     assert!(mesh.status(4).state_hash.is_none(), "nothing is claimed until it is here");
     mesh.connect(3, 4);
     mesh.wait(STALL_MS);
