@@ -6,7 +6,7 @@ use crate::control::ControlBody;
 use crate::document::preview::Preview;
 use crate::document::{DocumentTask, EditFault};
 use crate::event::Verified;
-use crate::id::EventId;
+use crate::id::{EventId, Lane};
 use crate::limits::CONTROL_TEXT_MAX;
 use crate::replica::documents::{Pending, author_failure, edit_failure};
 use crate::replica::log::Asked;
@@ -30,6 +30,9 @@ impl Replica {
     /// quarantine is, where there is no room, unless a cut or a readmission names it, or an event
     /// that counts needs it. `SPEC: SYNC-11`
     pub(super) fn is_too_much(&mut self, event: &Verified) -> bool {
+        if event.header().lane == Lane::Control {
+            return false;
+        }
         self.workspace.settle();
         let workspace = &self.workspace;
         if !workspace.is_doubtful(event.header()) || workspace.has_room_for(event.header()) {
