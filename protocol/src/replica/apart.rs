@@ -6,7 +6,7 @@ use crate::control::ControlBody;
 use crate::document::preview::Preview;
 use crate::document::{DocumentTask, EditFault};
 use crate::event::{Run, Verified};
-use crate::id::EventId;
+use crate::id::{EventId, Lane};
 use crate::limits::CONTROL_TEXT_MAX;
 use crate::replica::documents::{Pending, author_failure, edit_failure};
 use crate::replica::log::Asked;
@@ -30,6 +30,9 @@ impl Replica {
     /// quarantine is, where there is no room, unless a cut or a readmission names it, or an event
     /// that counts needs it. `SPEC: SYNC-12`
     pub(super) fn is_too_much(&mut self, run: &Run) -> bool {
+        if run.events().iter().any(|event| event.header().lane == Lane::Control) {
+            return false;
+        }
         self.workspace.settle();
         let workspace = &self.workspace;
         let mut new = run.events().iter().filter(|event| !workspace.contains(&event.id()));

@@ -19,6 +19,9 @@ use crate::id::{ChangeHash, DocumentId, EventId, Lane};
 pub(super) struct Strikes {
     /// The strikes that are here, in effect or not.
     all: Vec<ControlNo>,
+    readmits: Vec<ControlNo>,
+    /// The strikes and readmissions in effect.
+    decided: (Vec<ControlNo>, Vec<ControlNo>),
     /// The upgrades, with their formats.
     upgrades: Vec<(ControlNo, u64)>,
     /// What strikes in effect name, here or not.
@@ -46,6 +49,7 @@ impl Workspace {
         let Some(no) = self.control.number(&event.id()) else { return };
         match event.control() {
             Some(ControlBody::Strike(_)) => self.strikes.all.push(no),
+            Some(ControlBody::Readmit(_)) => self.strikes.readmits.push(no),
             Some(ControlBody::Upgrade(upgrade)) => self.strikes.upgrades.push((no, upgrade.format)),
             _ => {}
         }
@@ -103,14 +107,22 @@ impl Workspace {
             return;
         }
         let all = self.control.all();
+        let in_effect = |of: &[ControlNo]| -> Vec<ControlNo> {
+            of.iter().copied().filter(|no| self.control.in_effect(*no, &all)).collect()
+        };
+        let decided = (in_effect(&self.strikes.all), in_effect(&self.strikes.readmits));
+        if decided == self.strikes.decided {
+            return;
+        }
         let mut named: BTreeMap<EventId, Vec<ControlNo>> = BTreeMap::new();
-        for &strike in self.strikes.all.iter().filter(|no| self.control.in_effect(**no, &all)) {
+        for &strike in &decided.0 {
             let ControlFact::Strike { events, .. } = self.control.fact(strike) else { continue };
             for id in events {
                 named.entry(*id).or_default().push(strike);
             }
         }
         self.strikes.named = named;
+        self.strikes.decided = decided;
         self.strikes.stale = true;
     }
 
