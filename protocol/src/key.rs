@@ -60,6 +60,12 @@ impl DeviceKey {
         DeviceId(self.signing.verifying_key().to_bytes())
     }
 
+    /// What seals a glance in the own store.
+    #[must_use]
+    pub(crate) fn glance_key(&self) -> [u8; 32] {
+        hash::hash(context::GLANCE_KEY, &[&self.signing.to_bytes()])
+    }
+
     /// The secret half that opens wraps.
     #[must_use]
     pub fn sealing_secret(&self) -> &SealingSecret {

@@ -179,6 +179,7 @@ impl Sync {
         session.greeted = true;
         if lanes_hash == workspace.lanes_hash() {
             session.has(workspace.tips());
+            session.said = true;
         }
     }
 

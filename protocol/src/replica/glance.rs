@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::{Command, Loading, Reply, RequestId, Status};
 use crate::document::{DocPath, DocumentTask, Dump, EditFault};
-use crate::hash::{self, context};
 use crate::id::{ChangeHash, EventId};
 use crate::limits::{GLANCE_BYTES_MAX, GLANCE_EVENTS_MIN, GLANCE_QUIET_MS};
 use crate::replica::documents::Pending;
@@ -56,16 +55,13 @@ impl Glances {
 }
 
 impl Replica {
-    fn glance_key(&self) -> [u8; 32] {
-        hash::hash(context::GLANCE_KEY, &[&self.config.secret])
-    }
-
     /// The store gave the beginning of its history, and this with it.
     pub(super) fn find_glance(&mut self, sealed: Option<&[u8]>, kept: u64) {
         self.glances.kept = usize::try_from(kept).unwrap_or(usize::MAX);
         // One that does not open was damaged, or another device's: as good as none.
-        let inside = sealed
-            .and_then(|sealed| open_local(&self.glance_key(), &self.config.workspace.0, sealed));
+        let inside = sealed.and_then(|sealed| {
+            open_local(&self.key.glance_key(), &self.config.workspace.0, sealed)
+        });
         let found = inside.and_then(|inside| serde_json::from_slice::<Glance>(&inside).ok());
         self.glances.taken_at = found.as_ref().map_or(0, |glance| glance.events);
         self.glances.found = found;
@@ -189,7 +185,7 @@ impl Replica {
         }
         let mut nonce = [0; 12];
         self.rng.fill_bytes(&mut nonce);
-        let sealed = seal_local(&self.glance_key(), &self.config.workspace.0, nonce, inside);
+        let sealed = seal_local(&self.key.glance_key(), &self.config.workspace.0, nonce, inside);
         self.glances.taken_at = events;
         self.persist.push(Record::Glance(sealed));
     }

@@ -20,6 +20,8 @@ pub(super) struct Session {
     pub(super) farewell: Option<BTreeSet<usize>>,
     /// It said what it has.
     told: bool,
+    /// We said what we have at least once, and be it nothing: a farewell waits for that.
+    pub(super) said: bool,
     /// Tips that the peer said it has and that are not here.
     pub(super) tips: BTreeMap<ChainId, BTreeMap<EventId, u64>>,
     /// The newest tip of each chain that the peer said it has.
@@ -54,6 +56,7 @@ impl Session {
             greeted: false,
             farewell: None,
             told: false,
+            said: false,
             tips: BTreeMap::new(),
             has: BTreeMap::new(),
             offers: Offers::default(),
@@ -136,6 +139,9 @@ impl Session {
             tips.into_iter().filter(|tip| !self.announced.contains(&tip.id)).collect();
         self.announced.retain(|id| current.contains(id));
         self.announced.extend(news.iter().map(|tip| tip.id));
+        if !std::mem::replace(&mut self.said, true) && news.is_empty() {
+            return vec![Message::Have(Vec::new())];
+        }
         news.chunks(TIPS_MAX).map(|tips| Message::Have(tips.to_vec())).collect()
     }
 
