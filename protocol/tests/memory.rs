@@ -8,7 +8,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::cast_possible_truncation,
-    reason = "a test that fails may panic, its numbers are small, and it uses a part of what is shared"
+    reason = "a test that fails may panic, its numbers are small; it uses a part of what is shared"
 )]
 
 #[allow(clippy::disallowed_types, reason = "Automerge's own macros make a HashMap")]

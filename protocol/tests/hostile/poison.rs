@@ -77,7 +77,7 @@ fn values_of_another_kind_than_expected_are_read_as_what_they_are() {
         panic!("the document is not written")
     };
     let mut doc = AutoCommit::load(&saved.bytes).unwrap().with_actor(ActorId::from(&actor[..]));
-    // In place of maps and texts: lists, numbers at both ends, bytes. (What is no number passes nowhere.)
+    // In place of maps and texts: lists, numbers at both ends, bytes.
     for (name, value) in [
         ("agents", ScalarValue::Int(i64::MIN)),
         ("missions", ScalarValue::Uint(u64::MAX)),
