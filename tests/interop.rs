@@ -104,6 +104,8 @@ fn a_hostile_automerge_file_costs_one_process_and_changes_nothing() {
     for bytes in [&b"{}"[..], &good[..good.len() / 2], &[&good[..], b"more"].concat()] {
         import(bytes).refused(1, "automerge_");
     }
+    // A kilobyte with a right checksum on which Automerge takes memory without end.
+    import(include_bytes!("fixtures/grows.automerge")).refused(1, "automerge_broken");
     for at in (12..good.len()).step_by(good.len() / 24) {
         let mut bad = good.clone();
         bad[at] ^= 0x5a;

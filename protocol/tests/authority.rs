@@ -24,4 +24,5 @@ mod model;
 mod orders;
 mod random;
 mod story;
+mod wide;
 mod world;

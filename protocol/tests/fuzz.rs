@@ -21,6 +21,8 @@ mod documents;
 mod events;
 #[path = "fuzz/orders.rs"]
 mod orders;
+#[path = "fuzz/replica.rs"]
+mod replica;
 #[path = "fuzz/texts.rs"]
 mod texts;
 
@@ -68,6 +70,7 @@ pub(crate) const TARGETS: &[Target] = &[
     target("honest", documents::honest, 64 * MIB),
     target("foreign", documents::foreign, 256 * MIB),
     target("orders", orders::orders, 64 * MIB),
+    target("replica", replica::replica, 64 * MIB),
 ];
 
 /// The target of this name.

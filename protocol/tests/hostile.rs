@@ -5,8 +5,14 @@
 mod fuzz;
 #[path = "hostile/orders.rs"]
 mod orders;
+#[path = "hostile/poison.rs"]
+mod poison;
 #[path = "hostile/samples.rs"]
 pub(crate) mod samples;
+#[path = "hostile/signatures.rs"]
+mod signatures;
 mod strikes;
 #[path = "hostile/tables.rs"]
 mod tables;
+#[path = "hostile/upstream.rs"]
+mod upstream;

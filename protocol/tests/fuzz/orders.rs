@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use kernelos_protocol::document::{DocumentDone, DocumentTask};
 use kernelos_protocol::event::Verified;
-use kernelos_protocol::id::{ChangeHash, EventId};
+use kernelos_protocol::id::{ChangeHash, EventId, Incarnation};
 use kernelos_protocol::key::DeviceKey;
 use kernelos_protocol::role::Role;
 use kernelos_protocol::workspace::{InsertFault, StateHash};
@@ -43,6 +43,18 @@ impl Device {
         let new = events.iter().filter(|event| !known.contains(&event.id()));
         let new: Vec<_> = new.cloned().collect();
         self.peer.take(&new);
+        // What it never wrote stands in its chain: its store is a copy, and begins another life.
+        let (device, life) = (self.peer.key.device(), self.peer.incarnation);
+        if new
+            .iter()
+            .any(|event| (event.header().author, event.header().incarnation) == (device, life))
+        {
+            let held = [&self.held[..], &new].concat();
+            let number = u8::try_from(held.len()).unwrap_or(u8::MAX);
+            *self = Self::of(self.number, &held);
+            self.peer.incarnation = Incarnation([self.number, number, life.0[0], 0xf0, 1, 2, 3, 4]);
+            return;
+        }
         self.held.extend(new);
     }
 
@@ -65,7 +77,11 @@ impl Device {
                 peer.change(Some(peer.document()), change)
             }
         };
-        let written = written.unwrap_or_default();
+        let Ok(written) = written else {
+            // A change that became no event stands in its document all the same: it begins anew.
+            *self = Self::of(self.number, &self.held);
+            return Vec::new();
+        };
         self.held.extend(written.iter().cloned());
         self.peer.offer(&written);
         written

@@ -2,6 +2,7 @@
 
 use kernelos_protocol::artifact::{ArtifactKey, seal};
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
+use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::mission::record::Mission;
 use kernelos_protocol::role::Role;
@@ -82,4 +83,32 @@ fn a_mission_that_cannot_be_is_not_started() {
     assert_eq!(failed(mesh.ask(1, start(endless))), FailureKind::Usage);
     assert_eq!(failed(mesh.ask(2, start(mission(base)))), FailureKind::Denied);
     assert_eq!(mesh.ask(1, Command::Missions), Reply::Missions { missions: Vec::new() });
+}
+
+#[test]
+fn a_contract_beyond_the_quota_of_its_home_is_written_when_there_is_room() {
+    // SPEC: SYNC-9, MIS-8
+    let mut mesh = Mesh::of(&[(2, Role::Runner)]);
+    mesh.device(1).config.quota = 1_000;
+    mesh.restart(1);
+    mesh.connect(1, 2);
+    let base = artifact(&mut mesh, 1);
+    let used: serde_json::Map<_, _> = (0..990).map(|key| (key.to_string(), 1.into())).collect();
+    let edits = vec![Edit::Set { set: "notes/used".parse().unwrap(), value: used.into() }];
+    assert!(matches!(mesh.ask(1, Command::Edit { edits }), Reply::Edited(_)));
+    let started = mesh.ask(1, Command::StartMission(Box::new(mission(base))));
+    let Reply::Started { mission: id } = started else { panic!("{started:?}") };
+    let view = |mesh: &mut Mesh, device| match mesh.ask(device, Command::Mission { id }) {
+        Reply::Mission(view) => view,
+        other => panic!("{other:?}"),
+    };
+    assert!(view(&mut mesh, 1).stages[0].evidence.is_none(), "it is not planned yet");
+    assert_eq!(mesh.get(2, "missions"), "{}", "and nothing of it is written in part");
+    // What the contract makes comes back within minutes: an hour's is a thousand.
+    for _ in 0..60 {
+        mesh.wait(60_000);
+    }
+    assert!(view(&mut mesh, 2).stages[0].evidence.is_some());
+    assert_eq!(read(&mut mesh, 2, &format!("missions/{id}"))["plan"]["agent"], "fixer");
+    mesh.assert_equal(&[1, 2]);
 }

@@ -182,6 +182,37 @@ fn an_edit_under_way_is_made_again_in_the_new_life() {
     assert_no_fork(&mut mesh, &[1, 2]);
 }
 
+#[test]
+fn an_edit_under_way_and_one_of_a_clone_that_share_a_number_leave_the_document_whole() {
+    // SPEC: DUR-5, PRJ-4, EVT-10
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    mesh.connect(1, 2);
+    mesh.set(2, "notes/a", "before");
+    let mut other = clone_of(&mut mesh, 2);
+    mesh.restart(2);
+    // Both began one actor anew, and each makes its first change.
+    swap(&mut mesh, 2, &mut other);
+    mesh.set(2, "notes/b", "of the clone");
+    let events = read_all(&mut mesh.device(2).disk, 512);
+    swap(&mut mesh, 2, &mut other);
+    let edit = Edit::Set { set: "notes/c".parse().unwrap(), value: "mine".into() };
+    let command = Command::Edit { edits: vec![edit] };
+    let (now, request) = (mesh.now, kernelos_protocol::command::RequestId(7));
+    let input = kernelos_protocol::replica::Input::Command(request, command);
+    mesh.device(2).replica.handle(now, input);
+    mesh.feed(2, 1, Message::events(events));
+    mesh.settle();
+    let reply = mesh.device(2).replies.remove(&7);
+    assert!(matches!(reply, Some(Reply::Edited(_))), "{reply:?}");
+    mesh.connect(1, 2);
+    mesh.assert_equal(&[1, 2]);
+    // Of two changes with one number the document holds one, and everybody the same.
+    let shown = mesh.get(1, "notes");
+    assert_eq!(mesh.get(2, "notes"), shown);
+    assert!(shown.contains("of the clone") != shown.contains("mine"), "{shown}");
+    assert!(mesh.status(2).damage.is_empty());
+}
+
 /// A second device with the disk, key and number of device `of`, off the mesh.
 fn clone_of(mesh: &mut Mesh, of: u8) -> Device {
     let (mut config, disk, now) =
