@@ -57,10 +57,7 @@ fn a_start_answers_as_it_stopped_before_its_history_is_read() {
     let Some(Some(Reply::Status(shown))) = replies.pop() else { panic!("{replies:?}") };
     let events = status.events;
     let loading = Loading { events: LOAD_SLICE_EVENTS, of: events, shown: events };
-    assert_eq!(
-        (shown.loading, shown.state_hash.clone(), shown.current),
-        (Some(loading), None, false)
-    );
+    assert_eq!((shown.loading, shown.state_hash, shown.current), (Some(loading), None, false));
     assert_eq!((shown.events, shown.role, shown.conflicts), (events, status.role, 0));
     // What is not there may be elsewhere in the history of another program's writing: it waits.
     before.push(None);
