@@ -5,7 +5,7 @@
 //! - `random.rs`: production says what the port says, over random histories of all roles.
 //! - `orders.rs`: the order of delivery changes nothing.
 //! - `control_stories.rs`, `content_stories.rs`: what the rules are for, by name.
-//! - `depth.rs`: what they cost in stack.
+//! - `depth.rs`: what they cost in stack; `wide.rs`: and where a history is very long or wide.
 //!
 //! The model keeps a control event that is not valid from its own past, as a voice and as something
 //! to be backdated from; production refuses it, for it is no event (SPEC: AUTH-3). To compare both,

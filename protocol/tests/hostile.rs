@@ -8,7 +8,7 @@ mod orders;
 #[path = "hostile/poison.rs"]
 mod poison;
 #[path = "hostile/samples.rs"]
-pub(crate) mod samples;
+mod samples;
 #[path = "hostile/signatures.rs"]
 mod signatures;
 mod strikes;

@@ -16,12 +16,12 @@ use kernelos_protocol::sync::{Card, Claims, Message, Receipt, Tip};
 use crate::kit::{Peer, secret};
 use crate::mission::{ended, mission, object};
 
-pub(crate) fn key(number: u8) -> DeviceKey {
+pub(super) fn key(number: u8) -> DeviceKey {
     DeviceKey::from_secret(&secret(number))
 }
 
 /// Events of every control kind and some of content, after each other.
-pub(crate) fn events() -> Vec<Verified> {
+pub(super) fn events() -> Vec<Verified> {
     let (mut founder, mut events) = Peer::founder();
     events.extend(founder.grant(2, Role::Member));
     events.extend(founder.set("notes/a", "text"));
@@ -40,7 +40,7 @@ pub(crate) fn events() -> Vec<Verified> {
 }
 
 /// A control event of the founder behind these events with this body.
-pub(crate) fn control_event(after: &[Verified], body: &[u8]) -> Header {
+pub(super) fn control_event(after: &[Verified], body: &[u8]) -> Header {
     let last = after.iter().rev().find(|event| event.header().lane == Lane::Control).unwrap();
     Header {
         seq: last.header().seq + 1,
@@ -51,13 +51,13 @@ pub(crate) fn control_event(after: &[Verified], body: &[u8]) -> Header {
     }
 }
 
-pub(crate) fn revoke(reason: &str) -> ControlBody {
+pub(super) fn revoke(reason: &str) -> ControlBody {
     let cut = vec![EventId([1; 32]), EventId([2; 32])];
     ControlBody::Revoke(Revoke { target: key(2).device(), cut, reason: reason.to_owned() })
 }
 
 /// A record of every kind.
-pub(crate) fn records() -> Vec<Record> {
+pub(super) fn records() -> Vec<Record> {
     let on = EventId([7; 32]);
     let output = kernelos_protocol::mission::record::Output {
         commit: object(2),
@@ -85,7 +85,7 @@ pub(crate) fn records() -> Vec<Record> {
 }
 
 /// The inside of a body of every content kind.
-pub(crate) fn insides() -> Vec<Vec<u8>> {
+pub(super) fn insides() -> Vec<Vec<u8>> {
     let mut all: Vec<_> = records().iter().map(encode).collect();
     let change = |document: Option<u8>| DocumentChange {
         document: document.map(|byte| kernelos_protocol::id::DocumentId([byte; 32])),
@@ -98,12 +98,12 @@ pub(crate) fn insides() -> Vec<Vec<u8>> {
     all
 }
 
-pub(crate) fn card() -> Card {
+pub(super) fn card() -> Card {
     let addresses = ["192.0.2.7:4711", "[2001:db8::1]:80"].map(|text| text.parse().unwrap());
     Card::sign(&key(2), 300, addresses.to_vec())
 }
 
-pub(crate) fn receipt(events: &[Verified]) -> Receipt {
+pub(super) fn receipt(events: &[Verified]) -> Receipt {
     let ids: Vec<_> = events.iter().map(Verified::id).collect();
     let claims = Claims::new(ids[..2].to_vec(), ids[2..4].to_vec(), vec![ids[1]], Vec::new(), true);
     let event = &events[0];
@@ -111,7 +111,7 @@ pub(crate) fn receipt(events: &[Verified]) -> Receipt {
 }
 
 /// A message of every kind.
-pub(crate) fn messages() -> Vec<Message> {
+pub(super) fn messages() -> Vec<Message> {
     let events = events();
     let chain = events[3].chain();
     let tip = Tip { chain, seq: 300, id: events[3].id() };
