@@ -1,3 +1,5 @@
+//! Announcements: what is read, who is told by them, and what of them is believed.
+
 use super::*;
 
 fn device(number: u8) -> DeviceId {
