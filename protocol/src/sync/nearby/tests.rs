@@ -1,3 +1,5 @@
+//! What is said and believed on a local network, flooded, changed bit by bit, and over minutes.
+
 use super::*;
 
 fn device(number: u8) -> DeviceId {
