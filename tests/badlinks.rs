@@ -152,13 +152,13 @@ fn a_router_that_forgets_whom_it_hides_is_made_up_for_without_another_pairing() 
     server.home.init("home").done();
     let _nodes = [server.up(), laptop.up()];
     server.home.pair(&laptop.home, "roaming", "member");
-    server.counts("udp dport 30000-30999");
+    server.counts("rebound", "udp dport 30000-30999");
     agree([&server, &laptop], "paired");
-    assert_eq!(server.counted(), 0);
+    assert_eq!(server.counted("rebound"), 0);
     let notices = [server.home.notices(), laptop.home.notices()];
     lan.hides_by("203.0.113.1/24", "30000-30999");
     agree([&server, &laptop], "forgotten");
-    assert!(server.counted() > 0, "the laptop is behind another port now");
+    assert!(server.counted("rebound") > 0, "the laptop is behind another port now");
     let joined = |row: &&serde_json::Value| row["kind"] == "grant";
     assert_eq!(server.home.log().iter().filter(joined).count(), 1);
     let after = [server.home.notices(), laptop.home.notices()];

@@ -200,18 +200,23 @@ impl Computer {
         ));
     }
 
-    /// Counts what goes out and matches this expression.
-    pub(crate) fn counts(&self, what: &str) {
+    /// Drops nothing any more.
+    pub(crate) fn drops_nothing(&self) {
+        self.namespace.nft("delete table inet bad");
+    }
+
+    /// Counts under this name what goes out and matches this expression.
+    pub(crate) fn counts(&self, name: &str, what: &str) {
         let chain = "{ type filter hook output priority 0; }";
         self.namespace.nft(&format!(
-            "add table inet seen; add chain inet seen out {chain}; \
-             add rule inet seen out {what} counter"
+            "add table inet {name}; add chain inet {name} out {chain}; \
+             add rule inet {name} out {what} counter"
         ));
     }
 
     /// How many packets that was.
-    pub(crate) fn counted(&self) -> u64 {
-        let told = self.namespace.nft("list table inet seen");
+    pub(crate) fn counted(&self, name: &str) -> u64 {
+        let told = self.namespace.nft(&format!("list table inet {name}"));
         let (_, after) = told.split_once("packets ").unwrap();
         after.split(' ').next().unwrap().parse().unwrap()
     }

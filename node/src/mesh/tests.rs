@@ -54,19 +54,20 @@ async fn whoever_says_nothing_is_let_go_after_ten_seconds_however_often_it_says_
         let (mut sender, mut receiver) = far.split();
         let started = Instant::now();
         let greeting = tokio::spawn(greet(node, near));
-        if let Some(every) = empty_every {
-            spawn(async move {
-                while sender.send(&[]).await.is_ok() {
-                    sleep(every).await;
-                }
-            });
-            assert_eq!(receiver.receive().await, Err(LinkClosed::Left));
-        } else {
-            assert_eq!(receiver.receive().await, Err(LinkClosed::Left));
-            drop(sender);
-        }
+        // Kept to the end: half a link is none.
+        let talking = tokio::spawn(async move {
+            while let Some(every) = empty_every
+                && sender.send(&[]).await.is_ok()
+            {
+                sleep(every).await;
+            }
+            sender
+        });
+        let end = timeout(6 * HELLO, receiver.receive()).await;
+        assert_eq!(end, Some(Err(LinkClosed::Left)));
         assert_eq!(started.elapsed().as_millis(), HELLO.as_millis());
         greeting.await.unwrap();
+        talking.await.unwrap();
     }
 }
 

@@ -1,4 +1,4 @@
-//! Announcements: what is read, who is told by them, and what of them is believed.
+//! What is said and believed on a local network, flooded, changed bit by bit, and over minutes.
 
 use super::*;
 
