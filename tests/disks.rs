@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -10,18 +11,18 @@ use serde_json::{Value as Json, json};
 use crate::apart::unshare;
 use crate::kern::{Home, until};
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     let status = Command::new("cp").arg("-a").arg(from.join(".")).arg(to).status().unwrap();
     assert!(status.success());
 }
 
-fn set(home: &Home, path: &str, value: &str) -> Json {
+pub(crate) fn set(home: &Home, path: &str, value: &str) -> Json {
     home.run(&["doc", "set", path, value, "--json"]).json()["event"].clone()
 }
 
 /// Every one of these devices claims one state, and nothing is wrong with any.
-fn agree(homes: &[&Home]) {
+pub(crate) fn agree(homes: &[&Home]) {
     until("all claim one state", || {
         let states: Vec<_> = homes.iter().map(|home| home.status()).collect();
         let whole = states.iter().all(|state| state["damage"] == json!([]));
@@ -31,7 +32,7 @@ fn agree(homes: &[&Home]) {
 }
 
 /// All of these events are here, and no chain has two at one place.
-fn holds_without_fork(home: &Home, events: &[Json]) {
+pub(crate) fn holds_without_fork(home: &Home, events: &[Json]) {
     let log = home.log();
     let mut places = BTreeSet::new();
     for row in log.iter().filter(|row| row["kind"] != "notice") {
@@ -42,7 +43,7 @@ fn holds_without_fork(home: &Home, events: &[Json]) {
     assert!(events.iter().all(|event| ids.contains(&event.to_string())), "an event is lost");
 }
 
-fn lives(home: &Home) -> Vec<Json> {
+pub(crate) fn lives(home: &Home) -> Vec<Json> {
     let rows = home.status()["lives"].as_array().cloned().unwrap_or_default();
     rows.into_iter().map(|row| row["reason"].clone()).collect()
 }
@@ -84,7 +85,7 @@ fn a_home_put_back_from_a_copy_gets_back_what_it_wrote_and_goes_on() {
 }
 
 /// The only folder of a workspace in a home.
-fn store(home: &Home) -> PathBuf {
+pub(crate) fn store(home: &Home) -> PathBuf {
     let mut folders = fs::read_dir(home.path().join("workspaces")).unwrap();
     folders.next().unwrap().unwrap().path().join("store.db")
 }
@@ -177,4 +178,41 @@ fn a_full_disk_refuses_loses_nothing_and_goes_on_when_there_is_room() {
     holds_without_fork(&home, &events);
     assert_eq!(home.status()["damage"], json!([]));
     assert_eq!(lives(&home), Vec::<Json>::new());
+}
+
+#[test]
+fn a_home_that_cannot_be_written_is_refused_with_what_to_do() {
+    let home = Home::with_workspace();
+    let fixed =
+        "mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro \"$1\" && shift && exec \"$@\"";
+    let path = home.path();
+    let begin = [unshare(), &["sh", "-c", fixed, "sh", path.to_str().unwrap()]].concat();
+    let mut command = Command::new(begin[0]);
+    command.args(&begin[1..]).arg(crate::kern::program()).arg("up");
+    let output = command.env("KERNELOS_HOME", home.path()).output().unwrap();
+    crate::kern::Ran::from(output).refused(1, "Read-only file system");
+    let _node = home.up();
+    home.run(&["doc", "set", "notes/a", "1"]).done();
+}
+
+#[test]
+fn a_node_that_has_no_file_to_open_left_goes_on_when_there_is_one() {
+    let home = Home::with_workspace();
+    let few = ["sh", "-c", "ulimit -n 64; exec \"$@\"", "sh"];
+    let mut node = home.up_by(&few, &[]);
+    let mut events = vec![set(&home, "notes/a", "1")];
+    let socket = home.path().join("kern.sock");
+    for round in 0..3 {
+        let held: Vec<_> = (0..100).map(|_| UnixStream::connect(&socket).unwrap()).collect();
+        let files = || fs::read_dir(format!("/proc/{}/fd", node.pid())).unwrap().count();
+        until("no file is left", || (files() >= 64).then_some(()));
+        // Whoever comes now waits, or is refused.
+        let waits = home.talk(&["doc", "set", "notes/b", &round.to_string(), "--json"]);
+        drop(held);
+        assert!([0, 1].contains(&waits.end()));
+        events.push(set(&home, "notes/c", &round.to_string()));
+    }
+    assert!(node.ended().is_none());
+    holds_without_fork(&home, &events);
+    assert_eq!(home.status()["damage"], json!([]));
 }

@@ -23,8 +23,9 @@ pub(crate) fn program() -> PathBuf {
 /// How a node is started that others on this machine may reach.
 const UP: [&str; 4] = ["up", "--json", "--listen", "127.0.0.1:0"];
 
-/// A device: its home, in a folder that goes away with it.
-pub(crate) struct Home(TempDir);
+/// A device: its home, in a folder that goes away with it, and what its own processes are told by
+/// their environment.
+pub(crate) struct Home(TempDir, Vec<(&'static str, PathBuf)>);
 
 /// What a command did.
 pub(crate) struct Ran {
@@ -35,7 +36,12 @@ pub(crate) struct Ran {
 
 impl Home {
     pub(crate) fn new() -> Self {
-        Self(tempfile::Builder::new().prefix("kern").tempdir().unwrap())
+        Self::told(Vec::new())
+    }
+
+    /// A home whose processes have these variables.
+    pub(crate) fn told(variables: Vec<(&'static str, PathBuf)>) -> Self {
+        Self(tempfile::Builder::new().prefix("kern").tempdir().unwrap(), variables)
     }
 
     /// A home with one workspace.
@@ -56,6 +62,7 @@ impl Home {
     pub(crate) fn command(&self, args: &[impl AsRef<OsStr>]) -> Command {
         let mut command = Command::new(program());
         command.args(args).env("KERNELOS_HOME", self.path()).stdin(Stdio::null());
+        command.envs(self.1.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -69,6 +76,15 @@ impl Home {
     /// Runs `kern` to its end.
     pub(crate) fn run(&self, args: &[impl AsRef<OsStr>]) -> Ran {
         Ran::from(self.command(args).output().unwrap())
+    }
+
+    /// The same, of a process that is told nothing by its environment.
+    pub(crate) fn run_apart(&self, args: &[impl AsRef<OsStr>]) -> Ran {
+        let mut command = self.command(args);
+        for (name, _) in &self.1 {
+            command.env_remove(name);
+        }
+        Ran::from(command.output().unwrap())
     }
 
     /// Runs `kern` with something on its stdin.
@@ -93,6 +109,11 @@ impl Home {
     /// The same with more options.
     pub(crate) fn up_with(&self, options: &[&str]) -> Node {
         Node::ready(self.command(&[&UP, options].concat()))
+    }
+
+    /// Runs the node, if it starts; else what it ended with.
+    pub(crate) fn try_up(&self) -> Result<Node, Ran> {
+        Node::try_ready(self.command(&UP))
     }
 
     /// The same with these options alone.
@@ -158,7 +179,16 @@ impl Home {
 
     /// What `kern log` shows.
     pub(crate) fn log(&self) -> Vec<Json> {
-        let ran = self.run(&["log", "--json"]);
+        self.log_by(&["log", "--json"])
+    }
+
+    /// The same, of the workspace of this name.
+    pub(crate) fn log_of(&self, workspace: &str) -> Vec<Json> {
+        self.log_by(&["log", "--json", "--workspace", workspace])
+    }
+
+    fn log_by(&self, args: &[&str]) -> Vec<Json> {
+        let ran = self.run(args);
         ran.done().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }
@@ -222,6 +252,25 @@ impl Talk {
         })
     }
 
+    /// The next line that it says, if it says one; it is ended where nobody `hopes` any more.
+    pub(crate) fn line_while(&mut self, hopes: impl Fn() -> bool) -> Option<Json> {
+        let (stdout, child) = (&mut self.stdout, &mut self.child);
+        let line = thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let mut line = String::new();
+                stdout.read_line(&mut line).map(|_| line)
+            });
+            while !reader.is_finished() {
+                if !hopes() {
+                    child.kill().unwrap();
+                }
+                thread::sleep(Duration::from_millis(5));
+            }
+            reader.join().unwrap().unwrap()
+        });
+        serde_json::from_str(&line).ok()
+    }
+
     /// Its process.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
@@ -248,6 +297,11 @@ impl Talk {
     /// Types a line.
     pub(crate) fn say(&mut self, line: &str) {
         writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
+    }
+
+    /// Types a line, if it still listens.
+    pub(crate) fn try_say(&mut self, line: &str) -> Option<()> {
+        writeln!(self.child.stdin.as_mut()?, "{line}").ok()
     }
 
     /// Its exit code, once it ended by itself: whoever types could still do so.
@@ -302,6 +356,28 @@ impl Node {
         let ready: Json = serde_json::from_str(&line).expect("a node that starts says so");
         assert_eq!(ready["ready"], true);
         Self { child, _stdout: stdout }
+    }
+
+    /// The same, if it says so; else what it ended with. What it tells goes to a file, which no
+    /// reader keeps up with.
+    fn try_ready(mut command: Command) -> Result<Self, Ran> {
+        let told = tempfile::NamedTempFile::new().unwrap();
+        command.stdout(Stdio::piped()).stderr(told.reopen().unwrap());
+        let mut child = command.spawn().unwrap();
+        let mut reader = BufReader::new(child.stdout.take().unwrap());
+        let mut stdout = String::new();
+        reader.read_line(&mut stdout).unwrap();
+        if stdout.contains("\"ready\":true") {
+            return Ok(Self { child, _stdout: reader });
+        }
+        let code = child.wait().unwrap().code().unwrap_or(-1);
+        let stderr = std::fs::read_to_string(told.path()).unwrap();
+        Err(Ran { code, stdout, stderr })
+    }
+
+    /// What it ended with, once it did by itself; none while it runs.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
     }
 
     /// Its process.

@@ -7,6 +7,7 @@
 
 mod asker;
 mod documents;
+mod failing;
 mod links;
 mod missions;
 mod shared;
@@ -23,7 +24,7 @@ use kernelos_protocol::id::WorkspaceId;
 use kernelos_protocol::limits::QUOTA_MAKES;
 use kernelos_protocol::mission::work::{Outcome, Ticket};
 use kernelos_protocol::replica::{Config, Input, Output, Replica};
-use kernelos_protocol::store::{EventStore, LoadRequest, Record, StoreError};
+use kernelos_protocol::store::{LoadRequest, Record, StoreError};
 use kernelos_protocol::sync::{LinkId, Message, workspace_tag};
 use tokio::sync::{mpsc, oneshot};
 
@@ -31,11 +32,12 @@ use crate::clock;
 use crate::home::random;
 use crate::missions::Worker;
 use crate::portable::timeout;
-use crate::store::{Meta, SqliteStore, to_failure};
+use crate::store::{Meta, to_failure};
 use crate::transport::Link;
 pub use asker::Asker;
 use asker::stopped;
 use documents::{DocumentThread, start_documents};
+use failing::{Store, take};
 use links::Links;
 use missions::Missions;
 pub use shared::Shared;
@@ -80,7 +82,7 @@ impl Engine {
         secret: [u8; 32],
         worker: &Worker,
     ) -> Result<Self, Failure> {
-        let store = SqliteStore::open(path).map_err(|error| to_failure(&error))?;
+        let store = take(path, &secret).map_err(|error| to_failure(&error))?;
         let meta = store.meta().map_err(|error| to_failure(&error))?;
         let config = Config {
             secret,
@@ -97,7 +99,8 @@ impl Engine {
         let shared = Arc::new(Mutex::new(Shared::default()));
         let asker = Asker { inbox: inbox.downgrade(), waits: true };
         let missions = Missions::new(worker.clone(), asker);
-        let state = Loop::new(config, Box::new(store), waiting, missions, Arc::clone(&shared))?;
+        let store = Store { at: path.to_owned(), open: Box::new(store), salvaged: 0 };
+        let state = Loop::new(config, store, waiting, missions, Arc::clone(&shared))?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()
@@ -159,7 +162,7 @@ impl Engine {
 struct Loop {
     config: Config,
     replica: Replica,
-    store: Box<dyn EventStore + Send>,
+    store: Store,
     documents: DocumentThread,
     waiting: mpsc::Receiver<Wake>,
     inbox: mpsc::WeakSender<Wake>,
@@ -176,7 +179,7 @@ struct Loop {
 impl Loop {
     fn new(
         config: Config,
-        store: Box<dyn EventStore + Send>,
+        store: Store,
         waiting: mpsc::Receiver<Wake>,
         missions: Missions,
         shared: Arc<Mutex<Shared>>,
@@ -298,20 +301,23 @@ impl Loop {
             if !persist.is_empty()
                 && let Err(error) = self.commit(&persist)
             {
-                self.start_over(&error, rest);
+                self.not_stored(&error, rest);
                 continue;
             }
             // Who hears of it is let in by it.
             self.publish();
             let loads = self.perform(rest);
             for request in loads {
-                self.load(&request);
+                // The Replica that asked for the others is gone.
+                if !self.load(&request) {
+                    break;
+                }
             }
         }
     }
 
     fn commit(&mut self, records: &[Record]) -> Result<(), StoreError> {
-        let committed = self.store.commit(records);
+        let committed = self.store.open.commit(records);
         if committed.as_ref().is_err_and(StoreError::is_fatal) {
             // Nothing may be said or done any more, not even a clean end.
             std::process::abort();
@@ -381,68 +387,29 @@ impl Loop {
         let control = self.replica.workspace().control();
         let members = control.members(&control.all()).into_keys().collect();
         let connected = self.links.paths();
+        let is_lost = self.replica.is_lost();
         self.share(|shared| {
             shared.granted = granted;
+            shared.is_lost = is_lost;
             shared.members = members;
             shared.connected = connected;
         });
     }
 
-    fn load(&mut self, request: &LoadRequest) {
-        match self.store.load(request) {
-            Ok(slice) => self.replica.handle(clock::now(), Input::Loaded(slice)),
-            // What could not be read must not look like the end of the history.
-            Err(error) => self.unreadable(&error),
-        }
-    }
-
-    /// The store cannot be read: this workspace answers that, and does nothing any more.
-    fn unreadable(&mut self, error: &StoreError) {
-        let failure =
-            Failure::new(FailureKind::Failed, format!("the store cannot be read: {error}"))
-                .with_hint("nothing was changed; check the disk, then start the node again");
-        for (_, caller) in std::mem::take(&mut self.callers) {
-            caller.send(Reply::Failed(failure.clone())).ok();
-        }
-        for link in self.links.ids() {
-            self.links.close(link, "store failed".to_owned());
-        }
-        self.failed = Some(failure);
+    /// Says no where the Replica is another one now, or nothing can be read any more.
+    fn load(&mut self, request: &LoadRequest) -> bool {
+        let loaded = self.store.open.load(request).map_err(|error| self.not_read(&error));
+        let is_read = loaded.is_ok();
+        loaded.into_iter().for_each(|slice| {
+            self.replica.handle(clock::now(), Input::Loaded(slice));
+        });
+        is_read
     }
 
     fn reply(&mut self, request: RequestId, reply: Reply) {
         if let Some(caller) = self.callers.remove(&request) {
             // A caller that went away does not mind.
             caller.send(reply).ok();
-        }
-    }
-
-    /// The commit failed: every caller of this turn and every waiting one hears it, and the
-    /// Replica and its documents are what the store holds again. `SPEC: DUR-2`
-    fn start_over(&mut self, error: &StoreError, dropped: Vec<Output>) {
-        let failure = Failure::new(FailureKind::Failed, format!("not stored: {error}"))
-            .with_hint("nothing was changed; try again when the store can be written");
-        let replied = dropped.into_iter().filter_map(|output| match output {
-            Output::Reply(request, _) => Some(request),
-            _ => None,
-        });
-        let unanswered: Vec<_> = replied.chain(self.replica.unanswered()).collect();
-        for request in unanswered {
-            self.reply(request, Reply::Failed(failure.clone()));
-        }
-        for link in self.links.ids() {
-            self.links.close(link, "store failed".to_owned());
-        }
-        self.missions.cancel_all();
-        // The seed that was used must not be used again: it would make the same keys.
-        match random() {
-            Ok(seed) => self.config.seed = seed,
-            Err(_) => std::process::abort(),
-        }
-        self.replica = Replica::load(self.config.clone(), clock::now());
-        match start_documents(self.documents.number() + 1, &self.inbox) {
-            Ok(documents) => self.documents = documents,
-            Err(_) => std::process::abort(),
         }
     }
 }

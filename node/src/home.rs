@@ -6,7 +6,7 @@
 //!   lock                    held by the process that owns this home
 //!   kern.sock               the local API
 //!   peers                   fixed addresses of others, one a line
-//!   workspaces/<id>/store.db
+//!   workspaces/<id>/store.db, and store.db.damaged-<n> of one that was salvaged
 //! ```
 //! Keys are readable by their owner alone. A folder whose name starts with `.new-` is a workspace
 //! whose founding did not finish; the next owner removes it.
@@ -20,6 +20,8 @@ use std::path::{Path, PathBuf};
 use etcetera::BaseStrategy as _;
 use kernelos_protocol::command::{Failure, FailureKind};
 use kernelos_protocol::id::WorkspaceId;
+
+use crate::store::SALVAGED;
 
 /// The variable that overrides where everything lies.
 pub const HOME_VARIABLE: &str = "KERNELOS_HOME";
@@ -219,7 +221,9 @@ impl OwnedHome {
             let entry = entry.map_err(unusable)?;
             let finished = !entry.file_name().to_string_lossy().starts_with(UNFINISHED);
             let store = entry.path().join("store.db");
-            if finished && store.is_file() {
+            // One that is being put in the place of a damaged one is there too.
+            let is_there = store.is_file() || entry.path().join(SALVAGED).is_file();
+            if finished && is_there {
                 stores.push(store);
             }
         }

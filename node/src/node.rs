@@ -130,7 +130,7 @@ impl Node {
     pub(crate) fn admits(&self, device: &DeviceId, protocol: Protocol) -> bool {
         match protocol {
             Protocol::Sync => self.synced().iter().any(|engine| {
-                engine.shared(|shared| shared.granted.contains(device))
+                engine.shared(|shared| shared.granted.contains(device) || shared.is_lost)
                     || engine.meta.introducer.as_ref().is_some_and(|(by, _)| by == device)
             }),
             Protocol::Pair => self.pairing.has_invited(),

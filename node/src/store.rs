@@ -2,5 +2,5 @@
 
 mod sqlite;
 
-pub(crate) use sqlite::to_failure;
 pub use sqlite::{Introducer, Meta, SqliteStore};
+pub(crate) use sqlite::{SALVAGED, to_failure};

@@ -110,6 +110,8 @@ pub struct Slice {
 pub struct Damage {
     /// The chain and the place in it, where that can be told.
     pub at: Option<(ChainId, u64)>,
+    /// Which event, where it was asked for.
+    pub event: Option<EventId>,
     /// What is wrong, for people.
     pub what: String,
 }
@@ -123,6 +125,9 @@ pub enum StoreError {
     /// The disk did not confirm a write: what it holds is not known. The process stops.
     #[error("the disk did not confirm a write ({0}): check it, then start again")]
     Unconfirmed(String),
+    /// What is kept is not what was written; nothing of the turn was kept. `SPEC: DUR-7`
+    #[error("the store is damaged ({0})")]
+    Corrupt(String),
     /// Anything else; nothing of the turn was kept.
     #[error("{0}")]
     Failed(String),

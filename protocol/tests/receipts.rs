@@ -207,7 +207,8 @@ fn two_lives(knows: bool) -> (Peer, [EventId; 2], Receipts) {
         let receipt = Receipt::sign(&key(2), founder.workspace.id(), life, 1, claims);
         assert!(known.hear(LinkId(1), &receipt, &founder.workspace));
     }
-    let own = Own { key: &founder.key, incarnation: founder.incarnation, claims: None };
+    let (key, incarnation) = (&founder.key, founder.incarnation);
+    let own = Own { key, incarnation, claims: None, is_doubtful: false };
     known.speak(NOON, own, &[], &founder.workspace);
     (founder, [first_id, second_id], known)
 }
@@ -245,7 +246,8 @@ fn a_receipt_whose_heads_are_not_here_counts_when_they_come() {
         let receipt =
             Receipt::sign(&device.key, workspace.id(), device.incarnation, counter, claims);
         known.hear(LinkId(1), &receipt, workspace);
-        let own = Own { key: &founder.key, incarnation: founder.incarnation, claims: None };
+        let (key, incarnation) = (&founder.key, founder.incarnation);
+        let own = Own { key, incarnation, claims: None, is_doubtful: false };
         known.speak(NOON, own, &[], workspace);
         known.count(workspace, &device.key.device())
     };

@@ -13,6 +13,8 @@ use crate::transport::Path;
 pub struct Shared {
     /// Every device that was ever granted a role: who of them is revoked is told so.
     pub granted: BTreeSet<DeviceId>,
+    /// Its history is gone, and nothing says who could bring it. `SPEC: DUR-7`
+    pub is_lost: bool,
     /// The members.
     pub members: BTreeSet<DeviceId>,
     /// Where devices can be reached, as they say themselves.

@@ -200,6 +200,12 @@ faults! {
         command: String,
     }, "git_timed_out", "git {command} took too long and was stopped",
         "try again when the device is less busy; a repository this slow may be too large";
+    /// The disk or the system gave git no room for its objects.
+    NoRoom {
+        /// Git's words.
+        why: String,
+    }, "git_no_room", "git cannot keep its objects: {why}",
+        "free some room on the disk, or check it; it is tried again";
     /// Git failed in a way that is not foreseen.
     Failed {
         /// What it was doing.

@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use super::fault::{GitFault, printable};
-use super::process::Place;
+use super::process::{Place, Said};
 use super::scratch::Scratch;
 use super::{OBJECTS_MAX, PACK_BYTES_MAX};
 
@@ -30,8 +30,10 @@ pub(super) fn receive(
         .with("GIT_ALTERNATE_OBJECT_DIRECTORIES", alternate(objects));
     let size = format!("--max-input-size={PACK_BYTES_MAX}");
     let said = inside.git(["index-pack", "--stdin", "--strict", &size]).input(&input).said()?;
-    if said.status != 0 {
-        return Err(GitFault::BadPack { why: said.words });
+    match said {
+        Said { status: 0, .. } => {}
+        Said { no_room: Some(why), .. } => return Err(GitFault::NoRoom { why }),
+        Said { words: why, .. } => return Err(GitFault::BadPack { why }),
     }
     check(&inside)?;
     migrate(&quarantine.path("pack"), &objects.join("pack"))

@@ -153,6 +153,8 @@ pub(super) struct Said {
     pub(super) status: i32,
     pub(super) output: Vec<u8>,
     pub(super) words: String,
+    /// What it says of a disk that gives it no room, or fails.
+    pub(super) no_room: Option<String>,
 }
 
 enum Heard {
@@ -279,6 +281,7 @@ impl Git {
                 status: code.unwrap_or(-1),
                 output,
                 words: printable(words.trim_ascii()),
+                no_room: no_room(&words),
             }),
         }
     }
@@ -312,6 +315,9 @@ impl Git {
         if said.words.contains(".lock': File exists") {
             return GitFault::Locked { why: said.words.clone() };
         }
+        if let Some(why) = &said.no_room {
+            return GitFault::NoRoom { why: why.clone() };
+        }
         let why = if said.words.is_empty() {
             format!("status {}", said.status)
         } else {
@@ -319,6 +325,23 @@ impl Git {
         };
         GitFault::Failed { command: self.name(), why }
     }
+}
+
+/// The line in which git says that the disk is at fault: it has the system's words in it, of the C
+/// locale (errno(3)), or its own for a write that wrote nothing. What makes git say so without
+/// reason is tried again, which is not worse than to be refused.
+fn no_room(words: &[u8]) -> Option<String> {
+    const WORDS: [&str; 6] = [
+        "No space left on device",
+        "Out of diskspace",
+        "Disk quota exceeded",
+        "Input/output error",
+        "Read-only file system",
+        "Too many open files",
+    ];
+    let said = String::from_utf8_lossy(words);
+    let line = said.lines().find(|line| WORDS.iter().any(|word| line.contains(word)))?;
+    Some(printable(line.as_bytes()))
 }
 
 /// Ends the process group.

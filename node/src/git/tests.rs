@@ -5,6 +5,7 @@ mod hostile;
 mod missions;
 mod people;
 mod promotes;
+mod room;
 mod snapshots;
 mod trees;
 

@@ -6,6 +6,9 @@
 mod chunks;
 mod events;
 mod notices;
+mod pages;
+mod salvage;
+mod wal;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -18,6 +21,8 @@ use kernelos_protocol::store::{EventStore, LoadRequest, Record, Slice, StoreErro
 use kernelos_protocol::sync::{Card, Receipt};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, ffi, params};
 
+pub(crate) use salvage::SALVAGED;
+
 /// The version of the schema that this program writes.
 const SCHEMA_VERSION: i64 = 2;
 /// "kern", so that `file` and a person can tell what it is.
@@ -25,6 +30,9 @@ const APPLICATION_ID: i64 = 0x6b65_726e;
 const SCHEMA: &str = include_str!("schema.sql");
 /// What each version adds to the one before, from version 2 on.
 const UPGRADES: [&str; 1] = [include_str!("schema_2.sql")];
+
+/// The row of `meta` that says whose store it is.
+const DEVICE: &str = "device_id";
 
 /// Who let this device in, and where it was reached then.
 pub type Introducer = (DeviceId, Vec<SocketAddr>);
@@ -73,7 +81,14 @@ impl SqliteStore {
         let application: i64 = pragma("application_id").map_err(store_error)?;
         let version: i64 = pragma("user_version").map_err(store_error)?;
         if application != APPLICATION_ID || version < 1 {
-            return Err(StoreError::Failed(format!("{} is no KernelOS store", path.display())));
+            let pages: i64 = pragma("page_count").map_err(store_error)?;
+            // It has what a store has, or nothing at all: a store has its first page since it was
+            // founded.
+            return Err(if pages == 0 || store.value("workspace").is_ok() {
+                StoreError::Corrupt(format!("{} is empty or has another header", path.display()))
+            } else {
+                StoreError::Failed(format!("{} is no KernelOS store", path.display()))
+            });
         }
         if version > SCHEMA_VERSION {
             return Err(StoreError::Failed(format!(
@@ -158,11 +173,8 @@ impl SqliteStore {
 
     /// What the store is.
     pub fn meta(&self) -> Result<Meta, StoreError> {
-        let value = |name: &str| -> Result<Vec<u8>, StoreError> {
-            let query = "SELECT value FROM meta WHERE name = ?1";
-            self.connection.query_row(query, [name], |row| row.get(0)).map_err(store_error)
-        };
-        let damaged = |name: &str| StoreError::Failed(format!("the store's {name} is damaged"));
+        let value = |name: &str| self.value(name);
+        let damaged = |name: &str| StoreError::Corrupt(format!("the store's {name} is damaged"));
         let text = |name: &str| String::from_utf8(value(name)?).map_err(|_| damaged(name));
         Ok(Meta {
             workspace: WorkspaceId(
@@ -170,17 +182,39 @@ impl SqliteStore {
             ),
             name: text("name")?,
             device: text("device")?,
-            mode: match text("mode")?.as_str() {
-                "local" => Mode::Local,
-                "synced" => Mode::Synced,
-                _ => return Err(damaged("mode")),
-            },
+            mode: mode_of(&value("mode")?).ok_or_else(|| damaged("mode"))?,
             incarnation: Incarnation(
                 value("incarnation")?.try_into().map_err(|_| damaged("incarnation"))?,
             ),
             introducer: serde_json::from_slice(&value("introducer")?)
                 .map_err(|_| damaged("introducer"))?,
         })
+    }
+
+    fn value(&self, name: &str) -> Result<Vec<u8>, StoreError> {
+        let query = "SELECT value FROM meta WHERE name = ?1";
+        self.connection.query_row(query, [name], |row| row.get(0)).map_err(store_error)
+    }
+
+    /// Whose store it is, where it was told and that can be read.
+    fn said_device(&self) -> rusqlite::Result<Option<DeviceId>> {
+        let said = self
+            .connection
+            .prepare_cached("SELECT value FROM meta WHERE name = ?1")?
+            .query_row([DEVICE], |row| row.get::<_, Vec<u8>>(0))
+            .optional()?;
+        Ok(said.and_then(|said| device_of(&said)))
+    }
+
+    /// Closes it with all that it holds in its one file.
+    fn close(self) -> Result<(), StoreError> {
+        let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+        let blocked: i64 =
+            self.connection.query_row(checkpoint, [], |row| row.get(0)).map_err(store_error)?;
+        if blocked != 0 {
+            return Err(StoreError::Failed("the store is in use".to_owned()));
+        }
+        self.connection.close().map_err(|(_, error)| store_error(error))
     }
 
     /// The life of the store.
@@ -293,22 +327,56 @@ fn keep_receipt(transaction: &Transaction<'_>, receipt: &Receipt) -> rusqlite::R
     transaction.prepare_cached(insert)?.execute(params![life.0, life.1, encode(receipt)]).map(drop)
 }
 
+/// The device, behind it the check of its row: a damaged one must not be taken for another's.
+fn device_row(device: &DeviceId) -> Vec<u8> {
+    [&device.0[..], &events::row_check(&device.0)].concat()
+}
+
+fn device_of(row: &[u8]) -> Option<DeviceId> {
+    let device = DeviceId(*row.first_chunk()?);
+    (device_row(&device) == row).then_some(device)
+}
+
+fn mode_of(value: &[u8]) -> Option<Mode> {
+    match value {
+        b"local" => Some(Mode::Local),
+        b"synced" => Some(Mode::Synced),
+        _ => None,
+    }
+}
+
 fn store_error(error: rusqlite::Error) -> StoreError {
-    let rusqlite::Error::SqliteFailure(cause, _) = &error else {
-        return StoreError::Failed(error.to_string());
+    use rusqlite::Error;
+    let what = error.to_string();
+    let (code, extended) = match &error {
+        Error::SqliteFailure(cause, _) => (cause.code, cause.extended_code),
+        // What stands there is not what was written.
+        Error::QueryReturnedNoRows
+        | Error::InvalidColumnType(..)
+        | Error::FromSqlConversionFailure(..)
+        | Error::IntegralValueOutOfRange(..)
+        | Error::Utf8Error(..) => return StoreError::Corrupt(what),
+        _ => return StoreError::Failed(what),
     };
-    match (cause.code, cause.extended_code) {
+    match (code, extended) {
         (ErrorCode::DiskFull, _) => StoreError::Full,
-        (_, ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC) => {
-            StoreError::Unconfirmed(error.to_string())
-        }
-        _ => StoreError::Failed(error.to_string()),
+        (_, ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC) => StoreError::Unconfirmed(what),
+        (ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase, _) => StoreError::Corrupt(what),
+        // The words of this program are right: it is the schema that is not there.
+        (ErrorCode::Unknown, ffi::SQLITE_ERROR) => StoreError::Corrupt(what),
+        _ => StoreError::Failed(what),
     }
 }
 
 /// A store's failure, for people.
 pub(crate) fn to_failure(error: &StoreError) -> Failure {
-    Failure::new(FailureKind::Failed, error)
+    Failure::new(FailureKind::Failed, error).with_hint(match error {
+        StoreError::Full => "free some room on the disk, then try again",
+        StoreError::Corrupt(_) => "start the node again: it salvages what can be read",
+        StoreError::Unconfirmed(_) | StoreError::Failed(_) => {
+            "nothing was changed; check the disk and who may write to it, then try again"
+        }
+    })
 }
 
 #[cfg(test)]

@@ -80,8 +80,18 @@ fn lived(row: &LifeRow) -> String {
             "another store with this device's key has written: if you know of none, revoke this \
              device"
         }
+        "log_tail_dropped" => {
+            "the newest of what was written last could not be read: peers are asked for it"
+        }
         "store_healed" => "what was damaged in the store came back from peers",
-        other => other,
+        other => match other.strip_prefix("store_salvaged: ") {
+            Some(kept) => &format!(
+                "the store was damaged: what could be read is in a new one, and peers are asked \
+                 for the rest. Check the disk. The damaged one is kept as {kept} beside the new \
+                 one; remove it when nothing is missed"
+            ),
+            None => other,
+        },
     };
     format!("{}: {what}", utc(row.at))
 }

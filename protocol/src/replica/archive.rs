@@ -102,7 +102,10 @@ impl Replica {
             self.hear_of_own(&event);
             let was_here = self.workspace.contains(&event.id());
             match self.workspace.insert(&event, &self.key) {
-                Ok(false) => here += 1,
+                Ok(false) => {
+                    here += 1;
+                    self.came_again(event);
+                }
                 Ok(true) => {
                     here += 1;
                     new += 1;

@@ -44,7 +44,7 @@ impl Replica {
             if is_history {
                 self.lose(damage);
             } else {
-                self.damaged(damage.what);
+                self.fade(damage);
             }
         }
         match what {

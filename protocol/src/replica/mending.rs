@@ -17,13 +17,15 @@ use crate::notice::NoticeKind;
 use crate::replica::documents::Pending;
 use crate::replica::{LoadFor, Replica};
 use crate::store::{Damage, LoadRequest, Place, Record};
-use crate::sync::LinkId;
+use crate::sync::{LinkId, NOT_MEMBER};
 use crate::workspace::InsertFault;
 
 /// A peer sent an event of the current life that is not here: the store was put back, or copied.
 const EVENT_ELSEWHERE: &str = "new_life: own_event_elsewhere";
 /// An event of the current life cannot be read.
 const STORE_DAMAGED: &str = "new_life: store_damaged";
+/// The store's file was damaged, and what could be read was copied to another before it was opened.
+const STORE_SALVAGED: &str = "store_salvaged";
 /// Another store with this device's key writes, or did.
 const OTHER_LIFE: &str = "other_life";
 /// What was damaged is whole again.
@@ -39,6 +41,8 @@ pub(super) struct Mending {
     stranded: BTreeMap<EventId, Vec<Place>>,
     /// What they missed is here: to be loaded again.
     freed: Vec<Place>,
+    /// What went in and cannot be read any more, and how; none where it came again by now.
+    faded: BTreeMap<EventId, Option<String>>,
     /// A damaged row does not say which chain it is of: it may be the own one.
     may_be_own: bool,
 }
@@ -46,7 +50,12 @@ pub(super) struct Mending {
 impl Mending {
     /// Is all here that was kept?
     pub(super) fn is_whole(&self) -> bool {
-        self.lost.is_empty() && self.stranded.is_empty()
+        self.lost.is_empty() && self.stranded.is_empty() && self.faded.is_empty()
+    }
+
+    /// Is something gone that was here at start?
+    pub(super) fn has_faded(&self) -> bool {
+        self.faded.values().any(Option::is_some)
     }
 
     /// Something of this life is missing: of what is damaged or what waits.
@@ -65,7 +74,9 @@ impl Mending {
     pub(super) fn words(&self) -> Vec<String> {
         // What waits, waits for what is lost, where that has a place.
         let missed = if self.lost.is_empty() { self.missed() } else { Vec::new() };
-        let lost = self.lost.values().map(|what| format!("{what}; it is asked of peers"));
+        let faded = self.faded.values().flatten();
+        let lost =
+            self.lost.values().chain(faded).map(|what| format!("{what}; it is asked of peers"));
         let gone = |id: &EventId| format!("event {id} is missing; it is asked of peers");
         lost.chain(missed.iter().map(gone)).take(NOTICES_MAX).collect()
     }
@@ -83,6 +94,25 @@ impl Replica {
         }
     }
 
+    /// The store cannot give any more what it gave at start. Its header is known here, so that no
+    /// chain can fork by it: only the row is asked for.
+    pub(super) fn fade(&mut self, damage: Damage) {
+        match damage.event.filter(|id| self.workspace.contains(id)) {
+            Some(id) => drop(self.mending.faded.insert(id, Some(damage.what))),
+            None => self.damaged(damage.what),
+        }
+    }
+
+    /// An event comes that is here: where its row cannot be read, it takes that row's place.
+    pub(super) fn came_again(&mut self, event: Verified) {
+        let is_whole = event.body().is_some() == event.header().body.is_some();
+        if let Some(what) = self.mending.faded.get_mut(&event.id()).filter(|_| is_whole) {
+            *what = None;
+            self.workspace.body_found(&event.id());
+            self.persist.push(Record::Event(event));
+        }
+    }
+
     /// The store gave this: it goes in, or waits for what it misses.
     pub(super) fn put_back(&mut self, event: &Verified) {
         self.clock.saw(self.now, event.header().stamp);
@@ -95,7 +125,7 @@ impl Replica {
             }
             Err(InsertFault::Refused(refusal)) => {
                 let what = format!("event {id}: {refusal}");
-                self.lose(Damage { at: Some((chain, seq)), what });
+                self.lose(Damage { at: Some((chain, seq)), event: Some(id), what });
             }
         }
     }
@@ -119,7 +149,9 @@ impl Replica {
 
     /// What each peer is asked for since the store has what waits for it.
     pub(super) fn missed_by_store(&self) -> Vec<(LinkId, EventId)> {
-        let missed: Vec<_> = self.mending.missed().into_iter().take(WANTS_MAX / 2).collect();
+        let faded = self.mending.faded.iter().filter(|(_, what)| what.is_some());
+        let missed = self.mending.missed().into_iter().chain(faded.map(|(id, _)| *id));
+        let missed: Vec<_> = missed.take(WANTS_MAX / 2).collect();
         let links = self.sync.links().into_iter();
         links.flat_map(|link| missed.iter().map(move |id| (link, *id))).collect()
     }
@@ -137,9 +169,16 @@ impl Replica {
         let begins = header.lane == Lane::Control && header.seq == 0;
         if header.incarnation == self.config.incarnation {
             self.begin_life(EVENT_ELSEWHERE);
-        } else if begins && self.mending.is_whole() {
+        } else if begins && self.mending.is_whole() && !self.is_of_before(event) {
             self.note(NoticeKind::Life, device, OTHER_LIFE);
         }
+    }
+
+    /// Was it written before the store was salvaged, so that it may be what was lost then?
+    fn is_of_before(&self, event: &Verified) -> bool {
+        self.notices.of(NoticeKind::Life).into_iter().any(|notice| {
+            notice.reason.starts_with(STORE_SALVAGED) && event.header().stamp <= notice.stamp
+        })
     }
 
     /// From here on this device writes new chains, and says so.
@@ -169,6 +208,7 @@ impl Replica {
         if !self.mending.is_whole() {
             let workspace = &self.workspace;
             self.mending.lost.retain(|(chain, seq), _| workspace.height(chain) <= *seq);
+            self.mending.faded.retain(|_, what| what.is_some());
             if self.mending.is_whole() {
                 self.note(NoticeKind::Life, device, STORE_HEALED);
             }
@@ -186,6 +226,32 @@ impl Replica {
                 Ok(join) => self.wrote(vec![join]),
                 Err(fault) => self.damaged(format!("no join was written: {fault}")),
             }
+        }
+    }
+
+    /// Is nothing of the history here? So it is with a newcomer, and where all of a store was lost.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        let genesis = self.workspace.id().genesis();
+        !self.workspace.contains(&genesis) && !self.loads.iter().any(LoadFor::is_start)
+    }
+
+    /// Whoever was let in when this device did not know its members is heard no longer than that.
+    pub(super) fn part_with_strangers(&mut self) {
+        let control = self.workspace.control();
+        let all = control.all();
+        if control.role(&self.key.device(), &all).is_none() {
+            return;
+        }
+        let is_stranger = |link: &LinkId| {
+            let device = self.sync.device_of(*link);
+            device.is_some_and(|device| {
+                control.role(&device, &all).is_none() && self.workspace.farewell(&device).is_none()
+            })
+        };
+        let strangers: Vec<_> = self.sync.links().into_iter().filter(is_stranger).collect();
+        for link in strangers {
+            self.disconnect(link, NOT_MEMBER);
         }
     }
 

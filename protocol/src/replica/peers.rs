@@ -109,7 +109,7 @@ impl Replica {
             self.hear_of_own(&event);
             let is_here = self.workspace.contains(&event.id());
             match self.workspace.insert(&event, &self.key) {
-                Ok(false) => {}
+                Ok(false) => self.came_again(event),
                 // Who asked for the body when it was not here yet does not ask again.
                 Ok(true) if is_here => {
                     filled.push(event.id());
@@ -135,6 +135,7 @@ impl Replica {
     /// Says at the end of a turn what there is to say to peers.
     pub(super) fn speak(&mut self) {
         self.workspace.settle();
+        self.part_with_strangers();
         for link in self.sync.links() {
             let Some(device) = self.sync.device_of(link) else { continue };
             if let Some(places) = self.workspace.farewell(&device) {
@@ -169,7 +170,7 @@ impl Replica {
         self.outputs.push_back(Output::Send(link, message.encode()));
     }
 
-    fn disconnect(&mut self, link: LinkId, reason: &str) {
+    pub(super) fn disconnect(&mut self, link: LinkId, reason: &str) {
         self.on_peer_down(link);
         self.outputs.push_back(Output::Disconnect(link, reason.to_owned()));
     }

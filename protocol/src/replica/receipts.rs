@@ -51,7 +51,12 @@ impl Replica {
         let mut links = self.sync.links();
         links.retain(|link| self.sync.is_greeted(*link) && !self.sync.is_parting(*link));
         let claims = if links.is_empty() { None } else { self.claims() };
-        let own = Own { key: &self.key, incarnation: self.config.incarnation, claims };
+        let own = Own {
+            key: &self.key,
+            incarnation: self.config.incarnation,
+            claims,
+            is_doubtful: self.mending.has_faded(),
+        };
         let said = self.receipts.speak(self.now, own, &links, &self.workspace);
         self.persist.extend(said.made.map(Record::Receipt));
         for (link, receipts) in said.send {
@@ -61,11 +66,12 @@ impl Replica {
         }
     }
 
-    /// What this device holds: nothing is claimed while a body of it is missing.
+    /// What this device holds: nothing is claimed while a body of it is missing, or what went in
+    /// cannot be read any more.
     fn claims(&self) -> Option<Claims> {
         let control = self.workspace.control();
         let role = control.role(&self.key.device(), &control.all());
-        if role.is_none() || self.workspace.lacks_bodies() {
+        if role.is_none() || self.workspace.lacks_bodies() || self.mending.has_faded() {
             return None;
         }
         let [control, content] =

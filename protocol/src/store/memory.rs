@@ -53,7 +53,8 @@ impl MemoryStore {
     fn read(&self, event: &Verified) -> Result<Verified, Damage> {
         if self.rotten.contains(&event.id()) {
             let at = Some((event.chain(), event.header().seq));
-            return Err(Damage { at, what: format!("event {} is damaged", event.id()) });
+            let what = format!("event {} is damaged", event.id());
+            return Err(Damage { at, event: Some(event.id()), what });
         }
         Ok(event.clone())
     }
@@ -154,6 +155,7 @@ impl EventStore for MemoryStore {
                         Some(Err(damage)) => slice.damaged.push(damage),
                         None => slice.damaged.push(Damage {
                             at: Some((place.chain, place.seq)),
+                            event: Some(place.id),
                             what: format!("event {} is not kept", place.id),
                         }),
                     }

@@ -64,6 +64,8 @@ pub struct Own<'a> {
     pub incarnation: Incarnation,
     /// What it holds; none while it claims nothing.
     pub claims: Option<Claims>,
+    /// Is what it said before not known to hold any more?
+    pub is_doubtful: bool,
 }
 
 /// What there is to say of receipts at the end of a turn.
@@ -143,6 +145,7 @@ impl Receipts {
         workspace: &Workspace,
     ) -> Said {
         let own_life = (own.key.device(), own.incarnation);
+        let is_doubtful = own.is_doubtful;
         self.told.retain(|link, _| links.contains(link));
         self.is_own_due = false;
         let made = if links.is_empty() { None } else { self.renew(now, own, workspace) };
@@ -162,6 +165,7 @@ impl Receipts {
                 // What an earlier life of this store claimed may be lost.
                 let is_past = life.0 == own_life.0 && *life != own_life;
                 if is_past
+                    || (is_doubtful && *life == own_life)
                     || !members.contains_key(&life.0)
                     || told.get(life).is_some_and(|told| *told >= version)
                 {

@@ -85,6 +85,13 @@ impl Workspace {
         self.lost.extend(ids.filter_map(|id| self.content.number(&id)));
     }
 
+    /// The store has a body again that it could not give.
+    pub fn body_found(&mut self, id: &EventId) {
+        if let Some(no) = self.content.number(id) {
+            self.lost.remove(&no);
+        }
+    }
+
     /// A body came from the store. They come in the order of [`Self::wanted_places`].
     pub fn body_loaded(&mut self, event: &Verified) {
         let Some(no) = self.content.number(&event.id()) else { return };

@@ -376,3 +376,41 @@ fn a_new_life_stands_in_the_log() {
     assert_eq!(notices.len(), 1);
     assert_eq!((notices[0].author, notices[0].reason.as_deref()), (id(2), Some(ELSEWHERE)));
 }
+
+#[test]
+fn a_row_that_goes_bad_while_it_runs_is_told_asked_of_peers_and_healed() {
+    // SPEC: DUR-6
+    let mut mesh = Mesh::of(&[(2, Role::Member), (3, Role::Member)]);
+    let link = mesh.connect(1, 2);
+    for i in 0..3 {
+        mesh.set(1, &format!("notes/{i}"), "theirs");
+        mesh.set(2, &format!("notes/own{i}"), "mine");
+    }
+    rest(&mut mesh);
+    let all = read_all(&mut mesh.device(2).disk, 512);
+    for event in &all {
+        mesh.device(2).disk.damage_event(&event.id());
+    }
+    mesh.cut(link);
+    for event in &all {
+        mesh.ask(2, Command::Event { begin: event.id().to_string() });
+    }
+    assert_eq!(mesh.status(2).damage.len(), all.len(), "each is told");
+    // Who asks for them gets none.
+    let link = mesh.connect(2, 3);
+    assert_eq!(mesh.status(3).events, 0);
+    mesh.cut(link);
+    assert_eq!(mesh.status(2).state_hash, mesh.status(1).state_hash, "it knows what they say");
+    mesh.set(2, "notes/new", "goes on");
+    mesh.connect(1, 2);
+    rest(&mut mesh);
+    assert_eq!(life(&mut mesh, 2), (None, vec!["store_healed".to_owned()]), "no life ended");
+    mesh.connect(2, 3);
+    rest(&mut mesh);
+    mesh.assert_equal(&[1, 2, 3]);
+    mesh.restart(2);
+    assert_eq!(mesh.status(2).damage, Vec::<String>::new(), "the disk is healed");
+    let read = read_all(&mut mesh.device(2).disk, 512);
+    assert!(all.iter().all(|event| read.contains(event)));
+    assert_no_fork(&mut mesh, &[1, 2, 3]);
+}

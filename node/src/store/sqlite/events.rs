@@ -29,7 +29,8 @@ pub(super) fn load_from(
         match read_row(row.get_ref(1)?.as_blob()?, row.get_ref(2)?.as_blob()?) {
             Ok(event) => slice.events.push(event),
             Err(reason) => {
-                slice.damaged.push(Damage { at: place(row), what: format!("row {last}: {reason}") })
+                let what = format!("row {last}: {reason}");
+                slice.damaged.push(Damage { at: place(row), event: None, what });
             }
         }
     }
@@ -76,7 +77,8 @@ pub(super) fn load_event(
         }
     }
     let at = Some((place.chain, place.seq));
-    Ok(Err(Damage { at, what: format!("event {}: {reason}", place.id) }))
+    let what = format!("event {}: {reason}", place.id);
+    Ok(Err(Damage { at, event: Some(place.id), what }))
 }
 
 /// Keeps an event once. What is kept never loses its body; a damaged row at its place is healed by
@@ -156,14 +158,14 @@ fn chain_number(
     Ok(number)
 }
 
-fn row_check(envelope: &[u8]) -> [u8; 16] {
+pub(super) fn row_check(envelope: &[u8]) -> [u8; 16] {
     let full = hash::hash(context::STORED_ROW, &[envelope]);
     let mut check = [0; 16];
     check.copy_from_slice(&full[..16]);
     check
 }
 
-fn read_row(envelope: &[u8], check: &[u8]) -> Result<Verified, String> {
+pub(super) fn read_row(envelope: &[u8], check: &[u8]) -> Result<Verified, String> {
     if row_check(envelope) != check {
         return Err("the row is damaged".to_owned());
     }

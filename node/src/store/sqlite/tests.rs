@@ -10,11 +10,11 @@ use kernelos_protocol::store::contract;
 use super::*;
 
 /// A folder that goes away with the test.
-fn folder() -> tempfile::TempDir {
+pub(super) fn folder() -> tempfile::TempDir {
     tempfile::Builder::new().prefix("kern").tempdir().unwrap()
 }
 
-fn events() -> Vec<Verified> {
+pub(super) fn events() -> Vec<Verified> {
     let config = Config {
         secret: [7; 32],
         incarnation: Incarnation([1; 8]),
