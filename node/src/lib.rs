@@ -5,7 +5,8 @@
 //! addresses, [`pairing`] lets devices in, [`engine`] is the loop around one `Replica`,
 //! [`artifacts`] keeps large results in it, [`missions`] does what it orders with [`git`] and the
 //! [`sandbox`], [`node`] is all of them together, [`api`] the door for local programs, [`cli`] the
-//! command `kern`, [`mod@bench`] measures them. Nothing is decided here that the protocol could decide.
+//! command `kern`, [`mod@bench`] measures them. Nothing is decided here that the protocol could
+//! decide.
 //!
 //! Invariant: nothing is performed or answered before the turn's commit. Invariant: one process
 //! owns a home.

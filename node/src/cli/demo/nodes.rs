@@ -1,4 +1,5 @@
-//! The devices of a demo, or of a bench: a home each, a node each, and the commands that a person types there.
+//! The devices of a demo, or of a bench: a home each, a node each, and the commands that a person
+//! types there.
 //!
 //! A node runs in a process group of its own, so that ctrl-C on the terminal reaches the demo
 //! alone, and holds the end of a pipe from the demo, so that it ends when the demo is killed.
