@@ -2,7 +2,9 @@
 //! notice in the log of the workspace that it was for.
 
 use std::collections::VecDeque;
-use std::io::Write as _;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use kernelos_protocol::command::Command;
@@ -18,6 +20,10 @@ use crate::portable::spawn;
 
 /// Invitations whose workspace is known: those that the issuer knows.
 const INVITATIONS_MAX: usize = PAIRING_INVITATIONS_MAX + PAIRING_OVER_MAX;
+
+/// Bytes of the file of attempts before it is begun anew: some years of people, some minutes of a
+/// stranger.
+const AUDIT_BYTES_MAX: u64 = 1024 * 1024;
 
 /// How a link of pairing ended. `SPEC: PAIR-15`
 pub(super) struct Attempt {
@@ -75,7 +81,7 @@ pub(super) fn refused_here(node: &Node, code: &str) {
     .ok();
 }
 
-fn write(node: &Node, attempt: &Attempt) -> std::io::Result<()> {
+fn write(node: &Node, attempt: &Attempt) -> io::Result<()> {
     let line = serde_json::json!({
         "wall_us": clock::now().wall_us,
         "pairing": attempt.invitation.map(|id| to_hex(&id.0)),
@@ -87,8 +93,39 @@ fn write(node: &Node, attempt: &Attempt) -> std::io::Result<()> {
 }
 
 fn append(node: &Node, line: &serde_json::Value) -> std::io::Result<()> {
-    let path = node.home().home().path().join("audit.jsonl");
-    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
+    append_to(&node.home().home().path().join("audit.jsonl"), line)
+}
+
+/// A file that is full is kept beside the new one, in the place of the one before: strangers can
+/// write here as often as they connect. `SPEC: PAIR-15`
+fn append_to(path: &Path, line: &serde_json::Value) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().create(true).append(true).open(path)?;
+    if file.metadata()?.len() >= AUDIT_BYTES_MAX {
+        fs::rename(path, path.with_extension("jsonl.1"))?;
+        file = fs::OpenOptions::new().create(true).append(true).open(path)?;
+    }
     writeln!(file, "{line}")?;
     file.sync_data()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_without_end_take_two_files_and_the_last_is_always_there() {
+        // SPEC: PAIR-15
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        let long = "x".repeat(40_000);
+        for number in 0..120 {
+            append_to(&path, &serde_json::json!({ "number": number, "long": long })).unwrap();
+            let last = fs::read_to_string(&path).unwrap();
+            assert!(last.lines().last().unwrap().contains(&format!("\"number\":{number}")));
+        }
+        let sizes = fs::read_dir(folder.path()).unwrap();
+        let sizes: Vec<_> = sizes.map(|entry| entry.unwrap().metadata().unwrap().len()).collect();
+        assert_eq!(sizes.len(), 2);
+        assert!(sizes.iter().all(|size| *size < AUDIT_BYTES_MAX + 50_000), "{sizes:?}");
+    }
 }
