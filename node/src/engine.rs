@@ -174,6 +174,8 @@ struct Loop {
     requests: u64,
     /// What is asked of the store once the inbox was looked at: a start answers meanwhile.
     later: VecDeque<LoadRequest>,
+    /// Connections that came before the history was read: without it, nobody can be told apart.
+    arriving: Vec<(Link, Option<Message>)>,
     /// The store cannot be read any more.
     failed: Option<Failure>,
     stopping: bool,
@@ -204,6 +206,7 @@ impl Loop {
             shared,
             requests: 0,
             later: VecDeque::new(),
+            arriving: Vec::new(),
             failed: None,
             stopping: false,
         })
@@ -215,6 +218,9 @@ impl Loop {
             self.publish();
             if self.stopping && self.callers.is_empty() {
                 break;
+            }
+            if self.let_in() {
+                continue;
             }
             let next = self.later.pop_front();
             if next.is_none() {
@@ -257,7 +263,7 @@ impl Loop {
     fn hand_in(&mut self, wake: Wake) {
         match wake {
             Wake::Deadline => self.replica.handle(clock::now(), Input::Tick),
-            Wake::Up(link, said) => self.link_up(*link, said),
+            Wake::Up(link, said) => self.arrived(*link, said),
             Wake::Message(link, message) => {
                 self.replica.handle(clock::now(), Input::Message(link, message));
             }
@@ -386,9 +392,11 @@ impl Loop {
         let members = control.present_members().keys().copied().collect();
         let connected = self.links.paths();
         let is_lost = self.replica.is_lost();
+        let is_starting = self.replica.is_starting();
         self.share(|shared| {
             shared.granted = granted;
             shared.is_lost = is_lost;
+            shared.is_starting = is_starting;
             shared.members = members;
             shared.connected = connected;
         });

@@ -284,9 +284,10 @@ fn write_beside(
     unfinished.push(file_name);
     let unfinished = folder.join(unfinished);
     let write = || {
+        // What lies there is removed and never followed: in a folder of others it may be a link.
+        fs::remove_file(&unfinished).ok();
         let mut options = OpenOptions::new();
-        let mut file =
-            options.write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+        let mut file = options.write(true).create_new(true).mode(0o600).open(&unfinished)?;
         file.set_permissions(fs::Permissions::from_mode(0o600))?;
         file.write_all(bytes)?;
         file.sync_all()?;

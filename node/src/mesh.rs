@@ -20,7 +20,7 @@ use self::nearby::Nearby;
 use crate::clock;
 use crate::engine::Engine;
 use crate::introduce;
-use crate::node::Node;
+use crate::node::{Node, may_sync};
 use crate::portable::{Task, sleep, spawn, timeout};
 use crate::transport::iroh::IrohTransport;
 use crate::transport::quinn::QuinnTransport;
@@ -189,6 +189,8 @@ async fn greet(node: Arc<Node>, mut link: Link) {
     let Ok(message) = message else { return link.close("frame_decode") };
     let Message::Hello { workspace, .. } = &message else { return link.close("hello") };
     match node.named(&link.exporter, workspace) {
+        // The handshake asked for any workspace; this is the one that is meant.
+        Some(engine) if !may_sync(&engine, &link.peer) => link.close(NOT_A_MEMBER),
         Some(engine) => engine.attach(link, Some(message)).await,
         None => link.close("unknown workspace"),
     }

@@ -14,7 +14,7 @@ use kernelos_protocol::sync::workspace_tag;
 use kernelos_protocol::time::Time;
 use tokio::sync::Mutex;
 
-use crate::engine::Engine;
+use crate::engine::{Engine, Shared};
 use crate::entering::{Entering, make};
 use crate::founding::{Founded, Founding, found};
 use crate::home::{DeviceSecret, OwnedHome, made};
@@ -136,10 +136,7 @@ impl Node {
     /// May this key speak this protocol here? Who was revoked may, to be told so.
     pub(crate) fn admits(&self, device: &DeviceId, protocol: Protocol) -> bool {
         match protocol {
-            Protocol::Sync => self.synced().iter().any(|engine| {
-                engine.shared(|shared| shared.granted.contains(device) || shared.is_lost)
-                    || engine.meta.introducer.as_ref().is_some_and(|(by, _)| by == device)
-            }),
+            Protocol::Sync => self.synced().iter().any(|engine| may_sync(engine, device)),
             Protocol::Pair => self.pairing.has_invited(),
             // Whoever shows a grant: what it is worth is judged.
             Protocol::Introduce => !self.synced().is_empty(),
@@ -368,6 +365,13 @@ impl Node {
             ended(engine).await;
         }
     }
+}
+
+/// May this key speak about this workspace? While its history is read its loop lets it wait.
+pub(crate) fn may_sync(engine: &Engine, device: &DeviceId) -> bool {
+    let is_open =
+        |shared: &Shared| shared.granted.contains(device) || shared.is_lost || shared.is_starting;
+    engine.shared(is_open) || engine.meta.introducer.as_ref().is_some_and(|(by, _)| by == device)
 }
 
 /// Stops a workspace that nobody finds any more. A request under way is answered first.

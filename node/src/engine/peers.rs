@@ -7,9 +7,33 @@ use super::Loop;
 use crate::clock;
 use crate::transport::Link;
 
+/// Connections that wait for the history; who comes beyond them dials again.
+const ARRIVING_MAX: usize = 64;
+
 impl Loop {
+    /// A connection came: its device is judged by the whole history.
+    pub(super) fn arrived(&mut self, link: Link, said: Option<Message>) {
+        if !self.replica.is_starting() {
+            self.link_up(link, said);
+        } else if self.arriving.len() < ARRIVING_MAX {
+            self.arriving.push((link, said));
+        }
+    }
+
+    /// Takes over the connections that waited, once the history is here; did any?
+    pub(super) fn let_in(&mut self) -> bool {
+        if self.arriving.is_empty() || self.replica.is_starting() {
+            return false;
+        }
+        for (link, said) in std::mem::take(&mut self.arriving) {
+            self.link_up(link, said);
+        }
+        true
+    }
+
     /// No connection may stay up.
     pub(super) fn go_offline(&mut self) {
+        self.arriving.clear();
         for link in self.links.ids() {
             self.links.close(link, "offline".to_owned());
             self.replica.handle(clock::now(), Input::PeerDown(link));
@@ -17,7 +41,7 @@ impl Loop {
     }
 
     /// A connection is this workspace's.
-    pub(super) fn link_up(&mut self, link: Link, said: Option<Message>) {
+    fn link_up(&mut self, link: Link, said: Option<Message>) {
         let (device, dialed) = (link.peer, link.dialed);
         let workspace = workspace_tag(&link.exporter, &self.config.workspace);
         self.share(|shared| drop(shared.ended.remove(&device)));
@@ -37,3 +61,6 @@ impl Loop {
         self.replica.handle(clock::now(), Input::PeerDown(link));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,8 @@ pub struct Shared {
     pub granted: BTreeSet<DeviceId>,
     /// Its history is gone, and nothing says who could bring it. `SPEC: DUR-7`
     pub is_lost: bool,
+    /// Its history is read still: who is a member is not known yet.
+    pub is_starting: bool,
     /// The members.
     pub members: BTreeSet<DeviceId>,
     /// Where devices can be reached, as they say themselves.

@@ -150,6 +150,11 @@ impl Runs {
         None
     }
 
+    /// The events that no signature proved.
+    pub fn take(&mut self) -> Vec<Verified> {
+        std::mem::take(&mut self.open).into_values().flatten().collect()
+    }
+
     /// The runs of these events. What no signature among them proves is left out.
     #[must_use]
     pub fn of(events: impl IntoIterator<Item = Verified>) -> Vec<Run> {

@@ -52,9 +52,10 @@ impl Replica {
         (from, wanted): (usize, usize),
         events: Vec<Verified>,
     ) {
-        let reply = if events.len() == wanted {
+        let runs = Runs::of(events);
+        let reply = if runs.iter().map(|run| run.events().len()).sum::<usize>() == wanted {
             let (workspace, count) = (self.workspace.id(), self.workspace.len());
-            Reply::EventsPage { workspace, count, from, runs: Runs::of(events) }
+            Reply::EventsPage { workspace, count, from, runs }
         } else {
             let failure = Failure::new(
                 FailureKind::Failed,

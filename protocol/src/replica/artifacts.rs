@@ -112,7 +112,7 @@ impl Replica {
             }
         }
         self.learn_artifacts();
-        if self.mending.is_whole()
+        if self.may_drop_chunks()
             && self.artifacts.has_orphans()
             && let Some(named) = self.workspace.named_chunks()
         {

@@ -128,7 +128,8 @@ impl Replica {
     /// Takes a glance, and says so to who asked.
     pub(super) fn start_glance(&mut self, request: Option<RequestId>) {
         let is_calm = self.mending.is_whole()
-            && self.workspace.is_told()
+            && self.workspace.is_projected()
+            && self.workspace.without_bodies().next().is_none()
             && !self.loads.iter().any(|load| matches!(load, LoadFor::Bodies(_)));
         match self.workspace.held_document() {
             _ if !is_calm => self.glanced_at(request),

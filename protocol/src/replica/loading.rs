@@ -51,6 +51,8 @@ impl Replica {
             LoadFor::History => self.on_history(slice),
             LoadFor::Freed => {
                 slice.events.into_iter().for_each(|event| self.put_back(event));
+                let released = std::mem::take(&mut self.mending.released);
+                self.receive(released);
                 self.load_freed();
             }
             LoadFor::Bodies(asked) => {
@@ -91,6 +93,7 @@ impl Replica {
             let request = LoadRequest::From { cursor, limit: LOAD_SLICE_EVENTS };
             self.load_next(LoadFor::History, request);
         } else {
+            self.lose_unproven();
             self.workspace.exempt();
             self.load_chunk_list(None);
         }

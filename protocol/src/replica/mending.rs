@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand_chacha::rand_core::Rng;
 
 use crate::command::LifeRow;
-use crate::event::{Runs, Verified};
+use crate::event::{Run, Runs, Verified};
 use crate::id::{ChainId, EventId, Incarnation, Lane};
 use crate::limits::{LOAD_SLICE_EVENTS, NOTICES_MAX, WANTS_MAX};
 use crate::notice::NoticeKind;
@@ -28,6 +28,8 @@ const STORE_DAMAGED: &str = "new_life: store_damaged";
 const STORE_SALVAGED: &str = "store_salvaged";
 /// Another store with this device's key writes, or did.
 const OTHER_LIFE: &str = "other_life";
+/// The end of the store's log could not be read.
+const LOG_TAIL_DROPPED: &str = "log_tail_dropped";
 /// What was damaged is whole again.
 const STORE_HEALED: &str = "store_healed";
 
@@ -43,6 +45,8 @@ pub(super) struct Mending {
     freed: Vec<Place>,
     /// Events of the store that wait for the rest of their run.
     open: Runs,
+    /// What peers sent and waited for what the store gave.
+    pub(super) released: Vec<(LinkId, Run)>,
     /// What went in and cannot be read any more, and how; none where it came again by now.
     faded: BTreeMap<EventId, Option<String>>,
     /// A damaged row does not say which chain it is of: it may be the own one.
@@ -105,9 +109,33 @@ impl Replica {
         }
     }
 
-    /// An event comes that is here: where its row cannot be read, it takes that row's place.
+    /// The history ends: what came without the signature that proves it is lost with that.
+    pub(super) fn lose_unproven(&mut self) {
+        for event in self.mending.open.take() {
+            let (at, id) = (Some((event.chain(), event.header().seq)), event.id());
+            let what = format!("event {id}: the signature that proves it is missing");
+            self.lose(Damage { at, event: Some(id), what });
+        }
+    }
+
+    /// May chunks be dropped that nothing names? Not where the history may lack what names them.
+    pub(super) fn may_drop_chunks(&self) -> bool {
+        let lives = self.notices.of(NoticeKind::Life);
+        let lost_some = |reason: &str| {
+            reason.starts_with(STORE_SALVAGED) || reason.starts_with(LOG_TAIL_DROPPED)
+        };
+        self.mending.is_whole()
+            && !self.is_lost()
+            && !lives.iter().any(|notice| lost_some(&notice.reason))
+    }
+
+    /// An event comes that is here: where its row cannot be read, it takes that row's place. Without
+    /// its signature only where it stood without one: what proves it stands behind it then.
     pub(super) fn came_again(&mut self, event: Verified) {
-        let is_whole = event.body().is_some() == event.header().body.is_some();
+        let is_inside = |(_, position)| self.workspace.is_inside(position);
+        let is_proven =
+            event.is_signed() || self.workspace.position(&event.id()).is_some_and(is_inside);
+        let is_whole = is_proven && event.body().is_some() == event.header().body.is_some();
         if let Some(what) = self.mending.faded.get_mut(&event.id()).filter(|_| is_whole) {
             *what = None;
             self.workspace.body_found(&event.id());
@@ -126,7 +154,13 @@ impl Replica {
             id: event.id(),
         };
         match self.workspace.insert_run(&run, &self.key) {
-            Ok(_) => run.events().iter().for_each(|event| self.came(&event.id())),
+            Ok(_) => {
+                for event in run.events() {
+                    self.came(&event.id());
+                    // What a peer sent meanwhile may have waited for it.
+                    self.mending.released.extend(self.held.release(&event.id()));
+                }
+            }
             Err(InsertFault::Missing(missing)) => {
                 let places = self.mending.stranded.entry(missing).or_default();
                 places.extend(run.events().iter().map(place));
@@ -239,6 +273,12 @@ impl Replica {
                 Err(fault) => self.damaged(format!("no join was written: {fault}")),
             }
         }
+    }
+
+    /// Is the history being read still? Until then nobody can be told apart.
+    #[must_use]
+    pub fn is_starting(&self) -> bool {
+        self.loads.iter().any(|load| matches!(load, LoadFor::History))
     }
 
     /// Is nothing of the history here? So it is with a newcomer, and where all of a store was lost.

@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use crate::event::{Run, Runs, Verified};
 use crate::id::{EventId, Lane};
 use crate::limits::{
-    FRAME_BYTES_MAX, FRAME_EVENTS_MAX, FRAMES_UNDER_WAY_MAX, SERVE_EVENTS, WANT_COUNT_MAX,
+    FRAME_BYTES_MAX, FRAME_EVENTS_MAX, FRAMES_UNDER_WAY_MAX, SERVE_EVENTS, WANT_BACK,
+    WANT_COUNT_MAX,
 };
 use crate::store::Place;
 use crate::sync::message::Message;
@@ -27,10 +28,17 @@ const SEGMENT_HEADS: usize = 32;
 impl Session {
     /// The peer wants these, each with so many before it in its chain.
     pub(super) fn want(&mut self, wants: &[(EventId, u64)], workspace: &Workspace) {
+        // Honest wants do not overlap; whoever asks for the same again and again is served once.
+        let mut steps = workspace.len().saturating_mul(2).saturating_add(wants.len());
         for (tip, count) in wants {
+            if *count <= WANT_BACK && workspace.contains(tip) {
+                self.alone.insert(*tip);
+            }
             let mut next = Some(*tip);
             for _ in 0..(*count).min(WANT_COUNT_MAX) {
                 let Some(id) = next else { break };
+                let Some(left) = steps.checked_sub(1) else { return };
+                steps = left;
                 if !self.enqueue(&id, workspace) {
                     break;
                 }
@@ -49,6 +57,9 @@ impl Session {
 
     fn enqueue(&mut self, id: &EventId, workspace: &Workspace) -> bool {
         let Some((lane, position)) = workspace.position(id) else { return false };
+        if self.queue.contains(&(lane as u8, position)) {
+            return true;
+        }
         self.queue.extend(workspace.run_from(position).map(|position| (lane as u8, position)));
         true
     }
@@ -74,20 +85,24 @@ impl Session {
     /// What was loaded, in frames.
     pub(super) fn loaded(&mut self, events: Vec<Verified>, workspace: &Workspace) -> Vec<Message> {
         self.loading = false;
-        let frames = frames(join(Runs::of(events), workspace));
+        let frames = frames(join(Runs::of(events), workspace, &self.alone));
+        if self.queue.is_empty() {
+            self.alone.clear();
+        }
         self.sent_frames += frames.len() as u64;
         frames
     }
 }
 
 /// Leaves out the signatures that are not needed: within an admitted run, of what no other chain
-/// names. `SPEC: EVT-12`
-fn join(runs: Vec<Run>, workspace: &Workspace) -> Vec<Run> {
+/// names. Who asked for an event by its name gets its signature: it may mend a row. `SPEC: EVT-12`
+fn join(runs: Vec<Run>, workspace: &Workspace, alone: &BTreeSet<EventId>) -> Vec<Run> {
     let mut joined: Vec<Run> = Vec::new();
     for run in runs.into_iter().filter(Run::fits) {
         let before = joined.pop().map(|before| {
             let ((_, end), (_, next)) = (before.ends(), run.ends());
-            (before, workspace.may_leave_out(&end, &next))
+            let may = !alone.contains(&end) && workspace.may_leave_out(&end, &next);
+            (before, may)
         });
         match before {
             None => joined.push(run),

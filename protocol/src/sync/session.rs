@@ -28,6 +28,8 @@ pub(super) struct Session {
     has: BTreeMap<ChainId, (u64, EventId)>,
     /// What is in quarantine at either end.
     pub(super) offers: Offers,
+    /// Events that the peer asked for by name, with few before them.
+    pub(super) alone: BTreeSet<EventId>,
     /// Missing events that the peer was asked for by name.
     pub(super) sought: BTreeSet<EventId>,
     /// The tips that the peer was told, or that it told us.
@@ -60,6 +62,7 @@ impl Session {
             tips: BTreeMap::new(),
             has: BTreeMap::new(),
             offers: Offers::default(),
+            alone: BTreeSet::new(),
             sought: BTreeSet::new(),
             announced: BTreeSet::new(),
             queue: BTreeSet::new(),

@@ -290,6 +290,57 @@ fn a_run_whose_end_is_damaged_is_healed_by_a_peer_that_holds_another() {
 }
 
 #[test]
+fn what_no_signature_proves_any_more_is_told_and_asked_of_peers() {
+    // SPEC: DUR-6, EVT-12
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    write(&mut mesh, 1, "a", 40);
+    let link = mesh.connect(1, 2);
+    mesh.cut(link);
+    let state = mesh.state(1);
+    let events = disk(&mut mesh, 2);
+    let end = events.iter().rposition(|event| !event.is_signed()).unwrap() + 1;
+    // Its end is gone without a trace, as from a page that was lost.
+    let mut copy = MemoryStore::default();
+    let kept = events.iter().enumerate().filter(|(at, _)| *at != end);
+    let records: Vec<_> = kept.map(|(_, event)| Record::Event(event.clone())).collect();
+    copy.commit(&records).unwrap();
+    mesh.device(2).disk = copy;
+    mesh.restart(2);
+    let damage = mesh.status(2).damage;
+    assert!(damage.iter().any(|what| what.contains("signature that proves it")), "{damage:?}");
+    mesh.connect(1, 2);
+    assert_eq!(mesh.state(2), state);
+    assert_proven(&mut mesh, 2);
+}
+
+#[test]
+fn a_row_that_is_mended_while_it_runs_can_be_given_and_exported() {
+    // SPEC: DUR-6, EVT-12
+    let mut mesh = Mesh::of(&[(2, Role::Member), (3, Role::Member)]);
+    let link = mesh.connect(1, 2);
+    write(&mut mesh, 1, "a", 20);
+    let events = disk(&mut mesh, 2);
+    assert_eq!(assert_proven(&mut mesh, 2), 0, "they came one by one");
+    let begin = events.len() - 15;
+    for event in &events[begin..begin + 4] {
+        mesh.device(2).disk.damage_event(&event.id());
+        mesh.ask(2, Command::Event { begin: event.id().to_string() });
+    }
+    mesh.cut(link);
+    mesh.connect(1, 2);
+    mesh.wait(JOIN_DELAY_MS);
+    assert_eq!(mesh.status(2).damage, Vec::<String>::new());
+    assert_proven(&mut mesh, 2);
+    let Reply::EventsPage { count, runs, .. } = mesh.ask(2, Command::ExportEvents { from: 0 })
+    else {
+        panic!("no page")
+    };
+    assert_eq!(runs.iter().map(|run| run.events().len()).sum::<usize>(), count);
+    mesh.connect(2, 3);
+    mesh.assert_equal(&[1, 2, 3]);
+}
+
+#[test]
 fn a_body_that_comes_later_is_put_to_an_event_inside_a_run() {
     // SPEC: EVT-3, EVT-12, SYNC-4
     let mut mesh = Mesh::of(&[(2, Role::Member), (3, Role::Member)]);

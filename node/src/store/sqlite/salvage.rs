@@ -58,6 +58,8 @@ impl SqliteStore {
                 store.belongs(path, &meta, device)?;
                 if dropped > 0 {
                     store.new_life(device, LOG_TAIL_DROPPED)?;
+                    // Else what was dropped lies in the log still, and is met at the next start.
+                    store.empty_log()?;
                 }
                 Ok(store)
             }
@@ -104,6 +106,11 @@ impl SqliteStore {
     }
 
     /// From here on this store is a new life, and says why.
+    fn empty_log(&self) -> Result<(), StoreError> {
+        let truncate = "PRAGMA wal_checkpoint(TRUNCATE)";
+        self.connection.query_row(truncate, [], |_| Ok(())).map_err(store_error)
+    }
+
     fn new_life(&mut self, device: &DeviceId, why: &str) -> Result<(), StoreError> {
         let mut known = Notices::default();
         let kept = notices::load(&self.connection).map_err(store_error)?;
