@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use kernelos_protocol::command::{Failure, FailureKind, Mode};
 use kernelos_protocol::id::{DeviceId, WorkspaceId};
-use kernelos_protocol::sync::Message;
+use kernelos_protocol::sync::{Message, NOT_MEMBER};
 
 use self::nearby::Nearby;
 use crate::clock;
@@ -190,7 +190,7 @@ async fn greet(node: Arc<Node>, mut link: Link) {
     let Message::Hello { workspace, .. } = &message else { return link.close("hello") };
     match node.named(&link.exporter, workspace) {
         // The handshake asked for any workspace; this is the one that is meant.
-        Some(engine) if !may_sync(&engine, &link.peer) => link.close(NOT_A_MEMBER),
+        Some(engine) if !may_sync(&engine, &link.peer) => link.close(NOT_MEMBER),
         Some(engine) => engine.attach(link, Some(message)).await,
         None => link.close("unknown workspace"),
     }

@@ -1,8 +1,9 @@
 //! The fuzz targets: for every decoder a function from bytes to a failed assertion or nothing.
 //!
 //! `protocol/fuzz` hands them to libFuzzer; the corpus that it keeps below `protocol/fuzz/corpus`
-//! is replayed here and, with every allocation counted, in `allocation.rs`. A target asserts more than
-//! that nothing panics: what was read is written as the very same bytes, what is written is read.
+//! is replayed here and, with every allocation counted, in `allocation.rs`. A target asserts more
+//! than that nothing panics: what was read is written as the very same bytes, what is written is
+//! read.
 
 #![allow(dead_code, reason = "three programs share it, and each uses a part")]
 #![allow(

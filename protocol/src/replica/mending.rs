@@ -129,8 +129,8 @@ impl Replica {
             && !lives.iter().any(|notice| lost_some(&notice.reason))
     }
 
-    /// An event comes that is here: where its row cannot be read, it takes that row's place. Without
-    /// its signature only where it stood without one: what proves it stands behind it then.
+    /// An event comes that is here: where its row cannot be read, it takes that row's place.
+    /// Without its signature only where it stood without one: what proves it stands behind it.
     pub(super) fn came_again(&mut self, event: Verified) {
         let is_inside = |(_, position)| self.workspace.is_inside(position);
         let is_proven =
