@@ -12,6 +12,8 @@ mod links;
 mod missions;
 mod peers;
 mod shared;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -45,6 +47,9 @@ pub use shared::Shared;
 
 /// Inputs that wait for the loop. Beyond it a caller hears "busy".
 const INBOX_MAX: usize = 1_024;
+
+/// A stop does not wait longer for what is under way.
+const STOP_MAX: Duration = Duration::from_secs(10);
 
 /// Everything that wakes the loop.
 enum Wake {
@@ -151,12 +156,16 @@ impl Engine {
         Asker { inbox: self.inbox.downgrade(), waits: false }
     }
 
-    /// Finishes what is under way, then stops.
+    /// Finishes what is under way, keeps a glance of it, then stops. `SPEC: DUR-9`
     pub async fn stop(self) {
         self.inbox.send(Wake::Stop).await.ok();
-        drop(self.inbox);
         let thread = self.thread;
-        tokio::task::spawn_blocking(move || thread.join()).await.ok();
+        let mut ended = tokio::task::spawn_blocking(move || thread.join());
+        // What the documents answer comes by the inbox, as long as this end of it is held.
+        if timeout(STOP_MAX, &mut ended).await.is_none() {
+            drop(self.inbox);
+            ended.await.ok();
+        }
     }
 }
 
@@ -179,6 +188,8 @@ struct Loop {
     /// The store cannot be read any more.
     failed: Option<Failure>,
     stopping: bool,
+    /// A stop waits until this is answered.
+    resting: Option<RequestId>,
 }
 
 impl Loop {
@@ -209,6 +220,7 @@ impl Loop {
             arriving: Vec::new(),
             failed: None,
             stopping: false,
+            resting: None,
         })
     }
 
@@ -216,7 +228,7 @@ impl Loop {
         loop {
             self.turn();
             self.publish();
-            if self.stopping && self.callers.is_empty() {
+            if self.is_over() {
                 break;
             }
             if self.let_in() {
@@ -237,6 +249,13 @@ impl Loop {
                 yield_now().await;
             }
         }
+    }
+
+    /// It is stopped, and what it shows is kept. Who else asks may wait for ever: nobody waits for
+    /// them.
+    fn is_over(&self) -> bool {
+        let is_resting = self.resting.is_some_and(|request| self.callers.contains_key(&request));
+        self.stopping && !is_resting
     }
 
     /// What can still be done where the store cannot be read: to say so, and to stop.
@@ -282,7 +301,7 @@ impl Loop {
             Wake::Request(_, caller) if self.stopping => {
                 caller.send(Reply::Failed(stopped())).ok();
             }
-            Wake::Request(command, caller) => self.request(command, caller),
+            Wake::Request(command, caller) => drop(self.request(command, caller)),
             Wake::Done(thread, done) if thread == self.documents.number() => {
                 self.replica.handle(clock::now(), Input::Done(done));
             }
@@ -294,15 +313,17 @@ impl Loop {
     /// Nothing is begun any more; what this device shows is kept for its next start.
     fn stop(&mut self) {
         self.stopping = true;
+        self.go_offline();
         let (caller, _) = oneshot::channel();
-        self.request(Command::Rest, caller);
+        self.resting = Some(self.request(Command::Rest, caller));
     }
 
-    fn request(&mut self, command: Command, caller: oneshot::Sender<Reply>) {
+    fn request(&mut self, command: Command, caller: oneshot::Sender<Reply>) -> RequestId {
         self.requests += 1;
         let request = RequestId(self.requests);
         self.callers.insert(request, caller);
         self.replica.handle(clock::now(), Input::Command(request, command));
+        request
     }
 
     /// One turn after the other, until nothing is left to do without an input from outside.

@@ -13,7 +13,9 @@ const ARRIVING_MAX: usize = 64;
 impl Loop {
     /// A connection came: its device is judged by the whole history.
     pub(super) fn arrived(&mut self, link: Link, said: Option<Message>) {
-        if !self.replica.is_starting() {
+        if self.stopping {
+            // Dropped, so closed: it dials again when this device is back.
+        } else if !self.replica.is_starting() {
             self.link_up(link, said);
         } else if self.arriving.len() < ARRIVING_MAX {
             self.arriving.push((link, said));

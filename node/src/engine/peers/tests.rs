@@ -2,18 +2,16 @@
 
 use std::sync::Arc;
 
-use kernelos_protocol::command::{Command, Mode, Reply};
+use kernelos_protocol::command::{Command, Reply};
 use kernelos_protocol::document::Edit;
-use kernelos_protocol::id::{EventId, Signature};
-use kernelos_protocol::key::{DeviceKey, RecoveryKey};
+use kernelos_protocol::id::Signature;
+use kernelos_protocol::key::DeviceKey;
 use kernelos_protocol::limits::LOAD_SLICE_EVENTS;
 use kernelos_protocol::role::Role;
 use kernelos_protocol::sync::Message;
 
 use crate::engine::Engine;
-use crate::founding::{Founding, found};
-use crate::home::Home;
-use crate::missions::{Folder, StepTimeout, Worker};
+use crate::engine::tests::founded;
 use crate::transport::memory::MemoryNetwork;
 use crate::transport::{Protocol, Transport as _};
 
@@ -21,24 +19,7 @@ use crate::transport::{Protocol, Transport as _};
 async fn who_comes_before_the_history_is_read_is_judged_by_all_of_it() {
     // SPEC: SYNC-6, DUR-9
     let folder = tempfile::tempdir().unwrap();
-    let home = Home::at(folder.path()).own().unwrap();
-    let recovery = RecoveryKey::from_bytes([0xec; 32]).public();
-    let founding = Founding {
-        name: "w".to_owned(),
-        device: "founder".to_owned(),
-        mode: Mode::Synced,
-        recovery_signing: recovery.signing,
-        recovery_sealing: EventId(recovery.sealing.0),
-    };
-    let store = found(&home, &founding).unwrap().1;
-    let secret = home.device_secret().unwrap();
-    let worker = Worker {
-        folder: Folder::below(folder.path()),
-        hidden: folder.path().to_owned(),
-        sandbox: Arc::new(Err("nothing runs here".to_owned())),
-        runs: false,
-        step_timeout: StepTimeout::default(),
-    };
+    let (store, secret, worker) = founded(folder.path());
     let engine = Engine::start(&store, &secret, &worker).unwrap();
     // The grant stands behind more than one slice of history.
     for number in 0..LOAD_SLICE_EVENTS + 100 {

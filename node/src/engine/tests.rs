@@ -1,0 +1,61 @@
+//! One workspace on a thread of its own: how it stops.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use kernelos_protocol::command::{Command, Mode, Reply};
+use kernelos_protocol::document::Edit;
+use kernelos_protocol::id::EventId;
+use kernelos_protocol::key::RecoveryKey;
+use kernelos_protocol::store::{EventStore as _, LoadRequest};
+
+use super::Engine;
+use super::failing::take;
+use crate::founding::{Founding, found};
+use crate::home::Home;
+use crate::missions::{Folder, StepTimeout, Worker};
+
+/// A new workspace below `folder`: its store, the device's secret, and who runs nothing.
+pub(super) fn founded(folder: &Path) -> (PathBuf, [u8; 32], Worker) {
+    let home = Home::at(folder).own().unwrap();
+    let recovery = RecoveryKey::from_bytes([0xec; 32]).public();
+    let founding = Founding {
+        name: "w".to_owned(),
+        device: "founder".to_owned(),
+        mode: Mode::Synced,
+        recovery_signing: recovery.signing,
+        recovery_sealing: EventId(recovery.sealing.0),
+    };
+    let store = found(&home, &founding).unwrap().1;
+    let worker = Worker {
+        folder: Folder::below(folder),
+        hidden: folder.to_owned(),
+        sandbox: Arc::new(Err("nothing runs here".to_owned())),
+        runs: false,
+        step_timeout: StepTimeout::default(),
+    };
+    (store, *home.device_secret().unwrap(), worker)
+}
+
+fn kept_glance(store: &Path, secret: &[u8; 32]) -> Option<Vec<u8>> {
+    let mut store = take(store, secret).unwrap();
+    store.load(&LoadRequest::From { cursor: 0, limit: 1 }).unwrap().glance
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clean_stop_keeps_what_was_shown_for_the_next_start() {
+    // SPEC: DUR-9
+    let folder = tempfile::tempdir().unwrap();
+    let (store, secret, worker) = founded(folder.path());
+    let mut seen = None;
+    for number in 0..2 {
+        let engine = Engine::start(&store, &secret, &worker).unwrap();
+        let edit = Edit::Set { set: "notes/a".parse().unwrap(), value: number.into() };
+        let reply = engine.ask(Command::Edit { edits: vec![edit] }).await;
+        assert!(matches!(reply, Reply::Edited(_)), "{reply:?}");
+        engine.stop().await;
+        let kept = kept_glance(&store, &secret);
+        assert!(kept.is_some() && kept != seen, "each stop keeps its own");
+        seen = kept;
+    }
+}
