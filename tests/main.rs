@@ -36,4 +36,5 @@ mod salvage;
 mod store;
 mod strike;
 mod tidy;
+mod undo;
 mod unprivileged;

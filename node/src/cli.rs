@@ -33,6 +33,7 @@ mod status;
 mod stdin;
 mod stream;
 mod task;
+mod undo;
 mod up;
 mod usage;
 mod workspace;
@@ -109,6 +110,7 @@ enum Subcommands {
     Policy(policy::Args),
     Log(log::Args),
     Conflicts(conflicts::Args),
+    Undo(undo::Args),
     Revoke(revoke::Args),
     Strike(quarantine::Strike),
     #[command(subcommand)]
@@ -184,6 +186,7 @@ fn run(args: Args) -> Result<(), Failure> {
             Subcommands::Policy(args) => policy::run(&ui, &args),
             Subcommands::Log(args) => log::run(&ui, args).await,
             Subcommands::Conflicts(args) => conflicts::run(&ui, args).await,
+            Subcommands::Undo(args) => undo::run(&ui, args).await,
             Subcommands::Revoke(args) => revoke::run(&ui, args).await,
             Subcommands::Strike(args) => quarantine::strike(&ui, args).await,
             Subcommands::Quarantine(args) => quarantine::run(&ui, args).await,

@@ -28,6 +28,7 @@ impl Command {
         matches!(
             self,
             Self::Edit { .. }
+                | Self::Undo { .. }
                 | Self::Grant { .. }
                 | Self::Revoke { .. }
                 | Self::Rescue { .. }
@@ -70,6 +71,14 @@ pub enum Command {
     Edit {
         /// What changes.
         edits: Vec<Edit>,
+    },
+    /// Takes back what an event did.
+    Undo {
+        /// How its id begins: hex digits, four at least; without it the last of this device that
+        /// can be taken back.
+        begin: Option<String>,
+        /// Also where something else was written there since.
+        force: bool,
     },
     /// Events, in the order in which they came here.
     Log {

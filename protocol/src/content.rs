@@ -5,7 +5,7 @@
 
 use crate::artifact::Manifest;
 use crate::cbor::{self, Canonical, CborFault, Reader, Writer};
-use crate::id::DocumentId;
+use crate::id::{DocumentId, EventId};
 use crate::limits::{BODY_INFLATED_MAX, EVENT_CHANGES_MAX};
 use crate::mission::record::Record;
 
@@ -27,8 +27,10 @@ pub mod kind {
     pub const PROMOTE: u64 = 12;
     /// The manifest of an artifact.
     pub const ARTIFACT: u64 = 10;
+    /// Automerge changes that take an event back.
+    pub const UNDO: u64 = 14;
     /// The names of all kinds, by number; those without a payload yet are reserved.
-    pub const NAMES: [&str; 13] = [
+    pub const NAMES: [&str; 15] = [
         "reserved",
         "change",
         "resolve",
@@ -42,6 +44,8 @@ pub mod kind {
         "artifact",
         "mission",
         "promote",
+        "purge",
+        "undo",
     ];
 
     /// The name of a kind.
@@ -68,6 +72,8 @@ pub struct DocumentChange {
 pub enum Content {
     /// Changes, at most one per document.
     Change(Vec<DocumentChange>),
+    /// Changes that take back what this event did.
+    Undo(EventId, Vec<DocumentChange>),
     /// A record of a mission.
     Record(Record),
     /// The manifest of an artifact.
@@ -82,6 +88,7 @@ impl Content {
     pub fn number(&self) -> u64 {
         match self {
             Self::Change(_) => kind::CHANGE,
+            Self::Undo(..) => kind::UNDO,
             Self::Record(record) => record.kind(),
             Self::Artifact(_) => kind::ARTIFACT,
             Self::Unknown(number) => *number,
@@ -95,8 +102,12 @@ impl Content {
         reader.array_of(2)?;
         let number = reader.uint()?;
         if number == kind::CHANGE {
-            let changes: Changes = cbor::decode(inside)?;
-            return Ok(Self::Change(changes.0));
+            let Changes { changes, .. } = cbor::decode(inside)?;
+            return Ok(Self::Change(changes));
+        }
+        if number == kind::UNDO {
+            let Changes { undoes, changes } = cbor::decode(inside)?;
+            return Ok(Self::Undo(undoes.ok_or(CborFault::Malformed)?, changes));
         }
         if Record::is_kind(number) {
             return cbor::decode(inside).map(Self::Record);
@@ -113,15 +124,29 @@ impl Content {
 /// The inside of a change event's body.
 #[must_use]
 pub fn encode_changes(changes: Vec<DocumentChange>) -> Vec<u8> {
-    cbor::encode(&Changes(changes))
+    cbor::encode(&Changes { undoes: None, changes })
 }
 
-struct Changes(Vec<DocumentChange>);
+/// The inside of the body of an event that takes another back.
+#[must_use]
+pub fn encode_undo(undoes: EventId, changes: Vec<DocumentChange>) -> Vec<u8> {
+    cbor::encode(&Changes { undoes: Some(undoes), changes })
+}
+
+/// The payload of both kinds that change documents. `SPEC: CNT-3, CNT-8`
+struct Changes {
+    undoes: Option<EventId>,
+    changes: Vec<DocumentChange>,
+}
 
 impl Canonical for Changes {
     fn write(&self, to: &mut Writer) {
-        to.array(2).uint(kind::CHANGE).array(self.0.len());
-        for change in &self.0 {
+        match &self.undoes {
+            None => to.array(2).uint(kind::CHANGE),
+            Some(event) => to.array(2).uint(kind::UNDO).array(2).bytes(&event.0),
+        };
+        to.array(self.changes.len());
+        for change in &self.changes {
             to.array(3).bytes_or_null(change.document.as_ref().map(|id| id.0.as_slice()));
             to.uint(change.generation).bytes(&change.change);
         }
@@ -129,7 +154,12 @@ impl Canonical for Changes {
 
     fn read(from: &mut Reader<'_>) -> Result<Self, CborFault> {
         from.array_of(2)?;
-        from.uint()?;
+        let undoes = if from.uint()? == kind::UNDO {
+            from.array_of(2)?;
+            Some(EventId(from.fixed()?))
+        } else {
+            None
+        };
         let len = from.array(EVENT_CHANGES_MAX)?;
         let mut changes: Vec<DocumentChange> = Vec::with_capacity(len);
         for _ in 0..len {
@@ -142,6 +172,6 @@ impl Canonical for Changes {
             let change = from.bytes(BODY_INFLATED_MAX)?.to_vec();
             changes.push(DocumentChange { document, generation, change });
         }
-        if changes.is_empty() { Err(CborFault::Malformed) } else { Ok(Self(changes)) }
+        if changes.is_empty() { Err(CborFault::Malformed) } else { Ok(Self { undoes, changes }) }
     }
 }

@@ -7,8 +7,10 @@
 
 mod dump;
 mod edit;
+mod inverse;
 mod path;
 mod read;
+mod write;
 
 pub mod conflict;
 pub mod foreign;
@@ -18,7 +20,6 @@ pub mod validate;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use automerge::transaction::CommitOptions;
 use automerge::{ActorId, Automerge, Change, ReadDoc};
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,7 @@ pub use dump::Dump;
 pub use edit::{Edit, EditFault};
 pub use path::{DocPath, PathFault, WRITABLE, is_unshowable};
 pub use read::ReadValue;
+pub use write::founding_change;
 
 use crate::id::{ChangeHash, DocumentId};
 use conflict::{ConflictIndex, ConflictList};
@@ -83,6 +85,17 @@ pub enum DocumentTask {
         /// What changes.
         edits: Vec<Edit>,
     },
+    /// Take a change back that resolved a conflict: as many changes as it had values.
+    Reopen {
+        /// Of which document.
+        document: DocumentId,
+        /// The actors that make them, one each.
+        actors: Vec<[u8; 16]>,
+        /// The change that is taken back.
+        undo: ChangeHash,
+        /// Also where it does not stand any more.
+        force: bool,
+    },
     /// Read what is at a path.
     Read {
         /// Of which document.
@@ -132,6 +145,8 @@ pub enum DocumentDone {
     },
     /// After `Transact`: the change, or none where nothing was to change.
     Transacted(Result<Option<LocalChange>, EditFault>),
+    /// After `Reopen`: a change of each actor.
+    Reopened(Result<Vec<LocalChange>, EditFault>),
     /// After `Read`.
     Read(Result<ReadValue, EditFault>),
     /// After `Dump`.
@@ -221,13 +236,11 @@ impl Documents {
             }
             DocumentTask::Transact { document, actor, edits } => {
                 let held = self.documents.entry(document).or_default();
-                DocumentDone::Transacted(held.try_with(|doc, conflicts| {
-                    if edits.iter().any(|edit| edit.path().is_none()) {
-                        let change = conflicts.resolve(doc, &document, actor, &edits)?;
-                        return Ok(Some(local(&change)));
-                    }
-                    transact(doc, conflicts, actor, &edits)
-                }))
+                DocumentDone::Transacted(held.transact(&document, actor, &edits))
+            }
+            DocumentTask::Reopen { document, actors, undo, force } => {
+                let held = self.documents.entry(document).or_default();
+                DocumentDone::Reopened(held.reopen(&actors, undo, force))
             }
             DocumentTask::Read { document, path } => {
                 let held = self.documents.entry(document).or_default();
@@ -389,60 +402,4 @@ fn without(doc: &Automerge, dropped: &BTreeSet<ChangeHash>) -> Result<Automerge,
     let mut anew = Automerge::new().with_actor(doc.get_actor().clone());
     anew.apply_changes(kept).map_err(|error| error.to_string())?;
     Ok(anew)
-}
-
-fn transact(
-    doc: &mut Automerge,
-    conflicts: &mut ConflictIndex,
-    actor: [u8; 16],
-    edits: &[Edit],
-) -> Result<Option<LocalChange>, EditFault> {
-    doc.set_actor(ActorId::from(&actor[..]));
-    let mut tx = doc.transaction();
-    for edit in edits {
-        if let Err(fault) = edit::apply(&mut tx, edit) {
-            tx.rollback();
-            return Err(fault);
-        }
-    }
-    // Wall time never enters a change: the validator demands 0.
-    let (hash, _) = tx.commit_with(CommitOptions::default().with_time(0));
-    let change = hash.and_then(|hash| doc.get_change_by_hash(&hash));
-    if let Some(change) = &change {
-        conflicts.learn(change);
-    }
-    Ok(change.as_ref().map(local))
-}
-
-fn local(change: &Change) -> LocalChange {
-    LocalChange { hash: ChangeHash(change.hash().0), chunk: change.raw_bytes().to_vec() }
-}
-
-/// The first change of a workspace: every root map, the workspace's name and the founder's.
-/// `SPEC: PRJ-6`
-pub fn founding_change(
-    actor: [u8; 16],
-    workspace: &str,
-    device: (&str, &str),
-) -> Result<Vec<u8>, EditFault> {
-    use automerge::transaction::Transactable;
-    let failed = |error: automerge::AutomergeError| EditFault::Document(error.to_string());
-    let mut doc = Automerge::new().with_actor(ActorId::from(&actor[..]));
-    let mut tx = doc.transaction();
-    for map in ROOT_MAPS {
-        tx.put_object(automerge::ROOT, map, automerge::ObjType::Map).map_err(failed)?;
-    }
-    for (path, value) in
-        [(vec!["workspace", "name"], workspace), (vec!["devices", device.0, "name"], device.1)]
-    {
-        let set = path
-            .join("/")
-            .parse()
-            .map_err(|fault: PathFault| EditFault::Document(fault.to_string()))?;
-        edit::apply(&mut tx, &Edit::Set { set, value: value.into() })?;
-    }
-    let (hash, _) = tx.commit_with(CommitOptions::default().with_time(0));
-    let made = hash.and_then(|hash| doc.get_change_by_hash(&hash)).as_ref().map(local);
-    let missing = || EditFault::Document("no change was made".to_owned());
-    made.map(|made| made.chunk).ok_or_else(missing)
 }

@@ -17,7 +17,7 @@ use crate::document::validate::{ChangeFault, ChangeIndex, Checked, to_hash};
 use crate::epoch::KeyRing;
 use crate::event::{Class, Verified};
 use crate::hash;
-use crate::id::{ChangeHash, DocumentId};
+use crate::id::{ChangeHash, DocumentId, EventId};
 use crate::mission::journal::{Journal, Judged};
 use crate::mission::record::Record;
 use crate::mission::state::Who;
@@ -63,6 +63,8 @@ pub struct Effects {
     effects: Vec<Effect>,
     documents: BTreeMap<DocumentId, History>,
     missions: Journal,
+    /// The events that take others back, and which.
+    undoes: BTreeMap<ContentNo, ContentNo>,
     unread: usize,
 }
 
@@ -110,6 +112,17 @@ impl Effects {
     #[must_use]
     pub fn missions(&self) -> &Journal {
         &self.missions
+    }
+
+    /// The event that this one takes back, where it does and has effect. `SPEC: CNT-8`
+    #[must_use]
+    pub fn undoes(&self, no: ContentNo) -> Option<ContentNo> {
+        self.undoes.get(&no).copied()
+    }
+
+    /// The events that take others back, with those, in the order in which they came.
+    pub fn undos(&self) -> impl DoubleEndedIterator<Item = (ContentNo, ContentNo)> {
+        self.undoes.iter().map(|(undo, undone)| (*undo, *undone))
     }
 
     /// These events lost their effect by strikes.
@@ -257,6 +270,7 @@ impl Effects {
             }
             Content::Artifact(manifest) => artifact::weigh(past, no, manifest),
             Content::Change(changes) => self.weigh_changes(past, no, event, changes),
+            Content::Undo(undoes, changes) => self.weigh_undo(past, no, event, (undoes, changes)),
         }
     }
 
@@ -282,6 +296,25 @@ impl Effects {
                 Err(void("order", &"it follows an event that is no record with effect"))
             }
         }
+    }
+
+    /// `SPEC: CNT-8`
+    fn weigh_undo(
+        &mut self,
+        past: Past<'_>,
+        no: ContentNo,
+        event: &Verified,
+        (undoes, changes): (EventId, Vec<DocumentChange>),
+    ) -> Result<(Effect, Chunks), VoidReason> {
+        let undone =
+            past.content.number(&undoes).filter(|undone| past.content.in_view(no, *undone));
+        let undone = undone
+            .ok_or_else(|| void("not_in_view", &"it takes back an event that it has not seen"))?;
+        let done = self.weigh_changes(past, no, event, changes)?;
+        if matches!(done.0, Effect::Change(_)) {
+            self.undoes.insert(no, undone);
+        }
+        Ok(done)
     }
 
     /// `SPEC: EFF-3, EFF-4`

@@ -128,6 +128,10 @@ fn of_content(header: &Header, content: &Content) -> Json {
             let changes: Vec<_> = changes.iter().map(|change| of_change(header, change)).collect();
             json!({ "kind": kind, "changes": changes })
         }
+        Content::Undo(undoes, changes) => {
+            let changes: Vec<_> = changes.iter().map(|change| of_change(header, change)).collect();
+            json!({ "kind": kind, "undoes": undoes, "changes": changes })
+        }
         Content::Artifact(manifest) => json!({
             "kind": kind, "name": manifest.name(), "bytes": manifest.size(),
             "chunks": manifest.chunks().len(), "plain": to_hex(&manifest.plain()),

@@ -5,6 +5,7 @@ mod event;
 mod missions;
 mod quarantine;
 mod text;
+mod undo;
 mod views;
 mod when;
 
@@ -14,6 +15,7 @@ pub use event::event;
 pub use missions::{headline, mission, missions, started};
 pub use quarantine::{preview, quarantine};
 pub use text::to_text;
+pub use undo::{undone, wrote};
 pub use views::{conflicts, device_name, devices, log_row, read, status};
 pub use when::utc;
 

@@ -22,6 +22,7 @@ mod peers;
 mod quota;
 mod receipts;
 mod rescue;
+mod undo;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -216,7 +217,7 @@ impl Replica {
         let name = replica.config.workspace_name.clone();
         let change = founding_change(actor, &name, (&names.0, &names.1))
             .map_err(|fault| AuthorFault::Own(fault.to_string()))?;
-        replica.write_change(None, change)?;
+        replica.write_change(None, change, None)?;
         Ok(replica)
     }
 

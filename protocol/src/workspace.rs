@@ -21,6 +21,7 @@ mod replay;
 mod rescue;
 mod state;
 mod strike;
+mod undo;
 mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +35,7 @@ pub use membership::NewMember;
 pub use quarantine::Branch;
 pub use rescue::Rescued;
 pub use state::{StateHash, document_leaf};
+pub use undo::Undoable;
 pub use verdict::Verdict;
 
 use crate::authority::{ContentLane, ContentNo, ControlLane};
@@ -43,7 +45,7 @@ use crate::epoch::KeyRing;
 use crate::event::{Header, Verified};
 use crate::hash;
 use crate::id::{ChangeHash, DeviceId, DocumentId, EventId, Incarnation, Lane, WorkspaceId};
-use crate::key::{DeviceKey, RecoveryPublic, SealingKey};
+use crate::key::{DeviceKey, RecoveryPublic, SealingStatement};
 use crate::mission::journal::Journal;
 use apart::Room;
 use backlog::Backlog;
@@ -77,7 +79,7 @@ pub struct Workspace {
     events: BTreeMap<EventId, Known>,
     /// In the order in which they went in.
     order: Vec<EventId>,
-    sealing: BTreeMap<DeviceId, SealingKey>,
+    sealing: BTreeMap<DeviceId, SealingStatement>,
     /// Who granted the last role of each device.
     added_by: BTreeMap<DeviceId, DeviceId>,
     recovery: Option<RecoveryPublic>,
@@ -257,19 +259,19 @@ impl Workspace {
         self.control.add(event.id(), author, fact, &before)?;
         match event.control() {
             Some(ControlBody::Genesis(genesis)) => {
-                self.sealing.insert(author, genesis.sealing.key);
+                self.sealing.insert(author, genesis.sealing);
                 self.added_by.insert(author, author);
                 self.recovery = Some(genesis.recovery);
             }
             Some(ControlBody::Grant(grant)) => {
-                self.sealing.insert(grant.device, grant.sealing.key);
+                self.sealing.insert(grant.device, grant.sealing);
                 self.added_by.insert(grant.device, author);
                 if author == own.device() {
                     self.let_in.note(grant, event.id());
                 }
             }
             Some(ControlBody::Recover(Recover { rescue: Rescue::Lead { sealing }, .. })) => {
-                self.sealing.insert(author, sealing.key);
+                self.sealing.insert(author, *sealing);
                 self.added_by.insert(author, author);
             }
             _ => {}

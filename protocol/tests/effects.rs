@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use kernelos_protocol::cbor::Writer;
-use kernelos_protocol::content::{DocumentChange, encode_changes};
+use kernelos_protocol::content::{DocumentChange, encode_changes, encode_undo};
 use kernelos_protocol::control::ControlBody;
 use kernelos_protocol::document::{DocumentDone, DocumentTask, founding_change};
 use kernelos_protocol::epoch::{EpochKey, unwrap_key};
@@ -281,4 +281,41 @@ fn more_heads_than_an_event_names_are_joined_first() {
     let kinds: Vec<_> =
         written.iter().map(|event| founder.workspace.kind(&event.id()).unwrap()).collect();
     assert_eq!(kinds.first().map(String::as_str), Some("join"));
+}
+
+#[test]
+fn an_undo_names_content_that_its_author_has_seen() {
+    // SPEC: CNT-8
+    let unseen = "not_in_view: it takes back an event that it has not seen";
+    for (names, reason) in [
+        (Named::Later, unseen),
+        (Named::Nothing, unseen),
+        (Named::Control, unseen),
+        (Named::Seen, "it takes back"),
+    ] {
+        let mut attack = Attack::by(Role::Member);
+        let seen = attack.founding();
+        let undoes = match names {
+            Named::Later => attack.founder.set("notes/later", "1").last().unwrap().id(),
+            Named::Nothing => EventId([9; 32]),
+            Named::Control => *attack.founder.workspace.order(0).next().unwrap(),
+            Named::Seen => seen,
+        };
+        let change = attack.attacker.change_of("notes/a", "1");
+        let document = Some(attack.attacker.document());
+        let change = DocumentChange { document, generation: 1, change };
+        let event = attack.attacker.craft(&encode_undo(undoes, vec![change]), vec![seen]);
+        attack.founder.take(std::slice::from_ref(&event));
+        attack.founder.workspace.settle();
+        let told = attack.founder.workspace.verdict(&event.id()).unwrap().1.unwrap_or_default();
+        assert!(told.starts_with(reason), "{told}");
+    }
+}
+
+/// Which event an undo names.
+enum Named {
+    Later,
+    Nothing,
+    Control,
+    Seen,
 }

@@ -98,11 +98,8 @@ pub(super) async fn edit(ui: &Ui, edits: Vec<Edit>) -> Result<Edited, Failure> {
 }
 
 pub(super) fn edited_doc(edited: &Edited) -> Doc {
-    let text = match edited.event {
-        Some(event) => format!("event {event}"),
-        None => "nothing to change: it was so already".to_owned(),
-    };
-    Doc(vec![Block::Line(Text::plain(text))])
+    let same = || Doc(vec![Block::Line(Text::plain("nothing to change: it was so already"))]);
+    edited.event.as_ref().map_or_else(same, present::wrote)
 }
 
 pub(super) fn parse_path(text: &str) -> Result<DocPath, Failure> {

@@ -2,7 +2,7 @@
 
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
 use kernelos_protocol::id::DeviceId;
-use kernelos_protocol::present::{Block, Doc, Text};
+use kernelos_protocol::present;
 use serde_json::json;
 
 use crate::cli::Ui;
@@ -29,9 +29,7 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     let device = find(ui, &args.device).await?;
     let command = Command::Revoke { device, reason: args.reason };
     match ui.client()?.ask(ui.workspace(), command).await? {
-        Reply::Revoked { event } => ui.show(&json!({ "event": event }), || {
-            Doc(vec![Block::Line(Text::plain(format!("event {event}")))])
-        }),
+        Reply::Revoked { event } => ui.show(&json!({ "event": event }), || present::wrote(&event)),
         other => Err(super::doc::unexpected(&other)),
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::document::DocPath;
-use crate::id::ConflictId;
+use crate::id::{ChangeHash, ConflictId};
 use crate::limits::VALUE_DEPTH_MAX;
 
 /// One edit, as scripts write it: `{"set":PATH,"value":…}`, `{"append":PATH,"value":…}` or
@@ -37,6 +37,13 @@ pub enum Edit {
     Rm {
         /// Where.
         rm: DocPath,
+    },
+    /// Takes a change back: the places that it wrote show again what they showed before it.
+    Undo {
+        /// Which change.
+        undo: ChangeHash,
+        /// Also where it does not stand any more.
+        force: bool,
     },
     /// Resolves a conflict by what one of its sides shows.
     Keep {
@@ -93,6 +100,26 @@ pub enum EditFault {
         /// The letter of its last side.
         last: String,
     },
+    /// A change that is to be taken back is not in the document.
+    #[error("the document does not hold change {0}")]
+    NotHeld(ChangeHash),
+    /// A change that is to be taken back does not stand any more.
+    #[error("{path:?} was changed since")]
+    BuiltOn {
+        /// Where.
+        path: String,
+        /// The change that stands there now, where it is known.
+        by: Option<ChangeHash>,
+    },
+    /// What was there cannot be written by edits.
+    #[error("what {0:?} showed before cannot be written anew")]
+    NotRestorable(String),
+    /// What the program keeps itself is not taken back.
+    #[error("{0:?} is kept by the program, which does not take it back")]
+    Kept(String),
+    /// So many values were at one place: they are put there by as many changes.
+    #[error("it resolved a conflict of {0} values")]
+    Reopens(usize),
     /// A resolution is a change of its own.
     #[error("one batch either edits or resolves conflicts, not both")]
     Mixed,
@@ -109,7 +136,7 @@ impl Edit {
             Self::Set { set, .. } => Some(set),
             Self::Append { append, .. } => Some(append),
             Self::Rm { rm } => Some(rm),
-            Self::Keep { .. } | Self::Decide { .. } => None,
+            Self::Undo { .. } | Self::Keep { .. } | Self::Decide { .. } => None,
         }
     }
 }
@@ -129,7 +156,7 @@ pub(super) fn apply(tx: &mut Transaction<'_>, edit: &Edit) -> Result<(), EditFau
         Edit::Set { value, .. } => put(tx, &object, last, value, path),
         Edit::Append { value, .. } => append(tx, &object, last, value, path),
         Edit::Rm { .. } => remove(tx, &object, last, path),
-        Edit::Keep { .. } | Edit::Decide { .. } => Err(EditFault::Mixed),
+        Edit::Undo { .. } | Edit::Keep { .. } | Edit::Decide { .. } => Err(EditFault::Mixed),
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::patches::{Patch, PatchAction};
-use automerge::{Automerge, Change, Prop};
+use automerge::{Automerge, Change, ChangeHash as Hash, Prop};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -47,10 +47,8 @@ pub(super) fn of(
     let changes: Result<Vec<_>, _> = changes.into_iter().map(Change::from_bytes).collect();
     let mut then = now.clone();
     then.apply_changes(changes.map_err(|error| failed(&error))?).map_err(|error| failed(&error))?;
-    let patches = then.diff(&now.get_heads(), &then.get_heads());
-    let places: BTreeSet<DocPath> = patches.iter().map(place).collect();
     let mut bytes: usize = into.rows.iter().map(size).sum();
-    for path in places.iter().filter(|path| !has_above(&places, path)) {
+    for path in &places(&then, &now.get_heads(), &then.get_heads()) {
         let shown = |doc: &Automerge| {
             read::read(doc, path).map_or((Json::Null, false), |read| (read.value, read.conflict))
         };
@@ -73,6 +71,12 @@ pub(super) fn of(
 fn size(row: &PreviewRow) -> usize {
     let path: usize = row.path.segments().iter().map(String::len).sum();
     path + row.now.to_string().len() + row.then.to_string().len()
+}
+
+/// The places at which `doc` shows something else at one heads than at others; none is in another.
+pub(super) fn places(doc: &Automerge, from: &[Hash], to: &[Hash]) -> BTreeSet<DocPath> {
+    let places: BTreeSet<DocPath> = doc.diff(from, to).iter().map(place).collect();
+    places.iter().filter(|path| !has_above(&places, path)).cloned().collect()
 }
 
 /// Where a patch changes something; of what is within a list or text, that.

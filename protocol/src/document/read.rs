@@ -1,6 +1,9 @@
 //! Reading a document: values as JSON, whether a place is in conflict, and which change wrote it.
 
-use automerge::{Automerge, ObjId, ObjType, ROOT, ReadDoc, ScalarValue, Value};
+use automerge::{
+    Automerge, AutomergeError, ChangeHash as Hash, ObjId, ObjType, Prop, ROOT, ReadDoc,
+    ScalarValue, Value,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
@@ -21,58 +24,167 @@ pub struct ReadValue {
     pub change: Option<ChangeHash>,
 }
 
-/// Reads what is at `path`.
-pub(super) fn read(doc: &Automerge, path: &DocPath) -> Result<ReadValue, EditFault> {
-    let failed = |error: automerge::AutomergeError| EditFault::Document(error.to_string());
-    let mut at = (Value::Object(ObjType::Map), ROOT);
-    let mut several = 1;
-    for (depth, segment) in path.segments().iter().enumerate() {
-        let absent = || EditFault::Absent(path.prefix(depth + 1));
-        let values = match at.0 {
-            Value::Object(ObjType::Map | ObjType::Table) => doc.get_all(&at.1, segment.as_str()),
-            Value::Object(ObjType::List) => {
-                let index = segment.parse::<usize>().map_err(|_| absent())?;
-                doc.get_all(&at.1, index)
-            }
-            Value::Object(ObjType::Text) | Value::Scalar(_) => return Err(absent()),
-        }
-        .map_err(failed)?;
-        several = values.len();
-        // The winner comes last; it is what `get` shows.
-        at = values.into_iter().last().ok_or_else(absent)?;
-    }
-    let change = if path.segments().is_empty() { None } else { doc.hash_for_opid(&at.1) };
-    Ok(ReadValue {
-        value: to_json(doc, &at.0, &at.1, 0),
-        conflict: several > 1,
-        change: change.map(|hash| ChangeHash(hash.0)),
-    })
+/// A document as it is, or as it was at some heads.
+#[derive(Clone, Copy)]
+pub(super) struct Seen<'a> {
+    doc: &'a Automerge,
+    at: Option<&'a [Hash]>,
 }
 
-/// A value as JSON. Bytes become hex under a key of their own; what JSON cannot say becomes null.
-fn to_json(doc: &Automerge, value: &Value<'_>, id: &ObjId, depth: usize) -> Json {
-    if depth > READ_DEPTH_MAX {
-        return Json::Null;
+/// A value, and the object that it is or the operation that put it.
+type Found<'a> = (Value<'a>, ObjId);
+
+impl<'a> Seen<'a> {
+    pub(super) fn now(doc: &'a Automerge) -> Self {
+        Self { doc, at: None }
     }
-    match value {
-        Value::Object(ObjType::Map | ObjType::Table) => {
-            let mut map = Map::new();
-            for key in doc.keys(id) {
-                if let Ok(Some((value, child))) = doc.get(id, key.as_str()) {
-                    map.insert(key, to_json(doc, &value, &child, depth + 1));
+
+    pub(super) fn at(doc: &'a Automerge, heads: &'a [Hash]) -> Self {
+        Self { doc, at: Some(heads) }
+    }
+
+    /// The heads at which it is seen; those of now are none.
+    pub(super) fn heads(&self) -> &'a [Hash] {
+        self.at.unwrap_or_default()
+    }
+
+    fn all(&self, object: &ObjId, prop: Prop) -> Result<Vec<Found<'a>>, AutomergeError> {
+        match self.at {
+            None => self.doc.get_all(object, prop),
+            Some(heads) => self.doc.get_all_at(object, prop, heads),
+        }
+    }
+
+    fn one(&self, object: &ObjId, prop: Prop) -> Option<Found<'a>> {
+        match self.at {
+            None => self.doc.get(object, prop),
+            Some(heads) => self.doc.get_at(object, prop, heads),
+        }
+        .ok()
+        .flatten()
+    }
+
+    fn keys(&self, object: &ObjId) -> Vec<String> {
+        match self.at {
+            None => self.doc.keys(object).collect(),
+            Some(heads) => self.doc.keys_at(object, heads).collect(),
+        }
+    }
+
+    fn len(&self, object: &ObjId) -> usize {
+        match self.at {
+            None => self.doc.length(object),
+            Some(heads) => self.doc.length_at(object, heads),
+        }
+    }
+
+    fn text(&self, object: &ObjId) -> Option<String> {
+        match self.at {
+            None => self.doc.text(object),
+            Some(heads) => self.doc.text_at(object, heads),
+        }
+        .ok()
+    }
+
+    /// All values at `path`, the one that is shown last.
+    pub(super) fn find(&self, path: &DocPath) -> Result<Vec<Found<'a>>, EditFault> {
+        let failed = |error: AutomergeError| EditFault::Document(error.to_string());
+        let mut found = vec![(Value::Object(ObjType::Map), ROOT)];
+        for (depth, segment) in path.segments().iter().enumerate() {
+            let absent = || EditFault::Absent(path.prefix(depth + 1));
+            // The winner comes last; it is what `get` shows.
+            let (value, id) = found.pop().ok_or_else(absent)?;
+            let prop = match value {
+                Value::Object(ObjType::Map | ObjType::Table) => Prop::Map(segment.clone()),
+                Value::Object(ObjType::List) => {
+                    Prop::Seq(segment.parse::<usize>().map_err(|_| absent())?)
+                }
+                Value::Object(ObjType::Text) | Value::Scalar(_) => return Err(absent()),
+            };
+            found = self.all(&id, prop).map_err(failed)?;
+            if found.is_empty() {
+                return Err(absent());
+            }
+        }
+        Ok(found)
+    }
+
+    /// All values at `path` as JSON, the one that is shown last.
+    pub(super) fn values(&self, path: &DocPath) -> Result<Vec<Json>, EditFault> {
+        let found = self.find(path)?;
+        Ok(found.iter().map(|(value, id)| self.json(value, id, 0)).collect())
+    }
+
+    /// What is at `path`.
+    pub(super) fn read(&self, path: &DocPath) -> Result<ReadValue, EditFault> {
+        let found = self.find(path)?;
+        let several = found.len() > 1;
+        let (value, id) = found.last().ok_or_else(|| EditFault::Absent(path.to_string()))?;
+        let is_root = path.segments().is_empty();
+        let change = if is_root { None } else { self.doc.hash_for_opid(id) };
+        Ok(ReadValue {
+            value: self.json(value, id, 0),
+            conflict: several,
+            change: change.map(|hash| ChangeHash(hash.0)),
+        })
+    }
+
+    /// A value as JSON. Bytes become hex under a key of their own; what JSON cannot say is null.
+    fn json(&self, value: &Value<'_>, id: &ObjId, depth: usize) -> Json {
+        if depth > READ_DEPTH_MAX {
+            return Json::Null;
+        }
+        match value {
+            Value::Object(ObjType::Map | ObjType::Table) => {
+                let mut map = Map::new();
+                for key in self.keys(id) {
+                    if let Some((value, child)) = self.one(id, Prop::Map(key.clone())) {
+                        map.insert(key, self.json(&value, &child, depth + 1));
+                    }
+                }
+                Json::Object(map)
+            }
+            Value::Object(ObjType::List) => {
+                let items = (0..self.len(id)).filter_map(|index| self.one(id, Prop::Seq(index)));
+                Json::Array(
+                    items.map(|(value, child)| self.json(&value, &child, depth + 1)).collect(),
+                )
+            }
+            Value::Object(ObjType::Text) => self.text(id).map_or(Json::Null, Json::String),
+            Value::Scalar(scalar) => scalar_to_json(scalar),
+        }
+    }
+
+    /// Would what is at `path` be the same if it were written from its JSON?
+    pub(super) fn is_plain(&self, path: &DocPath) -> bool {
+        self.find(path).is_ok_and(|found| found.iter().all(|(value, id)| self.plain(value, id, 0)))
+    }
+
+    fn plain(&self, value: &Value<'_>, id: &ObjId, depth: usize) -> bool {
+        let below = |prop| {
+            self.one(id, prop).is_some_and(|(value, child)| self.plain(&value, &child, depth + 1))
+        };
+        depth <= READ_DEPTH_MAX
+            && match value {
+                Value::Object(ObjType::Map) => {
+                    self.keys(id).into_iter().all(|key| !key.is_empty() && below(Prop::Map(key)))
+                }
+                Value::Object(ObjType::List) => (0..self.len(id)).all(|i| below(Prop::Seq(i))),
+                Value::Object(ObjType::Text) => true,
+                Value::Object(ObjType::Table) => false,
+                Value::Scalar(scalar) => {
+                    matches!(
+                        scalar.as_ref(),
+                        ScalarValue::Null | ScalarValue::Boolean(_) | ScalarValue::Int(_)
+                    ) || matches!(scalar.as_ref(), ScalarValue::F64(number) if number.is_finite())
                 }
             }
-            Json::Object(map)
-        }
-        Value::Object(ObjType::List) => {
-            let items = (0..doc.length(id)).filter_map(|index| doc.get(id, index).ok().flatten());
-            Json::Array(
-                items.map(|(value, child)| to_json(doc, &value, &child, depth + 1)).collect(),
-            )
-        }
-        Value::Object(ObjType::Text) => doc.text(id).map_or(Json::Null, Json::String),
-        Value::Scalar(scalar) => scalar_to_json(scalar),
     }
+}
+
+/// Reads what is at `path` now.
+pub(super) fn read(doc: &Automerge, path: &DocPath) -> Result<ReadValue, EditFault> {
+    Seen::now(doc).read(path)
 }
 
 pub(super) fn scalar_to_json(scalar: &ScalarValue) -> Json {

@@ -38,6 +38,9 @@ impl Replica {
             | Command::Preview { .. }
             | Command::WriteArtifact { .. } => !editing && !is_opening,
             Command::Edit { .. } => self.may_edit_too() && !is_opening,
+            Command::Undo { .. } => {
+                !editing && !is_opening && !self.pending.contains(&Pending::Projection)
+            }
             Command::Log { .. }
             | Command::Event { .. }
             | Command::Devices
@@ -81,10 +84,8 @@ impl Replica {
             Command::TailAnswered { device, answer, sent } => {
                 self.note_answer(device, answer, sent)
             }
-            Command::Edit { edits } => match self.start_edit(request, edits) {
-                Ok(()) => return,
-                Err(failure) => Reply::Failed(failure),
-            },
+            Command::Edit { edits } => return self.start_edit(request, edits),
+            Command::Undo { begin, force } => return self.start_undo(request, begin, force),
             Command::Log { from, limit } => self.log(from, limit),
             Command::Devices => self.devices(),
             Command::Notice { kind, device, reason } => self.on_notice(kind, device, &reason),
@@ -173,7 +174,13 @@ impl Replica {
         }
     }
 
-    fn start_edit(&mut self, request: RequestId, edits: Vec<Edit>) -> Result<(), Failure> {
+    fn start_edit(&mut self, request: RequestId, edits: Vec<Edit>) {
+        if let Err(failure) = self.try_edit(request, edits) {
+            self.reply(request, Reply::Failed(failure));
+        }
+    }
+
+    fn try_edit(&mut self, request: RequestId, edits: Vec<Edit>) -> Result<(), Failure> {
         let usage = |message: String| Failure::new(FailureKind::Usage, message);
         if edits.is_empty() {
             return Err(usage("there is nothing to edit".to_owned())
@@ -185,6 +192,10 @@ impl Replica {
                 edits.len()
             ))
             .with_hint("split the batch"));
+        }
+        if edits.iter().any(|edit| matches!(edit, Edit::Undo { .. })) {
+            return Err(usage("an edit cannot take back another".to_owned())
+                .with_hint("`kern undo EVENT` does"));
         }
         for path in edits.iter().filter_map(Edit::path) {
             path.check_writable().map_err(|fault| {
@@ -265,7 +276,7 @@ impl Replica {
         Ok(())
     }
 
-    fn revoke(&mut self, device: DeviceId, reason: &str) -> Result<EventId, Failure> {
+    pub(super) fn revoke(&mut self, device: DeviceId, reason: &str) -> Result<EventId, Failure> {
         if !self.workspace.granted_devices().iter().any(|(granted, _)| *granted == device) {
             let text = format!("there is no device {device} in this workspace");
             return Err(

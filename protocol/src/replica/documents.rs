@@ -16,6 +16,7 @@ use crate::document::{
 use crate::id::{ChangeHash, DocumentId, EventId};
 use crate::limits::EDITS_UNDER_WAY_MAX;
 use crate::replica::apart::Of;
+use crate::replica::undo::Undo;
 use crate::replica::{GENERATION, Output, Replica};
 use crate::store::Record;
 use crate::workspace::{AuthorFault, NewMember};
@@ -41,6 +42,8 @@ pub(super) enum Pending {
     Save(RequestId, DocumentId, usize),
     /// A caller grants a role, and the names of the devices are looked at first.
     Grant { request: RequestId, member: Box<NewMember>, name: String, uses: Option<u32> },
+    /// A resolution is taken back, by actors from this generation on.
+    Reopen { undo: Undo, document: DocumentId, first: u64, actors: u64 },
     /// An edit. Something fell out of the document since where `outdated` is set.
     Edit { purpose: Purpose, edits: Vec<Edit>, outdated: bool },
 }
@@ -52,6 +55,8 @@ pub(super) enum Purpose {
     Request(RequestId),
     /// It names a device; the caller hears of the grant.
     Grant(RequestId, EventId, Option<u32>),
+    /// It takes an event back.
+    Undo(Undo),
     /// It is the contract of a mission.
     Contract(EventId),
     /// It names this device; nobody waits.
@@ -72,6 +77,7 @@ impl Purpose {
     pub(super) fn request(self) -> Option<RequestId> {
         match self {
             Self::Contract(_) | Self::Name => None,
+            Self::Undo(undo) => Some(undo.request),
             Self::Request(request) | Self::Grant(request, ..) => Some(request),
         }
     }
@@ -83,6 +89,7 @@ impl Pending {
         match self {
             Self::Projection => None,
             Self::Edit { purpose, .. } => purpose.request(),
+            Self::Reopen { undo, .. } => Some(undo.request),
             Self::GlanceCount(request) | Self::Glance(request, ..) => *request,
             Self::Status(request)
             | Self::Conflicts(request)
@@ -107,13 +114,20 @@ impl Replica {
 
     /// The next change is another actor's: a number of this one may be used up.
     fn retire_actor(&mut self) {
-        self.generation = self.generation.saturating_add(1);
+        self.use_actors(1);
+    }
+
+    /// So many actors, from the present one on, are used up.
+    pub(super) fn use_actors(&mut self, actors: u64) {
+        self.generation = self.generation.saturating_add(actors);
         self.generation_kept = false;
     }
 
     /// Is an edit under way, or about to be?
     pub(super) fn is_editing(&self) -> bool {
-        let is_edit = |p: &Pending| matches!(p, Pending::Edit { .. } | Pending::Grant { .. });
+        let is_edit = |p: &Pending| {
+            matches!(p, Pending::Edit { .. } | Pending::Grant { .. } | Pending::Reopen { .. })
+        };
         !self.redo.edits.is_empty() || self.pending.iter().any(is_edit)
     }
 
@@ -125,7 +139,7 @@ impl Replica {
             Pending::Edit { purpose, outdated, .. } => {
                 matches!(purpose, Purpose::Request(_)) && !outdated
             }
-            Pending::Grant { .. } => false,
+            Pending::Grant { .. } | Pending::Reopen { .. } => false,
             _ => true,
         };
         let edits = self.pending.iter().filter(|p| matches!(p, Pending::Edit { .. })).count();
@@ -173,6 +187,10 @@ impl Replica {
                 };
                 self.reply(request, reply);
             }
+            (
+                Some(Pending::Reopen { undo, document, first, actors }),
+                DocumentDone::Reopened(changes),
+            ) => self.on_reopened(undo, document, (first, actors), changes),
             (Some(Pending::Read(request, path)), DocumentDone::Read(read)) => {
                 let reply = self.read_reply(path, read);
                 self.reply(request, reply);
@@ -245,18 +263,15 @@ impl Replica {
             return self.make_anew(document);
         }
         let count = edits.len();
+        if let Purpose::Undo(undo) = purpose {
+            return self.on_undone(undo, document, change);
+        }
         let reply = match change {
             Err(fault) => Reply::Failed(edit_failure(&fault)),
             Ok(None) => Reply::Edited(Edited { event: None, edits: count }),
-            Ok(Some(change)) => match self.write_change(Some(document), change.chunk.clone()) {
+            Ok(Some(change)) => match self.write_or_drop(document, &change, None) {
                 Ok(event) => Reply::Edited(Edited { event: Some(event), edits: count }),
-                Err(fault) => {
-                    self.undo(document, &change);
-                    Reply::Failed(match fault {
-                        AuthorFault::Quota(makes) => self.quota_failure(makes),
-                        fault => author_failure(&fault),
-                    })
-                }
+                Err(failure) => Reply::Failed(failure),
             },
         };
         match (purpose, reply) {
@@ -264,7 +279,7 @@ impl Replica {
             (Purpose::Grant(request, event, left), _) => {
                 self.reply(request, Reply::Granted { event, left });
             }
-            (Purpose::Name, _) => {}
+            (Purpose::Name | Purpose::Undo(_), _) => {}
             (Purpose::Contract(mission), Reply::Edited(edited)) => {
                 self.on_contract(mission, Ok(edited.event.unwrap_or(mission)));
             }
@@ -291,9 +306,30 @@ impl Replica {
         }
     }
 
-    fn undo(&mut self, document: DocumentId, change: &LocalChange) {
-        let changes = BTreeSet::from([change.hash]);
+    /// An own change becomes an event, or is taken out of the document again.
+    pub(super) fn write_or_drop(
+        &mut self,
+        document: DocumentId,
+        change: &LocalChange,
+        undoes: Option<EventId>,
+    ) -> Result<EventId, Failure> {
+        let written = self.write_change(Some(document), change.chunk.clone(), undoes);
+        written.map_err(|fault| {
+            self.drop_changes(document, BTreeSet::from([change.hash]));
+            self.not_written(fault)
+        })
+    }
+
+    /// Changes that became no events are taken out of the document again.
+    pub(super) fn drop_changes(&mut self, document: DocumentId, changes: BTreeSet<ChangeHash>) {
         self.ask(Pending::Projection, DocumentTask::Drop { document, changes });
+    }
+
+    pub(super) fn not_written(&self, fault: AuthorFault) -> Failure {
+        match fault {
+            AuthorFault::Quota(makes) => self.quota_failure(makes),
+            fault => author_failure(&fault),
+        }
     }
 
     /// An own change becomes an event, and the actor that made it is kept with it.
@@ -301,13 +337,25 @@ impl Replica {
         &mut self,
         document: Option<DocumentId>,
         change: Vec<u8>,
+        undoes: Option<EventId>,
     ) -> Result<EventId, AuthorFault> {
-        let generation = self.generation;
-        let change = DocumentChange { document, generation, change };
-        let events = self.with_pen(|workspace, pen| workspace.write_change(pen, vec![change]))?;
+        let change = DocumentChange { document, generation: self.generation, change };
+        self.write_changed(change, undoes)
+    }
+
+    /// The same, of an actor of a generation that is used up.
+    pub(super) fn write_changed(
+        &mut self,
+        change: DocumentChange,
+        undoes: Option<EventId>,
+    ) -> Result<EventId, AuthorFault> {
+        let events = self.with_pen(|workspace, pen| match undoes {
+            None => workspace.write_change(pen, vec![change]),
+            Some(undoes) => workspace.write_undo(pen, undoes, vec![change]),
+        })?;
         if !std::mem::replace(&mut self.generation_kept, true) {
             let name = GENERATION.to_owned();
-            self.persist.push(Record::Counter { name, value: generation });
+            self.persist.push(Record::Counter { name, value: self.generation });
         }
         let id = events.last().map(crate::event::Verified::id);
         if let Some(id) = &id {
@@ -340,7 +388,9 @@ pub(super) fn edit_failure(fault: &EditFault) -> Failure {
         } else {
             format!("{len} appends an item, a lower number replaces one")
         }),
-        EditFault::Document(_) => failure,
+        EditFault::BuiltOn { .. } | EditFault::NotRestorable(_) | EditFault::Reopens(_) => failure
+            .with_hint("`--force` writes it all the same; `kern doc get` shows what is there"),
+        EditFault::Kept(_) | EditFault::NotHeld(_) | EditFault::Document(_) => failure,
     }
 }
 

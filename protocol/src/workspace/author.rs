@@ -8,7 +8,7 @@ use rand_chacha::rand_core::Rng;
 
 use super::{InsertFault, Workspace};
 use crate::cbor;
-use crate::content::{DocumentChange, encode_changes};
+use crate::content::{DocumentChange, encode_changes, encode_undo};
 use crate::control::{ControlBody, Genesis, WORKSPACE_FORMAT, Wrap, WrappedKey};
 use crate::effect::VoidReason;
 use crate::epoch::{EpochKey, WriteEpoch, epoch_body, wrap_key};
@@ -125,20 +125,40 @@ impl Workspace {
         pen: &mut Pen<'_>,
         changes: Vec<DocumentChange>,
     ) -> Result<Vec<Verified>, AuthorFault> {
+        self.check_changes(pen, &changes)?;
+        self.write_content(pen, &encode_changes(changes))
+    }
+
+    /// Changes that take back what an event of this workspace did. `SPEC: CNT-8`
+    pub fn write_undo(
+        &mut self,
+        pen: &mut Pen<'_>,
+        undoes: EventId,
+        changes: Vec<DocumentChange>,
+    ) -> Result<Vec<Verified>, AuthorFault> {
+        self.check_changes(pen, &changes)?;
+        self.write_content(pen, &encode_undo(undoes, changes))
+    }
+
+    /// Everything that can be refused comes before the first event: what was signed is kept.
+    fn check_changes(
+        &mut self,
+        pen: &Pen<'_>,
+        changes: &[DocumentChange],
+    ) -> Result<(), AuthorFault> {
         let role = self.control.role(&pen.key.device(), &self.control.all());
         if role < Some(Role::Member) {
             return Err(AuthorFault::Role(role));
         }
-        // Everything that can be refused comes before the first event: what was signed is kept.
         self.settle();
         let mut makes: u64 = 0;
-        for change in &changes {
+        for change in changes {
             makes = makes.saturating_add(self.would_count(pen, change)?);
         }
         if makes > pen.makes_max {
             return Err(AuthorFault::Quota(makes));
         }
-        self.write_content(pen, &encode_changes(changes))
+        Ok(())
     }
 
     /// A content event that holds a record of a mission. Whether it has effect is the caller's to
@@ -233,7 +253,8 @@ impl Workspace {
     fn wrap_for_all(&self, pen: &mut Pen<'_>, epoch: &EventId, key: &EpochKey) -> Vec<WrappedKey> {
         let members = self.control.members(&self.control.all());
         let readers = members.into_iter().filter(|(_, role)| role.reads());
-        let devices = readers.filter_map(|(device, _)| Some((device, *self.sealing.get(&device)?)));
+        let devices =
+            readers.filter_map(|(device, _)| Some((device, self.sealing.get(&device)?.key)));
         let recovery = self.recovery.map(|recovery| (recovery.signing, recovery.sealing));
         recovery
             .into_iter()

@@ -105,8 +105,9 @@ impl Workspace {
         let held = self.current_epochs().into_iter().filter(|id| self.ring.key(id).is_some());
         held.filter_map(|epoch| {
             let lacking = readers.iter().filter(|device| !self.ring.is_holder(&epoch, device));
-            let lacking: Vec<_> =
-                lacking.filter_map(|device| Some((*device, *self.sealing.get(device)?))).collect();
+            let lacking: Vec<_> = lacking
+                .filter_map(|device| Some((*device, self.sealing.get(device)?.key)))
+                .collect();
             (!lacking.is_empty()).then_some((epoch, lacking))
         })
         .collect()

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Workspace;
 use super::backlog::Charge;
 use crate::authority::ContentNo;
+use crate::content::Content;
 use crate::document::DocumentTask;
 use crate::effect::{Chunks, Effect};
 use crate::event::Verified;
@@ -127,11 +128,11 @@ impl Workspace {
         let header = event.header();
         let opened = header.epoch.and_then(|epoch| self.ring.key(&epoch)).and_then(|key| {
             let inside = crate::seal::open(key, header, event.body()?).ok()?;
-            crate::content::Content::decode(&inside).ok()
+            Content::decode(&inside).ok()
         });
         let made = hash::document_id(&header.author, &header.incarnation, header.seq);
         match opened {
-            Some(crate::content::Content::Change(changes)) => changes
+            Some(Content::Change(changes) | Content::Undo(_, changes)) => changes
                 .into_iter()
                 .map(|change| (change.document.unwrap_or(made), change.change))
                 .collect(),

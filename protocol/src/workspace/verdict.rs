@@ -75,6 +75,14 @@ impl Workspace {
                                       changes alone";
                         (Verdict::Void, Some(reason.to_owned()))
                     }
+                    Effect::Change(_) if let Some(undone) = self.effects.undoes(no) => {
+                        let event = self.content.id(undone).short();
+                        (Verdict::Admitted, Some(format!("it takes back {event}")))
+                    }
+                    Effect::Change(_) if let Some(undo) = self.undone_by(no) => {
+                        let event = self.content.id(undo).short();
+                        (Verdict::Admitted, Some(format!("taken back by {event}")))
+                    }
                     Effect::Empty | Effect::Change(_) | Effect::Artifact(_) | Effect::Record(_) => {
                         (Verdict::Admitted, None)
                     }
@@ -120,6 +128,7 @@ impl Workspace {
         let no = self.content.number(id)?;
         Some(match self.effects.of(no) {
             Effect::Empty => "join".to_owned(),
+            Effect::Change(_) if self.effects.undoes(no).is_some() => kind::name(kind::UNDO),
             Effect::Change(_) => kind::name(kind::CHANGE),
             Effect::Artifact(_) => kind::name(kind::ARTIFACT),
             Effect::Unknown(number) | Effect::Record(number) => kind::name(*number),

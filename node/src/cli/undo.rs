@@ -1,0 +1,42 @@
+//! `kern undo`: takes back what an event did, by an event.
+
+use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
+use kernelos_protocol::present;
+
+use crate::cli::Ui;
+
+/// Take back what an event did
+///
+/// Edits, resolutions of tasks and notes, and agents show again what they showed before; a grant is
+/// taken back by a revocation, a revocation by a new grant. Nothing is removed from the history: what
+/// takes back is an event, and can be taken back itself. Where something else was written there
+/// since, it is refused, and the event that did is named.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  kern undo                 the last of this device that can be taken back
+  kern undo 3f9a            the event whose id begins so, whoever wrote it
+  kern undo 3f9a --force    also where something else was written there since")]
+pub(super) struct Args {
+    /// Which event: how its id begins, as `kern log` shows it (four digits at least)
+    event: Option<String>,
+    /// Also where something else was written there since
+    #[arg(long, requires = "event")]
+    force: bool,
+}
+
+pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
+    let command = Command::Undo { begin: args.event, force: args.force };
+    match ui.client()?.ask(ui.workspace(), command).await? {
+        Reply::Undone(undone) => ui.show(&undone, || present::undone(&undone)),
+        Reply::NotUndone(not) => {
+            if ui.json {
+                ui.show(&not, Default::default)?;
+            }
+            let text = format!("{} is not taken back: {}", not.refused.short(), not.reason);
+            Err(Failure::new(FailureKind::Failed, text)
+                .with_hint("`kern log` shows what came after it; --force writes all the same"))
+        }
+        other => Err(super::doc::unexpected(&other)),
+    }
+}

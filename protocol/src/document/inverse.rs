@@ -1,0 +1,125 @@
+//! The edits that take a change back: what it wrote shows again what it showed before.
+//!
+//! A change is taken back where it still stands. What somebody wrote there since is not lost by
+//! accident: without `force` the edits are refused, and the change that stands there is named.
+//! `SPEC: UNDO-2, UNDO-3`
+
+use automerge::{Automerge, ChangeHash as Hash};
+use serde_json::Value as Json;
+
+use crate::document::preview::places;
+use crate::document::read::Seen;
+use crate::document::{DocPath, Edit, EditFault, ReadValue, WRITABLE};
+use crate::id::ChangeHash;
+use crate::limits::CONFLICT_SIDES_MAX;
+
+/// The edits after which every place that `change` wrote shows what it showed before it: a list for
+/// each change that makes them, of which none knows the others. There are several where the change
+/// resolved a conflict, since one alone cannot put several values at a place.
+pub(super) fn edits(
+    doc: &Automerge,
+    change: ChangeHash,
+    force: bool,
+) -> Result<Vec<Vec<Edit>>, EditFault> {
+    let hash = Hash(change.0);
+    let Some(before) = doc.get_change_meta_by_hash(&hash).map(|change| change.deps.to_vec()) else {
+        return Err(EditFault::NotHeld(change));
+    };
+    let after = [hash];
+    let (before, after) = (Seen::at(doc, &before), Seen::at(doc, &after));
+    let now = Seen::now(doc);
+    let mut lists = vec![Vec::new()];
+    for path in places(doc, before.heads(), after.heads()) {
+        if !is_a_persons(&path) {
+            return Err(EditFault::Kept(path.to_string()));
+        }
+        let shown = [&before, &after, &now].map(|seen| seen.read(&path).ok());
+        let [was, made, is] = shown;
+        if !force && let Some(fault) = built_on(&now, &path, made.as_ref(), is.as_ref()) {
+            return Err(fault);
+        }
+        if was.as_ref().is_some_and(|was| was.conflict) {
+            reopen(&before, &path, is.is_some(), &mut lists)?;
+        } else {
+            lists[0].extend(restore(&before, path, was, is.as_ref())?);
+        }
+    }
+    Ok(lists)
+}
+
+/// Each of the values that were there is put by a list of its own. What is there now is removed
+/// first: putting a scalar that is there would do nothing.
+fn reopen(
+    before: &Seen<'_>,
+    path: &DocPath,
+    is_there: bool,
+    lists: &mut Vec<Vec<Edit>>,
+) -> Result<(), EditFault> {
+    let values = before.values(path)?;
+    if values.len() > CONFLICT_SIDES_MAX || !before.is_plain(path) {
+        return Err(EditFault::NotRestorable(path.to_string()));
+    }
+    lists.resize(lists.len().max(values.len()), Vec::new());
+    for (list, value) in lists.iter_mut().zip(values) {
+        list.extend(is_there.then(|| Edit::Rm { rm: path.clone() }));
+        list.push(Edit::Set { set: path.clone(), value });
+    }
+    Ok(())
+}
+
+/// Names of devices and contracts of missions follow from other events.
+fn is_a_persons(path: &DocPath) -> bool {
+    let first = path.segments().first().map(String::as_str);
+    path.segments().len() >= 2
+        && first.is_some_and(|first| first == "agents" || WRITABLE.contains(&first))
+}
+
+/// The edit that shows again what was there, where something else is.
+fn restore(
+    before: &Seen<'_>,
+    path: DocPath,
+    was: Option<ReadValue>,
+    is: Option<&ReadValue>,
+) -> Result<Option<Edit>, EditFault> {
+    let same = |was: &ReadValue| is.is_some_and(|is| is.value == was.value && !is.conflict);
+    match was {
+        None => Ok(is.map(|_| Edit::Rm { rm: path })),
+        Some(was) if same(&was) => Ok(None),
+        Some(_) if path.segments().is_empty() || !before.is_plain(&path) => {
+            Err(EditFault::NotRestorable(path.to_string()))
+        }
+        Some(was) => Ok(Some(Edit::Set { set: path, value: was.value })),
+    }
+}
+
+/// Why what stands there now is not what the change left.
+fn built_on(
+    now: &Seen<'_>,
+    path: &DocPath,
+    made: Option<&ReadValue>,
+    is: Option<&ReadValue>,
+) -> Option<EditFault> {
+    if let Some(is) = is.filter(|is| is.conflict && made.is_some_and(|made| !made.conflict)) {
+        return Some(EditFault::BuiltOn { path: path.to_string(), by: is.change });
+    }
+    if made == is {
+        return None;
+    }
+    let by = is.and_then(|is| match made {
+        Some(made) if made.change == is.change => writer_below(now, path, &made.value, &is.value),
+        _ => is.change,
+    });
+    Some(EditFault::BuiltOn { path: path.to_string(), by })
+}
+
+/// The change that wrote what differs within two maps, or that removed nothing that can be named.
+fn writer_below(now: &Seen<'_>, path: &DocPath, was: &Json, is: &Json) -> Option<ChangeHash> {
+    let (Json::Object(before), Json::Object(after)) = (was, is) else { return None };
+    let (key, value) = after.iter().find(|(key, value)| before.get(*key) != Some(value))?;
+    let below = path.child(key).ok()?;
+    let read = now.read(&below).ok()?;
+    match before.get(key) {
+        Some(was) => writer_below(now, &below, was, value).or(read.change),
+        None => read.change,
+    }
+}

@@ -1,0 +1,97 @@
+//! Taking back: what an event did that can be undone, which events were, and which is next.
+//!
+//! An event that takes another back is an event like any other: it can be taken back itself, and
+//! then what it took back stands again. `SPEC: UNDO-1, UNDO-4`
+
+use std::collections::BTreeMap;
+
+use super::{NewMember, Workspace};
+use crate::authority::{ContentNo, ControlFact, ControlNo};
+use crate::effect::Effect;
+use crate::id::{ChangeHash, DeviceId, DocumentId, EventId};
+
+/// The rule that a grant names which takes a revocation back.
+const UNDO_RULE: &str = "undo";
+
+/// What an event did that can be taken back.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Undoable {
+    /// It changed a document.
+    Change(DocumentId, ChangeHash),
+    /// It gave a device a role, which stands.
+    Grant(DeviceId),
+    /// It took a device out, which is no member since: as what it would come back.
+    Revoke(Box<NewMember>),
+}
+
+impl Workspace {
+    /// What of an event can be taken back; or why nothing can, for people.
+    pub fn undoable(&self, id: &EventId) -> Result<Undoable, &'static str> {
+        if let Some(no) = self.control.number(id) {
+            return self.undoable_control(no);
+        }
+        let no = self.content.number(id).ok_or("it is not here")?;
+        match self.effects.of(no) {
+            Effect::Change(_) if !self.counts(no) => Err("it has no effect"),
+            Effect::Change(_) if self.undone_by(no).is_some() => Err("it was taken back already"),
+            Effect::Change(changes) => match changes[..] {
+                [(document, change)] => Ok(Undoable::Change(document, change)),
+                _ => Err("it changes several documents at once"),
+            },
+            Effect::Void(_) => Err("it has no effect"),
+            Effect::Unread => Err("it cannot be read here"),
+            _ => Err("only edits, resolutions, grants and revocations are taken back"),
+        }
+    }
+
+    /// The last event of a device that can be taken back, before `before` if that is given, and
+    /// that takes nothing back itself.
+    #[must_use]
+    pub fn last_undoable(&self, own: &DeviceId, before: Option<&EventId>) -> Option<EventId> {
+        let from = before.and_then(|id| self.position(id)).map_or(self.order.len(), |(_, at)| at);
+        let is_undo = |id: &EventId| {
+            self.content.number(id).is_some_and(|no| self.effects.undoes(no).is_some())
+        };
+        let candidates = self.order.iter().take(from).rev().filter(|id| {
+            self.header(id).is_some_and(|header| header.author == *own) && !is_undo(id)
+        });
+        candidates.copied().find(|id| self.undoable(id).is_ok())
+    }
+
+    /// The event that took this one back: one that counts and was not taken back itself.
+    pub(super) fn undone_by(&self, no: ContentNo) -> Option<ContentNo> {
+        let mut undone = BTreeMap::new();
+        // What takes an undo back came after it.
+        for (undo, of) in self.effects.undos().rev() {
+            if self.counts(undo) && !undone.contains_key(&undo) {
+                undone.entry(of).or_insert(undo);
+            }
+        }
+        undone.get(&no).copied()
+    }
+
+    fn undoable_control(&self, no: ControlNo) -> Result<Undoable, &'static str> {
+        let role_now = |device| self.control.present_members().get(device).copied();
+        match self.control.fact(no) {
+            ControlFact::Grant { device, role } if role_now(device) == Some(*role) => {
+                Ok(Undoable::Grant(*device))
+            }
+            ControlFact::Grant { .. } => Err("the role that it gave does not stand any more"),
+            ControlFact::Revoke { target, .. } if role_now(target).is_some() => {
+                Err("the device is a member again")
+            }
+            ControlFact::Revoke { target, .. } => {
+                let past = self.control.past(no);
+                let given = past.iter().filter_map(|no| match self.control.fact(no) {
+                    ControlFact::Grant { device, role } if device == target => Some(*role),
+                    _ => None,
+                });
+                let role = given.last().ok_or("nobody gave that device a role")?;
+                let sealing = *self.sealing.get(target).ok_or("its sealing key is not known")?;
+                let rule = UNDO_RULE.to_owned();
+                Ok(Undoable::Revoke(Box::new(NewMember { device: *target, sealing, role, rule })))
+            }
+            _ => Err("only edits, resolutions, grants and revocations are taken back"),
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Taking back what an event did.
+
+use std::collections::BTreeSet;
+
+use kernelos_protocol::command::{Command, ConflictPage, FailureKind, NotUndone, Reply, Undone};
+use kernelos_protocol::document::Edit;
+use kernelos_protocol::id::EventId;
+use kernelos_protocol::role::Role;
+use serde_json::{Value as Json, json};
+
+use super::mesh::{Mesh, id};
+
+fn undo(mesh: &mut Mesh, number: u8, event: Option<EventId>, force: bool) -> Reply {
+    let begin = event.map(|event| event.to_string());
+    mesh.ask(number, Command::Undo { begin, force })
+}
+
+#[track_caller]
+fn undone(mesh: &mut Mesh, number: u8, event: Option<EventId>) -> Undone {
+    match undo(mesh, number, event, false) {
+        Reply::Undone(undone) => undone,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[track_caller]
+fn refused(mesh: &mut Mesh, number: u8, event: EventId) -> NotUndone {
+    match undo(mesh, number, Some(event), false) {
+        Reply::NotUndone(not) => not,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[track_caller]
+fn edit(mesh: &mut Mesh, number: u8, edits: Json) -> EventId {
+    let edits: Vec<Edit> = serde_json::from_value(edits).unwrap();
+    match mesh.ask(number, Command::Edit { edits }) {
+        Reply::Edited(edited) => edited.event.unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn notes(mesh: &mut Mesh, number: u8) -> Json {
+    serde_json::from_str(&mesh.get(number, "notes")).unwrap()
+}
+
+#[test]
+fn every_kind_of_edit_is_taken_back_to_what_was_there_before() {
+    // SPEC: UNDO-1, UNDO-2
+    let before = json!({
+        "text": "rain", "list": [1, 2, [3]], "map": {"a": 1, "b": {"c": null}}, "number": -0.5,
+    });
+    for edits in [
+        json!([{"set": "notes/new", "value": {"deep": {"er": 1}}}]),
+        json!([{"set": "notes/way/down/there", "value": 1}]),
+        json!([{"set": "notes/text", "value": "sun"}]),
+        json!([{"append": "notes/text", "value": " and sun"}]),
+        json!([{"append": "notes/list", "value": [4, {"five": 5}]}]),
+        json!([{"set": "notes/list/0", "value": true}]),
+        json!([{"rm": "notes/list/2"}]),
+        json!([{"rm": "notes/map"}]),
+        json!([{"rm": "notes/map/b"}, {"set": "notes/map/a", "value": 2}]),
+        json!([{"set": "notes/number", "value": 7}, {"rm": "notes/text"}]),
+        json!([{"set": "notes/map", "value": []}]),
+    ] {
+        let mut mesh = Mesh::of(&[]);
+        let fields = before.as_object().unwrap().iter();
+        let set = fields.map(|(key, value)| json!({"set": format!("notes/{key}"), "value": value}));
+        edit(&mut mesh, 1, set.collect());
+        let event = edit(&mut mesh, 1, edits.clone());
+        let after = notes(&mut mesh, 1);
+        assert_ne!(after, before, "{edits}");
+        let first = undone(&mut mesh, 1, None);
+        assert_eq!(first.undoes, event, "{edits}");
+        assert_eq!(notes(&mut mesh, 1), before, "{edits}");
+        // What takes back is an event, and so is what takes that back.
+        let again = undone(&mut mesh, 1, Some(first.event));
+        assert_eq!((again.undoes, notes(&mut mesh, 1)), (first.event, after), "{edits}");
+    }
+}
+
+#[test]
+fn one_after_the_other_is_taken_back_until_nothing_is_left() {
+    // SPEC: UNDO-4
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    let events: Vec<_> = (0..3)
+        .map(|n| edit(&mut mesh, 1, json!([{"set": format!("notes/{n}"), "value": n}])))
+        .collect();
+    for event in events.iter().rev() {
+        assert_eq!(undone(&mut mesh, 1, None).undoes, *event);
+    }
+    assert_eq!(notes(&mut mesh, 1), json!({}));
+    // The grant is what is left, and then nothing: names that the program writes are passed over.
+    let grant = undone(&mut mesh, 1, None);
+    assert!(!mesh.device(1).replica.workspace().is_empty());
+    let Reply::Devices { devices } = mesh.ask(1, Command::Devices) else { panic!() };
+    let role = |devices: &[kernelos_protocol::command::DeviceRow]| {
+        devices.iter().find(|row| row.id == id(2)).unwrap().role
+    };
+    assert_eq!(role(&devices), None, "{grant:?}");
+    match undo(&mut mesh, 1, None, false) {
+        // The revocation that took the grant back stands, and is no undo of an edit.
+        Reply::Undone(undone) => assert_eq!(undone.undoes, grant.event),
+        other => panic!("{other:?}"),
+    }
+    let Reply::Devices { devices } = mesh.ask(1, Command::Devices) else { panic!() };
+    assert_eq!(role(&devices), Some(Role::Member));
+}
+
+#[test]
+fn what_somebody_built_on_is_not_taken_back_without_force() {
+    // SPEC: UNDO-3
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    mesh.connect(1, 2);
+    let first = edit(&mut mesh, 1, json!([{"set": "notes/a", "value": {"x": 1}}]));
+    let second = edit(&mut mesh, 2, json!([{"set": "notes/a/y", "value": 2}]));
+    let not = refused(&mut mesh, 1, first);
+    assert_eq!((not.refused, not.by), (first, Some(second)));
+    assert!(not.reason.contains(&second.short()), "{}", not.reason);
+    assert_eq!(notes(&mut mesh, 1), json!({"a": {"x": 1, "y": 2}}), "nothing was done");
+
+    let third = edit(&mut mesh, 2, json!([{"set": "notes/a", "value": "other"}]));
+    assert_eq!(refused(&mut mesh, 1, first).by, Some(third));
+    let gone = edit(&mut mesh, 2, json!([{"rm": "notes/a"}]));
+    assert_eq!(refused(&mut mesh, 1, third).by, None);
+    assert_eq!(undone(&mut mesh, 1, Some(gone)).undoes, gone, "whoever wrote it");
+    assert!(refused(&mut mesh, 1, second).reason.contains("changed since"));
+    assert!(matches!(undo(&mut mesh, 1, Some(third), true), Reply::Undone(_)));
+    assert_eq!(notes(&mut mesh, 2), json!({"a": {"x": 1, "y": 2}}));
+    mesh.assert_equal(&[1, 2]);
+}
+
+#[test]
+fn what_was_taken_back_is_shown_so_on_every_device_and_not_taken_back_twice() {
+    // SPEC: CNT-8, UNDO-4
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    mesh.connect(1, 2);
+    let event = edit(&mut mesh, 1, json!([{"set": "notes/a", "value": 1}]));
+    let undone = undone(&mut mesh, 1, None);
+    let again = refused(&mut mesh, 1, event);
+    assert_eq!(again.reason, "it was taken back already");
+    for number in [1, 2] {
+        let Reply::Log(page) = mesh.ask(number, Command::Log { from: 0, limit: 100 }) else {
+            panic!()
+        };
+        let row = |id| page.rows.iter().find(|row| row.id == Some(id)).unwrap().clone();
+        let (back, was) = (row(undone.event), row(event));
+        assert_eq!((back.kind.as_str(), was.kind.as_str()), ("undo", "change"));
+        assert_eq!(back.reason, Some(format!("it takes back {}", event.short())));
+        assert_eq!(was.reason, Some(format!("taken back by {}", undone.event.short())));
+    }
+}
+
+#[test]
+fn a_resolution_is_taken_back_and_the_conflict_is_open_again_everywhere() {
+    // SPEC: UNDO-2
+    for (ours, theirs, decided) in
+        [(json!("ours"), json!("theirs"), json!("both")), (json!(1), json!({"a": [2]}), json!(1))]
+    {
+        let mut mesh = Mesh::of(&[(2, Role::Member)]);
+        let link = mesh.connect(1, 2);
+        mesh.cut(link);
+        let first = edit(&mut mesh, 1, json!([{"set": "notes/a", "value": ours}]));
+        edit(&mut mesh, 2, json!([{"set": "notes/a", "value": theirs}]));
+        mesh.connect(1, 2);
+        assert!(refused(&mut mesh, 1, first).reason.contains("changed since"), "it is in conflict");
+        let page = |mesh: &mut Mesh, number| match mesh.ask(number, Command::Conflicts) {
+            Reply::Conflicts(page) => page,
+            other => panic!("{other:?}"),
+        };
+        let values = |page: &ConflictPage| {
+            let sides = page.conflicts[0].sides.iter();
+            sides.map(|side| side.value.to_string()).collect::<BTreeSet<_>>()
+        };
+        let open = page(&mut mesh, 1);
+        let resolve = open.conflicts[0].id;
+        let event = edit(&mut mesh, 1, json!([{"resolve": resolve, "value": decided}]));
+        assert!(page(&mut mesh, 2).conflicts.is_empty());
+        let undone = undone(&mut mesh, 1, None);
+        assert_eq!(undone.undoes, event);
+        let again = page(&mut mesh, 2);
+        assert_eq!(values(&again), values(&open));
+        assert_eq!(again, page(&mut mesh, 1));
+        // It is decided once more, and edits go on from there.
+        edit(&mut mesh, 2, json!([{"resolve": again.conflicts[0].id, "value": "peace"}]));
+        edit(&mut mesh, 1, json!([{"set": "notes/b", "value": 1}]));
+        assert_eq!(notes(&mut mesh, 1), json!({"a": "peace", "b": 1}));
+        mesh.assert_equal(&[1, 2]);
+    }
+}
+
+#[test]
+fn what_cannot_be_taken_back_says_why() {
+    // SPEC: UNDO-1, UNDO-4
+    let mut mesh = Mesh::of(&[(2, Role::Observer)]);
+    mesh.connect(1, 2);
+    let event = edit(&mut mesh, 1, json!([{"set": "notes/a", "value": 1}]));
+    match undo(&mut mesh, 2, Some(event), false) {
+        Reply::Failed(failure) => assert_eq!(failure.kind, FailureKind::Denied),
+        other => panic!("{other:?}"),
+    }
+    match undo(&mut mesh, 2, None, false) {
+        Reply::Failed(failure) => assert!(failure.message.contains("nothing that can be taken")),
+        other => panic!("{other:?}"),
+    }
+    let epoch = mesh.device(1).replica.workspace().order(0).nth(1).copied().unwrap();
+    assert!(refused(&mut mesh, 1, epoch).reason.starts_with("only edits"));
+    let edits = vec![Edit::Undo { undo: kernelos_protocol::id::ChangeHash([1; 32]), force: true }];
+    assert!(matches!(mesh.ask(1, Command::Edit { edits }), Reply::Failed(_)));
+}
