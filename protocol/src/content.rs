@@ -133,7 +133,7 @@ pub fn encode_undo(undoes: EventId, changes: Vec<DocumentChange>) -> Vec<u8> {
     cbor::encode(&Changes { undoes: Some(undoes), changes })
 }
 
-/// The payload of both kinds that change documents. `SPEC: CNT-3, CNT-8`
+/// The payload of both kinds that change documents. `SPEC: CNT-3, CNT-12`
 struct Changes {
     undoes: Option<EventId>,
     changes: Vec<DocumentChange>,

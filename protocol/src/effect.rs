@@ -114,7 +114,7 @@ impl Effects {
         &self.missions
     }
 
-    /// The event that this one takes back, where it does and has effect. `SPEC: CNT-8`
+    /// The event that this one takes back, where it does and has effect. `SPEC: CNT-12`
     #[must_use]
     pub fn undoes(&self, no: ContentNo) -> Option<ContentNo> {
         self.undoes.get(&no).copied()
@@ -298,7 +298,7 @@ impl Effects {
         }
     }
 
-    /// `SPEC: CNT-8`
+    /// `SPEC: CNT-12`
     fn weigh_undo(
         &mut self,
         past: Past<'_>,

@@ -285,7 +285,7 @@ fn more_heads_than_an_event_names_are_joined_first() {
 
 #[test]
 fn an_undo_names_content_that_its_author_has_seen() {
-    // SPEC: CNT-8
+    // SPEC: CNT-12
     let unseen = "not_in_view: it takes back an event that it has not seen";
     for (names, reason) in [
         (Named::Later, unseen),

@@ -7,10 +7,10 @@ use crate::cli::Ui;
 
 /// Take back what an event did
 ///
-/// Edits, resolutions of tasks and notes, and agents show again what they showed before; a grant is
-/// taken back by a revocation, a revocation by a new grant. Nothing is removed from the history: what
-/// takes back is an event, and can be taken back itself. Where something else was written there
-/// since, it is refused, and the event that did is named.
+/// What it set shows again what it showed before; a grant is taken back by a revocation, a revocation
+/// by a new grant. Nothing leaves the history: what takes back is an event, and can be taken back
+/// itself. Where something else was written there since, it is refused, and the event that did is
+/// named.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

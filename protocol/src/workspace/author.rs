@@ -129,7 +129,7 @@ impl Workspace {
         self.write_content(pen, &encode_changes(changes))
     }
 
-    /// Changes that take back what an event of this workspace did. `SPEC: CNT-8`
+    /// Changes that take back what an event of this workspace did. `SPEC: CNT-12`
     pub fn write_undo(
         &mut self,
         pen: &mut Pen<'_>,

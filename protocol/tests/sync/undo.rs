@@ -132,7 +132,7 @@ fn what_somebody_built_on_is_not_taken_back_without_force() {
 
 #[test]
 fn what_was_taken_back_is_shown_so_on_every_device_and_not_taken_back_twice() {
-    // SPEC: CNT-8, UNDO-4
+    // SPEC: CNT-12, UNDO-4
     let mut mesh = Mesh::of(&[(2, Role::Member)]);
     mesh.connect(1, 2);
     let event = edit(&mut mesh, 1, json!([{"set": "notes/a", "value": 1}]));
