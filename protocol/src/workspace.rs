@@ -16,6 +16,7 @@ mod introduction;
 mod membership;
 mod offer;
 mod projection;
+mod purge;
 mod quarantine;
 mod replay;
 mod rescue;
@@ -50,6 +51,7 @@ use backlog::Backlog;
 use chain::Chains;
 use fact::fact;
 use membership::LetIn;
+use purge::Purges;
 use strike::Strikes;
 
 /// What is kept in memory of an event: all but its body.
@@ -105,6 +107,7 @@ pub struct Workspace {
     /// Which of them have effect may have changed.
     artifacts_changed: bool,
     strikes: Strikes,
+    purges: Purges,
     room: Room,
     /// Documents that are to be told everything anew.
     anew: BTreeSet<DocumentId>,
@@ -145,6 +148,7 @@ impl Workspace {
             artifacts: BTreeSet::new(),
             artifacts_changed: false,
             strikes: Strikes::default(),
+            purges: Purges::default(),
             room: Room::default(),
             anew: BTreeSet::new(),
             rebuilding: false,
@@ -278,6 +282,7 @@ impl Workspace {
         self.note_strike(event);
         self.stale = true;
         self.artifacts_changed = true;
+        self.unsettle_purges();
         if !self.ring.heard(&self.id, event, own).is_empty() {
             self.note_readable();
         }
@@ -319,6 +324,7 @@ impl Workspace {
         }
         if added.views_grew {
             self.artifacts_changed = true;
+            self.unsettle_purges();
             let again: BTreeSet<_> = self.effects.forget_wants().into_iter().collect();
             self.readable.extend(self.content.all().filter(|no| again.contains(&no.index())));
         }
@@ -337,6 +343,7 @@ impl Workspace {
         let past = Past { control: &self.control, content: &self.content, ring: &self.ring };
         let chunks = self.effects.judge(past, no, event);
         self.note_artifact(no);
+        self.note_purge(no);
         chunks
     }
 
@@ -375,6 +382,7 @@ impl Workspace {
             self.name_missing();
         }
         self.settle_strikes();
+        self.settle_purges();
     }
 
     /// The header of an event that is here.

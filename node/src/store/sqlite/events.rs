@@ -148,6 +148,36 @@ fn overwrite(transaction: &Transaction<'_>, arrival: i64, envelope: &[u8]) -> ru
     transaction.prepare_cached(update)?.execute(row).map(drop)
 }
 
+/// Destroys the body of an event, salt and all; gives what it was, where that could be read. A
+/// damaged row at its place may be its own: it goes whole, and is told and asked for as before.
+pub(super) fn shred(
+    transaction: &Transaction<'_>,
+    place: &Place,
+) -> rusqlite::Result<Option<Vec<u8>>> {
+    let chain = chain_number(transaction, &mut BTreeMap::new(), &place.chain)?;
+    let mut there = transaction
+        .prepare_cached("SELECT arrival, envelope, row_check FROM event WHERE chain = ?1 AND seq = ?2")?;
+    let mut rows = there.query(params![chain, place.seq as i64])?;
+    let mut body = None;
+    while let Some(row) = rows.next()? {
+        let arrival: i64 = row.get(0)?;
+        match read_row(row.get_ref(1)?.as_blob()?, row.get_ref(2)?.as_blob()?) {
+            Ok(kept) if kept.id() == place.id => {
+                body = kept.body().map(<[u8]>::to_vec);
+                if let Some(bare) = kept.without_body() {
+                    overwrite(transaction, arrival, &bare.encode())?;
+                }
+            }
+            Ok(_) => {}
+            Err(_) => {
+                let empty = "UPDATE event SET envelope = x'', row_check = x'' WHERE arrival = ?1";
+                transaction.prepare_cached(empty)?.execute([arrival])?;
+            }
+        }
+    }
+    Ok(body)
+}
+
 fn chain_number(
     transaction: &Transaction<'_>,
     chains: &mut BTreeMap<ChainId, i64>,
