@@ -203,7 +203,11 @@ impl Replica {
     pub(super) fn read_artifact(&mut self, request: RequestId, artifact: EventId, part: usize) {
         let Some(manifest) = self.workspace.artifact(&artifact) else {
             let reply = if self.workspace.is_no_artifact(&artifact) {
-                let message = format!("event {artifact} is no artifact that has effect");
+                let message = if self.workspace.is_purged(&artifact) {
+                    format!("artifact {artifact} is purged: nobody has it any more")
+                } else {
+                    format!("event {artifact} is no artifact that has effect")
+                };
                 let failure = Failure::new(FailureKind::Failed, message);
                 Reply::ArtifactWrong(failure.with_hint("`kern log` says what it is"))
             } else {

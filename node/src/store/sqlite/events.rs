@@ -155,13 +155,15 @@ pub(super) fn shred(
     place: &Place,
 ) -> rusqlite::Result<Option<Vec<u8>>> {
     let chain = chain_number(transaction, &mut BTreeMap::new(), &place.chain)?;
-    let mut there = transaction
-        .prepare_cached("SELECT arrival, envelope, row_check FROM event WHERE chain = ?1 AND seq = ?2")?;
-    let mut rows = there.query(params![chain, place.seq as i64])?;
+    let query = "SELECT arrival, envelope, row_check FROM event WHERE chain = ?1 AND seq = ?2";
+    let mut there = transaction.prepare_cached(query)?;
+    let rows = there.query_map(params![chain, place.seq as i64], |row| {
+        let (envelope, check): (Vec<u8>, Vec<u8>) = (row.get(1)?, row.get(2)?);
+        Ok((row.get::<_, i64>(0)?, read_row(&envelope, &check)))
+    })?;
     let mut body = None;
-    while let Some(row) = rows.next()? {
-        let arrival: i64 = row.get(0)?;
-        match read_row(row.get_ref(1)?.as_blob()?, row.get_ref(2)?.as_blob()?) {
+    for (arrival, kept) in rows.collect::<rusqlite::Result<Vec<_>>>()? {
+        match kept {
             Ok(kept) if kept.id() == place.id => {
                 body = kept.body().map(<[u8]>::to_vec);
                 if let Some(bare) = kept.without_body() {

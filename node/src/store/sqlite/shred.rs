@@ -141,7 +141,9 @@ impl SqliteStore {
 /// Does a file hold one of these traces anywhere?
 fn holds(file: &File, traces: &BTreeSet<Trace>) -> io::Result<bool> {
     // Most places are told by three bytes.
-    let at = |bytes: &[u8]| usize::from(bytes[0]) << 16 | usize::from(bytes[1]) << 8 | usize::from(bytes[2]);
+    let at = |bytes: &[u8]| {
+        bytes.iter().take(3).fold(0, |at, byte| at << 8 | usize::from(*byte))
+    };
     let mut may_be = vec![false; 1 << 24];
     traces.iter().for_each(|trace| may_be[at(trace)] = true);
     let mut block = vec![0; BLOCK_BYTES + TRACE_BYTES];
