@@ -189,12 +189,7 @@ impl Peer {
     }
 
     /// The same in a class; of a shreddable one the salt is always the same.
-    pub(crate) fn craft_as(
-        &self,
-        class: Class,
-        inside: &[u8],
-        parents: Vec<EventId>,
-    ) -> Verified {
+    pub(crate) fn craft_as(&self, class: Class, inside: &[u8], parents: Vec<EventId>) -> Verified {
         let control = self.workspace.control();
         let epochs = self.kept.values().filter(|event| {
             matches!(event.control(), Some(ControlBody::Epoch(_)))

@@ -154,9 +154,8 @@ fn a_purge_that_falls_leaves_a_body_to_be_asked_for() {
     member.project();
     assert!(member.workspace.artifact(&world.artifact).is_some());
 
-    let struck = world.founder.write(|workspace, pen| {
-        workspace.write_strike(pen, &purged[0].id(), "")
-    });
+    let struck =
+        world.founder.write(|workspace, pen| workspace.write_strike(pen, &purged[0].id(), ""));
     assert!(struck.is_err(), "what never came cannot be struck");
     world.founder.take(&purged);
     world.founder.workspace.settle();
@@ -232,7 +231,10 @@ fn hostile_purges_have_no_effect() {
     header.seq = 0;
     header.prev = None;
     header.parents = world.heads();
-    let event = stranger.sign(Header { body: Some(BodyRef::of(&[7; 64])), ..header }, [[0; 32], [7; 32], [7; 32]].concat());
+    let event = stranger.sign(
+        Header { body: Some(BodyRef::of(&[7; 64])), ..header },
+        [[0; 32], [7; 32], [7; 32]].concat(),
+    );
     let mut judge = world.peer(1);
     let refused = judge.workspace.insert(&event, &judge.key);
     assert!(matches!(refused, Err(InsertFault::Refused(ref why)) if why.code() == "not_member"));

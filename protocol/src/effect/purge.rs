@@ -31,7 +31,10 @@ pub(super) fn weigh(
     for id in purge.events() {
         let named = past.content.number(id).filter(|named| past.content.in_view(no, *named));
         let Some(named) = named.filter(|named| *named != no) else {
-            return Err(void("not_in_view", &"it purges an event that its author had not admitted"));
+            return Err(void(
+                "not_in_view",
+                &"it purges an event that its author had not admitted",
+            ));
         };
         if !shreddable.contains(&named) {
             return Err(void("not_shreddable", &"it purges an event whose body is not shreddable"));

@@ -109,8 +109,7 @@ impl Replica {
         let events = events.map_err(|fault| author_failure(&fault))?;
         let event = events.last().map(Verified::id);
         self.wrote(events);
-        let event =
-            event.ok_or_else(|| Failure::new(FailureKind::Failed, "no purge was made"))?;
+        let event = event.ok_or_else(|| Failure::new(FailureKind::Failed, "no purge was made"))?;
         Ok(Reply::Purged { event, purged })
     }
 

@@ -179,9 +179,8 @@ fn shreddable(seq: u8) -> Verified {
         body: None,
     };
     let epoch = EpochKey::from_bytes([5; 32]);
-    let sealed = pack(&[seq; 40]).and_then(|inside| {
-        seal_shreddable(&epoch, &header, inside, &[seq.wrapping_add(0x51); 32])
-    });
+    let sealed = pack(&[seq; 40])
+        .and_then(|inside| seal_shreddable(&epoch, &header, inside, &[seq.wrapping_add(0x51); 32]));
     let body = sealed.unwrap_or_default();
     let named = body.get(header.class.salt_bytes()..).map(BodyRef::of);
     let event = Unsigned { header: Header { body: named, ..header }, body: Some(body) };

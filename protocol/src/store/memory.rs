@@ -129,9 +129,8 @@ impl EventStore for MemoryStore {
                 }
                 Record::Shred { events, chunks } => {
                     self.chunks.retain(|hash, _| !chunks.contains(hash));
-                    let named = |event: &&mut Verified| {
-                        events.iter().any(|place| place.id == event.id())
-                    };
+                    let named =
+                        |event: &&mut Verified| events.iter().any(|place| place.id == event.id());
                     for event in self.events.iter_mut().filter(named) {
                         *event = event.without_body().unwrap_or_else(|| event.clone());
                     }

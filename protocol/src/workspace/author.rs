@@ -189,11 +189,7 @@ impl Workspace {
         self.settle();
         self.join_heads(pen, Lane::Control, &mut events)?;
         self.join_heads(pen, Lane::Content, &mut events)?;
-        let header = Header {
-            class,
-            epoch: Some(epoch),
-            ..self.draft(pen, Lane::Content, None)
-        };
+        let header = Header { class, epoch: Some(epoch), ..self.draft(pen, Lane::Content, None) };
         let body = if class == Class::Shreddable {
             let mut salt = [0; 32];
             pen.rng.fill_bytes(&mut salt);

@@ -154,9 +154,9 @@ pub(super) fn sealed(input: &[u8]) {
     }
     let shreddable = Header { class: Class::Shreddable, ..header };
     assert!(open(&key, &shreddable, input).is_err(), "nobody sealed it");
-    if let Some(Ok(stored)) = pack(input).ok().map(|packed| {
-        seal_shreddable(&key, &shreddable, packed, &[8; 32])
-    }) {
+    if let Some(Ok(stored)) =
+        pack(input).ok().map(|packed| seal_shreddable(&key, &shreddable, packed, &[8; 32]))
+    {
         assert_eq!(open(&key, &shreddable, &stored).as_deref(), Ok(input));
     }
 }

@@ -18,13 +18,16 @@ use super::{SqliteStore, chunks, events};
 /// The row of `meta` that says that the files may hold what is purged.
 const SHREDDING: &str = "shredding";
 
-/// Bytes that name what was destroyed: a salt, or how a chunk begins.
+/// Bytes of a trace: as many as a salt has, so that no other place is taken for one.
 const TRACE_BYTES: usize = 32;
+
+/// Of a chunk every so manieth trace is searched for: two in each page that held it.
+const CHUNK_STEP: usize = 64;
 
 /// Bytes that are read of the file at once.
 const BLOCK_BYTES: usize = 1024 * 1024;
 
-/// How what was destroyed began.
+/// A piece of what was destroyed, by which a copy of it is found.
 type Trace = [u8; TRACE_BYTES];
 
 /// What is left to do in the files.
@@ -47,16 +50,17 @@ pub(super) fn destroy(
     let mark = "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, x'')";
     transaction.prepare_cached(mark)?.execute([SHREDDING])?;
     let mut traces = Some(BTreeSet::new());
-    let mut found = |trace: Option<Trace>| match (trace, &mut traces) {
-        (Some(trace), Some(traces)) => drop(traces.insert(trace)),
+    let mut found = |bytes: &[u8], step: usize| match &mut traces {
+        Some(traces) if bytes.len() >= TRACE_BYTES => {
+            traces.extend(bytes.as_chunks().0.iter().step_by(step));
+        }
         _ => traces = None,
     };
     for place in places {
-        found(events::shred(transaction, place)?.and_then(|body| body.first_chunk().copied()));
+        found(&events::shred(transaction, place)?.unwrap_or_default(), 1);
     }
     for hash in hashes {
-        // One that is shorter than a trace is not searched for.
-        found(chunks::bytes(transaction, hash)?.first_chunk().copied());
+        found(&chunks::bytes(transaction, hash)?, CHUNK_STEP);
     }
     chunks::drop_all(transaction, hashes)?;
     Ok(traces)
@@ -141,9 +145,7 @@ impl SqliteStore {
 /// Does a file hold one of these traces anywhere?
 fn holds(file: &File, traces: &BTreeSet<Trace>) -> io::Result<bool> {
     // Most places are told by three bytes.
-    let at = |bytes: &[u8]| {
-        bytes.iter().take(3).fold(0, |at, byte| at << 8 | usize::from(*byte))
-    };
+    let at = |bytes: &[u8]| bytes.iter().take(3).fold(0, |at, byte| at << 8 | usize::from(*byte));
     let mut may_be = vec![false; 1 << 24];
     traces.iter().for_each(|trace| may_be[at(trace)] = true);
     let mut block = vec![0; BLOCK_BYTES + TRACE_BYTES];
