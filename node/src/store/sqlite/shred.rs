@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
+use std::time::Duration;
 
 use kernelos_protocol::id::ChunkHash;
 use kernelos_protocol::store::Place;
@@ -23,6 +24,9 @@ const TRACE_BYTES: usize = 32;
 
 /// Of a chunk every so manieth trace is searched for: two in each page that held it.
 const CHUNK_STEP: usize = 64;
+
+/// How long another process that writes is waited for: as long as the library does by itself.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Bytes that are read of the file at once.
 const BLOCK_BYTES: usize = 1024 * 1024;
@@ -124,11 +128,14 @@ impl SqliteStore {
         Ok(true)
     }
 
-    /// Empties the log into the file; not while something else reads the store.
+    /// Empties the log into the file; not while something else reads the store, which is not waited
+    /// for.
     fn empty_wal(&self) -> rusqlite::Result<bool> {
+        self.connection.busy_timeout(Duration::ZERO)?;
         let truncate = "PRAGMA wal_checkpoint(TRUNCATE)";
-        let blocked: i64 = self.connection.query_row(truncate, [], |row| row.get(0))?;
-        Ok(blocked == 0)
+        let blocked = self.connection.query_row(truncate, [], |row| row.get::<_, i64>(0));
+        self.connection.busy_timeout(BUSY_TIMEOUT)?;
+        Ok(blocked? == 0)
     }
 
     /// Does the file hold none of these? Where it cannot be read that is not known.
