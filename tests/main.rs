@@ -29,6 +29,7 @@ mod meeting;
 mod missions;
 mod nearby;
 mod network;
+mod purge;
 mod quic;
 mod repository;
 mod rescue;

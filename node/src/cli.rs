@@ -24,6 +24,7 @@ mod names;
 mod network;
 mod peer;
 mod policy;
+mod purge;
 mod quarantine;
 mod rescue;
 mod revoke;
@@ -113,6 +114,7 @@ enum Subcommands {
     Undo(undo::Args),
     Revoke(revoke::Args),
     Strike(quarantine::Strike),
+    Purge(purge::Args),
     #[command(subcommand)]
     Quarantine(quarantine::Args),
     Readmit(rescue::Readmit),
@@ -189,6 +191,7 @@ fn run(args: Args) -> Result<(), Failure> {
             Subcommands::Undo(args) => undo::run(&ui, args).await,
             Subcommands::Revoke(args) => revoke::run(&ui, args).await,
             Subcommands::Strike(args) => quarantine::strike(&ui, args).await,
+            Subcommands::Purge(args) => purge::run(&ui, args).await,
             Subcommands::Quarantine(args) => quarantine::run(&ui, args).await,
             Subcommands::Readmit(args) => rescue::readmit(&ui, args).await,
             Subcommands::Rescue(args) => rescue::run(&ui, args).await,

@@ -157,6 +157,20 @@ impl Artifacts {
         self.artifacts.keys().copied().filter(|id| self.is_complete(id))
     }
 
+    /// These are to be destroyed. Gives those that are here. `SPEC: DUR-11`
+    pub fn forget(&mut self, chunks: &BTreeSet<ChunkHash>) -> Vec<ChunkHash> {
+        let mut gone = Vec::new();
+        for hash in chunks {
+            if let Some(len) = self.here.remove(hash) {
+                self.here_bytes = self.here_bytes.saturating_sub(len);
+                self.orphans.remove(hash);
+                self.changed = true;
+                gone.push(*hash);
+            }
+        }
+        gone
+    }
+
     /// May other artifacts be complete than at the last call?
     pub fn take_changed(&mut self) -> bool {
         std::mem::take(&mut self.changed)

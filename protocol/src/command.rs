@@ -35,6 +35,7 @@ impl Command {
                 | Self::Readmit { .. }
                 | Self::ReadmitEvent { .. }
                 | Self::Strike { .. }
+                | Self::Purge { .. }
                 | Self::SetAgent { .. }
                 | Self::StartMission(_)
                 | Self::KeepChunks { .. }
@@ -161,6 +162,11 @@ pub enum Command {
         begin: String,
         /// Why, for people.
         reason: String,
+    },
+    /// Destroys the bodies of events, here and wherever this is heard.
+    Purge {
+        /// How the id of each begins: hex digits, four at least.
+        begin: Vec<String>,
     },
     /// Brings an event back that was struck, or a branch up to it that revocations left out.
     ReadmitEvent {

@@ -3,6 +3,10 @@
 //! Kinds are open-ended: one that this program does not know is kept, forwarded and shown as
 //! unknown, and has no effect here (SPEC: CNT-2).
 
+mod purge;
+
+pub use purge::Purge;
+
 use crate::artifact::Manifest;
 use crate::cbor::{self, Canonical, CborFault, Reader, Writer};
 use crate::id::{DocumentId, EventId};
@@ -27,6 +31,8 @@ pub mod kind {
     pub const PROMOTE: u64 = 12;
     /// The manifest of an artifact.
     pub const ARTIFACT: u64 = 10;
+    /// Bodies are destroyed.
+    pub const PURGE: u64 = 13;
     /// Automerge changes that take an event back.
     pub const UNDO: u64 = 14;
     /// The names of all kinds, by number; those without a payload yet are reserved.
@@ -78,6 +84,8 @@ pub enum Content {
     Record(Record),
     /// The manifest of an artifact.
     Artifact(Box<Manifest>),
+    /// Bodies are destroyed.
+    Purge(Purge),
     /// A kind that this program does not know.
     Unknown(u64),
 }
@@ -91,6 +99,7 @@ impl Content {
             Self::Undo(..) => kind::UNDO,
             Self::Record(record) => record.kind(),
             Self::Artifact(_) => kind::ARTIFACT,
+            Self::Purge(_) => kind::PURGE,
             Self::Unknown(number) => *number,
         }
     }
@@ -114,6 +123,9 @@ impl Content {
         }
         if number == kind::ARTIFACT {
             return Ok(Self::Artifact(Box::new(cbor::decode(inside)?)));
+        }
+        if number == kind::PURGE {
+            return cbor::decode(inside).map(Self::Purge);
         }
         reader.skip()?;
         reader.end()?;

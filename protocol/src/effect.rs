@@ -7,6 +7,7 @@
 
 mod artifact;
 mod forks;
+mod purge;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,10 +49,12 @@ pub enum Effect {
     Record(u64),
     /// It names the chunks of an artifact.
     Artifact(Box<Manifest>),
+    /// It destroys the bodies of these.
+    Purge(Vec<ContentNo>),
+    /// A purge with effect destroyed its body.
+    Purged,
     /// A kind that this program does not know.
     Unknown(u64),
-    /// A shreddable body, which this program does not read.
-    Shreddable,
 }
 
 /// A judged event's changes, for who applies them: document and chunk.
@@ -66,6 +69,8 @@ pub struct Effects {
     /// The events that take others back, and which.
     undoes: BTreeMap<ContentNo, ContentNo>,
     unread: usize,
+    /// The events of class 2.
+    shreddable: BTreeSet<ContentNo>,
 }
 
 /// What is known of a document's changes.
@@ -155,6 +160,9 @@ impl Effects {
         while self.effects.len() <= no.index() {
             self.effects.push(Effect::Unread);
             self.unread += 1;
+        }
+        if event.header().class == Class::Shreddable {
+            self.shreddable.insert(no);
         }
         if self.effects[no.index()] != Effect::Unread {
             return Chunks::new();
@@ -255,20 +263,21 @@ impl Effects {
             return Ok((Effect::Empty, Chunks::new()));
         };
         check_epoch(past, no, &epoch)?;
-        if header.class == Class::Shreddable {
-            return Ok((Effect::Shreddable, Chunks::new()));
-        }
         let (Some(body), Some(key)) = (event.body(), past.ring.key(&epoch)) else {
             return Ok((Effect::Unread, Chunks::new()));
         };
         let inside = seal::open(key, header, body).map_err(|fault| void(fault.code(), &fault))?;
         let content = Content::decode(&inside).map_err(|fault| void("body_decode", &fault))?;
+        if header.class == Class::Shreddable {
+            purge::check_kind(&content)?;
+        }
         match content {
             Content::Unknown(number) => Ok((Effect::Unknown(number), Chunks::new())),
             Content::Record(record) => {
                 self.weigh_record(past, no, event, record).map(|effect| (effect, Chunks::new()))
             }
             Content::Artifact(manifest) => artifact::weigh(past, no, manifest),
+            Content::Purge(purge) => purge::weigh(past, no, &purge, &self.shreddable),
             Content::Change(changes) => self.weigh_changes(past, no, event, changes),
             Content::Undo(undoes, changes) => self.weigh_undo(past, no, event, (undoes, changes)),
         }

@@ -54,6 +54,12 @@ impl EpochKey {
         hash::hash(context::EPOCH_BODY_KEY, &[&self.0])
     }
 
+    /// The key that seals one shreddable body, made of this one and the body's salt. `SPEC: SEAL-4`
+    #[must_use]
+    pub fn salted_body_key(&self, salt: &[u8; 32]) -> [u8; 32] {
+        hash::hash(context::SALTED_BODY_KEY, &[&self.0, salt])
+    }
+
     /// Seals the older keys under this one. Its subkey seals nothing else, so the nonce is zero.
     /// `SPEC: KEY-4`
     #[must_use]

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use header::SALT_BYTES;
 pub use header::{BodyRef, Class, HEADER_VERSION, Header};
 pub use run::{Run, Runs};
 
@@ -23,6 +24,7 @@ use crate::hash::{self, context};
 use crate::id::{ChainId, EventId, Lane, WorkspaceId};
 use crate::key::{DeviceKey, verify};
 use crate::limits::{BODY_BYTES_MAX, HEADER_BYTES_MAX};
+use crate::seal::is_salt_of;
 
 /// Why bytes are no event. Every variant has a stable code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -270,7 +272,11 @@ impl Signed {
         if is_its_own { Ok(()) } else { Err(EventFault::BadSignature) }
     }
 
-    fn into_verified(self) -> Result<Verified, EventFault> {
+    fn into_verified(mut self) -> Result<Verified, EventFault> {
+        // No hash covers a salt: whoever passed the event on may have changed it. `SPEC: SEAL-4`
+        if self.header.class == Class::Shreddable {
+            self.body = self.body.filter(|stored| is_salt_of(stored));
+        }
         let control = match (self.header.lane, &self.body) {
             (Lane::Control, Some(body)) => Some(ControlBody::decode(&self.header, body)?),
             _ => None,

@@ -9,7 +9,7 @@ use crate::content::{Content, DocumentChange, kind};
 use crate::control::{ControlBody, Rescue};
 use crate::document::validate::frame;
 use crate::epoch::KeyRing;
-use crate::event::{Class, Header, Verified};
+use crate::event::{Header, Verified};
 use crate::hash;
 use crate::id::{ChangeHash, DeviceId, EventId, to_hex};
 use crate::mission::record::Record;
@@ -46,6 +46,8 @@ pub enum BodyState {
     Open,
     /// It is not in this device's store.
     Missing,
+    /// A purge destroyed it: nobody has it any more.
+    Purged,
     /// This device has no key for it.
     Sealed,
     /// Its key is held, and it is no body of any kind: the code.
@@ -64,9 +66,7 @@ pub fn read(event: &Verified, ring: &KeyRing) -> (BodyState, Json) {
     }
     let Some(body) = event.body() else { return (BodyState::Missing, Json::Null) };
     let key = header.epoch.and_then(|epoch| ring.key(&epoch));
-    let (Some(key), Class::Sealed) = (key, header.class) else {
-        return (BodyState::Sealed, Json::Null);
-    };
+    let Some(key) = key else { return (BodyState::Sealed, Json::Null) };
     let broken = |code: &str| (BodyState::Broken(code.to_owned()), Json::Null);
     match seal::open(key, header, body) {
         Err(fault) => broken(fault.code()),
@@ -137,6 +137,7 @@ fn of_content(header: &Header, content: &Content) -> Json {
             "chunks": manifest.chunks().len(), "plain": to_hex(&manifest.plain()),
         }),
         Content::Record(record) => of_record(&kind, record),
+        Content::Purge(purge) => json!({ "kind": kind, "events": purge.events() }),
         Content::Unknown(_) => json!({ "kind": kind }),
     }
 }

@@ -51,9 +51,9 @@ pub mod context {
     pub const PAIRING_STANDING: &str = "kernelos 1 pairing standing invitation";
     /// Key that seals a device's secret, from a salt and a key file.
     pub const KEY_FILE: &str = "kernelos 1 key file";
-    /// Commitment to the salt of a shreddable body. Reserved.
+    /// Commitment to the salt of a shreddable body.
     pub const SALT: &str = "kernelos 1 salt commitment";
-    /// Subkey of an epoch key and a salt that seals a shreddable body. Reserved.
+    /// Subkey of an epoch key and a salt that seals a shreddable body.
     pub const SALTED_BODY_KEY: &str = "kernelos 1 salted body key";
     /// Digest of an address card.
     pub const CARD: &str = "kernelos 1 address card";

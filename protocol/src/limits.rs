@@ -41,6 +41,9 @@ pub const CUTS_MAX: usize = 1_024;
 /// Authors named by one readmission; frozen. The devices of one household or team.
 pub const READMITTED_AUTHORS_MAX: usize = 32;
 
+/// Events that one purge names; frozen. More take several.
+pub const PURGE_EVENTS_MAX: usize = 1_024;
+
 /// Bytes of a recovery file that are read: 24 words and some lines about them.
 pub const RECOVERY_FILE_BYTES_MAX: u64 = 4 * 1024;
 

@@ -2,13 +2,15 @@
 //!
 //! Inside is a flag byte and CBOR, deflated when that is smaller (SPEC: SEAL-1). Outside is
 //! AES-256-GCM-SIV (RFC 8452): if a cloned disk seals two texts under one nonce, it reveals at
-//! most that they are equal. The nonce is derived and never sent (SPEC: SEAL-2).
+//! most that they are equal. The nonce is derived and never sent (SPEC: SEAL-2). A shreddable body
+//! has a key of its own, made of a salt that stands beside it: without that not even the epoch's
+//! key opens it (SPEC: SEAL-4).
 
 use aes_gcm_siv::aead::{AeadInOut, KeyInit};
 use aes_gcm_siv::{Aes256GcmSiv, Nonce};
 
 use crate::epoch::EpochKey;
-use crate::event::Header;
+use crate::event::{Class, Header, SALT_BYTES};
 use crate::hash::{self, context};
 use crate::limits::{BODY_BYTES_MAX, BODY_INFLATED_MAX};
 
@@ -86,10 +88,57 @@ pub fn seal(key: &EpochKey, header: &Header, packed: Packed) -> Vec<u8> {
     body
 }
 
-/// Opens the body of an event with this header. `SPEC: SEAL-1, SEAL-2, SEAL-3`
+/// Seals what was packed as a shreddable body, under a salt that was never used before. Salt,
+/// commitment to it, ciphertext: hash and length are of what follows the salt. `SPEC: SEAL-4`
+pub fn seal_shreddable(
+    key: &EpochKey,
+    header: &Header,
+    packed: Packed,
+    salt: &[u8; 32],
+) -> Result<Vec<u8>, TooLarge> {
+    let Packed(mut body) = packed;
+    let commitment = commitment(salt);
+    let stored = commitment.len().saturating_add(body.len()).saturating_add(TAG_BYTES);
+    if stored > BODY_BYTES_MAX {
+        return Err(TooLarge(stored));
+    }
+    let cipher = Aes256GcmSiv::new(&key.salted_body_key(salt).into());
+    // Fails only beyond 2^36 bytes, which packing excludes.
+    cipher.encrypt_in_place(&nonce(header), &header.associated_data(), &mut body).ok();
+    Ok([&salt[..], &commitment, &body].concat())
+}
+
+/// What a shreddable body begins with: else one ciphertext could open to two texts.
+fn commitment(salt: &[u8]) -> [u8; 32] {
+    hash::hash(context::SALT, &[salt])
+}
+
+/// The salt and the ciphertext of a shreddable body; none where it is too short for them.
+fn salted(stored: &[u8]) -> Option<(&[u8; SALT_BYTES], &[u8; 32], &[u8])> {
+    let (salt, rest) = stored.split_first_chunk()?;
+    let (committed, sealed) = rest.split_first_chunk()?;
+    Some((salt, committed, sealed))
+}
+
+/// Is the salt the one that this shreddable body commits to? A body that commits to nothing has no
+/// other either, and opens for nobody. `SPEC: SEAL-4`
+pub(crate) fn is_salt_of(stored: &[u8]) -> bool {
+    salted(stored).is_none_or(|(salt, committed, _)| commitment(salt) == *committed)
+}
+
+/// Opens the body of an event with this header. `SPEC: SEAL-1, SEAL-2, SEAL-3, SEAL-4`
 pub fn open(key: &EpochKey, header: &Header, body: &[u8]) -> Result<Vec<u8>, OpenFault> {
-    let mut inside = body.to_vec();
-    let cipher = Aes256GcmSiv::new(&key.body_key().into());
+    let (key, sealed) = if header.class == Class::Shreddable {
+        let (salt, committed, sealed) = salted(body).ok_or(OpenFault::Sealed)?;
+        if commitment(salt) != *committed {
+            return Err(OpenFault::Sealed);
+        }
+        (key.salted_body_key(salt), sealed)
+    } else {
+        (key.body_key(), body)
+    };
+    let mut inside = sealed.to_vec();
+    let cipher = Aes256GcmSiv::new(&key.into());
     cipher
         .decrypt_in_place(&nonce(header), &header.associated_data(), &mut inside)
         .map_err(|_| OpenFault::Sealed)?;

@@ -47,6 +47,13 @@ pub enum Record {
     Chunk(Chunk),
     /// Chunks that nothing names: their bytes go.
     DropChunks(Vec<ChunkHash>),
+    /// What is purged: when this returns no file of the store holds any byte of it. `SPEC: DUR-11`
+    Shred {
+        /// The events whose salt and stored body go; the rest of them stays.
+        events: Vec<Place>,
+        /// The chunks that go.
+        chunks: Vec<ChunkHash>,
+    },
 }
 
 /// Where an event stands: a store finds it by its place and knows it by its id.

@@ -16,6 +16,7 @@ mod introduction;
 mod membership;
 mod offer;
 mod projection;
+mod purge;
 mod quarantine;
 mod replay;
 mod rescue;
@@ -52,6 +53,7 @@ use backlog::Backlog;
 use chain::Chains;
 use fact::fact;
 use membership::LetIn;
+use purge::Purges;
 use strike::Strikes;
 
 /// What is kept in memory of an event: all but its body.
@@ -107,6 +109,7 @@ pub struct Workspace {
     /// Which of them have effect may have changed.
     artifacts_changed: bool,
     strikes: Strikes,
+    purges: Purges,
     room: Room,
     /// Documents that are to be told everything anew.
     anew: BTreeSet<DocumentId>,
@@ -147,6 +150,7 @@ impl Workspace {
             artifacts: BTreeSet::new(),
             artifacts_changed: false,
             strikes: Strikes::default(),
+            purges: Purges::default(),
             room: Room::default(),
             anew: BTreeSet::new(),
             rebuilding: false,
@@ -280,6 +284,7 @@ impl Workspace {
         self.note_strike(event);
         self.stale = true;
         self.artifacts_changed = true;
+        self.unsettle_purges();
         if !self.ring.heard(&self.id, event, own).is_empty() {
             self.note_readable();
         }
@@ -321,6 +326,7 @@ impl Workspace {
         }
         if added.views_grew {
             self.artifacts_changed = true;
+            self.unsettle_purges();
             let again: BTreeSet<_> = self.effects.forget_wants().into_iter().collect();
             self.readable.extend(self.content.all().filter(|no| again.contains(&no.index())));
         }
@@ -339,6 +345,7 @@ impl Workspace {
         let past = Past { control: &self.control, content: &self.content, ring: &self.ring };
         let chunks = self.effects.judge(past, no, event);
         self.note_artifact(no);
+        self.note_purge(no);
         chunks
     }
 
@@ -377,6 +384,7 @@ impl Workspace {
             self.name_missing();
         }
         self.settle_strikes();
+        self.settle_purges();
     }
 
     /// The header of an event that is here.

@@ -14,7 +14,7 @@ use kernelos_protocol::key::{DeviceKey, RecoveryKey};
 use kernelos_protocol::limits::QUOTA_MAKES;
 use kernelos_protocol::replica::Config;
 use kernelos_protocol::role::Role;
-use kernelos_protocol::seal::{open, pack, seal};
+use kernelos_protocol::seal::{open, pack, seal, seal_shreddable};
 use kernelos_protocol::time::{Stamp, Time};
 use kernelos_protocol::workspace::{
     AuthorFault, InsertFault, NewMember, Pen, StateHash, Workspace,
@@ -185,6 +185,11 @@ impl Peer {
 
     /// An event with this inside, after these events and all that is known of control.
     pub(crate) fn craft(&self, inside: &[u8], parents: Vec<EventId>) -> Verified {
+        self.craft_as(Class::Sealed, inside, parents)
+    }
+
+    /// The same in a class; of a shreddable one the salt is always the same.
+    pub(crate) fn craft_as(&self, class: Class, inside: &[u8], parents: Vec<EventId>) -> Verified {
         let control = self.workspace.control();
         let epochs = self.kept.values().filter(|event| {
             matches!(event.control(), Some(ControlBody::Epoch(_)))
@@ -202,12 +207,17 @@ impl Peer {
             parents,
             heard: control.heads(&control.all()),
             stamp: Stamp(1),
-            class: Class::Sealed,
+            class,
             epoch: Some(epoch),
             body: None,
         };
-        let body = seal(&self.epoch_key(epoch), &header, pack(inside).unwrap());
-        self.sign(Header { body: Some(BodyRef::of(&body)), ..header }, body)
+        let (key, inside) = (self.epoch_key(epoch), pack(inside).unwrap());
+        let body = match class {
+            Class::Shreddable => seal_shreddable(&key, &header, inside, &[0x5a; 32]).unwrap(),
+            _ => seal(&key, &header, inside),
+        };
+        let named = BodyRef::of(&body[class.salt_bytes()..]);
+        self.sign(Header { body: Some(named), ..header }, body)
     }
 
     /// A change that sets a value in the document, as its chunk.
@@ -276,7 +286,7 @@ impl Peer {
     }
 
     /// What this device wrote itself is on its disk as well.
-    fn keep(&mut self, events: Vec<Verified>) -> Vec<Verified> {
+    pub(crate) fn keep(&mut self, events: Vec<Verified>) -> Vec<Verified> {
         self.kept.extend(events.iter().map(|event| (event.id(), event.clone())));
         events
     }

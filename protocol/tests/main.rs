@@ -23,6 +23,7 @@ mod kit;
 mod members;
 mod mission;
 mod pairing;
+mod purges;
 mod receipts;
 mod replay;
 mod replica;

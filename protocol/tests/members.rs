@@ -259,27 +259,3 @@ fn a_wrap_by_who_holds_no_key_makes_nobody_a_holder() {
     assert_eq!(written.len(), 1, "no new epoch was needed");
     assert_eq!(written[0].header().epoch, Some(epoch));
 }
-
-#[test]
-fn a_shreddable_body_is_kept_and_forwarded() {
-    // SPEC: EVT-3, EVT-7
-    use kernelos_protocol::event::{BodyRef, Class, Header, Signed};
-    let (mut founder, mut member, _) = two();
-    let change = member.set("notes/a", "x");
-    let body = b"commitment to the salt, then ciphertext".to_vec();
-    let header = Header {
-        class: Class::Shreddable,
-        body: Some(BodyRef::of(&body)),
-        seq: 1,
-        prev: Some(change[0].id()),
-        parents: Vec::new(),
-        ..change[0].header().clone()
-    };
-    let salted = [vec![7; 32], body].concat();
-    let event = member.sign(header, salted);
-    assert_eq!(Signed::decode(&event.encode()).unwrap().encode(), event.encode());
-    founder.take(&[change, vec![event.clone()]].concat());
-    assert_eq!(founder.workspace.kind(&event.id()).as_deref(), Some("shreddable"));
-    assert_eq!(founder.verdict(&event.id()), "admitted");
-    assert_eq!(founder.get("notes/a"), "\"x\"", "it holds nothing up");
-}

@@ -13,6 +13,7 @@ mod mesh;
 mod missions;
 mod notices;
 mod offers;
+mod purges;
 mod quota;
 mod receipts;
 mod segments;

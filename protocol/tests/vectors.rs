@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use kernelos_protocol::artifact::{self, ArtifactKey, Chunk};
 use kernelos_protocol::cbor::encode;
+use kernelos_protocol::content::Purge;
 use kernelos_protocol::control::{ControlBody, Readmit, Recover, Rescue, Strike, Upgrade};
 use kernelos_protocol::epoch::{EpochKey, epoch_body, wrap_key};
 use kernelos_protocol::event::{BodyRef, Class, Header, Run, Unsigned, Verified};
@@ -14,7 +15,7 @@ use kernelos_protocol::id::{ChangeHash, EventId, Lane, to_hex};
 use kernelos_protocol::key::DeviceKey;
 use kernelos_protocol::limits::CHUNK_PLAIN_BYTES;
 use kernelos_protocol::role::Role;
-use kernelos_protocol::seal::{pack, seal};
+use kernelos_protocol::seal::{pack, seal, seal_shreddable};
 use kernelos_protocol::sync::{Card, Claims, Message, Receipt};
 use kernelos_protocol::time::Stamp;
 use kernelos_protocol::workspace::document_leaf;
@@ -37,6 +38,7 @@ fn lines() -> String {
     for (name, record) in crate::mission::records() {
         line(&mut out, &format!("record.{name}"), &encode(&record));
     }
+    shreddable(&mut out, &founder);
     out
 }
 
@@ -145,20 +147,7 @@ fn sealed(out: &mut String, founder: &Peer) {
     line("wrapped.encapsulated", &wrapped.encapsulated);
     line("wrapped.sealed", &wrapped.sealed);
 
-    let header = Header {
-        workspace,
-        lane: Lane::Content,
-        author: key.device(),
-        incarnation: founder.incarnation,
-        seq: 1,
-        prev: Some(EventId([0x33; 32])),
-        parents: vec![EventId([0x22; 32])],
-        heard: vec![workspace.genesis()],
-        stamp: Stamp(1_700_000_000_000_000),
-        class: Class::Sealed,
-        epoch: Some(epoch),
-        body: None,
-    };
+    let header = sealed_header(founder, Class::Sealed);
     for (name, inside) in [("raw", b"inside".to_vec()), ("deflated", vec![b'a'; 64])] {
         let body = seal(&epoch_key, &header, pack(&inside).unwrap());
         let header = Header { body: Some(BodyRef::of(&body)), ..header.clone() };
@@ -172,6 +161,44 @@ fn sealed(out: &mut String, founder: &Peer) {
     line("document.id", &document.0);
     line("document.actor", &hash::actor(&key.device(), &founder.incarnation, &document, 3));
     line("document.leaf", &document_leaf(&document, &[ChangeHash([0x11; 32])]));
+}
+
+fn sealed_header(founder: &Peer, class: Class) -> Header {
+    let workspace = founder.workspace.id();
+    Header {
+        workspace,
+        lane: Lane::Content,
+        author: device().device(),
+        incarnation: founder.incarnation,
+        seq: 1,
+        prev: Some(EventId([0x33; 32])),
+        parents: vec![EventId([0x22; 32])],
+        heard: vec![workspace.genesis()],
+        stamp: Stamp(1_700_000_000_000_000),
+        class,
+        epoch: Some(EventId([0x44; 32])),
+        body: None,
+    }
+}
+
+/// A shreddable body: with its salt, and as its event stays when that and the body are gone.
+fn shreddable(out: &mut String, founder: &Peer) {
+    let mut line = |name: &str, bytes: &[u8]| line(out, name, bytes);
+    let (key, salt) = (EpochKey::from_bytes([0x77; 32]), [0x5a; 32]);
+    let header = sealed_header(founder, Class::Shreddable);
+    let packed = pack(b"inside").unwrap();
+    let stored = seal_shreddable(&key, &header, packed, &salt).unwrap();
+    let header = Header { body: Some(BodyRef::of(&stored[32..])), ..header };
+    line("shreddable.salt", &salt);
+    line("shreddable.commitment", &stored[32..64]);
+    line("shreddable.body_key", &key.salted_body_key(&salt));
+    line("shreddable.associated_data", &header.associated_data());
+    line("shreddable.body", &stored[32..]);
+    let event = Unsigned { header, body: Some(stored) }.sign(&device()).unwrap();
+    line("shreddable.event", &event.encode());
+    line("shreddable.purged", &event.without_body().unwrap().encode());
+    let purge = Purge::of(vec![event.id(), EventId([0x33; 32])]).unwrap();
+    line("purge.inside", &encode(&purge));
 }
 
 /// An artifact of two chunks, of which only the end of the first is printed.
@@ -197,7 +224,7 @@ fn artifact(out: &mut String) {
 fn the_vectors_of_the_spec_are_what_this_program_makes() {
     // SPEC: HASH-1, HASH-2, EVT-1, EVT-3, EVT-4, EVT-5, KEY-1, KEY-2, KEY-3, KEY-4, KEY-5, SEAL-1
     // SPEC: SEAL-2, SEAL-3, CTL-2, CTL-3, CTL-4, CTL-5, CTL-6, SYNC-7, RCPT-1, CNT-3, PRJ-1
-    // SPEC: PRJ-2, STATE-1, STATE-2, CNT-4, ART-1, ART-2, SYNC-8, SYNC-11, EVT-12
+    // SPEC: PRJ-2, STATE-1, STATE-2, CNT-4, ART-1, ART-2, SYNC-8, SYNC-11, EVT-12, SEAL-4, CNT-11
     let spec = include_str!("../../SPEC.md");
     let block = spec.split_once(BEGIN).and_then(|(_, rest)| rest.split_once(END));
     let written = block.map_or("", |(written, _)| written);

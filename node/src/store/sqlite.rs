@@ -8,6 +8,7 @@ mod events;
 mod notices;
 mod pages;
 mod salvage;
+mod shred;
 mod wal;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use kernelos_protocol::sync::{Card, Receipt};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, ffi, params};
 
 pub(crate) use salvage::SALVAGED;
+use shred::Shredding;
 
 /// The version of the schema that this program writes.
 const SCHEMA_VERSION: i64 = 2;
@@ -58,6 +60,7 @@ pub struct Meta {
 pub struct SqliteStore {
     connection: Connection,
     chains: BTreeMap<ChainId, i64>,
+    shredding: Shredding,
 }
 
 impl SqliteStore {
@@ -99,6 +102,7 @@ impl SqliteStore {
         }
         let mut store = store.ready()?;
         store.upgrade(version)?;
+        store.shred_left().map_err(store_error)?;
         Ok(store)
     }
 
@@ -117,14 +121,17 @@ impl SqliteStore {
 
     fn connect(path: &Path) -> Result<Self, StoreError> {
         let connection = Connection::open(path).map_err(store_error)?;
-        Ok(Self { connection, chains: BTreeMap::new() })
+        Ok(Self { connection, chains: BTreeMap::new(), shredding: Shredding::default() })
     }
 
     /// Only a file that is a store of ours is written to, and be it its journal mode.
     fn ready(self) -> Result<Self, StoreError> {
-        for (name, value) in
-            [("journal_mode", "WAL"), ("synchronous", "FULL"), ("foreign_keys", "ON")]
-        {
+        for (name, value) in [
+            ("journal_mode", "WAL"),
+            ("synchronous", "FULL"),
+            ("foreign_keys", "ON"),
+            ("secure_delete", "ON"),
+        ] {
             self.connection.pragma_update(None, name, value).map_err(store_error)?;
         }
         Ok(self)
@@ -264,6 +271,7 @@ impl EventStore for SqliteStore {
     fn commit(&mut self, records: &[Record]) -> Result<(), StoreError> {
         let transaction = self.connection.transaction().map_err(store_error)?;
         let mut chains = self.chains.clone();
+        let mut destroyed = None;
         for record in records {
             let kept = match record {
                 Record::Event(event) => events::keep(&transaction, &mut chains, event),
@@ -289,12 +297,18 @@ impl EventStore for SqliteStore {
                 Record::Notice(notice) => notices::keep(&transaction, notice),
                 Record::Chunk(chunk) => chunks::keep(&transaction, chunk),
                 Record::DropChunks(hashes) => chunks::drop_all(&transaction, hashes),
+                Record::Shred { events, chunks } => shred::destroy(&transaction, events, chunks)
+                    .map(|traces| destroyed = Some(traces)),
             };
             kept.map_err(store_error)?;
         }
         transaction.commit().map_err(store_error)?;
         // Only what was committed is remembered.
         self.chains = chains;
+        if let Some(traces) = destroyed {
+            self.must_shred(traces);
+        }
+        self.shred();
         Ok(())
     }
 

@@ -87,6 +87,13 @@ pub enum Reply {
         /// How many events lost their effect.
         events: usize,
     },
+    /// To `Purge`.
+    Purged {
+        /// The purge.
+        event: EventId,
+        /// What is purged by it.
+        purged: Vec<EventId>,
+    },
     /// To `Quarantine`.
     Quarantine(QuarantinePage),
     /// To `Preview`.

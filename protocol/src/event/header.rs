@@ -13,7 +13,7 @@ use crate::time::Stamp;
 pub const HEADER_VERSION: u64 = 1;
 
 /// Bytes of the salt that stands before a shreddable body.
-pub(super) const SALT_BYTES: usize = 32;
+pub(crate) const SALT_BYTES: usize = 32;
 
 /// How a body is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,8 +23,7 @@ pub enum Class {
     Plain = 0,
     /// Sealed under a subkey of an epoch's key.
     Sealed = 1,
-    /// Sealed under a key that a salt beside the body makes, so that it can be purged. Kept and
-    /// forwarded; it has no effect here yet.
+    /// Sealed under a key that a salt beside the body makes, so that it can be purged.
     Shreddable = 2,
 }
 

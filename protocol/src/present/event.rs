@@ -68,6 +68,7 @@ fn of_body(view: &EventView) -> Text {
     match &view.body {
         BodyState::None => Text::plain("none: it joins what it follows"),
         BodyState::Open => Text::plain(format!("{bytes} bytes")),
+        BodyState::Purged => Text::plain(format!("{bytes} bytes, which were destroyed")),
         BodyState::Missing => {
             Text::toned(Tone::Attention, format!("{bytes} bytes, which are not on this device"))
         }

@@ -1,5 +1,5 @@
 //! What is kept apart, and the decisions about it: strikes, readmissions of events, the list of
-//! branches and the preview of one.
+//! branches and the preview of one; and purges.
 
 use crate::command::{BranchPreview, Command, Failure, FailureKind, Reply, RequestId};
 use crate::control::ControlBody;
@@ -7,7 +7,7 @@ use crate::document::preview::Preview;
 use crate::document::{DocumentTask, EditFault};
 use crate::event::{Run, Verified};
 use crate::id::{EventId, Lane};
-use crate::limits::CONTROL_TEXT_MAX;
+use crate::limits::{CONTROL_TEXT_MAX, PURGE_EVENTS_MAX};
 use crate::replica::documents::{Pending, author_failure, edit_failure};
 use crate::replica::log::Asked;
 use crate::replica::rescue::check_texts;
@@ -53,6 +53,7 @@ impl Replica {
         let reply = match command {
             Command::Strike { begin, reason } => self.strike(&begin, &reason),
             Command::ReadmitEvent { begin, reason } => self.readmit_event(&begin, &reason),
+            Command::Purge { begin } => self.purge(&begin),
             Command::Preview { begin } => match self.start_preview(request, &begin) {
                 Ok(()) => return,
                 Err(failure) => Err(failure),
@@ -87,6 +88,29 @@ impl Replica {
         let event = self.decided(events, is_strike)?;
         let events = self.workspace.count_apart().saturating_sub(before);
         Ok(Reply::Struck { event, events })
+    }
+
+    /// Destroys bodies. With the turn they are gone from this device's store. `SPEC: EFF-12`
+    fn purge(&mut self, begin: &[String]) -> Result<Reply, Failure> {
+        let mut purged = Vec::with_capacity(begin.len().min(PURGE_EVENTS_MAX));
+        for begin in begin {
+            let id = self.find_event(begin)?;
+            self.workspace.settle();
+            if self.workspace.is_purged(&id) {
+                let message = format!("{}: its body is purged already", id.short());
+                return Err(Failure::new(FailureKind::Failed, message)
+                    .with_hint("`kern log` says by whom, and when"));
+            }
+            purged.push(id);
+        }
+        purged.sort_unstable();
+        purged.dedup();
+        let events = self.with_pen(|workspace, pen| workspace.write_purge(pen, &purged));
+        let events = events.map_err(|fault| author_failure(&fault))?;
+        let event = events.last().map(Verified::id);
+        self.wrote(events);
+        let event = event.ok_or_else(|| Failure::new(FailureKind::Failed, "no purge was made"))?;
+        Ok(Reply::Purged { event, purged })
     }
 
     /// Brings an event back that is struck, or the chain up to it where revocations left it out.

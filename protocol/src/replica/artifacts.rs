@@ -112,6 +112,7 @@ impl Replica {
             }
         }
         self.learn_artifacts();
+        self.shred();
         if self.may_drop_chunks()
             && self.artifacts.has_orphans()
             && let Some(named) = self.workspace.named_chunks()
@@ -123,6 +124,16 @@ impl Replica {
         }
         let actions = self.artifacts.speak(self.now);
         self.act_on_chunks(actions);
+    }
+
+    /// Destroys what purges took: nothing of it is left in the store with this turn.
+    /// `SPEC: DUR-11`
+    fn shred(&mut self) {
+        let (events, chunks) = self.workspace.take_shreds();
+        let chunks = self.artifacts.forget(&chunks);
+        if !events.is_empty() || !chunks.is_empty() {
+            self.persist.push(Record::Shred { events, chunks });
+        }
     }
 
     pub(super) fn learn_artifacts(&mut self) {
@@ -192,7 +203,11 @@ impl Replica {
     pub(super) fn read_artifact(&mut self, request: RequestId, artifact: EventId, part: usize) {
         let Some(manifest) = self.workspace.artifact(&artifact) else {
             let reply = if self.workspace.is_no_artifact(&artifact) {
-                let message = format!("event {artifact} is no artifact that has effect");
+                let message = if self.workspace.is_purged(&artifact) {
+                    format!("artifact {artifact} is purged: nobody has it any more")
+                } else {
+                    format!("event {artifact} is no artifact that has effect")
+                };
                 let failure = Failure::new(FailureKind::Failed, message);
                 Reply::ArtifactWrong(failure.with_hint("`kern log` says what it is"))
             } else {

@@ -36,6 +36,7 @@ impl Replica {
             | Command::Rescue { .. }
             | Command::SaveDocument { .. }
             | Command::Preview { .. }
+            | Command::Purge { .. }
             | Command::WriteArtifact { .. } => !editing && !is_opening,
             Command::Edit { .. } => self.may_edit_too() && !is_opening,
             Command::Undo { .. } => {
@@ -72,6 +73,7 @@ impl Replica {
         let reply = match command {
             Command::Strike { .. }
             | Command::ReadmitEvent { .. }
+            | Command::Purge { .. }
             | Command::Quarantine
             | Command::Preview { .. } => return self.perform_apart(request, command),
             Command::Status | Command::Conflicts => return self.ask_conflicts(request, &command),

@@ -419,6 +419,15 @@ pub(super) fn author_failure(fault: &AuthorFault) -> Failure {
             .with_hint("without it there is no document: strike what came after it"),
         AuthorFault::NotApart => Failure::new(FailureKind::Failed, fault)
             .with_hint("`kern quarantine list` shows what is kept apart, and why"),
+        AuthorFault::NotShreddable(_) => Failure::new(FailureKind::Failed, fault).with_hint(
+            "artifacts can be purged that were written since they can; what the document is made \
+             of cannot: `kern log` shows what an event is",
+        ),
+        AuthorFault::NotAdmitted(_) => Failure::new(FailureKind::Failed, fault)
+            .with_hint("`kern readmit` brings it back, and then it can be purged"),
+        AuthorFault::PurgeNames(_) => {
+            Failure::new(FailureKind::Usage, fault).with_hint("purge them in several commands")
+        }
         AuthorFault::NewerFormat(_) => Failure::new(FailureKind::Failed, fault)
             .with_hint("upgrade kern: until then this device reads, keeps and passes on"),
         AuthorFault::Refused(_) => Failure::new(FailureKind::Failed, fault)

@@ -47,6 +47,8 @@ impl Replica {
                 self.fade(damage);
             }
         }
+        let events = std::mem::take(&mut slice.events).into_iter();
+        slice.events = events.map(|event| self.workspace.without_purged(event)).collect();
         match what {
             LoadFor::History => self.on_history(slice),
             LoadFor::Freed => {

@@ -96,7 +96,11 @@ impl Replica {
         };
         let event = event.filter(|event| event.id() == *id);
         let missing = (BodyState::Missing, Json::Null);
-        let (body, facts) = event.map_or(missing, |event| self.workspace.read(event));
+        let (body, facts) = match event {
+            _ if self.workspace.is_purged(id) => (BodyState::Purged, Json::Null),
+            None => missing,
+            Some(event) => self.workspace.read(event),
+        };
         let (heard, body_bytes) = (header.heard.clone(), header.body.map(|body| body.len));
         Reply::Event(Box::new(EventView { row, heard, body, body_bytes, facts }))
     }

@@ -131,11 +131,14 @@ impl Replica {
 
     /// An event comes that is here: where its row cannot be read, it takes that row's place.
     /// Without its signature only where it stood without one: what proves it stands behind it.
+    /// What is purged comes without its body.
     pub(super) fn came_again(&mut self, event: Verified) {
+        let event = self.workspace.without_purged(event);
         let is_inside = |(_, position)| self.workspace.is_inside(position);
         let is_proven =
             event.is_signed() || self.workspace.position(&event.id()).is_some_and(is_inside);
-        let is_whole = is_proven && event.body().is_some() == event.header().body.is_some();
+        let is_here = event.body().is_some() || self.workspace.is_purged(&event.id());
+        let is_whole = is_proven && (is_here || event.header().body.is_none());
         if let Some(what) = self.mending.faded.get_mut(&event.id()).filter(|_| is_whole) {
             *what = None;
             self.workspace.body_found(&event.id());

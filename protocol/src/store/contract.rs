@@ -3,10 +3,12 @@
 //! A check panics with the fact that does not hold.
 
 use crate::artifact::Chunk;
-use crate::event::Verified;
-use crate::id::{DeviceId, Incarnation};
+use crate::epoch::EpochKey;
+use crate::event::{BodyRef, Class, Header, Unsigned, Verified};
+use crate::id::{DeviceId, EventId, Incarnation, Lane};
 use crate::limits::CHUNK_BYTES_MAX;
 use crate::notice::Notice;
+use crate::seal::{pack, seal_shreddable};
 use crate::store::{EventStore, LoadRequest, Place, Record};
 use crate::time::Stamp;
 
@@ -94,6 +96,7 @@ pub fn check(open: &mut dyn FnMut() -> Box<dyn EventStore>, events: &[Verified])
     let slice = load(&mut *open(), &LoadRequest::From { cursor: 0, limit: 1 });
     assert_eq!(slice.counters.get("generation"), Some(&(u64::MAX >> 1)), "the last number stays");
     check_chunks(open);
+    check_shred(open);
 }
 
 /// Chunks of artifacts: kept by hash, listed without their bytes, dropped when told. `SPEC: ART-7`
@@ -132,6 +135,59 @@ fn check_chunks(open: &mut dyn FnMut() -> Box<dyn EventStore>) {
     commit(&mut *open(), &[Record::DropChunks(hashes[1..].to_vec())]);
     let left = load(&mut *open(), &LoadRequest::ChunkList { after: None, limit: 9 });
     assert_eq!(left.chunk_list, [(hashes[0], 17)], "what is dropped is gone");
+}
+
+/// What is shredded is gone, and the rest of it stays. `SPEC: DUR-11`
+fn check_shred(open: &mut dyn FnMut() -> Box<dyn EventStore>) {
+    let events: Vec<_> = (0..3).map(shreddable).collect();
+    let chunk = match Chunk::new(vec![9; 50]) {
+        Ok(chunk) => chunk,
+        Err(fault) => panic!("a chunk is made: {fault}"),
+    };
+    let mut kept: Vec<_> = events.iter().cloned().map(Record::Event).collect();
+    kept.push(Record::Chunk(chunk.clone()));
+    commit(&mut *open(), &kept);
+    let mut absent = place_of(&events[1]);
+    absent.id.0[0] ^= 1;
+    let places = vec![place_of(&events[1]), absent];
+    commit(&mut *open(), &[Record::Shred { events: places, chunks: vec![chunk.hash()] }]);
+    let request = LoadRequest::Events(events.iter().map(place_of).collect());
+    let slice = load(&mut *open(), &request);
+    let bodies: Vec<_> = slice.events.iter().map(|event| event.body().is_some()).collect();
+    assert_eq!(bodies, [true, false, true], "the body that was named is gone");
+    let envelope = events[1].without_body().map(|bare| bare.encode());
+    assert_eq!(slice.events.get(1).map(Verified::encode), envelope, "its header stays");
+    let chunks = load(&mut *open(), &LoadRequest::Chunks(vec![chunk.hash()])).chunks;
+    assert!(chunks.is_empty(), "the chunk is gone");
+}
+
+/// An event whose body can be shredded.
+fn shreddable(seq: u8) -> Verified {
+    let key = crate::key::DeviceKey::from_secret(&[1; 32]);
+    let header = Header {
+        workspace: crate::id::WorkspaceId([2; 32]),
+        lane: Lane::Content,
+        author: key.device(),
+        incarnation: Incarnation([9; 8]),
+        seq: seq.into(),
+        prev: (seq > 0).then_some(EventId([3; 32])),
+        parents: Vec::new(),
+        heard: vec![EventId([2; 32])],
+        stamp: Stamp(1),
+        class: Class::Shreddable,
+        epoch: Some(EventId([4; 32])),
+        body: None,
+    };
+    let epoch = EpochKey::from_bytes([5; 32]);
+    let sealed = pack(&[seq; 40])
+        .and_then(|inside| seal_shreddable(&epoch, &header, inside, &[seq.wrapping_add(0x51); 32]));
+    let body = sealed.unwrap_or_default();
+    let named = body.get(header.class.salt_bytes()..).map(BodyRef::of);
+    let event = Unsigned { header: Header { body: named, ..header }, body: Some(body) };
+    match event.sign(&key) {
+        Ok(event) => event,
+        Err(fault) => panic!("an event is made: {fault}"),
+    }
 }
 
 /// `SPEC: DUR-5`

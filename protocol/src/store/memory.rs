@@ -127,6 +127,14 @@ impl EventStore for MemoryStore {
                     self.damaged.remove(&chunk.hash());
                     self.chunks.insert(chunk.hash(), chunk.clone());
                 }
+                Record::Shred { events, chunks } => {
+                    self.chunks.retain(|hash, _| !chunks.contains(hash));
+                    let named =
+                        |event: &&mut Verified| events.iter().any(|place| place.id == event.id());
+                    for event in self.events.iter_mut().filter(named) {
+                        *event = event.without_body().unwrap_or_else(|| event.clone());
+                    }
+                }
                 Record::DropChunks(hashes) => {
                     self.chunks.retain(|hash, _| !hashes.contains(hash));
                 }

@@ -6,7 +6,7 @@ use super::Workspace;
 use crate::artifact::Manifest;
 use crate::authority::ContentNo;
 use crate::effect::Effect;
-use crate::event::Verified;
+use crate::event::{Class, Verified};
 use crate::id::{ChunkHash, EventId};
 use crate::role::Role;
 use crate::workspace::{AuthorFault, Pen};
@@ -19,7 +19,7 @@ impl Workspace {
         }
     }
 
-    fn manifest(&self, no: ContentNo) -> Option<&Manifest> {
+    pub(super) fn manifest(&self, no: ContentNo) -> Option<&Manifest> {
         match self.effects.of(no) {
             Effect::Artifact(manifest) => Some(manifest),
             _ => None,
@@ -65,7 +65,8 @@ impl Workspace {
         std::mem::take(&mut self.artifacts_changed)
     }
 
-    /// The event of an artifact. Its chunks are durable before it, or in the same turn.
+    /// The event of an artifact. Its chunks are durable before it, or in the same turn. It holds
+    /// their key, so it can be purged. `SPEC: CNT-4`
     pub fn write_artifact(
         &mut self,
         pen: &mut Pen<'_>,
@@ -77,6 +78,6 @@ impl Workspace {
         }
         self.settle();
         let inside: Vec<u8> = manifest.into();
-        self.write_content(pen, &inside)
+        self.write_content(pen, &inside, Class::Shreddable)
     }
 }

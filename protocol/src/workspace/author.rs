@@ -15,10 +15,10 @@ use crate::epoch::{EpochKey, WriteEpoch, epoch_body, wrap_key};
 use crate::event::{BodyRef, Class, EventFault, Header, Unsigned, Verified};
 use crate::id::{EventId, Incarnation, Lane, WorkspaceId};
 use crate::key::{DeviceKey, RecoveryPublic};
-use crate::limits::{EPOCH_OLDER_MAX, PARENTS_MAX, WRAP_RECIPIENTS_MAX};
+use crate::limits::{EPOCH_OLDER_MAX, PARENTS_MAX, PURGE_EVENTS_MAX, WRAP_RECIPIENTS_MAX};
 use crate::mission::record::Record;
 use crate::role::Role;
-use crate::seal::{TooLarge, pack, seal};
+use crate::seal::{TooLarge, pack, seal, seal_shreddable};
 use crate::time::Stamp;
 
 /// Why nothing was written.
@@ -54,6 +54,15 @@ pub enum AuthorFault {
     /// A readmission of what is neither struck nor in quarantine.
     #[error("this event is neither struck nor in quarantine")]
     NotApart,
+    /// A purge of what cannot be purged.
+    #[error("{}: its body cannot be purged", .0.short())]
+    NotShreddable(EventId),
+    /// A purge of what is in quarantine.
+    #[error("{}: it is in quarantine", .0.short())]
+    NotAdmitted(EventId),
+    /// A purge of nothing, or of too much.
+    #[error("one purge names 1 to {PURGE_EVENTS_MAX} events, and not {0}")]
+    PurgeNames(usize),
     /// The workspace has a format that this program does not know. `SPEC: CTL-11`
     #[error(
         "newer_format: this workspace has format {0}, and this program writes {WORKSPACE_FORMAT}"
@@ -126,7 +135,7 @@ impl Workspace {
         changes: Vec<DocumentChange>,
     ) -> Result<Vec<Verified>, AuthorFault> {
         self.check_changes(pen, &changes)?;
-        self.write_content(pen, &encode_changes(changes))
+        self.write_content(pen, &encode_changes(changes), Class::Sealed)
     }
 
     /// Changes that take back what an event of this workspace did. `SPEC: CNT-12`
@@ -137,7 +146,7 @@ impl Workspace {
         changes: Vec<DocumentChange>,
     ) -> Result<Vec<Verified>, AuthorFault> {
         self.check_changes(pen, &changes)?;
-        self.write_content(pen, &encode_undo(undoes, changes))
+        self.write_content(pen, &encode_undo(undoes, changes), Class::Sealed)
     }
 
     /// Everything that can be refused comes before the first event: what was signed is kept.
@@ -173,7 +182,7 @@ impl Workspace {
             return Err(AuthorFault::Role(role));
         }
         self.settle();
-        self.write_content(pen, &cbor::encode(record))
+        self.write_content(pen, &cbor::encode(record), Class::Sealed)
     }
 
     /// A sealed content event of kind and payload, whose effect was checked.
@@ -181,6 +190,7 @@ impl Workspace {
         &mut self,
         pen: &mut Pen<'_>,
         inside: &[u8],
+        class: Class,
     ) -> Result<Vec<Verified>, AuthorFault> {
         let packed = pack(inside)?;
         let mut events = Vec::new();
@@ -199,13 +209,16 @@ impl Workspace {
         self.settle();
         self.join_heads(pen, Lane::Control, &mut events)?;
         self.join_heads(pen, Lane::Content, &mut events)?;
-        let header = Header {
-            class: Class::Sealed,
-            epoch: Some(epoch),
-            ..self.draft(pen, Lane::Content, None)
+        let header = Header { class, epoch: Some(epoch), ..self.draft(pen, Lane::Content, None) };
+        let body = if class == Class::Shreddable {
+            let mut salt = [0; 32];
+            pen.rng.fill_bytes(&mut salt);
+            seal_shreddable(&key, &header, packed, &salt)?
+        } else {
+            seal(&key, &header, packed)
         };
-        let body = seal(&key, &header, packed);
-        let header = Header { body: Some(BodyRef::of(&body)), ..header };
+        let hashed = body.get(class.salt_bytes()..).unwrap_or_default();
+        let header = Header { body: Some(BodyRef::of(hashed)), ..header };
         events.push(self.sign(pen, header, Some(body))?);
         Ok(events)
     }

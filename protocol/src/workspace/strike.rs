@@ -155,6 +155,7 @@ impl Workspace {
     fn note_struck(&mut self) {
         self.strikes.version += 1;
         self.artifacts_changed = true;
+        self.unsettle_purges();
         self.effects.strike(self.strikes.void.clone());
     }
 

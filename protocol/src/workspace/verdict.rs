@@ -58,7 +58,8 @@ impl Workspace {
                     Effect::Unread => {
                         (Verdict::Admitted, Some("its body cannot be read here yet".to_owned()))
                     }
-                    Effect::Unknown(_) | Effect::Shreddable => {
+                    Effect::Purged => (Verdict::Admitted, Some(self.purged_words(no))),
+                    Effect::Unknown(_) => {
                         (Verdict::Admitted, Some("its kind is unknown here: upgrade".to_owned()))
                     }
                     Effect::Change(changes) if self.is_left_out(changes) => {
@@ -70,7 +71,9 @@ impl Workspace {
                         let reason = format!("quota: it waits, since {device} made too many keys");
                         (Verdict::Admitted, Some(reason))
                     }
-                    Effect::Artifact(_) | Effect::Record(_) if !self.content.is_firm(no) => {
+                    Effect::Artifact(_) | Effect::Record(_) | Effect::Purge(_)
+                        if !self.content.is_firm(no) =>
+                    {
                         let reason = "not_firm: its author was revoked, and good faith keeps \
                                       changes alone";
                         (Verdict::Void, Some(reason.to_owned()))
@@ -83,9 +86,11 @@ impl Workspace {
                         let event = self.content.id(undo).short();
                         (Verdict::Admitted, Some(format!("taken back by {event}")))
                     }
-                    Effect::Empty | Effect::Change(_) | Effect::Artifact(_) | Effect::Record(_) => {
-                        (Verdict::Admitted, None)
-                    }
+                    Effect::Empty
+                    | Effect::Change(_)
+                    | Effect::Artifact(_)
+                    | Effect::Record(_)
+                    | Effect::Purge(_) => (Verdict::Admitted, None),
                 })
             }
         }
@@ -132,7 +137,8 @@ impl Workspace {
             Effect::Change(_) => kind::name(kind::CHANGE),
             Effect::Artifact(_) => kind::name(kind::ARTIFACT),
             Effect::Unknown(number) | Effect::Record(number) => kind::name(*number),
-            Effect::Shreddable => "shreddable".to_owned(),
+            Effect::Purge(_) => kind::name(kind::PURGE),
+            Effect::Purged => "purged".to_owned(),
             Effect::Void(_) | Effect::Unread => "sealed".to_owned(),
         })
     }

@@ -14,7 +14,7 @@ use kernelos_protocol::limits::{
 };
 use kernelos_protocol::pairing::Token;
 use kernelos_protocol::pairing::messages::Message as PairingMessage;
-use kernelos_protocol::seal::{open, pack, seal};
+use kernelos_protocol::seal::{open, pack, seal, seal_shreddable};
 use kernelos_protocol::sync::introduce::{Answer, IntroduceCode};
 use kernelos_protocol::sync::{Card, Receipt};
 use kernelos_protocol::time::Stamp;
@@ -55,6 +55,7 @@ pub(super) fn content(input: &[u8]) {
         Ok(Content::Undo(event, changes)) => encode_undo(event, changes),
         Ok(Content::Record(record)) => encode(&record),
         Ok(Content::Artifact(manifest)) => encode(&*manifest),
+        Ok(Content::Purge(purge)) => encode(&purge),
         Ok(Content::Unknown(_)) | Err(_) => return,
     };
     assert_eq!(again, input);
@@ -151,6 +152,13 @@ pub(super) fn sealed(input: &[u8]) {
     }
     if let Ok(packed) = pack(input) {
         assert_eq!(open(&key, &header, &seal(&key, &header, packed)).as_deref(), Ok(input));
+    }
+    let shreddable = Header { class: Class::Shreddable, ..header };
+    assert!(open(&key, &shreddable, input).is_err(), "nobody sealed it");
+    if let Some(Ok(stored)) =
+        pack(input).ok().map(|packed| seal_shreddable(&key, &shreddable, packed, &[8; 32]))
+    {
+        assert_eq!(open(&key, &shreddable, &stored).as_deref(), Ok(input));
     }
 }
 

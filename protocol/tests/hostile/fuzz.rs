@@ -145,6 +145,7 @@ fn bodies_put_wrong_are_refused_or_in_their_one_encoding() {
         Content::Undo(event, changes) => Some(encode_undo(event, changes)),
         Content::Record(record) => Some(encode(&record)),
         Content::Artifact(manifest) => Some(encode(&*manifest)),
+        Content::Purge(purge) => Some(encode(&purge)),
         // Of a kind that is not known nothing is read.
         Content::Unknown(_) => None,
     };

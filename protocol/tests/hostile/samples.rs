@@ -2,7 +2,7 @@
 
 use kernelos_protocol::artifact::Chunk;
 use kernelos_protocol::cbor::encode;
-use kernelos_protocol::content::{DocumentChange, encode_changes};
+use kernelos_protocol::content::{DocumentChange, Purge, encode_changes};
 use kernelos_protocol::control::{ControlBody, Revoke};
 use kernelos_protocol::event::{BodyRef, Header, Verified};
 use kernelos_protocol::id::{ChunkHash, EventId, Lane};
@@ -95,6 +95,8 @@ pub(super) fn insides() -> Vec<Vec<u8>> {
     all.push(encode_changes(vec![change(None), change(Some(1)), change(Some(2))]));
     let (_, manifest, _) = crate::artifact::sealed(200_000, 1);
     all.push(encode(&manifest));
+    let names = vec![EventId([7; 32]), EventId([8; 32])];
+    all.extend(Purge::of(names).map(|purge| encode(&purge)));
     all
 }
 

@@ -43,6 +43,13 @@ pub(super) fn keep(transaction: &Transaction<'_>, chunk: &Chunk) -> rusqlite::Re
     insert.execute(params![chunk.hash().0, chunk.bytes()]).map(drop)
 }
 
+/// The bytes of a chunk as they stand; none where it is not kept.
+pub(super) fn bytes(transaction: &Transaction<'_>, hash: &ChunkHash) -> rusqlite::Result<Vec<u8>> {
+    let mut query = transaction.prepare_cached("SELECT bytes FROM chunk WHERE hash = ?1")?;
+    let bytes = query.query_row([&hash.0[..]], |row| row.get::<_, Vec<u8>>(0)).optional()?;
+    Ok(bytes.unwrap_or_default())
+}
+
 /// Drops chunks; the room that they took is used again.
 pub(super) fn drop_all(
     transaction: &Transaction<'_>,

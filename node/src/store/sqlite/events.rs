@@ -148,6 +148,38 @@ fn overwrite(transaction: &Transaction<'_>, arrival: i64, envelope: &[u8]) -> ru
     transaction.prepare_cached(update)?.execute(row).map(drop)
 }
 
+/// Destroys the body of an event, salt and all; gives what it was, where that could be read. A
+/// damaged row at its place may be its own: it goes whole, and is told and asked for as before.
+pub(super) fn shred(
+    transaction: &Transaction<'_>,
+    place: &Place,
+) -> rusqlite::Result<Option<Vec<u8>>> {
+    let chain = chain_number(transaction, &mut BTreeMap::new(), &place.chain)?;
+    let query = "SELECT arrival, envelope, row_check FROM event WHERE chain = ?1 AND seq = ?2";
+    let mut there = transaction.prepare_cached(query)?;
+    let rows = there.query_map(params![chain, place.seq as i64], |row| {
+        let (envelope, check): (Vec<u8>, Vec<u8>) = (row.get(1)?, row.get(2)?);
+        Ok((row.get::<_, i64>(0)?, read_row(&envelope, &check)))
+    })?;
+    let mut body = None;
+    for (arrival, kept) in rows.collect::<rusqlite::Result<Vec<_>>>()? {
+        match kept {
+            Ok(kept) if kept.id() == place.id => {
+                body = kept.body().map(<[u8]>::to_vec);
+                if let Some(bare) = kept.without_body() {
+                    overwrite(transaction, arrival, &bare.encode())?;
+                }
+            }
+            Ok(_) => {}
+            Err(_) => {
+                let empty = "UPDATE event SET envelope = x'', row_check = x'' WHERE arrival = ?1";
+                transaction.prepare_cached(empty)?.execute([arrival])?;
+            }
+        }
+    }
+    Ok(body)
+}
+
 fn chain_number(
     transaction: &Transaction<'_>,
     chains: &mut BTreeMap<ChainId, i64>,

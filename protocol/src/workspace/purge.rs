@@ -1,0 +1,185 @@
+//! What is purged: the bodies that a purge in effect names, and what is left to destroy of them.
+//!
+//! Which bodies these are is a function of the set of events (SPEC: EFF-12), found anew where a
+//! purge may have gained or lost its effect. What is destroyed stays so: where a purge falls, a body
+//! is missing as if it had never come, and may be asked of others.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{AuthorFault, Pen, Workspace};
+use crate::artifact::Manifest;
+use crate::authority::ContentNo;
+use crate::cbor;
+use crate::content::Purge;
+use crate::effect::Effect;
+use crate::event::{Class, Verified};
+use crate::id::{ChunkHash, EventId};
+use crate::present::utc;
+use crate::role::Role;
+use crate::store::Place;
+
+/// What purges come to.
+#[derive(Default)]
+pub(super) struct Purges {
+    /// The purges that are here, in effect or not.
+    all: BTreeSet<ContentNo>,
+    /// What is purged, each with the purge that says so; of several the one with the lowest id.
+    purged: BTreeMap<ContentNo, ContentNo>,
+    /// Bodies that are purged and stand in the store.
+    bodies: BTreeSet<ContentNo>,
+    /// Chunks that purged manifests named.
+    chunks: BTreeSet<ChunkHash>,
+    /// It is to be found anew.
+    stale: bool,
+}
+
+impl Workspace {
+    /// Purges may have gained or lost their effect.
+    pub(super) fn unsettle_purges(&mut self) {
+        self.purges.stale |= !self.purges.all.is_empty();
+    }
+
+    /// An event was judged: it may be a purge.
+    pub(super) fn note_purge(&mut self, no: ContentNo) {
+        if matches!(self.effects.of(no), Effect::Purge(_)) && self.purges.all.insert(no) {
+            self.purges.stale = true;
+        }
+    }
+
+    /// Is the body of this event purged?
+    #[must_use]
+    pub fn is_purged(&self, id: &EventId) -> bool {
+        self.content.number(id).is_some_and(|no| self.purges.purged.contains_key(&no))
+    }
+
+    /// By which event a body was purged, and when, in words.
+    pub(super) fn purged_words(&self, no: ContentNo) -> String {
+        let by = self.purges.purged.get(&no).map(|by| self.content.id(*by));
+        let header = by.and_then(|by| Some((by, self.header(&by)?)));
+        header.map_or_else(
+            || "purged".to_owned(),
+            |(by, header)| {
+                let (author, when) = (header.author.short(), utc(header.stamp));
+                format!("purged by {author} on {when}, in event {}", by.short())
+            },
+        )
+    }
+
+    /// An event as it is kept and sent here: without its body, where that is purged.
+    #[must_use]
+    pub fn without_purged(&self, event: Verified) -> Verified {
+        if event.header().class == Class::Shreddable && self.is_purged(&event.id()) {
+            return event.without_body().unwrap_or(event);
+        }
+        event
+    }
+
+    /// Finds anew what is purged.
+    pub(super) fn settle_purges(&mut self) {
+        if !std::mem::take(&mut self.purges.stale) {
+            return;
+        }
+        let mut purged: BTreeMap<ContentNo, ContentNo> = BTreeMap::new();
+        for &by in self.purges.all.iter().filter(|no| self.holds(**no)) {
+            let Effect::Purge(names) = self.effects.of(by) else { continue };
+            for no in names {
+                let first = purged.entry(*no).or_insert(by);
+                if self.content.id(by) < self.content.id(*first) {
+                    *first = by;
+                }
+            }
+        }
+        let before = std::mem::replace(&mut self.purges.purged, purged.clone());
+        let mut were_unread = BTreeSet::new();
+        for no in purged.keys().filter(|no| !before.contains_key(no)) {
+            if self.purge(*no) {
+                were_unread.insert(*no);
+            }
+        }
+        for no in before.keys().filter(|no| !purged.contains_key(no)) {
+            self.unpurge(*no);
+        }
+        self.read_behind(&were_unread);
+    }
+
+    /// A body is purged from now on. Was it unread?
+    fn purge(&mut self, no: ContentNo) -> bool {
+        let was_unread = *self.effects.of(no) == Effect::Unread;
+        if let Effect::Artifact(manifest) = self.effects.of(no) {
+            self.purges.chunks.extend(manifest.chunks().map(|(hash, _)| hash));
+        }
+        self.effects.purge(no);
+        self.artifacts_changed |= self.artifacts.remove(&no);
+        self.readable.remove(&no);
+        self.lost.remove(&no);
+        if !self.bare.remove(&no) {
+            self.purges.bodies.insert(no);
+        }
+        was_unread
+    }
+
+    /// A body is purged no longer: it is not here, unless it was not destroyed yet.
+    fn unpurge(&mut self, no: ContentNo) {
+        self.effects.forget(no);
+        if self.purges.bodies.remove(&no) {
+            self.readable.insert(no);
+        } else {
+            self.bare.insert(no);
+        }
+    }
+
+    /// What waited for the bodies of these to be read is judged without them.
+    fn read_behind(&mut self, purged: &BTreeSet<ContentNo>) {
+        let Some(first) = purged.first() else { return };
+        let waits = |x: &ContentNo| {
+            *self.effects.of(*x) == Effect::Unread
+                && !self.bare.contains(x)
+                && x > first
+                && purged.iter().any(|no| self.content.in_past(*x, *no))
+        };
+        self.readable.extend(self.content.all().filter(waits));
+    }
+
+    /// What the store is to destroy: bodies, and chunks that no manifest names that is left and was
+    /// read. `SPEC: DUR-11`
+    pub fn take_shreds(&mut self) -> (Vec<Place>, BTreeSet<ChunkHash>) {
+        self.settle();
+        let bodies = std::mem::take(&mut self.purges.bodies);
+        let place = |no: &ContentNo| self.place_at(self.position(&self.content.id(*no))?.1);
+        let places = bodies.iter().filter_map(place).collect();
+        let mut chunks = std::mem::take(&mut self.purges.chunks);
+        if !chunks.is_empty() {
+            let manifests = self.artifacts.iter().filter_map(|no| self.manifest(*no));
+            for (hash, _) in manifests.flat_map(Manifest::chunks) {
+                chunks.remove(&hash);
+            }
+        }
+        (places, chunks)
+    }
+
+    /// Destroys the bodies of these events everywhere. `SPEC: CNT-11`
+    pub fn write_purge(
+        &mut self,
+        pen: &mut Pen<'_>,
+        events: &[EventId],
+    ) -> Result<Vec<Verified>, AuthorFault> {
+        self.settle();
+        let device = pen.key.device();
+        let role = self.control.role(&device, &self.control.all());
+        for id in events {
+            let no = self.content.number(id).ok_or(AuthorFault::NotShreddable(*id))?;
+            if !self.effects.is_shreddable(no) {
+                return Err(AuthorFault::NotShreddable(*id));
+            }
+            if !self.content.is_admitted(no) {
+                return Err(AuthorFault::NotAdmitted(*id));
+            }
+            let least = if self.content.author(no) == device { Role::Runner } else { Role::Admin };
+            if role < Some(least) {
+                return Err(AuthorFault::Role(role));
+            }
+        }
+        let purge = Purge::of(events.to_vec()).ok_or(AuthorFault::PurgeNames(events.len()))?;
+        self.write_content(pen, &cbor::encode(&purge), Class::Sealed)
+    }
+}
