@@ -190,6 +190,17 @@ pub const CHANGE_KEY_BYTES_MAX: u64 = 1 << 20;
 /// is and let nothing more of it in; a list or text of any length makes one.
 pub const QUOTA_MAKES: u64 = 150_000;
 
+/// Keys and objects that a document of its own counts as beside those that it makes: what every
+/// device keeps of one, whether it is opened or not. So a hostile device makes 1,500 in an hour.
+pub const DOCUMENT_MAKES: u64 = 100;
+
+/// Documents beside the root that are held in memory while nothing needs more of them: the boards
+/// that people go to and fro between.
+pub const DOCUMENTS_OPEN_MAX: usize = 32;
+
+/// Boards that are listed at once; the rest is counted, and reached by name.
+pub const BOARDS_LISTED_MAX: usize = 1_000;
+
 /// The hour of that, in milliseconds.
 pub const QUOTA_MS: u64 = 60 * 60 * 1_000;
 

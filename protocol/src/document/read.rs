@@ -50,7 +50,7 @@ pub(super) fn read(doc: &Automerge, path: &DocPath) -> Result<ReadValue, EditFau
 }
 
 /// A value as JSON. Bytes become hex under a key of their own; what JSON cannot say becomes null.
-fn to_json(doc: &Automerge, value: &Value<'_>, id: &ObjId, depth: usize) -> Json {
+pub(super) fn to_json(doc: &Automerge, value: &Value<'_>, id: &ObjId, depth: usize) -> Json {
     if depth > READ_DEPTH_MAX {
         return Json::Null;
     }

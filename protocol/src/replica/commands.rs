@@ -8,6 +8,7 @@ use crate::key::{RecoveryKey, SealingStatement, is_strong};
 use crate::limits::{BATCH_EDITS_MAX, CONTROL_TEXT_MAX, NAME_BYTES_MAX};
 use crate::notice::NoticeKind;
 use crate::replica::documents::{Pending, Purpose, author_failure};
+use crate::replica::survey::For;
 use crate::replica::{LoadFor, Replica};
 use crate::role::Role;
 use crate::workspace::{AuthorFault, NewMember};
@@ -24,20 +25,27 @@ impl Replica {
         match command {
             Command::Status => {
                 !self.loads.iter().any(|load| matches!(load, LoadFor::History | LoadFor::Bodies(_)))
+                    && self.survey.is_none()
                     && self.workspace.is_told()
                     && !editing
                     && !self.pending.contains(&Pending::Projection)
             }
-            Command::Rest => !editing && !self.pending.contains(&Pending::Projection),
+            Command::Rest => self.survey.is_none() && !editing && !self.pending.contains(&Pending::Projection),
+            Command::Conflicts => self.survey.is_none() && !editing && !is_opening,
             Command::Read { .. }
-            | Command::Conflicts
+            | Command::Boards { .. }
+            | Command::CreateBoard { .. }
+            | Command::ArchiveBoard { .. }
             | Command::SetAgent { .. }
             | Command::Grant { .. }
             | Command::Rescue { .. }
             | Command::SaveDocument { .. }
             | Command::Preview { .. }
             | Command::WriteArtifact { .. } => !editing && !is_opening,
-            Command::Edit { .. } => self.may_edit_too() && !is_opening,
+            Command::Edit { edits } => {
+                let resolves = edits.iter().any(|edit| edit.conflict().is_some());
+                self.may_edit_too() && !is_opening && (self.survey.is_none() || !resolves)
+            }
             Command::Log { .. }
             | Command::Event { .. }
             | Command::Devices
@@ -71,7 +79,9 @@ impl Replica {
             | Command::ReadmitEvent { .. }
             | Command::Quarantine
             | Command::Preview { .. } => return self.perform_apart(request, command),
-            Command::Status | Command::Conflicts => return self.ask_conflicts(request, &command),
+            Command::Status => return self.start_survey(For::Status(request)),
+            Command::Conflicts => return self.start_survey(For::Conflicts(request)),
+            Command::Boards { all } => return self.start_boards(request, all),
             Command::Rest => return self.start_glance(Some(request)),
             Command::Read { path } => return self.start_read(request, path),
             Command::Event { begin } => return self.start_event(request, &begin),
@@ -85,6 +95,12 @@ impl Replica {
                 Ok(()) => return,
                 Err(failure) => Reply::Failed(failure),
             },
+            Command::CreateBoard { .. } | Command::ArchiveBoard { .. } => {
+                match self.start_board(request, command) {
+                    Ok(()) => return,
+                    Err(failure) => Reply::Failed(failure),
+                }
+            }
             Command::Log { from, limit } => self.log(from, limit),
             Command::Devices => self.devices(),
             Command::Notice { kind, device, reason } => self.on_notice(kind, device, &reason),
@@ -132,35 +148,18 @@ impl Replica {
         self.reply(request, reply);
     }
 
-    fn ask_conflicts(&mut self, request: RequestId, command: &Command) {
-        let document = self.workspace.held_document();
-        match (command, document) {
-            (Command::Status, Some(document)) => {
-                self.ask(Pending::Status(request), DocumentTask::Conflicts { document });
-            }
-            (Command::Status, None) => {
-                let reply = self.status(0);
-                self.reply(request, reply);
-            }
-            (_, Some(document)) => {
-                self.ask(Pending::Conflicts(request), DocumentTask::Conflicts { document });
-            }
-            (_, None) => self.reply(request, Reply::Failed(self.unreadable())),
-        }
-    }
-
     fn start_read(&mut self, request: RequestId, path: DocPath) {
         match self.workspace.held_document() {
-            Some(document) => {
+            Some(root) => {
                 let pending = Pending::Read(request, path.clone());
-                self.ask(pending, DocumentTask::Read { document, path });
+                self.ask(pending, DocumentTask::Look { root, path });
             }
             None => self.reply(request, Reply::Failed(self.unreadable())),
         }
     }
 
     /// Why there is no document to be read here.
-    fn unreadable(&self) -> Failure {
+    pub(super) fn unreadable(&self) -> Failure {
         let control = self.workspace.control();
         match control.role(&self.key.device(), &control.all()) {
             Some(role) if !role.reads() => {
@@ -197,8 +196,12 @@ impl Replica {
         if role < Some(Role::Member) && self.workspace.root_document().is_some() {
             return Err(author_failure(&AuthorFault::Role(role)));
         }
-        let document = self.workspace.held_document().ok_or_else(no_history)?;
-        self.edit(Purpose::Request(request), document, edits);
+        self.workspace.held_document().ok_or_else(no_history)?;
+        if edits.iter().any(|edit| edit.conflict().is_some()) {
+            self.start_survey(For::Resolving(request, edits));
+        } else {
+            self.edit(Purpose::Request(request), edits);
+        }
         Ok(())
     }
 
@@ -208,16 +211,12 @@ impl Replica {
         let role = control.role(&device, &control.all());
         let mut damage = self.damage.clone();
         damage.extend(self.mending.words());
-        let mut heads = Vec::new();
         for (document, claimed) in &self.heads {
-            match claimed {
-                Ok(claimed) => heads.push((document, claimed)),
-                Err(degraded) => damage.push(self.degraded_words(document, degraded)),
+            if let Err(degraded) = claimed {
+                damage.push(self.degraded_words(document, degraded));
             }
         }
         let notices = self.notices.of(NoticeKind::Peer);
-        let complete = heads.len() == self.heads.len();
-        let state_hash = self.workspace.state_hash(heads.into_iter()).filter(|_| complete);
         Reply::Status(Box::new(Status {
             workspace: self.config.workspace_name.clone(),
             workspace_id: self.workspace.id(),
@@ -226,8 +225,10 @@ impl Replica {
             mode: self.config.mode,
             role,
             revoked: role.is_none() && self.workspace.farewell(&device).is_some(),
-            state_hash,
+            state_hash: self.state_hash(),
             conflicts,
+            documents: self.workspace.documents().count(),
+            loaded: self.workspace.opened().len() + usize::from(self.workspace.held_document().is_some()),
             events: self.workspace.len(),
             damage,
             // The node knows its transports, and fills in what it sees of them.
