@@ -160,7 +160,7 @@ pub enum Reply {
 pub struct DocumentPart {
     /// Which document.
     pub document: DocumentId,
-    /// The other documents of the workspace.
+    /// The other documents of the workspace; said with the first part.
     pub others: Vec<DocumentId>,
     /// Its heads, sorted.
     pub heads: Vec<ChangeHash>,

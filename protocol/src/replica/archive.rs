@@ -96,9 +96,10 @@ impl Replica {
             Err(fault) => return Reply::Failed(edit_failure(&fault)),
         };
         let to = from.saturating_add(ARCHIVE_SLICE_BYTES).min(saved.bytes.len());
+        let others = self.workspace.documents().filter(|other| *other != document && from == 0);
         Reply::DocumentPart(DocumentPart {
             document,
-            others: self.workspace.documents().filter(|other| *other != document).collect(),
+            others: others.collect(),
             heads: saved.heads,
             changes: saved.changes,
             size: saved.bytes.len(),

@@ -6,6 +6,8 @@
 use std::collections::BTreeSet;
 
 use super::{AuthorFault, Pen, Workspace};
+use crate::authority::ContentNo;
+use crate::effect::Effect;
 use crate::event::Verified;
 use crate::hash;
 use crate::id::{ChangeHash, DeviceId, DocumentId, Incarnation, Lane};
@@ -31,10 +33,15 @@ impl Workspace {
         self.applied.keys().copied().filter(counts)
     }
 
-    /// Is there such a document, with something that counts?
+    /// Is there such a document, with something that counts, or will be told of presently?
     #[must_use]
     pub fn has_document(&self, document: &DocumentId) -> bool {
+        let waits = |no: &ContentNo| match self.effects.of(*no) {
+            Effect::Change(changes) => changes.iter().any(|(id, _)| id == document),
+            _ => false,
+        };
         self.applied.get(document).is_some_and(|changes| !changes.is_empty())
+            || self.waiting.keys().any(waits)
     }
 
     /// Is it told what comes?
@@ -86,7 +93,7 @@ impl Workspace {
             }
             line.is_straight &= deps.len() == heads.len() && heads.iter().eq(deps);
             stands.insert(*hash);
-            deps.iter().for_each(|dep| drop(heads.remove(dep)));
+            heads.retain(|head| !deps.contains(head));
             heads.insert(*hash);
             line.is_straight &= heads.len() == 1;
         }
