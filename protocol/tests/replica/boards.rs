@@ -216,6 +216,31 @@ fn a_board_that_nobody_reads_is_not_held() {
 }
 
 #[test]
+fn what_is_struck_while_its_board_is_not_held_leaves_its_number_used() {
+    // SPEC: PRJ-2, PRJ-12
+    let mut device = Device::founded();
+    made(device.ask(create("garden")));
+    let Reply::Edited(edited) = device.ask(set("boards/garden/notes/a", 1)) else { panic!() };
+    for n in 0..=DOCUMENTS_OPEN_MAX {
+        made(device.ask(create(&format!("b{n}"))));
+        device.ask(set(&format!("boards/b{n}/notes/x"), n));
+    }
+    let rows = boards(&mut device, false);
+    let garden = rows.iter().find(|row| row.name.as_deref() == Some("garden")).unwrap();
+    assert!(!garden.loaded, "it was closed for the others");
+    let begin = edited.event.unwrap().to_string();
+    let struck =
+        device.ask(Command::Strike { begin: begin.clone(), reason: "a mistake".to_owned() });
+    assert!(matches!(struck, Reply::Struck { events: 1, .. }), "{struck:?}");
+    device.ask(set("boards/garden/notes/b", 2));
+    assert_eq!(device.get("boards/garden/notes"), r#"{"b":2}"#);
+    device.ask(Command::ReadmitEvent { begin, reason: "it was none".to_owned() });
+    assert_eq!(device.get("boards/garden/notes"), r#"{"a":1,"b":2}"#, "neither took the other's");
+    let state = device.status().state_hash;
+    assert_eq!(device.restarted().status().state_hash, state);
+}
+
+#[test]
 fn boards_that_wait_for_each_other_in_one_turn_are_made_one_after_the_other() {
     // SPEC: PRJ-1, PRJ-9
     let mut device = Device::founded();
