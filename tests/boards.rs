@@ -52,8 +52,12 @@ fn a_board_that_two_devices_made_apart_is_two_boards_and_one_conflict() {
             assert_eq!(tasks[0]["title"], title, "{tasks}");
         }
         let listed = done(home, &["board", "list"]);
-        let documents: BTreeSet<_> =
-            listed.as_array().unwrap().iter().map(|row| row["document"].as_str().unwrap()).collect();
+        let documents: BTreeSet<_> = listed
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| row["document"].as_str().unwrap())
+            .collect();
         assert_eq!(documents, ids.iter().map(String::as_str).collect());
     }
     // Each goes on writing to both while they are apart again.

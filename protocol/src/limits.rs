@@ -192,6 +192,7 @@ pub const QUOTA_MAKES: u64 = 150_000;
 
 /// Keys and objects that a document of its own counts as beside those that it makes: what every
 /// device keeps of one, whether it is opened or not. So a hostile device makes 1,500 in an hour.
+/// `SPEC: PRJ-13`
 pub const DOCUMENT_MAKES: u64 = 100;
 
 /// Documents beside the root that are held in memory while nothing needs more of them: the boards

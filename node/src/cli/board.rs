@@ -71,8 +71,7 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
             let archive = Command::ArchiveBoard { name: name.clone(), archived: !undo };
             match ui.client()?.ask(ui.workspace(), archive).await? {
                 Reply::Edited(edited) => {
-                    let object =
-                        json!({ "name": name, "archived": !undo, "event": edited.event });
+                    let object = json!({ "name": name, "archived": !undo, "event": edited.event });
                     ui.show(&object, || super::doc::edited_doc(&edited))
                 }
                 other => Err(super::doc::unexpected(&other)),

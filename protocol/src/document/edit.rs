@@ -145,7 +145,9 @@ impl Edit {
 impl EditFault {
     /// The same, where the document that it is about stands at `above`.
     pub(super) fn under(self, above: &DocPath) -> Self {
-        let under = |path: String| if path.is_empty() { above.to_string() } else { format!("{above}/{path}") };
+        let under = |path: String| {
+            if path.is_empty() { above.to_string() } else { format!("{above}/{path}") }
+        };
         match self {
             Self::Absent(path) => Self::Absent(under(path)),
             Self::NotAMap(path) => Self::NotAMap(under(path)),

@@ -28,7 +28,9 @@ pub enum PathFault {
     #[error("a path has no control characters")]
     Control,
     /// Elsewhere than below the writable maps.
-    #[error("only what is below notes/ and tasks/, there or in boards/NAME/, can be written; {0:?} is not")]
+    #[error(
+        "only what is below notes/ and tasks/, there or in boards/NAME/, can be written; {0:?} is not"
+    )]
     NotWritable(String),
 }
 
@@ -222,8 +224,7 @@ mod tests {
 
     #[test]
     fn only_below_notes_and_tasks_may_be_written() {
-        for (path, writable) in
-            [
+        for (path, writable) in [
             ("notes/x", true),
             ("tasks/1/title", true),
             ("notes", false),

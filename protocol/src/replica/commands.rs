@@ -30,7 +30,9 @@ impl Replica {
                     && !editing
                     && !self.pending.contains(&Pending::Projection)
             }
-            Command::Rest => self.survey.is_none() && !editing && !self.pending.contains(&Pending::Projection),
+            Command::Rest => {
+                self.survey.is_none() && !editing && !self.pending.contains(&Pending::Projection)
+            }
             Command::Conflicts => self.survey.is_none() && !editing && !is_opening,
             Command::Read { .. }
             | Command::Boards { .. }
@@ -228,7 +230,8 @@ impl Replica {
             state_hash: self.state_hash(),
             conflicts,
             documents: self.workspace.documents().count(),
-            loaded: self.workspace.opened().len() + usize::from(self.workspace.held_document().is_some()),
+            loaded: self.workspace.opened().len()
+                + usize::from(self.workspace.held_document().is_some()),
             events: self.workspace.len(),
             damage,
             // The node knows its transports, and fills in what it sees of them.

@@ -186,7 +186,12 @@ impl Replica {
         }
     }
 
-    fn read_reply(&self, document: &DocumentId, path: DocPath, read: Result<ReadValue, EditFault>) -> Reply {
+    fn read_reply(
+        &self,
+        document: &DocumentId,
+        path: DocPath,
+        read: Result<ReadValue, EditFault>,
+    ) -> Reply {
         match read {
             Ok(ReadValue { value, conflict, change }) => {
                 let event = change.and_then(|change| self.workspace.carrier(document, &change));
@@ -229,8 +234,9 @@ pub(super) fn edit_failure(fault: &EditFault) -> Failure {
             failure.with_hint("`kern conflicts` lists what is open")
         }
         EditFault::NoBoard(_) => failure.with_hint("`kern board list` shows all"),
-        EditFault::BoardExists(_) => failure
-            .with_hint("write to it, or name another: `kern board list --all` shows all"),
+        EditFault::BoardExists(_) => {
+            failure.with_hint("write to it, or name another: `kern board list --all` shows all")
+        }
         EditFault::TooManyDocuments(_) => Failure { kind: FailureKind::Usage, ..failure }
             .with_hint("send the edits of some boards as a batch of their own"),
         EditFault::Mixed => Failure { kind: FailureKind::Usage, ..failure }

@@ -69,7 +69,7 @@ impl Survey {
 }
 
 impl Replica {
-    /// Begins a survey. The caller sees to it that none is under way.
+    /// Begins a survey. The caller sees to it that none is under way. `SPEC: PRJ-11`
     pub(super) fn start_survey(&mut self, what: For) {
         let mut survey = Survey {
             what,

@@ -170,7 +170,10 @@ impl Workspace {
                 let carriers = self.applied.entry(document).or_default().entry(hash).or_default();
                 carriers.insert(no);
                 let out = self.left_out.get(&document).is_some_and(|out| out.contains(&hash));
-                if !out && self.is_open(&document) && self.held.entry(document).or_default().insert(hash) {
+                if !out
+                    && self.is_open(&document)
+                    && self.held.entry(document).or_default().insert(hash)
+                {
                     apply.entry(document).or_default().push(chunk);
                 }
             }

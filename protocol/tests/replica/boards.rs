@@ -62,10 +62,7 @@ fn a_board_is_made_and_linked_by_one_event() {
     let root = device.replica.workspace().root_document().unwrap();
     assert_eq!(device.status().events, before.events + 1);
     assert_eq!(changed(&mut device, &event), [(board, true), (root, false)]);
-    assert_eq!(
-        device.get("boards/garden"),
-        r#"{"board":{"name":"garden"},"notes":{},"tasks":{}}"#
-    );
+    assert_eq!(device.get("boards/garden"), r#"{"board":{"name":"garden"},"notes":{},"tasks":{}}"#);
     assert_eq!(message(&device.ask(create("garden"))), "there is a board \"garden\" already");
     for name in ["", "a/b", "a\u{202e}b", "a\0b", &board.to_string()] {
         assert!(matches!(

@@ -3,6 +3,7 @@
 use kernelos_protocol::command::{BoardRow, Command, ConflictRow, Reply};
 use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::{ConflictId, DocumentId};
+use kernelos_protocol::limits::{DOCUMENT_MAKES, DOCUMENTS_OPEN_MAX};
 use kernelos_protocol::role::Role;
 
 use super::mesh::Mesh;
@@ -158,4 +159,57 @@ fn a_board_of_a_revoked_device_leaves_nothing_behind() {
     set(&mut mesh, 3, "boards/garden/notes/a", "y");
     mesh.assert_equal(&[1, 3]);
     assert_eq!(mesh.get(1, "boards/garden/notes/a"), "\"y\"");
+}
+
+#[test]
+fn conflicts_in_many_boards_are_counted_without_all_of_them_being_held() {
+    // SPEC: PRJ-11, PRJ-12
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    let link = mesh.connect(1, 2);
+    let count = DOCUMENTS_OPEN_MAX + 4;
+    (0..count).for_each(|n| drop(create(&mut mesh, 1, &format!("b{n}"))));
+    mesh.cut(link);
+    for device in [1, 2] {
+        for n in 0..count {
+            set(&mut mesh, device, &format!("boards/b{n}/notes/a"), &format!("{device}"));
+        }
+    }
+    mesh.connect(1, 2);
+    mesh.restart(2);
+    mesh.connect(1, 2);
+    for _ in 0..2 {
+        assert_eq!(open_conflicts(&mut mesh, 2), count);
+        let status = mesh.status(2);
+        assert!(status.loaded <= DOCUMENTS_OPEN_MAX + 1, "{}", status.loaded);
+    }
+    let found = conflicts(&mut mesh, 2);
+    assert_eq!(found.len(), count);
+    resolve(&mut mesh, 2, vec![keep(found[0].id, "A"), keep(found[count - 1].id, "B")]);
+    assert_eq!(open_conflicts(&mut mesh, 1), count - 2);
+    mesh.assert_equal(&[1, 2]);
+}
+
+#[test]
+fn a_flood_of_boards_waits_for_the_quota_of_who_makes_them() {
+    // SPEC: PRJ-13, SYNC-9
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    mesh.device(1).config.quota = 10 * DOCUMENT_MAKES;
+    mesh.restart(1);
+    for n in 0..30 {
+        create(&mut mesh, 2, &format!("b{n}"));
+    }
+    mesh.connect(1, 2);
+    let status = mesh.status(1);
+    assert!((2..11).contains(&status.documents), "{} documents", status.documents);
+    let waiting: usize = status.waiting.iter().map(|row| row.events).sum();
+    assert_eq!(status.documents - 1 + waiting, 30, "nothing is lost");
+    assert_eq!(boards(&mut mesh, 1).len(), status.documents - 1, "no link is there without one");
+    // An honest board is not kept waiting by them.
+    create(&mut mesh, 1, "own");
+    assert_eq!(mesh.get(1, "boards/own/notes"), "{}");
+    for _ in 0..300 {
+        mesh.wait(60_000);
+    }
+    assert_eq!(mesh.status(1).documents, 32);
+    mesh.assert_equal(&[1, 2]);
 }

@@ -79,8 +79,7 @@ fn a_glance_holds_the_boards_that_were_open_and_leads_to_them_by_their_links() {
     }
     mesh.restart(1);
     let asked = [read("boards/open/notes/a"), read("boards/open"), read("boards")];
-    let before: Vec<_> =
-        asked.iter().map(|command| Some(mesh.ask(1, command.clone()))).collect();
+    let before: Vec<_> = asked.iter().map(|command| Some(mesh.ask(1, command.clone()))).collect();
     mesh.ask(1, Command::Rest);
     let mut disk = mesh.device(1).disk.clone();
     assert_eq!(answers(&mesh.device(1).config, &mut disk, &asked), before);
