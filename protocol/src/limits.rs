@@ -1,8 +1,10 @@
 //! Every bound, with its reason. Bounds that decide whether an event counts belong to the header
 //! version (marked "frozen"): changing one is a new version.
 
+mod boards;
 mod missions;
 
+pub use boards::*;
 pub use missions::*;
 
 /// Parents of an event, and heads that a content event has heard; frozen. More heads are first
@@ -189,18 +191,6 @@ pub const CHANGE_KEY_BYTES_MAX: u64 = 1 << 20;
 /// keys of a hostile device take six hours to come into a document, in which its members see who it
 /// is and let nothing more of it in; a list or text of any length makes one.
 pub const QUOTA_MAKES: u64 = 150_000;
-
-/// Keys and objects that a document of its own counts as beside those that it makes: what every
-/// device keeps of one, whether it is opened or not. So a hostile device makes 1,500 in an hour.
-/// `SPEC: PRJ-13`
-pub const DOCUMENT_MAKES: u64 = 100;
-
-/// Documents beside the root that are held in memory while nothing needs more of them: the boards
-/// that people go to and fro between.
-pub const DOCUMENTS_OPEN_MAX: usize = 32;
-
-/// Boards that are listed at once; the rest is counted, and reached by name.
-pub const BOARDS_LISTED_MAX: usize = 1_000;
 
 /// The hour of that, in milliseconds.
 pub const QUOTA_MS: u64 = 60 * 60 * 1_000;
