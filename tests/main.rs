@@ -11,6 +11,7 @@
 mod apart;
 mod badlinks;
 mod bench;
+mod boards;
 mod carry;
 mod cli;
 mod codes;

@@ -6,6 +6,7 @@
 
 mod agent;
 mod bench;
+mod board;
 mod conflicts;
 pub(crate) mod demo;
 mod devices;
@@ -102,7 +103,8 @@ enum Subcommands {
     #[command(subcommand)]
     Doc(doc::Args),
     #[command(subcommand)]
-    Task(task::Args),
+    Board(board::Args),
+    Task(task::Command),
     #[command(subcommand)]
     Agent(agent::Args),
     #[command(subcommand)]
@@ -182,6 +184,7 @@ fn run(args: Args) -> Result<(), Failure> {
             Subcommands::Peer(args) => peer::run(&ui, args).await,
             Subcommands::Status(args) => status::run(&ui, args).await,
             Subcommands::Doc(args) => doc::run(&ui, args).await,
+            Subcommands::Board(args) => board::run(&ui, args).await,
             Subcommands::Task(args) => task::run(&ui, args).await,
             Subcommands::Agent(args) => agent::run(&ui, args).await,
             Subcommands::Mission(args) => mission::run(&ui, args).await,

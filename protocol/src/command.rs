@@ -1,8 +1,10 @@
 //! What callers ask of a workspace, and what they hear: plain data, the API's very words.
 
+mod boards;
 mod quarantine;
 mod reply;
 
+pub use boards::*;
 pub use quarantine::*;
 pub use reply::*;
 
@@ -29,6 +31,8 @@ impl Command {
             self,
             Self::Edit { .. }
                 | Self::Undo { .. }
+                | Self::CreateBoard { .. }
+                | Self::ArchiveBoard { .. }
                 | Self::Grant { .. }
                 | Self::Revoke { .. }
                 | Self::Rescue { .. }
@@ -80,6 +84,23 @@ pub enum Command {
         begin: Option<String>,
         /// Also where something else was written there since.
         force: bool,
+    },
+    /// Makes a board: a document of its own, and its link. `SPEC: PRJ-9`
+    CreateBoard {
+        /// Its name.
+        name: String,
+    },
+    /// Puts a board away, or brings it back; nothing of it is lost.
+    ArchiveBoard {
+        /// Its name.
+        name: String,
+        /// Is it put away?
+        archived: bool,
+    },
+    /// The boards.
+    Boards {
+        /// Those that are put away, too.
+        all: bool,
     },
     /// Events, in the order in which they came here.
     Log {

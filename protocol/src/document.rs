@@ -5,12 +5,15 @@
 //! before it comes here (SPEC: PRJ-3); a panic of Automerge is a fault of this node, caught, and
 //! never decides state: the document is degraded and claims nothing any more.
 
+mod board;
 mod dump;
 mod edit;
+mod first;
 mod inverse;
 mod path;
 mod read;
-mod write;
+mod several;
+mod task;
 
 pub mod conflict;
 pub mod foreign;
@@ -20,174 +23,21 @@ pub mod validate;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use automerge::transaction::CommitOptions;
 use automerge::{ActorId, Automerge, Change, ReadDoc};
-use serde::{Deserialize, Serialize};
 
+pub use board::{BoardLink, Link, Links, NameFault, Routed, check_name, route};
 pub use dump::Dump;
 pub use edit::{Edit, EditFault};
+pub use first::{ROOT_MAPS, board_change, founding_change, mission_change};
 pub use path::{DocPath, PathFault, WRITABLE, is_unshowable};
 pub use read::ReadValue;
-pub use write::founding_change;
+pub use several::Hand;
+pub use task::{Degraded, DocumentDone, DocumentTask, LocalChange, SavedDocument};
 
 use crate::id::{ChangeHash, DocumentId};
-use conflict::{ConflictIndex, ConflictList};
+use conflict::ConflictIndex;
 use preview::Preview;
-
-/// The maps that the first change of a workspace makes, so that no two devices make one apart.
-/// `SPEC: PRJ-6`
-pub const ROOT_MAPS: [&str; 16] = [
-    "agents",
-    "artifacts",
-    "capabilities",
-    "devices",
-    "memory",
-    "missions",
-    "notes",
-    "plugins",
-    "policies",
-    "providers",
-    "routing",
-    "runtimes",
-    "skills",
-    "tasks",
-    "workflows",
-    "workspace",
-];
-
-/// What is asked of the documents.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum DocumentTask {
-    /// Apply changes, which are causally complete and in order.
-    Apply {
-        /// To which document.
-        document: DocumentId,
-        /// Uncompressed change chunks.
-        changes: Vec<Vec<u8>>,
-    },
-    /// Build the document anew without some changes.
-    Drop {
-        /// Which document.
-        document: DocumentId,
-        /// What falls out.
-        changes: BTreeSet<ChangeHash>,
-    },
-    /// Begin the document anew, with nothing in it and nothing wrong with it.
-    Begin {
-        /// Which document.
-        document: DocumentId,
-    },
-    /// Make a change of edits, all or none.
-    Transact {
-        /// Of which document.
-        document: DocumentId,
-        /// The actor that makes it.
-        actor: [u8; 16],
-        /// What changes.
-        edits: Vec<Edit>,
-    },
-    /// Take a change back that resolved a conflict: as many changes as it had values.
-    Reopen {
-        /// Of which document.
-        document: DocumentId,
-        /// The actors that make them, one each.
-        actors: Vec<[u8; 16]>,
-        /// The change that is taken back.
-        undo: ChangeHash,
-        /// Also where it does not stand any more.
-        force: bool,
-    },
-    /// Read what is at a path.
-    Read {
-        /// Of which document.
-        document: DocumentId,
-        /// Where.
-        path: DocPath,
-    },
-    /// Everything that it shows.
-    Dump {
-        /// Of which document.
-        document: DocumentId,
-    },
-    /// List the open conflicts.
-    Conflicts {
-        /// Of which document.
-        document: DocumentId,
-    },
-    /// Show what changes would set, on copies of their documents.
-    Preview {
-        /// Document and uncompressed change chunk, causes first.
-        changes: Vec<(DocumentId, Vec<u8>)>,
-    },
-    /// Write the whole document, as other programs with Automerge read it.
-    Save {
-        /// Which document.
-        document: DocumentId,
-    },
-}
-
-/// What the documents answer, one for each task and in their order.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum DocumentDone {
-    /// After `Apply` and `Drop`: what the document holds now.
-    Holds {
-        /// Which document.
-        document: DocumentId,
-        /// Its heads, sorted; or why it claims none.
-        heads: Result<Vec<ChangeHash>, Degraded>,
-    },
-    /// After `Drop`, of a document that is degraded: it holds less than it was told, so it is to
-    /// begin anew without what fell out.
-    Broken {
-        /// Which document.
-        document: DocumentId,
-        /// Why.
-        degraded: Degraded,
-    },
-    /// After `Transact`: the change, or none where nothing was to change.
-    Transacted(Result<Option<LocalChange>, EditFault>),
-    /// After `Reopen`: a change of each actor.
-    Reopened(Result<Vec<LocalChange>, EditFault>),
-    /// After `Read`.
-    Read(Result<ReadValue, EditFault>),
-    /// After `Dump`.
-    Dumped(Result<Dump, EditFault>),
-    /// After `Conflicts`.
-    Conflicts(Result<ConflictList, EditFault>),
-    /// After `Preview`.
-    Preview(Result<Preview, EditFault>),
-    /// After `Save`.
-    Saved(Result<SavedDocument, EditFault>),
-}
-
-/// Why a document claims nothing. `SPEC: PRJ-3`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("{reason}")]
-pub struct Degraded {
-    /// What Automerge said.
-    pub reason: String,
-    /// The change on which it failed, where that is known.
-    pub at: Option<ChangeHash>,
-}
-
-/// A whole document, with its history. `SPEC: PRJ-8`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SavedDocument {
-    /// The file.
-    pub bytes: Vec<u8>,
-    /// How many changes it holds.
-    pub changes: usize,
-    /// Its heads, sorted.
-    pub heads: Vec<ChangeHash>,
-}
-
-/// A change that this device made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LocalChange {
-    /// Its hash.
-    pub hash: ChangeHash,
-    /// The uncompressed chunk.
-    pub chunk: Vec<u8>,
-}
 
 /// All documents of a workspace.
 #[derive(Default)]
@@ -222,8 +72,14 @@ impl Documents {
                 self.documents.insert(document, Document::default());
                 DocumentDone::Holds { document, heads: Ok(Vec::new()) }
             }
+            DocumentTask::Close { document } => {
+                self.documents.remove(&document);
+                DocumentDone::Holds { document, heads: Ok(Vec::new()) }
+            }
             DocumentTask::Drop { document, changes } => {
-                let held = self.documents.entry(document).or_default();
+                let Some(held) = self.documents.get_mut(&document) else {
+                    return DocumentDone::Holds { document, heads: Ok(Vec::new()) };
+                };
                 if let Some(degraded) = held.degraded.clone() {
                     return DocumentDone::Broken { document, degraded };
                 }
@@ -236,20 +92,30 @@ impl Documents {
             }
             DocumentTask::Transact { document, actor, edits } => {
                 let held = self.documents.entry(document).or_default();
-                DocumentDone::Transacted(held.transact(&document, actor, &edits))
+                DocumentDone::Transacted(held.write(&document, actor, &edits))
             }
-            DocumentTask::Reopen { document, actors, undo, force } => {
+            DocumentTask::Write { root, hand, edits, found } => {
+                self.write(root, &hand, &edits, &found)
+            }
+            DocumentTask::Undo { hand, changes, force } => self.undo(&hand, &changes, force),
+            DocumentTask::Reopen { hand, document, change, force } => {
                 let held = self.documents.entry(document).or_default();
-                DocumentDone::Reopened(held.reopen(&actors, undo, force))
+                DocumentDone::Reopened(held.reopen(&hand, &document, change, force))
             }
+            DocumentTask::Link { root, actor, link } => {
+                let held = self.documents.entry(root).or_default();
+                DocumentDone::Transacted(held.link(actor, &link))
+            }
+            DocumentTask::Links { root } => {
+                let held = self.documents.entry(root).or_default();
+                DocumentDone::Links(held.try_with(|doc, _| Links::of(doc)))
+            }
+            DocumentTask::Look { root, path } => self.look(root, &path),
             DocumentTask::Read { document, path } => {
                 let held = self.documents.entry(document).or_default();
                 DocumentDone::Read(held.try_with(|doc, _| read::read(doc, &path)))
             }
-            DocumentTask::Dump { document } => {
-                let held = self.documents.entry(document).or_default();
-                DocumentDone::Dumped(held.try_with(|doc, _| Dump::of(doc)))
-            }
+            DocumentTask::Dump { documents } => DocumentDone::Dumped(self.dump(&documents)),
             DocumentTask::Conflicts { document } => {
                 let held = self.documents.entry(document).or_default();
                 DocumentDone::Conflicts(
@@ -258,8 +124,9 @@ impl Documents {
             }
             DocumentTask::Preview { changes } => {
                 let mut preview = Preview::default();
+                let new = Document::default();
                 for (document, changes) in preview::by_document(changes) {
-                    let held = self.documents.entry(document).or_default();
+                    let held = self.documents.get(&document).unwrap_or(&new);
                     let shown =
                         held.copied(|doc| preview::of(document, doc, changes, &mut preview));
                     if let Err(fault) = shown {
@@ -402,4 +269,31 @@ fn without(doc: &Automerge, dropped: &BTreeSet<ChangeHash>) -> Result<Automerge,
     let mut anew = Automerge::new().with_actor(doc.get_actor().clone());
     anew.apply_changes(kept).map_err(|error| error.to_string())?;
     Ok(anew)
+}
+
+fn transact(
+    doc: &mut Automerge,
+    conflicts: &mut ConflictIndex,
+    actor: [u8; 16],
+    edits: &[Edit],
+) -> Result<Option<LocalChange>, EditFault> {
+    doc.set_actor(ActorId::from(&actor[..]));
+    let mut tx = doc.transaction();
+    for edit in edits {
+        if let Err(fault) = edit::apply(&mut tx, edit) {
+            tx.rollback();
+            return Err(fault);
+        }
+    }
+    // Wall time never enters a change: the validator demands 0.
+    let (hash, _) = tx.commit_with(CommitOptions::default().with_time(0));
+    let change = hash.and_then(|hash| doc.get_change_by_hash(&hash));
+    if let Some(change) = &change {
+        conflicts.learn(change);
+    }
+    Ok(change.as_ref().map(local))
+}
+
+fn local(change: &Change) -> LocalChange {
+    LocalChange { hash: ChangeHash(change.hash().0), chunk: change.raw_bytes().to_vec() }
 }

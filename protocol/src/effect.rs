@@ -89,10 +89,11 @@ struct History {
     forked: BTreeSet<([u8; 16], u32)>,
 }
 
-/// What a change depends on, and how many keys and objects it makes.
+/// What a change depends on, how many keys and objects it makes, and whether its document too.
 struct Links {
     deps: Vec<ChangeHash>,
     makes: u32,
+    begins: bool,
 }
 
 /// What effect reads of the rest of the workspace.
@@ -228,6 +229,18 @@ impl Effects {
         self.links(document, change).map_or(0, |links| links.makes.into())
     }
 
+    /// Is it a change with effect that makes its document? `SPEC: PRJ-1`
+    #[must_use]
+    pub fn begins(&self, document: &DocumentId, change: &ChangeHash) -> bool {
+        self.links(document, change).is_some_and(|links| links.begins)
+    }
+
+    /// The changes with effect of a document, causes first.
+    #[must_use]
+    pub fn order(&self, document: &DocumentId) -> &[ChangeHash] {
+        self.documents.get(document).map_or(&[], |history| &history.order)
+    }
+
     fn links(&self, document: &DocumentId, change: &ChangeHash) -> Option<&Links> {
         self.documents.get(document)?.changes.get(change)
     }
@@ -358,7 +371,7 @@ impl Effects {
             let carriers = history.carried_by.entry(hash).or_default();
             if carriers.is_empty() {
                 let deps = one.deps.iter().map(|dep| ChangeHash(dep.0)).collect();
-                history.changes.insert(hash, Links { deps, makes: one.makes });
+                history.changes.insert(hash, Links { deps, makes: one.makes, begins: made });
                 history.order.push(hash);
                 let place = (one.actor, one.seq);
                 let there = history.places.entry(place).or_default();

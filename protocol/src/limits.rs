@@ -1,8 +1,10 @@
 //! Every bound, with its reason. Bounds that decide whether an event counts belong to the header
 //! version (marked "frozen"): changing one is a new version.
 
+mod boards;
 mod missions;
 
+pub use boards::*;
 pub use missions::*;
 
 /// Parents of an event, and heads that a content event has heard; frozen. More heads are first

@@ -1,6 +1,7 @@
 //! `Doc`: what a surface shows, without a style. The command line, the inspector and the phone's
 //! page render this one value, so a thing reads the same everywhere.
 
+mod boards;
 mod event;
 mod missions;
 mod quarantine;
@@ -11,6 +12,7 @@ mod when;
 
 use serde::{Deserialize, Serialize};
 
+pub use boards::boards;
 pub use event::event;
 pub use missions::{headline, mission, missions, started};
 pub use quarantine::{preview, quarantine};

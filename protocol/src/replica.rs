@@ -9,6 +9,7 @@
 mod apart;
 mod archive;
 mod artifacts;
+mod boards;
 mod commands;
 mod documents;
 mod glance;
@@ -22,7 +23,9 @@ mod peers;
 mod quota;
 mod receipts;
 mod rescue;
+mod survey;
 mod undo;
+mod work;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -34,6 +37,7 @@ use zeroize::Zeroize as _;
 
 use crate::artifacts::Artifacts;
 use crate::command::{Command, Failure, FailureKind, Mode, Reply, RequestId};
+use crate::content::DocumentChange;
 use crate::document::{Degraded, DocumentDone, DocumentTask, founding_change};
 use crate::hash;
 use crate::id::{ChangeHash, DeviceId, DocumentId, Incarnation, Lane, WorkspaceId};
@@ -52,6 +56,7 @@ use glance::Glances;
 use loading::LoadFor;
 use mending::Mending;
 use quota::Quota;
+use survey::{Counted, Survey};
 
 /// The counter of this device's Automerge actors. `SPEC: PRJ-2`
 const GENERATION: &str = "generation";
@@ -177,6 +182,12 @@ pub struct Replica {
     pending: VecDeque<Pending>,
     redo: Redo,
     heads: BTreeMap<DocumentId, Result<Vec<ChangeHash>, Degraded>>,
+    /// When each document beside the root was of use last, by a count.
+    used: BTreeMap<DocumentId, u64>,
+    /// What is looked for in all documents.
+    survey: Option<Survey>,
+    /// How many conflicts were found in documents, and at which heads.
+    counted: BTreeMap<DocumentId, Counted>,
     generation: u64,
     generation_kept: bool,
     damage: Vec<String>,
@@ -217,7 +228,9 @@ impl Replica {
         let name = replica.config.workspace_name.clone();
         let change = founding_change(actor, &name, (&names.0, &names.1))
             .map_err(|fault| AuthorFault::Own(fault.to_string()))?;
-        replica.write_change(None, change, None)?;
+        let generation = replica.generation;
+        let change = DocumentChange { document: None, generation, change };
+        replica.write_changes(vec![change], None)?;
         Ok(replica)
     }
 
@@ -249,6 +262,9 @@ impl Replica {
             pending: VecDeque::new(),
             redo: Redo::default(),
             heads: BTreeMap::new(),
+            used: BTreeMap::new(),
+            survey: None,
+            counted: BTreeMap::new(),
             generation: 1,
             generation_kept: false,
             damage: Vec::new(),
@@ -309,7 +325,8 @@ impl Replica {
         });
         let anew = self.redo.edits.iter().filter_map(|(purpose, _)| purpose.request());
         let pending = self.pending.iter().filter_map(Pending::request);
-        waiting.chain(loading).chain(pending).chain(anew).collect()
+        let surveyed = self.survey.iter().filter_map(Survey::request);
+        waiting.chain(loading).chain(pending).chain(anew).chain(surveyed).collect()
     }
 
     fn on_command(&mut self, request: RequestId, command: Command) {
@@ -330,6 +347,7 @@ impl Replica {
         self.end_glance();
         self.mend();
         self.project();
+        self.go_on_surveying();
         self.name_self();
         while let Some((request, command)) = self.commands.pop_front() {
             if !self.is_ready_for(&command) {
@@ -346,6 +364,7 @@ impl Replica {
         self.speak_of_chunks();
         self.speak_receipts();
         self.glance();
+        self.close_idle();
     }
 
     /// Hands the documents what they are to hold, and asks for bodies that are missing for it.
@@ -353,6 +372,9 @@ impl Replica {
         let (quota, now) = (&mut self.quota, self.now);
         let tasks =
             self.workspace.document_tasks(&mut |device, makes| quota.take(now, device, makes));
+        if self.workspace.take_fallen() {
+            self.retire_actor();
+        }
         for task in tasks {
             self.ask(Pending::Projection, task);
         }

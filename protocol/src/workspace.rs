@@ -10,6 +10,7 @@ mod author;
 mod backlog;
 mod chain;
 mod cover;
+mod documents;
 mod fact;
 mod insert;
 mod introduction;
@@ -31,6 +32,7 @@ pub use author::{AuthorFault, Pen};
 pub use backlog::{Charge, Waiting};
 pub use chain::ForkProof;
 pub use cover::Cover;
+pub use documents::Line;
 pub use insert::{InsertFault, InsertRefusal, Inserted};
 pub use membership::NewMember;
 pub use quarantine::Branch;
@@ -94,6 +96,10 @@ pub struct Workspace {
     backlog: Backlog,
     applied: BTreeMap<DocumentId, BTreeMap<ChangeHash, BTreeSet<ContentNo>>>,
     dropped: BTreeMap<DocumentId, BTreeSet<ChangeHash>>,
+    /// Documents beside the root that are told what comes.
+    open: BTreeSet<DocumentId>,
+    /// Something fell out of one that is not.
+    fell_closed: bool,
     /// What the documents hold, or were told to.
     held: BTreeMap<DocumentId, BTreeSet<ChangeHash>>,
     /// What is left out of them, since another change has its number.
@@ -142,6 +148,8 @@ impl Workspace {
             backlog: Backlog::default(),
             applied: BTreeMap::new(),
             dropped: BTreeMap::new(),
+            open: BTreeSet::new(),
+            fell_closed: false,
             held: BTreeMap::new(),
             left_out: BTreeMap::new(),
             readable: BTreeSet::new(),
@@ -408,12 +416,6 @@ impl Workspace {
         lane: Lane,
     ) -> Option<EventId> {
         self.chains.tip(device, incarnation, lane)
-    }
-
-    /// The event that carries a change of the root document.
-    #[must_use]
-    pub fn event_of_change(&self, change: &ChangeHash) -> Option<EventId> {
-        self.carrier(&self.root_document()?, change)
     }
 
     /// The event that carries a change of a document.

@@ -64,8 +64,8 @@ fn a_dump_reads_like_the_document_at_every_path() {
         transact(&mut other, 2, vec![set("notes/b", json!(7))]),
     ];
     apply(&mut one, theirs.to_vec());
-    let dump: Dump = match one.perform(DocumentTask::Dump { document: DOCUMENT }) {
-        DocumentDone::Dumped(Ok(dump)) => dump,
+    let dump: Dump = match one.perform(DocumentTask::Dump { documents: vec![DOCUMENT] }) {
+        DocumentDone::Dumped(Ok(mut dumps)) => dumps.remove(&DOCUMENT).unwrap(),
         other => panic!("{other:?}"),
     };
     let dump: Dump = serde_json::from_slice(&serde_json::to_vec(&dump).unwrap()).unwrap();

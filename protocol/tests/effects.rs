@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use kernelos_protocol::cbor::Writer;
 use kernelos_protocol::content::{DocumentChange, encode_changes, encode_undo};
 use kernelos_protocol::control::ControlBody;
-use kernelos_protocol::document::{DocumentDone, DocumentTask, founding_change};
+use kernelos_protocol::document::{DocumentDone, DocumentTask, board_change, founding_change};
 use kernelos_protocol::epoch::{EpochKey, unwrap_key};
 use kernelos_protocol::event::{BodyRef, Class, Header, Unsigned, Verified};
 use kernelos_protocol::hash;
@@ -191,6 +191,38 @@ fn a_document_that_nobody_made_cannot_be_changed() {
     let mut attack = Attack::by(Role::Member);
     let change = attack.good_change(Some(DocumentId([9; 32])));
     assert_eq!(attack.send_changes(vec![change]), "sealed Void unknown_document");
+}
+
+#[test]
+fn a_document_of_an_event_that_its_author_has_not_seen_cannot_be_changed() {
+    // SPEC: EFF-3, PRJ-9
+    let mut attack = Attack::by(Role::Member);
+    // The founder makes a document that the attacker's next event does not have in its past.
+    let device = attack.founder.key.device();
+    let made = hash::document_id(&device, &attack.founder.incarnation, 1);
+    let actor = hash::actor(&device, &attack.founder.incarnation, &made, 1);
+    let change = board_change(actor, "apart").unwrap();
+    let event = attack.founder.change(None, change).unwrap();
+    attack.founder.project();
+    assert!(attack.founder.workspace.has_document(&made));
+    let blind = attack.good_change(Some(made));
+    assert_eq!(attack.send_changes(vec![blind.clone()]), "sealed Void unknown_document");
+    // Seen, it may be changed like every other.
+    let header = Header { parents: vec![event.last().unwrap().id()], ..attack.header() };
+    let body = seal(&attack.key, &header, pack(&encode_changes(vec![blind])).unwrap());
+    assert_eq!(attack.send(header, body), "change Admitted");
+}
+
+#[test]
+fn an_event_makes_one_document_and_changes_sixteen() {
+    // SPEC: CNT-3, PRJ-9
+    let mut attack = Attack::by(Role::Member);
+    let mut many: Vec<_> = (0..17)
+        .map(|n| DocumentChange { document: Some(DocumentId([n; 32])), ..attack.good_change(None) })
+        .collect();
+    assert_eq!(attack.send_changes(many.clone()), "sealed Void body_decode");
+    many.pop();
+    assert_eq!(attack.send_changes(many), "sealed Void unknown_document");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The Replica behind its door: what it promises about turns, crashes and repetition.
 
+mod boards;
 mod following;
 
 use std::collections::BTreeMap;

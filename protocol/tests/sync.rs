@@ -1,6 +1,7 @@
 //! Devices that meet: the Replicas of several, with a wire between them that can be cut.
 
 mod artifacts;
+mod boards;
 mod contracts;
 mod facts;
 mod glance;

@@ -187,7 +187,11 @@ impl Node {
         let reply = self.running.as_mut().and_then(|running| running.replies.remove(&request));
         match &reply {
             Some(Reply::Edited(edited)) => self.acknowledged.extend(edited.event),
-            Some(Reply::Started { mission: event } | Reply::ArtifactWritten { event }) => {
+            Some(
+                Reply::Started { mission: event }
+                | Reply::ArtifactWritten { event }
+                | Reply::BoardMade { event, .. },
+            ) => {
                 self.acknowledged.push(*event);
             }
             _ => {}

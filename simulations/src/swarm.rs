@@ -1,5 +1,5 @@
 //! Many seeds, each with a script of its own: first faults, then everybody is healed and must
-//! agree.
+//! agree. `SPEC: PRJ-12`
 
 use std::collections::BTreeSet;
 
@@ -17,6 +17,8 @@ use crate::world::World;
 
 /// Steps under faults.
 const STEPS: u64 = 40;
+/// Boards, by name: some are made apart.
+const BOARDS: u64 = 3;
 /// Missions at most, of up to three steps.
 const MISSIONS: usize = 2;
 
@@ -77,7 +79,15 @@ fn fault(world: &mut World, rng: &mut ChaCha20Rng) {
             }
         }
         2..55 => {
-            let path = format!("notes/{}", rng.next_u64() % 6);
+            let board = format!("b{}", rng.next_u64() % BOARDS);
+            let path = match rng.next_u64() % 8 {
+                0 => {
+                    world.ask(who, Command::CreateBoard { name: board });
+                    return pause(world, rng);
+                }
+                1..3 => format!("boards/{board}/notes/{}", rng.next_u64() % 3),
+                _ => format!("notes/{}", rng.next_u64() % 6),
+            };
             let Ok(path) = path.parse() else { return };
             let edit = if rng.next_u64().is_multiple_of(5) {
                 Edit::Rm { rm: path }
@@ -110,6 +120,10 @@ fn fault(world: &mut World, rng: &mut ChaCha20Rng) {
             }
         }
     }
+    pause(world, rng);
+}
+
+fn pause(world: &mut World, rng: &mut ChaCha20Rng) {
     let pause = rng.next_u64() % 800;
     world.run_until(world.now() + pause);
 }
@@ -125,6 +139,11 @@ fn heal(world: &mut World) -> Result<(), Broken> {
     world.run_until(world.now() + 30_000);
     let members = checks::members(world);
     missions_end(world, &members)?;
+    // One holds the boards and the others do not: they claim the same of them.
+    for (board, reader) in (0..BOARDS).zip(members.first().into_iter().cycle()) {
+        let Ok(path) = format!("boards/b{board}/notes").parse() else { continue };
+        world.ask(*reader, Command::Read { path });
+    }
     agree(world, &members)?;
     all_is_known(world, &members)?;
     checks::missions_hold(world)?;

@@ -1,4 +1,4 @@
-//! `kern doc`: reads and edits the workspace's document.
+//! `kern doc`: reads and edits the workspace's documents.
 
 use std::io::{self, Read as _};
 
@@ -10,13 +10,14 @@ use serde_json::Value as Json;
 
 use crate::cli::{Ui, stdin};
 
-/// Read and edit the workspace's document
+/// Read and edit the workspace's documents
 #[derive(Debug, clap::Subcommand)]
 #[command(after_help = "\
 Examples:
   kern doc get notes
   kern doc set notes/today '\"rain\"'
   kern doc rm notes/today
+  kern doc get boards/garden                 a board is a document of its own (kern board --help)
 
 A path is segments joined by /; ~1 stands for / and ~0 for ~ inside one; a number indexes a list.")]
 pub(super) enum Args {
@@ -27,7 +28,7 @@ pub(super) enum Args {
         #[arg(default_value = "")]
         path: String,
     },
-    /// Set what is at a path, below notes/ and tasks/
+    /// Set what is at a path, below notes/ and tasks/, also those of boards/NAME/
     #[command(after_help = "\
 Examples:
   kern doc set notes/today '\"rain\"'

@@ -1,13 +1,15 @@
 //! `kern export`: what is here as files, for devices that never meet and for other programs.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use kernelos_protocol::archive::{Header, Writer};
-use kernelos_protocol::command::{Command, DocumentPart, Failure, FailureKind, Reply};
+use kernelos_protocol::command::{BoardRow, Command, DocumentPart, Failure, FailureKind, Reply};
 use kernelos_protocol::event::Run;
 use kernelos_protocol::id::{ChangeHash, DocumentId, WorkspaceId};
+use kernelos_protocol::limits::NAME_BYTES_MAX;
 use kernelos_protocol::present::{Block, Doc, Text};
 use serde_json::json;
 
@@ -21,7 +23,8 @@ use crate::cli::stream::{Progress, Sink};
 /// devices are all lost, by its recovery key. Artifacts (a mission's files) are not in it.
 ///
 /// `--automerge` writes each document with its history and conflicts, in the clear, as every
-/// program with Automerge reads it; the workspace's is `workspace.automerge`.
+/// program with Automerge reads it; the workspace's is `workspace.automerge`, a board's is
+/// named like it where that can be the name of a file, and after its id where not.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -133,10 +136,12 @@ async fn documents(ui: &Ui, folder: &Path) -> Result<(), Failure> {
             .with_hint("name a folder that can be made or written")
     })?;
     let others = root.others.clone();
+    let names = file_names(&super::board::boards(ui, true).await?.boards);
     let mut written = vec![document(ui, root, folder.join("workspace.automerge")).await?];
     for other in others {
         let first = part(ui, Some(other), 0).await?;
-        written.push(document(ui, first, folder.join(format!("{other}.automerge"))).await?);
+        let name = names.get(&other).cloned().unwrap_or_else(|| other.to_string());
+        written.push(document(ui, first, folder.join(format!("{name}.automerge"))).await?);
     }
     let rows: Vec<_> = written
         .iter()
@@ -153,6 +158,25 @@ async fn documents(ui: &Ui, folder: &Path) -> Result<(), Failure> {
         };
         Doc(written.iter().map(line).collect())
     })
+}
+
+/// The boards whose names can stand for their files: what a member names is no path, hides
+/// nothing, and is one file also where upper and lower case are the same. Others have their id.
+fn file_names(boards: &[BoardRow]) -> BTreeMap<DocumentId, String> {
+    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+    let mut taken = BTreeSet::from(["workspace".to_owned()]);
+    let mut names = BTreeMap::new();
+    for row in boards.iter().filter(|row| row.is_shown) {
+        let Some(name) = row.name.as_ref().filter(|name| name.chars().all(is_plain)) else {
+            continue;
+        };
+        // Longer ones are no names of files everywhere.
+        let is_short = (1..=NAME_BYTES_MAX).contains(&name.len()) && name.trim() == name;
+        if is_short && !names.contains_key(&row.document) && taken.insert(name.to_lowercase()) {
+            names.insert(row.document, name.clone());
+        }
+    }
+    names
 }
 
 async fn part(ui: &Ui, document: Option<DocumentId>, from: usize) -> Result<DocumentPart, Failure> {
@@ -179,4 +203,48 @@ async fn document(ui: &Ui, first: DocumentPart, file: PathBuf) -> Result<Written
     }
     sink.finish().await?;
     Ok(Written { file, document, heads, changes, bytes: size })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_board_names_its_file_only_where_that_hides_nothing() {
+        // SPEC: PRJ-8
+        let names = [
+            ("garden", true),
+            ("Haus und Hof", true),
+            ("Garden", false),
+            ("workspace", false),
+            ("..", false),
+            (".hidden", false),
+            ("a/b", false),
+            ("a\u{202e}b", false),
+            ("", false),
+            (" spaced", false),
+            ("two", true),
+        ];
+        let row = |(number, (name, _)): (usize, &(&str, bool))| BoardRow {
+            name: Some((*name).to_owned()),
+            document: DocumentId([u8::try_from(number).unwrap(); 32]),
+            archived: false,
+            is_shown: true,
+            conflict: false,
+            loaded: false,
+            event: None,
+        };
+        let mut rows: Vec<_> = names.iter().enumerate().map(row).collect();
+        // Two links to one document, and one that its name does not lead to.
+        rows.push(BoardRow { name: Some("again".to_owned()), ..rows[0].clone() });
+        rows.push(BoardRow {
+            name: Some("apart".to_owned()),
+            document: DocumentId([99; 32]),
+            is_shown: false,
+            ..rows[0].clone()
+        });
+        let files: Vec<_> = file_names(&rows).into_values().collect();
+        let expected: Vec<_> = names.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
+        assert_eq!(files, expected);
+    }
 }

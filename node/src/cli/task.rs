@@ -1,6 +1,6 @@
-//! `kern task`: the tasks of the workspace, as entries of the document.
+//! `kern task`: the tasks of the workspace or of a board, as entries of its document.
 
-use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
+use kernelos_protocol::command::{Command as Asked, Failure, FailureKind, Reply};
 use kernelos_protocol::document::{DocPath, Edit};
 use kernelos_protocol::id::to_hex;
 use kernelos_protocol::present::{Block, Doc, Text};
@@ -9,14 +9,24 @@ use serde_json::{Value as Json, json};
 use crate::cli::Ui;
 use crate::home::random;
 
-/// The tasks of the workspace
-#[derive(Debug, clap::Subcommand)]
+/// The tasks of the workspace, or of a board
+#[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   kern task add 'pack the tent'
   kern task list
-  kern task done 1f2e3d4c")]
-pub(super) enum Args {
+  kern task done 1f2e3d4c
+  kern task add 'sow beans' --board garden")]
+pub(super) struct Command {
+    /// Of which board, by its name or its id
+    #[arg(long, global = true, value_name = "NAME")]
+    board: Option<String>,
+    #[command(subcommand)]
+    args: Args,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Args {
     /// Add one
     #[command(after_help = "Examples:\n  kern task add 'pack the tent'")]
     Add {
@@ -34,8 +44,9 @@ pub(super) enum Args {
     },
 }
 
-pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
-    match args {
+pub(super) async fn run(ui: &Ui, command: Command) -> Result<(), Failure> {
+    let tasks_at = place(command.board.as_deref())?;
+    match command.args {
         Args::Add { title } if title.trim().is_empty() => {
             return Err(Failure::new(FailureKind::Usage, "a task has a title")
                 .with_hint("kern task add 'buy socks'"));
@@ -43,30 +54,39 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
         Args::Add { title } => {
             let id = to_hex(&random()?[..4]);
             let value = json!({ "title": title, "state": "open" });
-            super::doc::edit(ui, vec![Edit::Set { set: path(&[&id])?, value }]).await?;
+            super::doc::edit(ui, vec![Edit::Set { set: below(&tasks_at, &[&id])?, value }]).await?;
         }
         Args::List => {}
         Args::Done { id } => {
-            if !tasks(ui).await?.iter().any(|task| task["id"] == *id) {
+            if !tasks(ui, &tasks_at).await?.iter().any(|task| task["id"] == *id) {
                 return Err(Failure::new(FailureKind::Failed, format!("there is no task {id:?}"))
                     .with_hint("`kern task list` shows all"));
             }
-            let set = path(&[&id, "state"])?;
+            let set = below(&tasks_at, &[&id, "state"])?;
             super::doc::edit(ui, vec![Edit::Set { set, value: json!("done") }]).await?;
         }
     }
-    let tasks = tasks(ui).await?;
+    let tasks = tasks(ui, &tasks_at).await?;
     ui.show(&tasks, || doc(&tasks))
 }
 
-fn path(below: &[&str]) -> Result<DocPath, Failure> {
-    let text = std::iter::once("tasks").chain(below.iter().copied()).collect::<Vec<_>>().join("/");
-    text.parse().map_err(|fault| Failure::new(FailureKind::Usage, fault))
+/// Where the tasks are.
+fn place(board: Option<&str>) -> Result<DocPath, Failure> {
+    match board {
+        Some(name) => below(&super::board::path(name)?, &["tasks"]),
+        None => below(&DocPath::default(), &["tasks"]),
+    }
+}
+
+fn below(path: &DocPath, segments: &[&str]) -> Result<DocPath, Failure> {
+    let path = segments.iter().try_fold(path.clone(), |path, segment| path.child(segment));
+    path.map_err(|fault| Failure::new(FailureKind::Usage, fault))
 }
 
 /// All tasks. What others wrote there is shown as far as it has the form of a task.
-async fn tasks(ui: &Ui) -> Result<Vec<Json>, Failure> {
-    let read = match ui.client()?.ask(ui.workspace(), Command::Read { path: path(&[])? }).await? {
+async fn tasks(ui: &Ui, at: &DocPath) -> Result<Vec<Json>, Failure> {
+    let read = Asked::Read { path: at.clone() };
+    let read = match ui.client()?.ask(ui.workspace(), read).await? {
         Reply::Read(read) => read,
         other => return Err(super::doc::unexpected(&other)),
     };

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::{BranchPreview, Failure, QuarantinePage};
+use super::{BoardPage, BranchPreview, Failure, QuarantinePage};
 use crate::document::DocPath;
 use crate::document::conflict::ConflictKind;
 use crate::event::{Run, Verified};
@@ -26,12 +26,21 @@ pub enum Reply {
     Status(Box<Status>),
     /// To `Read`.
     Read(ReadReply),
-    /// To `Edit`.
+    /// To `Edit` and `ArchiveBoard`.
     Edited(Edited),
     /// To `Undo`.
     Undone(Undone),
     /// To `Undo`: nothing was done.
     NotUndone(NotUndone),
+    /// To `CreateBoard`.
+    BoardMade {
+        /// Its document.
+        document: DocumentId,
+        /// The event that makes and links it.
+        event: EventId,
+    },
+    /// To `Boards`.
+    Boards(BoardPage),
     /// To `Log`.
     Log(LogPage),
     /// To `Event`.
@@ -162,7 +171,7 @@ pub enum Reply {
 pub struct DocumentPart {
     /// Which document.
     pub document: DocumentId,
-    /// The other documents of the workspace.
+    /// The other documents of the workspace; said with the first part.
     pub others: Vec<DocumentId>,
     /// Its heads, sorted.
     pub heads: Vec<ChangeHash>,
@@ -206,6 +215,12 @@ pub struct Status {
     pub events: usize,
     /// How many conflicts are open.
     pub conflicts: usize,
+    /// How many documents there are, the root included.
+    #[serde(default)]
+    pub documents: usize,
+    /// How many of them are held in memory.
+    #[serde(default)]
+    pub loaded: usize,
     /// What is wrong with this device's store or documents, in words.
     pub damage: Vec<String>,
     /// Is a transport of this device open?
@@ -371,7 +386,9 @@ pub struct ConflictPage {
 pub struct ConflictRow {
     /// Its name, the same on every device.
     pub id: ConflictId,
-    /// Where.
+    /// In which document.
+    pub document: DocumentId,
+    /// Where, as seen from the root.
     pub path: DocPath,
     /// How the sides disagree.
     pub kind: ConflictKind,

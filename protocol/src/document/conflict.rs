@@ -158,6 +158,17 @@ impl ConflictIndex {
         Ok(change)
     }
 
+    /// Could `edits` be resolved so? Nothing is changed.
+    pub fn rehearse(
+        &self,
+        doc: &Automerge,
+        document: &DocumentId,
+        actor: [u8; 16],
+        edits: &[Edit],
+    ) -> Result<(), EditFault> {
+        resolve::change(self.whole()?, doc, document, actor, edits).map(drop)
+    }
+
     /// How many steps all of this took: operations taken in, places and changes looked at.
     #[must_use]
     pub fn work(&self) -> u64 {

@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 
 use crate::document::DocPath;
 use crate::id::{ChangeHash, ConflictId};
-use crate::limits::VALUE_DEPTH_MAX;
+use crate::limits::{EVENT_CHANGES_MAX, VALUE_DEPTH_MAX};
 
 /// One edit, as scripts write it: `{"set":PATH,"value":…}`, `{"append":PATH,"value":…}` or
 /// `{"rm":PATH}`;
@@ -37,13 +37,6 @@ pub enum Edit {
     Rm {
         /// Where.
         rm: DocPath,
-    },
-    /// Takes a change back: the places that it wrote show again what they showed before it.
-    Undo {
-        /// Which change.
-        undo: ChangeHash,
-        /// Also where it does not stand any more.
-        force: bool,
     },
     /// Resolves a conflict by what one of its sides shows.
     Keep {
@@ -123,6 +116,15 @@ pub enum EditFault {
     /// A resolution is a change of its own.
     #[error("one batch either edits or resolves conflicts, not both")]
     Mixed,
+    /// No link leads to one.
+    #[error("there is no board {0:?}")]
+    NoBoard(String),
+    /// A link of that name is there.
+    #[error("there is a board {0:?} already")]
+    BoardExists(String),
+    /// One event holds so many changes.
+    #[error("this changes {0} documents, and one event changes {EVENT_CHANGES_MAX}")]
+    TooManyDocuments(usize),
     /// Automerge refused or failed.
     #[error("the document could not be used: {0}")]
     Document(String),
@@ -136,7 +138,42 @@ impl Edit {
             Self::Set { set, .. } => Some(set),
             Self::Append { append, .. } => Some(append),
             Self::Rm { rm } => Some(rm),
-            Self::Undo { .. } | Self::Keep { .. } | Self::Decide { .. } => None,
+            Self::Keep { .. } | Self::Decide { .. } => None,
+        }
+    }
+
+    /// Which conflict it resolves, if it does.
+    #[must_use]
+    pub fn conflict(&self) -> Option<ConflictId> {
+        match self {
+            Self::Keep { resolve, .. } | Self::Decide { resolve, .. } => Some(*resolve),
+            Self::Set { .. } | Self::Append { .. } | Self::Rm { .. } => None,
+        }
+    }
+
+    /// The same edit elsewhere; a resolution has no place of its own.
+    pub(super) fn at(&self, path: DocPath) -> Self {
+        match self {
+            Self::Set { value, .. } => Self::Set { set: path, value: value.clone() },
+            Self::Append { value, .. } => Self::Append { append: path, value: value.clone() },
+            Self::Rm { .. } => Self::Rm { rm: path },
+            Self::Keep { .. } | Self::Decide { .. } => self.clone(),
+        }
+    }
+}
+
+impl EditFault {
+    /// The same, where the document that it is about stands at `above`.
+    pub(super) fn under(self, above: &DocPath) -> Self {
+        let under = |path: String| {
+            if path.is_empty() { above.to_string() } else { format!("{above}/{path}") }
+        };
+        match self {
+            Self::Absent(path) => Self::Absent(under(path)),
+            Self::NotAMap(path) => Self::NotAMap(under(path)),
+            Self::NotAppendable(path) => Self::NotAppendable(under(path)),
+            Self::Index(path, len) => Self::Index(under(path), len),
+            other => other,
         }
     }
 }
@@ -156,7 +193,7 @@ pub(super) fn apply(tx: &mut Transaction<'_>, edit: &Edit) -> Result<(), EditFau
         Edit::Set { value, .. } => put(tx, &object, last, value, path),
         Edit::Append { value, .. } => append(tx, &object, last, value, path),
         Edit::Rm { .. } => remove(tx, &object, last, path),
-        Edit::Undo { .. } | Edit::Keep { .. } | Edit::Decide { .. } => Err(EditFault::Mixed),
+        Edit::Keep { .. } | Edit::Decide { .. } => Err(EditFault::Mixed),
     }
 }
 

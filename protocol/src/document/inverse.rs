@@ -4,23 +4,102 @@
 //! accident: without `force` the edits are refused, and the change that stands there is named.
 //! `SPEC: UNDO-2, UNDO-3`
 
-use automerge::{Automerge, ChangeHash as Hash};
+use std::collections::{BTreeMap, BTreeSet};
+
+use automerge::transaction::CommitOptions;
+use automerge::{ActorId, Automerge, Change, ChangeHash as Hash, ReadDoc as _};
 use serde_json::Value as Json;
+
+use super::several::Part;
 
 use crate::document::preview::places;
 use crate::document::read::Seen;
-use crate::document::{DocPath, Edit, EditFault, ReadValue, WRITABLE};
-use crate::id::ChangeHash;
+use crate::document::{
+    DocPath, Document, DocumentDone, Documents, Edit, EditFault, Hand, LocalChange, ReadValue,
+    WRITABLE, edit, local,
+};
+use crate::id::{ChangeHash, DocumentId};
 use crate::limits::CONFLICT_SIDES_MAX;
+
+impl Documents {
+    /// Takes changes back, of all these documents or of none.
+    pub(super) fn undo(
+        &mut self,
+        hand: &Hand,
+        changes: &BTreeMap<DocumentId, ChangeHash>,
+        force: bool,
+    ) -> DocumentDone {
+        let is_closed = |id: &&DocumentId| !self.documents.contains_key(id);
+        let closed: BTreeSet<_> = changes.keys().filter(is_closed).copied().collect();
+        if !closed.is_empty() {
+            return DocumentDone::Closed(closed);
+        }
+        let mut parts = BTreeMap::new();
+        for (id, change) in changes {
+            let Some(held) = self.documents.get_mut(id) else { continue };
+            match held.try_with(|doc, _| edits(doc, *change, force)).map(one) {
+                Ok(Ok(edits)) => parts.insert(*id, Part { above: DocPath::default(), edits }),
+                Ok(Err(fault)) | Err(fault) => return DocumentDone::Written(Err(fault)),
+            };
+        }
+        DocumentDone::Written(self.write_parts(hand, &parts))
+    }
+}
+
+impl Document {
+    /// Takes a change back that resolved a conflict.
+    pub(super) fn reopen(
+        &mut self,
+        hand: &Hand,
+        document: &DocumentId,
+        change: ChangeHash,
+        force: bool,
+    ) -> Result<Vec<LocalChange>, EditFault> {
+        self.try_with(|doc, conflicts| {
+            let changes = apart(doc, hand, document, edits(doc, change, force)?)?;
+            let applied = doc.apply_changes(changes.iter().cloned());
+            applied.map_err(|error| EditFault::Document(error.to_string()))?;
+            changes.iter().for_each(|change| conflicts.learn(change));
+            Ok(changes.iter().map(local).collect())
+        })
+    }
+}
+
+/// The one list of edits; several are made otherwise.
+fn one(mut lists: Vec<Vec<Edit>>) -> Result<Vec<Edit>, EditFault> {
+    match lists.len() {
+        0 | 1 => Ok(lists.pop().unwrap_or_default()),
+        several => Err(EditFault::Reopens(several)),
+    }
+}
+
+/// A change of each list of edits, none of which knows another, each made on a copy.
+fn apart(
+    doc: &Automerge,
+    hand: &Hand,
+    document: &DocumentId,
+    lists: Vec<Vec<Edit>>,
+) -> Result<Vec<Change>, EditFault> {
+    let mut changes = Vec::with_capacity(lists.len());
+    for (generation, edits) in (hand.generation..).zip(lists) {
+        let actor = Hand { generation, ..*hand }.actor(document);
+        let mut copy = doc.clone().with_actor(ActorId::from(&actor[..]));
+        let mut tx = copy.transaction();
+        for edit in &edits {
+            edit::apply(&mut tx, edit)?;
+        }
+        let (hash, _) = tx.commit_with(CommitOptions::default().with_time(0));
+        let change = hash.and_then(|hash| copy.get_change_by_hash(&hash));
+        let none = || EditFault::Document("no change was made".to_owned());
+        changes.push(change.ok_or_else(none)?);
+    }
+    Ok(changes)
+}
 
 /// The edits after which every place that `change` wrote shows what it showed before it: a list for
 /// each change that makes them, of which none knows the others. There are several where the change
 /// resolved a conflict, since one alone cannot put several values at a place.
-pub(super) fn edits(
-    doc: &Automerge,
-    change: ChangeHash,
-    force: bool,
-) -> Result<Vec<Vec<Edit>>, EditFault> {
+fn edits(doc: &Automerge, change: ChangeHash, force: bool) -> Result<Vec<Vec<Edit>>, EditFault> {
     let hash = Hash(change.0);
     let Some(before) = doc.get_change_meta_by_hash(&hash).map(|change| change.deps.to_vec()) else {
         return Err(EditFault::NotHeld(change));
@@ -71,7 +150,8 @@ fn reopen(
 fn is_a_persons(path: &DocPath) -> bool {
     let first = path.segments().first().map(String::as_str);
     path.segments().len() >= 2
-        && first.is_some_and(|first| first == "agents" || WRITABLE.contains(&first))
+        && first
+            .is_some_and(|first| ["agents", "boards"].contains(&first) || WRITABLE.contains(&first))
 }
 
 /// The edit that shows again what was there, where something else is.

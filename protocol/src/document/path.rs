@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::board::{BOARDS, MISSIONS};
 use crate::limits::{PATH_SEGMENT_BYTES_MAX, PATH_SEGMENTS_MAX};
 
 /// The maps that `doc set` and `doc rm` may write below; the others have commands of their own.
@@ -27,12 +28,14 @@ pub enum PathFault {
     #[error("a path has no control characters")]
     Control,
     /// Elsewhere than below the writable maps.
-    #[error("only what is below notes/ and tasks/ can be set or removed, and {0:?} is not")]
+    #[error(
+        "only what is below notes/ and tasks/, there or in boards/NAME/, can be written; {0:?} is not"
+    )]
     NotWritable(String),
 }
 
 /// A parsed path. The empty one is the whole document.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct DocPath(Vec<String>);
 
@@ -59,6 +62,30 @@ impl DocPath {
         Self(segments.iter().take(PATH_SEGMENTS_MAX).take_while(named).cloned().collect())
     }
 
+    /// Without its first `len` segments.
+    pub(super) fn below(&self, len: usize) -> Self {
+        Self(self.0.iter().skip(len).cloned().collect())
+    }
+
+    /// The first `len` segments.
+    pub(super) fn first(&self, len: usize) -> Self {
+        Self(self.0.iter().take(len).cloned().collect())
+    }
+
+    /// This path below another, as far as a path can name it.
+    #[must_use]
+    pub fn under(&self, above: &Self) -> Self {
+        let segments: Vec<_> = above.0.iter().chain(&self.0).cloned().collect();
+        Self::nearest(&segments)
+    }
+
+    /// May it lead to another document than the root? `SPEC: PRJ-10`
+    #[must_use]
+    pub fn is_linked(&self) -> bool {
+        let map = self.0.first().filter(|_| self.0.len() >= 2);
+        map.is_some_and(|map| [BOARDS, MISSIONS].contains(&map.as_str()))
+    }
+
     /// The path of what is at `segment` below.
     pub fn child(&self, segment: &str) -> Result<Self, PathFault> {
         if segment.is_empty() {
@@ -81,8 +108,12 @@ impl DocPath {
 
     /// May a person write here?
     pub fn check_writable(&self) -> Result<(), PathFault> {
-        match self.0.first() {
-            Some(first) if self.0.len() >= 2 && WRITABLE.contains(&first.as_str()) => Ok(()),
+        let within = match &self.0[..] {
+            [map, _, within @ ..] if map == BOARDS => within,
+            all => all,
+        };
+        match within {
+            [first, _, ..] if WRITABLE.contains(&first.as_str()) => Ok(()),
             _ => Err(PathFault::NotWritable(self.to_string())),
         }
     }
@@ -193,9 +224,18 @@ mod tests {
 
     #[test]
     fn only_below_notes_and_tasks_may_be_written() {
-        for (path, writable) in
-            [("notes/x", true), ("tasks/1/title", true), ("notes", false), ("", false)]
-        {
+        for (path, writable) in [
+            ("notes/x", true),
+            ("tasks/1/title", true),
+            ("notes", false),
+            ("", false),
+            ("boards/plan/notes/x", true),
+            ("boards/plan/notes", false),
+            ("boards/plan/board/name", false),
+            ("boards/plan", false),
+            ("boards/boards/x/notes/y", false),
+            ("missions/plan/notes/x", false),
+        ] {
             let parsed: DocPath = path.parse().unwrap();
             assert_eq!(parsed.check_writable().is_ok(), writable, "{path}");
         }

@@ -130,7 +130,7 @@ impl<'a> Seen<'a> {
     }
 
     /// A value as JSON. Bytes become hex under a key of their own; what JSON cannot say is null.
-    fn json(&self, value: &Value<'_>, id: &ObjId, depth: usize) -> Json {
+    pub(super) fn json(&self, value: &Value<'_>, id: &ObjId, depth: usize) -> Json {
         if depth > READ_DEPTH_MAX {
             return Json::Null;
         }

@@ -35,6 +35,7 @@ pub fn status(status: &Status, names: &BTreeMap<DeviceId, String>) -> Doc {
         ("role".to_owned(), role),
         ("mode".to_owned(), Text::plain(mode)),
         ("events".to_owned(), Text::plain(status.events)),
+        ("documents".to_owned(), Text::plain(documents(status))),
         ("conflicts".to_owned(), Text::plain(status.conflicts)),
         ("state hash".to_owned(), hash),
     ];
@@ -67,6 +68,12 @@ pub fn status(status: &Status, names: &BTreeMap<DeviceId, String>) -> Doc {
         blocks.push(Block::Line(Text::toned(Tone::Attention, format!("damaged: {damage}"))));
     }
     Doc(blocks)
+}
+
+/// How many there are, and how many of them this device holds in memory.
+fn documents(status: &Status) -> String {
+    let (all, loaded) = (status.documents, status.loaded);
+    if all == loaded { all.to_string() } else { format!("{all}, {loaded} of them loaded") }
 }
 
 /// What is not in the document yet, and for how long.

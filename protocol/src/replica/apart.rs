@@ -1,13 +1,16 @@
 //! What is kept apart, and the decisions about it: strikes, readmissions of events, the list of
 //! branches and the preview of one; and purges.
 
+use std::collections::BTreeSet;
+
 use crate::command::{BranchPreview, Command, Failure, FailureKind, Reply, RequestId};
 use crate::control::ControlBody;
 use crate::document::preview::Preview;
 use crate::document::{DocumentTask, EditFault};
 use crate::event::{Run, Verified};
-use crate::id::{EventId, Lane};
+use crate::id::{DocumentId, EventId, Lane};
 use crate::limits::{CONTROL_TEXT_MAX, PURGE_EVENTS_MAX};
+use crate::replica::commands::no_history;
 use crate::replica::documents::{Pending, author_failure, edit_failure};
 use crate::replica::log::Asked;
 use crate::replica::rescue::check_texts;
@@ -159,6 +162,14 @@ impl Replica {
     /// The store gave the events of a branch: the documents show what they would set.
     pub(super) fn on_branch_loaded(&mut self, request: RequestId, of: Of, events: &[Verified]) {
         let (changes, unread) = self.workspace.changes_of(events);
+        let is_closed =
+            |id: &DocumentId| self.workspace.has_document(id) && !self.workspace.is_open(id);
+        let closed = changes.iter().map(|(document, _)| *document).filter(is_closed);
+        let closed: BTreeSet<_> = closed.collect();
+        if !closed.is_empty() {
+            let command = Command::Preview { begin: of.tip.to_string() };
+            return self.open_for(request, command, &closed, no_history());
+        }
         // What the store could not give cannot be read either.
         let unread = unread + of.shown.saturating_sub(events.len());
         let pending = Pending::Preview(request, Of { unread, ..of });

@@ -1,7 +1,7 @@
 //! The Replica's side of archives: giving all that is here, page by page, and taking slices of
 //! another's through the door of all events; and documents as files. `SPEC: ARC-2, ARC-3, PRJ-8`
 
-use crate::command::{DocumentPart, Failure, FailureKind, NotTaken, Reply, RequestId};
+use crate::command::{Command, DocumentPart, Failure, FailureKind, NotTaken, Reply, RequestId};
 use crate::document::{DocumentTask, EditFault, SavedDocument};
 use crate::event::{Run, Runs, Verified};
 use crate::id::DocumentId;
@@ -71,8 +71,13 @@ impl Replica {
     /// Asks the documents for a part of one as a file; without a name of the root.
     pub(super) fn save(&mut self, request: RequestId, document: Option<DocumentId>, from: usize) {
         let document = document.or_else(|| self.workspace.root_document());
-        match document.filter(|document| self.heads.contains_key(document)) {
+        match document.filter(|document| self.workspace.has_document(document)) {
+            Some(document) if !self.workspace.is_open(&document) => {
+                let command = Command::SaveDocument { document: Some(document), from };
+                self.open_for(request, command, &[document].into(), no_history());
+            }
             Some(document) => {
+                self.touch(document);
                 let pending = Pending::Save(request, document, from);
                 self.ask(pending, DocumentTask::Save { document });
             }
@@ -91,9 +96,10 @@ impl Replica {
             Err(fault) => return Reply::Failed(edit_failure(&fault)),
         };
         let to = from.saturating_add(ARCHIVE_SLICE_BYTES).min(saved.bytes.len());
+        let others = self.workspace.documents().filter(|other| *other != document && from == 0);
         Reply::DocumentPart(DocumentPart {
             document,
-            others: self.heads.keys().filter(|other| **other != document).copied().collect(),
+            others: others.collect(),
             heads: saved.heads,
             changes: saved.changes,
             size: saved.bytes.len(),

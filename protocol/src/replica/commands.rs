@@ -8,6 +8,7 @@ use crate::key::{RecoveryKey, SealingStatement, is_strong};
 use crate::limits::{BATCH_EDITS_MAX, CONTROL_TEXT_MAX, NAME_BYTES_MAX};
 use crate::notice::NoticeKind;
 use crate::replica::documents::{Pending, Purpose, author_failure};
+use crate::replica::survey::For;
 use crate::replica::{LoadFor, Replica};
 use crate::role::Role;
 use crate::workspace::{AuthorFault, NewMember};
@@ -24,13 +25,19 @@ impl Replica {
         match command {
             Command::Status => {
                 !self.loads.iter().any(|load| matches!(load, LoadFor::History | LoadFor::Bodies(_)))
+                    && self.survey.is_none()
                     && self.workspace.is_told()
                     && !editing
                     && !self.pending.contains(&Pending::Projection)
             }
-            Command::Rest => !editing && !self.pending.contains(&Pending::Projection),
+            Command::Rest => {
+                self.survey.is_none() && !editing && !self.pending.contains(&Pending::Projection)
+            }
+            Command::Conflicts => self.survey.is_none() && !editing && !is_opening,
             Command::Read { .. }
-            | Command::Conflicts
+            | Command::Boards { .. }
+            | Command::CreateBoard { .. }
+            | Command::ArchiveBoard { .. }
             | Command::SetAgent { .. }
             | Command::Grant { .. }
             | Command::Rescue { .. }
@@ -38,7 +45,10 @@ impl Replica {
             | Command::Preview { .. }
             | Command::Purge { .. }
             | Command::WriteArtifact { .. } => !editing && !is_opening,
-            Command::Edit { .. } => self.may_edit_too() && !is_opening,
+            Command::Edit { edits } => {
+                let resolves = edits.iter().any(|edit| edit.conflict().is_some());
+                self.may_edit_too() && !is_opening && (self.survey.is_none() || !resolves)
+            }
             Command::Undo { .. } => {
                 !editing && !is_opening && !self.pending.contains(&Pending::Projection)
             }
@@ -76,7 +86,9 @@ impl Replica {
             | Command::Purge { .. }
             | Command::Quarantine
             | Command::Preview { .. } => return self.perform_apart(request, command),
-            Command::Status | Command::Conflicts => return self.ask_conflicts(request, &command),
+            Command::Status => return self.start_survey(For::Status(request)),
+            Command::Conflicts => return self.start_survey(For::Conflicts(request)),
+            Command::Boards { all } => return self.start_boards(request, all),
             Command::Rest => return self.start_glance(Some(request)),
             Command::Read { path } => return self.start_read(request, path),
             Command::Event { begin } => return self.start_event(request, &begin),
@@ -88,6 +100,9 @@ impl Replica {
             }
             Command::Edit { edits } => return self.start_edit(request, edits),
             Command::Undo { begin, force } => return self.start_undo(request, begin, force),
+            Command::CreateBoard { .. } | Command::ArchiveBoard { .. } => {
+                return self.start_board(request, command);
+            }
             Command::Log { from, limit } => self.log(from, limit),
             Command::Devices => self.devices(),
             Command::Notice { kind, device, reason } => self.on_notice(kind, device, &reason),
@@ -135,35 +150,18 @@ impl Replica {
         self.reply(request, reply);
     }
 
-    fn ask_conflicts(&mut self, request: RequestId, command: &Command) {
-        let document = self.workspace.held_document();
-        match (command, document) {
-            (Command::Status, Some(document)) => {
-                self.ask(Pending::Status(request), DocumentTask::Conflicts { document });
-            }
-            (Command::Status, None) => {
-                let reply = self.status(0);
-                self.reply(request, reply);
-            }
-            (_, Some(document)) => {
-                self.ask(Pending::Conflicts(request), DocumentTask::Conflicts { document });
-            }
-            (_, None) => self.reply(request, Reply::Failed(self.unreadable())),
-        }
-    }
-
     fn start_read(&mut self, request: RequestId, path: DocPath) {
         match self.workspace.held_document() {
-            Some(document) => {
+            Some(root) => {
                 let pending = Pending::Read(request, path.clone());
-                self.ask(pending, DocumentTask::Read { document, path });
+                self.ask(pending, DocumentTask::Look { root, path });
             }
             None => self.reply(request, Reply::Failed(self.unreadable())),
         }
     }
 
     /// Why there is no document to be read here.
-    fn unreadable(&self) -> Failure {
+    pub(super) fn unreadable(&self) -> Failure {
         let control = self.workspace.control();
         match control.role(&self.key.device(), &control.all()) {
             Some(role) if !role.reads() => {
@@ -195,10 +193,6 @@ impl Replica {
             ))
             .with_hint("split the batch"));
         }
-        if edits.iter().any(|edit| matches!(edit, Edit::Undo { .. })) {
-            return Err(usage("an edit cannot take back another".to_owned())
-                .with_hint("`kern undo EVENT` does"));
-        }
         for path in edits.iter().filter_map(Edit::path) {
             path.check_writable().map_err(|fault| {
                 usage(fault.to_string()).with_hint("other maps have commands of their own")
@@ -210,8 +204,12 @@ impl Replica {
         if role < Some(Role::Member) && self.workspace.root_document().is_some() {
             return Err(author_failure(&AuthorFault::Role(role)));
         }
-        let document = self.workspace.held_document().ok_or_else(no_history)?;
-        self.edit(Purpose::Request(request), document, edits);
+        self.workspace.held_document().ok_or_else(no_history)?;
+        if edits.iter().any(|edit| edit.conflict().is_some()) {
+            self.start_survey(For::Resolving(request, edits));
+        } else {
+            self.edit(Purpose::Request(request), edits);
+        }
         Ok(())
     }
 
@@ -221,16 +219,12 @@ impl Replica {
         let role = control.role(&device, &control.all());
         let mut damage = self.damage.clone();
         damage.extend(self.mending.words());
-        let mut heads = Vec::new();
         for (document, claimed) in &self.heads {
-            match claimed {
-                Ok(claimed) => heads.push((document, claimed)),
-                Err(degraded) => damage.push(self.degraded_words(document, degraded)),
+            if let Err(degraded) = claimed {
+                damage.push(self.degraded_words(document, degraded));
             }
         }
         let notices = self.notices.of(NoticeKind::Peer);
-        let complete = heads.len() == self.heads.len();
-        let state_hash = self.workspace.state_hash(heads.into_iter()).filter(|_| complete);
         Reply::Status(Box::new(Status {
             workspace: self.config.workspace_name.clone(),
             workspace_id: self.workspace.id(),
@@ -239,8 +233,11 @@ impl Replica {
             mode: self.config.mode,
             role,
             revoked: role.is_none() && self.workspace.farewell(&device).is_some(),
-            state_hash,
+            state_hash: self.state_hash(),
             conflicts,
+            documents: self.workspace.documents().count(),
+            loaded: self.workspace.opened().len()
+                + usize::from(self.workspace.held_document().is_some()),
             events: self.workspace.len(),
             damage,
             // The node knows its transports, and fills in what it sees of them.

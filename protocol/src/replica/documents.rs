@@ -3,20 +3,16 @@
 //! One edit is made at a time, so that an event names exactly what its change builds on. A change
 //! that became no event is taken out of the document again, and its actor is not used any more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::command::{
-    ConflictPage, ConflictRow, Edited, Failure, FailureKind, ReadReply, Reply, RequestId, SideRow,
-};
+use crate::command::{Command, Failure, FailureKind, ReadReply, Reply, RequestId};
 use crate::content::DocumentChange;
-use crate::document::conflict::{Conflict, ConflictList, Side};
-use crate::document::{
-    DocPath, DocumentDone, DocumentTask, Edit, EditFault, LocalChange, ReadValue,
-};
+use crate::document::{DocPath, DocumentDone, DocumentTask, Edit, EditFault, ReadValue};
 use crate::id::{ChangeHash, DocumentId, EventId};
 use crate::limits::EDITS_UNDER_WAY_MAX;
 use crate::replica::apart::Of;
 use crate::replica::undo::Undo;
+use crate::replica::work::{Made, Work, Worked};
 use crate::replica::{GENERATION, Output, Replica};
 use crate::store::Record;
 use crate::workspace::{AuthorFault, NewMember};
@@ -28,13 +24,13 @@ pub(super) enum Pending {
     Projection,
     /// A caller reads.
     Read(RequestId, DocPath),
-    /// A caller asks where it stands, which is how many conflicts there are too.
-    Status(RequestId),
-    /// A caller asks for conflicts.
-    Conflicts(RequestId),
-    /// A glance is taken: how many conflicts are open.
-    GlanceCount(Option<RequestId>),
-    /// The same: all that is shown, with so many conflicts, of so many events.
+    /// A survey looks for conflicts in a document.
+    Survey(DocumentId),
+    /// The same: how documents are named.
+    Names,
+    /// A caller asks for boards.
+    Boards(RequestId, bool),
+    /// A glance is taken: all that is shown, with so many conflicts, of so many events.
     Glance(Option<RequestId>, usize, usize),
     /// A caller wants to see what a branch would set.
     Preview(RequestId, Of),
@@ -42,10 +38,10 @@ pub(super) enum Pending {
     Save(RequestId, DocumentId, usize),
     /// A caller grants a role, and the names of the devices are looked at first.
     Grant { request: RequestId, member: Box<NewMember>, name: String, uses: Option<u32> },
-    /// A resolution is taken back, by actors from this generation on.
+    /// A resolution is taken back, by so many actors from this generation on.
     Reopen { undo: Undo, document: DocumentId, first: u64, actors: u64 },
-    /// An edit. Something fell out of the document since where `outdated` is set.
-    Edit { purpose: Purpose, edits: Vec<Edit>, outdated: bool },
+    /// An edit. Something fell out of a document since where `outdated` is set.
+    Edit { purpose: Purpose, work: Work, made: Option<Made>, outdated: bool },
 }
 
 /// What an edit is made for.
@@ -67,9 +63,9 @@ pub(super) enum Purpose {
 #[derive(Debug, Default)]
 pub(super) struct Redo {
     /// To be made anew, in their order.
-    pub(super) edits: Vec<(Purpose, Vec<Edit>)>,
+    pub(super) edits: Vec<(Purpose, Work)>,
     /// What they came to.
-    changes: BTreeSet<ChangeHash>,
+    pub(super) changes: BTreeMap<DocumentId, BTreeSet<ChangeHash>>,
 }
 
 impl Purpose {
@@ -83,16 +79,26 @@ impl Purpose {
     }
 }
 
+impl Purpose {
+    /// The event that it takes back.
+    pub(super) fn undoes(self) -> Option<EventId> {
+        match self {
+            Self::Undo(undo) => Some(undo.event),
+            _ => None,
+        }
+    }
+}
+
 impl Pending {
     /// Who waits for it.
     pub(super) fn request(&self) -> Option<RequestId> {
         match self {
-            Self::Projection => None,
+            // Who waits for a survey is known to that.
+            Self::Projection | Self::Survey(_) | Self::Names => None,
             Self::Edit { purpose, .. } => purpose.request(),
             Self::Reopen { undo, .. } => Some(undo.request),
-            Self::GlanceCount(request) | Self::Glance(request, ..) => *request,
-            Self::Status(request)
-            | Self::Conflicts(request)
+            Self::Glance(request, ..) => *request,
+            Self::Boards(request, _)
             | Self::Preview(request, _)
             | Self::Read(request, _)
             | Self::Save(request, ..)
@@ -113,7 +119,7 @@ impl Replica {
     }
 
     /// The next change is another actor's: a number of this one may be used up.
-    fn retire_actor(&mut self) {
+    pub(super) fn retire_actor(&mut self) {
         self.use_actors(1);
     }
 
@@ -148,18 +154,18 @@ impl Replica {
             && self.pending.iter().all(may_follow)
     }
 
-    /// Makes edits.
-    pub(super) fn edit(&mut self, purpose: Purpose, document: DocumentId, edits: Vec<Edit>) {
-        let (device, incarnation) = (self.key.device(), self.config.incarnation);
-        let actor = crate::hash::actor(&device, &incarnation, &document, self.generation);
-        let pending = Pending::Edit { purpose, edits: edits.clone(), outdated: false };
-        self.ask(pending, DocumentTask::Transact { document, actor, edits });
+    /// Makes edits of the root, as seen from there.
+    pub(super) fn edit(&mut self, purpose: Purpose, edits: Vec<Edit>) {
+        self.work(purpose, Work::Edits { edits, found: BTreeMap::new() });
     }
 
     pub(super) fn on_done(&mut self, done: DocumentDone) {
         match (self.pending.pop_front(), done) {
             (Some(Pending::Projection), DocumentDone::Holds { document, heads }) => {
-                self.heads.insert(document, heads);
+                // Of one that is closed by now nothing is claimed by what it held.
+                if self.workspace.is_open(&document) {
+                    self.heads.insert(document, heads);
+                }
             }
             (Some(Pending::Projection), DocumentDone::Broken { document, degraded }) => {
                 self.heads.insert(document, Err(degraded));
@@ -168,32 +174,25 @@ impl Replica {
             (Some(Pending::Preview(request, of)), DocumentDone::Preview(preview)) => {
                 self.reply(request, Self::preview_reply(of, preview));
             }
-            (Some(Pending::Status(request)), DocumentDone::Conflicts(list)) => {
-                let count = list.map_or(0, |list| list.conflicts.len() + list.more);
-                let reply = self.status(count);
+            (Some(Pending::Survey(document)), DocumentDone::Conflicts(list)) => {
+                self.on_surveyed(document, list);
+            }
+            (Some(Pending::Names), DocumentDone::Links(links)) => self.on_survey_names(links),
+            (Some(Pending::Boards(request, all)), DocumentDone::Links(links)) => {
+                let reply = self.boards_reply(links, all);
                 self.reply(request, reply);
             }
-            (Some(Pending::GlanceCount(request)), DocumentDone::Conflicts(list)) => {
-                let count = list.map_or(0, |list| list.conflicts.len() + list.more);
-                self.on_glance_count(request, count);
+            (Some(Pending::Glance(request, conflicts, events)), DocumentDone::Dumped(dumps)) => {
+                self.on_glance((request, conflicts, events), dumps)
             }
-            (Some(Pending::Glance(request, conflicts, events)), DocumentDone::Dumped(dump)) => {
-                self.on_glance((request, conflicts, events), dump)
-            }
-            (Some(Pending::Conflicts(request)), DocumentDone::Conflicts(list)) => {
-                let reply = match list {
-                    Ok(list) => Reply::Conflicts(self.conflict_page(list)),
-                    Err(fault) => Reply::Failed(edit_failure(&fault)),
-                };
+            (Some(Pending::Read(request, path)), DocumentDone::Looked(document, read)) => {
+                self.touch(document);
+                let reply = self.read_reply(&document, path, read);
                 self.reply(request, reply);
             }
-            (
-                Some(Pending::Reopen { undo, document, first, actors }),
-                DocumentDone::Reopened(changes),
-            ) => self.on_reopened(undo, document, (first, actors), changes),
-            (Some(Pending::Read(request, path)), DocumentDone::Read(read)) => {
-                let reply = self.read_reply(path, read);
-                self.reply(request, reply);
+            (Some(Pending::Read(request, path)), DocumentDone::Closed(documents)) => {
+                let absent = edit_failure(&EditFault::Absent(path.to_string()));
+                self.open_for(request, Command::Read { path }, &documents, absent);
             }
             (Some(Pending::Save(request, document, from)), DocumentDone::Saved(saved)) => {
                 let reply = self.save_reply(document, from, saved);
@@ -203,159 +202,47 @@ impl Replica {
                 self.on_names(request, *member, &name, uses, read);
             }
             (
-                Some(Pending::Edit { purpose, edits, outdated }),
-                DocumentDone::Transacted(change),
-            ) => self.on_transacted(purpose, edits, outdated, change),
+                Some(Pending::Reopen { undo, document, first, actors }),
+                DocumentDone::Reopened(changes),
+            ) => self.on_reopened(undo, document, (first, actors), changes),
+            (Some(Pending::Edit { purpose, work, made, outdated }), done) => {
+                self.on_worked_out(Worked { purpose, work, made, outdated }, done);
+            }
             (pending, done) => {
                 self.damaged(format!("the documents answered {done:?} to {pending:?}"));
             }
         }
     }
 
-    /// Who wrote each side, and when, is known by the event that carries its change.
-    fn conflict_page(&self, list: ConflictList) -> ConflictPage {
-        let side = |side: Side| {
-            let event = self.workspace.event_of_change(&side.change);
-            let header = event.and_then(|event| self.workspace.header(&event));
-            SideRow {
-                side: side.letter,
-                device: header.map(|header| header.author),
-                value: side.value,
-                deleted: side.deleted,
-                event,
-                time: header.map(|header| header.stamp),
-            }
-        };
-        let row = |conflict: Conflict| ConflictRow {
-            id: conflict.id,
-            path: conflict.path,
-            kind: conflict.kind,
-            base: conflict.base,
-            sides: conflict.sides.into_iter().map(side).collect(),
-            why: conflict.why,
-            open: true,
-        };
-        let conflicts = list.conflicts.into_iter().map(row).collect();
-        ConflictPage { conflicts, more: list.more }
-    }
-
-    fn read_reply(&self, path: DocPath, read: Result<ReadValue, EditFault>) -> Reply {
+    fn read_reply(
+        &self,
+        document: &DocumentId,
+        path: DocPath,
+        read: Result<ReadValue, EditFault>,
+    ) -> Reply {
         match read {
             Ok(ReadValue { value, conflict, change }) => {
-                let event = change.and_then(|change| self.workspace.event_of_change(&change));
+                let event = change.and_then(|change| self.workspace.carrier(document, &change));
                 Reply::Read(ReadReply { path, value, conflict, event })
             }
             Err(fault) => Reply::Failed(edit_failure(&fault)),
         }
     }
 
-    fn on_transacted(
+    /// Own changes become an event, and the actor that made them is kept with it.
+    pub(super) fn write_changes(
         &mut self,
-        purpose: Purpose,
-        edits: Vec<Edit>,
-        outdated: bool,
-        change: Result<Option<LocalChange>, EditFault>,
-    ) {
-        let Some(document) = self.workspace.root_document() else { return };
-        if outdated {
-            self.redo.changes.extend(change.ok().flatten().map(|change| change.hash));
-            self.redo.edits.push((purpose, edits));
-            return self.make_anew(document);
-        }
-        let count = edits.len();
-        if let Purpose::Undo(undo) = purpose {
-            return self.on_undone(undo, document, change);
-        }
-        let reply = match change {
-            Err(fault) => Reply::Failed(edit_failure(&fault)),
-            Ok(None) => Reply::Edited(Edited { event: None, edits: count }),
-            Ok(Some(change)) => match self.write_or_drop(document, &change, None) {
-                Ok(event) => Reply::Edited(Edited { event: Some(event), edits: count }),
-                Err(failure) => Reply::Failed(failure),
-            },
-        };
-        match (purpose, reply) {
-            (Purpose::Request(request), reply) => self.reply(request, reply),
-            (Purpose::Grant(request, event, left), _) => {
-                self.reply(request, Reply::Granted { event, left });
-            }
-            (Purpose::Name | Purpose::Undo(_), _) => {}
-            (Purpose::Contract(mission), Reply::Edited(edited)) => {
-                self.on_contract(mission, Ok(edited.event.unwrap_or(mission)));
-            }
-            (Purpose::Contract(mission), Reply::Failed(failure)) => {
-                self.on_contract(mission, Err(failure.message));
-            }
-            (Purpose::Contract(mission), _) => self.driver.contracted(&mission),
-        }
-    }
-
-    /// Once every edit has been answered that may build on what fell out: all of them are undone at
-    /// once, and made again in their order on what there is now.
-    fn make_anew(&mut self, document: DocumentId) {
-        let is_outdated = |p: &Pending| matches!(p, Pending::Edit { outdated: true, .. });
-        if self.pending.iter().any(is_outdated) {
-            return;
-        }
-        let Redo { edits, changes } = std::mem::take(&mut self.redo);
-        if !changes.is_empty() {
-            self.ask(Pending::Projection, DocumentTask::Drop { document, changes });
-        }
-        for (purpose, edits) in edits {
-            self.edit(purpose, document, edits);
-        }
-    }
-
-    /// An own change becomes an event, or is taken out of the document again.
-    pub(super) fn write_or_drop(
-        &mut self,
-        document: DocumentId,
-        change: &LocalChange,
-        undoes: Option<EventId>,
-    ) -> Result<EventId, Failure> {
-        let written = self.write_change(Some(document), change.chunk.clone(), undoes);
-        written.map_err(|fault| {
-            self.drop_changes(document, BTreeSet::from([change.hash]));
-            self.not_written(fault)
-        })
-    }
-
-    /// Changes that became no events are taken out of the document again.
-    pub(super) fn drop_changes(&mut self, document: DocumentId, changes: BTreeSet<ChangeHash>) {
-        self.ask(Pending::Projection, DocumentTask::Drop { document, changes });
-    }
-
-    pub(super) fn not_written(&self, fault: AuthorFault) -> Failure {
-        match fault {
-            AuthorFault::Quota(makes) => self.quota_failure(makes),
-            fault => author_failure(&fault),
-        }
-    }
-
-    /// An own change becomes an event, and the actor that made it is kept with it.
-    pub(super) fn write_change(
-        &mut self,
-        document: Option<DocumentId>,
-        change: Vec<u8>,
+        changes: Vec<DocumentChange>,
         undoes: Option<EventId>,
     ) -> Result<EventId, AuthorFault> {
-        let change = DocumentChange { document, generation: self.generation, change };
-        self.write_changed(change, undoes)
-    }
-
-    /// The same, of an actor of a generation that is used up.
-    pub(super) fn write_changed(
-        &mut self,
-        change: DocumentChange,
-        undoes: Option<EventId>,
-    ) -> Result<EventId, AuthorFault> {
+        let generation = self.generation;
         let events = self.with_pen(|workspace, pen| match undoes {
-            None => workspace.write_change(pen, vec![change]),
-            Some(undoes) => workspace.write_undo(pen, undoes, vec![change]),
+            None => workspace.write_change(pen, changes),
+            Some(undoes) => workspace.write_undo(pen, undoes, changes),
         })?;
         if !std::mem::replace(&mut self.generation_kept, true) {
             let name = GENERATION.to_owned();
-            self.persist.push(Record::Counter { name, value: self.generation });
+            self.persist.push(Record::Counter { name, value: generation });
         }
         let id = events.last().map(crate::event::Verified::id);
         if let Some(id) = &id {
@@ -378,6 +265,12 @@ pub(super) fn edit_failure(fault: &EditFault) -> Failure {
         EditFault::NoConflict(_) | EditFault::NoSide { .. } => {
             failure.with_hint("`kern conflicts` lists what is open")
         }
+        EditFault::NoBoard(_) => failure.with_hint("`kern board list` shows all"),
+        EditFault::BoardExists(_) => {
+            failure.with_hint("write to it, or name another: `kern board list --all` shows all")
+        }
+        EditFault::TooManyDocuments(_) => Failure { kind: FailureKind::Usage, ..failure }
+            .with_hint("send the edits of some boards as a batch of their own"),
         EditFault::Mixed => Failure { kind: FailureKind::Usage, ..failure }
             .with_hint("send the resolutions as a batch of their own"),
         EditFault::NotAMap(_) | EditFault::NotAppendable(_) => {
@@ -388,9 +281,12 @@ pub(super) fn edit_failure(fault: &EditFault) -> Failure {
         } else {
             format!("{len} appends an item, a lower number replaces one")
         }),
-        EditFault::BuiltOn { .. } | EditFault::NotRestorable(_) | EditFault::Reopens(_) => failure
+        EditFault::BuiltOn { .. } | EditFault::NotRestorable(_) => failure
             .with_hint("`--force` writes it all the same; `kern doc get` shows what is there"),
-        EditFault::Kept(_) | EditFault::NotHeld(_) | EditFault::Document(_) => failure,
+        EditFault::Reopens(_)
+        | EditFault::Kept(_)
+        | EditFault::NotHeld(_)
+        | EditFault::Document(_) => failure,
     }
 }
 

@@ -12,10 +12,11 @@ use rand_chacha::rand_core::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::command::{Command, Loading, Reply, RequestId, Status};
-use crate::document::{DocPath, DocumentTask, Dump, EditFault};
-use crate::id::{ChangeHash, EventId};
+use crate::document::{DocPath, DocumentTask, Dump, EditFault, ReadValue, route};
+use crate::id::{ChangeHash, DocumentId, EventId};
 use crate::limits::{GLANCE_BYTES_MAX, GLANCE_EVENTS_MIN, GLANCE_QUIET_MS};
 use crate::replica::documents::Pending;
+use crate::replica::survey::For;
 use crate::replica::{LoadFor, Replica};
 use crate::seal::{open_local, seal_local};
 use crate::store::Record;
@@ -26,10 +27,11 @@ struct Glance {
     /// Of how many events.
     events: usize,
     status: Status,
-    /// The root document; none where there is none, or it is too large.
-    document: Option<Dump>,
-    /// The events that carry the changes that the document names.
-    carriers: BTreeMap<ChangeHash, EventId>,
+    /// The root document, and with it those that were open, where they are not too large.
+    root: Option<DocumentId>,
+    documents: BTreeMap<DocumentId, Dump>,
+    /// The events that carry the changes that the documents name.
+    carriers: BTreeMap<DocumentId, BTreeMap<ChangeHash, EventId>>,
 }
 
 /// What is known of glances.
@@ -132,12 +134,10 @@ impl Replica {
             && self.workspace.without_bodies().next().is_none()
             && !self.loads.iter().any(|load| matches!(load, LoadFor::Bodies(_)));
         match self.workspace.held_document() {
-            _ if !is_calm => self.glanced_at(request),
-            Some(document) => {
-                self.ask(Pending::GlanceCount(request), DocumentTask::Conflicts { document });
-            }
+            _ if !is_calm || self.survey.is_some() => self.glanced_at(request),
+            Some(_) => self.start_survey(For::Glance(request)),
             None => {
-                self.keep_glance(0, None);
+                self.keep_glance(0, BTreeMap::new());
                 self.glanced_at(request);
             }
         }
@@ -145,22 +145,22 @@ impl Replica {
 
     /// So many conflicts are open.
     pub(super) fn on_glance_count(&mut self, request: Option<RequestId>, conflicts: usize) {
-        if let Some(document) = self.workspace.held_document() {
-            let pending = Pending::Glance(request, conflicts, self.workspace.len());
-            self.ask(pending, DocumentTask::Dump { document });
-        }
+        let pending = Pending::Glance(request, conflicts, self.workspace.len());
+        let root = self.workspace.root_document();
+        let documents = root.into_iter().chain(self.workspace.opened().iter().copied()).collect();
+        self.ask(pending, DocumentTask::Dump { documents });
     }
 
     pub(super) fn on_glance(
         &mut self,
         (request, conflicts, events): (Option<RequestId>, usize, usize),
-        dump: Result<Dump, EditFault>,
+        dumps: Result<BTreeMap<DocumentId, Dump>, EditFault>,
     ) {
         // What came meanwhile is not in it.
         if events == self.workspace.len()
-            && let Ok(dump) = dump
+            && let Ok(dumps) = dumps
         {
-            self.keep_glance(conflicts, Some(dump));
+            self.keep_glance(conflicts, dumps);
         }
         self.glanced_at(request);
     }
@@ -171,18 +171,26 @@ impl Replica {
         }
     }
 
-    fn keep_glance(&mut self, conflicts: usize, document: Option<Dump>) {
+    fn keep_glance(&mut self, conflicts: usize, documents: BTreeMap<DocumentId, Dump>) {
         let Reply::Status(status) = self.status(conflicts) else { return };
-        let changes = document.as_ref().map_or(&[][..], Dump::changes);
-        let carrier =
-            |change: &ChangeHash| Some((*change, self.workspace.event_of_change(change)?));
-        let carriers = changes.iter().filter_map(carrier).collect();
+        let root = self.workspace.root_document();
+        let mut carriers = BTreeMap::new();
+        for (document, dump) in &documents {
+            let carrier =
+                |change: &ChangeHash| Some((*change, self.workspace.carrier(document, change)?));
+            let of: BTreeMap<_, _> = dump.changes().iter().filter_map(carrier).collect();
+            carriers.insert(*document, of);
+        }
         let events = self.workspace.len();
-        let mut glance = Glance { events, status: *status, document, carriers };
-        let mut inside = serde_json::to_vec(&glance).unwrap_or_default();
-        if inside.len() > GLANCE_BYTES_MAX {
-            (glance.document, glance.carriers) = (None, BTreeMap::new());
-            inside = serde_json::to_vec(&glance).unwrap_or_default();
+        let mut glance = Glance { events, status: *status, root, documents, carriers };
+        let mut inside = glance.encode();
+        // Where all are too much, the root alone may not be.
+        for keeps in [root, None] {
+            if inside.len() > GLANCE_BYTES_MAX {
+                glance.documents.retain(|id, _| keeps == Some(*id));
+                glance.carriers.retain(|id, _| keeps == Some(*id));
+                inside = glance.encode();
+            }
         }
         let mut nonce = [0; 12];
         self.rng.fill_bytes(&mut nonce);
@@ -193,10 +201,26 @@ impl Replica {
 }
 
 impl Glance {
+    fn encode(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
     /// What is at a path; none where nothing is: who asks for that hears of it when all is here.
     fn read(&self, path: &DocPath) -> Option<Reply> {
-        let read = self.document.as_ref()?.read(path)?;
-        let event = read.change.and_then(|change| self.carriers.get(&change)).copied();
+        let root = self.root?;
+        let of_root = self.documents.get(&root)?;
+        let (document, read) = match route(&root, path, |path| of_root.read(path)) {
+            None => (root, of_root.read(path)?),
+            Some(routed) => {
+                let whole = self.documents.get(&routed.document)?.read(&routed.path)?;
+                match routed.link.filter(|_| routed.path.segments().is_empty()) {
+                    Some(link) => (root, ReadValue { value: whole.value, ..link }),
+                    None => (routed.document, whole),
+                }
+            }
+        };
+        let of = self.carriers.get(&document);
+        let event = read.change.and_then(|change| of?.get(&change)).copied();
         Some(Reply::Read(crate::command::ReadReply {
             path: path.clone(),
             value: read.value,

@@ -91,7 +91,7 @@ impl Replica {
         left: Option<u32>,
     ) -> Result<(), Failure> {
         self.check_quota(NAMING_MAKES)?;
-        let document = self.workspace.held_document().ok_or_else(no_history)?;
+        self.workspace.held_document().ok_or_else(no_history)?;
         let path = format!("{DEVICES}/{}/name", member.device);
         let set = path.parse().map_err(|fault| Failure::new(FailureKind::Usage, fault))?;
         let events = self.with_pen(|workspace, pen| workspace.write_grant(pen, member));
@@ -102,7 +102,7 @@ impl Replica {
         self.wrote(events);
         let event = event.ok_or_else(|| Failure::new(FailureKind::Failed, "no grant was made"))?;
         let edits = vec![Edit::Set { set, value: name.into() }];
-        self.edit(Purpose::Grant(request, event, left), document, edits);
+        self.edit(Purpose::Grant(request, event, left), edits);
         Ok(())
     }
 }

@@ -16,6 +16,7 @@ use crate::mission::show;
 use crate::mission::state::{Seen, Who};
 use crate::mission::work::{Outcome, Ticket};
 use crate::replica::documents::{Purpose, author_failure};
+use crate::replica::work::{New, Work};
 use crate::replica::{Output, Replica};
 use crate::role::Role;
 use crate::sync::{LinkId, Message};
@@ -61,11 +62,11 @@ impl Replica {
         if !counted || !commands.iter().all(is_command) {
             return Err(usage("an agent has 1 to 16 commands of up to 4,096 bytes, none empty"));
         }
-        let document = self.workspace.held_document().ok_or_else(not_here)?;
+        self.workspace.held_document().ok_or_else(not_here)?;
         let set = format!("agents/{}", name.replace('~', "~0"));
         let set = set.parse().map_err(|_| usage("this is no name of an agent"))?;
         let edits = vec![Edit::Set { set, value: json!({ "commands": commands }) }];
-        self.edit(Purpose::Request(request), document, edits);
+        self.edit(Purpose::Request(request), edits);
         Ok(())
     }
 
@@ -220,14 +221,13 @@ impl Replica {
         id.ok_or_else(|| crate::workspace::AuthorFault::Own("no event was made".to_owned()))
     }
 
-    /// The five documents of a mission's contract. `SPEC: MIS-8`
+    /// The document of a mission, which begins with its contract. `SPEC: MIS-8`
     fn write_contract(&mut self, mission: EventId) {
         let state = self.workspace.missions().entry(&mission).map(|entry| entry.state.clone());
-        let document = self.workspace.held_document();
-        let set = format!("missions/{mission}").parse();
-        let (Some(state), Some(document), Ok(set)) = (state, document, set) else { return };
+        let held = self.workspace.held_document();
+        let (Some(state), Some(_)) = (state, held) else { return };
         let contract = state.contract();
-        let value = json!({
+        let parts = json!({
             "architecture": {
                 "repository": contract.repository, "home": state.home(),
                 "branch": contract.branch, "base": contract.base,
@@ -243,7 +243,8 @@ impl Replica {
                 "bytes_max": CHANGE_BYTES_TOTAL_MAX,
             },
         });
-        self.edit(Purpose::Contract(mission), document, vec![Edit::Set { set, value }]);
+        let contract = parts.as_object().cloned().unwrap_or_default();
+        self.work(Purpose::Contract(mission), Work::Make(New::Mission { id: mission, contract }));
     }
 
     /// The contract became an event, or did not.

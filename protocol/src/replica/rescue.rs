@@ -43,15 +43,15 @@ impl Replica {
 
     /// Writes the name of who rescued, once what it can read since is in the document.
     pub(super) fn name_self(&mut self) {
-        let Some(document) = self.workspace.held_document().filter(|_| !self.is_editing()) else {
-            return;
-        };
-        if self.workspace.newer_format().is_some() {
+        if self.workspace.held_document().is_none()
+            || self.is_editing()
+            || self.workspace.newer_format().is_some()
+        {
             return;
         }
         let path = format!("devices/{}/name", self.key.device());
         if let (Some(name), Ok(set)) = (self.unnamed.take(), path.parse()) {
-            self.edit(Purpose::Name, document, vec![Edit::Set { set, value: name.into() }]);
+            self.edit(Purpose::Name, vec![Edit::Set { set, value: name.into() }]);
         }
     }
 

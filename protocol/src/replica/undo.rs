@@ -1,17 +1,16 @@
 //! Taking back what an event did, by an event: edits by what was there before, a grant by a
 //! revocation, a revocation by a new grant. `SPEC: UNDO-1`
 
-use std::collections::BTreeSet;
-
-use crate::command::{Failure, FailureKind, NotUndone, Reply, RequestId, Undone};
+use crate::command::{Edited, Failure, FailureKind, NotUndone, Reply, RequestId, Undone};
 use crate::content::DocumentChange;
 use crate::control::ControlBody;
-use crate::document::{DocumentTask, Edit, EditFault, LocalChange};
+use crate::document::{DocumentTask, EditFault, LocalChange};
 use crate::event::Verified;
-use crate::id::{DocumentId, EventId};
+use crate::id::{ChangeHash, DocumentId, EventId};
 use crate::replica::Replica;
 use crate::replica::commands::no_history;
 use crate::replica::documents::{Pending, Purpose, author_failure};
+use crate::replica::work::Work;
 use crate::role::Role;
 use crate::workspace::{AuthorFault, NewMember, Undoable};
 
@@ -39,7 +38,7 @@ impl Replica {
             None => self.last_undoable(None),
         };
         match event {
-            Ok(event) => self.undo(Undo { request, event, force, is_last }),
+            Ok(event) => self.take_back(Undo { request, event, force, is_last }),
             Err(failure) => self.reply(request, Reply::Failed(failure)),
         }
     }
@@ -52,10 +51,13 @@ impl Replica {
         })
     }
 
-    fn undo(&mut self, undo: Undo) {
+    fn take_back(&mut self, undo: Undo) {
         let done = match self.workspace.undoable(&undo.event) {
-            Ok(Undoable::Change(document, change)) => match self.begin(undo, document, change) {
-                Ok(()) => return,
+            Ok(Undoable::Change(changes)) => match self.may_write() {
+                Ok(()) => {
+                    let work = Work::Undo { changes, force: undo.force };
+                    return self.work(Purpose::Undo(undo), work);
+                }
                 Err(failure) => Err(failure),
             },
             Ok(Undoable::Grant(device)) => self.revoke(device, REASON),
@@ -69,57 +71,41 @@ impl Replica {
         self.reply(undo.request, reply);
     }
 
-    fn begin(
-        &mut self,
-        undo: Undo,
-        document: DocumentId,
-        change: crate::id::ChangeHash,
-    ) -> Result<(), Failure> {
+    fn may_write(&self) -> Result<(), Failure> {
         let control = self.workspace.control();
         let role = control.role(&self.key.device(), &control.all());
         if role < Some(Role::Member) {
             return Err(author_failure(&AuthorFault::Role(role)));
         }
-        if self.workspace.held_document() != Some(document) {
-            return Err(no_history());
-        }
-        let edits = vec![Edit::Undo { undo: change, force: undo.force }];
-        self.edit(Purpose::Undo(undo), document, edits);
-        Ok(())
+        self.workspace.held_document().ok_or_else(no_history).map(drop)
     }
 
-    /// The documents made the change that takes back, or did not.
-    pub(super) fn on_undone(
-        &mut self,
-        undo: Undo,
-        document: DocumentId,
-        change: Result<Option<LocalChange>, EditFault>,
-    ) {
-        match change {
-            Ok(Some(change)) => {
-                let written = self.write_or_drop(document, &change, Some(undo.event));
-                let reply = match written {
-                    Ok(event) => Reply::Undone(Undone { event, undoes: undo.event }),
-                    Err(failure) => Reply::Failed(failure),
-                };
-                self.reply(undo.request, reply);
+    /// The event that takes back is written, or was not to be.
+    pub(super) fn on_undone(&mut self, undo: Undo, reply: Reply) {
+        let reply = match reply {
+            Reply::Edited(Edited { event: Some(event), .. }) => {
+                Reply::Undone(Undone { event, undoes: undo.event })
             }
-            Err(EditFault::Reopens(values)) => self.reopen(undo, document, values),
-            Err(EditFault::Kept(_)) if undo.is_last => {
-                match self.last_undoable(Some(&undo.event)) {
-                    Ok(event) => self.undo(Undo { event, ..undo }),
-                    Err(failure) => self.reply(undo.request, Reply::Failed(failure)),
-                }
-            }
-            Ok(None) => {
+            Reply::Edited(Edited { event: None, .. }) => {
                 let reason = "what it changed shows already what was there before";
-                self.refuse_undo(undo, reason.to_owned(), None);
+                return self.refuse_undo(undo, reason.to_owned(), None);
             }
-            Err(fault) => {
+            other => other,
+        };
+        self.reply(undo.request, reply);
+    }
+
+    /// The documents made no change that takes back.
+    pub(super) fn not_undone(&mut self, undo: Undo, fault: EditFault) {
+        match fault {
+            EditFault::Reopens(values) => self.reopen(undo, values),
+            EditFault::Kept(_) if undo.is_last => match self.last_undoable(Some(&undo.event)) {
+                Ok(event) => self.take_back(Undo { event, ..undo }),
+                Err(failure) => self.reply(undo.request, Reply::Failed(failure)),
+            },
+            fault => {
                 let by = match &fault {
-                    EditFault::BuiltOn { by: Some(by), .. } => {
-                        self.workspace.carrier(&document, by)
-                    }
+                    EditFault::BuiltOn { by: Some(by), .. } => self.carrier_of(by),
                     _ => None,
                 };
                 let reason = match by {
@@ -131,23 +117,25 @@ impl Replica {
         }
     }
 
+    fn carrier_of(&self, change: &ChangeHash) -> Option<EventId> {
+        self.workspace.documents().find_map(|document| self.workspace.carrier(&document, change))
+    }
+
     /// What was resolved is open again by as many changes as it had values. None of them knows the
     /// others, so each has an actor of its own. `SPEC: UNDO-2, PRJ-2`
-    fn reopen(&mut self, undo: Undo, document: DocumentId, values: usize) {
-        let Some(Undoable::Change(_, change)) = self.workspace.undoable(&undo.event).ok() else {
-            return self.refuse_undo(undo, "it was taken back meanwhile".to_owned(), None);
+    fn reopen(&mut self, undo: Undo, values: usize) {
+        let several = "it changed several documents, one of them by resolving a conflict";
+        let only = match self.workspace.undoable(&undo.event) {
+            Ok(Undoable::Change(changes)) if changes.len() == 1 => changes.into_iter().next(),
+            _ => None,
         };
-        let (device, incarnation) = (self.key.device(), self.config.incarnation);
-        let (first, actors) = (self.generation, values as u64);
-        let generations = first..first.saturating_add(actors);
-        let actor = |generation| crate::hash::actor(&device, &incarnation, &document, generation);
-        let task = DocumentTask::Reopen {
-            document,
-            actors: generations.map(actor).collect(),
-            undo: change,
-            force: undo.force,
+        let Some((document, change)) = only else {
+            return self.refuse_undo(undo, several.to_owned(), None);
         };
+        let (hand, actors) = (self.hand(), values as u64);
+        let task = DocumentTask::Reopen { hand, document, change, force: undo.force };
         self.use_actors(actors);
+        let first = hand.generation;
         self.ask(Pending::Reopen { undo, document, first, actors }, task);
     }
 
@@ -160,28 +148,25 @@ impl Replica {
     ) {
         let changes = match changes {
             Ok(changes) => changes,
-            Err(fault) => return self.on_undone(undo, document, Err(fault)),
+            Err(fault) => return self.refuse_undo(undo, fault.to_string(), None),
         };
-        let mut left: BTreeSet<_> = changes.iter().map(|change| change.hash).collect();
-        // Something fell out of the document meanwhile: they may build on that.
+        let mut left: Vec<_> =
+            changes.iter().rev().map(|change| (document, change.clone())).collect();
+        // Something fell out of a document meanwhile: they may build on that.
         let is_outdated = self.generation != first.saturating_add(actors);
-        let mut event =
-            Err(Failure::new(FailureKind::Busy, "the document was built anew meanwhile")
-                .with_hint("try again in a moment"));
+        let again = Failure::new(FailureKind::Busy, "the document was built anew meanwhile");
+        let mut event = Err(again.with_hint("try again in a moment"));
         for (generation, change) in (first..).zip(changes).filter(|_| !is_outdated) {
-            let (hash, document) = (change.hash, Some(document));
-            let change = DocumentChange { document, generation, change: change.chunk };
-            event = self
-                .write_changed(change, Some(undo.event))
-                .map_err(|fault| self.not_written(fault));
+            let change =
+                DocumentChange { document: Some(document), generation, change: change.chunk };
+            let written = self.write_changes(vec![change], Some(undo.event));
+            event = written.map_err(|fault| self.not_written(fault));
             if event.is_err() {
                 break;
             }
-            left.remove(&hash);
+            left.pop();
         }
-        if !left.is_empty() {
-            self.drop_changes(document, left);
-        }
+        self.drop_changes(&left);
         let reply = match event {
             Ok(event) => Reply::Undone(Undone { event, undoes: undo.event }),
             Err(failure) => Reply::Failed(failure),

@@ -15,7 +15,9 @@ use crate::epoch::{EpochKey, WriteEpoch, epoch_body, wrap_key};
 use crate::event::{BodyRef, Class, EventFault, Header, Unsigned, Verified};
 use crate::id::{EventId, Incarnation, Lane, WorkspaceId};
 use crate::key::{DeviceKey, RecoveryPublic};
-use crate::limits::{EPOCH_OLDER_MAX, PARENTS_MAX, PURGE_EVENTS_MAX, WRAP_RECIPIENTS_MAX};
+use crate::limits::{
+    DOCUMENT_MAKES, EPOCH_OLDER_MAX, PARENTS_MAX, PURGE_EVENTS_MAX, WRAP_RECIPIENTS_MAX,
+};
 use crate::mission::record::Record;
 use crate::role::Role;
 use crate::seal::{TooLarge, pack, seal, seal_shreddable};
@@ -225,14 +227,21 @@ impl Workspace {
 
     /// Would a change count in an event that is written now? What is void must not be signed: all
     /// later changes of this device would build on it. Gives how many keys and objects it makes; a
-    /// change that makes its document is the program's own.
+    /// change that makes the root is the program's own.
     fn would_count(&self, pen: &Pen<'_>, change: &DocumentChange) -> Result<u64, AuthorFault> {
-        let Some(document) = change.document else { return Ok(0) };
         let (device, incarnation) = (pen.key.device(), pen.incarnation);
+        let seq = self.next_seq(&device, &incarnation);
+        let made = crate::hash::document_id(&device, &incarnation, seq);
+        let beginning = match change.document {
+            None if self.root_document() == Some(made) => return Ok(0),
+            None => DOCUMENT_MAKES,
+            Some(_) => 0,
+        };
+        let document = change.document.unwrap_or(made);
         let actor = crate::hash::actor(&device, &incarnation, &document, change.generation);
         self.effects
             .would_count(&|no| self.counts(no), &document, &actor, &change.change)
-            .map(u64::from)
+            .map(|makes| beginning.saturating_add(makes.into()))
             .map_err(AuthorFault::Void)
     }
 

@@ -11,6 +11,7 @@ use super::Workspace;
 use crate::authority::ContentNo;
 use crate::effect::Effect;
 use crate::id::{ChangeHash, DeviceId, DocumentId, EventId};
+use crate::limits::DOCUMENT_MAKES;
 
 /// A change, as it is named across documents.
 type Name = (DocumentId, ChangeHash);
@@ -287,7 +288,13 @@ impl Workspace {
     fn unpaid(&self, changes: &[Name]) -> u64 {
         let unpaid: BTreeSet<_> =
             changes.iter().filter(|name| !self.backlog.paid.contains(name)).collect();
-        unpaid.iter().map(|(document, change)| self.effects.makes(document, change)).sum()
+        let root = self.root_document();
+        let makes = |(document, change): &&Name| {
+            let begins = self.effects.begins(document, change) && Some(*document) != root;
+            let beginning = if begins { DOCUMENT_MAKES } else { 0 };
+            self.effects.makes(document, change).saturating_add(beginning)
+        };
+        unpaid.iter().map(|name| makes(name)).sum()
     }
 
     fn names(&self, no: ContentNo) -> Vec<Name> {

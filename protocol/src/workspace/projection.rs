@@ -53,6 +53,8 @@ impl Workspace {
             let Some(carriers) = applied.get_mut(&hash) else { continue };
             if carriers.remove(&no) && carriers.is_empty() {
                 applied.remove(&hash);
+                let is_open = self.is_open(&document);
+                self.fell_closed |= !is_open;
                 if self.held.entry(document).or_default().remove(&hash) {
                     self.dropped.entry(document).or_default().insert(hash);
                 }
@@ -169,7 +171,10 @@ impl Workspace {
                 let carriers = self.applied.entry(document).or_default().entry(hash).or_default();
                 carriers.insert(no);
                 let out = self.left_out.get(&document).is_some_and(|out| out.contains(&hash));
-                if !out && self.held.entry(document).or_default().insert(hash) {
+                if !out
+                    && self.is_open(&document)
+                    && self.held.entry(document).or_default().insert(hash)
+                {
                     apply.entry(document).or_default().push(chunk);
                 }
             }
@@ -213,8 +218,11 @@ impl Workspace {
         if left_out == self.left_out {
             return;
         }
+        let root = self.root_document();
         let before = std::mem::replace(&mut self.left_out, left_out);
         for (document, out) in &self.left_out {
+            // A number of an own actor may be among them.
+            self.fell_closed |= !self.open.contains(document) && Some(*document) != root;
             let held = self.held.entry(*document).or_default();
             for hash in out.iter().filter(|hash| held.remove(hash)) {
                 self.dropped.entry(*document).or_default().insert(*hash);
@@ -223,6 +231,9 @@ impl Workspace {
         for (document, out) in before {
             let still = self.left_out.get(&document);
             let back = out.iter().filter(|hash| !still.is_some_and(|still| still.contains(hash)));
+            if !self.is_open(&document) {
+                continue;
+            }
             let applied = self.applied.entry(document).or_default();
             let carriers = back.filter_map(|hash| applied.get(hash)?.first().copied());
             for no in carriers {

@@ -16,8 +16,8 @@ const UNDO_RULE: &str = "undo";
 /// What an event did that can be taken back.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Undoable {
-    /// It changed a document.
-    Change(DocumentId, ChangeHash),
+    /// It changed documents.
+    Change(BTreeMap<DocumentId, ChangeHash>),
     /// It gave a device a role, which stands.
     Grant(DeviceId),
     /// It took a device out, which is no member since: as what it would come back.
@@ -34,10 +34,7 @@ impl Workspace {
         match self.effects.of(no) {
             Effect::Change(_) if !self.counts(no) => Err("it has no effect"),
             Effect::Change(_) if self.undone_by(no).is_some() => Err("it was taken back already"),
-            Effect::Change(changes) => match changes[..] {
-                [(document, change)] => Ok(Undoable::Change(document, change)),
-                _ => Err("it changes several documents at once"),
-            },
+            Effect::Change(changes) => Ok(Undoable::Change(changes.iter().copied().collect())),
             Effect::Void(_) => Err("it has no effect"),
             Effect::Unread => Err("it cannot be read here"),
             _ => Err("only edits, resolutions, grants and revocations are taken back"),

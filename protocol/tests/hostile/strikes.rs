@@ -219,6 +219,8 @@ fn of_an_event_of_several_documents_all_or_nothing_has_effect() {
     assert_eq!((end.of(&both[0]), end.of(&after[0])), (DEPENDENT, DEPENDENT));
     let mut peer = joined(1, &[base, all].concat());
     peer.project();
+    peer.workspace.open(second);
+    peer.project();
     let read = DocumentTask::Read { document: second, path: "".parse().unwrap() };
     let DocumentDone::Read(Ok(read)) = peer.documents.perform(read) else { panic!() };
     assert_eq!(read.value.to_string(), r#"{"made":"x"}"#);

@@ -69,6 +69,25 @@ fn a_start_answers_as_it_stopped_before_its_history_is_read() {
 }
 
 #[test]
+fn a_glance_holds_the_boards_that_were_open_and_leads_to_them_by_their_links() {
+    // SPEC: DUR-9, PRJ-10
+    let mut mesh = long();
+    for name in ["open", "closed"] {
+        let made = mesh.ask(1, Command::CreateBoard { name: name.to_owned() });
+        assert!(matches!(made, Reply::BoardMade { .. }), "{made:?}");
+        mesh.set(1, &format!("boards/{name}/notes/a"), name);
+    }
+    mesh.restart(1);
+    let asked = [read("boards/open/notes/a"), read("boards/open"), read("boards")];
+    let before: Vec<_> = asked.iter().map(|command| Some(mesh.ask(1, command.clone()))).collect();
+    mesh.ask(1, Command::Rest);
+    let mut disk = mesh.device(1).disk.clone();
+    assert_eq!(answers(&mesh.device(1).config, &mut disk, &asked), before);
+    let closed = [read("boards/closed/notes/a"), read("boards/closed")];
+    assert_eq!(answers(&mesh.device(1).config, &mut disk, &closed), [None, None], "they wait");
+}
+
+#[test]
 fn a_glance_that_is_behind_shows_where_the_device_stood_and_answers_no_read() {
     // SPEC: DUR-9
     let mut mesh = long();

@@ -205,6 +205,26 @@ fn what_cannot_be_taken_back_says_why() {
     }
     let epoch = mesh.device(1).replica.workspace().order(0).nth(1).copied().unwrap();
     assert!(refused(&mut mesh, 1, epoch).reason.starts_with("only edits"));
-    let edits = vec![Edit::Undo { undo: kernelos_protocol::id::ChangeHash([1; 32]), force: true }];
-    assert!(matches!(mesh.ask(1, Command::Edit { edits }), Reply::Failed(_)));
+}
+
+#[test]
+fn what_changed_several_documents_is_taken_back_in_all_of_them() {
+    // SPEC: UNDO-2, PRJ-10
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    mesh.connect(1, 2);
+    let made = mesh.ask(1, Command::CreateBoard { name: "garden".to_owned() });
+    let Reply::BoardMade { event: made, .. } = made else { panic!("{made:?}") };
+    let event = edit(
+        &mut mesh,
+        1,
+        json!([{"set": "boards/garden/notes/a", "value": 1}, {"set": "notes/b", "value": 2}]),
+    );
+    assert_eq!(mesh.get(2, "boards/garden/notes/a"), "1");
+    assert!(refused(&mut mesh, 2, made).reason.contains("kept by the program"));
+    assert_eq!(undone(&mut mesh, 1, None).undoes, event);
+    for number in [1, 2] {
+        assert_eq!(mesh.get(number, "boards/garden/notes"), "{}");
+        assert_eq!(notes(&mut mesh, number), json!({}));
+    }
+    mesh.assert_equal(&[1, 2]);
 }

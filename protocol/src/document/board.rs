@@ -1,0 +1,302 @@
+//! Links from the root to documents of their own, and the way along them.
+//!
+//! A link is a map with the `document` that it names, at `boards/NAME` or `missions/ID` of the
+//! root. A path that begins with one goes on in that document. Where two devices made a board of
+//! one name apart, the place has two links: a conflict, and both are reached by their ids.
+
+use automerge::{Automerge, ObjType, ROOT, ReadDoc as _, Value};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+
+use super::path::{DocPath, PathFault};
+use super::read::{ReadValue, Seen};
+use super::{Edit, EditFault, is_unshowable};
+use crate::id::{ChangeHash, DocumentId, EventId};
+use crate::limits::NAME_BYTES_MAX;
+
+/// The map of the root that links boards.
+pub(super) const BOARDS: &str = "boards";
+/// The map of the root that links the documents of missions.
+pub(super) const MISSIONS: &str = "missions";
+
+/// Why something is no name of a board.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NameFault {
+    /// Nothing, or too much.
+    #[error("a board has a name of 1 to {NAME_BYTES_MAX} bytes, without spaces around it")]
+    Length,
+    /// It would be two segments of a path.
+    #[error("a board's name has no `/`")]
+    Slash,
+    /// What hides or reorders what a person reads.
+    #[error("a board's name has no control characters, and none that reorder text")]
+    Control,
+    /// It would hide the board that has this id.
+    #[error("a board's name is not the id of a document")]
+    Id,
+}
+
+/// May a board be named so? `SPEC: PRJ-9`
+pub fn check_name(name: &str) -> Result<(), NameFault> {
+    if name.trim().is_empty() || name.len() > NAME_BYTES_MAX || name.trim() != name {
+        return Err(NameFault::Length);
+    }
+    if name.contains('/') {
+        return Err(NameFault::Slash);
+    }
+    if name.chars().any(is_unshowable) {
+        return Err(NameFault::Control);
+    }
+    if name.parse::<DocumentId>().is_ok() { Err(NameFault::Id) } else { Ok(()) }
+}
+
+/// A change of a link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Link {
+    /// To a board, where nothing is at that name.
+    Board {
+        /// Its name.
+        name: String,
+        /// Its document.
+        document: DocumentId,
+    },
+    /// To the document of a mission.
+    Mission {
+        /// Which.
+        id: EventId,
+        /// Its document.
+        document: DocumentId,
+    },
+    /// A board is put away, or is brought back.
+    Archive {
+        /// Its name.
+        name: String,
+        /// Is it put away?
+        archived: bool,
+    },
+}
+
+impl Link {
+    /// The edit that makes it; `read` reads the root.
+    pub(super) fn edit(
+        &self,
+        read: impl Fn(&DocPath) -> Option<ReadValue>,
+    ) -> Result<Edit, EditFault> {
+        let failed = |fault: PathFault| EditFault::Document(fault.to_string());
+        let place = |map: &str, name: &str| DocPath::default().child(map)?.child(name);
+        match self {
+            Self::Board { name, document } => {
+                let set = place(BOARDS, name).map_err(failed)?;
+                if read(&set).is_some() {
+                    return Err(EditFault::BoardExists(name.clone()));
+                }
+                Ok(Edit::Set { set, value: json!({ "document": document, "archived": false }) })
+            }
+            Self::Mission { id, document } => {
+                let set = place(MISSIONS, &id.to_string()).map_err(failed)?;
+                Ok(Edit::Set { set, value: json!({ "document": document }) })
+            }
+            Self::Archive { name, archived } => {
+                let link = place(BOARDS, name).map_err(failed)?;
+                if read(&link).and_then(|link| linked(&link.value)).is_none() {
+                    return Err(EditFault::NoBoard(name.clone()));
+                }
+                let set = link.child("archived").map_err(failed)?;
+                Ok(Edit::Set { set, value: (*archived).into() })
+            }
+        }
+    }
+}
+
+/// The document that a link names.
+fn linked(link: &Json) -> Option<DocumentId> {
+    link.get("document")?.as_str()?.parse().ok()
+}
+
+/// Where a path leads.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Routed {
+    /// To which document.
+    pub document: DocumentId,
+    /// To where in it.
+    pub path: DocPath,
+    /// How the document is named in the root.
+    pub above: DocPath,
+    /// The link; none where the document is named by its id.
+    pub link: Option<ReadValue>,
+}
+
+/// Where a path leads that is seen from the root; none where it stays there. `read` reads the
+/// root. `SPEC: PRJ-10`
+pub fn route(
+    root: &DocumentId,
+    path: &DocPath,
+    read: impl Fn(&DocPath) -> Option<ReadValue>,
+) -> Option<Routed> {
+    let [map, name, ..] = path.segments() else { return None };
+    if !path.is_linked() {
+        return None;
+    }
+    let above = path.first(2);
+    let link = read(&above);
+    let document = match &link {
+        Some(link) => linked(&link.value)?,
+        None if map == BOARDS => name.parse().ok()?,
+        None => return None,
+    };
+    (document != *root).then(|| Routed { document, path: path.below(2), above, link })
+}
+
+/// A link to a board.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BoardLink {
+    /// The board's name.
+    pub name: String,
+    /// Its document.
+    pub document: DocumentId,
+    /// Is it put away?
+    pub archived: bool,
+    /// Does the name lead there, where there are several of that name?
+    pub is_shown: bool,
+    /// Has the name several links, written apart?
+    pub conflict: bool,
+    /// The change that wrote it.
+    pub change: Option<ChangeHash>,
+}
+
+/// All links of the root.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Links {
+    /// To boards, by name.
+    pub boards: Vec<BoardLink>,
+    /// To documents of missions.
+    pub missions: Vec<(String, DocumentId)>,
+}
+
+impl Links {
+    pub(super) fn of(root: &Automerge) -> Result<Self, EditFault> {
+        let mut links = Self::default();
+        each(root, BOARDS, |name, values| {
+            let conflict = values.len() > 1;
+            let last = values.len().saturating_sub(1);
+            for (at, (link, change)) in values.iter().enumerate() {
+                let Some(document) = linked(link) else { continue };
+                links.boards.push(BoardLink {
+                    name: name.to_owned(),
+                    document,
+                    archived: link.get("archived") == Some(&Json::Bool(true)),
+                    is_shown: at == last,
+                    conflict,
+                    change: *change,
+                });
+            }
+        })?;
+        each(root, MISSIONS, |id, values| {
+            let documents = values.iter().filter_map(|(link, _)| linked(link));
+            links.missions.extend(documents.map(|document| (id.to_owned(), document)));
+        })?;
+        Ok(links)
+    }
+
+    /// How a document is named in the root: by the name that leads to it, else by its id.
+    #[must_use]
+    pub fn name_of(&self, document: &DocumentId) -> DocPath {
+        let mut boards = self.boards.iter().filter(|board| board.is_shown);
+        let board = boards.find(|board| board.document == *document);
+        let mut missions = self.missions.iter();
+        let mission = missions.find(|(_, other)| other == document).map(|(id, _)| id);
+        let (map, name) = match (board, mission) {
+            (Some(board), _) => (BOARDS, board.name.clone()),
+            (None, Some(id)) => (MISSIONS, id.clone()),
+            (None, None) => (BOARDS, document.to_string()),
+        };
+        DocPath::nearest(&[map.to_owned(), name])
+    }
+}
+
+/// The values at every key of a map of the root, the one that is shown last.
+fn each(
+    root: &Automerge,
+    map: &str,
+    mut take: impl FnMut(&str, &[(Json, Option<ChangeHash>)]),
+) -> Result<(), EditFault> {
+    let failed = |error: automerge::AutomergeError| EditFault::Document(error.to_string());
+    let Some((Value::Object(ObjType::Map), map)) = root.get(ROOT, map).map_err(failed)? else {
+        return Ok(());
+    };
+    for key in root.keys(&map) {
+        let values = root.get_all(&map, key.as_str()).map_err(failed)?;
+        let value = |(value, id): &(Value<'_>, automerge::ObjId)| {
+            let change = root.hash_for_opid(id).map(|hash| ChangeHash(hash.0));
+            (Seen::now(root).json(value, id, 0), change)
+        };
+        take(&key, &values.iter().map(value).collect::<Vec<_>>());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_path_could_name_is_no_name_of_a_board() {
+        // SPEC: PRJ-9
+        let id = "ab".repeat(32);
+        let cases = [
+            ("plan", Ok(())),
+            ("Haus & Hof ~ 2", Ok(())),
+            ("", Err(NameFault::Length)),
+            (" ", Err(NameFault::Length)),
+            ("plan ", Err(NameFault::Length)),
+            (&"x".repeat(NAME_BYTES_MAX), Ok(())),
+            (&"x".repeat(NAME_BYTES_MAX + 1), Err(NameFault::Length)),
+            ("a/b", Err(NameFault::Slash)),
+            ("a\u{202e}b", Err(NameFault::Control)),
+            ("a\nb", Err(NameFault::Control)),
+            ("a\u{200f}b", Err(NameFault::Control)),
+            (&id, Err(NameFault::Id)),
+        ];
+        for (name, expected) in cases {
+            assert_eq!(check_name(name), expected, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_goes_on_in_the_document_that_a_link_names() {
+        // SPEC: PRJ-10
+        let (root, board) = (DocumentId([1; 32]), DocumentId([2; 32]));
+        let links = json!({
+            "boards/plan": { "document": board },
+            "boards/loop": { "document": root },
+            "boards/odd": "no link",
+            "missions/m": { "document": board },
+            "missions/old": { "plan": {} },
+        });
+        let read = |path: &DocPath| {
+            let value = links.get(path.to_string())?.clone();
+            Some(ReadValue { value, conflict: false, change: None })
+        };
+        let by_id = format!("boards/{board}/notes");
+        let cases = [
+            ("notes/x", None),
+            ("boards", None),
+            ("boards/plan", Some("")),
+            ("boards/plan/notes/x", Some("notes/x")),
+            ("missions/m/plan", Some("plan")),
+            (&by_id, Some("notes")),
+            // Nothing leads back into the root, and what is no link is read where it stands.
+            ("boards/loop/policies", None),
+            ("boards/odd/x", None),
+            ("boards/nobody/x", None),
+            ("missions/old/plan", None),
+            (&format!("missions/{board}/plan"), None),
+        ];
+        for (path, expected) in cases {
+            let routed = route(&root, &path.parse().unwrap(), read);
+            let there = routed.as_ref().map(|routed| routed.path.to_string());
+            assert_eq!(there.as_deref(), expected, "{path}");
+            assert!(routed.is_none_or(|routed| routed.document == board), "{path}");
+        }
+    }
+}

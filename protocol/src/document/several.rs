@@ -1,0 +1,226 @@
+//! What is asked of several documents at once: edits and reads as seen from the root.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::board::{Link, route};
+use super::{
+    DocPath, Document, DocumentDone, Documents, Dump, Edit, EditFault, LocalChange, local, read,
+    transact, without,
+};
+use crate::hash;
+use crate::id::{ConflictId, DeviceId, DocumentId, Incarnation};
+use crate::limits::EVENT_CHANGES_MAX;
+
+/// Who writes: of this is the actor of each document. `SPEC: PRJ-2`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hand {
+    /// The device.
+    pub device: DeviceId,
+    /// The life of its store.
+    pub incarnation: Incarnation,
+    /// Which of its actors.
+    pub generation: u64,
+}
+
+impl Hand {
+    /// The actor of a document.
+    #[must_use]
+    pub fn actor(&self, document: &DocumentId) -> [u8; 16] {
+        hash::actor(&self.device, &self.incarnation, document, self.generation)
+    }
+}
+
+/// The edits of one document, and how it is named in the root.
+#[derive(Default)]
+pub(super) struct Part {
+    pub(super) above: DocPath,
+    pub(super) edits: Vec<Edit>,
+}
+
+impl Documents {
+    /// Makes the changes that edits come to, as seen from the root: of all documents, or of none.
+    pub(super) fn write(
+        &mut self,
+        root: DocumentId,
+        hand: &Hand,
+        edits: &[Edit],
+        found: &BTreeMap<ConflictId, DocumentId>,
+    ) -> DocumentDone {
+        let mut parts: BTreeMap<DocumentId, Part> = BTreeMap::new();
+        for edit in edits {
+            let (document, above, edit) = match self.place(root, edit, found) {
+                Ok(place) => place,
+                Err(fault) => return DocumentDone::Written(Err(fault)),
+            };
+            let part = parts.entry(document).or_default();
+            part.above = above;
+            part.edits.push(edit);
+        }
+        if parts.len() > EVENT_CHANGES_MAX {
+            return DocumentDone::Written(Err(EditFault::TooManyDocuments(parts.len())));
+        }
+        let closed: BTreeSet<_> = parts.keys().filter(|id| !self.is_open(id)).copied().collect();
+        if !closed.is_empty() {
+            return DocumentDone::Closed(closed);
+        }
+        DocumentDone::Written(self.write_parts(hand, &parts))
+    }
+
+    fn is_open(&self, document: &DocumentId) -> bool {
+        self.documents.contains_key(document)
+    }
+
+    fn read_root(&self, root: &DocumentId, path: &DocPath) -> Option<read::ReadValue> {
+        let doc = &self.documents.get(root)?.automerge;
+        read::read(doc, path).ok()
+    }
+
+    /// Where an edit goes, and what it is there.
+    fn place(
+        &self,
+        root: DocumentId,
+        edit: &Edit,
+        found: &BTreeMap<ConflictId, DocumentId>,
+    ) -> Result<(DocumentId, DocPath, Edit), EditFault> {
+        let in_root = || (root, DocPath::default(), edit.clone());
+        let Some(path) = edit.path() else {
+            let document = edit.conflict().and_then(|id| found.get(&id)).copied();
+            return Ok((document.unwrap_or(root), DocPath::default(), edit.clone()));
+        };
+        match route(&root, path, |path| self.read_root(&root, path)) {
+            Some(routed) => Ok((routed.document, routed.above, edit.at(routed.path))),
+            None if path.is_linked() => {
+                // What stands there is no link: to write below it would make one of another form.
+                let name = path.segments().get(1).cloned().unwrap_or_default();
+                Err(EditFault::NoBoard(name))
+            }
+            None => Ok(in_root()),
+        }
+    }
+
+    pub(super) fn write_parts(
+        &mut self,
+        hand: &Hand,
+        parts: &BTreeMap<DocumentId, Part>,
+    ) -> Result<Vec<(DocumentId, LocalChange)>, EditFault> {
+        if parts.len() > 1 {
+            // Documents know nothing of each other, so what can be done once can be done again.
+            for (id, part) in parts {
+                let Some(held) = self.documents.get_mut(id) else { continue };
+                let tried = held.rehearse(id, hand.actor(id), &part.edits);
+                tried.map_err(|fault| fault.under(&part.above))?;
+            }
+        }
+        let mut done: Vec<(DocumentId, LocalChange)> = Vec::new();
+        for (id, part) in parts {
+            let Some(held) = self.documents.get_mut(id) else { continue };
+            match held.write(id, hand.actor(id), &part.edits) {
+                Ok(change) => done.extend(change.map(|change| (*id, change))),
+                Err(fault) => {
+                    self.take_back(done);
+                    return Err(fault.under(&part.above));
+                }
+            }
+        }
+        Ok(done)
+    }
+
+    /// Nobody saw these changes yet.
+    fn take_back(&mut self, done: Vec<(DocumentId, LocalChange)>) {
+        for (id, change) in done {
+            let Some(held) = self.documents.get_mut(&id) else { continue };
+            let dropped = BTreeSet::from([change.hash]);
+            held.guarded(|doc, conflicts| {
+                *doc = without(doc, &dropped)?;
+                *conflicts = super::ConflictIndex::of(doc);
+                Ok(())
+            });
+        }
+    }
+
+    /// What is at a path as seen from the root, and in which document. `SPEC: PRJ-10`
+    pub(super) fn look(&mut self, root: DocumentId, path: &DocPath) -> DocumentDone {
+        let Some(routed) = route(&root, path, |path| self.read_root(&root, path)) else {
+            let held = self.documents.entry(root).or_default();
+            return DocumentDone::Looked(root, held.try_with(|doc, _| read::read(doc, path)));
+        };
+        let document = routed.document;
+        let Some(held) = self.documents.get_mut(&document) else {
+            return DocumentDone::Closed(BTreeSet::from([document]));
+        };
+        let found = held.try_with(|doc, _| read::read(doc, &routed.path));
+        let found = found.map_err(|fault| fault.under(&routed.above));
+        match (found, routed.link) {
+            // Of the whole it is the link that was written somewhere, perhaps twice.
+            (Ok(whole), Some(link)) if routed.path.segments().is_empty() => {
+                let whole = read::ReadValue { value: whole.value, ..link };
+                DocumentDone::Looked(root, Ok(whole))
+            }
+            (found, _) => DocumentDone::Looked(document, found),
+        }
+    }
+
+    /// What these show.
+    pub(super) fn dump(
+        &mut self,
+        documents: &[DocumentId],
+    ) -> Result<BTreeMap<DocumentId, Dump>, EditFault> {
+        let mut dumps = BTreeMap::new();
+        for id in documents {
+            if let Some(held) = self.documents.get_mut(id) {
+                dumps.insert(*id, held.try_with(|doc, _| Dump::of(doc))?);
+            }
+        }
+        Ok(dumps)
+    }
+}
+
+impl Document {
+    /// Makes a change of edits, which all resolve or none; none where nothing was to change.
+    pub(super) fn write(
+        &mut self,
+        document: &DocumentId,
+        actor: [u8; 16],
+        edits: &[Edit],
+    ) -> Result<Option<LocalChange>, EditFault> {
+        self.try_with(|doc, conflicts| {
+            if edits.iter().any(|edit| edit.path().is_none()) {
+                let change = conflicts.resolve(doc, document, actor, edits)?;
+                return Ok(Some(local(&change)));
+            }
+            transact(doc, conflicts, actor, edits)
+        })
+    }
+
+    /// Could it be made?
+    fn rehearse(
+        &mut self,
+        document: &DocumentId,
+        actor: [u8; 16],
+        edits: &[Edit],
+    ) -> Result<(), EditFault> {
+        self.try_with(|doc, conflicts| {
+            if edits.iter().any(|edit| edit.path().is_none()) {
+                return conflicts.rehearse(doc, document, actor, edits);
+            }
+            let mut tx = doc.transaction();
+            let tried = edits.iter().try_for_each(|edit| super::edit::apply(&mut tx, edit));
+            tx.rollback();
+            tried
+        })
+    }
+
+    /// Makes the change of a link.
+    pub(super) fn link(
+        &mut self,
+        actor: [u8; 16],
+        link: &Link,
+    ) -> Result<Option<LocalChange>, EditFault> {
+        self.try_with(|doc, conflicts| {
+            let edit = link.edit(|path| read::read(doc, path).ok())?;
+            transact(doc, conflicts, actor, &[edit])
+        })
+    }
+}

@@ -1,0 +1,201 @@
+//! What is asked of the documents, and what they answer: plain data, in order.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::conflict::ConflictList;
+use super::preview::Preview;
+use super::{DocPath, Dump, Edit, EditFault, Hand, Link, Links, ReadValue};
+use crate::id::{ChangeHash, ConflictId, DocumentId};
+
+/// What is asked of the documents.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum DocumentTask {
+    /// Apply changes, which are causally complete and in order.
+    Apply {
+        /// To which document.
+        document: DocumentId,
+        /// Uncompressed change chunks.
+        changes: Vec<Vec<u8>>,
+    },
+    /// Build the document anew without some changes.
+    Drop {
+        /// Which document.
+        document: DocumentId,
+        /// What falls out.
+        changes: BTreeSet<ChangeHash>,
+    },
+    /// Begin the document anew, with nothing in it and nothing wrong with it.
+    Begin {
+        /// Which document.
+        document: DocumentId,
+    },
+    /// Hold the document no longer: what it held is in events. `SPEC: PRJ-12`
+    Close {
+        /// Which document.
+        document: DocumentId,
+    },
+    /// Make a change of each document that edits lead to, all or none. `SPEC: PRJ-10`
+    Write {
+        /// The root, whose links lead to the others.
+        root: DocumentId,
+        /// Who writes.
+        hand: Hand,
+        /// What changes, as seen from the root.
+        edits: Vec<Edit>,
+        /// In which documents the conflicts are that they resolve, where not in the root.
+        found: BTreeMap<ConflictId, DocumentId>,
+    },
+    /// Take changes back: make a change of each document that does, all or none. `SPEC: UNDO-2`
+    Undo {
+        /// Who writes.
+        hand: Hand,
+        /// The changes, one a document.
+        changes: BTreeMap<DocumentId, ChangeHash>,
+        /// Also where they do not stand any more.
+        force: bool,
+    },
+    /// Take a change back that resolved a conflict: as many changes as it had values, each by an
+    /// actor of its own.
+    Reopen {
+        /// The first of who write; the others are of the generations behind.
+        hand: Hand,
+        /// Of which document.
+        document: DocumentId,
+        /// The change.
+        change: ChangeHash,
+        /// Also where it does not stand any more.
+        force: bool,
+    },
+    /// Make a change of the root that links a document, or of such a link. `SPEC: PRJ-9`
+    Link {
+        /// The root.
+        root: DocumentId,
+        /// The actor that makes it.
+        actor: [u8; 16],
+        /// Which link.
+        link: Link,
+    },
+    /// List the links of the root.
+    Links {
+        /// The root.
+        root: DocumentId,
+    },
+    /// Read what is at a path, as seen from the root.
+    Look {
+        /// The root, whose links lead to the others.
+        root: DocumentId,
+        /// Where.
+        path: DocPath,
+    },
+    /// Make a change of edits of one document, all or none.
+    Transact {
+        /// Of which document.
+        document: DocumentId,
+        /// The actor that makes it.
+        actor: [u8; 16],
+        /// What changes.
+        edits: Vec<Edit>,
+    },
+    /// Read what is at a path.
+    Read {
+        /// Of which document.
+        document: DocumentId,
+        /// Where.
+        path: DocPath,
+    },
+    /// Everything that documents show.
+    Dump {
+        /// Which documents.
+        documents: Vec<DocumentId>,
+    },
+    /// List the open conflicts.
+    Conflicts {
+        /// Of which document.
+        document: DocumentId,
+    },
+    /// Show what changes would set, on copies of their documents.
+    Preview {
+        /// Document and uncompressed change chunk, causes first.
+        changes: Vec<(DocumentId, Vec<u8>)>,
+    },
+    /// Write the whole document, as other programs with Automerge read it.
+    Save {
+        /// Which document.
+        document: DocumentId,
+    },
+}
+
+/// What the documents answer, one for each task and in their order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum DocumentDone {
+    /// After `Apply`, `Begin`, `Close` and `Drop`: what the document holds now.
+    Holds {
+        /// Which document.
+        document: DocumentId,
+        /// Its heads, sorted; or why it claims none.
+        heads: Result<Vec<ChangeHash>, Degraded>,
+    },
+    /// After `Drop`, of a document that is degraded: it holds less than it was told, so it is to
+    /// begin anew without what fell out.
+    Broken {
+        /// Which document.
+        document: DocumentId,
+        /// Why.
+        degraded: Degraded,
+    },
+    /// After `Transact` and `Link`: the change, or none where nothing was to change.
+    Transacted(Result<Option<LocalChange>, EditFault>),
+    /// After `Write` and `Undo`: the changes, by document; none where nothing was to change.
+    Written(Result<Vec<(DocumentId, LocalChange)>, EditFault>),
+    /// After `Reopen`: a change of each actor.
+    Reopened(Result<Vec<LocalChange>, EditFault>),
+    /// After `Write`, `Undo` and `Look`: nothing was done, since these are to be opened first, if they
+    /// are documents at all.
+    Closed(BTreeSet<DocumentId>),
+    /// After `Links`.
+    Links(Result<Links, EditFault>),
+    /// After `Look`: what is there, and in which document.
+    Looked(DocumentId, Result<ReadValue, EditFault>),
+    /// After `Read`.
+    Read(Result<ReadValue, EditFault>),
+    /// After `Dump`.
+    Dumped(Result<BTreeMap<DocumentId, Dump>, EditFault>),
+    /// After `Conflicts`.
+    Conflicts(Result<ConflictList, EditFault>),
+    /// After `Preview`.
+    Preview(Result<Preview, EditFault>),
+    /// After `Save`.
+    Saved(Result<SavedDocument, EditFault>),
+}
+
+/// Why a document claims nothing. `SPEC: PRJ-3`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{reason}")]
+pub struct Degraded {
+    /// What Automerge said.
+    pub reason: String,
+    /// The change on which it failed, where that is known.
+    pub at: Option<ChangeHash>,
+}
+
+/// A whole document, with its history. `SPEC: PRJ-8`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedDocument {
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// How many changes it holds.
+    pub changes: usize,
+    /// Its heads, sorted.
+    pub heads: Vec<ChangeHash>,
+}
+
+/// A change that this device made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocalChange {
+    /// Its hash.
+    pub hash: ChangeHash,
+    /// The uncompressed chunk.
+    pub chunk: Vec<u8>,
+}

@@ -1,0 +1,13 @@
+//! Bounds of boards and other documents beside the root.
+
+/// Keys and objects that a document of its own counts as beside those that it makes: what every
+/// device keeps of one, whether it is opened or not. So a hostile device makes 1,500 in an hour.
+/// `SPEC: PRJ-13`
+pub const DOCUMENT_MAKES: u64 = 100;
+
+/// Documents beside the root that are held in memory while nothing needs more of them: the boards
+/// that people go to and fro between.
+pub const DOCUMENTS_OPEN_MAX: usize = 32;
+
+/// Boards that are listed at once; the rest is counted, and reached by name.
+pub const BOARDS_LISTED_MAX: usize = 1_000;

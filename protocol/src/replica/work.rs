@@ -1,0 +1,310 @@
+//! Edits under way: what was asked of the documents, and the event that comes of it.
+//!
+//! What one command changes is one event, whichever documents it is in. A document that the event
+//! makes is named by the event's place in its chain before it is written; where that place is
+//! taken meanwhile, all of it is made anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value as Json};
+
+use crate::command::{Command, Edited, Failure, FailureKind, Reply};
+use crate::content::DocumentChange;
+use crate::document::{
+    DocPath, DocumentDone, DocumentTask, Edit, EditFault, Hand, Link, LocalChange, board_change,
+    mission_change,
+};
+use crate::id::{ChangeHash, ConflictId, DocumentId, EventId};
+use crate::replica::Replica;
+use crate::replica::documents::{Pending, Purpose, Redo, author_failure, edit_failure};
+use crate::workspace::AuthorFault;
+
+/// What is to be changed.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Work {
+    /// Edits, and where the conflicts are that they resolve.
+    Edits { edits: Vec<Edit>, found: BTreeMap<ConflictId, DocumentId> },
+    /// A board is put away, or is brought back.
+    Archive { name: String, archived: bool },
+    /// A document is made, and linked.
+    Make(New),
+    /// Changes are taken back.
+    Undo { changes: BTreeMap<DocumentId, ChangeHash>, force: bool },
+}
+
+/// A document to be made.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum New {
+    /// A board.
+    Board { name: String },
+    /// Of a mission, with its contract.
+    Mission { id: EventId, contract: Map<String, Json> },
+}
+
+/// The document that an event is to make, and its first change.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Made {
+    document: DocumentId,
+    change: Vec<u8>,
+}
+
+/// An edit that the documents answered.
+pub(super) struct Worked {
+    pub(super) purpose: Purpose,
+    pub(super) work: Work,
+    pub(super) made: Option<Made>,
+    pub(super) outdated: bool,
+}
+
+impl Work {
+    fn count(&self) -> usize {
+        match self {
+            Self::Edits { edits, .. } => edits.len(),
+            Self::Archive { .. } | Self::Make(_) | Self::Undo { .. } => 1,
+        }
+    }
+}
+
+impl New {
+    fn change(&self, actor: [u8; 16]) -> Result<Vec<u8>, EditFault> {
+        match self {
+            Self::Board { name } => board_change(actor, name),
+            Self::Mission { contract, .. } => mission_change(actor, contract),
+        }
+    }
+
+    fn link(&self, document: DocumentId) -> Link {
+        match self {
+            Self::Board { name } => Link::Board { name: name.clone(), document },
+            Self::Mission { id, .. } => Link::Mission { id: *id, document },
+        }
+    }
+}
+
+impl Replica {
+    pub(super) fn hand(&self) -> Hand {
+        let (device, incarnation) = (self.key.device(), self.config.incarnation);
+        Hand { device, incarnation, generation: self.generation }
+    }
+
+    /// Has something changed.
+    pub(super) fn work(&mut self, purpose: Purpose, work: Work) {
+        match self.task_of(&work) {
+            Ok((task, made)) => {
+                self.ask(Pending::Edit { purpose, work, made, outdated: false }, task);
+            }
+            Err(failure) => self.told(purpose, Reply::Failed(failure)),
+        }
+    }
+
+    fn task_of(&mut self, work: &Work) -> Result<(DocumentTask, Option<Made>), Failure> {
+        let root = self.workspace.root_document();
+        let root = root.ok_or_else(crate::replica::commands::no_history)?;
+        let hand = self.hand();
+        let task = match work {
+            Work::Edits { edits, found } => {
+                let mut paths = edits.iter().filter_map(Edit::path);
+                let edits = edits.clone();
+                if found.is_empty() && !paths.any(DocPath::is_linked) {
+                    DocumentTask::Transact { document: root, actor: hand.actor(&root), edits }
+                } else {
+                    DocumentTask::Write { root, hand, edits, found: found.clone() }
+                }
+            }
+            Work::Undo { changes, force } => {
+                DocumentTask::Undo { hand, changes: changes.clone(), force: *force }
+            }
+            Work::Archive { name, archived } => {
+                let link = Link::Archive { name: name.clone(), archived: *archived };
+                DocumentTask::Link { root, actor: hand.actor(&root), link }
+            }
+            Work::Make(new) => {
+                let document = self.next_document().map_err(|fault| author_failure(&fault))?;
+                let change = new.change(hand.actor(&document));
+                let change = change.map_err(|fault| edit_failure(&fault))?;
+                let link = new.link(document);
+                let task = DocumentTask::Link { root, actor: hand.actor(&root), link };
+                return Ok((task, Some(Made { document, change })));
+            }
+        };
+        Ok((task, None))
+    }
+
+    /// The document that the next own content event would make.
+    fn next_document(&mut self) -> Result<DocumentId, AuthorFault> {
+        let (device, life) = (self.key.device(), self.config.incarnation);
+        if self.workspace.next_document(&device, &life).is_none() {
+            let joins = self.with_pen(|workspace, pen| workspace.write_joins(pen))?;
+            self.wrote(joins);
+        }
+        let next = self.workspace.next_document(&device, &life);
+        next.ok_or_else(|| AuthorFault::Own("there are heads that were not joined".to_owned()))
+    }
+
+    /// The documents answered an edit.
+    pub(super) fn on_worked_out(&mut self, worked: Worked, done: DocumentDone) {
+        let Some(root) = self.workspace.root_document() else { return };
+        match done {
+            DocumentDone::Transacted(change) => {
+                let changes = change.map(|change| change.map(|change| (root, change)));
+                self.on_changes(worked, changes.map(|changes| changes.into_iter().collect()));
+            }
+            DocumentDone::Written(changes) => self.on_changes(worked, changes),
+            DocumentDone::Closed(documents) => self.on_closed(worked, &documents),
+            other => {
+                self.damaged(format!("the documents answered {other:?} to an edit"));
+                let failure = Failure::new(FailureKind::Failed, "the documents answered wrongly");
+                self.told(worked.purpose, Reply::Failed(failure));
+            }
+        }
+    }
+
+    /// Nothing was done, since these are not open. What came behind it goes before it.
+    fn on_closed(&mut self, worked: Worked, documents: &BTreeSet<DocumentId>) {
+        let Worked { purpose, work, outdated, .. } = worked;
+        if outdated {
+            return self.on_outdated(purpose, work, Vec::new());
+        }
+        let absent = edit_failure(&EditFault::NoBoard(first_name(&work)));
+        match (purpose, work) {
+            (Purpose::Request(request), Work::Edits { edits, .. }) => {
+                self.open_for(request, Command::Edit { edits }, documents, absent);
+            }
+            (Purpose::Undo(undo), _) => {
+                let begin = Some(undo.event.to_string());
+                let command = Command::Undo { begin, force: undo.force };
+                self.open_for(undo.request, command, documents, absent);
+            }
+            (purpose, _) => self.told(purpose, Reply::Failed(absent)),
+        }
+    }
+
+    fn on_changes(
+        &mut self,
+        worked: Worked,
+        changes: Result<Vec<(DocumentId, LocalChange)>, EditFault>,
+    ) {
+        let Worked { purpose, work, made, outdated } = worked;
+        if outdated {
+            return self.on_outdated(purpose, work, changes.unwrap_or_default());
+        }
+        let changes = match changes {
+            Ok(changes) => changes,
+            Err(fault) if let Purpose::Undo(undo) = purpose => return self.not_undone(undo, fault),
+            Err(fault) => return self.told(purpose, Reply::Failed(edit_failure(&fault))),
+        };
+        if changes.is_empty() {
+            let edited = Edited { event: None, edits: work.count() };
+            return self.told(purpose, Reply::Edited(edited));
+        }
+        let life = self.config.incarnation;
+        let next = self.workspace.next_document(&self.key.device(), &life);
+        if made.as_ref().is_some_and(|made| next != Some(made.document)) {
+            // Another event took the place in the chain that names the document.
+            self.drop_changes(&changes);
+            return self.on_outdated(purpose, work, Vec::new());
+        }
+        let document = made.as_ref().map(|made| made.document);
+        let event = self.event_of(made, &changes);
+        let reply = match self.write_changes(event, purpose.undoes()) {
+            Ok(event) => match (document, purpose) {
+                (Some(document), Purpose::Request(_)) => Reply::BoardMade { document, event },
+                _ => Reply::Edited(Edited { event: Some(event), edits: work.count() }),
+            },
+            Err(fault) => {
+                self.drop_changes(&changes);
+                Reply::Failed(self.not_written(fault))
+            }
+        };
+        changes.iter().for_each(|(document, _)| self.touch(*document));
+        self.told(purpose, reply);
+    }
+
+    /// The changes of one event: first of the document that it makes. `SPEC: CNT-3`
+    fn event_of(
+        &self,
+        made: Option<Made>,
+        changes: &[(DocumentId, LocalChange)],
+    ) -> Vec<DocumentChange> {
+        let generation = self.generation;
+        let first =
+            made.map(|made| DocumentChange { document: None, generation, change: made.change });
+        let others = changes.iter().map(|(document, change)| DocumentChange {
+            document: Some(*document),
+            generation,
+            change: change.chunk.clone(),
+        });
+        first.into_iter().chain(others).collect()
+    }
+
+    /// Who asked for it hears what came of it.
+    fn told(&mut self, purpose: Purpose, reply: Reply) {
+        match (purpose, reply) {
+            (Purpose::Request(request), reply) => self.reply(request, reply),
+            (Purpose::Grant(request, event, left), _) => {
+                self.reply(request, Reply::Granted { event, left });
+            }
+            (Purpose::Undo(undo), reply) => self.on_undone(undo, reply),
+            (Purpose::Name, _) => {}
+            (Purpose::Contract(mission), Reply::Edited(edited)) => {
+                self.on_contract(mission, Ok(edited.event.unwrap_or(mission)));
+            }
+            (Purpose::Contract(mission), Reply::Failed(failure)) => {
+                self.on_contract(mission, Err(failure.message));
+            }
+            (Purpose::Contract(mission), _) => self.driver.contracted(&mission),
+        }
+    }
+
+    fn on_outdated(
+        &mut self,
+        purpose: Purpose,
+        work: Work,
+        changes: Vec<(DocumentId, LocalChange)>,
+    ) {
+        for (document, change) in changes {
+            self.redo.changes.entry(document).or_default().insert(change.hash);
+        }
+        self.redo.edits.push((purpose, work));
+        self.make_anew();
+    }
+
+    /// Once every edit has been answered that may build on what fell out: all of them are undone at
+    /// once, and made again in their order on what there is now.
+    fn make_anew(&mut self) {
+        let is_outdated = |p: &Pending| matches!(p, Pending::Edit { outdated: true, .. });
+        if self.pending.iter().any(is_outdated) {
+            return;
+        }
+        let Redo { edits, changes } = std::mem::take(&mut self.redo);
+        for (document, changes) in changes {
+            self.ask(Pending::Projection, DocumentTask::Drop { document, changes });
+        }
+        for (purpose, work) in edits {
+            self.work(purpose, work);
+        }
+    }
+
+    pub(super) fn not_written(&self, fault: AuthorFault) -> Failure {
+        match fault {
+            AuthorFault::Quota(makes) => self.quota_failure(makes),
+            fault => author_failure(&fault),
+        }
+    }
+
+    /// Changes that became no event are taken out again.
+    pub(super) fn drop_changes(&mut self, changes: &[(DocumentId, LocalChange)]) {
+        for (document, change) in changes {
+            let (document, changes) = (*document, BTreeSet::from([change.hash]));
+            self.ask(Pending::Projection, DocumentTask::Drop { document, changes });
+        }
+    }
+}
+
+/// How the first board is named that edits lead to.
+fn first_name(work: &Work) -> String {
+    let Work::Edits { edits, .. } = work else { return String::new() };
+    let mut linked = edits.iter().filter_map(Edit::path).filter(|path| path.is_linked());
+    let name = linked.next().and_then(|path| path.segments().get(1));
+    name.cloned().unwrap_or_default()
+}

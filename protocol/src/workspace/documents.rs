@@ -1,0 +1,129 @@
+//! Which documents there are, and which of them are open: held by the second state machine.
+//!
+//! The root is always open. Another is told nothing until somebody reads or changes it; what it
+//! would hold is known all the same, from the changes that count (SPEC: PRJ-12).
+
+use std::collections::BTreeSet;
+
+use super::{AuthorFault, Pen, Workspace};
+use crate::authority::ContentNo;
+use crate::effect::Effect;
+use crate::event::Verified;
+use crate::hash;
+use crate::id::{ChangeHash, DeviceId, DocumentId, Incarnation, Lane};
+use crate::limits::PARENTS_MAX;
+
+/// What the changes that count of a document are to each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Those that no other depends on, sorted: the heads that Automerge has of them.
+    pub heads: Vec<ChangeHash>,
+    /// Every change depends on the one before it, so none was made apart from another.
+    pub is_straight: bool,
+}
+
+impl Workspace {
+    /// The documents in which something counts, by id.
+    pub fn documents(&self) -> impl Iterator<Item = DocumentId> {
+        let counts = |id: &DocumentId| {
+            let left_out = self.left_out.get(id);
+            let mut changes = self.applied.get(id).into_iter().flatten();
+            changes.any(|(hash, _)| left_out.is_none_or(|out| !out.contains(hash)))
+        };
+        self.applied.keys().copied().filter(counts)
+    }
+
+    /// Is there such a document, with something that counts, or will be told of presently?
+    #[must_use]
+    pub fn has_document(&self, document: &DocumentId) -> bool {
+        let waits = |no: &ContentNo| match self.effects.of(*no) {
+            Effect::Change(changes) => changes.iter().any(|(id, _)| id == document),
+            _ => false,
+        };
+        self.applied.get(document).is_some_and(|changes| !changes.is_empty())
+            || self.waiting.keys().any(waits)
+    }
+
+    /// Is it told what comes?
+    #[must_use]
+    pub fn is_open(&self, document: &DocumentId) -> bool {
+        self.open.contains(document) || self.root_document() == Some(*document)
+    }
+
+    /// The documents that are open beside the root.
+    #[must_use]
+    pub fn opened(&self) -> &BTreeSet<DocumentId> {
+        &self.open
+    }
+
+    /// From here on it is told what comes, and first what counts already.
+    pub fn open(&mut self, document: DocumentId) {
+        self.open.insert(document);
+        self.tell_anew(document);
+    }
+
+    /// It is told nothing any more. Whoever held it need not.
+    pub fn close(&mut self, document: DocumentId) {
+        self.open.remove(&document);
+        self.held.remove(&document);
+        self.dropped.remove(&document);
+        self.anew.remove(&document);
+    }
+
+    /// Did something fall out of a document since last asked that is not open? An own actor's
+    /// number may be free again there, and is not to be used for something else. `SPEC: PRJ-2`
+    pub fn take_fallen(&mut self) -> bool {
+        std::mem::take(&mut self.fell_closed)
+    }
+
+    /// What the changes of a document are to each other: those that count, and stand in it.
+    #[must_use]
+    pub fn line(&self, document: &DocumentId) -> Line {
+        let (applied, left_out) = (self.applied.get(document), self.left_out.get(document));
+        let mut stands: BTreeSet<ChangeHash> = BTreeSet::new();
+        let mut heads: BTreeSet<ChangeHash> = BTreeSet::new();
+        let mut line = Line { heads: Vec::new(), is_straight: true };
+        for hash in self.effects.order(document) {
+            let deps = self.effects.deps(document, hash);
+            let counts = applied.is_some_and(|applied| applied.contains_key(hash))
+                && left_out.is_none_or(|out| !out.contains(hash))
+                && deps.iter().all(|dep| stands.contains(dep));
+            if !counts {
+                continue;
+            }
+            line.is_straight &= deps.len() == heads.len() && heads.iter().eq(deps);
+            stands.insert(*hash);
+            heads.retain(|head| !deps.contains(head));
+            heads.insert(*hash);
+            line.is_straight &= heads.len() == 1;
+        }
+        line.heads = heads.into_iter().collect();
+        line
+    }
+
+    /// The document that the next content event of this store would make; none where it is not
+    /// the next, since heads have to be joined first. `SPEC: PRJ-1, EVT-11`
+    #[must_use]
+    pub fn next_document(
+        &self,
+        device: &DeviceId,
+        incarnation: &Incarnation,
+    ) -> Option<DocumentId> {
+        let is_next = self.heads(Lane::Content).len() <= PARENTS_MAX;
+        is_next.then(|| hash::document_id(device, incarnation, self.next_seq(device, incarnation)))
+    }
+
+    pub(super) fn next_seq(&self, device: &DeviceId, incarnation: &Incarnation) -> u64 {
+        let tip = self.own_tip(device, incarnation, Lane::Content);
+        let tip = tip.and_then(|tip| self.header(&tip));
+        tip.map_or(0, |header| header.seq.saturating_add(1))
+    }
+
+    /// Joins the heads of content where they are too many for one event.
+    pub fn write_joins(&mut self, pen: &mut Pen<'_>) -> Result<Vec<Verified>, AuthorFault> {
+        let mut events = Vec::new();
+        self.settle();
+        self.join_heads(pen, Lane::Content, &mut events)?;
+        Ok(events)
+    }
+}

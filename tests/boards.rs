@@ -1,0 +1,110 @@
+//! Boards as people use them: real processes, one name made on two devices that are apart.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value as Json, json};
+
+use crate::kern::{Home, Node, until};
+
+/// A laptop and a phone that it paired, both running.
+fn two() -> ([Home; 2], [Node; 2]) {
+    let homes = [Home::with_workspace(), Home::new()];
+    let nodes = [homes[0].up(), homes[1].up()];
+    homes[0].pair(&homes[1], "phone", "member");
+    (homes, nodes)
+}
+
+fn agree(homes: &[Home; 2]) -> Json {
+    until("one state hash on both devices", || {
+        let [one, two] = homes.each_ref().map(|home| home.status()["state_hash"].clone());
+        (one.is_string() && one == two).then_some(one)
+    })
+}
+
+fn done(home: &Home, args: &[&str]) -> Json {
+    home.run(&[args, &["--json"]].concat()).json()
+}
+
+#[test]
+fn a_board_that_two_devices_made_apart_is_two_boards_and_one_conflict() {
+    // SPEC: PRJ-9, PRJ-10, PRJ-11, PRJ-8
+    let (homes, nodes) = two();
+    let [laptop, phone] = &homes;
+    done(phone, &["offline"]);
+    let ids = homes.each_ref().map(|home| {
+        let made = done(home, &["board", "create", "garden"]);
+        made["document"].as_str().unwrap().to_owned()
+    });
+    assert_ne!(ids[0], ids[1]);
+    done(laptop, &["task", "add", "sow beans", "--board", "garden"]);
+    done(phone, &["task", "add", "dig", "--board", "garden"]);
+    done(phone, &["doc", "set", "boards/garden/notes/soil", "\"clay\""]);
+    assert_eq!(done(laptop, &["task", "list"]), json!([]), "the workspace's own are apart");
+    done(phone, &["online"]);
+    agree(&homes);
+
+    for home in &homes {
+        let conflicts = done(home, &["conflicts"]);
+        let paths: Vec<_> = conflicts.as_array().unwrap().iter().map(|c| &c["path"]).collect();
+        assert_eq!(paths, ["boards/garden"]);
+        for (id, title) in ids.iter().zip(["sow beans", "dig"]) {
+            let tasks = done(home, &["task", "list", "--board", id]);
+            assert_eq!(tasks[0]["title"], title, "{tasks}");
+        }
+        let listed = done(home, &["board", "list"]);
+        let documents: BTreeSet<_> = listed
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| row["document"].as_str().unwrap())
+            .collect();
+        assert_eq!(documents, ids.iter().map(String::as_str).collect());
+    }
+    // Each goes on writing to both while they are apart again.
+    done(phone, &["offline"]);
+    for (home, who) in [(laptop, "laptop"), (phone, "phone")] {
+        for id in &ids {
+            done(home, &["doc", "set", &format!("boards/{id}/notes/who"), &format!("\"{who}\"")]);
+        }
+    }
+    done(phone, &["online"]);
+    agree(&homes);
+    let conflicts = done(phone, &["conflicts"]);
+    assert_eq!(conflicts.as_array().unwrap().len(), 3, "{conflicts}");
+    for conflict in conflicts.as_array().unwrap() {
+        let id = conflict["id"].as_str().unwrap();
+        phone.run(&["conflicts", "resolve", &id[..6], "--keep", "A"]).done();
+    }
+    agree(&homes);
+    assert_eq!(laptop.status()["conflicts"], 0);
+
+    // A start holds the root alone, and claims the same of all.
+    let before = agree(&homes);
+    let [_first, second] = nodes;
+    second.terminate();
+    let _second = phone.up();
+    let status = until("a state hash after the start", || {
+        let status = phone.status();
+        status["state_hash"].is_string().then_some(status)
+    });
+    let said = (&status["state_hash"], &status["documents"], &status["loaded"]);
+    assert_eq!(said, (&before, &json!(3), &json!(1)));
+    assert_eq!(phone.get(&format!("boards/{}/notes/soil", ids[1])), "clay");
+    assert_eq!(phone.status()["loaded"], 2);
+
+    let folder = phone.file("out");
+    phone.run(&["export", "--automerge", folder.to_str().unwrap()]).done();
+    let files = std::fs::read_dir(&folder).unwrap();
+    let files: BTreeSet<_> =
+        files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    let named = done(phone, &["board", "list"]);
+    let named = named.as_array().unwrap().iter().find(|row| row["name"] == "garden").unwrap();
+    let other = ids.iter().find(|id| named["document"] != **id).unwrap();
+    let expected = ["workspace.automerge", "garden.automerge", &format!("{other}.automerge")];
+    assert_eq!(files, expected.map(str::to_owned).into());
+    // What another program makes of a board comes back below it.
+    let file = folder.join("garden.automerge");
+    let into = "boards/garden/notes/copy";
+    phone.run(&["import", "--automerge", file.to_str().unwrap(), into]).done();
+    assert_eq!(phone.get("boards/garden/notes/copy/board/name"), "garden");
+}
