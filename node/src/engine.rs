@@ -46,6 +46,9 @@ pub use shared::Shared;
 /// Inputs that wait for the loop. Beyond it a caller hears "busy".
 const INBOX_MAX: usize = 1_024;
 
+/// Threads that read frames beside the loop: one goes on while a heavy frame holds the other.
+const FRAME_THREADS: usize = 2;
+
 /// Everything that wakes the loop.
 enum Wake {
     Request(Command, oneshot::Sender<Reply>),
@@ -104,6 +107,7 @@ impl Engine {
         let state = Loop::new(config, store, waiting, missions, Arc::clone(&shared))?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
+            .max_blocking_threads(FRAME_THREADS)
             .build()
             .map_err(|error| Failure::new(FailureKind::Failed, error))?;
         let thread = thread::Builder::new()
