@@ -22,6 +22,7 @@ mod peers;
 mod quota;
 mod receipts;
 mod rescue;
+mod telling;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -51,6 +52,7 @@ use glance::Glances;
 use loading::LoadFor;
 use mending::Mending;
 use quota::Quota;
+use telling::Telling;
 
 /// The counter of this device's Automerge actors. `SPEC: PRJ-2`
 const GENERATION: &str = "generation";
@@ -175,6 +177,7 @@ pub struct Replica {
     commands: VecDeque<(RequestId, Command)>,
     pending: VecDeque<Pending>,
     redo: Redo,
+    telling: Telling,
     heads: BTreeMap<DocumentId, Result<Vec<ChangeHash>, Degraded>>,
     generation: u64,
     generation_kept: bool,
@@ -247,6 +250,7 @@ impl Replica {
             commands: VecDeque::new(),
             pending: VecDeque::new(),
             redo: Redo::default(),
+            telling: Telling::default(),
             heads: BTreeMap::new(),
             generation: 1,
             generation_kept: false,
@@ -328,7 +332,7 @@ impl Replica {
         }
         self.end_glance();
         self.mend();
-        self.project();
+        self.tell();
         self.name_self();
         while let Some((request, command)) = self.commands.pop_front() {
             if !self.is_ready_for(&command) {
@@ -381,7 +385,9 @@ impl Replica {
         let silent = self.artifacts.next_deadline().map(|at| (at, "silent peer"));
         let quota = self.quota_deadline().map(|at| (at, "quota"));
         let glance = self.glances.next_deadline().map(|at| (at, "glance"));
-        [join, stall, mission, receipts, silent, quota, glance].into_iter().flatten().min()
+        let telling = self.telling.next_deadline().map(|at| (at, "documents"));
+        let all = [join, stall, mission, receipts, silent, quota, glance, telling];
+        all.into_iter().flatten().min()
     }
 
     fn reply(&mut self, request: RequestId, reply: Reply) {

@@ -18,6 +18,7 @@ mod receipts;
 mod segments;
 mod silent;
 mod tail;
+mod telling;
 mod worker;
 
 use kernelos_protocol::command::{Command, Reply};

@@ -134,8 +134,11 @@ impl Replica {
             && self.pending.iter().all(may_follow)
     }
 
-    /// Makes edits.
+    /// Makes edits, on all that counts here. `SPEC: DUR-10`
     pub(super) fn edit(&mut self, purpose: Purpose, document: DocumentId, edits: Vec<Edit>) {
+        if self.telling.next_deadline().is_some() {
+            self.tell_now();
+        }
         let (device, incarnation) = (self.key.device(), self.config.incarnation);
         let actor = crate::hash::actor(&device, &incarnation, &document, self.generation);
         let pending = Pending::Edit { purpose, edits: edits.clone(), outdated: false };
