@@ -38,10 +38,10 @@ impl Replica {
 
     fn may_tell_later(&self) -> bool {
         let is_due = self.telling.next_deadline().is_some_and(|at| at <= self.now.monotonic_ms);
-        let is_few = self
-            .workspace
-            .untold()
-            .is_some_and(|(waiting, held)| waiting > 0 && waiting < held.max(TELL_CHANGES_MIN));
+        // Who has nothing yet is shown the first that comes.
+        let is_few = self.workspace.untold().is_some_and(|(waiting, held)| {
+            waiting > 0 && held > 0 && waiting < held.max(TELL_CHANGES_MIN)
+        });
         // Who reads sees what was here a moment ago; what else is asked for is about all of it.
         let is_read = |command: &Command| matches!(command, Command::Read { .. });
         !is_due
