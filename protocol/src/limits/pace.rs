@@ -8,6 +8,10 @@ pub const DEFLATE_BYTES_MIN: usize = 256;
 /// brings is told at once.
 pub const TELL_AWAITED_MIN: u64 = 256;
 
+/// As many changes are told at once whoever says that more is to come: a liar must not hold up what
+/// others edit.
+pub const TELL_FEW_MAX: usize = 64;
+
 /// Changes that are told at once whatever is on its way: Automerge takes as many in some
 /// milliseconds.
 pub const TELL_CHANGES_MIN: usize = 1_000;

@@ -6,7 +6,7 @@
 //! cost little more than the last, however long the history is. `SPEC: DUR-10`
 
 use crate::command::Command;
-use crate::limits::{TELL_AWAITED_MIN, TELL_CHANGES_MIN, TELL_MS};
+use crate::limits::{TELL_AWAITED_MIN, TELL_CHANGES_MIN, TELL_FEW_MAX, TELL_MS};
 use crate::replica::Replica;
 
 /// Since when something waits to be told, by the monotonic clock.
@@ -38,9 +38,9 @@ impl Replica {
 
     fn may_tell_later(&self) -> bool {
         let is_due = self.telling.next_deadline().is_some_and(|at| at <= self.now.monotonic_ms);
-        // Who has nothing yet is shown the first that comes.
+        // Who has nothing yet is shown the first that comes, and edits are live meanwhile.
         let is_few = self.workspace.untold().is_some_and(|(waiting, held)| {
-            waiting > 0 && held > 0 && waiting < held.max(TELL_CHANGES_MIN)
+            waiting > TELL_FEW_MAX && held > 0 && waiting < held.max(TELL_CHANGES_MIN)
         });
         // Who reads sees what was here a moment ago; what else is asked for is about all of it.
         let is_read = |command: &Command| matches!(command, Command::Read { .. });
