@@ -50,6 +50,8 @@ const INBOX_MAX: usize = 1_024;
 
 /// A stop does not wait longer for what is under way.
 const STOP_MAX: Duration = Duration::from_secs(10);
+/// Threads that read frames beside the loop: one goes on while a heavy frame holds the other.
+const FRAME_THREADS: usize = 2;
 
 /// Everything that wakes the loop.
 enum Wake {
@@ -109,6 +111,7 @@ impl Engine {
         let state = Loop::new(config, store, waiting, missions, Arc::clone(&shared))?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
+            .max_blocking_threads(FRAME_THREADS)
             .build()
             .map_err(|error| Failure::new(FailureKind::Failed, error))?;
         let thread = thread::Builder::new()

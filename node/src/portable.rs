@@ -32,6 +32,11 @@ pub fn spawn(future: impl Future<Output = ()> + Send + 'static) -> Task {
     Task(tokio::spawn(future))
 }
 
+/// Does `work` on another thread, beside what waits on this one; none where it panicked.
+pub async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    tokio::task::spawn_blocking(work).await.ok()
+}
+
 /// Lets the others run once.
 pub async fn yield_now() {
     tokio::task::yield_now().await;

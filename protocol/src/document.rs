@@ -156,7 +156,7 @@ impl Document {
         let new: Vec<_> = match parsed {
             // A change of our own is in the document already when its event comes around.
             Ok(parsed) => {
-                let is_new = |c: &Change| self.automerge.get_change_by_hash(&c.hash()).is_none();
+                let is_new = |change: &Change| !self.conflicts.has_learned(change);
                 parsed.into_iter().filter(is_new).collect()
             }
             Err(error) => {

@@ -3,9 +3,11 @@
 
 mod boards;
 mod missions;
+mod pace;
 
 pub use boards::*;
 pub use missions::*;
+pub use pace::*;
 
 /// Parents of an event, and heads that a content event has heard; frozen. More heads are first
 /// joined by empty events, so a header stays near two kilobytes.

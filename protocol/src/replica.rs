@@ -24,6 +24,7 @@ mod quota;
 mod receipts;
 mod rescue;
 mod survey;
+mod telling;
 mod undo;
 mod work;
 
@@ -57,6 +58,7 @@ use loading::LoadFor;
 use mending::Mending;
 use quota::Quota;
 use survey::{Counted, Survey};
+use telling::Telling;
 
 /// The counter of this device's Automerge actors. `SPEC: PRJ-2`
 const GENERATION: &str = "generation";
@@ -181,6 +183,7 @@ pub struct Replica {
     commands: VecDeque<(RequestId, Command)>,
     pending: VecDeque<Pending>,
     redo: Redo,
+    telling: Telling,
     heads: BTreeMap<DocumentId, Result<Vec<ChangeHash>, Degraded>>,
     /// When each document beside the root was of use last, by a count.
     used: BTreeMap<DocumentId, u64>,
@@ -261,6 +264,7 @@ impl Replica {
             commands: VecDeque::new(),
             pending: VecDeque::new(),
             redo: Redo::default(),
+            telling: Telling::default(),
             heads: BTreeMap::new(),
             used: BTreeMap::new(),
             survey: None,
@@ -346,7 +350,7 @@ impl Replica {
         }
         self.end_glance();
         self.mend();
-        self.project();
+        self.tell();
         self.go_on_surveying();
         self.name_self();
         while let Some((request, command)) = self.commands.pop_front() {
@@ -404,7 +408,9 @@ impl Replica {
         let silent = self.artifacts.next_deadline().map(|at| (at, "silent peer"));
         let quota = self.quota_deadline().map(|at| (at, "quota"));
         let glance = self.glances.next_deadline().map(|at| (at, "glance"));
-        [join, stall, mission, receipts, silent, quota, glance].into_iter().flatten().min()
+        let telling = self.telling.next_deadline().map(|at| (at, "documents"));
+        let all = [join, stall, mission, receipts, silent, quota, glance, telling];
+        all.into_iter().flatten().min()
     }
 
     fn reply(&mut self, request: RequestId, reply: Reply) {

@@ -12,7 +12,7 @@ use aes_gcm_siv::{Aes256GcmSiv, Nonce};
 use crate::epoch::EpochKey;
 use crate::event::{Class, Header, SALT_BYTES};
 use crate::hash::{self, context};
-use crate::limits::{BODY_BYTES_MAX, BODY_INFLATED_MAX};
+use crate::limits::{BODY_BYTES_MAX, BODY_INFLATED_MAX, DEFLATE_BYTES_MIN};
 
 /// The flag of a body as it is.
 const RAW: u8 = 0;
@@ -60,14 +60,17 @@ pub struct TooLarge(pub usize);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packed(Vec<u8>);
 
-/// Packs CBOR of kind and payload, deflated where that is smaller. `SPEC: SEAL-1`
+/// Packs CBOR of kind and payload, deflated where that is smaller and may be. `SPEC: SEAL-1`
 pub fn pack(inside: &[u8]) -> Result<Packed, TooLarge> {
     if inside.len() > BODY_INFLATED_MAX {
         return Err(TooLarge(inside.len()));
     }
-    let deflated = miniz_oxide::deflate::compress_to_vec(inside, DEFLATE_LEVEL);
-    let (flag, packed) =
-        if deflated.len() < inside.len() { (DEFLATED, &deflated[..]) } else { (RAW, inside) };
+    let deflated = (inside.len() >= DEFLATE_BYTES_MIN)
+        .then(|| miniz_oxide::deflate::compress_to_vec(inside, DEFLATE_LEVEL));
+    let (flag, packed) = match &deflated {
+        Some(deflated) if deflated.len() < inside.len() => (DEFLATED, &deflated[..]),
+        _ => (RAW, inside),
+    };
     let mut body = Vec::with_capacity(1 + packed.len() + TAG_BYTES);
     body.push(flag);
     body.extend_from_slice(packed);

@@ -409,6 +409,16 @@ impl Sync {
         stalled.chain(silent).chain(self.apart.deadline()).min()
     }
 
+    /// How many events are on their way that were asked for, as far as their chains tell.
+    #[must_use]
+    pub fn awaited(&self, workspace: &Workspace) -> u64 {
+        let awaited = self.asked.iter().filter(|(_, asked)| !workspace.contains(&asked.tip));
+        let left = |(chain, asked): (&ChainId, &Asked)| {
+            asked.seq.saturating_add(1).saturating_sub(workspace.height(chain))
+        };
+        awaited.map(left).fold(0, u64::saturating_add)
+    }
+
     /// Is everything here that the peers said they have? Who sends nothing for a while is not
     /// waited for.
     #[must_use]

@@ -6,7 +6,7 @@ use kernelos_protocol::epoch::{EpochKey, epoch_body, unwrap_key, wrap_key};
 use kernelos_protocol::event::{Class, Header};
 use kernelos_protocol::id::{DeviceId, EventId, Incarnation, Lane, WorkspaceId};
 use kernelos_protocol::key::{DeviceKey, SealingKey};
-use kernelos_protocol::limits::BODY_INFLATED_MAX;
+use kernelos_protocol::limits::{BODY_INFLATED_MAX, DEFLATE_BYTES_MIN};
 use kernelos_protocol::seal::{OpenFault, open, pack, seal};
 use kernelos_protocol::time::Stamp;
 use rand_chacha::ChaCha20Rng;
@@ -60,6 +60,17 @@ fn what_repeats_is_stored_small_and_noise_is_not_made_larger() {
 
 fn blake(i: u32) -> [u8; 32] {
     kernelos_protocol::hash::hash("kernelos test noise", &[&i.to_be_bytes()])
+}
+
+#[test]
+fn an_author_deflates_from_256_bytes_on_where_that_is_smaller() {
+    // SPEC: SEAL-1
+    let sealed = |inside: &[u8]| seal(&key(1), &header(0), pack(inside).unwrap()).len();
+    assert_eq!(sealed(&[b'a'; DEFLATE_BYTES_MIN - 1]), DEFLATE_BYTES_MIN + 16);
+    assert!(sealed(&[b'a'; DEFLATE_BYTES_MIN]) < 64);
+    let noise: Vec<u8> = (0..32).flat_map(blake).collect();
+    assert_eq!(sealed(&noise), noise.len() + 17);
+    assert_eq!(DEFLATE_BYTES_MIN, 256);
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod receipts;
 mod segments;
 mod silent;
 mod tail;
+mod telling;
 mod undo;
 mod worker;
 

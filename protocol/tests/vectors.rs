@@ -148,7 +148,7 @@ fn sealed(out: &mut String, founder: &Peer) {
     line("wrapped.sealed", &wrapped.sealed);
 
     let header = sealed_header(founder, Class::Sealed);
-    for (name, inside) in [("raw", b"inside".to_vec()), ("deflated", vec![b'a'; 64])] {
+    for (name, inside) in [("raw", b"inside".to_vec()), ("deflated", vec![b'a'; 256])] {
         let body = seal(&epoch_key, &header, pack(&inside).unwrap());
         let header = Header { body: Some(BodyRef::of(&body)), ..header.clone() };
         line(&format!("sealed_{name}.inside"), &inside);

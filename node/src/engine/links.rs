@@ -2,7 +2,7 @@
 //!
 //! A slow peer slows nobody: what is to be sent to it waits in a queue of a bounded length, and
 //! one that lets it fill is disconnected. What comes in is decoded and its signatures are checked
-//! here, before the Replica; a full inbox makes the peer wait.
+//! here, before the Replica and beside it; a full inbox makes the peer wait.
 //!
 //! A transport may believe in a connection that carries nothing any more (its packets arrive, the
 //! stream's do not): what says nothing says so every few seconds, and silence ends the link.
@@ -13,15 +13,19 @@ use std::time::Duration;
 
 use kernelos_protocol::id::{DeviceId, WorkspaceId};
 use kernelos_protocol::limits::{ALIVE_MS, SILENT_MS};
-use kernelos_protocol::sync::{LinkId, Message};
+use kernelos_protocol::sync::{LinkId, Message, SyncFault};
 use tokio::sync::mpsc;
 
 use super::Wake;
-use crate::portable::{Task, spawn, timeout};
+use crate::portable::{Task, beside, spawn, timeout};
 use crate::transport::{Link, LinkClosed, Path, Receiver, Sender};
 
 /// Frames that wait for a peer: more than its window of eight and what is said beside them.
 const FRAMES_WAITING_MAX: usize = 256;
+
+/// Bytes of a frame from which on it is read on another thread: reading less takes less time than
+/// handing it over.
+const BESIDE_BYTES_MIN: usize = 4 * 1_024;
 
 /// What is to be sent to a peer.
 enum Outgoing {
@@ -131,9 +135,10 @@ async fn read(
         let received = timeout(wait, receiver.receive()).await;
         let wake = match received.unwrap_or(Err(LinkClosed::Lost)) {
             Ok(Some(frame)) if frame.is_empty() => continue,
-            Ok(Some(frame)) => match Message::decode(&frame, &workspace) {
-                Ok(message) => Wake::Message(id, message),
-                Err(fault) => Wake::Fault(id, fault.code().to_owned()),
+            Ok(Some(frame)) => match decode(frame, workspace).await {
+                Some(Ok(message)) => Wake::Message(id, message),
+                Some(Err(fault)) => Wake::Fault(id, fault.code().to_owned()),
+                None => Wake::Down(id, "its frame could not be read".to_owned()),
             },
             Ok(None) => Wake::Down(id, "the peer left".to_owned()),
             // The peer's own word: its code, where it is one of this program.
@@ -146,6 +151,16 @@ async fn read(
             return;
         }
     }
+}
+
+/// Reads a frame and checks its signatures; a long one on another thread, so that the workspace
+/// goes on meanwhile. The next frame of the link is read when this one is: what waits stays
+/// bounded, and in its order. `SPEC: SYNC-13`
+async fn decode(frame: Vec<u8>, workspace: WorkspaceId) -> Option<Result<Message, SyncFault>> {
+    if frame.len() < BESIDE_BYTES_MIN {
+        return Some(Message::decode(&frame, &workspace));
+    }
+    beside(move || Message::decode(&frame, &workspace)).await
 }
 
 #[cfg(test)]

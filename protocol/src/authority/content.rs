@@ -11,6 +11,7 @@
 
 mod chain;
 mod reach;
+mod tips;
 mod view;
 
 use std::cell::RefCell;
@@ -102,6 +103,8 @@ pub struct ContentLane {
     heads: BTreeSet<ContentNo>,
     /// By author, what an event of the author heard, and what is known: how the author may stand.
     standings: RefCell<BTreeMap<(DeviceId, SetNo, SetNo), Arc<Standing>>>,
+    /// Of each author that was asked for: see `tips.rs`.
+    admitted_tips: RefCell<BTreeMap<DeviceId, Vec<ContentNo>>>,
     /// Excluded nothing.
     nothing: Arc<BitSet>,
 }
@@ -314,27 +317,6 @@ impl ContentLane {
     /// Whether an event that is written now has this one in its past.
     pub fn is_under_heads(&self, no: ContentNo) -> bool {
         self.heads.iter().any(|&head| head == no || self.in_past(head, no))
-    }
-
-    /// What a revocation of `target` that is written now names: per branch of its chains the last
-    /// admitted event, so that each admitted event of it is one of these or an ancestor by prev.
-    /// Sorted by id.
-    // SPEC: AUTH-12
-    pub fn admitted_tips_of(&self, target: &DeviceId) -> Vec<EventId> {
-        let mut covered = BitSet::new();
-        let mut tips = Vec::new();
-        for &no in self.written.get(target).into_iter().flatten().rev() {
-            if !self.is_admitted(no) || covered.contains(no.0) {
-                continue;
-            }
-            tips.push(self.id(no));
-            let mut next = Some(no);
-            while let Some(at) = next.filter(|at| covered.insert(at.0)) {
-                next = self.prev(at).filter(|&p| self.author(p) == *target);
-            }
-        }
-        tips.sort_unstable();
-        tips
     }
 
     /// The last events of the chains of `author`, admitted or not: each other one of them is an

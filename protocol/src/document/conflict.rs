@@ -117,7 +117,7 @@ impl ConflictIndex {
     /// more. The work goes with the operations of the change, never with the document.
     /// `SPEC: CFL-10`
     pub fn learn(&mut self, change: &Change) {
-        if self.lineage.contains(&change.hash()) {
+        if self.has_learned(change) {
             return;
         }
         let Some(number) = self.lineage.add(change) else {
@@ -131,6 +131,12 @@ impl ConflictIndex {
                 self.broken = true;
             }
         }
+    }
+
+    /// Was this change taken in? Automerge is slow to say so: it builds the change anew.
+    #[must_use]
+    pub fn has_learned(&self, change: &Change) -> bool {
+        self.lineage.contains(&change.hash())
     }
 
     /// The open conflicts of `doc`, which holds what was learned. `SPEC: CFL-9`

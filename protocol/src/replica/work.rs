@@ -87,8 +87,11 @@ impl Replica {
         Hand { device, incarnation, generation: self.generation }
     }
 
-    /// Has something changed.
+    /// Has something changed, on all that counts here. `SPEC: DUR-10`
     pub(super) fn work(&mut self, purpose: Purpose, work: Work) {
+        if self.telling.next_deadline().is_some() {
+            self.tell_now();
+        }
         match self.task_of(&work) {
             Ok((task, made)) => {
                 self.ask(Pending::Edit { purpose, work, made, outdated: false }, task);

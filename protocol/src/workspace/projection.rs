@@ -186,6 +186,15 @@ impl Workspace {
         tasks
     }
 
+    /// How many events wait to go into the documents, and how many changes these hold; none where
+    /// something else is to be done first, as what falls out.
+    #[must_use]
+    pub fn untold(&self) -> Option<(usize, usize)> {
+        let is_plain = !self.stale && self.dropped.is_empty() && self.anew.is_empty();
+        let held = self.held.values().map(BTreeSet::len).sum();
+        is_plain.then_some((self.waiting.len(), held))
+    }
+
     /// A document that Automerge failed on lost something, perhaps what it failed on: it is told
     /// everything that counts anew, from nothing. `SPEC: PRJ-3`
     pub fn tell_anew(&mut self, document: DocumentId) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use kernelos_protocol::command::{Command, Reply, RequestId, Status};
-use kernelos_protocol::document::{Documents, Edit};
+use kernelos_protocol::document::{DocumentTask, Documents, Edit};
 use kernelos_protocol::event::Verified;
 use kernelos_protocol::id::{DeviceId, Incarnation, WorkspaceId};
 use kernelos_protocol::key::DeviceKey;
@@ -28,6 +28,8 @@ pub(super) struct Device {
     pub(super) wire: VecDeque<(LinkId, Vec<u8>)>,
     pub(super) disconnected: BTreeMap<LinkId, String>,
     pub(super) reachable: BTreeMap<DeviceId, Vec<std::net::SocketAddr>>,
+    /// How many changes its documents were told at once, batch by batch.
+    pub(super) told: Vec<usize>,
     /// What missions ordered and nobody did yet.
     pub(super) orders: Vec<Order>,
     /// It dies before it performs the output of this number, counted from now.
@@ -62,6 +64,7 @@ impl Device {
             wire: VecDeque::new(),
             disconnected: BTreeMap::new(),
             reachable: BTreeMap::new(),
+            told: Vec::new(),
             orders: Vec::new(),
             dies_before: None,
         }
@@ -110,6 +113,9 @@ impl Device {
                         self.replica.handle(now, Input::Loaded(slice));
                     }
                     Output::Perform(task) => {
+                        if let DocumentTask::Apply { changes, .. } = &task {
+                            self.told.push(changes.len());
+                        }
                         let done = self.documents.perform(task);
                         self.replica.handle(now, Input::Done(done));
                     }

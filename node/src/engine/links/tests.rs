@@ -1,9 +1,11 @@
-//! LINK-4 in virtual time: what says nothing says so, and silence ends a link.
+//! LINK-4 in virtual time: what says nothing says so, and silence ends a link. And how frames are
+//! read.
 
 use std::sync::Arc;
 
-use kernelos_protocol::id::WorkspaceId;
+use kernelos_protocol::id::{ChainId, EventId, Incarnation, Lane, WorkspaceId};
 use kernelos_protocol::key::DeviceKey;
+use kernelos_protocol::sync::Tip;
 use tokio::time::Instant;
 
 use super::*;
@@ -103,4 +105,54 @@ async fn who_reads_nothing_is_cut_off_though_it_talks() {
     while let Ok(Some(read)) = receiver.receive().await {
         assert!(read == frame, "what it reads late is whole");
     }
+}
+
+/// A message of so many bytes at least.
+fn have(bytes: usize) -> Message {
+    let tip = |seq| Tip {
+        chain: ChainId {
+            author: DeviceId([1; 32]),
+            incarnation: Incarnation([1; 8]),
+            lane: Lane::Content,
+        },
+        seq,
+        id: EventId([2; 32]),
+    };
+    Message::Have((0..bytes as u64 / 64).map(tip).collect())
+}
+
+#[tokio::test(start_paused = true)]
+async fn frames_come_in_their_order_whatever_they_take_to_read() {
+    // SPEC: SYNC-13
+    let World { links: _links, far, mut inbox, _keep, .. } = world().await;
+    let (mut sender, _receiver) = far.split();
+    let long = have(100_000);
+    let broken = vec![0xff; BESIDE_BYTES_MIN];
+    for frame in [long.encode(), Message::Ack(1).encode(), broken, Message::Ack(2).encode()] {
+        sender.send(&frame).await.unwrap();
+    }
+    let mut came = Vec::new();
+    for _ in 0..4 {
+        came.push(match inbox.recv().await.unwrap() {
+            Wake::Message(_, message) => Ok(message),
+            Wake::Fault(_, code) => Err(code),
+            _ => panic!("neither"),
+        });
+    }
+    let broken = Err("frame_decode".to_owned());
+    assert_eq!(came, [Ok(long), Ok(Message::Ack(1)), broken, Ok(Message::Ack(2))]);
+}
+
+#[tokio::test]
+async fn a_long_frame_is_read_while_the_workspace_goes_on() {
+    // SPEC: SYNC-13
+    let first_look = |frame: Vec<u8>| {
+        let mut read = std::pin::pin!(decode(frame, WorkspaceId::UNBORN));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        read.as_mut().poll(&mut context).is_ready()
+    };
+    let long = have(100_000).encode();
+    assert!(long.len() >= BESIDE_BYTES_MIN);
+    assert!(!first_look(long), "it is another thread's");
+    assert!(first_look(Message::Ack(1).encode()), "a short one is read at once");
 }

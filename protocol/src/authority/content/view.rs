@@ -113,6 +113,7 @@ impl ContentLane {
         self.heads.insert(e);
         let mut newly = self.admit_view(e);
         newly.sort_unstable();
+        self.tips_grow(&newly);
         newly
     }
 
@@ -160,6 +161,7 @@ impl ContentLane {
             event.admitted = false;
         }
         self.heads.clear();
+        self.admitted_tips.get_mut().clear();
         for e in self.all_numbers().rev() {
             let firm = self.firm(control, e, self.now);
             self.at_mut(e).firm = firm;

@@ -1,0 +1,51 @@
+//! The ends of what is admitted of an author. Peers are told of them every turn, so they are kept
+//! from one look to the next: an event that follows one takes its place, whatever else is admitted
+//! lets them be found anew.
+
+use super::{ContentLane, ContentNo};
+use crate::authority::bits::BitSet;
+use crate::id::{DeviceId, EventId};
+
+impl ContentLane {
+    /// What a revocation of `target` that is written now names: per branch of its chains the last
+    /// admitted event, so that each admitted event of it is one of these or an ancestor by prev.
+    /// Sorted by id.
+    // SPEC: AUTH-12
+    pub fn admitted_tips_of(&self, target: &DeviceId) -> Vec<EventId> {
+        let mut known = self.admitted_tips.borrow_mut();
+        let tips = known.entry(*target).or_insert_with(|| self.find_admitted_tips(target));
+        let mut tips: Vec<EventId> = tips.iter().map(|no| self.id(*no)).collect();
+        tips.sort_unstable();
+        tips
+    }
+
+    fn find_admitted_tips(&self, target: &DeviceId) -> Vec<ContentNo> {
+        let mut covered = BitSet::new();
+        let mut tips = Vec::new();
+        for &no in self.written.get(target).into_iter().flatten().rev() {
+            if !self.is_admitted(no) || covered.contains(no.0) {
+                continue;
+            }
+            tips.push(no);
+            let mut next = Some(no);
+            while let Some(at) = next.filter(|at| covered.insert(at.0)) {
+                next = self.prev(at).filter(|&p| self.author(p) == *target);
+            }
+        }
+        tips
+    }
+
+    /// These are admitted that were not before, by number.
+    pub(super) fn tips_grow(&mut self, newly: &[ContentNo]) {
+        for &no in newly {
+            let author = self.author(no);
+            let prev = self.prev(no).filter(|&prev| self.author(prev) == author);
+            let known = self.admitted_tips.get_mut();
+            let Some(tips) = known.get_mut(&author) else { continue };
+            match tips.iter_mut().find(|tip| Some(**tip) == prev) {
+                Some(tip) => *tip = no,
+                None => drop(known.remove(&author)),
+            }
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! Bounds that only set the pace: no outcome depends on them.
+
+/// Bytes from which on an author tries whether deflating makes a body smaller: one edit is mostly
+/// hashes and less than this, and trying costs as much as its signature.
+pub const DEFLATE_BYTES_MIN: usize = 256;
+
+/// Events asked of peers and not here, from which on documents may be told later: what one frame
+/// brings is told at once.
+pub const TELL_AWAITED_MIN: u64 = 256;
+
+/// As many changes are told at once whoever says that more is to come: a liar must not hold up what
+/// others edit.
+pub const TELL_FEW_MAX: usize = 64;
+
+/// Changes that are told at once whatever is on its way: Automerge takes as many in some
+/// milliseconds.
+pub const TELL_CHANGES_MIN: usize = 1_000;
+
+/// A change that counts is in its document after so long, in milliseconds, however much is on its
+/// way: somebody may look.
+pub const TELL_MS: u64 = 500;
