@@ -195,6 +195,8 @@ fn a_flood_of_boards_waits_for_the_quota_of_who_makes_them() {
     let mut mesh = Mesh::of(&[(2, Role::Member)]);
     mesh.device(1).config.quota = 10 * DOCUMENT_MAKES;
     mesh.restart(1);
+    let link = mesh.connect(1, 2);
+    mesh.cut(link);
     for n in 0..30 {
         create(&mut mesh, 2, &format!("b{n}"));
     }
