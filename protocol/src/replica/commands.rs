@@ -81,9 +81,11 @@ impl Replica {
             | Command::ReadmitEvent { .. }
             | Command::Quarantine
             | Command::Preview { .. } => return self.perform_apart(request, command),
-            Command::Status => return self.start_survey(For::Status(request)),
-            Command::Conflicts => return self.start_survey(For::Conflicts(request)),
-            Command::Boards { all } => return self.start_boards(request, all),
+            Command::Status
+            | Command::Conflicts
+            | Command::Boards { .. }
+            | Command::CreateBoard { .. }
+            | Command::ArchiveBoard { .. } => return self.perform_over_all(request, command),
             Command::Rest => return self.start_glance(Some(request)),
             Command::Read { path } => return self.start_read(request, path),
             Command::Event { begin } => return self.start_event(request, &begin),
@@ -97,12 +99,6 @@ impl Replica {
                 Ok(()) => return,
                 Err(failure) => Reply::Failed(failure),
             },
-            Command::CreateBoard { .. } | Command::ArchiveBoard { .. } => {
-                match self.start_board(request, command) {
-                    Ok(()) => return,
-                    Err(failure) => Reply::Failed(failure),
-                }
-            }
             Command::Log { from, limit } => self.log(from, limit),
             Command::Devices => self.devices(),
             Command::Notice { kind, device, reason } => self.on_notice(kind, device, &reason),
