@@ -21,6 +21,7 @@ impl Replica {
             Command::Status => return self.start_survey(For::Status(request)),
             Command::Conflicts => return self.start_survey(For::Conflicts(request)),
             Command::Boards { all } => return self.start_boards(request, all),
+            Command::SetAgent { name, commands } => self.set_agent(request, &name, commands),
             command => self.start_board(request, command),
         };
         if let Err(failure) = started {

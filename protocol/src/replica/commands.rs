@@ -84,6 +84,7 @@ impl Replica {
             Command::Status
             | Command::Conflicts
             | Command::Boards { .. }
+            | Command::SetAgent { .. }
             | Command::CreateBoard { .. }
             | Command::ArchiveBoard { .. } => return self.perform_over_all(request, command),
             Command::Rest => return self.start_glance(Some(request)),
@@ -107,12 +108,6 @@ impl Replica {
                 let member = NewMember { device, sealing, role, rule };
                 let checked = Self::check_grant(&member, &name);
                 match checked.and_then(|()| self.start_grant(request, member, name, uses)) {
-                    Ok(()) => return,
-                    Err(failure) => Reply::Failed(failure),
-                }
-            }
-            Command::SetAgent { name, commands } => {
-                match self.set_agent(request, &name, commands) {
                     Ok(()) => return,
                     Err(failure) => Reply::Failed(failure),
                 }

@@ -158,7 +158,7 @@ impl Replica {
             Ok(list) => list,
             Err(fault) => {
                 // Of another the status says that it is degraded, and the rest is shown.
-                survey.fault = survey.fault.take().or(Some(fault).filter(|_| is_root));
+                survey.fault = survey.fault.take().or_else(|| is_root.then_some(fault));
                 ConflictList::default()
             }
         };
