@@ -78,11 +78,17 @@ fn a_board_that_two_devices_made_apart_is_two_boards_and_one_conflict() {
     agree(&homes);
     assert_eq!(laptop.status()["conflicts"], 0);
 
-    // A start holds the root alone, and claims the same of all.
-    let before = agree(&homes);
+    is_known_after_a_start(&homes, nodes, &ids);
+    is_exported(phone, &ids);
+}
+
+/// A start holds the root alone, and claims the same of all.
+fn is_known_after_a_start(homes: &[Home; 2], nodes: [Node; 2], ids: &[String; 2]) {
+    let phone = &homes[1];
+    let before = agree(homes);
     let [_first, second] = nodes;
     second.terminate();
-    let _second = phone.up();
+    let second = phone.up();
     let status = until("a state hash after the start", || {
         let status = phone.status();
         status["state_hash"].is_string().then_some(status)
@@ -91,20 +97,24 @@ fn a_board_that_two_devices_made_apart_is_two_boards_and_one_conflict() {
     assert_eq!(said, (&before, &json!(3), &json!(1)));
     assert_eq!(phone.get(&format!("boards/{}/notes/soil", ids[1])), "clay");
     assert_eq!(phone.status()["loaded"], 2);
+    second.terminate();
+}
 
-    let folder = phone.file("out");
-    phone.run(&["export", "--automerge", folder.to_str().unwrap()]).done();
+/// Each document is a file of its own, and what another program makes of one comes back.
+fn is_exported(home: &Home, ids: &[String; 2]) {
+    let _node = home.up();
+    let folder = home.file("out");
+    home.run(&["export", "--automerge", folder.to_str().unwrap()]).done();
     let files = std::fs::read_dir(&folder).unwrap();
     let files: BTreeSet<_> =
         files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
-    let named = done(phone, &["board", "list"]);
+    let named = done(home, &["board", "list"]);
     let named = named.as_array().unwrap().iter().find(|row| row["name"] == "garden").unwrap();
     let other = ids.iter().find(|id| named["document"] != **id).unwrap();
     let expected = ["workspace.automerge", "garden.automerge", &format!("{other}.automerge")];
     assert_eq!(files, expected.map(str::to_owned).into());
-    // What another program makes of a board comes back below it.
     let file = folder.join("garden.automerge");
     let into = "boards/garden/notes/copy";
-    phone.run(&["import", "--automerge", file.to_str().unwrap(), into]).done();
-    assert_eq!(phone.get("boards/garden/notes/copy/board/name"), "garden");
+    home.run(&["import", "--automerge", file.to_str().unwrap(), into]).done();
+    assert_eq!(home.get("boards/garden/notes/copy/board/name"), "garden");
 }

@@ -37,7 +37,6 @@ pub use task::{Degraded, DocumentDone, DocumentTask, LocalChange, SavedDocument}
 
 use crate::id::{ChangeHash, DocumentId};
 use conflict::ConflictIndex;
-use preview::Preview;
 
 /// All documents of a workspace.
 #[derive(Default)]
@@ -122,19 +121,7 @@ impl Documents {
                     held.try_with(|doc, conflicts| conflicts.list(doc, &document)),
                 )
             }
-            DocumentTask::Preview { changes } => {
-                let mut preview = Preview::default();
-                let new = Document::default();
-                for (document, changes) in preview::by_document(changes) {
-                    let held = self.documents.get(&document).unwrap_or(&new);
-                    let shown =
-                        held.copied(|doc| preview::of(document, doc, changes, &mut preview));
-                    if let Err(fault) = shown {
-                        return DocumentDone::Preview(Err(fault));
-                    }
-                }
-                DocumentDone::Preview(Ok(preview))
-            }
+            DocumentTask::Preview { changes } => DocumentDone::Preview(self.preview(changes)),
             DocumentTask::Save { document } => {
                 let held = self.documents.entry(document).or_default();
                 DocumentDone::Saved(held.try_with(|doc, _| {

@@ -89,7 +89,8 @@ fn row_json(row: &ConflictRow, names: &Names) -> Json {
                 "deleted": side.deleted, "event": side.event, "time": side.time })
         })
         .collect();
-    json!({ "id": row.id, "document": row.document, "path": row.path, "kind": row.kind, "base": row.base, "sides": sides,
+    json!({ "id": row.id, "document": row.document, "path": row.path, "kind": row.kind,
+        "base": row.base, "sides": sides,
         "why": row.why, "open": row.open })
 }
 

@@ -29,7 +29,7 @@ pub enum PathFault {
     Control,
     /// Elsewhere than below the writable maps.
     #[error(
-        "only what is below notes/ and tasks/, there or in boards/NAME/, can be written; {0:?} is not"
+        "only what is below notes/ and tasks/, also in boards/NAME/, can be written; not {0:?}"
     )]
     NotWritable(String),
 }

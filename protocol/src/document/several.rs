@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::board::{Link, route};
+use super::preview::{self, Preview};
 use super::{
     DocPath, Document, DocumentDone, Documents, Dump, Edit, EditFault, LocalChange, local, read,
     transact, without,
@@ -160,6 +161,19 @@ impl Documents {
             }
             (found, _) => DocumentDone::Looked(document, found),
         }
+    }
+
+    /// What changes would set, of documents that are open or of new ones.
+    pub(super) fn preview(
+        &self,
+        changes: Vec<(DocumentId, Vec<u8>)>,
+    ) -> Result<Preview, EditFault> {
+        let (new, mut shown) = (Document::default(), Preview::default());
+        for (document, changes) in preview::by_document(changes) {
+            let held = self.documents.get(&document).unwrap_or(&new);
+            held.copied(|doc| preview::of(document, doc, changes, &mut shown))?;
+        }
+        Ok(shown)
     }
 
     /// What these show.

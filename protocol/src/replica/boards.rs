@@ -9,19 +9,28 @@ use crate::limits::{BOARDS_LISTED_MAX, DOCUMENTS_OPEN_MAX};
 use crate::replica::Replica;
 use crate::replica::commands::no_history;
 use crate::replica::documents::{Pending, Purpose, author_failure, edit_failure};
+use crate::replica::survey::For;
 use crate::replica::work::{New, Work};
 use crate::role::Role;
 use crate::workspace::{AuthorFault, StateHash};
 
 impl Replica {
-    /// Makes a board, or puts one away. `SPEC: PRJ-9`
-    pub(super) fn start_board(&mut self, request: RequestId, command: Command) {
-        if let Err(failure) = self.try_board(request, command) {
+    /// Does what is about the documents as a whole.
+    pub(super) fn perform_over_all(&mut self, request: RequestId, command: Command) {
+        let started = match command {
+            Command::Status => return self.start_survey(For::Status(request)),
+            Command::Conflicts => return self.start_survey(For::Conflicts(request)),
+            Command::Boards { all } => return self.start_boards(request, all),
+            Command::SetAgent { name, commands } => self.set_agent(request, &name, commands),
+            command => self.start_board(request, command),
+        };
+        if let Err(failure) = started {
             self.reply(request, Reply::Failed(failure));
         }
     }
 
-    fn try_board(&mut self, request: RequestId, command: Command) -> Result<(), Failure> {
+    /// Makes a board, or puts one away. `SPEC: PRJ-9`
+    fn start_board(&mut self, request: RequestId, command: Command) -> Result<(), Failure> {
         let control = self.workspace.control();
         let role = control.role(&self.key.device(), &control.all());
         if role < Some(Role::Member) && self.workspace.root_document().is_some() {
@@ -43,7 +52,7 @@ impl Replica {
         Ok(())
     }
 
-    pub(super) fn start_boards(&mut self, request: RequestId, all: bool) {
+    fn start_boards(&mut self, request: RequestId, all: bool) {
         match self.workspace.held_document() {
             Some(root) => {
                 self.ask(Pending::Boards(request, all), DocumentTask::Links { root });
@@ -142,7 +151,8 @@ impl Replica {
         self.ask(Pending::Projection, DocumentTask::Close { document });
     }
 
-    /// The state hash: of a document that is not open, by what counts of it. `SPEC: STATE-3, PRJ-12`
+    /// The state hash: of a document that is not open, by what counts of it.
+    /// `SPEC: STATE-3, PRJ-12`
     pub(super) fn state_hash(&self) -> Option<StateHash> {
         if self.heads.values().any(Result::is_err) {
             return None;

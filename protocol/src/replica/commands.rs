@@ -86,9 +86,12 @@ impl Replica {
             | Command::Purge { .. }
             | Command::Quarantine
             | Command::Preview { .. } => return self.perform_apart(request, command),
-            Command::Status => return self.start_survey(For::Status(request)),
-            Command::Conflicts => return self.start_survey(For::Conflicts(request)),
-            Command::Boards { all } => return self.start_boards(request, all),
+            Command::Status
+            | Command::Conflicts
+            | Command::Boards { .. }
+            | Command::SetAgent { .. }
+            | Command::CreateBoard { .. }
+            | Command::ArchiveBoard { .. } => return self.perform_over_all(request, command),
             Command::Rest => return self.start_glance(Some(request)),
             Command::Read { path } => return self.start_read(request, path),
             Command::Event { begin } => return self.start_event(request, &begin),
@@ -100,9 +103,6 @@ impl Replica {
             }
             Command::Edit { edits } => return self.start_edit(request, edits),
             Command::Undo { begin, force } => return self.start_undo(request, begin, force),
-            Command::CreateBoard { .. } | Command::ArchiveBoard { .. } => {
-                return self.start_board(request, command);
-            }
             Command::Log { from, limit } => self.log(from, limit),
             Command::Devices => self.devices(),
             Command::Notice { kind, device, reason } => self.on_notice(kind, device, &reason),
@@ -111,12 +111,6 @@ impl Replica {
                 let member = NewMember { device, sealing, role, rule };
                 let checked = Self::check_grant(&member, &name);
                 match checked.and_then(|()| self.start_grant(request, member, name, uses)) {
-                    Ok(()) => return,
-                    Err(failure) => Reply::Failed(failure),
-                }
-            }
-            Command::SetAgent { name, commands } => {
-                match self.set_agent(request, &name, commands) {
                     Ok(()) => return,
                     Err(failure) => Reply::Failed(failure),
                 }

@@ -10,7 +10,7 @@ use crate::command::{ConflictPage, ConflictRow, Reply, RequestId, SideRow};
 use crate::document::conflict::{Conflict, ConflictList, Side};
 use crate::document::{DocumentTask, Edit, EditFault, Links};
 use crate::id::{ChangeHash, ConflictId, DocumentId};
-use crate::limits::{CONFLICTS_LISTED_MAX, DOCUMENTS_OPEN_MAX};
+use crate::limits::CONFLICTS_LISTED_MAX;
 use crate::replica::documents::{Pending, Purpose, edit_failure};
 use crate::replica::work::Work;
 use crate::replica::{LoadFor, Replica};
@@ -35,6 +35,8 @@ pub(super) struct Survey {
     left: Vec<DocumentId>,
     /// An answer is waited for.
     is_asked: bool,
+    /// The document that was opened to be asked.
+    opened: Option<DocumentId>,
     count: usize,
     list: Vec<(DocumentId, Conflict)>,
     /// How documents are named, once that is known.
@@ -75,6 +77,7 @@ impl Replica {
             what,
             left: Vec::new(),
             is_asked: false,
+            opened: None,
             count: 0,
             list: Vec::new(),
             names: None,
@@ -130,7 +133,7 @@ impl Replica {
         if self.workspace.is_open(&document) {
             return self.ask(Pending::Survey(document), DocumentTask::Conflicts { document });
         }
-        survey.is_asked = false;
+        (survey.is_asked, survey.opened) = (false, Some(document));
         self.open(document);
         self.project();
     }
@@ -155,7 +158,7 @@ impl Replica {
             Ok(list) => list,
             Err(fault) => {
                 // Of another the status says that it is degraded, and the rest is shown.
-                survey.fault = survey.fault.take().or(Some(fault).filter(|_| is_root));
+                survey.fault = survey.fault.take().or_else(|| is_root.then_some(fault));
                 ConflictList::default()
             }
         };
@@ -177,18 +180,18 @@ impl Replica {
         if let Some(Ok(heads)) = self.heads.get(&document).filter(|_| !is_root) {
             self.counted.insert(document, Counted { heads: heads.clone(), conflicts });
         }
-        self.close_surveyed(document, is_needed);
+        if survey.opened.take() == Some(document) && !is_needed {
+            self.close_surveyed(document);
+        }
     }
 
-    /// What was opened to be asked is held no longer where there are many.
-    fn close_surveyed(&mut self, document: DocumentId, is_needed: bool) {
-        let is_edited = self.pending.iter().any(|p| matches!(p, Pending::Edit { .. }));
+    /// What was opened to be asked is held no longer, unless somebody writes meanwhile.
+    fn close_surveyed(&mut self, document: DocumentId) {
+        let is_edit = |pending: &Pending| matches!(pending, Pending::Edit { .. });
+        let is_edited = self.pending.iter().any(is_edit) || !self.redo.edits.is_empty();
         let is_degraded = matches!(self.heads.get(&document), Some(Err(_)));
-        let many = self.workspace.opened().len() > DOCUMENTS_OPEN_MAX;
-        if many && self.workspace.opened().contains(&document) {
-            if !is_needed && !is_edited && !is_degraded && self.redo.edits.is_empty() {
-                self.close(document);
-            }
+        if self.workspace.opened().contains(&document) && !is_edited && !is_degraded {
+            self.close(document);
         }
     }
 

@@ -294,7 +294,7 @@ impl Workspace {
             let beginning = if begins { DOCUMENT_MAKES } else { 0 };
             self.effects.makes(document, change).saturating_add(beginning)
         };
-        unpaid.iter().map(|name| makes(name)).sum()
+        unpaid.iter().map(makes).sum()
     }
 
     fn names(&self, no: ContentNo) -> Vec<Name> {

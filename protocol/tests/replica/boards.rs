@@ -234,8 +234,8 @@ fn what_is_struck_while_its_board_is_not_held_leaves_its_number_used() {
     device.ask(set("boards/garden/notes/b", 2));
     assert_eq!(device.get("boards/garden/notes"), r#"{"b":2}"#);
     device.ask(Command::ReadmitEvent { begin, reason: "it was none".to_owned() });
-    assert_eq!(device.get("boards/garden/notes"), r#"{"a":1,"b":2}"#, "neither took the other's");
     let state = device.status().state_hash;
+    assert_eq!(device.get("boards/garden/notes"), r#"{"a":1,"b":2}"#, "neither took the other's");
     assert_eq!(device.restarted().status().state_hash, state);
 }
 

@@ -1,11 +1,14 @@
 //! Boards on several devices: made apart under one name, edited, in conflict, decided.
 
-use kernelos_protocol::command::{BoardRow, Command, ConflictRow, Reply};
+use kernelos_protocol::command::{BoardRow, Command, ConflictRow, Reply, RequestId};
 use kernelos_protocol::document::Edit;
+use kernelos_protocol::hash::document_id;
 use kernelos_protocol::id::{ConflictId, DocumentId};
 use kernelos_protocol::limits::{DOCUMENT_MAKES, DOCUMENTS_OPEN_MAX};
+use kernelos_protocol::replica::Input;
 use kernelos_protocol::role::Role;
 
+use super::contracts::{artifact, mission};
 use super::mesh::Mesh;
 
 fn create(mesh: &mut Mesh, device: u8, name: &str) -> DocumentId {
@@ -197,6 +200,8 @@ fn a_flood_of_boards_waits_for_the_quota_of_who_makes_them() {
     let mut mesh = Mesh::of(&[(2, Role::Member)]);
     mesh.device(1).config.quota = 10 * DOCUMENT_MAKES;
     mesh.restart(1);
+    let link = mesh.connect(1, 2);
+    mesh.cut(link);
     for n in 0..30 {
         create(&mut mesh, 2, &format!("b{n}"));
     }
@@ -213,5 +218,37 @@ fn a_flood_of_boards_waits_for_the_quota_of_who_makes_them() {
         mesh.wait(60_000);
     }
     assert_eq!(mesh.status(1).documents, 32);
+    mesh.assert_equal(&[1, 2]);
+}
+
+#[test]
+fn a_board_whose_place_in_the_chain_is_taken_meanwhile_is_made_anew() {
+    // SPEC: PRJ-1, PRJ-9
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    mesh.connect(1, 2);
+    let base = artifact(&mut mesh, 1);
+    let now = mesh.now;
+    let ask = |mesh: &mut Mesh, request: u64, command: Command| {
+        let input = Input::Command(RequestId(request), command);
+        mesh.device(1).replica.handle(now, input);
+    };
+    let set = Edit::Set { set: "notes/a".parse().unwrap(), value: 1.into() };
+    // In one turn: the record of the mission is written before the documents answered.
+    ask(&mut mesh, 50, Command::CreateBoard { name: "garden".to_owned() });
+    ask(&mut mesh, 51, Command::StartMission(Box::new(mission(base))));
+    ask(&mut mesh, 52, Command::Edit { edits: vec![set] });
+    mesh.wait(0);
+    let replies = &mut mesh.device(1).replies;
+    let (board, started) = (replies.remove(&50), replies.remove(&51));
+    let Some(Reply::BoardMade { document, event }) = board else { panic!("{board:?}") };
+    assert!(matches!(started, Some(Reply::Started { .. })), "{started:?}");
+    let workspace = mesh.device(1).replica.workspace();
+    let header = workspace.header(&event).unwrap();
+    let made = document_id(&header.author, &header.incarnation, header.seq);
+    assert_eq!(made, document, "it is named by the place that its event came to have");
+    for device in [1, 2] {
+        assert_eq!(mesh.get(device, "boards/garden/notes"), "{}");
+        assert_eq!(mesh.get(device, "notes/a"), "1");
+    }
     mesh.assert_equal(&[1, 2]);
 }

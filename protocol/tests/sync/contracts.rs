@@ -14,7 +14,7 @@ fn read(mesh: &mut Mesh, device: u8, path: &str) -> Json {
     serde_json::from_str(&mesh.get(device, path)).unwrap()
 }
 
-fn artifact(mesh: &mut Mesh, device: u8) -> EventId {
+pub(super) fn artifact(mesh: &mut Mesh, device: u8) -> EventId {
     let (manifest, chunks) = seal("base", ArtifactKey([7; 32]), b"a pack").unwrap();
     assert_eq!(mesh.ask(device, Command::KeepChunks { chunks }), Reply::Kept);
     match mesh.ask(device, Command::WriteArtifact { manifest }) {
@@ -23,7 +23,7 @@ fn artifact(mesh: &mut Mesh, device: u8) -> EventId {
     }
 }
 
-fn mission(base_artifact: EventId) -> Mission {
+pub(super) fn mission(base_artifact: EventId) -> Mission {
     Mission { base_artifact, ..crate::mission::runs::mission() }
 }
 
