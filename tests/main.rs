@@ -33,6 +33,7 @@ mod quic;
 mod repository;
 mod rescue;
 mod salvage;
+mod starting;
 mod store;
 mod strike;
 mod tidy;

@@ -10,6 +10,7 @@ mod edit;
 mod inverse;
 mod path;
 mod read;
+mod saving;
 mod write;
 
 pub mod conflict;
@@ -27,6 +28,7 @@ pub use dump::Dump;
 pub use edit::{Edit, EditFault};
 pub use path::{DocPath, PathFault, WRITABLE, is_unshowable};
 pub use read::ReadValue;
+pub use saving::SavedPart;
 pub use write::founding_change;
 
 use crate::id::{ChangeHash, DocumentId};
@@ -118,10 +120,12 @@ pub enum DocumentTask {
         /// Document and uncompressed change chunk, causes first.
         changes: Vec<(DocumentId, Vec<u8>)>,
     },
-    /// Write the whole document, as other programs with Automerge read it.
+    /// Write the whole document, as other programs with Automerge read it: a part of that file.
     Save {
         /// Which document.
         document: DocumentId,
+        /// How many bytes to pass over.
+        from: usize,
     },
 }
 
@@ -156,7 +160,7 @@ pub enum DocumentDone {
     /// After `Preview`.
     Preview(Result<Preview, EditFault>),
     /// After `Save`.
-    Saved(Result<SavedDocument, EditFault>),
+    Saved(Result<SavedPart, EditFault>),
 }
 
 /// Why a document claims nothing. `SPEC: PRJ-3`
@@ -167,17 +171,6 @@ pub struct Degraded {
     pub reason: String,
     /// The change on which it failed, where that is known.
     pub at: Option<ChangeHash>,
-}
-
-/// A whole document, with its history. `SPEC: PRJ-8`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SavedDocument {
-    /// The file.
-    pub bytes: Vec<u8>,
-    /// How many changes it holds.
-    pub changes: usize,
-    /// Its heads, sorted.
-    pub heads: Vec<ChangeHash>,
 }
 
 /// A change that this device made.
@@ -193,6 +186,7 @@ pub struct LocalChange {
 #[derive(Default)]
 pub struct Documents {
     documents: BTreeMap<DocumentId, Document>,
+    saving: saving::Saving,
 }
 
 struct Document {
@@ -214,6 +208,7 @@ impl Documents {
     pub fn perform(&mut self, task: DocumentTask) -> DocumentDone {
         match task {
             DocumentTask::Apply { document, changes } => {
+                self.saving.forget(&document);
                 let held = self.documents.entry(document).or_default();
                 held.apply(changes);
                 DocumentDone::Holds { document, heads: held.heads() }
@@ -268,12 +263,10 @@ impl Documents {
                 }
                 DocumentDone::Preview(Ok(preview))
             }
-            DocumentTask::Save { document } => {
+            DocumentTask::Save { document, from } => {
                 let held = self.documents.entry(document).or_default();
-                DocumentDone::Saved(held.try_with(|doc, _| {
-                    let (changes, heads) = (doc.get_changes(&[]).len(), heads(doc));
-                    Ok(SavedDocument { bytes: doc.save(), changes, heads })
-                }))
+                let saving = &mut self.saving;
+                DocumentDone::Saved(held.try_with(|doc, _| Ok(saving.part(document, doc, from))))
             }
         }
     }

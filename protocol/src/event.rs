@@ -7,6 +7,7 @@
 //! says whether it is admitted, effect what it changes.
 
 mod header;
+mod proving;
 mod run;
 pub(crate) mod stored;
 
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use header::{BodyRef, Class, HEADER_VERSION, Header};
+pub use proving::Proving;
 pub use run::{Run, Runs};
 
 use crate::cbor::{self, CborFault, Reader, Writer};

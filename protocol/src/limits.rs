@@ -2,8 +2,10 @@
 //! version (marked "frozen"): changing one is a new version.
 
 mod missions;
+mod stores;
 
 pub use missions::*;
+pub use stores::*;
 
 /// Parents of an event, and heads that a content event has heard; frozen. More heads are first
 /// joined by empty events, so a header stays near two kilobytes.

@@ -2,7 +2,7 @@
 //! another's through the door of all events; and documents as files. `SPEC: ARC-2, ARC-3, PRJ-8`
 
 use crate::command::{DocumentPart, Failure, FailureKind, NotTaken, Reply, RequestId};
-use crate::document::{DocumentTask, EditFault, SavedDocument};
+use crate::document::{DocumentTask, EditFault, SavedPart};
 use crate::event::{Run, Runs, Verified};
 use crate::id::DocumentId;
 use crate::limits::{ARCHIVE_SLICE_BYTES, HEADER_BYTES_MAX, LOAD_SLICE_EVENTS};
@@ -73,8 +73,8 @@ impl Replica {
         let document = document.or_else(|| self.workspace.root_document());
         match document.filter(|document| self.heads.contains_key(document)) {
             Some(document) => {
-                let pending = Pending::Save(request, document, from);
-                self.ask(pending, DocumentTask::Save { document });
+                let pending = Pending::Save(request, document);
+                self.ask(pending, DocumentTask::Save { document, from });
             }
             None => self.reply(request, Reply::Failed(no_history())),
         }
@@ -83,21 +83,19 @@ impl Replica {
     pub(super) fn save_reply(
         &self,
         document: DocumentId,
-        from: usize,
-        saved: Result<SavedDocument, EditFault>,
+        saved: Result<SavedPart, EditFault>,
     ) -> Reply {
         let saved = match saved {
             Ok(saved) => saved,
             Err(fault) => return Reply::Failed(edit_failure(&fault)),
         };
-        let to = from.saturating_add(ARCHIVE_SLICE_BYTES).min(saved.bytes.len());
         Reply::DocumentPart(DocumentPart {
             document,
             others: self.heads.keys().filter(|other| **other != document).copied().collect(),
             heads: saved.heads,
             changes: saved.changes,
-            size: saved.bytes.len(),
-            bytes: saved.bytes.get(from..to).unwrap_or_default().to_vec(),
+            size: saved.size,
+            bytes: saved.bytes,
         })
     }
 

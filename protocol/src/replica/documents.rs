@@ -39,7 +39,7 @@ pub(super) enum Pending {
     /// A caller wants to see what a branch would set.
     Preview(RequestId, Of),
     /// A caller wants a part of the document as a file.
-    Save(RequestId, DocumentId, usize),
+    Save(RequestId, DocumentId),
     /// A caller grants a role, and the names of the devices are looked at first.
     Grant { request: RequestId, member: Box<NewMember>, name: String, uses: Option<u32> },
     /// A resolution is taken back, by actors from this generation on.
@@ -195,8 +195,8 @@ impl Replica {
                 let reply = self.read_reply(path, read);
                 self.reply(request, reply);
             }
-            (Some(Pending::Save(request, document, from)), DocumentDone::Saved(saved)) => {
-                let reply = self.save_reply(document, from, saved);
+            (Some(Pending::Save(request, document)), DocumentDone::Saved(saved)) => {
+                let reply = self.save_reply(document, saved);
                 self.reply(request, reply);
             }
             (Some(Pending::Grant { request, member, name, uses }), DocumentDone::Read(read)) => {
