@@ -35,12 +35,8 @@ struct Pair {
 impl Pair {
     fn new() -> Self {
         let lan = Lan::new();
-        let laptop = lan.computer("laptop", &["10.77.0.1/24"]);
-        let server = lan.computer("server", &["10.77.0.2/24"]);
-        laptop.home.init("home").done();
-        let nodes = vec![laptop.up(), server.up()];
-        laptop.home.pair(&server.home, "server", "member");
-        Self { lan, laptop, server, nodes }
+        let ([laptop, server], nodes) = lan.members(["10.77.0.1/24", "10.77.0.2/24"]);
+        Self { lan, laptop, server, nodes: nodes.into() }
     }
 
     fn both(&self) -> [&Computer; 2] {

@@ -54,7 +54,9 @@ fn a_file_and_the_recovery_key_bring_a_workspace_back_whose_devices_are_all_lost
 
     let recovery = text(&laptop.file("home.recovery"));
     let args = ["rescue", "--recovery-file", &recovery, "--device", "edge", "--json"];
-    assert_eq!(edge.run(&args).json()["workspace"], "home");
+    let rescued = edge.run(&args).json();
+    assert_eq!((&rescued["workspace"], &rescued["device"]), (&json!("home"), &json!("edge")));
+    assert_eq!(rescued["settled"], json!(["laptop"]));
     until("the edge reads it", || (edge.get("notes/19") == "rain").then_some(()));
     assert!(edge.run(&["task", "list"]).done().contains("pack"));
     assert_eq!(edge.status()["role"], "owner");

@@ -9,7 +9,7 @@
 //! `KERNELOS_FAULTS=1 cargo test -p kernelos-tests faults:: -- --nocapture --test-threads 2`, or
 //! every tenth by `KERNELOS_FAULTS=10`.
 
-mod disk;
+pub(crate) mod disk;
 
 use std::collections::BTreeSet;
 use std::path::Path;

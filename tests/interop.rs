@@ -145,9 +145,11 @@ fn the_javascript_automerge_reads_our_document_with_its_history_and_conflicts() 
     let folder = laptop.file("out");
     let args = ["export", "--automerge", text(&folder), "--json"];
     let written = laptop.run(&args).json();
-    assert_eq!(written.as_array().unwrap().len(), 1);
+    let files = &written["files"];
+    assert_eq!(files.as_array().unwrap().len(), 1);
     let file = folder.join("workspace.automerge");
-    assert_eq!(written[0]["bytes"], fs::metadata(&file).unwrap().len());
+    assert_eq!(files[0]["bytes"], fs::metadata(&file).unwrap().len());
+    assert_eq!((&written["events"], &written["bytes"]), (&files[0]["changes"], &files[0]["bytes"]));
     laptop.run(&args).refused(1, "nothing is overwritten");
     laptop.run(&["export", "--json"]).refused(2, "--events");
 
@@ -155,8 +157,8 @@ fn the_javascript_automerge_reads_our_document_with_its_history_and_conflicts() 
     let seen: Json = serde_json::from_str(&seen).unwrap();
     assert_eq!(seen["value"], laptop.get(""), "the same values");
     assert_eq!(seen["value"]["tasks"]["1"], serde_json::from_str::<Json>(value).unwrap());
-    assert_eq!(seen["heads"], written[0]["heads"]);
-    assert_eq!(seen["changes"], written[0]["changes"]);
+    assert_eq!(seen["heads"], files[0]["heads"]);
+    assert_eq!(seen["changes"], files[0]["changes"]);
     let kinds = laptop.log().into_iter().filter(|row| row["lane"] == "content").count();
     assert_eq!(seen["changes"], json!(kinds), "a change for each event of content");
     assert_eq!(seen["conflicts"], json!({ "notes/a": ["rain", "sun"], "tasks/1": [] }));

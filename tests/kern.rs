@@ -116,6 +116,13 @@ impl Home {
         Node::try_ready(self.command(&UP))
     }
 
+    /// The same, with what it said when it was ready.
+    #[track_caller]
+    pub(crate) fn up_saying(&self) -> (Node, Json) {
+        let mut command = self.command(&UP);
+        Node::saying(&mut command)
+    }
+
     /// The same with these options alone.
     pub(crate) fn up_as(&self, options: &[&str]) -> Node {
         Node::ready(self.command(&[&["up", "--json"], options].concat()))
@@ -357,13 +364,18 @@ impl Node {
     /// Starts it; returns once it says that it is ready.
     #[track_caller]
     fn ready(mut command: Command) -> Self {
+        Self::saying(&mut command).0
+    }
+
+    #[track_caller]
+    fn saying(command: &mut Command) -> (Self, Json) {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
         let ready: Json = serde_json::from_str(&line).expect("a node that starts says so");
         assert_eq!(ready["ready"], true);
-        Self { child, _stdout: stdout }
+        (Self { child, _stdout: stdout }, ready)
     }
 
     /// The same, if it says so; else what it ended with. What it tells goes to a file, which no

@@ -7,11 +7,7 @@ use crate::network::{Lan, agree};
 fn two_computers_on_one_network_pair_and_find_each_other_after_whatever_happens_to_it() {
     // SPEC: LINK-1
     let lan = Lan::new();
-    let laptop = lan.computer("laptop", &["10.77.0.1/24"]);
-    let server = lan.computer("server", &["10.77.0.2/24"]);
-    laptop.home.init("home").done();
-    let _nodes = [laptop.up(), server.up()];
-    laptop.home.pair(&server.home, "server", "member");
+    let ([laptop, server], _nodes) = lan.members(["10.77.0.1/24", "10.77.0.2/24"]);
     agree([&laptop, &server], "paired");
     assert_eq!(laptop.peer("path"), "lan");
 
@@ -38,11 +34,7 @@ fn two_computers_on_one_network_pair_and_find_each_other_after_whatever_happens_
 fn two_computers_with_ipv6_alone_pair_and_agree() {
     // SPEC: LINK-1
     let lan = Lan::new();
-    let laptop = lan.computer("laptop", &["fd77::1/64"]);
-    let server = lan.computer("server", &["fd77::2/64"]);
-    laptop.home.init("home").done();
-    let _nodes = [laptop.up(), server.up()];
-    laptop.home.pair(&server.home, "server", "member");
+    let ([laptop, server], _nodes) = lan.members(["fd77::1/64", "fd77::2/64"]);
     agree([&laptop, &server], "paired");
 }
 
@@ -50,11 +42,7 @@ fn two_computers_with_ipv6_alone_pair_and_agree() {
 fn what_reaches_the_other_in_one_direction_only_is_noticed_and_made_up_for() {
     // SPEC: LINK-1, LINK-4
     let lan = Lan::new();
-    let laptop = lan.computer("laptop", &["10.77.0.1/24"]);
-    let server = lan.computer("server", &["10.77.0.2/24"]);
-    laptop.home.init("home").done();
-    let _nodes = [laptop.up(), server.up()];
-    laptop.home.pair(&server.home, "server", "member");
+    let ([laptop, server], _nodes) = lan.members(["10.77.0.1/24", "10.77.0.2/24"]);
     for (computer, other) in [(&server, "10.77.0.1"), (&laptop, "10.77.0.2")] {
         computer.namespace.ip(&format!("route add blackhole {other}/32"));
         until("both notice that one of them is not heard", || {
@@ -72,11 +60,7 @@ fn what_reaches_the_other_in_one_direction_only_is_noticed_and_made_up_for() {
 fn a_computer_that_slept_goes_on_where_the_others_are() {
     // SPEC: LINK-1
     let lan = Lan::new();
-    let laptop = lan.computer("laptop", &["10.77.0.1/24"]);
-    let server = lan.computer("server", &["10.77.0.2/24"]);
-    laptop.home.init("home").done();
-    let nodes = [laptop.up(), server.up()];
-    laptop.home.pair(&server.home, "server", "member");
+    let ([laptop, server], nodes) = lan.members(["10.77.0.1/24", "10.77.0.2/24"]);
     let pid = rustix::process::Pid::from_raw(nodes[0].pid().cast_signed()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
     until("the server notices", || server.peer("path").is_null().then_some(()));

@@ -35,6 +35,7 @@ mod quic;
 mod repository;
 mod rescue;
 mod salvage;
+mod starting;
 mod store;
 mod strike;
 mod tidy;

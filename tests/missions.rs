@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value as Json, json};
 
-use crate::kern::Home;
+use crate::kern::{Home, until};
 use crate::repository::{FIX, Repository, VERIFY, ended, failed, git, shows, stage};
 
 /// Lets a step wait until a test says go, by a file in the scratch folder of the device it is on.
@@ -243,4 +243,35 @@ fn a_time_for_steps_that_is_none_is_refused() {
         assert_eq!(ran.code, 2, "{}", ran.stderr);
     }
     assert!(!home.path().exists());
+}
+
+#[test]
+fn a_mission_that_is_cancelled_stops_the_step_that_runs() {
+    // SPEC: MIS-10
+    let (home, runner) = (Home::with_workspace(), Home::new());
+    let repository = Repository::new();
+    let _nodes = (home.up(), runner.up_with(&["--run"]));
+    home.pair(&runner, "runner", "runner");
+    let waits = format!("{WAIT}{FIX}");
+    let id = repository.mission(&home, "honest", &[&waits]);
+    shows(&home, &id, "a step that runs", |mission| mission["steps"][0]["executions"] == 1);
+    // Each order has a folder of its own, as long as it runs.
+    let works = || {
+        let folder = fs::read_dir(runner.path().join("missions").join(&id)).into_iter().flatten();
+        folder.flatten().any(|desk| desk.path().join("scratch").exists())
+    };
+    until("it is at work", || works().then_some(()));
+    runner.run(&["mission", "cancel", &id]).refused(5, "its home");
+    let ended = home.run(&["mission", "cancel", &id[..8], "--json"]).json();
+    assert_eq!(ended["mission"], id.as_str());
+    for device in [&home, &runner] {
+        let shown = shows(device, &id, "its end", |mission| mission["state"] == "cancelled");
+        assert_eq!(shown["cancelled_by"], "laptop");
+        let event = ended["event"].as_str().unwrap();
+        let said = device.run(&["log", "--event", event, "--json"]).json();
+        assert_eq!((&said["kind"], &said["facts"]["act"]), (&json!("decision"), &json!("cancel")));
+    }
+    until("its step is gone", || (!works()).then_some(()));
+    home.run(&["mission", "cancel", &id]).refused(1, "over already");
+    repository.is_at(&repository.base);
 }

@@ -27,11 +27,7 @@ fn moved_apart(lan: &Lan, [laptop, server]: [&Computer; 2], to: [&str; 2]) {
 fn two_that_moved_at_once_while_they_were_apart_find_each_other() {
     // SPEC: LINK-5, LINK-6
     let lan = Lan::new();
-    let laptop = lan.computer("laptop", &["10.77.0.1/24"]);
-    let server = lan.computer("server", &["10.77.0.2/24"]);
-    laptop.home.init("home").done();
-    let _nodes = [laptop.up(), server.up()];
-    laptop.home.pair(&server.home, "server", "member");
+    let ([laptop, server], _nodes) = lan.members(["10.77.0.1/24", "10.77.0.2/24"]);
     for (note, to) in [
         ("moved", ["10.88.0.8/24", "10.88.0.9/24"]),
         ("six", ["fd88::8/64", "fd88::9/64"]),

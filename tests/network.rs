@@ -114,6 +114,15 @@ impl Lan {
         self.computer_at("switch", name, addresses)
     }
 
+    /// Two members of a workspace that run, at these addresses.
+    pub(crate) fn members(&self, [laptop, server]: [&str; 2]) -> ([Computer; 2], [Node; 2]) {
+        let both = [self.computer("laptop", &[laptop]), self.computer("server", &[server])];
+        both[0].home.init("home").done();
+        let nodes = [both[0].up(), both[1].up()];
+        both[0].home.pair(&both[1].home, "server", "member");
+        (both, nodes)
+    }
+
     /// Makes the switch a router that hides those at it behind this address, as a home has one. At
     /// the other side of it is a switch `outside`.
     pub(crate) fn hides(&self, inside: &str, outside: &str, ports: &str) {

@@ -30,7 +30,7 @@ fn a_member_takes_a_workspace_back_whose_owner_is_lost_and_the_owner_is_told() {
     rescue("nowhere").refused(1, "nowhere");
     let rescued = rescue(recovery).json();
     assert_eq!(rescued["settled"], json!(["laptop"]));
-    assert_eq!(rescued["device"], "edge");
+    assert_eq!((&rescued["workspace"], &rescued["device"]), (&json!("home"), &json!("edge")));
 
     let _phone = phone.up();
     edge.pair_into("home", &phone, "phone", "member");
@@ -59,4 +59,31 @@ fn an_owner_that_a_thief_revoked_comes_back_by_the_recovery_key_over_the_network
     until("the edge hears the laptop again", || (edge.get("notes/a") == 1).then_some(()));
     phone.run(&["doc", "set", "notes/b", "2"]).refused(5, "no member");
     drop(nodes);
+}
+
+#[test]
+fn a_device_that_is_readmitted_brings_back_what_it_wrote_apart() {
+    // SPEC: CTL-8
+    let [laptop, phone] = [Home::with_workspace(), Home::new()];
+    let _nodes = [laptop.up(), phone.up()];
+    laptop.pair(&phone, "phone", "member");
+    phone.run(&["doc", "set", "notes/a", "1"]).done();
+    until("the laptop has it", || (laptop.get("notes/a") == 1).then_some(()));
+    phone.run(&["offline"]).done();
+    for value in ["2", "3"] {
+        phone.run(&["doc", "set", "notes/a", value]).done();
+    }
+    laptop.run(&["revoke", "phone"]).done();
+    phone.run(&["online"]).done();
+    let apart = || laptop.run(&["quarantine", "list", "--json"]).json();
+    until("what it wrote is kept apart", || (apart()[0]["events"] == 2).then_some(()));
+    assert_eq!(laptop.get("notes/a"), 1);
+    laptop.run(&["readmit", "nobody"]).refused(1, "nobody");
+    let back = laptop.run(&["readmit", "phone", "--json"]).json();
+    let fields: Vec<_> = back.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!((fields, &back["events"]), (vec!["event", "events"], &json!(2)));
+    until("it counts again", || (laptop.get("notes/a") == 3).then_some(()));
+    let event = back["event"].as_str().unwrap();
+    assert_eq!(laptop.run(&["log", "--event", event, "--json"]).json()["kind"], "readmit");
+    assert_eq!(phone.status()["revoked"], true, "its events came back, it did not");
 }

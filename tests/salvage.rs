@@ -86,7 +86,9 @@ fn a_tree_that_cannot_be_walked_is_salvaged_at_start_and_peers_bring_the_rest() 
     let root = root_of(&store, "event");
     overwrite(&store, root, 0xff);
     let damaged = fs::read(&store).unwrap();
-    let _node = pair.laptop.up();
+    let (_node, ready) = pair.laptop.up_saying();
+    let told = ready["told"].to_string();
+    assert!(told.contains("home: the store was damaged") && told.contains("damaged-1"), "{told}");
     pair.is_healed(&SALVAGED);
     assert_eq!(fs::read(store.with_extension("db.damaged-1")).unwrap(), damaged);
 }

@@ -311,12 +311,12 @@ async fn step(node: &Arc<Node>, asked: PairAsked) -> Result<PairAnswer, Failure>
             Ok(PairAnswer::Stands(row, file))
         }
         PairAsked::Standing { workspace } => {
-            let workspace = node.engine(workspace.as_deref())?.workspace();
-            Ok(PairAnswer::Standing(pairing.standing(workspace)))
+            let engine = node.engine(workspace.as_deref())?;
+            Ok(PairAnswer::Standing(pairing.standing(node, &engine)?))
         }
         PairAsked::Withdraw { workspace, invitation } => {
-            let workspace = node.engine(workspace.as_deref())?.workspace();
-            let row = pairing.withdraw(node, workspace, named(&invitation)?)?;
+            let engine = node.engine(workspace.as_deref())?;
+            let row = pairing.withdraw(node, &engine, named(&invitation)?).await?;
             Ok(PairAnswer::Standing(vec![row]))
         }
         PairAsked::Join { by, device } => {

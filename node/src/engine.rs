@@ -8,6 +8,7 @@
 mod asker;
 mod documents;
 mod failing;
+mod known;
 mod links;
 mod missions;
 mod peers;
@@ -41,6 +42,7 @@ pub use asker::Asker;
 use asker::stopped;
 use documents::{DocumentThread, start_documents};
 use failing::{Store, take};
+use known::Known;
 use links::Links;
 use missions::Missions;
 pub use shared::Shared;
@@ -78,6 +80,8 @@ enum Wake {
 pub struct Engine {
     /// What its store says of it.
     pub meta: Meta,
+    /// What became of its store at this start, where that is to be told: a code.
+    pub told: Option<String>,
     inbox: mpsc::Sender<Wake>,
     shared: Arc<Mutex<Shared>>,
     thread: thread::JoinHandle<()>,
@@ -90,7 +94,8 @@ impl Engine {
         secret: &[u8; 32],
         worker: &Worker,
     ) -> Result<Self, Failure> {
-        let store = take(path, secret).map_err(|error| to_failure(&error))?;
+        let mut store = take(path, secret).map_err(|error| to_failure(&error))?;
+        let told = store.told.take();
         let meta = store.meta().map_err(|error| to_failure(&error))?;
         let config = Config {
             secret: *secret,
@@ -118,7 +123,7 @@ impl Engine {
             .name("workspace".to_owned())
             .spawn(move || runtime.block_on(state.run()))
             .map_err(|error| Failure::new(FailureKind::Failed, error))?;
-        Ok(Self { meta, inbox, shared, thread })
+        Ok(Self { meta, told, inbox, shared, thread })
     }
 
     /// What others may know of it now.
@@ -183,6 +188,7 @@ struct Loop {
     callers: BTreeMap<RequestId, oneshot::Sender<Reply>>,
     links: Links,
     shared: Arc<Mutex<Shared>>,
+    known: Known,
     requests: u64,
     /// What is asked of the store once the inbox was looked at: a start answers meanwhile.
     later: VecDeque<LoadRequest>,
@@ -207,6 +213,7 @@ impl Loop {
         let replica = Replica::load(config.clone(), clock::now());
         let documents = start_documents(0, &inbox)?;
         let callers = BTreeMap::new();
+        let known = Known::beside(&store.at);
         Ok(Self {
             config,
             replica,
@@ -218,6 +225,7 @@ impl Loop {
             callers,
             links: Links::default(),
             shared,
+            known,
             requests: 0,
             later: VecDeque::new(),
             arriving: Vec::new(),
@@ -406,24 +414,6 @@ impl Loop {
 
     fn share(&self, write: impl FnOnce(&mut Shared)) {
         write(&mut self.shared.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-
-    /// Tells what others may know without asking.
-    fn publish(&self) {
-        let granted = self.replica.workspace().granted_devices();
-        let granted = granted.into_iter().map(|(device, _)| device).collect();
-        let control = self.replica.workspace().control();
-        let members = control.present_members().keys().copied().collect();
-        let connected = self.links.paths();
-        let is_lost = self.replica.is_lost();
-        let is_starting = self.replica.is_starting();
-        self.share(|shared| {
-            shared.granted = granted;
-            shared.is_lost = is_lost;
-            shared.is_starting = is_starting;
-            shared.members = members;
-            shared.connected = connected;
-        });
     }
 
     /// Says no where the Replica is another one now, or nothing can be read any more.

@@ -4,11 +4,13 @@ mod rows;
 mod wanted;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply, Status};
 use kernelos_protocol::id::{DeviceId, WorkspaceId};
 use kernelos_protocol::key::DeviceKey;
+use kernelos_protocol::present;
 use kernelos_protocol::sync::introduce::Pace;
 use kernelos_protocol::sync::workspace_tag;
 use kernelos_protocol::time::Time;
@@ -40,6 +42,8 @@ pub struct Node {
     /// Agents may run on this device.
     worker: Worker,
     engines: RwLock<Engines>,
+    /// Workspaces whose store could not be opened, by their folder's name, and why.
+    unopened: BTreeMap<String, Failure>,
     /// Held while a workspace is made, so that two callers cannot take one name.
     making: Mutex<()>,
     mesh: Mutex<Option<Online>>,
@@ -53,10 +57,18 @@ impl Node {
         let secret = home.device_secret()?;
         let peers = Peers::load(home.home())?;
         worker.folder.sweep();
-        let mut engines = BTreeMap::new();
+        let (mut engines, mut unopened) = (BTreeMap::new(), BTreeMap::new());
         for path in home.stores()? {
-            let engine = Engine::start(&path, &secret, &worker)?;
-            engines.insert(engine.workspace(), Arc::new(engine));
+            match Engine::start(&path, &secret, &worker) {
+                Ok(engine) => drop(engines.insert(engine.workspace(), Arc::new(engine))),
+                Err(failure) => drop(unopened.insert(folder_of(&path), failure)),
+            }
+        }
+        // One store that cannot be opened takes nothing from the others.
+        if engines.is_empty()
+            && let Some((_, failure)) = unopened.pop_first()
+        {
+            return Err(failure);
         }
         let device = DeviceKey::from_secret(&secret).device();
         let node = Arc::new(Self {
@@ -66,13 +78,29 @@ impl Node {
             peers,
             worker,
             engines: RwLock::new(engines),
+            unopened,
             making: Mutex::new(()),
             mesh: Mutex::new(None),
             pairing: PairingHost::new(device),
             introductions: std::sync::Mutex::default(),
         });
-        node.pairing.load_standing(&node)?;
+        node.pairing.load_standing(&node);
         Ok(node)
+    }
+
+    /// What is wrong since this start, for the person who started it. `SPEC: DUR-13`
+    #[must_use]
+    pub fn told(&self) -> Vec<String> {
+        let unopened = self.unopened.iter();
+        let unopened = unopened.map(|(folder, failure)| format!("{folder}: {}", words(failure)));
+        let of_stores = |engine: &Arc<Engine>| {
+            let told = engine.told.as_deref().map(present::life);
+            let shut = self.pairing.shut(engine.workspace());
+            let shut = shut.map(|failure| words(&failure));
+            let told = told.into_iter().chain(shut);
+            told.map(|told| format!("{}: {told}", engine.meta.name)).collect::<Vec<_>>()
+        };
+        unopened.chain(self.engines().iter().flat_map(of_stores)).collect()
     }
 
     /// What everything of this device follows from.
@@ -323,11 +351,16 @@ impl Node {
             peer.path = path.map(|path| path.kind.name().to_owned());
             peer.rtt_ms = path.and_then(|path| path.rtt_ms);
         }
+        let shut = self.pairing.shut(engine.workspace());
+        status.damage.extend(shut.map(|failure| words(&failure)));
         status
     }
 
     /// The workspace of this name or id; without one the only one is meant.
     pub(crate) fn engine(&self, name: Option<&str>) -> Result<Arc<Engine>, Failure> {
+        if let Some(failure) = name.and_then(|name| self.unopened.get(name)) {
+            return Err(failure.clone());
+        }
         let named: Vec<_> = self
             .engines()
             .into_iter()
@@ -338,7 +371,8 @@ impl Node {
             })
             .collect();
         match (&named[..], name) {
-            ([engine], _) => Ok(Arc::clone(engine)),
+            ([engine], Some(_)) => Ok(Arc::clone(engine)),
+            ([engine], None) if self.unopened.is_empty() => Ok(Arc::clone(engine)),
             ([], None) => Err(Failure::new(FailureKind::Failed, "this device has no workspace")
                 .with_hint("make one: kern init NAME --device NAME")),
             ([], Some(name)) => Err(Failure::new(
@@ -365,6 +399,18 @@ impl Node {
             ended(engine).await;
         }
     }
+}
+
+/// The folder of a workspace, which its id names.
+fn folder_of(store: &Path) -> String {
+    let name = store.parent().and_then(Path::file_name).unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+/// What is wrong, and what to do.
+fn words(failure: &Failure) -> String {
+    let hint = failure.hint.as_deref().map(|hint| format!(": {hint}"));
+    format!("{}{}", failure.message, hint.unwrap_or_default())
 }
 
 /// May this key speak about this workspace? While its history is read its loop lets it wait.

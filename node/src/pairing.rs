@@ -19,7 +19,7 @@ use kernelos_protocol::pairing::{
 };
 use kernelos_protocol::role::Role;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, RwLock, mpsc};
 
 use crate::clock;
 use crate::engine::Engine;
@@ -112,6 +112,8 @@ pub(crate) struct PairingHost {
     links: Mutex<(u64, BTreeMap<LinkId, mpsc::Sender<Outgoing>>)>,
     people: Mutex<BTreeMap<InvitationId, Arc<Queue<InviteEvent>>>>,
     standing: Mutex<Standings>,
+    /// Shared by grants that join files ask for: who ends one waits for those under way.
+    granting: RwLock<()>,
     audit: Audit,
     pub(crate) joins: Joins,
     has_invited: AtomicBool,
@@ -136,6 +138,7 @@ impl PairingHost {
             links: Mutex::default(),
             people: Mutex::default(),
             standing: Mutex::default(),
+            granting: RwLock::default(),
             audit: Audit::default(),
             joins: Joins::default(),
             has_invited: AtomicBool::new(false),
@@ -304,15 +307,10 @@ impl PairingHost {
                 role,
                 device_name,
             } => {
-                let uses = match self.uses(&invitation) {
-                    Ok(uses) => Some(uses),
-                    Err(code) => {
-                        return self.handle(node, IssuerInput::NotAdmitted { link, code });
-                    }
-                };
-                let rule = rule_of(&invitation);
-                let command = granting(device, sealing, role, device_name, rule, uses);
-                spawn(admit(Arc::clone(node), link, invitation, workspace.to_string(), command));
+                let (rule, workspace) = (rule_of(&invitation), workspace.to_string());
+                let command =
+                    move |uses| granting(device, sealing, role, device_name, rule, Some(uses));
+                spawn(admit(Arc::clone(node), link, invitation, workspace, command));
             }
             IssuerOutput::Ended { invitation, result } => {
                 if let Err(code) = result {

@@ -5,6 +5,7 @@
 //! is served (`serve.rs`). Nothing here decides about events: whoever never has a chunk judges
 //! every event like everybody else (SPEC: ART-4).
 
+mod collect;
 mod fetch;
 mod serve;
 
@@ -32,8 +33,12 @@ pub struct Artifacts {
     /// What is here, durable before anything that is said in this turn, with its sealed length.
     here: BTreeMap<ChunkHash, usize>,
     here_bytes: usize,
-    /// What was here at start and may be named by nothing.
+    /// What is here and may be named by nothing.
     orphans: BTreeSet<ChunkHash>,
+    /// What this process keeps for a manifest that is not written yet.
+    fresh: BTreeSet<ChunkHash>,
+    /// More goes in the next turn.
+    is_dropping: bool,
     /// The artifacts that have effect and fit into the total, with their chunks.
     artifacts: BTreeMap<EventId, Vec<(ChunkHash, usize)>>,
     /// Their chunks, each with the lengths that manifests give it: one of them is right.
@@ -89,6 +94,7 @@ impl Artifacts {
             }
             self.artifacts.insert(id, manifest.chunks().collect());
         }
+        self.look_for_orphans();
         self.look = true;
         self.changed = true;
     }
@@ -114,6 +120,7 @@ impl Artifacts {
     /// An own chunk, which is durable with this turn.
     pub fn kept(&mut self, chunk: &Chunk) {
         self.orphans.remove(&chunk.hash());
+        self.fresh.insert(chunk.hash());
         self.arrived(chunk.hash(), chunk.bytes().len());
     }
 
@@ -174,22 +181,5 @@ impl Artifacts {
     /// May other artifacts be complete than at the last call?
     pub fn take_changed(&mut self) -> bool {
         std::mem::take(&mut self.changed)
-    }
-
-    /// Is there still something from before the start that may be named by nothing?
-    #[must_use]
-    pub fn has_orphans(&self) -> bool {
-        !self.orphans.is_empty()
-    }
-
-    /// What was here at start and nothing names: it goes. `SPEC: ART-7`
-    pub fn drop_orphans(&mut self, named: &BTreeSet<ChunkHash>) -> Vec<ChunkHash> {
-        let orphans = std::mem::take(&mut self.orphans);
-        let dropped: Vec<_> = orphans.difference(named).copied().collect();
-        for hash in &dropped {
-            let len = self.here.remove(hash).unwrap_or(0);
-            self.here_bytes = self.here_bytes.saturating_sub(len);
-        }
-        dropped
     }
 }

@@ -42,6 +42,7 @@ impl Command {
                 | Self::Purge { .. }
                 | Self::SetAgent { .. }
                 | Self::StartMission(_)
+                | Self::CancelMission { .. }
                 | Self::KeepChunks { .. }
                 | Self::WriteArtifact { .. }
                 | Self::ImportEvents { .. }
@@ -145,6 +146,11 @@ pub enum Command {
     },
     /// Starts a mission, whose base is an artifact already. The device that does is its home.
     StartMission(Box<Mission>),
+    /// End a mission. `SPEC: MIS-10`
+    CancelMission {
+        /// Its first record.
+        id: EventId,
+    },
     /// All missions.
     Missions,
     /// One mission.

@@ -12,6 +12,7 @@ mod first;
 mod inverse;
 mod path;
 mod read;
+mod saving;
 mod several;
 mod task;
 
@@ -32,8 +33,9 @@ pub use edit::{Edit, EditFault};
 pub use first::{ROOT_MAPS, board_change, founding_change, mission_change};
 pub use path::{DocPath, PathFault, WRITABLE, is_unshowable};
 pub use read::ReadValue;
+pub use saving::SavedPart;
 pub use several::Hand;
-pub use task::{Degraded, DocumentDone, DocumentTask, LocalChange, SavedDocument};
+pub use task::{Degraded, DocumentDone, DocumentTask, LocalChange};
 
 use crate::id::{ChangeHash, DocumentId};
 use conflict::ConflictIndex;
@@ -42,6 +44,7 @@ use conflict::ConflictIndex;
 #[derive(Default)]
 pub struct Documents {
     documents: BTreeMap<DocumentId, Document>,
+    saving: saving::Saving,
 }
 
 struct Document {
@@ -63,6 +66,7 @@ impl Documents {
     pub fn perform(&mut self, task: DocumentTask) -> DocumentDone {
         match task {
             DocumentTask::Apply { document, changes } => {
+                self.saving.forget(&document);
                 let held = self.documents.entry(document).or_default();
                 held.apply(changes);
                 DocumentDone::Holds { document, heads: held.heads() }
@@ -72,6 +76,7 @@ impl Documents {
                 DocumentDone::Holds { document, heads: Ok(Vec::new()) }
             }
             DocumentTask::Close { document } => {
+                self.saving.forget(&document);
                 self.documents.remove(&document);
                 DocumentDone::Holds { document, heads: Ok(Vec::new()) }
             }
@@ -122,12 +127,10 @@ impl Documents {
                 )
             }
             DocumentTask::Preview { changes } => DocumentDone::Preview(self.preview(changes)),
-            DocumentTask::Save { document } => {
+            DocumentTask::Save { document, from } => {
                 let held = self.documents.entry(document).or_default();
-                DocumentDone::Saved(held.try_with(|doc, _| {
-                    let (changes, heads) = (doc.get_changes(&[]).len(), heads(doc));
-                    Ok(SavedDocument { bytes: doc.save(), changes, heads })
-                }))
+                let saving = &mut self.saving;
+                DocumentDone::Saved(held.try_with(|doc, _| Ok(saving.part(document, doc, from))))
             }
         }
     }

@@ -7,6 +7,7 @@
 //! says whether it is admitted, effect what it changes.
 
 mod header;
+mod proving;
 mod run;
 pub(crate) mod stored;
 
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use header::SALT_BYTES;
 pub use header::{BodyRef, Class, HEADER_VERSION, Header};
+pub use proving::Proving;
 pub use run::{Run, Runs};
 
 use crate::cbor::{self, CborFault, Reader, Writer};

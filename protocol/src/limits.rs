@@ -4,10 +4,12 @@
 mod boards;
 mod missions;
 mod pace;
+mod stores;
 
 pub use boards::*;
 pub use missions::*;
 pub use pace::*;
+pub use stores::*;
 
 /// Parents of an event, and heads that a content event has heard; frozen. More heads are first
 /// joined by empty events, so a header stays near two kilobytes.

@@ -14,11 +14,11 @@ use serde::{Deserialize, Serialize};
 
 pub use boards::boards;
 pub use event::event;
-pub use missions::{headline, mission, missions, started};
+pub use missions::{cancelled, headline, mission, missions, started};
 pub use quarantine::{preview, quarantine};
 pub use text::to_text;
 pub use undo::{undone, wrote};
-pub use views::{conflicts, device_name, devices, log_row, read, status};
+pub use views::{conflicts, device_name, devices, life, log_row, read, status};
 pub use when::utc;
 
 /// Something to show, from top to bottom.

@@ -11,7 +11,7 @@
 //! in ([`message`]), tips that a peer cannot serve are forgotten after a while, and what waits is
 //! bounded. Quotas only slow or drop; they never decide whether an event counts.
 
-mod card;
+pub(crate) mod card;
 mod chunks;
 mod held;
 pub mod introduce;

@@ -1,5 +1,7 @@
 //! An artifact's bytes: what is sealed, named, opened, and refused.
 
+use std::collections::BTreeSet;
+
 use kernelos_protocol::artifact::{
     ArtifactFault, ArtifactKey, Chunk, Manifest, open, plain_hash, seal,
 };
@@ -9,7 +11,7 @@ use kernelos_protocol::content::Content;
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::limits::{
     ARTIFACT_BYTES_MAX, ARTIFACT_CHUNKS_MAX, ARTIFACT_NAME_MAX, ARTIFACTS_TOTAL_MAX,
-    CHUNK_BYTES_MAX, CHUNK_PLAIN_BYTES,
+    CHUNK_BYTES_MAX, CHUNK_PLAIN_BYTES, CHUNKS_DROPPED_MAX,
 };
 use kernelos_protocol::sync::{LinkId, Message};
 
@@ -195,6 +197,39 @@ fn what_is_beyond_the_total_is_not_fetched_and_none_is_written() {
     }
     // An artifact that names what others name takes no room.
     assert!(artifacts.has_room_for(&manifests[0].1));
+}
+
+#[test]
+fn chunks_go_when_their_last_manifest_does_and_none_that_is_named_or_awaited() {
+    // SPEC: ART-8
+    let named = |count: usize| {
+        let size = (count * CHUNK_PLAIN_BYTES) as u64;
+        decode::<Manifest>(&body("base", size, count)).unwrap()
+    };
+    let (first, second) = (named(CHUNKS_DROPPED_MAX + 6), named(5));
+    let (a, b) = (EventId([1; 32]), EventId([2; 32]));
+    let (_, _, awaited) = sealed(1_000, 3);
+    let mut artifacts = Artifacts::default();
+    artifacts.listed(first.chunks().chain(second.chunks()).collect());
+    artifacts.kept(&awaited[0]);
+    artifacts.learn([(a, &first), (b, &second)].into_iter(), true);
+    assert!(!artifacts.has_orphans());
+    artifacts.learn([(b, &second)].into_iter(), true);
+    let all = |manifests: &[&Manifest]| -> BTreeSet<_> {
+        manifests.iter().flat_map(|of| of.chunks()).map(|(hash, _)| hash).collect()
+    };
+    assert_eq!(artifacts.drop_orphans(&all(&[&first, &second])), [], "it may have effect again");
+    assert!(!artifacts.has_orphans() && artifacts.next_deadline().is_none());
+    artifacts.learn([(b, &second)].into_iter(), true);
+    let mut gone = artifacts.drop_orphans(&all(&[&second]));
+    assert_eq!((gone.len(), artifacts.next_deadline()), (CHUNKS_DROPPED_MAX, Some(0)));
+    gone.extend(artifacts.drop_orphans(&all(&[&second])));
+    assert_eq!(artifacts.next_deadline(), None);
+    assert_eq!(gone.into_iter().collect::<BTreeSet<_>>(), all(&[&first]));
+    for (manifest, is_here) in [(&first, false), (&second, true)] {
+        assert!(manifest.chunks().all(|(hash, len)| artifacts.has(&hash, len) == is_here));
+    }
+    assert!(artifacts.has(&awaited[0].hash(), awaited[0].bytes().len()));
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 #[path = "mission/bytes.rs"]
 mod bytes;
+#[path = "mission/cancel.rs"]
+mod cancel;
 #[path = "mission/journal.rs"]
 mod journal;
 #[path = "mission/leases.rs"]

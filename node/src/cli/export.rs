@@ -150,7 +150,9 @@ async fn documents(ui: &Ui, folder: &Path) -> Result<(), Failure> {
                 "changes": row.changes, "bytes": row.bytes })
         })
         .collect();
-    ui.show(&rows, || {
+    let events: usize = written.iter().map(|row| row.changes).sum();
+    let bytes: usize = written.iter().map(|row| row.bytes).sum();
+    ui.show(&json!({ "events": events, "bytes": bytes, "files": rows }), || {
         let line = |row: &Written| {
             let (changes, bytes) = (row.changes, row.bytes);
             let text = format!("{changes} changes, {bytes} bytes: {}", row.file.display());

@@ -18,7 +18,8 @@ use crate::missions::Starting;
 Examples:
   kern mission start 'make the tests pass' --repo . --verify 'sh tests/run.sh' --agent fixer
   kern mission list
-  kern mission show 1f2e3d4c")]
+  kern mission show 1f2e3d4c
+  kern mission cancel 1f2e3d4c")]
 pub(super) enum Args {
     /// Start one; this device is the repository's home, and moves its branch at the end
     #[command(after_help = "\
@@ -39,6 +40,15 @@ with the base's own. Without any, the usual ones are meant.")]
         after_help = "Examples:\n  kern mission show 1f2e3d4c\n  kern mission show 1f --json"
     )]
     Show {
+        /// Its id, or how it begins
+        id: String,
+    },
+    /// End one for good: whoever works on it stops. For its home, owners and admins
+    #[command(after_help = "\
+Examples:
+  kern mission cancel 1f2e3d4c
+  kern mission cancel 1f --json      {\"mission\":…,\"event\":…}")]
+    Cancel {
         /// Its id, or how it begins
         id: String,
     },
@@ -95,6 +105,15 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
             let names = names(ui).await?;
             ui.show(&named(&json!(view), &names), || present::mission(&view, &names))
         }
+        Args::Cancel { id } => {
+            let id = find(ui, &id).await?;
+            match ui.client()?.ask(ui.workspace(), Command::CancelMission { id }).await? {
+                Reply::Cancelled { event } => {
+                    ui.show(&json!({ "mission": id, "event": event }), || present::cancelled(&id))
+                }
+                other => Err(super::doc::unexpected(&other)),
+            }
+        }
     }
 }
 
@@ -105,8 +124,16 @@ async fn list(ui: &Ui) -> Result<Vec<MissionView>, Failure> {
     }
 }
 
-/// The mission whose id begins so.
 async fn show(ui: &Ui, begin: &str) -> Result<MissionView, Failure> {
+    let id = find(ui, begin).await?;
+    match ui.client()?.ask(ui.workspace(), Command::Mission { id }).await? {
+        Reply::Mission(view) => Ok(*view),
+        other => Err(super::doc::unexpected(&other)),
+    }
+}
+
+/// The mission whose id begins so.
+async fn find(ui: &Ui, begin: &str) -> Result<EventId, Failure> {
     let is_digit = |c: char| matches!(c, '0'..='9' | 'a'..='f');
     if begin.is_empty() || begin.len() > 64 || !begin.chars().all(is_digit) {
         return Err(Failure::new(FailureKind::Usage, format!("{begin:?} begins no mission's id"))
@@ -115,22 +142,16 @@ async fn show(ui: &Ui, begin: &str) -> Result<MissionView, Failure> {
     let missions = list(ui).await?;
     let ids = missions.iter().map(|row| row.id).filter(|id| id.to_string().starts_with(begin));
     let ids: Vec<EventId> = ids.collect();
-    let id = match &ids[..] {
-        [id] => *id,
+    match &ids[..] {
+        [id] => Ok(*id),
         [] => {
             let text = format!("there is no mission {begin:?}");
-            return Err(
-                Failure::new(FailureKind::Failed, text).with_hint("`kern mission list` shows all")
-            );
+            Err(Failure::new(FailureKind::Failed, text).with_hint("`kern mission list` shows all"))
         }
         _ => {
             let text = format!("{} missions begin with {begin:?}", ids.len());
-            return Err(Failure::new(FailureKind::Usage, text).with_hint("give more of the id"));
+            Err(Failure::new(FailureKind::Usage, text).with_hint("give more of the id"))
         }
-    };
-    match ui.client()?.ask(ui.workspace(), Command::Mission { id }).await? {
-        Reply::Mission(view) => Ok(*view),
-        other => Err(super::doc::unexpected(&other)),
     }
 }
 

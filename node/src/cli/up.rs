@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kernelos_protocol::command::{Failure, FailureKind};
-use kernelos_protocol::present::{Block, Doc, Text};
+use kernelos_protocol::present::{Block, Doc, Text, Tone};
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -67,6 +67,9 @@ const DRAIN: Duration = Duration::from_secs(5);
 struct Ready<'a> {
     ready: bool,
     api: &'a Path,
+    /// What is wrong since this start.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    told: &'a [String],
 }
 
 pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
@@ -92,8 +95,11 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     let node = Node::start(home, ways, worker)?;
     node.go_online().await?;
     let listener = listen(&socket)?;
-    ui.show(&Ready { ready: true, api: &socket }, || {
-        Doc(vec![Block::Line(Text::plain(format!("ready: {}", socket.display())))])
+    let told = node.told();
+    ui.show(&Ready { ready: true, api: &socket, told: &told }, || {
+        let told = told.iter().map(|told| Text::toned(Tone::Attention, told));
+        let ready = Text::plain(format!("ready: {}", socket.display()));
+        Doc(told.chain([ready]).map(Block::Line).collect())
     })?;
     let (stopping, stopped) = oneshot::channel();
     let stop = async move {

@@ -1,7 +1,7 @@
 //! The loop's side of connections that come and go.
 
 use kernelos_protocol::replica::Input;
-use kernelos_protocol::sync::{LinkId, Message, workspace_tag};
+use kernelos_protocol::sync::{LinkId, Message, NOT_MEMBER, workspace_tag};
 
 use super::Loop;
 use crate::clock;
@@ -45,6 +45,10 @@ impl Loop {
     /// A connection is this workspace's.
     fn link_up(&mut self, link: Link, said: Option<Message>) {
         let (device, dialed) = (link.peer, link.dialed);
+        // Whoever brings what is lost is believed from the beginning of it.
+        if self.replica.is_lost() && !self.known.may_bring(&device) {
+            return link.close(NOT_MEMBER);
+        }
         let workspace = workspace_tag(&link.exporter, &self.config.workspace);
         self.share(|shared| drop(shared.ended.remove(&device)));
         let link = self.links.open(link, self.config.workspace, self.inbox.clone());

@@ -66,6 +66,10 @@ impl Nearby {
         missed: &BTreeSet<DeviceId>,
         own: &[SocketAddr],
     ) -> BTreeMap<DeviceId, Vec<SocketAddr>> {
+        // The next network may give it the same addresses: what was said here is not said there.
+        if self.nonce.as_ref().is_some_and(|(_, of)| of != own) {
+            self.nonce = None;
+        }
         let (is_due, to_dial) = {
             let mut state = lock(&self.state);
             (state.look(now_ms, missed, own), state.due(now_ms))
@@ -87,7 +91,7 @@ impl Nearby {
     /// Listens on the interfaces that this device is reached by.
     fn open(&mut self, own: &[SocketAddr]) {
         self.ears.clear();
-        if self.nonce.as_ref().is_none_or(|(_, of)| of != own) {
+        if self.nonce.is_none() {
             let mut nonce = [0; 8];
             let made = getrandom::fill(&mut nonce);
             self.nonce = made.is_ok().then(|| (nonce, own.to_vec()));
@@ -176,3 +180,6 @@ fn shared(domain: Domain) -> std::io::Result<Socket> {
     socket.set_nonblocking(true)?;
     Ok(socket)
 }
+
+#[cfg(test)]
+mod tests;

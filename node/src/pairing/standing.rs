@@ -53,6 +53,8 @@ pub struct StandingRow {
 #[derive(Default)]
 pub(super) struct Standings {
     kept: BTreeMap<InvitationId, Standing>,
+    /// Workspaces whose file cannot be read or written, and why: nobody comes in there by one.
+    shut: BTreeMap<WorkspaceId, Failure>,
     /// When time was last told to them, by the monotonic clock.
     marked_ms: u64,
 }
@@ -121,34 +123,58 @@ fn terms(node: &Node, engine: &Engine, standing: &Standing) -> Terms {
 
 impl PairingHost {
     /// Hands in what stood before the node's last stop. `SPEC: PAIR-22, PAIR-23`
-    pub(crate) fn load_standing(&self, node: &Arc<Node>) -> Result<(), Failure> {
-        let engines = node.synced();
+    pub(crate) fn load_standing(&self, node: &Arc<Node>) {
         lock(&self.standing).marked_ms = clock::now().monotonic_ms;
-        for engine in &engines {
-            let records = load(node, engine.workspace())?;
+        for engine in node.synced() {
+            self.open(node, &engine).ok();
+        }
+        self.mark_time(node);
+    }
+
+    /// The same of one workspace. While its file cannot be read, or the passing of time not be made
+    /// durable, nobody comes in by it and the rest of the node goes on. `SPEC: PAIR-26`
+    fn open(&self, node: &Node, engine: &Engine) -> Result<(), Failure> {
+        let workspace = engine.workspace();
+        let mut standings = lock(&self.standing);
+        standings.pass_time();
+        let opened = load(node, workspace).and_then(|records| {
             if records.is_empty() {
-                continue;
+                return Ok(());
             }
-            let mut standings = lock(&self.standing);
             for record in records.into_iter().take(STANDING_MAX) {
                 let invitation = record.secret(node.secret()).invitation();
                 standings.kept.insert(invitation, record);
             }
-            standings.keep(node, engine.workspace())?;
-            let mut issuer = lock(&self.issuer);
-            for (invitation, standing) in standings.of(engine.workspace()) {
-                match standing.over {
-                    Some(code) => issuer.remember(*invitation, code),
-                    None => {
-                        let terms = terms(node, engine, standing);
-                        issuer.handle(clock::now(), IssuerInput::Stand(Box::new(terms)));
-                    }
+            standings.keep(node, workspace)
+        });
+        if let Err(failure) = opened {
+            standings.kept.retain(|_, standing| standing.workspace != workspace);
+            standings.shut.insert(workspace, failure.clone());
+            return Err(failure);
+        }
+        standings.shut.remove(&workspace);
+        let mut issuer = lock(&self.issuer);
+        for (invitation, standing) in standings.of(workspace) {
+            match standing.over {
+                Some(code) => issuer.remember(*invitation, code),
+                None => {
+                    let terms = terms(node, engine, standing);
+                    issuer.handle(clock::now(), IssuerInput::Stand(Box::new(terms)));
                 }
             }
             self.invited();
         }
-        self.mark_time(node);
         Ok(())
+    }
+
+    /// Why nobody comes in by a join file to this workspace.
+    pub(crate) fn shut(&self, workspace: WorkspaceId) -> Option<Failure> {
+        lock(&self.standing).shut.get(&workspace).cloned()
+    }
+
+    /// Tries again what could not be opened.
+    fn opened(&self, node: &Node, engine: &Engine) -> Result<(), Failure> {
+        if self.shut(engine.workspace()).is_some() { self.open(node, engine) } else { Ok(()) }
     }
 
     /// Makes what passed durable, now and then, as long as the node runs.
@@ -165,6 +191,9 @@ impl PairingHost {
 
     /// The same once. A disk that is full is no reason to end anything: time only goes on.
     pub(crate) fn mark(&self, node: &Node) {
+        for engine in node.synced() {
+            self.opened(node, &engine).ok();
+        }
         let mut standings = lock(&self.standing);
         let open = standings.kept.values().filter(|standing| standing.over.is_none());
         let workspaces: std::collections::BTreeSet<_> =
@@ -183,6 +212,7 @@ impl PairingHost {
         lifetime_s: u64,
     ) -> Result<(StandingRow, String), Failure> {
         may_grant(engine, role).await?;
+        self.opened(node, engine)?;
         let addresses = node.transport().await?.addresses();
         let (drawn, now, workspace) = (random()?, clock::now(), engine.workspace());
         let nonce = std::array::from_fn(|at| drawn[at]);
@@ -227,19 +257,28 @@ impl PairingHost {
     }
 
     /// The standing invitations to a workspace.
-    pub(crate) fn standing(&self, workspace: WorkspaceId) -> Vec<StandingRow> {
+    pub(crate) fn standing(
+        &self,
+        node: &Node,
+        engine: &Engine,
+    ) -> Result<Vec<StandingRow>, Failure> {
+        self.opened(node, engine)?;
         let mut standings = lock(&self.standing);
         standings.pass_time();
-        standings.of(workspace).map(|(invitation, standing)| row(invitation, standing)).collect()
+        let rows = standings.of(engine.workspace());
+        Ok(rows.map(|(invitation, standing)| row(invitation, standing)).collect())
     }
 
-    /// Ends one for good; who has its file is told so. `SPEC: PAIR-23`
-    pub(crate) fn withdraw(
+    /// Ends one for good; who has its file is told so. A grant under way is seen to its end first:
+    /// after the answer nobody comes in by it. `SPEC: PAIR-23, PAIR-26`
+    pub(crate) async fn withdraw(
         &self,
         node: &Arc<Node>,
-        workspace: WorkspaceId,
+        engine: &Engine,
         invitation: InvitationId,
     ) -> Result<StandingRow, Failure> {
+        let workspace = engine.workspace();
+        self.opened(node, engine)?;
         let known = lock(&self.standing).kept.get(&invitation).cloned();
         let known = known.filter(|standing| standing.workspace == workspace);
         let Some(standing) = known else {
@@ -263,6 +302,7 @@ impl PairingHost {
             drop(standings);
             self.handle(node, IssuerInput::Cancel { invitation });
         }
+        drop(self.granting.write().await);
         let standings = lock(&self.standing);
         Ok(row(&invitation, standings.kept.get(&invitation).unwrap_or(&standing)))
     }
@@ -328,17 +368,27 @@ pub(super) async fn admit(
     link: LinkId,
     invitation: InvitationId,
     workspace: String,
-    command: Command,
+    command: impl FnOnce(u32) -> Command,
 ) {
-    let input = match node.ask(Some(&workspace), command).await {
-        Reply::Granted { event, left } => {
+    let under_way = node.pairing().granting.read().await;
+    let reply = match node.pairing().uses(&invitation) {
+        Ok(uses) => Ok(node.ask(Some(&workspace), command(uses)).await),
+        Err(code) => Err(code),
+    };
+    let input = match reply {
+        Err(code) => IssuerInput::NotAdmitted { link, code },
+        Ok(Reply::Granted { event, left }) => {
             let left = left.unwrap_or(0);
             node.pairing().used(&node, invitation, left);
             IssuerInput::Admitted { link, grant: event, left }
         }
-        Reply::NameUsed => IssuerInput::NotAdmitted { link, code: PairingCode::NameUsed },
-        Reply::RuleUsed => IssuerInput::NotAdmitted { link, code: PairingCode::Used },
-        _ => IssuerInput::NotAdmitted { link, code: PairingCode::NotGranted },
+        Ok(Reply::NameUsed) => IssuerInput::NotAdmitted { link, code: PairingCode::NameUsed },
+        Ok(Reply::RuleUsed) => IssuerInput::NotAdmitted { link, code: PairingCode::Used },
+        Ok(_) => IssuerInput::NotAdmitted { link, code: PairingCode::NotGranted },
     };
+    drop(under_way);
     node.pairing().handle(&node, input);
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,6 +61,8 @@ pub struct SqliteStore {
     connection: Connection,
     chains: BTreeMap<ChainId, i64>,
     shredding: Shredding,
+    /// What became of it as it was opened, where that is to be told. `SPEC: DUR-7`
+    pub(crate) told: Option<String>,
 }
 
 impl SqliteStore {
@@ -79,7 +81,26 @@ impl SqliteStore {
 
     /// The store at `path`. A newer one than this program is refused.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        match Self::connect(path)?.known(path) {
+            Err(error) if !matches!(error, StoreError::Corrupt(_)) => {
+                Self::alone(path).map_err(|_| error)
+            }
+            opened => opened,
+        }
+    }
+
+    /// The same where a disk takes nothing and so has no room for what SQLite shares beside a
+    /// store: it keeps that to itself, and what the disk holds can be read. `SPEC: DUR-13`
+    fn alone(path: &Path) -> Result<Self, StoreError> {
         let store = Self::connect(path)?;
+        let exclusive = store.connection.pragma_update(None, "locking_mode", "EXCLUSIVE");
+        exclusive.map_err(store_error)?;
+        store.known(path)
+    }
+
+    /// Takes what was opened, if it is a store that this program knows.
+    fn known(self, path: &Path) -> Result<Self, StoreError> {
+        let store = self;
         let pragma = |name| store.connection.pragma_query_value(None, name, |row| row.get(0));
         let application: i64 = pragma("application_id").map_err(store_error)?;
         let version: i64 = pragma("user_version").map_err(store_error)?;
@@ -121,7 +142,8 @@ impl SqliteStore {
 
     fn connect(path: &Path) -> Result<Self, StoreError> {
         let connection = Connection::open(path).map_err(store_error)?;
-        Ok(Self { connection, chains: BTreeMap::new(), shredding: Shredding::default() })
+        let shredding = Shredding::default();
+        Ok(Self { connection, chains: BTreeMap::new(), shredding, told: None })
     }
 
     /// Only a file that is a store of ours is written to, and be it its journal mode.

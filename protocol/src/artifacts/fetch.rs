@@ -156,9 +156,12 @@ impl Artifacts {
         }
     }
 
-    /// When the next silent peer is to be given up.
+    /// When the next silent peer is to be given up, or more is to go.
     #[must_use]
     pub fn next_deadline(&self) -> Option<u64> {
+        if self.is_dropping {
+            return Some(0);
+        }
         let waiting = self.asking.values().filter(|a| !a.stalled && !a.open.is_empty());
         waiting.map(|asking| asking.progress.saturating_add(STALL_MS)).min()
     }

@@ -101,6 +101,8 @@ pub struct ContentLane {
     /// Some event heard a control event that is not in `now`.
     ahead: bool,
     heads: BTreeSet<ContentNo>,
+    /// How often all events were judged anew.
+    rejudged: u64,
     /// By author, what an event of the author heard, and what is known: how the author may stand.
     standings: RefCell<BTreeMap<(DeviceId, SetNo, SetNo), Arc<Standing>>>,
     /// Of each author that was asked for: see `tips.rs`.
@@ -238,6 +240,13 @@ impl ContentLane {
     // SPEC: AUTH-17
     pub fn is_admitted(&self, no: ContentNo) -> bool {
         self.at(no).admitted
+    }
+
+    /// How often events that were here were judged anew: as long as it is the same, what was firm
+    /// is firm, and what was not is not.
+    #[must_use]
+    pub fn rejudged(&self) -> u64 {
+        self.rejudged
     }
 
     /// Whether an event is firm by what is known.

@@ -70,6 +70,11 @@ pub enum Reply {
         /// Its first record.
         mission: EventId,
     },
+    /// To `CancelMission`.
+    Cancelled {
+        /// The decision.
+        event: EventId,
+    },
     /// To `Missions`.
     Missions {
         /// A row each.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::conflict::ConflictList;
 use super::preview::Preview;
-use super::{DocPath, Dump, Edit, EditFault, Hand, Link, Links, ReadValue};
+use super::{DocPath, Dump, Edit, EditFault, Hand, Link, Links, ReadValue, SavedPart};
 use crate::id::{ChangeHash, ConflictId, DocumentId};
 
 /// What is asked of the documents.
@@ -120,10 +120,12 @@ pub enum DocumentTask {
         /// Document and uncompressed change chunk, causes first.
         changes: Vec<(DocumentId, Vec<u8>)>,
     },
-    /// Write the whole document, as other programs with Automerge read it.
+    /// Write the whole document, as other programs with Automerge read it: a part of that file.
     Save {
         /// Which document.
         document: DocumentId,
+        /// How many bytes to pass over.
+        from: usize,
     },
 }
 
@@ -167,7 +169,7 @@ pub enum DocumentDone {
     /// After `Preview`.
     Preview(Result<Preview, EditFault>),
     /// After `Save`.
-    Saved(Result<SavedDocument, EditFault>),
+    Saved(Result<SavedPart, EditFault>),
 }
 
 /// Why a document claims nothing. `SPEC: PRJ-3`
@@ -178,17 +180,6 @@ pub struct Degraded {
     pub reason: String,
     /// The change on which it failed, where that is known.
     pub at: Option<ChangeHash>,
-}
-
-/// A whole document, with its history. `SPEC: PRJ-8`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SavedDocument {
-    /// The file.
-    pub bytes: Vec<u8>,
-    /// How many changes it holds.
-    pub changes: usize,
-    /// Its heads, sorted.
-    pub heads: Vec<ChangeHash>,
 }
 
 /// A change that this device made.

@@ -19,6 +19,10 @@ pub const EVIDENCE_BYTES_MAX: usize = 64 * 1024;
 /// that are lost again and again.
 pub const MISSION_RECORDS_MAX: u64 = 1_024;
 
+/// Missions of one device that did not end: more than people look after, and what a device that
+/// lies can make others hold is bounded by it.
+pub const MISSIONS_OPEN_MAX: usize = 256;
+
 /// How often the holder of a lease says that it lives, in milliseconds.
 pub const BEAT_MS: u64 = 1_000;
 

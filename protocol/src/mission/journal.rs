@@ -5,6 +5,7 @@
 //! each other went on apart, the tree of records has several ends; [`Journal::head`] is the one
 //! that goes on, the same on every device that knows the same records.
 
+use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,7 +16,8 @@ use super::state::{State, Who};
 use crate::authority::{ContentLane, ContentNo};
 use crate::effect::VoidReason;
 use crate::hash::{self, context};
-use crate::id::EventId;
+use crate::id::{DeviceId, EventId};
+use crate::limits::MISSIONS_OPEN_MAX;
 
 /// A record that has effect.
 #[derive(Debug, Clone)]
@@ -36,6 +38,12 @@ pub struct Journal {
     entries: BTreeMap<EventId, Entry>,
     /// The records of each mission, causes first.
     missions: BTreeMap<EventId, Vec<EventId>>,
+    /// The claims of each mission, by epoch.
+    claims: BTreeMap<EventId, Vec<(u64, ContentNo)>>,
+    /// By author the missions that it started, and where each ended, once it did.
+    started: BTreeMap<DeviceId, Vec<(ContentNo, Vec<ContentNo>)>>,
+    /// The heads that were found, and how often all content had been judged anew by then.
+    heads: RefCell<(u64, BTreeMap<EventId, Option<EventId>>)>,
     /// Rises with every record, so that who follows the missions sees that there is news.
     version: u64,
     /// Records that lost their effect by strikes.
@@ -60,6 +68,7 @@ impl Journal {
     /// These content events lost their effect by strikes. `SPEC: EFF-8`
     pub(crate) fn strike(&mut self, struck: BTreeSet<ContentNo>) {
         self.struck = struck;
+        self.heads.get_mut().1.clear();
         self.version += 1;
     }
 
@@ -73,7 +82,13 @@ impl Journal {
     ) -> Result<Judged, VoidReason> {
         let id = content.id(no);
         let state = match (record.on(), &record) {
-            (None, Record::Mission(mission)) => State::begin(&who, id, (**mission).clone())?,
+            (None, Record::Mission(mission)) => {
+                let state = State::begin(&who, id, (**mission).clone())?;
+                if !self.may_start(&who.device, |at| content.in_past(no, at)) {
+                    return Err(too_many());
+                }
+                state
+            }
             (Some(on), _) => {
                 let before = content.number(&on).filter(|before| content.in_past(no, *before));
                 let Some(_) = before else {
@@ -88,33 +103,65 @@ impl Journal {
             _ => return Ok(Judged::Waits),
         };
         let who = Who { epoch: self.epoch_before(content, no, &state.mission), ..who };
-        self.missions.entry(state.mission).or_default().push(id);
+        self.note(no, &state, &record);
         self.entries.insert(id, Entry { no, who, record, state: Arc::new(state) });
         self.version += 1;
         Ok(Judged::Counts)
     }
 
+    /// What later records are judged by.
+    fn note(&mut self, no: ContentNo, state: &State, record: &Record) {
+        self.heads.get_mut().1.remove(&state.mission);
+        self.missions.entry(state.mission).or_default().push(state.last);
+        if let Record::Claim(claim) = record {
+            let claims = self.claims.entry(state.mission).or_default();
+            let at = claims.partition_point(|(epoch, _)| *epoch <= claim.epoch);
+            claims.insert(at, (claim.epoch, no));
+        }
+        let first = if state.records == 1 {
+            Some(no)
+        } else {
+            self.entries.get(&state.mission).map(|entry| entry.no)
+        };
+        let started = self.started.entry(state.home()).or_default();
+        if state.records == 1 {
+            started.push((no, Vec::new()));
+        } else if state.progress.is_over()
+            && let Some((_, ends)) = started.iter_mut().find(|(at, _)| Some(*at) == first)
+        {
+            ends.push(no);
+        }
+    }
+
+    /// May this device start one more mission where `is_past` says what it had seen?
+    /// `SPEC: MIS-11`
+    fn may_start(&self, device: &DeviceId, is_past: impl Fn(ContentNo) -> bool) -> bool {
+        let started = self.started.get(device).map_or(&[][..], Vec::as_slice);
+        let is_open = |ends: &[ContentNo]| !ends.iter().any(|end| is_past(*end));
+        let open = started.iter().rev().filter(|(at, ends)| is_past(*at) && is_open(ends));
+        open.take(MISSIONS_OPEN_MAX).count() < MISSIONS_OPEN_MAX
+    }
+
+    /// May this device start one more mission now?
+    #[must_use]
+    pub fn has_room(&self, content: &ContentLane, device: &DeviceId) -> bool {
+        self.may_start(device, |at| content.is_under_heads(at))
+    }
+
     /// The greatest epoch of the mission's claims in the past of an event.
     fn epoch_before(&self, content: &ContentLane, no: ContentNo, mission: &EventId) -> u64 {
-        let records = self.missions.get(mission).map_or(&[][..], Vec::as_slice);
-        let claims = records.iter().filter_map(|id| self.entries.get(id));
-        let epochs = claims.filter_map(|entry| match &entry.record {
-            Record::Claim(claim) if content.in_past(no, entry.no) => Some(claim.epoch),
-            _ => None,
-        });
-        epochs.max().unwrap_or(0)
+        self.epoch_in(mission, |at| content.in_past(no, at))
+    }
+
+    fn epoch_in(&self, mission: &EventId, is_past: impl Fn(ContentNo) -> bool) -> u64 {
+        let claims = self.claims.get(mission).map_or(&[][..], Vec::as_slice);
+        claims.iter().rev().find(|(_, at)| is_past(*at)).map_or(0, |(epoch, _)| *epoch)
     }
 
     /// The greatest epoch of a mission's claims that will be in the past of who writes now.
     #[must_use]
     pub fn epoch(&self, content: &ContentLane, mission: &EventId) -> u64 {
-        let records = self.missions.get(mission).map_or(&[][..], Vec::as_slice);
-        let claims = records.iter().filter_map(|id| self.entries.get(id));
-        let epochs = claims.filter_map(|entry| match &entry.record {
-            Record::Claim(claim) if content.is_under_heads(entry.no) => Some(claim.epoch),
-            _ => None,
-        });
-        epochs.max().unwrap_or(0)
+        self.epoch_in(mission, |at| content.is_under_heads(at))
     }
 
     /// The missions, by id.
@@ -161,13 +208,27 @@ impl Journal {
         ends.iter().filter_map(|id| self.entries.get(id)).collect()
     }
 
-    /// The record on which the mission goes on: of several ends the one whose stages are furthest,
-    /// that did not fail, whose lease has the greatest epoch, of equal ones the claim with the
-    /// lowest hash. `SPEC: MIS-5`
+    /// The record on which the mission goes on: of several ends the one whose branch moved, that
+    /// was cancelled, whose stages are furthest, that did not fail, whose lease has the greatest
+    /// epoch, of equal ones the claim with the lowest hash. `SPEC: MIS-5`
     #[must_use]
     pub fn head(&self, content: &ContentLane, mission: &EventId) -> Option<&Entry> {
-        self.ends(content, mission).into_iter().max_by_key(|entry| standing(&entry.state))
+        let mut heads = self.heads.borrow_mut();
+        if heads.0 != content.rejudged() {
+            *heads = (content.rejudged(), BTreeMap::new());
+        }
+        let find = || {
+            let ends = self.ends(content, mission).into_iter();
+            ends.max_by_key(|entry| standing(&entry.state)).map(|entry| entry.state.last)
+        };
+        let head = heads.1.entry(*mission).or_insert_with(find);
+        head.as_ref().and_then(|head| self.entries.get(head))
     }
+}
+
+fn too_many() -> VoidReason {
+    let text = format!("its author has {MISSIONS_OPEN_MAX} missions that did not end");
+    VoidReason { code: "too_many", text }
 }
 
 /// What decides between runs of one mission: never time.
@@ -179,7 +240,13 @@ fn standing(state: &State) -> impl Ord + use<> {
         let parts: [&[u8]; 4] = [&state.mission.0, &epoch, &lease.holder.0, &lease.claim.0];
         hash::hash(context::LEASE_ORDER, &parts)
     });
+    let settled = match (&state.progress, state.cancelled) {
+        (Progress::Promoted(_), _) => 2,
+        (_, Some(_)) => 1,
+        _ => 0,
+    };
     (
+        settled,
         state.progress.stages_done(),
         !failed,
         lease.map(|lease| lease.epoch),

@@ -58,7 +58,7 @@ fn serialize_act<S: Serializer>(act: &Option<Act>, to: S) -> Result<S::Ok, S::Er
 pub const DEFAULT_DENY: &str = "default-deny";
 
 /// The rules. Whatever none of them allows is denied. `SPEC: POL-2`
-pub const RULES: [Rule; 5] = [
+pub const RULES: [Rule; 6] = [
     Rule {
         rule: "pairing",
         act: None,
@@ -88,6 +88,12 @@ pub const RULES: [Rule; 5] = [
         act: Some(Act::MoveRef),
         allows: "the home of the repository moves the branch to a verified and replayed candidate",
         test: |facts| facts.role >= Some(Role::Member) && facts.is_home && facts.is_replayed,
+    },
+    Rule {
+        rule: "home-or-admin-cancels",
+        act: Some(Act::Cancel),
+        allows: "the home of the repository, an owner or an admin ends a mission",
+        test: |facts| facts.is_home || facts.role >= Some(Role::Admin),
     },
 ];
 

@@ -124,6 +124,8 @@ numbered! {
         MoveRef = 4, "move_ref";
         /// Read a credential.
         ReadCredential = 5, "read_credential";
+        /// End the mission.
+        Cancel = 6, "cancel";
     }
 }
 

@@ -48,6 +48,9 @@ pub struct MissionView {
     pub independent: Option<bool>,
     /// Where the branch moved to.
     pub promoted_commit: Option<ObjectId>,
+    /// Who ended it, if somebody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancelled_by: Option<DeviceId>,
 }
 
 /// A stage.
@@ -57,7 +60,7 @@ pub struct StageRow {
     pub name: String,
     /// Who worked on it.
     pub devices: Vec<DeviceId>,
-    /// `waiting`, `running`, `done` or `failed`.
+    /// `waiting`, `running`, `done`, `failed` or `cancelled`.
     pub state: String,
     /// The event that says so.
     pub evidence: Option<EventId>,
@@ -130,6 +133,7 @@ pub fn show(
         verify: contract.verify.clone(),
         independent: state.progress.verified().map(|verified| verified.independent),
         promoted_commit,
+        cancelled_by: state.cancelled,
     })
 }
 
@@ -142,6 +146,7 @@ fn word(state: &State) -> &'static str {
         Progress::Verified(_) => "replaying",
         Progress::Replayed(_) => "promoting",
         Progress::Promoted(_) => "promoted",
+        Progress::Failed(_) if state.cancelled.is_some() => "cancelled",
         Progress::Failed(_) => "failed",
     }
 }
@@ -181,7 +186,7 @@ fn stage_row(state: &State, head: &Entry, stage: Stage) -> StageRow {
     // The last record of a mission that came so far says where the branch is.
     let promoted = stage == Stage::Promote && matches!(head.record, Record::Promotion(_));
     let word = if failed == Some(stage) {
-        "failed"
+        if state.cancelled.is_some() { "cancelled" } else { "failed" }
     } else if evidence.is_some() || promoted {
         "done"
     } else if state.progress.next_stage() == Some(stage) {

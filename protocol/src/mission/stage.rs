@@ -182,6 +182,12 @@ impl Progress {
         }
     }
 
+    /// Does nothing follow any more?
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.next_stage().is_none()
+    }
+
     /// The stage that comes next; none at the end.
     #[must_use]
     pub fn next_stage(&self) -> Option<Stage> {

@@ -4,6 +4,7 @@
 //! record only if the same seen things give the same record. So what a device may write, what
 //! others let count, and what replay does are one function (SPEC: MIS-1).
 
+mod ending;
 mod seen;
 
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use super::record::{
     Act, Claim, Decision, Evidence, Mission, ObjectId, Output, Promotion, Record, Stage, Step,
     StepEnd,
 };
-use super::stage::{Failed, Progress, Started};
+use super::stage::{Progress, Started};
 use super::verification::RUNS;
 use crate::effect::VoidReason;
 use crate::hash::{self, context};
@@ -89,6 +90,8 @@ pub struct State {
     pub evidence: Vec<(Stage, EventId, DeviceId)>,
     /// Where the branch was found instead, if it had moved.
     pub moved: Option<ObjectId>,
+    /// Who ended it, if somebody did.
+    pub cancelled: Option<DeviceId>,
 }
 
 fn void(code: &'static str, text: &str) -> VoidReason {
@@ -119,6 +122,7 @@ impl State {
             steps: Vec::new(),
             evidence: Vec::new(),
             moved: None,
+            cancelled: None,
         })
     }
 
@@ -271,12 +275,13 @@ impl State {
             Act::ReadCredential => {
                 self.lease_stage().is_some_and(|stage| self.holds(&who.device, stage))
             }
+            Act::Cancel => !self.progress.is_over(),
         };
         if !is_due {
             return Err(order());
         }
-        // What a decision allows must still find room.
-        if self.records.saturating_add(1) >= MISSION_RECORDS_MAX {
+        // What a decision allows must still find room; nothing follows one to cancel.
+        if act != Act::Cancel && self.records.saturating_add(1) >= MISSION_RECORDS_MAX {
             return Err(too_long());
         }
         let holder = self.lease.as_ref().filter(|lease| lease.holder == who.device);
@@ -287,6 +292,10 @@ impl State {
             is_replayed: matches!(self.progress, Progress::Replayed(_)),
         };
         let (allowed, rule) = decide(act, &facts);
+        // A refusal would be a record in the way of those who work.
+        if act == Act::Cancel && !allowed {
+            return Err(void("not_home", "its home, an owner or an admin ends a mission"));
+        }
         Ok(Record::Decision(Decision { on: self.last, act, allowed, rule: rule.to_owned() }))
     }
 
@@ -349,6 +358,9 @@ impl State {
         next.root = next_root(&self.root, &id);
         next.allowed = None;
         match (record, seen) {
+            (Record::Decision(decision), _) if decision.act == Act::Cancel => {
+                next.cancel(who.device, id);
+            }
             (Record::Decision(decision), _) if decision.allowed => {
                 next.allowed = Some((who.device, decision.act));
                 if let (Act::StartStep, Some(number)) = (decision.act, self.next_step()) {
@@ -380,49 +392,6 @@ impl State {
             _ => {}
         }
         Ok(next)
-    }
-
-    /// A stage ended.
-    fn advance(&mut self, who: &Who, id: EventId, evidence: &Evidence, seen: Seen) {
-        let before = self.progress.clone();
-        let output = self.output().cloned();
-        self.progress = match (before, evidence.passed, seen) {
-            (Progress::Started(started), true, _) => Progress::Planned(started.plan()),
-            (Progress::Planned(planned), true, _) => match output {
-                Some(output) => Progress::Implemented(planned.implement(output)),
-                None => Progress::Planned(planned),
-            },
-            (Progress::Implemented(implemented), true, Seen::Verify { runs, .. }) => {
-                let logs = runs.iter().map(|run| run.log).collect();
-                let independent = !self.executed(&who.device);
-                Progress::Verified(implemented.verify(who.device, independent, logs))
-            }
-            (Progress::Verified(verified), true, _) => Progress::Replayed(verified.replay()),
-            (before, ..) => {
-                let reached = Box::new(before);
-                Progress::Failed(Failed { stage: evidence.stage, reached, by: id })
-            }
-        };
-        // The lease to verify covers the replay.
-        if evidence.stage != Stage::Verify || !evidence.passed {
-            self.lease = None;
-        }
-    }
-
-    fn promoted(&mut self, id: EventId, promotion: &Promotion) {
-        let before = self.progress.clone();
-        self.progress = match before {
-            Progress::Replayed(replayed)
-                if replayed.verified.implemented.candidate.commit == promotion.now =>
-            {
-                Progress::Promoted(replayed.promote())
-            }
-            before => {
-                self.moved = Some(promotion.now.clone());
-                let reached = Box::new(before);
-                Progress::Failed(Failed { stage: Stage::Promote, reached, by: id })
-            }
-        };
     }
 }
 

@@ -5,7 +5,7 @@
 //! was used is what is durable there, and no count stands beside it that could lag behind.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use data_encoding::BASE32_NOPAD;
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,7 @@ use crate::limits::{
     JOIN_FILE_ADDRESSES_MAX, JOIN_FILE_BYTES_MAX, STANDING_LIFETIME_MAX_S, STANDING_USES_MAX,
 };
 use crate::role::Role;
+use crate::sync::card::{read_in_any_order, write_addresses};
 
 /// What the line of a join file begins with.
 pub const JOIN_FILE_PREFIX: &str = "KOSJ1:";
@@ -87,16 +88,7 @@ impl Canonical for JoinFile {
         to.array(8).uint(VERSION).bytes(&self.endpoint.0).bytes(&self.secret.0);
         to.bytes(&self.workspace.0).uint(self.role as u64).uint(u64::from(self.uses));
         to.uint(self.expires_s);
-        let addresses = written(&self.addresses);
-        to.array(addresses.len());
-        for address in addresses {
-            to.array(2);
-            match address.ip() {
-                IpAddr::V4(ip) => to.bytes(&ip.octets()),
-                IpAddr::V6(ip) => to.bytes(&ip.octets()),
-            };
-            to.uint(u64::from(address.port()));
-        }
+        write_addresses(to, &written(&self.addresses));
     }
 
     fn read(from: &mut Reader<'_>) -> Result<Self, CborFault> {
@@ -110,25 +102,12 @@ impl Canonical for JoinFile {
         let role = Role::from_number(from.uint()?).ok_or(CborFault::Malformed)?;
         let uses = u32::try_from(from.uint()?).map_err(|_| CborFault::Malformed)?;
         let expires_s = from.uint()?;
-        let addresses = (0..from.array(JOIN_FILE_ADDRESSES_MAX)?).map(|_| address(from));
-        let addresses = addresses.collect::<Result<_, _>>()?;
+        let addresses = read_in_any_order(from, JOIN_FILE_ADDRESSES_MAX)?;
         if !is_strong(&endpoint) || !may_stand(role, uses) {
             return Err(CborFault::Malformed);
         }
         Ok(Self { endpoint, secret, workspace, role, uses, expires_s, addresses })
     }
-}
-
-fn address(from: &mut Reader<'_>) -> Result<SocketAddr, CborFault> {
-    from.array_of(2)?;
-    let ip = from.bytes(16)?;
-    let ip = match (<[u8; 4]>::try_from(ip), <[u8; 16]>::try_from(ip)) {
-        (Ok(four), _) => IpAddr::V4(Ipv4Addr::from(four)),
-        (_, Ok(sixteen)) => IpAddr::V6(Ipv6Addr::from(sixteen)),
-        _ => return Err(CborFault::Malformed),
-    };
-    let port = u16::try_from(from.uint()?).map_err(|_| CborFault::Malformed)?;
-    Ok(SocketAddr::new(ip, port))
 }
 
 /// The addresses that a file holds of these: dialable ones, each once, the first eight.

@@ -18,6 +18,13 @@ pub fn started(id: &EventId) -> Doc {
     ])
 }
 
+/// A mission was ended.
+#[must_use]
+pub fn cancelled(id: &EventId) -> Doc {
+    let text = format!("mission {} is cancelled: whoever works on it stops", id.short());
+    Doc(vec![Block::Line(Text::plain(text))])
+}
+
 /// All missions.
 #[must_use]
 pub fn missions(rows: &[MissionView], names: &Names) -> Doc {
@@ -42,7 +49,11 @@ pub fn mission(view: &MissionView, names: &Names) -> Doc {
         ("agent".to_owned(), Text::plain(&view.agent)),
         ("verify".to_owned(), Text::plain(&view.verify)),
     ];
-    let devices = [("held by", view.held_by), ("resumed by", view.resumed_by)];
+    let devices = [
+        ("held by", view.held_by),
+        ("resumed by", view.resumed_by),
+        ("cancelled by", view.cancelled_by),
+    ];
     for (name, device) in devices {
         if let Some(device) = device {
             fields.push((name.to_owned(), Text::plain(device_name(&device, names))));
@@ -78,7 +89,7 @@ pub fn mission(view: &MissionView, names: &Names) -> Doc {
 fn state(word: &str) -> Text {
     let tone = match word {
         "promoted" => Tone::Good,
-        "failed" => Tone::Attention,
+        "failed" | "cancelled" => Tone::Attention,
         _ => Tone::Plain,
     };
     Text::toned(tone, word)
@@ -94,7 +105,7 @@ fn stages(rows: &[StageRow], names: &Names) -> Block {
     let rows = rows.iter().map(|row| {
         let tone = match row.state.as_str() {
             "done" => Tone::Good,
-            "failed" => Tone::Attention,
+            "failed" | "cancelled" => Tone::Attention,
             _ => Tone::Quiet,
         };
         let evidence = row.evidence.map_or_else(String::new, |id| id.short());

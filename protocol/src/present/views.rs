@@ -87,7 +87,16 @@ fn waits(row: &WaitingRow, names: &BTreeMap<DeviceId, String>) -> String {
 
 /// What became of the life of the own store.
 fn lived(row: &LifeRow) -> String {
-    let what = match row.reason.as_str() {
+    format!("{}: {}", utc(row.at), life(&row.reason))
+}
+
+const SALVAGED: &str = "store_salvaged: ";
+const LEFT_OUT: &str = "rows_left_out: ";
+
+/// The same of a reason alone. `SPEC: DUR-5, DUR-7`
+#[must_use]
+pub fn life(reason: &str) -> String {
+    let what = match reason {
         "new_life: own_event_elsewhere" => {
             "this home was restored from a copy, or a copy of it runs elsewhere: events of its own \
              came back from a peer. It goes on beside them as a new life, and nothing is lost. If \
@@ -105,16 +114,21 @@ fn lived(row: &LifeRow) -> String {
             "the newest of what was written last could not be read: peers are asked for it"
         }
         "store_healed" => "what was damaged in the store came back from peers",
-        other => match other.strip_prefix("store_salvaged: ") {
-            Some(kept) => &format!(
-                "the store was damaged: what could be read is in a new one, and peers are asked \
-                 for the rest. Check the disk. The damaged one is kept as {kept} beside the new \
-                 one; remove it when nothing is missed"
-            ),
-            None => other,
-        },
+        other => {
+            return match (other.strip_prefix(SALVAGED), other.strip_prefix(LEFT_OUT)) {
+                (Some(kept), _) => format!(
+                    "the store was damaged: what could be read is in a new one, and peers are \
+                     asked for the rest. Check the disk. The damaged one is kept as {kept} beside \
+                     the new one; remove it when nothing is missed"
+                ),
+                (_, Some(count)) => format!(
+                    "{count} rows of the damaged store proved nothing: the new one lacks them"
+                ),
+                _ => other.to_owned(),
+            };
+        }
     };
-    format!("{}: {what}", utc(row.at))
+    what.to_owned()
 }
 
 /// What others hold of what is here, by their own words.

@@ -2,7 +2,7 @@
 //! another's through the door of all events; and documents as files. `SPEC: ARC-2, ARC-3, PRJ-8`
 
 use crate::command::{Command, DocumentPart, Failure, FailureKind, NotTaken, Reply, RequestId};
-use crate::document::{DocumentTask, EditFault, SavedDocument};
+use crate::document::{DocumentTask, EditFault, SavedPart};
 use crate::event::{Run, Runs, Verified};
 use crate::id::DocumentId;
 use crate::limits::{ARCHIVE_SLICE_BYTES, HEADER_BYTES_MAX, LOAD_SLICE_EVENTS};
@@ -79,7 +79,7 @@ impl Replica {
             Some(document) => {
                 self.touch(document);
                 let pending = Pending::Save(request, document, from);
-                self.ask(pending, DocumentTask::Save { document });
+                self.ask(pending, DocumentTask::Save { document, from });
             }
             None => self.reply(request, Reply::Failed(no_history())),
         }
@@ -89,21 +89,20 @@ impl Replica {
         &self,
         document: DocumentId,
         from: usize,
-        saved: Result<SavedDocument, EditFault>,
+        saved: Result<SavedPart, EditFault>,
     ) -> Reply {
         let saved = match saved {
             Ok(saved) => saved,
             Err(fault) => return Reply::Failed(edit_failure(&fault)),
         };
-        let to = from.saturating_add(ARCHIVE_SLICE_BYTES).min(saved.bytes.len());
         let others = self.workspace.documents().filter(|other| *other != document && from == 0);
         Reply::DocumentPart(DocumentPart {
             document,
             others: others.collect(),
             heads: saved.heads,
             changes: saved.changes,
-            size: saved.bytes.len(),
-            bytes: saved.bytes.get(from..to).unwrap_or_default().to_vec(),
+            size: saved.size,
+            bytes: saved.bytes,
         })
     }
 

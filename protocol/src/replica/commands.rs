@@ -61,6 +61,7 @@ impl Replica {
             | Command::Strike { .. }
             | Command::Quarantine
             | Command::StartMission(_)
+            | Command::CancelMission { .. }
             | Command::Missions
             | Command::Mission { .. }
             | Command::Introduction
@@ -115,10 +116,10 @@ impl Replica {
                     Err(failure) => Reply::Failed(failure),
                 }
             }
-            Command::StartMission(mission) => match self.start_mission(*mission) {
-                Ok(mission) => Reply::Started { mission },
-                Err(failure) => Reply::Failed(failure),
-            },
+            Command::StartMission(start) => {
+                self.start_mission(*start).unwrap_or_else(Reply::Failed)
+            }
+            Command::CancelMission { id } => self.cancel(&id).unwrap_or_else(Reply::Failed),
             Command::Missions => self.missions(),
             Command::Mission { id } => self.mission(&id),
             Command::Revoke { device, reason } => match self.revoke(device, &reason) {

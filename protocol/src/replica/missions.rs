@@ -7,11 +7,11 @@ use crate::document::Edit;
 use crate::id::{DeviceId, EventId};
 use crate::limits::{
     CHANGE_BYTES_TOTAL_MAX, CHANGE_FILES_MAX, CHANGE_RULES_VERSION, COMMAND_BYTES_MAX,
-    MISSION_ACTIONS_MAX, MISSION_STEPS_MAX, NAME_BYTES_MAX,
+    MISSION_ACTIONS_MAX, MISSION_STEPS_MAX, MISSIONS_OPEN_MAX, NAME_BYTES_MAX,
 };
 use crate::mission::driver::{Action, Peer, World};
 use crate::mission::evidence::PlanFacts;
-use crate::mission::record::{Mission, Record};
+use crate::mission::record::{Act, Mission, Record};
 use crate::mission::show;
 use crate::mission::state::{Seen, Who};
 use crate::mission::work::{Outcome, Ticket};
@@ -23,7 +23,7 @@ use crate::sync::{LinkId, Message};
 
 impl Replica {
     /// A new mission: its base is here already, as an artifact. `SPEC: MIS-2`
-    pub(super) fn start_mission(&mut self, mission: Mission) -> Result<EventId, Failure> {
+    pub(super) fn start_mission(&mut self, mission: Mission) -> Result<Reply, Failure> {
         if let Some(fault) = mission.fault() {
             return Err(Failure::new(FailureKind::Usage, fault)
                 .with_hint("put long texts into files of the repository"));
@@ -36,8 +36,41 @@ impl Replica {
         if role < Some(Role::Member) {
             return Err(author_failure(&crate::workspace::AuthorFault::Role(role)));
         }
+        let device = self.key.device();
+        if !self.workspace.missions().has_room(self.workspace.content(), &device) {
+            let text = format!("{MISSIONS_OPEN_MAX} missions of this device did not end");
+            return Err(Failure::new(FailureKind::Failed, text)
+                .with_hint("end some: kern mission list, kern mission cancel ID"));
+        }
         let record = Record::Mission(Box::new(mission));
-        self.write_record(&record).map_err(|fault| author_failure(&fault))
+        let written = self.write_record(&record).map_err(|fault| author_failure(&fault));
+        written.map(|mission| Reply::Started { mission })
+    }
+
+    /// Ends a mission by a decision on its head. `SPEC: MIS-10`
+    pub(super) fn cancel(&mut self, mission: &EventId) -> Result<Reply, Failure> {
+        let control = self.workspace.control();
+        let device = self.key.device();
+        let role = control.role(&device, &control.all());
+        let (journal, content) = (self.workspace.missions(), self.workspace.content());
+        let head = journal.head(content, mission).ok_or_else(no_mission)?;
+        if head.state.progress.is_over() {
+            return Err(Failure::new(FailureKind::Failed, "the mission is over already")
+                .with_hint("`kern mission show ID` shows how it ended"));
+        }
+        let who = Who { device, role, epoch: journal.epoch(content, mission) };
+        let record = head.state.derive(&who, &Seen::Decide(Act::Cancel)).map_err(|reason| {
+            Failure::new(FailureKind::Denied, reason.text)
+                .with_hint("do it on the device that started it, or on an owner's or admin's")
+        })?;
+        let event = self.write_record(&record).map_err(|fault| author_failure(&fault))?;
+        if self.workspace.missions().entry(&event).is_none() {
+            let text = format!("its record {} has no effect", event.short());
+            return Err(
+                Failure::new(FailureKind::Failed, text).with_hint("`kern log --event` says why")
+            );
+        }
+        Ok(Reply::Cancelled { event })
     }
 
     /// Sets the commands of an agent. `SPEC: PRJ-7`
@@ -79,15 +112,7 @@ impl Replica {
     pub(super) fn mission(&self, id: &EventId) -> Reply {
         let trouble = self.driver.trouble(id);
         let view = show::show(self.workspace.missions(), self.workspace.content(), id, trouble);
-        view.map_or_else(
-            || {
-                Reply::Failed(
-                    Failure::new(FailureKind::Failed, "there is no such mission")
-                        .with_hint("`kern mission list` shows all"),
-                )
-            },
-            |view| Reply::Mission(Box::new(view)),
-        )
+        view.map_or_else(|| Reply::Failed(no_mission()), |view| Reply::Mission(Box::new(view)))
     }
 
     /// The node did what it was ordered.
@@ -258,6 +283,11 @@ impl Replica {
             Err(why) => self.driver.give_up(self.now, mission, why),
         }
     }
+}
+
+fn no_mission() -> Failure {
+    Failure::new(FailureKind::Failed, "there is no such mission")
+        .with_hint("`kern mission list` shows all")
 }
 
 fn not_here() -> Failure {

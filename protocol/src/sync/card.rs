@@ -72,8 +72,8 @@ impl Card {
     }
 }
 
-/// Writes addresses that are strictly ascending.
-pub(super) fn write_addresses(to: &mut Writer, addresses: &[SocketAddr]) {
+/// Writes addresses.
+pub(crate) fn write_addresses(to: &mut Writer, addresses: &[SocketAddr]) {
     to.array(addresses.len());
     for address in addresses {
         to.array(2);
@@ -90,6 +90,16 @@ pub(super) fn read_addresses(
     from: &mut Reader<'_>,
     max: usize,
 ) -> Result<Vec<SocketAddr>, CborFault> {
+    let addresses = read_in_any_order(from, max)?;
+    let is_sorted = addresses.iter().zip(addresses.iter().skip(1)).all(|(a, b)| a < b);
+    if is_sorted { Ok(addresses) } else { Err(CborFault::Malformed) }
+}
+
+/// Reads at most `max` addresses.
+pub(crate) fn read_in_any_order(
+    from: &mut Reader<'_>,
+    max: usize,
+) -> Result<Vec<SocketAddr>, CborFault> {
     let len = from.array(max)?;
     let mut addresses: Vec<SocketAddr> = Vec::with_capacity(len);
     for _ in 0..len {
@@ -102,9 +112,6 @@ pub(super) fn read_addresses(
         };
         let port = u16::try_from(from.uint()?).map_err(|_| CborFault::Malformed)?;
         addresses.push(SocketAddr::new(ip, port));
-    }
-    if addresses.windows(2).any(|pair| pair[0] >= pair[1]) {
-        return Err(CborFault::Malformed);
     }
     Ok(addresses)
 }

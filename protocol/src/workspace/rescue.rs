@@ -124,11 +124,23 @@ impl Workspace {
         authors.truncate(READMITTED_AUTHORS_MAX);
         tips.truncate(CUTS_MAX);
         let (whose, named) = (authors.clone(), tips.clone());
-        self.check_may(pen, &ControlFact::Readmit { authors: whose, tips: named })?;
+        let fact = ControlFact::Readmit { authors: whose, tips: named };
+        let readmit = Readmit { authors, tips, reason: reason.to_owned() };
+        self.write_decision(pen, &fact, &ControlBody::Readmit(readmit))
+    }
+
+    /// Writes a decision about what others wrote, where it is this device's to make: it has heard
+    /// everything.
+    pub(super) fn write_decision(
+        &mut self,
+        pen: &mut Pen<'_>,
+        fact: &ControlFact,
+        decision: &ControlBody,
+    ) -> Result<Vec<Verified>, AuthorFault> {
+        self.check_may(pen, fact)?;
         let mut events = Vec::new();
         self.join_heads(pen, Lane::Control, &mut events)?;
-        let readmit = Readmit { authors, tips, reason: reason.to_owned() };
-        events.push(self.write_control(pen, &ControlBody::Readmit(readmit))?);
+        events.push(self.write_control(pen, decision)?);
         Ok(events)
     }
 
@@ -147,12 +159,8 @@ impl Workspace {
         }
         let (authors, tips) = (vec![self.content.author(no)], vec![*event]);
         let fact = ControlFact::Readmit { authors: authors.clone(), tips: tips.clone() };
-        self.check_may(pen, &fact)?;
-        let mut events = Vec::new();
-        self.join_heads(pen, Lane::Control, &mut events)?;
         let readmit = Readmit { authors, tips, reason: reason.to_owned() };
-        events.push(self.write_control(pen, &ControlBody::Readmit(readmit))?);
-        Ok(events)
+        self.write_decision(pen, &fact, &ControlBody::Readmit(readmit))
     }
 
     /// How many events of these devices are here and not admitted.

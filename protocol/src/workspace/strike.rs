@@ -12,7 +12,7 @@ use crate::authority::{ContentNo, ControlFact, ControlNo};
 use crate::control::{ControlBody, Strike, WORKSPACE_FORMAT};
 use crate::effect::Effect;
 use crate::event::Verified;
-use crate::id::{ChangeHash, DocumentId, EventId, Lane};
+use crate::id::{ChangeHash, DocumentId, EventId};
 
 /// What strikes come to.
 #[derive(Default)]
@@ -246,11 +246,7 @@ impl Workspace {
         }
         let (authors, events) = (vec![self.content.author(no)], vec![*event]);
         let fact = ControlFact::Strike { authors: authors.clone(), events: events.clone() };
-        self.check_may(pen, &fact)?;
-        let mut written = Vec::new();
-        self.join_heads(pen, Lane::Control, &mut written)?;
         let strike = Strike { authors, events, reason: reason.to_owned() };
-        written.push(self.write_control(pen, &ControlBody::Strike(strike))?);
-        Ok(written)
+        self.write_decision(pen, &fact, &ControlBody::Strike(strike))
     }
 }

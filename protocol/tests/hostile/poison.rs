@@ -72,8 +72,8 @@ fn values_of_another_kind_than_expected_are_read_as_what_they_are() {
     let document = member.document();
     let actor = hash::actor(&key(2).device(), &member.incarnation, &document, 1);
     member.project();
-    let DocumentDone::Saved(Ok(saved)) = member.documents.perform(DocumentTask::Save { document })
-    else {
+    let save = DocumentTask::Save { document, from: 0 };
+    let DocumentDone::Saved(Ok(saved)) = member.documents.perform(save) else {
         panic!("the document is not written")
     };
     let mut doc = AutoCommit::load(&saved.bytes).unwrap().with_actor(ActorId::from(&actor[..]));

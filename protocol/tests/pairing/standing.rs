@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 
 use kernelos_protocol::id::{DeviceId, EventId, WorkspaceId};
-use kernelos_protocol::limits::{STANDING_LIFETIME_MAX_S, STANDING_USES_MAX};
+use kernelos_protocol::limits::{STANDING_LIFETIME_MAX_S, STANDING_MAX, STANDING_USES_MAX};
 use kernelos_protocol::pairing::messages::Message;
 use kernelos_protocol::pairing::standing::{JoinFile, Standing, rule_of};
 use kernelos_protocol::pairing::{
-    IssuerInput, IssuerOutput, LinkId, Newcomer, NewcomerInput, PairingCode, Terms, TokenFault,
+    IssuerInput, IssuerOutput, LinkId, Newcomer, NewcomerInput, PairingCode, Secret, Terms,
+    TokenFault,
 };
 use kernelos_protocol::role::Role;
 
@@ -40,6 +41,28 @@ fn room() -> Room {
     let mut room = Room::new();
     assert_eq!(room.tell(IssuerInput::Stand(Box::new(standing_terms()))), []);
     room
+}
+
+#[test]
+fn so_many_stand_to_each_workspace_and_one_more_is_refused() {
+    // SPEC: PAIR-22
+    let mut room = Room::new();
+    let mut stand = |workspace: u8, number: u8| {
+        let secret = Secret(std::array::from_fn(|at| if at == 0 { workspace } else { number }));
+        let workspace = WorkspaceId([workspace; 32]);
+        let terms = Terms { secret, workspace, ..standing_terms() };
+        room.tell(IssuerInput::Stand(Box::new(terms)))
+    };
+    for workspace in 1..=3 {
+        for number in 0..STANDING_MAX as u8 {
+            assert_eq!(stand(workspace, number), [], "{workspace}: {number}");
+        }
+        let refused = stand(workspace, STANDING_MAX as u8);
+        let is_busy = |output: &IssuerOutput| {
+            matches!(output, IssuerOutput::NotOpened { code: PairingCode::Busy, .. })
+        };
+        assert!(refused.iter().any(is_busy), "{refused:?}");
+    }
 }
 
 /// One that comes by a file; it is not connected yet.

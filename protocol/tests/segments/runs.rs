@@ -1,12 +1,14 @@
 //! Runs where they are kept: as envelopes, in archives and in stores.
 
-use kernelos_protocol::archive::{ArchiveFault, Header, Item, Reader, Writer};
-use kernelos_protocol::event::{EventFault, Run, Runs, Signed, Verified};
+use kernelos_protocol::archive::{self, ArchiveFault, Item, Reader};
+use kernelos_protocol::cbor::{Writer, encode};
+use kernelos_protocol::event::{EventFault, Header, Proving, Run, Runs, Signed, Verified};
 use kernelos_protocol::key::DeviceKey;
-use kernelos_protocol::limits::HEADER_BYTES_MAX;
+use kernelos_protocol::limits::{HEADER_BYTES_MAX, UNPROVEN_BYTES_MAX};
 use kernelos_protocol::store::{EventStore as _, LoadRequest, MemoryStore, Record};
+use kernelos_protocol::time::Stamp;
 
-use super::{chain, proven};
+use super::{WORKSPACE, chain, header, proven, sign};
 use crate::kit::{Peer, secret};
 
 fn envelopes(events: &[Verified]) -> Vec<Vec<u8>> {
@@ -79,8 +81,8 @@ fn a_store_adds_what_it_lacks_of_an_event_and_loses_nothing() {
 /// An archive of a founding and of these events of its founder behind it.
 fn archive(events: &[Verified]) -> (Vec<u8>, usize) {
     let workspace = events[0].workspace();
-    let header = Header { workspace, count: events.len() as u64 };
-    let (mut writer, mut bytes) = Writer::begin(header);
+    let header = archive::Header { workspace, count: events.len() as u64 };
+    let (mut writer, mut bytes) = archive::Writer::begin(header);
     for event in events {
         bytes.extend(writer.event(event).unwrap());
     }
@@ -124,4 +126,67 @@ fn an_archive_gives_runs_that_are_proven_and_no_other_event() {
     }
     assert!(bytes.len() < few.len() * HEADER_BYTES_MAX);
     assert_eq!(Runs::of(few[..6].to_vec()).len(), 3, "what is not proven is left out");
+}
+
+/// What proves itself of these envelopes, and how many do not.
+fn prove(envelopes: &[Vec<u8>]) -> (Vec<Verified>, u64) {
+    let mut proving = Proving::of(WORKSPACE);
+    let taken = envelopes.iter().flat_map(|envelope| proving.push(envelope)).collect();
+    (taken, proving.left_out())
+}
+
+#[test]
+fn of_a_file_that_nobody_vouches_for_only_what_proves_itself_is_taken() {
+    // SPEC: DUR-7, EVT-12
+    let (one, two) = (chain(1, 8), chain(2, 8));
+    let (mut mixed, of_two) = (envelopes(&one), envelopes(&two));
+    of_two.into_iter().enumerate().for_each(|(at, other)| mixed.insert(2 * at, other));
+    let (taken, left_out) = prove(&mixed);
+    assert_eq!((taken.len(), left_out), (16, 0), "chains come in any order");
+    let whole = envelopes(&one[..5]);
+    let signed = one[2].encode();
+    let rows: [(&str, Change<'_>, usize, u64); 6] = [
+        ("its end is gone", &|rows| rows.truncate(4), 0, 4),
+        ("one is gone", &|rows| drop(rows.remove(2)), 2, 2),
+        ("one is another's", &|rows| rows[2] = envelopes(&two)[2].clone(), 2, 3),
+        ("one is no event", &|rows| rows[0] = vec![1, 2, 3], 4, 1),
+        ("one is signed", &|rows| rows[2] = signed.clone(), 5, 0),
+        ("the end is forged", &|rows| flip(&mut rows[4]), 0, 5),
+    ];
+    for (what, change, taken, left_out) in rows {
+        let mut rows = whole.clone();
+        change(&mut rows);
+        let got = prove(&rows);
+        assert_eq!((got.0.len(), got.1), (taken, left_out), "{what}");
+        assert!(got.0.iter().all(|event| one.contains(&event.signed_by(&key(1)))), "{what}");
+    }
+}
+
+/// Changes the last byte of the signature.
+fn flip(envelope: &mut [u8]) {
+    let at = envelope.len() - 40 - 2 - 1;
+    envelope[at] ^= 1;
+}
+
+fn key(number: u8) -> DeviceKey {
+    DeviceKey::from_secret(&secret(number))
+}
+
+#[test]
+fn what_waits_for_its_proof_has_a_bound() {
+    // SPEC: DUR-7
+    let mut proving = Proving::of(WORKSPACE);
+    assert_eq!(proving.push(&envelopes(&chain(1, 2))[0]), []);
+    let body = vec![0; 100_000];
+    let count = UNPROVEN_BYTES_MAX / body.len() + 1;
+    for at in 0..count {
+        let stamp = Stamp(at as u64);
+        let event = sign(1, Header { stamp, ..header(1) }, Some(body.clone()));
+        let mut bare = Writer::default();
+        bare.array(3).bytes(&encode(event.header())).null().bytes(&body);
+        assert_eq!(proving.push(&bare.finish()), []);
+    }
+    let proven = proving.push(&chain(1, 2)[1].encode());
+    assert_eq!(proven.len(), 1, "what waited before it was given up");
+    assert_eq!(proving.left_out(), count as u64 + 1);
 }

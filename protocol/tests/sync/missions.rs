@@ -1,6 +1,7 @@
 //! Missions in a mesh, in virtual time: who works, and what becomes of it.
 
 mod apart;
+mod cancel;
 mod faults;
 mod fruitless;
 mod turns;

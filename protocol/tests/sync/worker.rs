@@ -89,6 +89,11 @@ impl Site {
         self.mesh.device(number).replies.remove(&9)
     }
 
+    /// Asks, and has the answer at once.
+    pub(super) fn ask(&mut self, number: u8, command: Command) -> Reply {
+        self.try_ask(number, command).unwrap()
+    }
+
     fn put(&mut self, number: u8, name: &str, bytes: &[u8]) -> Option<EventId> {
         self.keys += 1;
         let key = ArtifactKey(hash("test key", &[&self.keys.to_be_bytes()]));

@@ -17,17 +17,17 @@ use std::path::{Path, PathBuf};
 
 use kernelos_protocol::artifact::Chunk;
 use kernelos_protocol::command::Mode;
-use kernelos_protocol::event::Verified;
+use kernelos_protocol::event::{Proving, Verified};
 use kernelos_protocol::id::{DeviceId, Incarnation, WorkspaceId, to_hex};
 use kernelos_protocol::notice::{NoticeKind, Notices};
 use kernelos_protocol::pairing::messages::is_name;
-use kernelos_protocol::store::{EventStore as _, Record, StoreError};
+use kernelos_protocol::store::{EventStore as _, LoadRequest, Record, StoreError};
 use kernelos_protocol::sync::{Card, Receipt};
 use kernelos_protocol::time::Stamp;
 
 use super::pages::{Cell, Pages, Value};
 use super::wal::{self, Wal};
-use super::{DEVICE, Meta, SqliteStore, device_of, device_row, events, notices, store_error};
+use super::{DEVICE, Meta, SqliteStore, device_of, device_row, notices, store_error};
 
 /// The file in which a store is made anew, before it is whole; and when it is.
 const UNFINISHED: &str = ".salvage.db";
@@ -41,23 +41,28 @@ const ROWS: usize = 500;
 const NEW_LIFE: &str = "new_life: store_damaged";
 const LOG_TAIL_DROPPED: &str = "log_tail_dropped";
 const STORE_SALVAGED: &str = "store_salvaged";
+const ROWS_LEFT_OUT: &str = "rows_left_out";
 
 impl SqliteStore {
     /// The store at `path`, for the device that owns it: another's is refused, a damaged one is
     /// salvaged. `SPEC: DUR-7, DUR-8`
     pub(crate) fn take(path: &Path, device: &DeviceId) -> Result<Self, StoreError> {
         let failed = |error: io::Error| unusable(path, &error);
-        finish(path).map_err(failed)?;
+        let finished = finish(path).map_err(failed)?;
         let dropped = Wal::read(path).map_err(failed)?.map_or(0, |wal| wal.dropped());
-        let opened = Self::open(path).and_then(|store| {
+        let opened = Self::open(path).and_then(|mut store| {
             let meta = store.meta()?;
+            // A tree that cannot be walked from its root is met before anybody is answered.
+            store.load(&LoadRequest::From { cursor: 0, limit: 1 })?;
             Ok((store, meta))
         });
         match opened {
             Ok((mut store, meta)) => {
                 store.belongs(path, &meta, device)?;
+                store.told = finished;
                 if dropped > 0 {
-                    store.new_life(device, LOG_TAIL_DROPPED)?;
+                    store.told = Some(LOG_TAIL_DROPPED.to_owned());
+                    store.new_life(device, &[LOG_TAIL_DROPPED])?;
                     // Else what was dropped lies in the log still, and is met at the next start.
                     store.empty_log()?;
                 }
@@ -80,8 +85,8 @@ impl SqliteStore {
         filled?;
         fs::rename(&fresh, path.with_file_name(SALVAGED)).map_err(failed)?;
         sync_folder(path).map_err(failed)?;
-        finish(path).map_err(failed)?;
-        Self::open(path)
+        let told = finish(path).map_err(failed)?;
+        Ok(Self { told, ..Self::open(path)? })
     }
 
     /// A store says whose it is since this device took it first.
@@ -105,13 +110,13 @@ impl SqliteStore {
         }
     }
 
-    /// From here on this store is a new life, and says why.
     fn empty_log(&self) -> Result<(), StoreError> {
         let truncate = "PRAGMA wal_checkpoint(TRUNCATE)";
         self.connection.query_row(truncate, [], |_| Ok(())).map_err(store_error)
     }
 
-    fn new_life(&mut self, device: &DeviceId, why: &str) -> Result<(), StoreError> {
+    /// From here on this store is a new life, and says why.
+    fn new_life(&mut self, device: &DeviceId, why: &[&str]) -> Result<(), StoreError> {
         let mut known = Notices::default();
         let kept = notices::load(&self.connection).map_err(store_error)?;
         kept.into_iter().for_each(|notice| known.load(notice));
@@ -120,7 +125,7 @@ impl SqliteStore {
             self.connection.query_row(count, [], |row| row.get(0)).map_err(store_error)?;
         let at = (Stamp(crate::clock::now().wall_us), events.unsigned_abs());
         let mut records = vec![Record::Incarnation(new_incarnation()?)];
-        for reason in [why, NEW_LIFE] {
+        for reason in why.iter().copied().chain([NEW_LIFE]) {
             let notice = known.note(NoticeKind::Life, *device, reason, at);
             records.extend(notice.map(Record::Notice));
         }
@@ -184,11 +189,11 @@ fn aside(path: &Path) -> PathBuf {
 }
 
 /// Puts a store that was salvaged in the place of the damaged one. The log goes first: with it the
-/// new file would be the old one again.
-fn finish(path: &Path) -> io::Result<()> {
+/// new file would be the old one again. What there is to tell, where one was.
+fn finish(path: &Path) -> io::Result<Option<String>> {
     let salvaged = path.with_file_name(SALVAGED);
     if !salvaged.exists() {
-        return Ok(());
+        return Ok(None);
     }
     let aside = aside(path);
     gone(fs::rename(wal::path_of(path), wal::path_of(&aside)))?;
@@ -196,7 +201,14 @@ fn finish(path: &Path) -> io::Result<()> {
     gone(fs::rename(path, &aside))?;
     sync_folder(path)?;
     fs::rename(&salvaged, path)?;
-    sync_folder(path)
+    sync_folder(path)?;
+    Ok(Some(told_of(&aside)))
+}
+
+/// Says under which name the damaged file is kept.
+fn told_of(aside: &Path) -> String {
+    let name = aside.file_name().unwrap_or_default();
+    format!("{STORE_SALVAGED}: {}", name.to_string_lossy())
 }
 
 /// What was found that is not of the history.
@@ -237,60 +249,78 @@ fn fill(path: &Path, fresh: &Path, device: &DeviceId) -> Result<(), StoreError> 
         StoreError::Failed(format!("{}: nothing says of which workspace it is", path.display()))
     })?;
     let mut store = SqliteStore::create(fresh)?;
-    let has_genesis = copy(&pages, &cells, &workspace, &mut store)?;
-    let mut records: Vec<_> = found.receipts.iter().cloned().map(Record::Receipt).collect();
+    let copied = copy(&pages, &cells, &workspace, &mut store)?;
+    let receipts = found.receipts.iter().filter(|receipt| receipt.workspace() == workspace);
+    let mut records: Vec<_> = receipts.cloned().map(Record::Receipt).collect();
     records.extend(found.cards.iter().cloned().map(Record::Card));
     store.commit(&records)?;
-    store.write_meta(&found.meta(workspace, device, has_genesis)?)?;
-    let told = aside(path);
-    let told = told.file_name().unwrap_or_default().to_string_lossy();
-    store.new_life(device, &format!("{STORE_SALVAGED}: {told}"))?;
+    store.write_meta(&found.meta(workspace, device, copied.has_genesis)?)?;
+    let why = [told_of(&aside(path)), format!("{ROWS_LEFT_OUT}: {}", copied.left_out)];
+    let count = if copied.left_out > 0 { 2 } else { 1 };
+    let why: Vec<_> = why.iter().take(count).map(String::as_str).collect();
+    store.new_life(device, &why)?;
     let meta = store.meta()?;
     store.belongs(path, &meta, device)?;
     store.close()
 }
 
-/// Copies the rows that prove themselves; says whether the history begins with its genesis.
+/// What went into a new store.
+struct Copied {
+    /// Does the history begin with its genesis?
+    has_genesis: bool,
+    /// Rows of events and chunks that prove nothing.
+    left_out: u64,
+}
+
+/// Copies the rows that prove themselves.
 fn copy(
     pages: &Pages,
     cells: &[Cell],
     workspace: &WorkspaceId,
     store: &mut SqliteStore,
-) -> Result<bool, StoreError> {
-    let mut has_genesis = false;
+) -> Result<Copied, StoreError> {
+    let mut copied = Copied { has_genesis: false, left_out: 0 };
+    let mut proving = Proving::of(*workspace);
     for cells in cells.chunks(ROWS) {
         let mut records = Vec::new();
         for cell in cells {
             let values =
                 pages.record(cell).map_err(|error| StoreError::Failed(error.to_string()))?;
             match values.as_deref().and_then(row) {
-                Some(Record::Event(event)) if event.workspace() == *workspace => {
-                    has_genesis |= event.id() == workspace.genesis();
-                    records.push(Record::Event(event));
+                Some(Row::Event(envelope)) => {
+                    let proven = proving.push(envelope);
+                    let is_first = |event: &Verified| event.id() == workspace.genesis();
+                    copied.has_genesis |= proven.iter().any(is_first);
+                    records.extend(proven.into_iter().map(Record::Event));
                 }
-                Some(Record::Chunk(chunk)) => records.push(Record::Chunk(chunk)),
-                _ => {}
+                Some(Row::Chunk(hash, bytes)) => match Chunk::new(bytes.to_vec()) {
+                    Ok(chunk) if chunk.hash().0 == *hash => records.push(Record::Chunk(chunk)),
+                    _ => copied.left_out += 1,
+                },
+                None => {}
             }
         }
         store.commit(&records)?;
     }
-    Ok(has_genesis)
+    copied.left_out += proving.left_out();
+    Ok(copied)
 }
 
-/// An event whose check is right, or a chunk that is what its hash names.
-fn row(values: &[Value]) -> Option<Record> {
+/// What has the shape of a row of events or chunks.
+enum Row<'a> {
+    /// An envelope.
+    Event(&'a [u8]),
+    /// A hash and what it is said to name.
+    Chunk(&'a [u8], &'a [u8]),
+}
+
+/// The check of an event's row is not asked: whoever wrote the row could write it too.
+fn row(values: &[Value]) -> Option<Row<'_>> {
     match values {
-        [Value::Null, Value::Int(_), Value::Int(_), Value::Int(_), envelope, check] => {
-            let (Value::Blob(envelope), Value::Blob(check)) = (envelope, check) else {
-                return None;
-            };
-            let event: Verified = events::read_row(envelope, check).ok()?;
-            Some(Record::Event(event))
+        [Value::Null, Value::Int(_), Value::Int(_), Value::Int(_), Value::Blob(envelope), _] => {
+            Some(Row::Event(envelope))
         }
-        [Value::Blob(hash), Value::Blob(bytes)] => {
-            let chunk = Chunk::new(bytes.clone()).ok()?;
-            (chunk.hash().0 == hash[..]).then_some(Record::Chunk(chunk))
-        }
+        [Value::Blob(hash), Value::Blob(bytes)] => Some(Row::Chunk(hash, bytes)),
         _ => None,
     }
 }

@@ -155,6 +155,7 @@ impl ContentLane {
     /// where no newer firm event admitted it.
     // SPEC: AUTH-17
     pub(super) fn rejudge(&mut self, control: &ControlLane) -> Rejudged {
+        self.rejudged += 1;
         let before: BitSet =
             self.all_numbers().filter(|&no| self.is_admitted(no)).map(|no| no.0).collect();
         for event in &mut self.events {

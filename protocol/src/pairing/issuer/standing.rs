@@ -15,13 +15,14 @@ impl Issuer {
     /// An invitation stands from now on. `SPEC: PAIR-21`
     pub(super) fn on_stand(&mut self, terms: Terms) {
         let invitation = terms.secret.invitation();
+        let beside = |standing: &&Standing| standing.terms.workspace == terms.workspace;
         let names = [&terms.workspace_name, &terms.inviter];
         let fault = if self.invitations.contains_key(&invitation)
             || self.standing.contains_key(&invitation)
             || self.was_over(&invitation).is_some()
         {
             Some(PairingCode::Used)
-        } else if self.standing.len() >= STANDING_MAX {
+        } else if self.standing.values().filter(beside).count() >= STANDING_MAX {
             Some(PairingCode::Busy)
         } else if names.into_iter().any(|name| name.len() > NAME_BYTES_MAX) {
             Some(PairingCode::BadName)

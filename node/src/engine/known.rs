@@ -1,0 +1,71 @@
+//! Who the members are, beside the store: what a device still knows of them when all of its history
+//! is lost, so that nobody else brings it another one. `SPEC: DUR-7`
+//!
+//! ```text
+//! workspaces/<id>/members    a device id a line, mode 0600
+//! ```
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use kernelos_protocol::id::DeviceId;
+
+use super::Loop;
+use crate::home::replace_private;
+
+/// The members, as the folder of a workspace has them.
+pub(super) struct Known {
+    at: PathBuf,
+    members: Option<BTreeSet<DeviceId>>,
+}
+
+impl Known {
+    /// What lies beside this store. A file that cannot be read says nothing.
+    pub(super) fn beside(store: &Path) -> Self {
+        let at = store.with_file_name("members");
+        let text = std::fs::read_to_string(&at).ok();
+        let read = |text: String| text.lines().map(|line| line.parse().ok()).collect();
+        Self { members: text.and_then(read), at }
+    }
+
+    /// May this device bring a history that is lost here?
+    pub(super) fn may_bring(&self, device: &DeviceId) -> bool {
+        self.members.as_ref().is_none_or(|members| members.contains(device))
+    }
+
+    /// Keeps who they are now. Where the disk takes nothing, who they were is kept.
+    fn keep(&mut self, members: &BTreeSet<DeviceId>) {
+        if self.members.as_ref() == Some(members) || members.is_empty() {
+            return;
+        }
+        let text: String = members.iter().map(|member| format!("{member}\n")).collect();
+        replace_private(&self.at, text.as_bytes()).ok();
+        self.members = Some(members.clone());
+    }
+}
+
+impl Loop {
+    /// Tells what others may know without asking.
+    pub(super) fn publish(&mut self) {
+        let granted = self.replica.workspace().granted_devices();
+        let granted = granted.into_iter().map(|(device, _)| device).collect();
+        let control = self.replica.workspace().control();
+        let members = control.present_members().keys().copied().collect();
+        let connected = self.links.paths();
+        let is_lost = self.replica.is_lost();
+        let is_starting = self.replica.is_starting();
+        if !is_lost && !is_starting {
+            self.known.keep(&members);
+        }
+        self.share(|shared| {
+            shared.granted = granted;
+            shared.is_lost = is_lost;
+            shared.is_starting = is_starting;
+            shared.members = members;
+            shared.connected = connected;
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

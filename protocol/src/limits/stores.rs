@@ -1,0 +1,8 @@
+//! Bounds of what a device does with its own store.
+
+/// Chunks that nothing names any more and that go in one turn: a commit of some milliseconds.
+pub const CHUNKS_DROPPED_MAX: usize = 64;
+
+/// Bytes of events of a damaged store that wait for the signature that proves them: 80 runs at
+/// their largest. An honest store has as many open as devices wrote at once.
+pub const UNPROVEN_BYTES_MAX: usize = 16 << 20;
