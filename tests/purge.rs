@@ -48,9 +48,13 @@ fn lost(before: &[Vec<u8>], after: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let body = |(before, after): (&Vec<u8>, &Vec<u8>)| {
         let end = after.len() - 1;
         assert_eq!((before[..end] == after[..end], after[end]), (true, 0xf6), "null, and no more");
-        // The head of a byte string of 256 bytes or more.
-        assert_eq!(before[end], 0x59);
-        before[end + 3..].to_vec()
+        // The head of a byte string of less than 256 bytes, or of more.
+        let head = match before[end] {
+            0x58 => 2,
+            0x59 => 3,
+            other => panic!("{other:#x} begins no body"),
+        };
+        before[end + head..].to_vec()
     };
     pairs.map(body).collect()
 }

@@ -122,10 +122,9 @@ impl Replica {
             Command::CancelMission { id } => self.cancel(&id).unwrap_or_else(Reply::Failed),
             Command::Missions => self.missions(),
             Command::Mission { id } => self.mission(&id),
-            Command::Revoke { device, reason } => match self.revoke(device, &reason) {
-                Ok(event) => Reply::Revoked { event },
-                Err(failure) => Reply::Failed(failure),
-            },
+            Command::Revoke { device, reason } => self
+                .revoke(device, &reason)
+                .map_or_else(Reply::Failed, |event| Reply::Revoked { event }),
             Command::Rescue { recovery, name, keep, reason } => {
                 let key = RecoveryKey::from_bytes(recovery.0);
                 self.rescue(&key, &name, keep, &reason).unwrap_or_else(Reply::Failed)

@@ -1,8 +1,8 @@
 //! What is purged: the bodies that a purge in effect names, and what is left to destroy of them.
 //!
 //! Which bodies these are is a function of the set of events (SPEC: EFF-12), found anew where a
-//! purge may have gained or lost its effect. What is destroyed stays so: where a purge falls, a body
-//! is missing as if it had never come, and may be asked of others.
+//! purge may have gained or lost its effect. What is destroyed stays so: where a purge falls, a
+//! body is missing as if it had never come, and may be asked of others.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -66,6 +66,7 @@ impl Workspace {
     }
 
     /// An event as it is kept and sent here: without its body, where that is purged.
+    /// `SPEC: SYNC-16`
     #[must_use]
     pub fn without_purged(&self, event: Verified) -> Verified {
         if event.header().class == Class::Shreddable && self.is_purged(&event.id()) {

@@ -96,8 +96,8 @@ impl SqliteStore {
         Ok(())
     }
 
-    /// Does what is left to do in the files. What cannot be done now is tried again: the transaction
-    /// is durable, and nothing gives out what it destroyed.
+    /// Does what is left to do in the files. What cannot be done now is tried again: the
+    /// transaction is durable, and nothing gives out what it destroyed.
     pub(super) fn shred(&mut self) {
         if self.shredding.is_due && matches!(self.try_shred(), Ok(true)) {
             self.shredding.is_due = false;

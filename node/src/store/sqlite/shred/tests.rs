@@ -17,7 +17,7 @@ use super::super::tests::folder;
 
 /// Bytes that are found nowhere else.
 fn noise(number: u32, len: usize) -> Vec<u8> {
-    let blocks = (0..len.div_ceil(32) as u32).flat_map(|at| {
+    let blocks = (0_u32..).take(len.div_ceil(32)).flat_map(|at| {
         let parts: [&[u8]; 2] = [&number.to_be_bytes(), &at.to_be_bytes()];
         kernelos_protocol::hash::hash("kernelos test noise", &parts)
     });
