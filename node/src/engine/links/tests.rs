@@ -146,7 +146,7 @@ async fn frames_come_in_their_order_whatever_they_take_to_read() {
 #[tokio::test]
 async fn a_long_frame_is_read_while_the_workspace_goes_on() {
     // SPEC: SYNC-13
-    let mut first_look = |frame: Vec<u8>| {
+    let first_look = |frame: Vec<u8>| {
         let mut read = std::pin::pin!(decode(frame, WorkspaceId::UNBORN));
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         read.as_mut().poll(&mut context).is_ready()
