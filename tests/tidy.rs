@@ -4,6 +4,7 @@
 //! is a function from a `Tree` to findings; `toys` shows on small trees that each of them can fail.
 
 mod arrows;
+mod rows;
 mod source;
 mod spec;
 mod style;
@@ -29,7 +30,8 @@ const LONG_FUNCTIONS: &[Exception] = &[];
 /// Files that may be longer than `style::FILE_LINES`.
 const LONG_FILES: &[Exception] = &[];
 
-/// Every file of the repository that the rules read: Rust, manifests, the specification.
+/// Every file of the repository that the rules read: Rust, manifests, the specification, the table
+/// of hostile inputs.
 struct Tree {
     files: Vec<Source>,
 }
@@ -84,7 +86,9 @@ impl Tree {
 }
 
 fn is_read(path: &str) -> bool {
-    path.ends_with(".rs") || path.ends_with("Cargo.toml") || path == "SPEC.md"
+    path.ends_with(".rs")
+        || path.ends_with("Cargo.toml")
+        || [rows::TABLE, "SPEC.md"].contains(&path)
 }
 
 /// Takes the excepted findings out and adds the exceptions that excepted nothing.
@@ -190,4 +194,9 @@ fn dependency_arrows_hold() {
 #[test]
 fn the_protocol_is_pure() {
     assert_none(&arrows::impure(&Tree::of_repository()));
+}
+
+#[test]
+fn every_hostile_input_has_a_test() {
+    assert_none(&rows::untested(&Tree::of_repository()));
 }
