@@ -5,6 +5,8 @@
 
 mod chunks;
 mod events;
+#[cfg(test)]
+pub(crate) mod fuzz;
 mod notices;
 mod pages;
 mod salvage;
