@@ -197,6 +197,15 @@ fn the_protocol_is_pure() {
 }
 
 #[test]
+fn the_libraries_of_quic_bound_the_pieces_of_a_stream() {
+    // The first versions that are known to keep no more than 1,024 pieces with gaps between them.
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let lock = std::fs::read_to_string(root.join("Cargo.lock")).unwrap();
+    let bounded = [("noq-proto", [1, 4, 0]), ("quinn-proto", [0, 11, 19])];
+    assert_none(&rows::older(&lock, &bounded));
+}
+
+#[test]
 fn every_hostile_input_has_a_test() {
     assert_none(&rows::untested(&Tree::of_repository()));
 }

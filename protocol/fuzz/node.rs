@@ -8,21 +8,17 @@
 mod fuzz;
 mod harness;
 
+#[path = "../../node/src/git"]
 mod git {
-    #[path = "../../../node/src/git/fault.rs"]
     mod fault;
-    #[path = "../../../node/src/git/fuzz.rs"]
     pub(crate) mod fuzz;
-    #[path = "../../../node/src/git/glob.rs"]
     mod glob;
-    #[path = "../../../node/src/git/oid.rs"]
     mod oid;
 }
 
+#[path = "../../node/src/home"]
 mod home {
-    #[path = "../../../node/src/home/fuzz.rs"]
     pub(crate) mod fuzz;
-    #[path = "../../../node/src/home/sealed.rs"]
     mod sealed;
 
     /// No target seals by itself.
@@ -31,13 +27,11 @@ mod home {
     }
 }
 
+#[path = "../../node/src/store"]
 mod store {
     pub(crate) mod sqlite {
-        #[path = "../../../../node/src/store/sqlite/fuzz.rs"]
         pub(crate) mod fuzz;
-        #[path = "../../../../node/src/store/sqlite/pages.rs"]
         mod pages;
-        #[path = "../../../../node/src/store/sqlite/wal.rs"]
         mod wal;
     }
 }

@@ -15,6 +15,7 @@ mod notices;
 mod offers;
 mod quota;
 mod receipts;
+mod rows;
 mod segments;
 mod silent;
 mod tail;

@@ -63,3 +63,26 @@ fn tests(file: &Source) -> Vec<&str> {
     }
     tests
 }
+
+/// Packages of a lock file that are older than these versions, or not there.
+pub(super) fn older(lock: &str, least: &[(&str, [u64; 3])]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (name, least) in least {
+        let named = format!("name = \"{name}\"");
+        let packages = lock.split("[[package]]").filter(|package| package.contains(&named));
+        let versions: Vec<_> = packages.filter_map(version).collect();
+        let is_old = versions.iter().any(|version| version < least);
+        if versions.is_empty() || is_old {
+            let what = format!("{name} {versions:?}, at least {least:?}");
+            findings.push(Finding::new("Cargo.lock", 1, what));
+        }
+    }
+    findings
+}
+
+fn version(package: &str) -> Option<[u64; 3]> {
+    let (_, after) = package.split_once("version = \"")?;
+    let (version, _) = after.split_once('"')?;
+    let numbers: Vec<_> = version.split('.').map_while(|part| part.parse().ok()).collect();
+    numbers.try_into().ok()
+}

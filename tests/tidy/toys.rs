@@ -184,3 +184,12 @@ fn a_row_without_a_test_twice_there_or_missing_is_found() {
     check_with(&format!("{whole}| 64 | what | `a` | |\n"), &["tests/HOSTILE.md:68"]);
     check(&rows::untested(&tree(&[])), &["tests/HOSTILE.md:1"]);
 }
+
+#[test]
+fn a_package_that_is_older_or_not_there_is_found() {
+    let lock = "[[package]]\nname = \"a\"\nversion = \"0.11.9\"\n\
+                [[package]]\nname = \"a-b\"\nversion = \"0.1.0\"\n";
+    check(&rows::older(lock, &[("a", [0, 11, 9]), ("a-b", [0, 0, 9])]), &[]);
+    check(&rows::older(lock, &[("a", [0, 11, 10])]), &["Cargo.lock:1"]);
+    check(&rows::older(lock, &[("c", [0, 0, 0])]), &["Cargo.lock:1"]);
+}
