@@ -13,10 +13,10 @@ use crate::disks::{holds_without_fork, set};
 use crate::kern::Home;
 use crate::quic::free;
 
-/// What a process has of memory now, in bytes.
+/// What a process may write of its memory now, in bytes.
 fn memory(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmSize:")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmData:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 
@@ -24,17 +24,18 @@ fn memory(pid: u32) -> u64 {
 fn a_node_that_gets_no_memory_any_more_loses_nothing_acknowledged() {
     // SPEC: DUR-1
     let home = Home::with_workspace();
-    let mut events = vec![set(&home, "notes/a", "1")];
+    let mut events = Vec::new();
     for round in 0..3 {
         let mut node = home.up();
+        events.push(set(&home, "notes/a", &round.to_string()));
         let pid = Pid::from_raw(node.pid().cast_signed()).unwrap();
         let most = Some(memory(node.pid()) + (round << 20));
         let limit = Rlimit { current: most, maximum: most };
-        prlimit(Some(pid), Resource::As, limit).unwrap();
+        prlimit(Some(pid), Resource::Data, limit).unwrap();
         let large = json!("x".repeat(9_000)).to_string();
         let mut refused = 0;
-        for write in 0..3_000 {
-            let path = format!("notes/{round}-{}", write % 50);
+        for write in 0..500 {
+            let path = format!("notes/{round}-{write}");
             let ran = home.run(&["doc", "set", &path, &large, "--json"]);
             if ran.code == 0 {
                 events.push(ran.json()["event"].clone());
