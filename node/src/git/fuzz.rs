@@ -10,6 +10,10 @@ pub(crate) fn glob(input: &[u8]) {
     let Ok(pattern) = std::str::from_utf8(pattern) else { return };
     let Ok(globs) = Globs::parse(&[pattern]) else { return };
     let matches = globs.matches(path);
+    // No tree has a path with nothing between two slashes.
+    if path.split(|byte| *byte == b'/').any(<[u8]>::is_empty) {
+        return;
+    }
     let is_plain = !pattern.contains(['*', '?', '[']);
     if is_plain {
         // A file, or a folder and what lies below it.

@@ -122,12 +122,17 @@ impl SqliteStore {
         Ok(Self { connection, chains: BTreeMap::new() })
     }
 
-    /// Only a file that is a store of ours is written to, and be it its journal mode.
+    /// Only a file that is a store of ours is written to, and be it its journal mode. The log is made
+    /// by that, and its name must be as durable as what will stand in it: SQLite syncs the folder
+    /// too, and takes no notice where that fails. `SPEC: DUR-12`
     fn ready(self) -> Result<Self, StoreError> {
         for (name, value) in
             [("journal_mode", "WAL"), ("synchronous", "FULL"), ("foreign_keys", "ON")]
         {
             self.connection.pragma_update(None, name, value).map_err(store_error)?;
+        }
+        if let Some(path) = self.connection.path().map(Path::new) {
+            salvage::sync_folder(path).map_err(|error| salvage::unusable(path, &error))?;
         }
         Ok(self)
     }
