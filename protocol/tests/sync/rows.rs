@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use kernelos_protocol::command::{Command, Reply};
 use kernelos_protocol::event::Verified;
 use kernelos_protocol::id::Incarnation;
-use kernelos_protocol::limits::{FRAMES_UNDER_WAY_MAX, SERVE_EVENTS, WANT_COUNT_MAX, WANTS_MAX};
+use kernelos_protocol::limits::{
+    FRAMES_UNDER_WAY_MAX, JOIN_DELAY_MS, SERVE_EVENTS, STALL_MS, WANT_COUNT_MAX, WANTS_MAX,
+};
 use kernelos_protocol::replica::Input;
 use kernelos_protocol::role::Role;
 use kernelos_protocol::store::contract::read_all;
@@ -207,6 +209,10 @@ fn an_older_state_of_members_that_a_peer_serves_takes_back_nothing_that_is_known
     // Who was served the older one first comes to the same as who was not.
     mesh.connect(4, 3);
     assert!(!is_member(&mesh, 4, 2));
+    mesh.wait(JOIN_DELAY_MS);
+    mesh.connect(1, 3);
+    mesh.connect(3, 4);
+    mesh.wait(STALL_MS);
     mesh.assert_equal(&[1, 3, 4]);
     assert_eq!(mesh.get(4, "notes"), "{}");
 }
