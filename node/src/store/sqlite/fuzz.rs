@@ -63,7 +63,7 @@ fn made(input: &[u8]) -> (Vec<u8>, Known) {
             told[usize::from(broken & 7)] ^= 1;
             is_whole = false;
         }
-        log.extend([&head[..], &log[16..24].to_vec(), &told, &whole].concat());
+        log.extend([&head[..], &log[16..24], &told, &whole].concat());
         is_whole &= page != 0;
         if is_whole {
             pending.insert(page, on_it);
