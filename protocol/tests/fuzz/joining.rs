@@ -9,7 +9,8 @@ use kernelos_protocol::command::{Command, Reply, RequestId};
 use kernelos_protocol::hash::{self, context};
 use kernelos_protocol::id::{DeviceId, WorkspaceId};
 use kernelos_protocol::limits::{
-    JOIN_FILE_ADDRESSES_MAX, NEARBY_ADDRESSES_MAX, NEARBY_DIALS_MAX, STANDING_LIFETIME_MAX_S,
+    JOIN_FILE_ADDRESSES_MAX, JOIN_FILE_BYTES_MAX, NEARBY_ADDRESSES_MAX, NEARBY_DIALS_MAX,
+    STANDING_LIFETIME_MAX_S,
 };
 use kernelos_protocol::pairing::standing::{JOIN_FILE_PREFIX, JoinFile, Standing, may_stand};
 use kernelos_protocol::replica::{Input, Output, Replica};
@@ -28,6 +29,8 @@ pub(super) fn join_file(input: &[u8]) {
         assert_eq!(JoinFile::from_text(&file.to_text()), Ok(file));
     };
     std::str::from_utf8(input).map(read).ok();
+    // A longer one is refused by its length.
+    let input = &input[..input.len().min(JOIN_FILE_BYTES_MAX)];
     let sum = hash::hash(context::PAIRING_CHECKSUM, &[input]);
     read(&format!("{JOIN_FILE_PREFIX}{}", BASE32_NOPAD.encode(&[input, &sum[..4]].concat())));
 }
