@@ -122,9 +122,9 @@ impl SqliteStore {
         Ok(Self { connection, chains: BTreeMap::new() })
     }
 
-    /// Only a file that is a store of ours is written to, and be it its journal mode. The log is made
-    /// by that, and its name must be as durable as what will stand in it: SQLite syncs the folder
-    /// too, and takes no notice where that fails. `SPEC: DUR-12`
+    /// Only a file that is a store of ours is written to, and be it its journal mode. The log is
+    /// made by that, and its name must be as durable as what will stand in it: SQLite syncs the
+    /// folder too, and takes no notice where that fails. `SPEC: DUR-12`
     fn ready(self) -> Result<Self, StoreError> {
         for (name, value) in
             [("journal_mode", "WAL"), ("synchronous", "FULL"), ("foreign_keys", "ON")]
