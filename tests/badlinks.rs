@@ -7,6 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use crate::disks;
 use crate::kern::{Node, until};
 use crate::network::{Computer, Lan, agree};
 
@@ -135,6 +136,55 @@ fn a_cable_that_comes_and_goes_every_second_keeps_nobody_from_agreeing() {
         pair.agree_on_much("flapping");
     });
     pair.agree_on_much("calm");
+}
+
+#[test]
+fn cables_that_are_pulled_one_by_one_and_put_in_again_in_another_order_cost_nothing() {
+    // SPEC: LINK-1, LINK-4
+    let lan = Lan::new();
+    let names = ["laptop", "server", "attic"];
+    let at = |host: usize| format!("10.77.0.{}/24", host + 1);
+    let computers: Vec<_> =
+        (0..names.len()).map(|host| lan.computer(names[host], &[&at(host)])).collect();
+    computers[0].home.init("home").done();
+    let _nodes: Vec<_> = computers.iter().map(Computer::up).collect();
+    for host in 1..names.len() {
+        computers[0].home.pair(&computers[host].home, names[host], "member");
+    }
+    let homes: Vec<_> = computers.iter().map(|computer| &computer.home).collect();
+    let write = |note: &str| {
+        for (number, home) in homes.iter().enumerate() {
+            home.run(&["doc", "set", &format!("notes/{note}_{number}"), "1"]).done();
+        }
+    };
+    let orders = [[0, 1, 2, 2, 0, 1], [2, 0, 1, 1, 2, 0], [1, 2, 0, 0, 1, 2]];
+    for (round, order) in orders.iter().enumerate() {
+        let (pulled, put_in) = order.split_at(names.len());
+        for (state, hosts) in [("down", pulled), ("up", put_in)] {
+            for host in hosts {
+                lan.cable(names[*host], state);
+                write(&format!("{round}{state}{host}"));
+            }
+        }
+        // Whoever was alone for long enough to be missed, and whoever was not.
+        if round == 1 {
+            pulled.iter().for_each(|host| lan.cable(names[*host], "down"));
+            until("all are alone", || {
+                let alone = |computer: &Computer| {
+                    let peers = computer.home.status()["peers"].as_array().cloned();
+                    peers.unwrap_or_default().iter().all(|peer| peer["path"].is_null())
+                };
+                computers.iter().all(alone).then_some(())
+            });
+            put_in.iter().for_each(|host| lan.cable(names[*host], "up"));
+        }
+        disks::agree(&homes);
+        for home in &homes {
+            for (number, host) in (0..names.len()).zip(put_in) {
+                assert_eq!(home.get(&format!("notes/{round}up{host}_{number}")), 1);
+            }
+        }
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ use serde_json::Value as Json;
 use crate::disks::{agree, holds_without_fork, store};
 use crate::kern::{Home, Node, Ran, until};
 pub(crate) use disk::Dice;
-use disk::{Action, Disk, LOCK, MAP, NAME, SYNC, TRUNCATE, WRITE};
+use disk::{Action, Disk, FOLDER, LOCK, MAP, NAME, SYNC, TRUNCATE, WRITE};
 
 /// How many lives of each kind are lived, where nobody asks for more.
 const LIVES: u64 = 2;
@@ -250,6 +250,12 @@ fn any_truncation_lock_map_or_name_that_fails_loses_nothing_acknowledged() {
 fn any_sync_that_fails_stops_it_and_what_it_did_not_keep_was_not_acknowledged() {
     // SPEC: DUR-3
     lives(SYNC, 0, IO, Then::PowerIsGone(100));
+}
+
+#[test]
+fn a_folder_that_is_not_synced_any_more_lets_nothing_be_acknowledged_that_a_power_cut_takes() {
+    // SPEC: DUR-12
+    lives(FOLDER, u64::MAX, IO, Then::PowerIsGone(100));
 }
 
 #[test]

@@ -7,14 +7,14 @@ use serde_json::{Value as Json, json};
 use crate::kern::{Home, Node, until};
 
 /// An address that nobody has.
-fn free() -> SocketAddr {
+pub(crate) fn free() -> SocketAddr {
     UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
 }
 
 /// A device whose only way to others is this address.
-struct Fixed {
-    home: Home,
-    at: String,
+pub(crate) struct Fixed {
+    pub(crate) home: Home,
+    pub(crate) at: String,
 }
 
 impl Fixed {
@@ -22,7 +22,7 @@ impl Fixed {
         Self { home, at: free().to_string() }
     }
 
-    fn up(&self) -> Node {
+    pub(crate) fn up(&self) -> Node {
         self.home.up_as(&["--listen", "none", "--quic", &self.at])
     }
 
@@ -33,7 +33,7 @@ impl Fixed {
 }
 
 /// Two members that were paired by other ways, which are closed now.
-fn two() -> [Fixed; 2] {
+pub(crate) fn two() -> [Fixed; 2] {
     let homes = [Home::with_workspace(), Home::new()];
     let nodes = homes.each_ref().map(Home::up);
     homes[0].pair(&homes[1], "server", "member");
@@ -45,7 +45,7 @@ fn two() -> [Fixed; 2] {
 
 /// Both wrote, and both hold what both wrote.
 #[track_caller]
-fn agree(both: [&Fixed; 2], note: &str) {
+pub(crate) fn agree(both: [&Fixed; 2], note: &str) {
     for (number, fixed) in both.iter().enumerate() {
         fixed.home.run(&["doc", "set", &format!("notes/{note}{number}"), "1"]).done();
     }

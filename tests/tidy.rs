@@ -4,6 +4,7 @@
 //! is a function from a `Tree` to findings; `toys` shows on small trees that each of them can fail.
 
 mod arrows;
+mod rows;
 mod source;
 mod spec;
 mod style;
@@ -29,7 +30,8 @@ const LONG_FUNCTIONS: &[Exception] = &[];
 /// Files that may be longer than `style::FILE_LINES`.
 const LONG_FILES: &[Exception] = &[];
 
-/// Every file of the repository that the rules read: Rust, manifests, the specification.
+/// Every file of the repository that the rules read: Rust, manifests, the specification, the table
+/// of hostile inputs.
 struct Tree {
     files: Vec<Source>,
 }
@@ -84,7 +86,9 @@ impl Tree {
 }
 
 fn is_read(path: &str) -> bool {
-    path.ends_with(".rs") || path.ends_with("Cargo.toml") || path == "SPEC.md"
+    path.ends_with(".rs")
+        || path.ends_with("Cargo.toml")
+        || [rows::TABLE, "SPEC.md"].contains(&path)
 }
 
 /// Takes the excepted findings out and adds the exceptions that excepted nothing.
@@ -190,4 +194,18 @@ fn dependency_arrows_hold() {
 #[test]
 fn the_protocol_is_pure() {
     assert_none(&arrows::impure(&Tree::of_repository()));
+}
+
+#[test]
+fn the_libraries_of_quic_bound_the_pieces_of_a_stream() {
+    // The first versions that are known to keep no more than 1,024 pieces with gaps between them.
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let lock = std::fs::read_to_string(root.join("Cargo.lock")).unwrap();
+    let bounded = [("noq-proto", [1, 4, 0]), ("quinn-proto", [0, 11, 19])];
+    assert_none(&rows::older(&lock, &bounded));
+}
+
+#[test]
+fn every_hostile_input_has_a_test() {
+    assert_none(&rows::untested(&Tree::of_repository()));
 }

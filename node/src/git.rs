@@ -15,6 +15,8 @@
 //! All of it blocks: call it where that is allowed.
 
 mod fault;
+#[cfg(test)]
+pub(crate) mod fuzz;
 mod glob;
 mod incoming;
 mod mission;

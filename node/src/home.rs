@@ -11,6 +11,8 @@
 //! Keys are readable by their owner alone. A folder whose name starts with `.new-` is a workspace
 //! whose founding did not finish; the next owner removes it.
 
+#[cfg(test)]
+pub(crate) mod fuzz;
 mod sealed;
 mod secret;
 

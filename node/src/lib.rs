@@ -20,6 +20,8 @@ pub mod engine;
 pub mod entering;
 pub mod foreign;
 pub mod founding;
+#[cfg(test)]
+mod fuzz;
 pub mod git;
 pub mod home;
 pub mod introduce;

@@ -1,6 +1,6 @@
 //! Where a node keeps its workspaces.
 
-mod sqlite;
+pub(crate) mod sqlite;
 
 pub use sqlite::{Introducer, Meta, SqliteStore};
 pub(crate) use sqlite::{SALVAGED, to_failure};

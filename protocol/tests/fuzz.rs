@@ -20,6 +20,8 @@ pub(crate) mod corpus;
 mod documents;
 #[path = "fuzz/events.rs"]
 mod events;
+#[path = "fuzz/joining.rs"]
+mod joining;
 #[path = "fuzz/orders.rs"]
 mod orders;
 #[path = "fuzz/replica.rs"]
@@ -57,6 +59,10 @@ pub(crate) const TARGETS: &[Target] = &[
     target("card", bytes::card, 64 * KIB),
     target("pairing", bytes::pairing, 64 * KIB),
     target("token", bytes::token, MIB),
+    target("join_file", joining::join_file, MIB),
+    target("standing", joining::standing, 4 * MIB),
+    target("announcement", joining::announcement, 64 * KIB),
+    target("glance", joining::glance, 16 * MIB),
     target("archive", events::archive, 4 * MIB),
     target("artifact", bytes::artifact, 2 * MIB),
     target("sealed", bytes::sealed, 4 * MIB),

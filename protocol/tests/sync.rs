@@ -17,6 +17,7 @@ mod offers;
 mod purges;
 mod quota;
 mod receipts;
+mod rows;
 mod segments;
 mod silent;
 mod tail;

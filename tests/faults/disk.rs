@@ -20,6 +20,8 @@ pub(crate) const TRUNCATE: u64 = 4;
 pub(crate) const LOCK: u64 = 8;
 pub(crate) const MAP: u64 = 16;
 pub(crate) const NAME: u64 = 32;
+/// Syncs of folders alone.
+pub(crate) const FOLDER: u64 = 64;
 
 /// What is put back at once on a disk that loses power.
 const SECTOR: u64 = 512;

@@ -22,7 +22,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { WRITE = 1, SYNC = 2, TRUNCATE = 4, LOCK = 8, MAP = 16, NAME = 32 };
+enum { WRITE = 1, SYNC = 2, TRUNCATE = 4, LOCK = 8, MAP = 16, NAME = 32, FOLDER = 64 };
 enum { FAIL = 1, SHORT = 2, KILL = 3 };
 
 struct control {
@@ -122,12 +122,12 @@ static void note_bytes(uint32_t what, const char *path, const char *name, uint64
 
 static int sync_fd(int fd, long number) {
     char path[PATH_MAX];
-    int seen = path_of(fd, path);
-    if (seen && fails(SYNC)) return -1;
-    int done = syscall(number, fd);
     struct stat stat;
-    if (seen && !done && !fstat(fd, &stat))
-        note(S_ISDIR(stat.st_mode) ? 'D' : 'S', stat.st_ino, 0, 0, path, NULL, 0);
+    int seen = path_of(fd, path) && !fstat(fd, &stat), folder = seen && S_ISDIR(stat.st_mode);
+    if (seen && fails(folder ? SYNC | FOLDER : SYNC)) return -1;
+    int done = syscall(number, fd);
+    if (seen && !done)
+        note(folder ? 'D' : 'S', stat.st_ino, 0, 0, path, NULL, 0);
     return done;
 }
 int fsync(int fd) { return sync_fd(fd, SYS_fsync); }

@@ -1,6 +1,6 @@
 //! Small trees on which each rule fails, and passes once the fault is gone.
 
-use super::{Exception, Finding, Source, Tree, arrows, except, spec, style};
+use super::{Exception, Finding, Source, Tree, arrows, except, rows, spec, style};
 
 fn tree(files: &[(&str, &str)]) -> Tree {
     let files = files.iter().map(|(path, text)| Source::new(path, (*text).to_owned())).collect();
@@ -161,4 +161,35 @@ fn an_impure_dependency_is_found() {
     let tree = tree(&[("Cargo.toml", workspace), ("protocol/Cargo.toml", text)]);
     let expected = ["protocol/Cargo.toml:2", "protocol/Cargo.toml:5", "protocol/Cargo.toml:8"];
     check(&arrows::impure(&tree), &expected);
+}
+
+#[test]
+fn a_row_without_a_test_twice_there_or_missing_is_found() {
+    let code = "#[test]\nfn a() {}\n#[tokio::test(flavor = \"x\")]\n// Why.\nasync fn b() {}\n\
+                #[cfg(test)]\nfn c() {}\n";
+    let all = (1..=63).chain([70, 76, 77, 78]);
+    let whole: String = all.map(|row| format!("| {row} | what | `a`, `b` | |\n")).collect();
+    let check_with = |table: &str, expected: &[&str]| {
+        let tree = tree(&[(rows::TABLE, table), ("x.rs", code)]);
+        check(&rows::untested(&tree), expected);
+    };
+    check_with(&whole, &[]);
+    let with = |line: &str| whole.replace("| 2 | what | `a`, `b` | |\n", line);
+    check_with(&with(""), &["tests/HOSTILE.md:1"]);
+    for bad in ["`c`", "`b`, `d`", "", "`a` | `b`"] {
+        check_with(&with(&format!("| 2 | what | {bad} | |\n")), &["tests/HOSTILE.md:2"]);
+    }
+    check_with(&with("| 2 | | `a` | |\n"), &["tests/HOSTILE.md:2"]);
+    check_with(&format!("{whole}| 2 | what | `a` | |\n"), &["tests/HOSTILE.md:68"]);
+    check_with(&format!("{whole}| 64 | what | `a` | |\n"), &["tests/HOSTILE.md:68"]);
+    check(&rows::untested(&tree(&[])), &["tests/HOSTILE.md:1"]);
+}
+
+#[test]
+fn a_package_that_is_older_or_not_there_is_found() {
+    let lock = "[[package]]\nname = \"a\"\nversion = \"0.11.9\"\n\
+                [[package]]\nname = \"a-b\"\nversion = \"0.1.0\"\n";
+    check(&rows::older(lock, &[("a", [0, 11, 9]), ("a-b", [0, 0, 9])]), &[]);
+    check(&rows::older(lock, &[("a", [0, 11, 10])]), &["Cargo.lock:1"]);
+    check(&rows::older(lock, &[("c", [0, 0, 0])]), &["Cargo.lock:1"]);
 }

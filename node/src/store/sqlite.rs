@@ -5,6 +5,8 @@
 
 mod chunks;
 mod events;
+#[cfg(test)]
+pub(crate) mod fuzz;
 mod notices;
 mod pages;
 mod salvage;
@@ -146,7 +148,9 @@ impl SqliteStore {
         Ok(Self { connection, chains: BTreeMap::new(), shredding, told: None })
     }
 
-    /// Only a file that is a store of ours is written to, and be it its journal mode.
+    /// Only a file that is a store of ours is written to, and be it its journal mode. The log is
+    /// made by that, and its name must be as durable as what will stand in it: SQLite syncs the
+    /// folder too, and takes no notice where that fails. `SPEC: DUR-12`
     fn ready(self) -> Result<Self, StoreError> {
         for (name, value) in [
             ("journal_mode", "WAL"),
@@ -155,6 +159,9 @@ impl SqliteStore {
             ("secure_delete", "ON"),
         ] {
             self.connection.pragma_update(None, name, value).map_err(store_error)?;
+        }
+        if let Some(path) = self.connection.path().map(Path::new) {
+            salvage::sync_folder(path).map_err(|error| salvage::unusable(path, &error))?;
         }
         Ok(self)
     }

@@ -267,3 +267,75 @@ async fn what_names_no_protocol_of_ours_is_no_link_in_either_direction() {
     assert_eq!(a.accept().await.unwrap().peer, device(3), "nothing of it is accepted");
     answering.abort();
 }
+
+#[tokio::test]
+async fn strangers_by_the_hundred_their_streams_and_made_up_packets_keep_no_member_out() {
+    // SPEC: LINK-1
+    within_a_minute(async {
+        let guard: Guard =
+            Arc::new(|peer, protocol| *peer == device(2) || protocol == Protocol::Pair);
+        let a = IrohTransport::bind(&[1; 32], LOOPBACK, guard).await.unwrap();
+        let b = IrohTransport::bind(&[2; 32], LOOPBACK, anybody()).await.unwrap();
+        let at = a.addresses();
+        let (link, held) = tokio::join!(b.dial(device(1), &at, Protocol::Sync), a.accept());
+        let (mut link, mut held) = (link.unwrap(), held.unwrap());
+        let (stop, stopped) = mpsc::channel::<()>();
+        let target = at[0];
+        let flood = std::thread::spawn(move || {
+            let socket = UdpSocket::bind(LOOPBACK).unwrap();
+            let mut sent = 0_u64;
+            while stopped.try_recv() == Err(mpsc::TryRecvError::Empty) {
+                // What looks like the first packet of a connection (RFC 9000 section 17.2.2).
+                let mut packet = vec![0xc3, 0, 0, 0, 1, 8];
+                packet.extend(sent.to_be_bytes());
+                packet.resize(1_200, 0x44);
+                socket.send_to(&packet, target).ok();
+                sent += 1;
+            }
+            sent
+        });
+        let stranger = ::iroh::Endpoint::builder(::iroh::endpoint::presets::Minimal)
+            .secret_key(::iroh::SecretKey::from_bytes(&[3; 32]))
+            .clear_ip_transports()
+            .bind_addr(LOOPBACK)
+            .unwrap()
+            .bind()
+            .await
+            .unwrap();
+        let id = ::iroh::EndpointId::from_bytes(&device(1).0).unwrap();
+        let to = ::iroh::EndpointAddr::new(id).with_ip_addr(target);
+        let (mut idle, mut begun) = (Vec::new(), 0);
+        for number in 0..100 {
+            let protocol = if number % 2 == 0 { Protocol::Sync } else { Protocol::Pair };
+            let Ok(connection) = stranger.connect(to.clone(), protocol.alpn()).await else {
+                continue;
+            };
+            // Of a second stream and of any that nobody answers none begins.
+            let (one, two) = (connection.open_bi().await.is_ok(), connection.open_bi());
+            let two =
+                tokio::select! { biased; _ = two => true, () = std::future::ready(()) => false };
+            assert!(!(one && two) || connection.close_reason().is_some(), "two streams");
+            begun += usize::from(one);
+            idle.push(connection);
+        }
+        assert!(begun > 0, "the harness gets as far as that");
+        // Who is a member goes on, and comes in again, among all of them.
+        for number in 0..20_u8 {
+            link.send(&[number]).await.unwrap();
+            assert_eq!(held.receive().await, Ok(Some(vec![number])));
+        }
+        let (again, met) = tokio::join!(b.dial(device(1), &at, Protocol::Sync), async {
+            loop {
+                let met = a.accept().await.unwrap();
+                if met.peer == device(2) {
+                    break met;
+                }
+            }
+        });
+        assert_eq!((again.unwrap().peer, met.peer), (device(1), device(2)));
+        drop(stop);
+        assert!(flood.join().unwrap() > 1_000, "it was a flood");
+        drop(idle);
+    })
+    .await;
+}

@@ -32,7 +32,7 @@ fn last(mesh: &mut Mesh, number: u8) -> Verified {
 }
 
 /// Events of device 2 that follow what nobody has: their place in the chain is never reached.
-fn orphans(after: &Header, count: u64) -> Vec<Verified> {
+pub(super) fn orphans(after: &Header, count: u64) -> Vec<Verified> {
     let key = DeviceKey::from_secret(&secret(2));
     let orphan = |number: u64| {
         let name = |salt: u8| {

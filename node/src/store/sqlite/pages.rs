@@ -16,6 +16,8 @@ use super::wal::Wal;
 pub(super) const PAGE_BYTES: usize = 4_096;
 /// Bytes of a record: an event or a chunk at its largest, and some more.
 const RECORD_BYTES_MAX: u64 = 4 << 20;
+/// Values of a record: twice what the widest table has.
+const VALUES_MAX: usize = 12;
 
 const TABLE_LEAF: u8 = 0x0d;
 const INDEX_INTERIOR: u8 = 0x02;
@@ -45,6 +47,8 @@ pub(super) struct Cell {
 /// A file with what its log says of it.
 pub(super) struct Pages {
     file: File,
+    in_file: u32,
+    /// The last page that there may be.
     count: u32,
     wal: Option<Wal>,
 }
@@ -56,8 +60,8 @@ impl Pages {
         let wal = Wal::read(path)?;
         let pages = file.metadata()?.len().div_ceil(PAGE_BYTES as u64);
         let logged = wal.as_ref().map_or(0, Wal::last_page);
-        let count = u32::try_from(pages).unwrap_or(u32::MAX).max(logged);
-        Ok(Self { file, count, wal })
+        let in_file = u32::try_from(pages).unwrap_or(u32::MAX);
+        Ok(Self { file, in_file, count: in_file.max(logged), wal })
     }
 
     /// One page, as the log has it where it does; what the file lacks of it is zeros.
@@ -81,7 +85,10 @@ impl Pages {
     pub(super) fn cells(&self) -> io::Result<Vec<Cell>> {
         let free = self.free_pages()?;
         let mut cells = Vec::new();
-        for number in (1..=self.count).filter(|number| !free.contains(number)) {
+        // A log may name a page far behind the others: what lies between is nowhere.
+        let logged = self.wal.iter().flat_map(|wal| wal.pages_behind(self.in_file));
+        let numbers = (1..=self.in_file).chain(logged);
+        for number in numbers.filter(|number| !free.contains(number)) {
             let page = self.page(number)?;
             cells_of(&page, number, &mut cells);
         }
@@ -202,6 +209,9 @@ fn values(payload: &[u8]) -> Option<Vec<Value>> {
     let mut body = payload.get(head_len..)?;
     let mut values = Vec::new();
     while at < head.len() {
+        if values.len() == VALUES_MAX {
+            return None;
+        }
         let (kind, skip) = varint(head.get(at..)?)?;
         at += skip;
         let len = match kind {

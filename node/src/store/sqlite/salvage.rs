@@ -141,7 +141,7 @@ fn new_incarnation() -> Result<Incarnation, StoreError> {
 }
 
 /// What could not be done with the files of a store.
-fn unusable(path: &Path, error: &io::Error) -> StoreError {
+pub(super) fn unusable(path: &Path, error: &io::Error) -> StoreError {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full,
         _ => StoreError::Failed(format!("{}: {error}", path.display())),
@@ -153,7 +153,7 @@ fn folder_workspace(path: &Path) -> Option<WorkspaceId> {
     path.parent()?.file_name()?.to_str()?.parse().ok()
 }
 
-fn sync_folder(path: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path.parent().unwrap_or(path))?.sync_all()
 }
 

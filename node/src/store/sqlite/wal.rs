@@ -113,6 +113,11 @@ impl Wal {
         self.pages.last_key_value().map_or(0, |(page, _)| *page)
     }
 
+    /// The pages behind this one that it has.
+    pub(super) fn pages_behind(&self, last: u32) -> impl Iterator<Item = u32> {
+        self.pages.keys().copied().filter(move |page| *page > last)
+    }
+
     /// A page, if it has it.
     pub(super) fn page(&self, number: u32) -> Option<io::Result<Vec<u8>>> {
         let at = *self.pages.get(&number)?;
