@@ -123,6 +123,24 @@ impl Message {
         Self::Events(Runs::of(events))
     }
 
+    /// What a frame is by its number, for who counts frames: nothing of it is checked.
+    #[must_use]
+    pub fn kind_of(frame: &[u8]) -> &'static str {
+        match frame.get(1).copied().map(u64::from) {
+            Some(0) => "hello",
+            Some(1) => "have",
+            Some(2) => "want",
+            Some(segment::NUMBER) => "events",
+            Some(4) => "ack",
+            Some(5) => "cards",
+            Some(8) => "beat",
+            Some(9 | renewal::NUMBER) => "receipts",
+            Some(10..=12) => "chunks",
+            Some(offer::OFFER) => "offer",
+            _ => "other",
+        }
+    }
+
     /// The frame.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
