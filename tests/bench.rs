@@ -61,10 +61,7 @@ const fn goal(
 
 /// The figures that were set as goals; F is the 95th percentile of one commit.
 const GOALS: [Goal; 15] = [
-    Goal {
-        op: ">=",
-        ..goal("append", None, &[(0.8, "automerge + signature + sqlite")], 0.0)
-    },
+    Goal { op: ">=", ..goal("append", None, &[(0.8, "automerge + signature + sqlite")], 0.0) },
     goal("catch-up", None, &[(1.3, "sqlite + apply_changes")], 0.0),
     goal("dispatch", None, &[(1.3, F)], 4.0),
     goal("dispatch-remote", None, &[(3.0, F)], 12.0),
@@ -140,7 +137,10 @@ fn others_programs_are_measured_beside_it() {
         let told = row["peers"].as_object().unwrap();
         assert_eq!(told.keys().collect::<Vec<_>>(), peers, "{row}");
         for words in ["automerge 0.", "TCP_NODELAY", "in memory", "tokio 1."] {
-            assert!(told.values().all(|how| how.as_str().unwrap().contains(words)), "{words}: {row}");
+            assert!(
+                told.values().all(|how| how.as_str().unwrap().contains(words)),
+                "{words}: {row}"
+            );
         }
     }
     assert!(named(&rows, "heal").iter().all(|row| row["against"]["samod"].is_number()));

@@ -108,9 +108,10 @@ fn a_receipt_follows_from_the_one_before_and_its_renewal_and_from_nothing_else()
         (sign(8, claims(4, 3, false)), [false, true, false, false]),
         (sign(900, claims(4, 5, true)), [false, true, true, false]),
         (sign(8, claims(2, 3, true)), [false; 4]),
-        (sign(8, Claims::new(Vec::new(), ids([2]), ids([3]), ids([9]), false)), [
-            true, false, false, true,
-        ]),
+        (
+            sign(8, Claims::new(Vec::new(), ids([2]), ids([3]), ids([9]), false)),
+            [true, false, false, true],
+        ),
     ] {
         let renewal = after.renewal(&before);
         assert_eq!(renewal.sets.each_ref().map(Option::is_some), given);
@@ -130,7 +131,11 @@ fn a_receipt_follows_from_the_one_before_and_its_renewal_and_from_nothing_else()
         for lie in lies {
             assert_eq!(before.renewed(&lie), None, "{lie:?}");
         }
-        assert_eq!(sign(7, claims(2, 8, true)).renewed(&renewal).is_some(), given[2], "another base");
+        assert_eq!(
+            sign(7, claims(2, 8, true)).renewed(&renewal).is_some(),
+            given[2],
+            "another base"
+        );
     }
     // One renewal says it, not one with what is known already.
     let mut again = sign(8, claims(4, 3, false)).renewal(&before);

@@ -42,7 +42,7 @@ const MORE_MB: f64 = 67.108_864;
 const EVERY: Duration = Duration::from_millis(20);
 
 /// Frames of the attacker a second, and events in each: 2,560 signatures a second.
-const FRAMES_A_SECOND: usize = 20;
+const FRAMES_A_SECOND: u32 = 20;
 const EVENTS: usize = 128;
 
 /// Devices that were revoked and go on writing: each has room for 1,638 events that are nothing but
@@ -95,7 +95,7 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Row>, Failure> {
     let mut rows = Vec::new();
     for (turn, kind) in [Kind::Refused, Kind::Orphans, Kind::Quarantine].into_iter().enumerate() {
         bench.goes_on(kind.name(), turn, 3, Instant::now());
-        let frames = rogue.frames(kind, commands * FRAMES_A_SECOND / 50)?;
+        let frames = rogue.frames(kind, commands * FRAMES_A_SECOND as usize / 50)?;
         let before = (latency(&client, commands, || true).await?, resident_mb(pid)?);
         let attack = Arc::clone(&rogue).attack(kind, frames);
         let attack: JoinHandle<Result<usize, Failure>> = tokio::spawn(attack);
@@ -197,7 +197,7 @@ impl Rogue {
     /// sent?
     async fn attack(self: Arc<Self>, kind: Kind, frames: Vec<Vec<u8>>) -> Result<usize, Failure> {
         let (start, mut link) = (Instant::now(), None);
-        let every = Duration::from_secs(1) / FRAMES_A_SECOND as u32;
+        let every = Duration::from_secs(1) / FRAMES_A_SECOND;
         for (number, frame) in (1..).zip(&frames) {
             if link.is_none() || matches!(kind, Kind::Refused) {
                 link = Some(self.meet().await?);

@@ -76,7 +76,9 @@ fn shown(rows: &[Row]) -> Doc {
     let mut blocks = vec![Block::Table { columns, rows: cells.collect() }];
     let missing: BTreeSet<_> = rows.iter().filter_map(|row| row.missing.as_ref()).collect();
     let peers: BTreeSet<_> = rows.iter().flat_map(|row| &row.peers).collect();
-    blocks.extend(peers.into_iter().map(|(peer, how)| Block::Line(Text::plain(format!("{peer}: {how}")))));
+    blocks.extend(
+        peers.into_iter().map(|(peer, how)| Block::Line(Text::plain(format!("{peer}: {how}")))),
+    );
     blocks.extend(missing.into_iter().map(|why| Block::Line(Text::toned(Tone::Attention, why))));
     if let Some(row) = rows.first() {
         let machine = &row.machine;

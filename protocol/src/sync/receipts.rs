@@ -5,8 +5,8 @@
 //! what counts. One whose heads are not all here yet is passed on, and the last one before it that
 //! could be read goes on counting (SPEC: RCPT-5).
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::{DeviceId, EventId, Incarnation};
 use crate::key::DeviceKey;

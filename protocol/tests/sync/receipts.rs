@@ -205,9 +205,8 @@ fn a_renewal_that_does_not_follow_ends_the_connection() {
         Vec::new(),
         true,
     );
-    let next = |counter| {
-        Receipt::sign(&key, own.workspace(), own.incarnation(), counter, claims.clone())
-    };
+    let next =
+        |counter| Receipt::sign(&key, own.workspace(), own.incarnation(), counter, claims.clone());
     let (after, last) = (next(own.counter() + 1), next(own.counter() + 2));
     let say = |mesh: &mut Mesh, renewal| {
         let now = mesh.now;
