@@ -36,8 +36,8 @@ fn named<'a>(rows: &'a [Json], workload: &str) -> Vec<&'a Json> {
     rows.iter().filter(|row| row["workload"] == workload).collect()
 }
 
-/// How the limit of a row follows from what it is measured against: so many times each of these, and
-/// so much more.
+/// How the limit of a row follows from what it is measured against: so many times each of these,
+/// and so much more.
 struct Goal {
     workload: &'static str,
     /// The parameter that tells rows of a workload apart, and its value; or the unit.

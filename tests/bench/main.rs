@@ -85,7 +85,8 @@ fn settings() -> Json {
         "automerge sync": format!(
             "automerge {automerge}; TCP on loopback with TCP_NODELAY, frames of four bytes of \
              length, one write each, read through a buffer of {} bytes; one sync state a link, \
-             all messages that wait taken in before any is answered; in memory, unsigned, unsealed; {runtime}",
+             all messages that wait taken in before any is answered; in memory, unsigned, \
+             unsealed; {runtime}",
             raw::READ_BYTES
         ),
         "samod": format!(
@@ -104,7 +105,8 @@ fn version(name: &str) -> &'static str {
         line.map(|value| value.trim_matches('"'))
     };
     let named = packages.filter(|package| field(package, "name") == Some(name));
-    named.filter_map(|package| field(package, "version")).last().unwrap_or("of another name")
+    let versions = named.filter_map(|package| field(package, "version"));
+    versions.last().unwrap_or("of another name")
 }
 
 async fn run(workload: Workload) -> Result<Json, Fault> {

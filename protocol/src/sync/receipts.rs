@@ -264,14 +264,11 @@ impl Receipts {
         if last.claims().differs_beside_heads(claims) {
             return false;
         }
-        let heads = |claims: &Claims| -> BTreeSet<EventId> {
-            claims.control().iter().chain(claims.content()).copied().collect()
-        };
+        let heads = claims.control().iter().chain(claims.content()).copied().collect();
         let implied = self.implied.take().filter(|(version, _)| *version == last.version());
-        let (version, from) = implied.unwrap_or_else(|| (last.version(), heads(last.claims())));
-        let to = heads(claims);
-        let is_implied = workspace.is_own_since(life, (&from, cover), to.iter().copied());
-        self.implied = Some((version, if is_implied { to } else { from }));
+        let (version, from) = implied.unwrap_or_else(|| (last.version(), BTreeSet::new()));
+        let is_implied = workspace.is_own_beside(life, cover, &from, &heads);
+        self.implied = Some((version, if is_implied { heads } else { from }));
         is_implied
     }
 

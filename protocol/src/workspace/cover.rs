@@ -60,29 +60,29 @@ impl Workspace {
         control.count() + content.count()
     }
 
-    /// Do the heads `to` stand for what the heads `from` stand for, which `cover` is, and beside it
-    /// for nothing but what this life wrote? `SPEC: RCPT-4`
+    /// Do these heads stand for nothing but what is within a cover and what this life wrote? It is
+    /// known already that `from` do. `SPEC: RCPT-4`
     #[must_use]
-    pub fn is_own_since(
+    pub fn is_own_beside(
         &self,
         life: (DeviceId, Incarnation),
-        (from, cover): (&BTreeSet<EventId>, &Cover),
-        to: impl IntoIterator<Item = EventId>,
+        cover: &Cover,
+        from: &BTreeSet<EventId>,
+        heads: &BTreeSet<EventId>,
     ) -> bool {
-        let (mut reached, mut seen) = (BTreeSet::new(), BTreeSet::new());
-        let mut next: Vec<_> = to.into_iter().collect();
+        let mut seen = BTreeSet::new();
+        let mut next: Vec<_> = heads.iter().copied().collect();
         while let Some(id) = next.pop() {
-            if from.contains(&id) {
-                reached.insert(id);
-            } else if !self.is_covered(cover, &id) && seen.insert(id) {
-                let Some(header) = self.header(&id) else { return false };
-                if !self.is_by(life, &id) || seen.len() > IMPLIED_MAX {
-                    return false;
-                }
-                next.extend(header.parents.iter().chain(&header.prev).copied());
+            if from.contains(&id) || self.is_covered(cover, &id) || !seen.insert(id) {
+                continue;
             }
+            let Some(header) = self.header(&id) else { return false };
+            if !self.is_by(life, &id) || seen.len() > IMPLIED_MAX {
+                return false;
+            }
+            next.extend(header.before());
         }
-        reached.len() == from.len()
+        true
     }
 
     /// The epochs whose keys are held here, oldest first as they came.
