@@ -7,6 +7,7 @@
 //! that misses its goal is told like one that does not.
 
 mod append;
+mod attack;
 mod bytes;
 mod catch_up;
 mod device;
@@ -22,6 +23,7 @@ mod scratch;
 mod start_up;
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use kernelos_protocol::command::Failure;
 
@@ -34,6 +36,10 @@ const SEED: u64 = 1;
 
 /// How often a workload and what it is measured against take turns.
 const TIMES: usize = 3;
+
+/// No figure begins one more turn after this long: what was measured until then is enough, and how
+/// much that was is told.
+const BUDGET: Duration = Duration::from_secs(240);
 
 /// Commits from which F is taken, in full and quick.
 const COMMITS: (usize, usize) = (400, 20);
@@ -61,6 +67,8 @@ pub enum Workload {
     Idle,
     /// A mission whose holder was killed, until another goes on
     Resume,
+    /// A command, and what a node needs, while a member sends what it should not
+    Attack,
 }
 
 /// A run.
@@ -71,16 +79,17 @@ pub(crate) struct Bench {
     /// Small sizes: to see that it works, not how fast.
     quick: bool,
     times: usize,
+    tell: fn(&str),
 }
 
 impl Bench {
-    /// A run in a folder below `base`, which goes with it.
-    pub(crate) fn new(base: &Path, quick: bool) -> Result<Self, Failure> {
+    /// A run in a folder below `base`, which goes with it; `tell` says how far it is.
+    pub(crate) fn new(base: &Path, quick: bool, tell: fn(&str)) -> Result<Self, Failure> {
         let scratch = Scratch::below(base)?;
         let machine = Machine::measure(&scratch, if quick { COMMITS.1 } else { COMMITS.0 })?;
         let foreign = Foreign::beside();
         let times = if quick { 1 } else { TIMES };
-        Ok(Self { scratch, machine, foreign, quick, times })
+        Ok(Self { scratch, machine, foreign, quick, times, tell })
     }
 
     /// Measures one workload.
@@ -96,7 +105,17 @@ impl Bench {
             Workload::Live => live::live(self).await,
             Workload::Idle => fleet::idle(self).await,
             Workload::Resume => missions::resume(self).await,
+            Workload::Attack => attack::run(self).await,
         }
+    }
+
+    /// Is there one more turn, after so many since then? Told is how far it is.
+    fn goes_on(&self, of: &str, done: usize, turns: usize, since: Instant) -> bool {
+        let goes_on = done == 0 || (done < turns && since.elapsed() < BUDGET);
+        if goes_on && !self.quick {
+            (self.tell)(&format!("  {of}: {} of {turns}", done + 1));
+        }
+        goes_on
     }
 
     /// F, now: disks are slower while others write.

@@ -391,6 +391,8 @@ impl Loop {
                 Output::Perform(task) => self.documents.perform(task),
                 Output::Reply(request, reply) => self.reply(request, reply),
                 Output::Send(link, frame) => {
+                    let (kind, bytes) = (Message::kind_of(&frame), frame.len() as u64);
+                    self.share(|shared| *shared.sent.entry(kind).or_default() += bytes);
                     if !self.links.send(link, frame) {
                         self.links.close(link, "too slow".to_owned());
                         self.replica.handle(clock::now(), Input::PeerDown(link));

@@ -324,6 +324,10 @@ pub const RECEIPTS_EARLY_MAX: usize = 64;
 /// last outlives the others as soon as it wrote its join.
 pub const RECEIPT_LIVES_MAX: usize = 4;
 
+/// Own events that are looked through for whether a receipt would say more than they do, in a turn:
+/// as many commands wait at most, and a few more after a start.
+pub const IMPLIED_MAX: usize = 1_024;
+
 /// A device makes at most one receipt in so long, and passes those of others on as often: a burst
 /// of edits is one receipt, and what waits for one waits no longer than a person notices.
 pub const RECEIPT_INTERVAL_MS: u64 = 100;

@@ -20,6 +20,7 @@ pub mod nearby;
 mod offer;
 mod receipt;
 mod receipts;
+mod renewal;
 mod segment;
 mod serve;
 mod session;
@@ -34,6 +35,7 @@ pub use introduce::Tails;
 pub use message::{Message, SyncFault, Tip, workspace_tag};
 pub use receipt::{Claims, Receipt};
 pub use receipts::{Own, Receipts, Said};
+pub use renewal::Renewal;
 
 use crate::event::{Run, Verified};
 use crate::id::{ChainId, DeviceId, EventId};

@@ -97,6 +97,54 @@ fn a_receipt_is_read_as_it_was_written_and_nothing_else_is() {
 }
 
 #[test]
+fn a_receipt_follows_from_the_one_before_and_its_renewal_and_from_nothing_else() {
+    // SPEC: SYNC-14
+    let claims = |content: usize, epoch: usize, runs| {
+        Claims::new(ids([1]), ids([content]), ids([epoch]), Vec::new(), runs)
+    };
+    let sign = |counter, claims| Receipt::sign(&key(2), HERE, Incarnation([1; 8]), counter, claims);
+    let before = sign(7, claims(2, 3, false));
+    for (after, given) in [
+        (sign(8, claims(4, 3, false)), [false, true, false, false]),
+        (sign(900, claims(4, 5, true)), [false, true, true, false]),
+        (sign(8, claims(2, 3, true)), [false; 4]),
+        (
+            sign(8, Claims::new(Vec::new(), ids([2]), ids([3]), ids([9]), false)),
+            [true, false, false, true],
+        ),
+    ] {
+        let renewal = after.renewal(&before);
+        assert_eq!(renewal.sets.each_ref().map(Option::is_some), given);
+        assert_eq!(before.renewed(&renewal), Some(after.clone()));
+        let message = Message::Renewal(renewal.clone());
+        let frame = message.encode();
+        assert_eq!(Message::decode(&frame, &HERE), Ok(message));
+        assert_eq!(Message::kind_of(&frame), "receipts");
+        for len in 0..frame.len() {
+            assert!(Message::decode(&frame[..len], &HERE).is_err(), "cut at {len}");
+        }
+        let mut lies = vec![renewal.clone(); 4];
+        lies[0].counter += 1;
+        lies[1].flags ^= 2;
+        lies[2].signature.0[9] ^= 1;
+        lies[3].sets[1] = Some(ids([6]));
+        for lie in lies {
+            assert_eq!(before.renewed(&lie), None, "{lie:?}");
+        }
+        assert_eq!(
+            sign(7, claims(2, 8, true)).renewed(&renewal).is_some(),
+            given[2],
+            "another base"
+        );
+    }
+    // One renewal says it, not one with what is known already.
+    let mut again = sign(8, claims(4, 3, false)).renewal(&before);
+    assert!(Message::Renewal(again.clone()).encode().len() <= 112, "one head is new");
+    again.sets[0] = Some(ids([1]));
+    assert_eq!(before.renewed(&again), None);
+}
+
+#[test]
 fn a_message_of_receipts_is_bounded() {
     // SPEC: RCPT-4
     let message = |count| Message::Receipts(vec![signed(1, 1, 1, 1); count]);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use automerge::sync::{Message, State, SyncDoc as _};
 use automerge::{Automerge, ChangeHash};
 use serde_json::{Value as Json, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -16,6 +16,9 @@ use tokio::time::sleep;
 use crate::Fault;
 use crate::edits::{Edit, Edits};
 use crate::tasks::{EVERY, actor, commit, document, p95};
+
+/// What a link reads at once.
+pub(crate) const READ_BYTES: usize = 65_536;
 
 /// Nothing was written for so long: nothing more comes.
 const QUIET: Duration = Duration::from_millis(200);
@@ -55,8 +58,9 @@ impl Node {
             for link in &mut self.links {
                 while let Some(message) = self.document.generate_sync_message(&mut link.state) {
                     let message = message.encode();
-                    link.writer.write_u32(u32::try_from(message.len())?).await?;
-                    link.writer.write_all(&message).await?;
+                    let mut frame = u32::try_from(message.len())?.to_be_bytes().to_vec();
+                    frame.extend_from_slice(&message);
+                    link.writer.write_all(&frame).await?;
                     self.bytes.fetch_add(4 + message.len() as u64, Ordering::Relaxed);
                 }
             }
@@ -133,9 +137,10 @@ async fn start(documents: Vec<Automerge>) -> Result<(Vec<Handle>, Arc<AtomicU64>
 
 async fn read(
     link: usize,
-    mut reader: OwnedReadHalf,
+    reader: OwnedReadHalf,
     inbox: mpsc::UnboundedSender<Input>,
 ) -> Result<(), Fault> {
+    let mut reader = BufReader::with_capacity(READ_BYTES, reader);
     loop {
         let mut frame = vec![0; usize::try_from(reader.read_u32().await?)?];
         reader.read_exact(&mut frame).await?;

@@ -1,12 +1,14 @@
 //! `bytes`: what goes over a link, in both directions, with acknowledgements and receipts, until
 //! nothing does any more.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kernelos_protocol::command::{Command, Failure};
+use serde_json::{Value as Json, json};
 use tokio::time::sleep;
 
-use super::device::{Device, Wire, doc_edit};
+use super::device::{Device, Sent, Wire, doc_edit};
 use super::edits::Edits;
 use super::figures::{Measured, Op, Row, median};
 use super::foreign::RAW;
@@ -51,6 +53,7 @@ async fn batch(bench: &Bench, device: &Device, wire: &Wire) -> Result<Row, Failu
     let measured = Measured::new("bytes", median(&mut ours), "bytes/edit")
         .with("edits", size)
         .with("kind", "batch")
+        .peers(bench.foreign.settings(&[RAW]).await)
         .against_what_is_there(RAW, raw);
     Ok(measured.judge(&bench.machine, Op::AtMost, |of| Some(1.3 * of(RAW)?)))
 }
@@ -58,11 +61,15 @@ async fn batch(bench: &Bench, device: &Device, wire: &Wire) -> Result<Row, Failu
 async fn live(bench: &Bench, [a, b]: [&Device; 2], wire: &Wire) -> Result<Row, Failure> {
     let size = bench.size(20, 3);
     let (mut ours, mut raw) = (Vec::new(), Ok(Vec::new()));
+    quiet(wire).await;
+    let sent = || [a, b].map(Device::sent);
+    let begun = sent();
     for edit in 0..size {
         let before = quiet(wire).await;
         b.wait_for(&[a.mark(edit as u64 + 1).await?]).await?;
         ours.push((quiet(wire).await - before) as f64);
     }
+    let kinds = by_kind(&begun, &sent(), size);
     let edits = size.to_string();
     for _ in 0..bench.times {
         let args = ["bytes", "--single", "--edits", &edits];
@@ -72,9 +79,24 @@ async fn live(bench: &Bench, [a, b]: [&Device; 2], wire: &Wire) -> Result<Row, F
     let measured = Measured::new("bytes", median(&mut ours), "bytes/edit")
         .with("edits", size)
         .with("kind", "live")
+        .with("bytes", kinds)
+        .peers(bench.foreign.settings(&[RAW]).await)
         .against("goal", LIVE_BYTES)
         .against_what_is_there(RAW, raw);
     Ok(measured.judge(&bench.machine, Op::AtMost, |of| of("goal")))
+}
+
+/// What frames say that were sent meanwhile, in bytes an edit, without the lengths before them.
+fn by_kind(before: &[Sent; 2], after: &[Sent; 2], edits: usize) -> Json {
+    let mut kinds = BTreeMap::new();
+    for (before, after) in before.iter().zip(after) {
+        for (kind, bytes) in after {
+            let sent = bytes.saturating_sub(before.get(kind).copied().unwrap_or_default());
+            *kinds.entry(*kind).or_insert(0.0) += sent as f64 / edits.max(1) as f64;
+        }
+    }
+    kinds.retain(|_, bytes| *bytes > 0.0);
+    json!(kinds)
 }
 
 /// Waits until nothing moves; gives what moved until then.

@@ -1,5 +1,6 @@
 //! Devices of a run: a home and an engine each, as `kern up` has them, in one process.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,10 +34,13 @@ pub(super) const GROUP: usize = 128;
 const BATCH: usize = 250;
 
 /// Nothing that a workload waits for takes longer, or it is told that it does.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Between two looks whether something has come.
 const LOOK: Duration = Duration::from_micros(500);
+
+/// Bytes by what they say.
+pub(super) type Sent = BTreeMap<&'static str, u64>;
 
 /// A device with its engine.
 pub(super) struct Device {
@@ -72,18 +76,7 @@ impl Device {
     pub(super) async fn let_in(&self, scratch: &Scratch, name: &str) -> Result<Self, Failure> {
         let home = Home::at(&scratch.file("device")).own()?;
         let secret = home.device_secret()?;
-        let key = DeviceKey::from_secret(&secret);
-        let statement = key.sealing_statement();
-        let grant = Command::Grant {
-            device: key.device(),
-            sealing_key: statement.key,
-            sealing_signature: kernelos_protocol::id::Signature(statement.signature),
-            role: Role::Member,
-            name: name.to_owned(),
-            rule: "bench".to_owned(),
-            uses: None,
-        };
-        self.ask(grant).await?;
+        self.ask(grant(&DeviceKey::from_secret(&secret), name)).await?;
         let introducer = Some((self.id(), Vec::new()));
         let store =
             make(&home, self.engine.workspace(), "bench", name.to_owned(), introducer, &[])?;
@@ -117,6 +110,11 @@ impl Device {
     /// Its key, as others know it.
     pub(super) fn id(&self) -> DeviceId {
         DeviceKey::from_secret(&self.secret).device()
+    }
+
+    /// Bytes of frames that it sent, by what they say.
+    pub(super) fn sent(&self) -> Sent {
+        self.engine.shared(|shared| shared.sent.clone())
     }
 
     /// Where its events lie.
@@ -186,6 +184,20 @@ impl Device {
             }
         }
         Ok(())
+    }
+}
+
+/// Lets a key in as a member.
+pub(super) fn grant(key: &DeviceKey, name: &str) -> Command {
+    let statement = key.sealing_statement();
+    Command::Grant {
+        device: key.device(),
+        sealing_key: statement.key,
+        sealing_signature: kernelos_protocol::id::Signature(statement.signature),
+        role: Role::Member,
+        name: name.to_owned(),
+        rule: "bench".to_owned(),
+        uses: None,
     }
 }
 
@@ -272,7 +284,7 @@ async fn dialed(near: &dyn Transport, far: &dyn Transport) -> Result<[Link; 2], 
     Ok([near, far])
 }
 
-fn everybody() -> Guard {
+pub(super) fn everybody() -> Guard {
     Arc::new(|_, _| true)
 }
 

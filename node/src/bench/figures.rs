@@ -42,6 +42,9 @@ pub struct Row {
     pub op: Op,
     /// Does it? Null where one of them is.
     pub met: Option<bool>,
+    /// How the programs of others were set that it is measured against.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub peers: BTreeMap<String, String>,
     /// On what.
     pub machine: Machine,
     /// Why something is null.
@@ -111,13 +114,14 @@ pub(super) struct Measured {
     ours: Option<f64>,
     unit: &'static str,
     against: BTreeMap<String, f64>,
+    peers: BTreeMap<String, String>,
     missing: Option<String>,
 }
 
 impl Measured {
     pub(super) fn new(workload: &'static str, ours: f64, unit: &'static str) -> Self {
-        let (params, against) = (BTreeMap::new(), BTreeMap::new());
-        Self { workload, params, ours: finite(ours), unit, against, missing: None }
+        let (params, against, peers) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { workload, params, ours: finite(ours), unit, against, peers, missing: None }
     }
 
     pub(super) fn with(mut self, name: &str, value: impl Into<Json>) -> Self {
@@ -138,6 +142,19 @@ impl Measured {
         }
     }
 
+    /// Something beside it that the limit is not computed from: why it is not there is told.
+    pub(super) fn beside(self, name: &str, value: Result<f64, String>) -> Self {
+        match value {
+            Ok(value) => self.against(name, value),
+            Err(why) => self.with(name, why),
+        }
+    }
+
+    /// How others' programs were set that are measured.
+    pub(super) fn peers(self, peers: BTreeMap<String, String>) -> Self {
+        Self { peers, ..self }
+    }
+
     /// Is the goal reached? Its limit is computed from what is measured against, and from nothing
     /// else.
     pub(super) fn judge(
@@ -146,14 +163,14 @@ impl Measured {
         op: Op,
         limit: impl FnOnce(&dyn Fn(&str) -> Option<f64>) -> Option<f64>,
     ) -> Row {
-        let Self { workload, params, ours, unit, against, missing } = self;
+        let Self { workload, params, ours, unit, against, peers, missing } = self;
         let limit = limit(&|name| against.get(name).copied()).and_then(finite);
         let met = ours.zip(limit).map(|(ours, limit)| match op {
             Op::AtMost => ours <= limit,
             Op::AtLeast => ours >= limit,
         });
         let (workload, machine) = (workload.to_owned(), machine.clone());
-        Row { workload, params, ours, unit, against, limit, op, met, machine, missing }
+        Row { workload, params, ours, unit, against, limit, op, met, peers, machine, missing }
     }
 }
 

@@ -113,7 +113,7 @@ fn cpu_seconds(pid: u32) -> Result<f64, Failure> {
 }
 
 /// What of a process is in memory, in megabytes of 1,000,000 bytes.
-fn resident_mb(pid: u32) -> Result<f64, Failure> {
+pub(super) fn resident_mb(pid: u32) -> Result<f64, Failure> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).map_err(|_| no_proc())?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kibibytes = line.and_then(|line| line.split_whitespace().next()).ok_or_else(no_proc)?;

@@ -1,11 +1,14 @@
 //! What others' programs do: measured by `kern-bench`, a program of its own, so that none of them
 //! is in this one. It prints one object a run. Where it does not stand beside `kern`, that is told.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::time::Duration;
 
 use serde::Deserialize;
 use tokio::process::Command;
+use tokio::time::timeout;
 
 /// Raw Automerge sync over TCP, all in memory.
 pub(super) const RAW: &str = "automerge sync";
@@ -16,6 +19,9 @@ pub(super) const SAMOD: &str = "samod";
 /// The program.
 const PROGRAM: &str = "kern-bench";
 
+/// No run of it may take longer: samod does not come to an end with four nodes and many edits.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// What one run of it says; what was not asked is not there.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
@@ -23,6 +29,7 @@ pub(super) struct Run {
     pub(super) ms: Option<f64>,
     pub(super) p95_ms: Option<f64>,
     pub(super) bytes: Option<f64>,
+    settings: BTreeMap<String, String>,
 }
 
 /// Where it stands, or why it is not there.
@@ -61,11 +68,19 @@ impl Foreign {
         }
     }
 
+    /// How these of others' programs are set, in their own words; nothing where they are not there.
+    pub(super) async fn settings(&self, peers: &[&str]) -> BTreeMap<String, String> {
+        let told = self.run(&["settings"]).await.map(|run| run.settings).unwrap_or_default();
+        told.into_iter().filter(|(peer, _)| peers.contains(&peer.as_str())).collect()
+    }
+
     async fn run(&self, args: &[&str]) -> Result<Run, String> {
         let program = self.0.clone()?;
         let output =
             Command::new(program).args(args).stdin(Stdio::null()).kill_on_drop(true).output();
-        let output = output.await.map_err(|error| format!("{PROGRAM}: {error}"))?;
+        let late = |_| format!("{PROGRAM} {} takes longer than {PATIENCE:?}", args.join(" "));
+        let output = timeout(PATIENCE, output).await.map_err(late)?;
+        let output = output.map_err(|error| format!("{PROGRAM}: {error}"))?;
         if output.status.success() {
             return serde_json::from_slice(&output.stdout)
                 .map_err(|error| format!("{PROGRAM} {}: {error}", args.join(" ")));

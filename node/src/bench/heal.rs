@@ -19,7 +19,9 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Row>, Failure> {
     for (nodes, full, quick, share) in CASES {
         let edits = bench.size(full, quick);
         let (mut ours, mut raw, mut samod) = (Vec::new(), Ok(Vec::new()), Ok(Vec::new()));
-        for _ in 0..bench.times {
+        let (mut turns, since) = (0, Instant::now());
+        while bench.goes_on(&format!("{nodes} x {edits}"), turns, bench.times, since) {
+            turns += 1;
             ours.push(once(bench, nodes, edits).await?);
             let [nodes, edits] = [nodes, edits].map(|number| number.to_string());
             let args = ["heal", "--nodes", &nodes, "--edits", &edits, "--peer"];
@@ -30,7 +32,9 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Row>, Failure> {
         let measured = Measured::new("heal", median(&mut ours), "ms")
             .with("nodes", nodes)
             .with("edits", edits)
-            .against_what_is_there(SAMOD, samod.map(|mut times| median(&mut times)))
+            .with("turns", turns)
+            .peers(bench.foreign.settings(&[RAW, SAMOD]).await)
+            .beside(SAMOD, samod.map(|mut times| median(&mut times)))
             .against_what_is_there(RAW, raw.map(|mut times| median(&mut times)));
         rows.push(measured.judge(&bench.machine, Op::AtMost, |of| Some(share * of(RAW)?)));
     }

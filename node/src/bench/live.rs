@@ -47,13 +47,14 @@ pub(super) async fn dispatch(bench: &Bench) -> Result<Vec<Row>, Failure> {
 /// `live`: from before the edit on one device to its being read on the other.
 pub(super) async fn live(bench: &Bench) -> Result<Vec<Row>, Failure> {
     let (devices, loopback) = connected(bench, 2).await?;
-    let size = bench.size(200, 10);
+    let size = bench.size(100, 10);
     let (mut times, mut commit, mut samod) = (Vec::new(), Vec::new(), Ok(Vec::new()));
-    for time in 0..bench.times {
+    let (mut turns, since) = (0, Instant::now());
+    while bench.goes_on("turn", turns, bench.times, since) {
         commit.push(bench.commit_p95_ms()?);
         for edit in 0..size {
             let start = Instant::now();
-            let mark = devices[0].mark((time * size + edit) as u64 + 1).await?;
+            let mark = devices[0].mark((turns * size + edit) as u64 + 1).await?;
             while !devices[1].has(&mark).await {}
             times.push(ms(start.elapsed()));
             sleep(LIVE_EVERY.saturating_sub(start.elapsed())).await;
@@ -61,10 +62,12 @@ pub(super) async fn live(bench: &Bench) -> Result<Vec<Row>, Failure> {
         let edits = size.to_string();
         let args = ["live", "--peer", "samod", "--edits", &edits];
         bench.foreign.collect(&mut samod, &args, |run| run.p95_ms).await;
+        turns += 1;
     }
     ended(devices, loopback).await;
     let measured = Measured::new("live", percentile(&mut times, 95), "ms p95")
-        .with("edits", bench.times * size)
+        .with("edits", turns * size)
+        .peers(bench.foreign.settings(&[SAMOD]).await)
         .against(COMMIT, percentile(&mut commit, 50))
         .against_what_is_there(SAMOD, samod.map(|mut times| percentile(&mut times, 50)));
     Ok(vec![

@@ -40,18 +40,20 @@ pub(super) async fn dispatch(bench: &Bench) -> Result<Vec<Row>, Failure> {
     let home = id_of(laptop).await?;
     let count = bench.size(20, 2);
     let (mut times, mut commit) = (Vec::new(), Vec::new());
+    let begin = Instant::now();
     for _ in 0..bench.times {
         commit.push(bench.commit_p95_ms()?);
     }
-    for _ in 0..count {
+    while bench.goes_on("task", times.len(), count, begin) {
         let (mission, begun) = site.start(laptop).await?;
         site.until(&mission, |view| view.held_by.filter(|device| *device != home)).await?;
         times.push(ms(since(begun)));
         site.until(&mission, ended).await?;
     }
     fleet.stop().await;
+    let tasks = times.len();
     let measured = Measured::new("dispatch-remote", percentile(&mut times, 95), "ms p95")
-        .with("tasks", count)
+        .with("tasks", tasks)
         .against(COMMIT, percentile(&mut commit, 50));
     Ok(vec![measured.judge(&bench.machine, Op::AtMost, |of| Some(3.0 * of(COMMIT)? + 12.0))])
 }
@@ -62,8 +64,8 @@ pub(super) async fn resume(bench: &Bench) -> Result<Vec<Row>, Failure> {
     let site = Site::make(bench, &fleet.0[0], STEP).await?;
     let home = id_of(&fleet.0[0]).await?;
     let count = bench.size(20, 1);
-    let mut times = Vec::new();
-    for _ in 0..count {
+    let (mut times, begin) = (Vec::new(), Instant::now());
+    while bench.goes_on("kill", times.len(), count, begin) {
         let (mission, _) = site.start(&fleet.0[0]).await?;
         let works = |view: &MissionView| {
             view.held_by.filter(|device| *device != home && view.state == "implementing")
@@ -84,8 +86,9 @@ pub(super) async fn resume(bench: &Bench) -> Result<Vec<Row>, Failure> {
         site.until(&mission, ended).await?;
     }
     fleet.stop().await;
+    let kills = times.len();
     let measured = Measured::new("resume", percentile(&mut times, 95), "ms p95")
-        .with("kills", count)
+        .with("kills", kills)
         .against("the design's timers", RESUME_MS);
     Ok(vec![measured.judge(&bench.machine, Op::AtMost, |of| of("the design's timers"))])
 }

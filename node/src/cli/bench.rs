@@ -40,7 +40,7 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     let base = args.dir.unwrap_or_else(|| ui.home.path().join("bench"));
     let wanted: BTreeSet<_> = args.workloads.into_iter().collect();
     let all = Workload::value_variants().iter().copied();
-    let bench = Bench::new(&base, args.quick)?;
+    let bench = Bench::new(&base, args.quick, tell)?;
     let mut rows = Vec::new();
     for workload in all.filter(|workload| wanted.is_empty() || wanted.contains(workload)) {
         if let Some(name) = workload.to_possible_value() {
@@ -75,6 +75,10 @@ fn shown(rows: &[Row]) -> Doc {
     let columns = columns.map(str::to_owned).to_vec();
     let mut blocks = vec![Block::Table { columns, rows: cells.collect() }];
     let missing: BTreeSet<_> = rows.iter().filter_map(|row| row.missing.as_ref()).collect();
+    let peers: BTreeSet<_> = rows.iter().flat_map(|row| &row.peers).collect();
+    blocks.extend(
+        peers.into_iter().map(|(peer, how)| Block::Line(Text::plain(format!("{peer}: {how}")))),
+    );
     blocks.extend(missing.into_iter().map(|why| Block::Line(Text::toned(Tone::Attention, why))));
     if let Some(row) = rows.first() {
         let machine = &row.machine;
@@ -103,7 +107,7 @@ fn sentence(row: &Row) -> String {
 fn parts(row: &Row) -> [String; 4] {
     let of = row.params.iter().map(|(name, value)| match value.as_str() {
         Some(text) => format!("{name} {text}"),
-        None => format!("{name} {value}"),
+        None => format!("{name} {}", value.to_string().replace('"', "")),
     });
     let against = row.against.iter().map(|(name, value)| format!("{name} {}", number(*value)));
     let op = match row.op {

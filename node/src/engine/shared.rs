@@ -23,6 +23,8 @@ pub struct Shared {
     pub reachable: BTreeMap<DeviceId, Vec<SocketAddr>>,
     /// The devices that are connected, and over which path.
     pub connected: BTreeMap<DeviceId, Option<Path>>,
+    /// Bytes of frames that were sent, by what they say.
+    pub sent: BTreeMap<&'static str, u64>,
     /// Why connections ended that a peer or this device ended, newest last.
     pub ended: BTreeMap<DeviceId, String>,
 }

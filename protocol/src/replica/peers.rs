@@ -96,6 +96,7 @@ impl Replica {
                 }
             }
             Message::Receipts(receipts) => self.on_receipts(link, &receipts),
+            Message::Renewal(renewal) => self.on_renewal(link, &renewal),
             Message::Have(tips) => self.sync.on_have(link, tips),
             Message::Offer(tips) => self.sync.on_offer(link, tips),
             Message::Ack(frames) => self.sync.on_ack(link, frames),

@@ -1,10 +1,10 @@
 //! The Replica's side of receipts: what this device claims, when, and how far others are.
 
 use crate::id::{DeviceId, EventId, Lane};
-use crate::limits::{RECEIPT_ARTIFACTS_MAX, RECEIPT_EPOCHS_MAX, RECEIPTS_EARLY_MAX, RECEIPTS_MAX};
+use crate::limits::{RECEIPT_ARTIFACTS_MAX, RECEIPT_EPOCHS_MAX, RECEIPTS_EARLY_MAX};
 use crate::replica::Replica;
 use crate::store::Record;
-use crate::sync::{Claims, LinkId, Message, Own, PeerState, Receipt, Receipts};
+use crate::sync::{Claims, LinkId, Own, PeerState, Receipt, Receipts, Renewal};
 
 impl Replica {
     /// What other devices hold for good, by their own words.
@@ -19,7 +19,19 @@ impl Replica {
                 self.misbehaved(link, "wrong_workspace");
                 return;
             }
+            if self.sync.device_of(link) == Some(receipt.device()) {
+                self.receipts.hear_from(link, receipt);
+            }
             self.hear_receipt(link, receipt);
+        }
+    }
+
+    /// A peer says what is new of itself since it said so last on this connection.
+    /// `SPEC: SYNC-14`
+    pub(super) fn on_renewal(&mut self, link: LinkId, renewal: &Renewal) {
+        match self.receipts.renewed(link, renewal) {
+            Some(receipt) => self.on_receipts(link, &[receipt]),
+            None => self.misbehaved(link, "renewal"),
         }
     }
 
@@ -59,10 +71,8 @@ impl Replica {
         };
         let said = self.receipts.speak(self.now, own, &links, &self.workspace);
         self.persist.extend(said.made.map(Record::Receipt));
-        for (link, receipts) in said.send {
-            for receipts in receipts.chunks(RECEIPTS_MAX) {
-                self.send(link, &Message::Receipts(receipts.to_vec()));
-            }
+        for (link, message) in said.send {
+            self.send(link, &message);
         }
     }
 

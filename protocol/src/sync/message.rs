@@ -13,13 +13,14 @@ use crate::limits::{
 };
 use crate::sync::card::Card;
 use crate::sync::receipt::Receipt;
+use crate::sync::renewal::{self, Renewal};
 use crate::sync::{chunks, offer, segment};
 
 /// Bytes of one card: its addresses, and 160 beside them.
 const CARD_BYTES_MAX: usize = 768;
 
 /// The version of the messages.
-pub const SYNC_VERSION: u64 = 2;
+pub const SYNC_VERSION: u64 = 3;
 
 /// The end of a chain that a device has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -59,6 +60,8 @@ pub enum Message {
     Beat(EventId),
     /// What devices hold for good, in their own words. `SPEC: RCPT-4`
     Receipts(Vec<Receipt>),
+    /// What the sender holds for good, after what it said before. `SPEC: SYNC-14`
+    Renewal(Renewal),
     /// Ends of branches in quarantine at the sender, for who wishes. `SPEC: SYNC-12`
     Offer(Vec<Tip>),
     /// Chunks of artifacts that the sender lacks. `SPEC: SYNC-8`
@@ -120,6 +123,24 @@ impl Message {
         Self::Events(Runs::of(events))
     }
 
+    /// What a frame is by its number, for who counts frames: nothing of it is checked.
+    #[must_use]
+    pub fn kind_of(frame: &[u8]) -> &'static str {
+        match frame.get(1).copied().map(u64::from) {
+            Some(0) => "hello",
+            Some(1) => "have",
+            Some(2) => "want",
+            Some(segment::NUMBER) => "events",
+            Some(4) => "ack",
+            Some(5) => "cards",
+            Some(8) => "beat",
+            Some(9 | renewal::NUMBER) => "receipts",
+            Some(10..=12) => "chunks",
+            Some(offer::OFFER) => "offer",
+            _ => "other",
+        }
+    }
+
     /// The frame.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
@@ -158,6 +179,7 @@ impl Message {
                     writer.bytes(&crate::cbor::encode(receipt));
                 }
             }
+            Self::Renewal(renewal) => renewal::write(renewal, &mut writer),
             Self::Offer(tips) => offer::write(tips, &mut writer),
             Self::WantChunks(_) | Self::Chunks { .. } | Self::HaveChunks(_) => {
                 chunks::write(self, &mut writer);
@@ -173,7 +195,7 @@ impl Message {
             return Err(SyncFault::Decode);
         }
         let mut reader = Reader::new(frame);
-        let len = reader.array(5)?;
+        let len = reader.array(renewal::ITEMS)?;
         let message = match (reader.uint()?, len) {
             (0, _) => {
                 let version = reader.uint()?;
@@ -215,6 +237,7 @@ impl Message {
                 let read = |_| Receipt::decode(reader.bytes(RECEIPT_BYTES_MAX)?);
                 Self::Receipts((0..count).map(read).collect::<Result<_, _>>()?)
             }
+            (renewal::NUMBER, renewal::ITEMS) => Self::Renewal(renewal::read(&mut reader)?),
             (offer::OFFER, 2) => offer::read(&mut reader)?,
             (number @ 10..=12, _) => chunks::read(number, len, &mut reader)?,
             _ => return Err(SyncFault::Decode),

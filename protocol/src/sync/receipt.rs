@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::cbor::{self, Canonical, CborFault, Reader, Writer};
 use crate::hash::{self, context};
-use crate::id::{DeviceId, EventId, Incarnation, WorkspaceId};
+use crate::id::{DeviceId, EventId, Incarnation, Signature, WorkspaceId};
 use crate::key::{DeviceKey, verify};
 use crate::limits::{
     FRAME_BYTES_MAX, RECEIPT_ARTIFACTS_MAX, RECEIPT_BYTES_MAX, RECEIPT_EPOCHS_MAX,
     RECEIPT_TIPS_MAX, RECEIPTS_MAX,
 };
+use crate::sync::renewal::Renewal;
 
 /// The flag of a device that lets agents run on it.
 const RUNS: u64 = 1;
@@ -78,6 +79,20 @@ impl Claims {
         self.artifacts.binary_search(id).is_ok()
     }
 
+    /// In the order in which they are written.
+    fn sets(&self) -> [&[EventId]; 4] {
+        [&self.control, &self.content, &self.epochs, &self.artifacts]
+    }
+
+    /// Do these say something else beside the heads of both lanes?
+    pub(super) fn differs_beside_heads(&self, other: &Self) -> bool {
+        let beside = |claims: &Self| {
+            let Self { epochs, artifacts, flags, .. } = claims.clone();
+            (epochs, artifacts, flags)
+        };
+        beside(self) != beside(other)
+    }
+
     /// Does the device let agents run on it?
     #[must_use]
     pub fn runs(&self) -> bool {
@@ -117,12 +132,7 @@ impl Receipt {
     /// Reads a receipt and checks its signature.
     pub fn decode(bytes: &[u8]) -> Result<Self, CborFault> {
         let receipt: Self = cbor::decode(bytes)?;
-        let digest = receipt.digest();
-        if verify(&receipt.device, hash::SIGN_RECEIPT, &digest, &receipt.signature) {
-            Ok(receipt)
-        } else {
-            Err(CborFault::Malformed)
-        }
+        if receipt.is_signed() { Ok(receipt) } else { Err(CborFault::Malformed) }
     }
 
     /// Of which workspace it speaks.
@@ -161,6 +171,41 @@ impl Receipt {
         (self.counter, self.signature)
     }
 
+    /// What this receipt says else than the one before it of its life.
+    #[must_use]
+    pub fn renewal(&self, before: &Self) -> Renewal {
+        let sets = self.claims.sets();
+        let sets = std::array::from_fn(|set| {
+            let (ids, known) = (sets.get(set)?, before.claims.sets().get(set).copied()?);
+            (*ids != known).then(|| ids.to_vec())
+        });
+        let (counter, flags) = (self.counter, self.claims.flags);
+        Renewal { counter, sets, flags, signature: Signature(self.signature) }
+    }
+
+    /// The receipt that follows this one by a renewal; none where its signature does not verify,
+    /// or it says again what is known. `SPEC: SYNC-14`
+    #[must_use]
+    pub fn renewed(&self, renewal: &Renewal) -> Option<Self> {
+        let mut known = self.claims.clone();
+        let Claims { control, content, epochs, artifacts, flags } = &mut known;
+        for (set, ids) in [control, content, epochs, artifacts].into_iter().zip(&renewal.sets) {
+            match ids {
+                Some(ids) if ids == set => return None,
+                Some(ids) => set.clone_from(ids),
+                None => {}
+            }
+        }
+        *flags = renewal.flags;
+        let (counter, signature) = (renewal.counter, renewal.signature.0);
+        let receipt = Self { counter, claims: known, signature, ..self.clone() };
+        receipt.is_signed().then_some(receipt)
+    }
+
+    fn is_signed(&self) -> bool {
+        verify(&self.device, hash::SIGN_RECEIPT, &self.digest(), &self.signature)
+    }
+
     fn digest(&self) -> [u8; 32] {
         let mut writer = Writer::default();
         writer.array(9);
@@ -171,14 +216,10 @@ impl Receipt {
     fn write_signed(&self, to: &mut Writer) {
         to.bytes(&self.workspace.0).bytes(&self.device.0).bytes(&self.incarnation.0);
         to.uint(self.counter);
-        let claims = &self.claims;
-        for ids in [&claims.control, &claims.content, &claims.epochs, &claims.artifacts] {
-            to.array(ids.len());
-            for id in ids {
-                to.bytes(&id.0);
-            }
+        for ids in self.claims.sets() {
+            write_set(ids, to);
         }
-        to.uint(claims.flags);
+        to.uint(self.claims.flags);
     }
 }
 
@@ -208,7 +249,14 @@ impl Canonical for Receipt {
     }
 }
 
-fn read_set(from: &mut Reader<'_>, max: usize) -> Result<Vec<EventId>, CborFault> {
+pub(super) fn write_set(ids: &[EventId], to: &mut Writer) {
+    to.array(ids.len());
+    for id in ids {
+        to.bytes(&id.0);
+    }
+}
+
+pub(super) fn read_set(from: &mut Reader<'_>, max: usize) -> Result<Vec<EventId>, CborFault> {
     let len = from.array(max)?;
     let ids = (0..len).map(|_| Ok(EventId(from.fixed()?)));
     let ids = ids.collect::<Result<Vec<_>, CborFault>>()?;

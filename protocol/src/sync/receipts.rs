@@ -5,14 +5,16 @@
 //! what counts. One whose heads are not all here yet is passed on, and the last one before it that
 //! could be read goes on counting (SPEC: RCPT-5).
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::{DeviceId, EventId, Incarnation};
 use crate::key::DeviceKey;
-use crate::limits::{RECEIPT_INTERVAL_MS, RECEIPT_LIVES_MAX};
+use crate::limits::{RECEIPT_INTERVAL_MS, RECEIPT_LIVES_MAX, RECEIPTS_MAX};
 use crate::sync::LinkId;
+use crate::sync::message::Message;
 use crate::sync::receipt::{Claims, Receipt};
+use crate::sync::renewal::Renewal;
 use crate::time::Time;
 use crate::workspace::{Cover, Workspace};
 
@@ -74,7 +76,7 @@ pub struct Said {
     /// An own one, to be durable before it is sent.
     pub made: Option<Receipt>,
     /// What is sent to whom.
-    pub send: Vec<(LinkId, Vec<Receipt>)>,
+    pub send: Vec<(LinkId, Message)>,
 }
 
 /// All receipts.
@@ -83,6 +85,12 @@ pub struct Receipts {
     known: BTreeMap<Life, Known>,
     /// What each connection is known to know.
     told: BTreeMap<LinkId, BTreeMap<Life, Version>>,
+    /// The last own receipt that was sent on each connection, and the last that its peer sent of
+    /// itself: what renewals follow. `SPEC: SYNC-14`
+    sent: BTreeMap<LinkId, Receipt>,
+    heard: BTreeMap<LinkId, Receipt>,
+    /// Heads that stand for no more than the newest own receipt and what was written here since.
+    implied: Option<(Version, BTreeSet<EventId>)>,
     /// No own receipt is made before, by the monotonic clock.
     next_own: u64,
     /// An own one is due at `next_own`.
@@ -119,6 +127,18 @@ impl Receipts {
         newer
     }
 
+    /// A peer sent a receipt of itself: its renewals on this connection follow that.
+    pub fn hear_from(&mut self, link: LinkId, receipt: &Receipt) {
+        self.heard.insert(link, receipt.clone());
+    }
+
+    /// The receipt that a peer's renewal says; none where that follows nothing, or is not signed.
+    /// `SPEC: SYNC-14`
+    #[must_use]
+    pub fn renewed(&self, link: LinkId, renewal: &Renewal) -> Option<Receipt> {
+        self.heard.get(&link)?.renewed(renewal)
+    }
+
     /// Is there room for one more life of a device? One that was outlived makes it.
     fn has_room(&mut self, device: &DeviceId, workspace: &Workspace) -> bool {
         let lives: Vec<_> = self.lives(device).map(|(life, _)| *life).collect();
@@ -147,6 +167,8 @@ impl Receipts {
         let own_life = (own.key.device(), own.incarnation);
         let is_doubtful = own.is_doubtful;
         self.told.retain(|link, _| links.contains(link));
+        self.sent.retain(|link, _| links.contains(link));
+        self.heard.retain(|link, _| links.contains(link));
         self.is_own_due = false;
         let made = if links.is_empty() { None } else { self.renew(now, own, workspace) };
         self.count_all(workspace);
@@ -178,13 +200,35 @@ impl Receipts {
                     waits = true;
                 }
             }
-            if !receipts.is_empty() {
-                send.push((link, receipts));
-            }
+            send.extend(self.messages(link, own_life, receipts));
         }
         let soon = now.monotonic_ms.saturating_add(RECEIPT_INTERVAL_MS);
         self.pass_on_at = waits.then(|| self.pass_on_at.unwrap_or(soon));
         Said { made, send }
+    }
+
+    /// How a peer is told these: an own one by what is new in it, where it knows the one before.
+    fn messages(
+        &mut self,
+        link: LinkId,
+        own_life: Life,
+        mut receipts: Vec<Receipt>,
+    ) -> Vec<(LinkId, Message)> {
+        let is_own = |receipt: &Receipt| (receipt.device(), receipt.incarnation()) == own_life;
+        let mut messages = Vec::new();
+        if let Some(at) = receipts.iter().position(is_own)
+            && let Some(receipt) = receipts.get(at).cloned()
+        {
+            let before = self.sent.insert(link, receipt.clone());
+            // A receipt says of which life it is, a renewal does not.
+            if let Some(before) = before.filter(|before| is_own(before)) {
+                receipts.remove(at);
+                messages.push((link, Message::Renewal(receipt.renewal(&before))));
+            }
+        }
+        let full = receipts.chunks(RECEIPTS_MAX);
+        messages.extend(full.map(|some| (link, Message::Receipts(some.to_vec()))));
+        messages
     }
 
     /// The next own receipt, if it would say something new and the last one is some time ago. What
@@ -193,10 +237,10 @@ impl Receipts {
     fn renew(&mut self, now: Time, own: Own<'_>, workspace: &Workspace) -> Option<Receipt> {
         let life = (own.key.device(), own.incarnation);
         let claims = own.claims?;
-        let last = self.known.get(&life).map(|known| &known.newest);
-        if last.is_some_and(|last| *last.claims() == claims) {
+        if self.is_implied(life, &claims, workspace) {
             return None;
         }
+        let last = self.known.get(&life).map(|known| &known.newest);
         if now.monotonic_ms < self.next_own {
             self.is_own_due = true;
             return None;
@@ -206,6 +250,26 @@ impl Receipts {
         let receipt = Receipt::sign(own.key, workspace.id(), own.incarnation, counter, claims);
         self.known.insert(life, Known::of(receipt.clone()));
         Some(receipt)
+    }
+
+    /// Does the newest own receipt say all this, with what this life wrote since?
+    fn is_implied(&mut self, life: Life, claims: &Claims, workspace: &Workspace) -> bool {
+        let Some(known) = self.known.get_mut(&life) else { return false };
+        known.count(workspace);
+        let last = &known.newest;
+        if last.claims() == claims {
+            return true;
+        }
+        let Some(cover) = known.cover.as_ref().filter(|_| known.counted) else { return false };
+        if last.claims().differs_beside_heads(claims) {
+            return false;
+        }
+        let heads = claims.control().iter().chain(claims.content()).copied().collect();
+        let implied = self.implied.take().filter(|(version, _)| *version == last.version());
+        let (version, from) = implied.unwrap_or_else(|| (last.version(), BTreeSet::new()));
+        let is_implied = workspace.is_own_beside(life, cover, &from, &heads);
+        self.implied = Some((version, if is_implied { heads } else { from }));
+        is_implied
     }
 
     /// When [`Self::speak`] has something to say again, if nothing else happens.
@@ -235,27 +299,32 @@ impl Receipts {
 
     /// What a member said to hold; none where it said nothing that can be read here. Of lives that
     /// stand beside each other each has a cover, and what counts is what is within all.
-    fn covers_of<'a>(&'a self, workspace: &Workspace, device: &DeviceId) -> Option<Vec<&'a Cover>> {
-        let standing = self.standing(workspace, device);
-        let covers: Option<Vec<_>> = standing.iter().map(|known| known.cover.as_ref()).collect();
-        covers.filter(|covers| !covers.is_empty())
+    fn covers_of<'a>(
+        &'a self,
+        workspace: &Workspace,
+        device: &DeviceId,
+    ) -> Option<Vec<(Life, &'a Cover)>> {
+        let standing = self.standing(workspace, device).into_iter();
+        let life = |known: &Known| (known.newest.device(), known.newest.incarnation());
+        let covers = standing.map(|known| Some((life(known), known.cover.as_ref()?)));
+        covers.collect::<Option<Vec<_>>>().filter(|covers| !covers.is_empty())
     }
 
     /// How many of the admitted events here another member holds for good, by its own words.
     /// `SPEC: RCPT-5`
     #[must_use]
     pub fn count(&self, workspace: &Workspace, device: &DeviceId) -> usize {
-        self.covers_of(workspace, device).map_or(0, |covers| workspace.count_covered(&covers))
+        self.covers_of(workspace, device).map_or(0, |lives| workspace.count_covered(&lives))
     }
 
     /// Does another member hold this event for good, by its own words? `SPEC: RCPT-5`
     #[must_use]
     pub fn covers(&self, workspace: &Workspace, device: &DeviceId, event: &EventId) -> bool {
-        let covers = self.covers_of(workspace, device);
-        let within = |covers: Vec<&Cover>| {
-            covers.into_iter().all(|cover| workspace.is_covered(cover, event))
+        let holds = |(life, cover): (Life, &Cover)| {
+            workspace.is_covered(cover, event) || workspace.is_by(life, event)
         };
-        covers.is_some_and(within)
+        let lives = self.covers_of(workspace, device);
+        lives.is_some_and(|lives| lives.into_iter().all(holds))
     }
 
     /// Does another member hold every chunk of this artifact for good, by its own words?

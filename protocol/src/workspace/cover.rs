@@ -1,8 +1,11 @@
 //! What the heads of a receipt stand for: which of the events here are among them or before them.
 
+use std::collections::BTreeSet;
+
 use super::Workspace;
 use crate::authority::{ControlSet, Reach};
 use crate::id::{DeviceId, EventId, Incarnation, Lane};
+use crate::limits::IMPLIED_MAX;
 
 /// The events here that are among some heads or before them.
 #[derive(Debug, Clone)]
@@ -31,18 +34,55 @@ impl Workspace {
         }
     }
 
-    /// How many of the admitted events are within all of these covers: of no cover, all of them.
-    /// One pass over the events.
+    /// Did this life of a device write the event?
     #[must_use]
-    pub fn count_covered(&self, covers: &[&Cover]) -> usize {
+    pub fn is_by(&self, life: (DeviceId, Incarnation), id: &EventId) -> bool {
+        self.header(id).is_some_and(|header| (header.author, header.incarnation) == life)
+    }
+
+    /// How many of the admitted events each of these lives holds, by its cover or since it wrote
+    /// them: of no life, all of them. One pass over the events. `SPEC: RCPT-5`
+    #[must_use]
+    pub fn count_covered(&self, lives: &[((DeviceId, Incarnation), &Cover)]) -> usize {
         let control = self.control.all();
-        let control =
-            control.iter().filter(|no| covers.iter().all(|cover| cover.control.contains(*no)));
+        let control = control.iter().filter(|no| {
+            lives.iter().all(|(life, cover)| {
+                cover.control.contains(*no) || self.is_by(*life, &self.control.id(*no))
+            })
+        });
         let content = self.content.all().filter(|no| {
             self.content.is_admitted(*no)
-                && covers.iter().all(|cover| self.content.is_reached(&cover.content, *no))
+                && lives.iter().all(|(life, cover)| {
+                    self.content.is_reached(&cover.content, *no)
+                        || self.is_by(*life, &self.content.id(*no))
+                })
         });
         control.count() + content.count()
+    }
+
+    /// Do these heads stand for nothing but what is within a cover and what this life wrote? It is
+    /// known already that `from` do. `SPEC: RCPT-4`
+    #[must_use]
+    pub fn is_own_beside(
+        &self,
+        life: (DeviceId, Incarnation),
+        cover: &Cover,
+        from: &BTreeSet<EventId>,
+        heads: &BTreeSet<EventId>,
+    ) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut next: Vec<_> = heads.iter().copied().collect();
+        while let Some(id) = next.pop() {
+            if from.contains(&id) || self.is_covered(cover, &id) || !seen.insert(id) {
+                continue;
+            }
+            let Some(header) = self.header(&id) else { return false };
+            if !self.is_by(life, &id) || seen.len() > IMPLIED_MAX {
+                return false;
+            }
+            next.extend(header.before());
+        }
+        true
     }
 
     /// The epochs whose keys are held here, oldest first as they came.

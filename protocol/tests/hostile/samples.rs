@@ -5,13 +5,13 @@ use kernelos_protocol::cbor::encode;
 use kernelos_protocol::content::{DocumentChange, Purge, encode_changes};
 use kernelos_protocol::control::{ControlBody, Revoke};
 use kernelos_protocol::event::{BodyRef, Header, Verified};
-use kernelos_protocol::id::{ChunkHash, EventId, Lane};
+use kernelos_protocol::id::{ChunkHash, EventId, Lane, Signature};
 use kernelos_protocol::key::DeviceKey;
 use kernelos_protocol::mission::record::{
     Act, Claim, Decision, Evidence, Promotion, Record, Stage, Step,
 };
 use kernelos_protocol::role::Role;
-use kernelos_protocol::sync::{Card, Claims, Message, Receipt, Tip};
+use kernelos_protocol::sync::{Card, Claims, Message, Receipt, Renewal, Tip};
 
 use crate::kit::{Peer, secret};
 use crate::mission::{ended, mission, object};
@@ -129,6 +129,12 @@ pub(super) fn messages() -> Vec<Message> {
         Message::Cards(vec![card()]),
         Message::Beat(events[4].id()),
         Message::Receipts(vec![receipt(&events)]),
+        Message::Renewal(Renewal {
+            counter: 300,
+            sets: [None, Some(vec![events[3].id()]), None, Some(Vec::new())],
+            flags: 1,
+            signature: Signature([7; 64]),
+        }),
         Message::WantChunks(hashes.clone()),
         Message::Chunks { chunks: vec![chunk(1), chunk(2)], lacking: hashes.clone() },
         Message::HaveChunks(hashes),

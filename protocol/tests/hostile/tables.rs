@@ -95,6 +95,13 @@ fn a_frame_that_is_no_message_has_a_code() {
     let tip =
         begun(|to| to.array(5).uint(1).bytes(&[1; 32]).bytes(&[1; 8]).uint(0).bytes(&[2; 32]), &[]);
     let want = begun(|to| to.array(2).bytes(&[1; 32]).uint(1), &[]);
+    let renewal = |items: usize, heads: usize, rest: &[&[u8]]| {
+        let heads =
+            begun(|to| to.array(heads), &[&[0x58, 32][..], &[1; 32]].concat().repeat(heads));
+        let signature = [&[0x58, 64][..], &[1; 64]].concat();
+        let rest = [&[&heads[..]], rest, &[&signature[..]]].concat().concat();
+        begun(|to| to.array(items).uint(14).uint(7), &rest)
+    };
     let mut rows: Vec<(&str, Vec<u8>, &str)> = vec![
         ("no bytes", vec![], "frame_decode"),
         ("an array of 2^63 items", huge_list.to_vec(), "frame_decode"),
@@ -109,9 +116,9 @@ fn a_frame_that_is_no_message_has_a_code() {
         ),
         ("one frame too large", vec![0; FRAME_BYTES_MAX + 1], "frame_decode"),
         ("arrays in arrays", vec![0x81; 10_000], "frame_decode"),
-        ("a hello of a newer program", vec![0x85, 0, 3, 0, 0, 0], "sync_version"),
-        ("a hello of the version before", vec![0x85, 0, 1, 0, 0, 0], "sync_version"),
-        ("a hello with four items", vec![0x84, 0, 2, 0, 0], "sync_version"),
+        ("a hello of a newer program", vec![0x85, 0, 4, 0, 0, 0], "sync_version"),
+        ("a hello of the version before", vec![0x85, 0, 2, 0, 0, 0], "sync_version"),
+        ("a hello with four items", vec![0x84, 0, 3, 0, 0], "sync_version"),
         ("a lane that is none", full(1, 1, &[&[0x85, 2], &tip[2..]].concat()), "frame_decode"),
         ("more tips", full(1, TIPS_MAX + 1, &tip), "frame_decode"),
         ("as many tips", full(1, TIPS_MAX, &tip), "message"),
@@ -124,6 +131,15 @@ fn a_frame_that_is_no_message_has_a_code() {
         ("more receipts", full(9, RECEIPTS_MAX + 1, &[0x40]), "frame_decode"),
         ("a claim of 31 bytes", list(8, &[&[0x58, 31][..], &[1; 31]].concat()), "frame_decode"),
         ("more hashes", full(10, CHUNK_WANTS_MAX + 1, &[0x40]), "frame_decode"),
+        ("a renewal without flags", renewal(7, 0, &[&[0xf6; 3]]), "frame_decode"),
+        ("a renewal with an item more", renewal(9, 0, &[&[0xf6; 3], &[0, 0]]), "frame_decode"),
+        ("a renewal of 2^63 heads", renewal(8, 0, &[&huge_list]), "frame_decode"),
+        (
+            "a renewal of heads that are not sorted",
+            renewal(8, 2, &[&[0xf6; 3], &[0]]),
+            "frame_decode",
+        ),
+        ("a renewal of a head", renewal(8, 1, &[&[0xf6; 3], &[0]]), "message"),
         ("no hashes", full(10, 0, &[]), "frame_decode"),
     ];
     for number in [1, 2, 3, 5, 9, 10, 11, 12] {

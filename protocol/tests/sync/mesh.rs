@@ -13,7 +13,7 @@ use kernelos_protocol::replica::{Config, Input, Output, Replica};
 use kernelos_protocol::role::Role;
 use kernelos_protocol::store::contract::read_all;
 use kernelos_protocol::store::{EventStore as _, MemoryStore, Record};
-use kernelos_protocol::sync::{LinkId, Message, SyncFault, workspace_tag};
+use kernelos_protocol::sync::{LinkId, Message, Receipt, SyncFault, workspace_tag};
 use kernelos_protocol::time::Time;
 
 use crate::kit::{NOON, Peer, config, secret};
@@ -77,15 +77,24 @@ impl Device {
 
     /// Whatever an own receipt names is on the disk when it is sent.
     pub(super) fn claims_what_is_kept(&self, frame: &[u8]) {
-        let Ok(Message::Receipts(receipts)) = self.read(frame) else { return };
         let own = DeviceKey::from_secret(&self.config.secret).device();
+        let named: Vec<_> = match self.read(frame) {
+            Ok(Message::Receipts(receipts)) => {
+                let own = receipts.iter().filter(|receipt| receipt.device() == own);
+                let claims = own.map(Receipt::claims);
+                let named = claims.flat_map(|claims| {
+                    claims.control().iter().chain(claims.content()).chain(claims.epochs())
+                });
+                named.copied().collect()
+            }
+            Ok(Message::Renewal(renewal)) => {
+                renewal.sets.into_iter().take(3).flatten().flatten().collect()
+            }
+            _ => return,
+        };
         let kept = read_all(&mut self.disk.clone(), 512);
         let kept: BTreeSet<_> = kept.iter().map(Verified::id).collect();
-        for receipt in receipts.iter().filter(|receipt| receipt.device() == own) {
-            let claims = receipt.claims();
-            let named = claims.control().iter().chain(claims.content()).chain(claims.epochs());
-            named.for_each(|id| assert!(kept.contains(id), "{id} is claimed and not kept"));
-        }
+        named.iter().for_each(|id| assert!(kept.contains(id), "{id} is claimed and not kept"));
     }
 
     pub(super) fn is_dead(&self) -> bool {

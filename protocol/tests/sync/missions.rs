@@ -72,7 +72,8 @@ fn a_step_starts_at_once_when_a_peer_holds_what_the_last_one_left() {
     // SPEC: MIS-6
     let mut site = Site::of(&[(2, Role::Runner)], &[2]);
     site.start(2);
-    site.mesh.withheld = Some((1, |said| matches!(said, Message::Receipts(_))));
+    site.mesh.withheld =
+        Some((1, |said| matches!(said, Message::Receipts(_) | Message::Renewal(_))));
     site.until(|site| site.steps(2) == 1);
     site.pass(BOUNDARY_WAIT_MS / 2);
     assert_eq!(site.executed, [(2, 1)], "the home has not said that it holds it");
@@ -87,7 +88,8 @@ fn a_step_starts_after_a_while_though_no_peer_says_that_it_holds_the_last_one() 
     // SPEC: MIS-6
     let mut site = Site::of(&[(2, Role::Runner)], &[2]);
     site.start(2);
-    site.mesh.withheld = Some((1, |said| matches!(said, Message::Receipts(_))));
+    site.mesh.withheld =
+        Some((1, |said| matches!(said, Message::Receipts(_) | Message::Renewal(_))));
     site.until(|site| site.steps(2) == 1);
     let waited = site.until(|site| site.executed.len() == 2);
     assert!(waited.abs_diff(BOUNDARY_WAIT_MS) <= 10, "{waited} ms");
@@ -98,7 +100,8 @@ fn a_step_starts_at_once_where_nobody_is_connected_any_more() {
     // SPEC: MIS-6
     let mut site = Site::of(&[(2, Role::Runner)], &[2]);
     site.start(2);
-    site.mesh.withheld = Some((1, |said| matches!(said, Message::Receipts(_))));
+    site.mesh.withheld =
+        Some((1, |said| matches!(said, Message::Receipts(_) | Message::Renewal(_))));
     site.until(|site| site.steps(2) == 1);
     site.pass(1_000);
     assert_eq!(site.executed.len(), 1);
