@@ -327,6 +327,7 @@ impl Workspace {
             // It builds on what waits to be read, and is read after it.
             self.readable.insert(added.no);
         }
+        self.expect_admitted(&added.newly_admitted);
         for no in added.newly_admitted {
             self.admit(no, if no == added.no { Some(&chunks) } else { None });
         }
@@ -368,6 +369,7 @@ impl Workspace {
                 self.room_changes(no, false);
                 self.fall(no);
             }
+            self.expect_admitted(&rejudged.admitted);
             for no in rejudged.admitted {
                 self.room_changes(no, true);
                 self.admit(no, None);

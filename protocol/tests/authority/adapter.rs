@@ -43,6 +43,12 @@ pub(crate) fn ids(mask: Mask) -> Vec<EventId> {
     bits(mask).map(event_id).collect()
 }
 
+fn sorted(mask: Mask) -> Vec<EventId> {
+    let mut ids = ids(mask);
+    ids.sort_unstable();
+    ids
+}
+
 pub(crate) fn mask_of(ids: &[EventId]) -> Mask {
     ids.iter().map(|id| bit(number_of(id))).sum()
 }
@@ -168,12 +174,12 @@ fn fact(h: &History, shape: Shape, event: &Event) -> ControlFact {
             };
             let recovery = event.kind == Kind::RecoveryRevoke;
             match event.kind {
-                Kind::Readmit => ControlFact::Readmit { authors: vec![target], tips: ids(mask) },
+                Kind::Readmit => ControlFact::Readmit { authors: vec![target], tips: sorted(mask) },
                 _ => ControlFact::Revoke { target, cut: ids(mask), recovery },
             }
         }
         Kind::Strike => {
-            ControlFact::Strike { authors: vec![target], events: ids(event.cut & !h.control) }
+            ControlFact::Strike { authors: vec![target], events: sorted(event.cut & !h.control) }
         }
         Kind::Upgrade => ControlFact::Upgrade,
         Kind::Join => ControlFact::Join,
@@ -247,6 +253,9 @@ fn compare_asked(h: &History, lanes: &Lanes, known: Mask) {
         assert_eq!(said, against, "revocations of {d}");
     }
     assert_eq!(control.members(&set), members, "members");
+    let readmits = bits(known & h.control).filter(|&e| h.events[e].kind == Kind::Readmit);
+    let readmissions: Vec<_> = readmits.filter_map(|e| control.number(&event_id(e))).collect();
+    let readmissions = control.those_in_effect(&readmissions, &set);
     for e in bits(known & h.control) {
         let no = control.number(&event_id(e)).expect("it is here");
         let expected = match h.events[e].kind {
@@ -260,7 +269,7 @@ fn compare_asked(h: &History, lanes: &Lanes, known: Mask) {
         }
         for of in bits(h.events[e].cut & !h.control) {
             let (by, id) = (device_id(h.events[of].by), event_id(of));
-            let holds = expected && control.strikes(no, &by, &id, &set);
+            let holds = expected && control.strikes(no, &by, &id, &readmissions);
             assert_eq!(holds, h.strikes(e, of, known), "{of} is struck by {e}");
         }
     }

@@ -179,25 +179,32 @@ impl ControlLane {
     /// any other if its author stood for it.
     // SPEC: AUTH-10
     pub fn in_effect(&self, e: ControlNo, among: &ControlSet) -> bool {
-        if !among.contains(e) {
-            return false;
-        }
-        let mut by = self.ruling(among);
+        among.contains(e) && self.is_in_effect(e, &mut self.ruling(among))
+    }
+
+    /// Those of some control events of `among` that take effect.
+    // SPEC: AUTH-10
+    pub fn those_in_effect(&self, of: &[ControlNo], among: &ControlSet) -> Vec<ControlNo> {
+        let mut ruling = self.ruling(among);
+        let known = of.iter().copied().filter(|e| among.contains(*e));
+        known.filter(|e| self.is_in_effect(*e, &mut ruling)).collect()
+    }
+
+    fn is_in_effect(&self, e: ControlNo, by: &mut Ruling) -> bool {
         match self.at(e).fact {
             ControlFact::Genesis | ControlFact::Recover | ControlFact::Join => true,
-            ControlFact::Grant { .. } => self.takes_effect(e, &mut by),
+            ControlFact::Grant { .. } => self.takes_effect(e, by),
             ControlFact::Revoke { .. } => by.counting.contains(e.0),
             ControlFact::Readmit { .. }
             | ControlFact::Epoch
             | ControlFact::Wrap
             | ControlFact::Strike { .. }
-            | ControlFact::Upgrade => self.is_stood_for(e, &mut by),
+            | ControlFact::Upgrade => self.is_stood_for(e, by),
         }
     }
 
-    pub(super) fn is_stood_for(&self, e: ControlNo, by: &mut Ruling) -> bool {
-        let counting = by.counting.clone();
-        self.stands(e, &counting, |g| self.takes_effect(g, by))
+    fn is_stood_for(&self, e: ControlNo, by: &mut Ruling) -> bool {
+        self.rests_on(e).any(|g| self.is_backed(g, e, &by.counting) && self.takes_effect(g, by))
     }
 
     /// The revocations that count, by number.
