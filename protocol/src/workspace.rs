@@ -278,7 +278,7 @@ impl Workspace {
         self.note_strike(event);
         self.stale = true;
         self.artifacts_changed = true;
-        if !self.ring.heard(&self.id, event, own).is_empty() {
+        if !self.ring.heard(&self.id, &self.control, event, own).is_empty() {
             self.note_readable();
         }
         Ok(())

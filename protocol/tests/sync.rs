@@ -5,6 +5,7 @@ mod contracts;
 mod facts;
 mod glance;
 mod granting;
+mod guards;
 mod healing;
 mod hostile;
 mod introduce;
