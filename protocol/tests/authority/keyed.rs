@@ -16,7 +16,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 
 use super::model::{Device, History, Kind, Mask, bits, has};
-use super::random::{worlds, without_strangers};
+use super::random::{without_strangers, worlds};
 use super::world::{World, Worlds};
 use crate::kit::{recovery, secret};
 

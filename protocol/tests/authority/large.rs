@@ -110,8 +110,7 @@ impl<M: Set> Long<M> {
 
     /// What a device knew when it wrote something, with what everybody knows.
     fn older(&mut self, of: Device, floor: M) -> M {
-        let own: Vec<usize> =
-            (0..self.events.len()).filter(|&e| self.events[e].by == of).collect();
+        let own: Vec<usize> = (0..self.events.len()).filter(|&e| self.events[e].by == of).collect();
         if own.is_empty() {
             return floor;
         }
@@ -238,14 +237,16 @@ fn compare<M: Set>(events: &[Event<M>], dice: &mut Dice) -> (usize, usize) {
 }
 
 fn run<M: Set>(name: &str, shape: fn(&mut Long<M>), events_max: usize) {
+    let mut undecided = 0;
     for seed in 0..worlds(2) {
         let mut long = Long { dice: Dice::new(seed), events: vec![], events_max, fights: 0 };
         shape(&mut long);
         let (refused, lost) = compare(&long.events, &mut long.dice);
         let all = long.events.len();
         assert!(all + 100 > events_max && refused * 10 < all * 9, "{refused} refused of {all}");
-        assert!(name == "honest" || lost > 0, "{name}: nothing was disputed");
+        undecided += u64::from(lost == 0);
     }
+    assert!(name == "honest" || undecided < worlds(2), "{name}: nothing was disputed");
 }
 
 /// The model recurses as deep as grants rest on grants.

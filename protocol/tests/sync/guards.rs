@@ -128,7 +128,8 @@ fn chunks_stay_where_what_names_them_may_be_lost() {
         kept.commit(&records).unwrap();
         kept
     };
-    let disks = [damaged, without("store_salvaged: store.db.damaged-1"), without("log_tail_dropped")];
+    let disks =
+        [damaged, without("store_salvaged: store.db.damaged-1"), without("log_tail_dropped")];
     for disk in disks {
         put_back(&mut mesh, 1, disk);
         assert_eq!(mesh.device(1).disk.chunks(), named);

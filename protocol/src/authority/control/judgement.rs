@@ -73,11 +73,19 @@ impl ControlLane {
         against.into_iter().flat_map(move |all| all.only(counting, heard)).map(ControlNo)
     }
 
-    /// Whether by the grant `g` its owner stood for the control event `e`: each counting revocation
-    /// was heard by the one, or heard the other.
+    /// Whether by the grant `g`, which is in the past of the control event `e`, its owner stood for
+    /// that: each counting revocation was heard by the one, or heard the other.
     fn is_backed(&self, g: ControlNo, e: ControlNo, counting: &BitSet) -> bool {
-        let mut unheard = self.unheard(&self.at(e).author, counting, &self.at(g).past.0);
-        unheard.all(|r| self.heard(r, e))
+        let (author, heard) = (&self.at(e).author, &self.at(g).past.0);
+        let mut unheard = self.unheard(author, counting, heard);
+        if !self.can_be_overridden(e) {
+            return unheard.all(|r| self.heard(r, e));
+        }
+        // An earlier revocation cannot have heard it, and a later one that did not overrides it:
+        // of these there are few, of those that heard it many.
+        let over = self.overriders.get(&e).into_iter().flat_map(|by| by.only(counting, heard));
+        let against = |r: u32| self.target(ControlNo(r)) == Some(author);
+        unheard.next().is_none_or(|r| r >= e) && !over.into_iter().any(against)
     }
 
     /// Whether the author of a control event stood for it, where `takes` says which grants take

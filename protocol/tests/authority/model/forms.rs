@@ -49,9 +49,7 @@ impl<M: Set> History<M> {
         let event = &self.events[e];
         let own = bits(self.own(event.by, event.past)).rev();
         let lane = has(self.control, e);
-        own.into_iter().find(|&x| {
-            has(self.control, x) == lane && self.events[x].life == event.life
-        })
+        own.into_iter().find(|&x| has(self.control, x) == lane && self.events[x].life == event.life)
     }
 
     /// The same history with cuts that chains can express: with an event its ancestors by prev.

@@ -29,8 +29,7 @@ impl<M: Set> History<M> {
     /// A wrap of a rank is garbage, as is one of a key that its author does not have.
     pub(crate) fn is_garbage(&self, w: usize) -> bool {
         let wrap = &self.events[w];
-        wrap.rank != Role::Store
-            || wrap.cut & self.knows_keys(wrap.by, wrap.past) == M::NONE
+        wrap.rank != Role::Store || wrap.cut & self.knows_keys(wrap.by, wrap.past) == M::NONE
     }
 
     /// The epochs whose keys a device knows: those it made, too, and keeps in no store.
@@ -73,9 +72,7 @@ impl<M: Set> History<M> {
     fn is_clean(&self, epoch: usize, among: M) -> bool {
         let holders = self.holders(epoch, among);
         let reads = |&d: &Device| self.rank(d, among) >= Some(Role::Observer);
-        let gone = |&r: &usize| {
-            holders.contains(&self.events[r].target) && !self.heard(epoch, r)
-        };
+        let gone = |&r: &usize| holders.contains(&self.events[r].target) && !self.heard(epoch, r);
         holders.iter().all(reads) && !self.counting(among).iter().any(gone)
     }
 
