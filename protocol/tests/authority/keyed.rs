@@ -9,13 +9,14 @@ use kernelos_protocol::epoch::{EpochKey, KeyRing, WriteEpoch, epoch_body, wrap_k
 use kernelos_protocol::event::{BodyRef, Class, Header, Unsigned, Verified};
 use kernelos_protocol::id::{EventId, Incarnation, Lane, WorkspaceId};
 use kernelos_protocol::key::DeviceKey;
+use kernelos_protocol::role::Role;
 use kernelos_protocol::seal::{pack, seal};
 use kernelos_protocol::time::Stamp;
 use kernelos_protocol::workspace::Workspace;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 
-use super::model::{Device, History, Kind, Mask, bits, has};
+use super::model::{Device, Event, History, Kind, Mask, bits, has};
 use super::random::{without_strangers, worlds};
 use super::world::{World, Worlds};
 use crate::kit::{recovery, secret};
@@ -229,5 +230,46 @@ fn signed_histories_of_restored_and_cloned_stores_are_judged_as_the_model_does()
     // SPEC: EVT-1, AUTH-12, AUTH-18
     for seed in 0..worlds(30) {
         check_world(&World::new(seed, 4, None, Worlds::Restored).run(40));
+    }
+}
+
+#[test]
+fn a_wrap_makes_a_holder_by_its_own_past_in_every_order() {
+    // SPEC: AUTH-23, KEY-7
+    let mut h = History::default();
+    let mut past = 0;
+    let mut say = |by, kind, target, cut, before: Option<Mask>| {
+        let event = Event {
+            by,
+            life: 0,
+            kind,
+            target,
+            rank: Role::Member,
+            cut,
+            past: before.unwrap_or(past),
+        };
+        let rank = if kind == Kind::Wrap { Role::Store } else { event.rank };
+        let e = h.add(Event { rank, ..event });
+        past |= 1 << e;
+        e
+    };
+    say(0, Kind::Genesis, 0, 0, None);
+    say(0, Kind::Grant, 1, 0, None);
+    say(0, Kind::Grant, 2, 0, None);
+    let epoch = say(0, Kind::Epoch, 0, 0, None);
+    let before: Mask = (1 << (epoch + 1)) - 1;
+    let given = say(0, Kind::Wrap, 1, 1 << epoch, Some(before));
+    let unheard = say(1, Kind::Wrap, 2, 1 << epoch, Some(before));
+    let signed = Signed::of(&h);
+    for order in [[given, unheard], [unheard, given]] {
+        let (own, id) = (key(2), signed.id(epoch));
+        let mut workspace = Workspace::new(signed.workspace());
+        let mut ring = KeyRing::default();
+        for e in (0..=epoch).chain(order) {
+            workspace.insert(&signed.events[e], &own).unwrap();
+            ring.heard(&signed.workspace(), workspace.control(), &signed.events[e], &own);
+        }
+        let holds = [0, 1, 2].map(|d| ring.is_holder(&id, &key(d).device()));
+        assert_eq!(holds, [true, true, false], "{order:?}");
     }
 }
