@@ -10,9 +10,10 @@ use kernelos_protocol::role::Role;
 
 use super::adapter::{Shape, compare_asked, device_id, event_id, fact, ids};
 use super::model::{Device, Event, History, Kind, bits, has};
-use super::random::{setting, worlds};
+use super::random::worlds;
 use super::set::{Set, Wide, union};
 use super::world::Dice;
+use crate::kit::setting;
 
 /// How often two branches of a thief revoke: more are disputes by the square, for the model too.
 const FIGHTS_MAX: usize = 120;
@@ -140,9 +141,9 @@ impl<M: Set> Long<M> {
             for _ in 0..6 {
                 let d = self.dice.below(12);
                 let from = self.dice.below(12);
-                knows[d] = knows[d] | knows[from];
+                knows[d] |= knows[from];
                 if self.dice.chance(40) {
-                    knows[d] = knows[d] | said;
+                    knows[d] |= said;
                 }
                 knows[d] = self.join(d as Device, knows[d]);
             }

@@ -2,6 +2,8 @@
 
 use super::adapter::{Shape, compare};
 use super::model::{History, Mask, bits, has};
+use crate::kit::setting;
+
 use super::world::{World, Worlds, attack_after_rescue, late_attack};
 use kernelos_protocol::role::Role;
 
@@ -18,11 +20,6 @@ pub(super) fn without_strangers(h: &History, among: &mut [Mask]) -> (History, Ma
         assert_eq!(rest.admitted(*known), admitted, "nor missed");
     }
     (rest, strangers)
-}
-
-/// A number that the environment may raise.
-pub(super) fn setting(name: &str, usual: usize) -> usize {
-    std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(usual)
 }
 
 /// How many histories: so many, or as `KERNELOS_WORLDS` says.

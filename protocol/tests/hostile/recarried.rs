@@ -14,7 +14,7 @@ use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
 use super::orders::{granted, in_every_order, joined};
 use super::samples::key;
-use crate::kit::Peer;
+use crate::kit::{Peer, setting};
 use crate::rescue::craft;
 
 /// An event of these changes after `before`, in a branch of its own.
@@ -150,9 +150,8 @@ fn history(seed: u8) -> (Vec<Verified>, Vec<Verified>) {
 #[test]
 fn what_is_void_is_the_same_whatever_came_first() {
     // SPEC: EFF-8, CTL-12
-    let seeds = std::env::var("KERNELOS_WORLDS").ok().and_then(|n| n.parse().ok()).unwrap_or(4);
-    for seed in 0..seeds {
-        let (base, all) = history(seed);
+    for seed in 0..setting("KERNELOS_WORLDS", 4) {
+        let (base, all) = history(seed as u8);
         in_every_order(&base, &all);
     }
 }
