@@ -319,7 +319,7 @@ impl ContentLane {
     /// What a revocation of `target` that is written now names: per branch of its chains the last
     /// admitted event, so that each admitted event of it is one of these or an ancestor by prev.
     /// Sorted by id.
-    // SPEC: AUTH-12
+    // SPEC: AUTH-12, AUTH-24
     pub fn admitted_tips_of(&self, target: &DeviceId) -> Vec<EventId> {
         let mut covered = BitSet::new();
         let mut tips = Vec::new();
