@@ -1,5 +1,5 @@
-//! Histories of stores, epochs and wraps as signed events: what a device may open, under which epoch
-//! it writes, and what is void for want of an epoch, as the model says.
+//! Histories of stores, epochs and wraps as signed events: what a device may open, under which
+//! epoch it writes, and what is void for want of an epoch, as the model says.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Long histories against the model: honest ones, disputes, forks, and a thief that goes on from old
-//! points of its chain while the recovery key takes the workspace back.
+//! Long histories against the model: honest ones, disputes, forks, and a thief that goes on from
+//! old points of its chain while the recovery key takes the workspace back.
 //!
 //! Each is told event by event; what is refused, the roles that authors had, and now and then all
 //! that is asked of a set, is what the model says. `KERNELOS_WORLDS` raises how many of each there
@@ -184,8 +184,8 @@ impl<M: Set> Long<M> {
         }
     }
 
-    /// From an old point of its chain, or the newest: a key for a puppet, which removes somebody, or a
-    /// removal of its own.
+    /// From an old point of its chain, or the newest: a key for a puppet, which removes somebody,
+    /// or a removal of its own.
     fn steal(&mut self, thief: Device, floor: M) -> M {
         let past = match self.dice.chance(70) {
             true => self.older(thief, M::bit(0)),

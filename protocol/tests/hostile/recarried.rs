@@ -1,5 +1,5 @@
-//! Changes that several events carry, some of them struck: what is void is the least set of which the
-//! rule is true, whatever came first, and finding it costs about as much as it changes.
+//! Changes that several events carry, some of them struck: what is void is the least set of which
+//! the rule is true, whatever came first, and finding it costs about as much as it changes.
 
 use kernelos_protocol::content::{DocumentChange, encode_changes};
 use kernelos_protocol::control::{ControlBody, Readmit, Strike};
@@ -55,8 +55,8 @@ fn edit(peer: &mut Peer, document: DocumentId, path: &str) -> DocumentChange {
     }
 }
 
-/// A chain of struck changes, each carried again by an event that is not struck, in this order; what
-/// was looked at for that.
+/// A chain of struck changes, each carried again by an event that is not struck, in this order;
+/// what was looked at for that.
 fn looks(changes: usize, order: impl Fn(usize) -> usize) -> u64 {
     let (mut founder, base) = granted(&[Role::Member; 2]);
     let mut two = joined(2, &base);

@@ -55,8 +55,8 @@ impl World {
         }
     }
 
-    /// Something about keys: an epoch, a wrap, content under an epoch. Rogues wrap garbage, keys that
-    /// they do not have, and what they say they have not heard.
+    /// Something about keys: an epoch, a wrap, content under an epoch. Rogues wrap garbage, keys
+    /// that they do not have, and what they say they have not heard.
     pub(super) fn key(&mut self, device: Device, rogue: bool) {
         let known = self.knows[device as usize];
         let epochs: Vec<usize> =
