@@ -1,10 +1,10 @@
 //! What strikes take the effect of, kept up to date by what an event changes (SPEC: EFF-8, CTL-12).
 //!
 //! What is void is the least set of which the rule is true. It grows from a void event to those
-//! that carry what depends on its changes; where a change that was lost is carried again, what may be
-//! void for want of it alone is taken out, and what the rest of the set still voids is put back.
-//! Each void event has a turn: what it is void for was void before it. So what still has such a
-//! reason is left alone, and what is void by nothing but itself is not.
+//! that carry what depends on its changes; where a change that was lost is carried again, what may
+//! be void for want of it alone is taken out, and what the rest of the set still voids is put
+//! back. Each void event has a turn: what it is void for was void before it. So what still has
+//! such a reason is left alone, and what is void by nothing but itself is not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
