@@ -286,10 +286,8 @@ fn write_beside(
     unfinished.push(file_name);
     let unfinished = folder.join(unfinished);
     let write = || {
-        // What lies there is removed and never followed: in a folder of others it may be a link.
         fs::remove_file(&unfinished).ok();
-        let mut options = OpenOptions::new();
-        let mut file = options.write(true).create_new(true).mode(0o600).open(&unfinished)?;
+        let mut file = create_unfinished(&unfinished)?;
         file.set_permissions(fs::Permissions::from_mode(0o600))?;
         file.write_all(bytes)?;
         file.sync_all()?;
@@ -301,6 +299,12 @@ fn write_beside(
     File::open(folder)?.sync_all()
 }
 
+/// What lies there was removed, and is never followed: in a folder of others it may be a link that
+/// came since.
+fn create_unfinished(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
 /// 32 bytes from the system.
 pub fn random() -> Result<[u8; 32], Failure> {
     let mut bytes = [0; 32];
@@ -308,4 +312,25 @@ pub fn random() -> Result<[u8; 32], Failure> {
         Failure::new(FailureKind::Failed, format!("the system gives no random bytes: {error}"))
     })?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_where_a_secret_is_written_is_not_followed() {
+        // SPEC: REST-4
+        let folder = tempfile::tempdir().unwrap();
+        let [theirs, secret] = ["theirs", "secret"].map(|name| folder.path().join(name));
+        let unfinished = folder.path().join(format!("{UNFINISHED}secret"));
+        std::os::unix::fs::symlink(&theirs, &unfinished).unwrap();
+        // It came after the name was cleared.
+        let refused = create_unfinished(&unfinished).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+        // It lay there before.
+        write_private(&secret, b"mine").unwrap();
+        assert_eq!(fs::read(&secret).unwrap(), b"mine");
+        assert!(!theirs.exists(), "nothing is made where it leads");
+    }
 }

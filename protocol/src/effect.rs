@@ -71,7 +71,11 @@ pub struct Effects {
     unread: usize,
     /// The events of class 2.
     shreddable: BTreeSet<ContentNo>,
+    /// What depends on each change; kept once it was asked for.
+    dependents: Option<Dependents>,
 }
+
+type Dependents = BTreeMap<(DocumentId, ChangeHash), Vec<ChangeHash>>;
 
 /// What is known of a document's changes.
 #[derive(Default)]
@@ -131,9 +135,32 @@ impl Effects {
         self.undoes.iter().map(|(undo, undone)| (*undo, *undone))
     }
 
-    /// These events lost their effect by strikes.
-    pub(crate) fn strike(&mut self, struck: BTreeSet<ContentNo>) {
-        self.missions.strike(struck);
+    /// An event lost its effect by strikes, or has it again.
+    pub(crate) fn strike(&mut self, no: ContentNo, struck: bool) {
+        self.missions.strike(no, struck);
+    }
+
+    /// From now on, what depends on a change can be asked for.
+    pub(crate) fn index_dependents(&mut self) {
+        if self.dependents.is_some() {
+            return;
+        }
+        let mut dependents = Dependents::new();
+        for (document, history) in &self.documents {
+            for hash in &history.order {
+                let deps = history.changes.get(hash).map_or(&[][..], |links| &links.deps);
+                for dep in deps {
+                    dependents.entry((*document, *dep)).or_default().push(*hash);
+                }
+            }
+        }
+        self.dependents = Some(dependents);
+    }
+
+    /// The changes that depend on one, once that is kept.
+    pub(crate) fn dependents(&self, change: &(DocumentId, ChangeHash)) -> &[ChangeHash] {
+        let dependents = self.dependents.as_ref();
+        dependents.and_then(|all| all.get(change)).map_or(&[], Vec::as_slice)
     }
 
     /// Is any event unread?
@@ -370,7 +397,12 @@ impl Effects {
             }
             let carriers = history.carried_by.entry(hash).or_default();
             if carriers.is_empty() {
-                let deps = one.deps.iter().map(|dep| ChangeHash(dep.0)).collect();
+                let deps: Vec<_> = one.deps.iter().map(|dep| ChangeHash(dep.0)).collect();
+                for dep in &deps {
+                    if let Some(all) = &mut self.dependents {
+                        all.entry((document, *dep)).or_default().push(hash);
+                    }
+                }
                 history.changes.insert(hash, Links { deps, makes: one.makes, begins: made });
                 history.order.push(hash);
                 let place = (one.actor, one.seq);

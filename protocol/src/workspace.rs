@@ -293,7 +293,7 @@ impl Workspace {
         self.stale = true;
         self.artifacts_changed = true;
         self.unsettle_purges();
-        if !self.ring.heard(&self.id, event, own).is_empty() {
+        if !self.ring.heard(&self.id, &self.control, event, own).is_empty() {
             self.note_readable();
         }
         Ok(())
@@ -343,6 +343,7 @@ impl Workspace {
             // It builds on what waits to be read, and is read after it.
             self.readable.insert(added.no);
         }
+        self.expect_admitted(&added.newly_admitted);
         for no in added.newly_admitted {
             self.admit(no, if no == added.no { Some(&chunks) } else { None });
         }
@@ -385,6 +386,7 @@ impl Workspace {
                 self.room_changes(no, false);
                 self.fall(no);
             }
+            self.expect_admitted(&rejudged.admitted);
             for no in rejudged.admitted {
                 self.room_changes(no, true);
                 self.admit(no, None);

@@ -3,6 +3,8 @@
 //! - `model.rs` is a slow port of the executable model of the design, `world.rs` makes histories.
 //! - `fixtures.rs`: the port and the production code say what the original said.
 //! - `random.rs`: production says what the port says, over random histories of all roles.
+//! - `keyed.rs`: so it does for signed events of epochs, and of stores that are restored or cloned.
+//! - `large.rs`: and for long histories, of ten thousand events where one asks for it.
 //! - `orders.rs`: the order of delivery changes nothing.
 //! - `control_stories.rs`, `content_stories.rs`: what the rules are for, by name.
 //! - `depth.rs`: what they cost in stack; `wide.rs`: and where a history is very long or wide.
@@ -20,9 +22,12 @@ mod content_stories;
 mod control_stories;
 mod depth;
 mod fixtures;
+mod keyed;
+mod large;
 mod model;
 mod orders;
 mod random;
+mod set;
 mod story;
 mod wide;
 mod world;

@@ -7,6 +7,8 @@ mod fuzz;
 mod orders;
 #[path = "hostile/poison.rs"]
 mod poison;
+#[path = "hostile/recarried.rs"]
+mod recarried;
 #[path = "hostile/samples.rs"]
 mod samples;
 #[path = "hostile/signatures.rs"]

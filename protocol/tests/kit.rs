@@ -25,6 +25,12 @@ use rand_chacha::rand_core::SeedableRng as _;
 /// Noon of some day.
 pub(crate) const NOON: Time = Time { monotonic_ms: 0, wall_us: 1_700_000_000_000_000 };
 
+/// A size that who tests by hand may set in the environment.
+#[expect(clippy::disallowed_methods, reason = "what is tested by hand is sized by hand")]
+pub(crate) fn setting(name: &str, usual: usize) -> usize {
+    std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(usual)
+}
+
 /// The secret of the device with this number.
 pub(crate) fn secret(number: u8) -> [u8; 32] {
     std::array::from_fn(|i| i as u8 ^ number.wrapping_mul(37))

@@ -6,6 +6,7 @@ mod contracts;
 mod facts;
 mod glance;
 mod granting;
+mod guards;
 mod healing;
 mod hostile;
 mod introduce;

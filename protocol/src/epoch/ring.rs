@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::authority::{ControlFact, ControlLane};
+use crate::authority::{ControlFact, ControlLane, ControlNo};
 use crate::control::{ControlBody, Epoch, Wrap};
 use crate::epoch::{EpochKey, unwrap_key};
 use crate::event::Verified;
@@ -25,8 +25,8 @@ pub struct KeyRing {
     keys: BTreeMap<EventId, EpochKey>,
     /// The older epochs that each held epoch leads to.
     leads_to: BTreeMap<EventId, BTreeSet<EventId>>,
-    /// Who may hold an epoch's key: its maker and whom it was wrapped to.
-    holders: BTreeMap<EventId, BTreeSet<DeviceId>>,
+    /// Who may hold an epoch's key, its maker and whom it was wrapped to, and by which events.
+    holders: BTreeMap<EventId, BTreeMap<DeviceId, Vec<ControlNo>>>,
     /// The recovery key, which holds every epoch and is no device.
     recovery: Option<DeviceId>,
     /// The wraps that were made to it, for a rescue.
@@ -43,16 +43,47 @@ impl KeyRing {
     /// May `device` hold the key of `epoch`, by what events say?
     #[must_use]
     pub fn is_holder(&self, epoch: &EventId, device: &DeviceId) -> bool {
-        self.holders.get(epoch).is_some_and(|holders| holders.contains(device))
+        self.holders.get(epoch).is_some_and(|holders| holders.contains_key(device))
     }
 
-    /// Takes note of a control event; returns the epochs whose keys are held since.
+    /// Did `device` hold the key of `epoch` by what is in the past of the event `by`?
+    fn held_before(
+        &self,
+        control: &ControlLane,
+        epoch: &EventId,
+        device: &DeviceId,
+        by: ControlNo,
+    ) -> bool {
+        let since = self.holders.get(epoch).and_then(|holders| holders.get(device));
+        since.is_some_and(|since| since.iter().any(|at| control.past(by).contains(*at)))
+    }
+
+    fn note_holder(
+        &mut self,
+        control: &ControlLane,
+        epoch: EventId,
+        device: DeviceId,
+        by: ControlNo,
+    ) {
+        // What heard that it holds the key says nothing new.
+        if !self.held_before(control, &epoch, &device, by) {
+            self.holders.entry(epoch).or_default().entry(device).or_default().push(by);
+        }
+    }
+
+    /// Takes note of a control event, which is in the lane; returns the epochs whose keys are held
+    /// since. Who holds a key is a function of the set of events: a wrap counts by its own past.
+    /// `SPEC: KEY-7, AUTH-23`
     pub fn heard(
         &mut self,
         workspace: &WorkspaceId,
+        control: &ControlLane,
         event: &Verified,
         own: &DeviceKey,
     ) -> Vec<EventId> {
+        let (author, Some(no)) = (event.header().author, control.number(&event.id())) else {
+            return Vec::new();
+        };
         match event.control() {
             Some(ControlBody::Genesis(genesis)) => {
                 self.recovery = Some(genesis.recovery.signing);
@@ -60,14 +91,16 @@ impl KeyRing {
             }
             Some(ControlBody::Epoch(epoch)) => {
                 self.epochs.insert(event.id(), epoch.clone());
-                self.holders.entry(event.id()).or_default().insert(event.header().author);
+                self.holders.entry(event.id()).or_default().insert(author, vec![no]);
                 Vec::new()
             }
             Some(ControlBody::Wrap(wrap)) => {
                 // Who holds no key gives none: a wrap of garbage makes nobody a holder.
-                let author = event.header().author;
-                if !self.is_holder(&wrap.epoch, &author) {
+                if !self.held_before(control, &wrap.epoch, &author, no) {
                     return Vec::new();
+                }
+                for key in &wrap.keys {
+                    self.note_holder(control, wrap.epoch, key.recipient, no);
                 }
                 self.heard_wrap(workspace, wrap, own)
             }
@@ -85,8 +118,6 @@ impl KeyRing {
         if let Some(key) = to_recovery {
             self.for_recovery.push(Wrap { epoch: wrap.epoch, keys: vec![key.clone()] });
         }
-        let holders = self.holders.entry(wrap.epoch).or_default();
-        holders.extend(wrap.keys.iter().map(|key| key.recipient));
         if self.keys.contains_key(&wrap.epoch) {
             return Vec::new();
         }
@@ -162,17 +193,17 @@ impl KeyRing {
 
     /// Was no holder of this epoch's key removed since? An epoch that no later one supersedes has
     /// no later holders either.
-    fn is_clean(&self, control: &ControlLane, no: crate::authority::ControlNo) -> bool {
+    fn is_clean(&self, control: &ControlLane, no: ControlNo) -> bool {
         let all = control.all();
-        let empty = BTreeSet::new();
+        let empty = BTreeMap::new();
         let holders = self.holders.get(&control.id(no)).unwrap_or(&empty);
         let removed_unheard = control.counting(&all).into_iter().any(|revocation| {
             let heard = control.heard(no, revocation);
             !heard
                 && matches!(control.fact(revocation),
-                    ControlFact::Revoke { target, .. } if holders.contains(target))
+                    ControlFact::Revoke { target, .. } if holders.contains_key(target))
         });
-        let lost = holders.iter().any(|device| {
+        let lost = holders.keys().any(|device| {
             Some(*device) != self.recovery && !control.role(device, &all).is_some_and(|r| r.reads())
         });
         !removed_unheard && !lost

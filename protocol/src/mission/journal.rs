@@ -44,6 +44,8 @@ pub struct Journal {
     started: BTreeMap<DeviceId, Vec<(ContentNo, Vec<ContentNo>)>>,
     /// The heads that were found, and how often all content had been judged anew by then.
     heads: RefCell<(u64, BTreeMap<EventId, Option<EventId>>)>,
+    /// By record, those that follow it.
+    followers: BTreeMap<EventId, Vec<ContentNo>>,
     /// Rises with every record, so that who follows the missions sees that there is news.
     version: u64,
     /// Records that lost their effect by strikes.
@@ -65,11 +67,20 @@ impl Journal {
         self.version
     }
 
-    /// These content events lost their effect by strikes. `SPEC: EFF-8`
-    pub(crate) fn strike(&mut self, struck: BTreeSet<ContentNo>) {
-        self.struck = struck;
+    /// A content event lost its effect by strikes, or has it again. `SPEC: EFF-8`
+    pub(crate) fn strike(&mut self, no: ContentNo, struck: bool) {
+        match struck {
+            true => self.struck.insert(no),
+            false => self.struck.remove(&no),
+        };
         self.heads.get_mut().1.clear();
         self.version += 1;
+    }
+
+    /// The records that follow one.
+    #[must_use]
+    pub fn followers(&self, id: &EventId) -> &[ContentNo] {
+        self.followers.get(id).map_or(&[], Vec::as_slice)
     }
 
     /// Judges a record by what is in its past. `SPEC: MIS-3`
@@ -104,6 +115,9 @@ impl Journal {
         };
         let who = Who { epoch: self.epoch_before(content, no, &state.mission), ..who };
         self.note(no, &state, &record);
+        if let Some(on) = record.on() {
+            self.followers.entry(on).or_default().push(no);
+        }
         self.entries.insert(id, Entry { no, who, record, state: Arc::new(state) });
         self.version += 1;
         Ok(Judged::Counts)

@@ -2,17 +2,19 @@
 //!
 //! An event stays admitted when it is struck, and what it does is taken back: that of its changes,
 //! records and artifacts, and of what depends on them. Which events these are is a function of the
-//! set of events (SPEC: EFF-8), found anew where a strike, a readmission or what they name comes,
-//! and kept up to date event by event where nothing else changes.
+//! set of events (SPEC: EFF-8), found anew where a strike or a readmission comes, and kept up to
+//! date event by event where nothing else changes (`strike/void.rs`).
 
-use std::collections::{BTreeMap, BTreeSet};
+mod void;
+
+use std::collections::BTreeMap;
 
 use super::{AuthorFault, Pen, Workspace};
 use crate::authority::{ContentNo, ControlFact, ControlNo};
 use crate::control::{ControlBody, Strike, WORKSPACE_FORMAT};
-use crate::effect::Effect;
 use crate::event::Verified;
-use crate::id::{ChangeHash, DocumentId, EventId};
+use crate::id::EventId;
+use void::Void;
 
 /// What strikes come to.
 #[derive(Default)]
@@ -26,8 +28,10 @@ pub(super) struct Strikes {
     upgrades: Vec<(ControlNo, u64)>,
     /// What strikes in effect name, here or not.
     named: BTreeMap<EventId, Vec<ControlNo>>,
+    /// What readmissions in effect name.
+    back: BTreeMap<EventId, Vec<ControlNo>>,
     /// What has no effect: struck, or dependent on such.
-    void: BTreeSet<ContentNo>,
+    void: Void,
     /// Rises when that changes.
     version: u64,
     /// It is to be found anew.
@@ -67,12 +71,12 @@ impl Workspace {
 
     /// Does an event have effect, as far as others decide: is it admitted, and not struck?
     pub(super) fn counts(&self, no: ContentNo) -> bool {
-        self.content.is_admitted(no) && !self.strikes.void.contains(&no)
+        self.content.is_admitted(no) && !self.strikes.void.contains(no)
     }
 
     /// Is it firm, and not struck?
     pub(crate) fn holds(&self, no: ContentNo) -> bool {
-        self.content.is_firm(no) && !self.strikes.void.contains(&no)
+        self.content.is_firm(no) && !self.strikes.void.contains(no)
     }
 
     /// Does a strike in effect hold for this event?
@@ -87,7 +91,7 @@ impl Workspace {
 
     /// Why an admitted event has no effect.
     pub(super) fn why_struck(&self, no: ContentNo) -> Option<Struck> {
-        if !self.strikes.void.contains(&no) {
+        if !self.strikes.void.contains(no) {
             return None;
         }
         Some(self.strike_of(no).map_or(Struck::Dependent, Struck::By))
@@ -95,10 +99,11 @@ impl Workspace {
 
     /// The first strike in effect here that holds for an event.
     pub(super) fn strike_of(&self, no: ContentNo) -> Option<ControlNo> {
-        let (id, author) = (self.content.id(no), self.content.author(no));
+        let id = self.content.id(no);
         let by = self.strikes.named.get(&id)?;
-        let all = self.control.all();
-        by.iter().copied().find(|strike| self.control.strikes(*strike, &author, &id, &all))
+        let author = self.content.author(no);
+        let back = self.strikes.back.get(&id).map_or(&[][..], Vec::as_slice);
+        by.iter().copied().find(|strike| self.control.strikes(*strike, &author, &id, back))
     }
 
     /// The control lane changed: which strikes hold may have, too.
@@ -107,122 +112,104 @@ impl Workspace {
             return;
         }
         let all = self.control.all();
-        let in_effect = |of: &[ControlNo]| -> Vec<ControlNo> {
-            of.iter().copied().filter(|no| self.control.in_effect(*no, &all)).collect()
-        };
+        let in_effect = |of: &[ControlNo]| self.control.those_in_effect(of, &all);
         let decided = (in_effect(&self.strikes.all), in_effect(&self.strikes.readmits));
         if decided == self.strikes.decided {
             return;
         }
-        let mut named: BTreeMap<EventId, Vec<ControlNo>> = BTreeMap::new();
-        for &strike in &decided.0 {
-            let ControlFact::Strike { events, .. } = self.control.fact(strike) else { continue };
-            for id in events {
-                named.entry(*id).or_default().push(strike);
+        let by_name = |of: &[ControlNo]| {
+            let mut named: BTreeMap<EventId, Vec<ControlNo>> = BTreeMap::new();
+            for &no in of {
+                let (ControlFact::Strike { events: ids, .. }
+                | ControlFact::Readmit { tips: ids, .. }) = self.control.fact(no)
+                else {
+                    continue;
+                };
+                ids.iter().for_each(|id| named.entry(*id).or_default().push(no));
             }
-        }
-        self.strikes.named = named;
+            named
+        };
+        let (named, back) = (by_name(&decided.0), by_name(&decided.1));
+        (self.strikes.named, self.strikes.back) = (named, back);
         self.strikes.decided = decided;
         self.strikes.stale = true;
     }
 
-    /// Notes that an event came or fell on which it depends what is void by strikes.
+    /// Notes that an event fell, which perhaps carried what others depend on.
     pub(super) fn unsettle_strikes(&mut self) {
         self.strikes.stale |= !self.strikes.void.is_empty();
     }
 
-    /// An event is admitted, and judged: is it void by strikes? Then that is remembered.
+    /// These are admitted by one step, and looked at one by one.
+    pub(super) fn expect_admitted(&mut self, events: &[ContentNo]) {
+        if !self.strikes.named.is_empty() {
+            self.strikes.void.expect(events.iter().copied());
+        }
+    }
+
+    /// An event is admitted, and judged: is it void by strikes? Then that is remembered, and what
+    /// follows from it; where all is to be found anew, only what was known is said.
     pub(super) fn is_void_by_strikes(&mut self, no: ContentNo) -> bool {
         if self.strikes.named.is_empty() {
             return false;
         }
-        let effects = &self.effects;
-        let again = |(document, change): &(DocumentId, ChangeHash)| {
-            effects.carriers(document, change).len() > 1
+        self.strikes.void.arrived(no);
+        if self.strikes.stale {
+            return self.strikes.void.contains(no);
+        }
+        self.effects.index_dependents();
+        let (is_void, void, back) = if self.strikes.void.contains(no) {
+            (true, self.read_void(no), Vec::new())
+        } else if self.strike_of(no).is_some() || self.depends_on_void(no) {
+            (true, self.make_void(vec![no]), Vec::new())
+        } else {
+            (false, Vec::new(), self.carries_again(no))
         };
-        if matches!(effects.of(no), Effect::Change(changes) if changes.iter().any(again)) {
-            // What lost its carriers may have one now.
-            self.unsettle_strikes();
-        }
-        let void = self.strike_of(no).is_some() || self.depends_on(no, &self.strikes.void);
-        if void && self.strikes.void.insert(no) {
-            self.note_struck();
-        }
-        void
+        self.apply_strikes(&void, &back);
+        is_void
     }
 
-    /// What is void by strikes changed.
-    fn note_struck(&mut self) {
+    /// These events have no effect any more, and these have it again.
+    fn apply_strikes(&mut self, void: &[ContentNo], back: &[ContentNo]) {
+        if void.is_empty() && back.is_empty() {
+            return;
+        }
         self.strikes.version += 1;
         self.artifacts_changed = true;
         self.unsettle_purges();
-        self.effects.strike(self.strikes.void.clone());
-    }
-
-    /// Does what an event does depend on events among these? `SPEC: EFF-8`
-    fn depends_on(&self, no: ContentNo, void: &BTreeSet<ContentNo>) -> bool {
-        match self.effects.of(no) {
-            _ if void.is_empty() => false,
-            Effect::Change(changes) => changes.iter().any(|(document, change)| {
-                let deps = self.effects.deps(document, change);
-                deps.iter().any(|dep| self.is_lost(document, dep, void))
-            }),
-            Effect::Record(_) => {
-                let entry = self.missions().entry(&self.content.id(no));
-                let on = entry.and_then(|entry| self.content.number(&entry.record.on()?));
-                on.is_some_and(|on| void.contains(&on))
+        for &no in void {
+            self.effects.strike(no, true);
+            self.leave(no);
+        }
+        for &no in back {
+            self.effects.strike(no, false);
+            if self.content.is_admitted(no) {
+                self.enter(no, None);
             }
-            _ => false,
         }
     }
 
-    /// Are all admitted events that carry a change among these?
-    fn is_lost(
-        &self,
-        document: &DocumentId,
-        change: &ChangeHash,
-        void: &BTreeSet<ContentNo>,
-    ) -> bool {
-        let carriers = self.effects.carriers(document, change);
-        let mut admitted = carriers.iter().filter(|no| self.content.is_admitted(**no)).peekable();
-        admitted.peek().is_some() && admitted.all(|no| void.contains(no))
-    }
-
-    /// Finds anew what strikes take the effect of. What is lost only grows on the way, so the
-    /// order in which it is found is nothing.
+    /// Finds anew what strikes take the effect of, where that is to be done.
     pub(super) fn settle_strikes(&mut self) {
         if !std::mem::take(&mut self.strikes.stale) {
             return;
         }
+        self.effects.index_dependents();
         let here = self.strikes.named.keys().filter_map(|id| self.content.number(id));
-        let mut void: BTreeSet<_> = here.filter(|no| self.strike_of(*no).is_some()).collect();
-        let mut grew = !void.is_empty();
-        while grew {
-            let found: Vec<_> = self
-                .content
-                .all()
-                .filter(|no| !void.contains(no) && self.content.is_admitted(*no))
-                .collect();
-            grew = false;
-            for no in found {
-                if self.depends_on(no, &void) {
-                    grew |= void.insert(no);
-                }
-            }
-        }
-        if void == self.strikes.void {
-            return;
-        }
-        let before = std::mem::replace(&mut self.strikes.void, void.clone());
-        self.note_struck();
-        for no in void.difference(&before) {
-            self.leave(*no);
-        }
-        for no in before.difference(&void) {
-            if self.content.is_admitted(*no) {
-                self.enter(*no, None);
-            }
-        }
+        let struck: Vec<_> = here.filter(|no| self.strike_of(*no).is_some()).collect();
+        let before = self.strikes.void.events();
+        self.strikes.void = self.strikes.void.emptied();
+        self.make_void(struck);
+        let now = self.strikes.void.events();
+        let void: Vec<_> = now.difference(&before).copied().collect();
+        let back: Vec<_> = before.difference(&now).copied().collect();
+        self.apply_strikes(&void, &back);
+    }
+
+    /// How often an event was looked at to find what strikes take the effect of. `SPEC: CTL-12`
+    #[must_use]
+    pub fn strike_looks(&self) -> u64 {
+        self.strikes.void.looks()
     }
 
     /// Takes the effect of a content event. `SPEC: CTL-10`

@@ -15,6 +15,7 @@ use kernelos_protocol::id::{DeviceId, EventId};
 use kernelos_protocol::role::Role;
 
 use super::model::{Device, Event, History, Kind, Mask, bit, bits, has};
+use super::set::{Set, those};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Shape {
@@ -27,24 +28,31 @@ pub(crate) fn event_id(e: usize) -> EventId {
     // Not in order of number, so that nothing leans on that.
     let mut id = [0; 32];
     id[0] = (e as u8).wrapping_mul(101);
-    id[1] = e as u8;
+    id[1..5].copy_from_slice(&(e as u32).to_be_bytes());
     EventId(id)
 }
 
 pub(crate) fn number_of(id: &EventId) -> usize {
-    id.0[1] as usize
+    let number = id.0[1..5].try_into().expect("four bytes");
+    u32::from_be_bytes(number) as usize
 }
 
 pub(crate) fn device_id(d: Device) -> DeviceId {
     DeviceId([d + 1; 32])
 }
 
-pub(crate) fn ids(mask: Mask) -> Vec<EventId> {
+pub(crate) fn ids<M: Set>(mask: M) -> Vec<EventId> {
     bits(mask).map(event_id).collect()
 }
 
-pub(crate) fn mask_of(ids: &[EventId]) -> Mask {
-    ids.iter().map(|id| bit(number_of(id))).sum()
+fn sorted<M: Set>(mask: M) -> Vec<EventId> {
+    let mut ids = ids(mask);
+    ids.sort_unstable();
+    ids
+}
+
+pub(crate) fn mask_of<M: Set>(ids: &[EventId]) -> M {
+    those(ids.iter().map(number_of))
 }
 
 /// Both lanes, fed event by event, as a device that is told of them.
@@ -151,7 +159,7 @@ impl Lanes {
     }
 }
 
-fn fact(h: &History, shape: Shape, event: &Event) -> ControlFact {
+pub(crate) fn fact<M: Set>(h: &History<M>, shape: Shape, event: &Event<M>) -> ControlFact {
     let target = device_id(event.target);
     match event.kind {
         Kind::Genesis => ControlFact::Genesis,
@@ -162,18 +170,18 @@ fn fact(h: &History, shape: Shape, event: &Event) -> ControlFact {
                 // Some are control events, or of other authors: those cover nothing.
                 Shape::Flat | Shape::Dense => event.cut,
                 Shape::Chained => {
-                    let mask = event.cut & !h.control;
-                    mask & !bits(mask).filter_map(|e| h.prev(e)).map(bit).fold(0, |a, b| a | b)
+                    let mask = event.cut.less(h.control);
+                    mask.less(those(bits(mask).filter_map(|e| h.prev(e))))
                 }
             };
             let recovery = event.kind == Kind::RecoveryRevoke;
             match event.kind {
-                Kind::Readmit => ControlFact::Readmit { authors: vec![target], tips: ids(mask) },
+                Kind::Readmit => ControlFact::Readmit { authors: vec![target], tips: sorted(mask) },
                 _ => ControlFact::Revoke { target, cut: ids(mask), recovery },
             }
         }
         Kind::Strike => {
-            ControlFact::Strike { authors: vec![target], events: ids(event.cut & !h.control) }
+            ControlFact::Strike { authors: vec![target], events: sorted(event.cut.less(h.control)) }
         }
         Kind::Upgrade => ControlFact::Upgrade,
         Kind::Join => ControlFact::Join,
@@ -199,14 +207,14 @@ pub(crate) fn compare(h: &History, refused: Mask, shape: Shape, among: &[Mask]) 
     compare_told(h, shape, &whole, everything);
     compare_views(h, &whole, everything);
     for &known in among {
-        compare_asked(h, &whole, known);
+        compare_asked(h, &whole.control, known);
         if known != everything {
             compare_told(h, shape, &Lanes::of(h, shape, bits(known)), known);
         }
     }
 }
 
-fn devices(h: &History) -> impl Iterator<Item = Device> {
+pub(crate) fn devices<M: Set>(h: &History<M>) -> impl Iterator<Item = Device> {
     0..=h.events.iter().map(|e| e.by.max(e.target)).max().unwrap_or(0)
 }
 
@@ -220,21 +228,20 @@ fn compare_told(h: &History, shape: Shape, lanes: &Lanes, known: Mask) {
         let e = number_of(&lanes.content.id(no));
         assert_eq!(lanes.content.role(&lanes.control, no), h.firm(e, known), "role of {e}");
     }
-    compare_asked(h, lanes, known);
+    compare_asked(h, &lanes.control, known);
     for d in devices(h) {
         compare_tips(h, shape, lanes, d, known);
     }
 }
 
-/// What lanes that know `known`, and perhaps more, say of it.
-fn compare_asked(h: &History, lanes: &Lanes, known: Mask) {
-    let control = &lanes.control;
+/// What a lane that knows `known`, and perhaps more, says of it.
+pub(crate) fn compare_asked<M: Set>(h: &History<M>, control: &ControlLane, known: M) {
     let set = control.set_of(&ids(known & h.control)).expect("all are here");
-    assert_eq!(set.len() as u32, (known & h.control).count_ones(), "closed");
+    assert_eq!(set.len(), (known & h.control).len(), "closed");
     let counting: Vec<usize> =
         control.counting(&set).into_iter().map(|r| number_of(&control.id(r))).collect();
     assert_eq!(counting, h.counting(known), "counting");
-    assert_eq!(mask_of(&control.heads(&set)), h.heads(known & h.control), "control heads");
+    assert_eq!(mask_of::<M>(&control.heads(&set)), h.heads(known & h.control), "control heads");
     let mut members = BTreeMap::new();
     for d in devices(h) {
         let rank = h.rank(d, known);
@@ -247,6 +254,9 @@ fn compare_asked(h: &History, lanes: &Lanes, known: Mask) {
         assert_eq!(said, against, "revocations of {d}");
     }
     assert_eq!(control.members(&set), members, "members");
+    let readmits = bits(known & h.control).filter(|&e| h.events[e].kind == Kind::Readmit);
+    let readmissions: Vec<_> = readmits.filter_map(|e| control.number(&event_id(e))).collect();
+    let readmissions = control.those_in_effect(&readmissions, &set);
     for e in bits(known & h.control) {
         let no = control.number(&event_id(e)).expect("it is here");
         let expected = match h.events[e].kind {
@@ -258,9 +268,9 @@ fn compare_asked(h: &History, lanes: &Lanes, known: Mask) {
         if h.events[e].kind != Kind::Strike {
             continue;
         }
-        for of in bits(h.events[e].cut & !h.control) {
+        for of in bits(h.events[e].cut.less(h.control)) {
             let (by, id) = (device_id(h.events[of].by), event_id(of));
-            let holds = expected && control.strikes(no, &by, &id, &set);
+            let holds = expected && control.strikes(no, &by, &id, &readmissions);
             assert_eq!(holds, h.strikes(e, of, known), "{of} is struck by {e}");
         }
     }
@@ -283,7 +293,7 @@ fn compare_views(h: &History, lanes: &Lanes, known: Mask) {
 
 /// Everything of the target that is admitted is a tip or before one, and no tip is before another.
 fn compare_tips(h: &History, shape: Shape, lanes: &Lanes, d: Device, known: Mask) {
-    let tips = mask_of(&lanes.content.admitted_tips_of(&device_id(d)));
+    let tips: Mask = mask_of(&lanes.content.admitted_tips_of(&device_id(d)));
     let own = h.own(d, h.admitted(known));
     let mut covered = 0;
     for tip in bits(tips) {

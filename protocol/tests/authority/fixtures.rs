@@ -44,6 +44,7 @@ fn event(v: &Value) -> Event {
     };
     Event {
         by: v[0].as_u64().expect("a device") as Device,
+        life: 0,
         kind,
         target: v[2].as_u64().unwrap_or(0) as Device,
         rank: role(&v[3]).unwrap_or(Role::Store),

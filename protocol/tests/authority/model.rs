@@ -11,6 +11,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kernelos_protocol::role::Role;
 
+use super::set::{Set, those, union};
+
+mod forms;
+mod keys;
+
 pub(crate) type Mask = u128;
 pub(crate) type Device = u8;
 
@@ -35,32 +40,30 @@ pub(crate) enum Kind {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Event {
+pub(crate) struct Event<M = Mask> {
     pub(crate) by: Device,
+    /// Which life of its author's store: with the author, its chain.
+    pub(crate) life: u8,
     pub(crate) kind: Kind,
-    /// Of genesis, grant, recover, revoke and readmit.
+    /// Of genesis, grant, recover, revoke, readmit and wrap.
     pub(crate) target: Device,
     /// Of genesis, grant and recover.
     pub(crate) rank: Role,
-    pub(crate) cut: Mask,
-    pub(crate) past: Mask,
+    /// What a revocation, readmission or strike names; the epoch of a wrap, and of sealed content.
+    pub(crate) cut: M,
+    pub(crate) past: M,
 }
 
-pub(crate) fn bits(mut mask: Mask) -> impl DoubleEndedIterator<Item = usize> {
-    let mut numbers = Vec::new();
-    while mask != 0 {
-        numbers.push(mask.trailing_zeros() as usize);
-        mask &= mask - 1;
-    }
-    numbers.into_iter()
+pub(crate) fn bits<M: Set>(mask: M) -> impl DoubleEndedIterator<Item = usize> {
+    mask.numbers().into_iter()
 }
 
 pub(crate) fn bit(e: usize) -> Mask {
-    1 << e
+    Mask::bit(e)
 }
 
-pub(crate) fn has(mask: Mask, e: usize) -> bool {
-    mask >> e & 1 == 1
+pub(crate) fn has<M: Set>(mask: M, e: usize) -> bool {
+    mask.has(e)
 }
 
 /// What makes somebody a member.
@@ -68,18 +71,50 @@ const GRANTS: [Kind; 3] = [Kind::Genesis, Kind::Grant, Kind::Recover];
 
 type Memo<K, V> = RefCell<BTreeMap<K, V>>;
 
-#[derive(Default)]
-pub(crate) struct History {
-    pub(crate) events: Vec<Event>,
+pub(crate) struct History<M = Mask> {
+    pub(crate) events: Vec<Event<M>>,
     /// Which of them are control events.
-    pub(crate) control: Mask,
+    pub(crate) control: M,
+    /// By device: what it wrote, and what grants it something.
+    written: BTreeMap<Device, M>,
+    granting: BTreeMap<Device, M>,
+    revoking: M,
+    /// By revocation: the control events that have it in their past.
+    echoes: BTreeMap<usize, M>,
     valid: Memo<usize, bool>,
     overrides: Memo<(usize, usize), bool>,
-    counting: Memo<Mask, Vec<usize>>,
-    effect: Memo<(usize, Mask), bool>,
-    rank: Memo<(Device, Mask), Option<Role>>,
-    admitted: Memo<Mask, Mask>,
-    view: Memo<usize, Mask>,
+    backdated: Memo<(usize, usize), bool>,
+    witnesses: Memo<(usize, usize), Vec<Device>>,
+    /// By revocation: which override it unheard, of the first so many events.
+    rivals: Memo<usize, (usize, M)>,
+    counting: Memo<M, Vec<usize>>,
+    effect: Memo<(usize, M), bool>,
+    rank: Memo<(Device, M), Option<Role>>,
+    admitted: Memo<M, M>,
+    view: Memo<usize, M>,
+}
+
+impl<M: Set> Default for History<M> {
+    fn default() -> Self {
+        Self {
+            events: Vec::new(),
+            control: M::NONE,
+            written: BTreeMap::new(),
+            granting: BTreeMap::new(),
+            revoking: M::NONE,
+            echoes: BTreeMap::new(),
+            valid: Memo::default(),
+            overrides: Memo::default(),
+            backdated: Memo::default(),
+            witnesses: Memo::default(),
+            rivals: Memo::default(),
+            counting: Memo::default(),
+            effect: Memo::default(),
+            rank: Memo::default(),
+            admitted: Memo::default(),
+            view: Memo::default(),
+        }
+    }
 }
 
 fn remember<K: Ord + Clone, V: Clone>(memo: &Memo<K, V>, key: K, compute: impl FnOnce() -> V) -> V {
@@ -91,19 +126,37 @@ fn remember<K: Ord + Clone, V: Clone>(memo: &Memo<K, V>, key: K, compute: impl F
     value
 }
 
-impl History {
-    pub(crate) fn add(&mut self, event: Event) -> usize {
+impl<M: Set> History<M> {
+    pub(crate) fn add(&mut self, event: Event<M>) -> usize {
         let e = self.events.len();
-        assert!(e < 128, "a history fits a mask");
+        assert!(e < M::ROOM, "a history fits a set");
+        *self.written.entry(event.by).or_insert(M::NONE) |= M::bit(e);
         if event.kind != Kind::Change {
-            self.control |= bit(e);
+            self.control |= M::bit(e);
+            for r in bits(event.past & self.revoking) {
+                *self.echoes.entry(r).or_insert(M::NONE) |= M::bit(e);
+            }
+        }
+        if GRANTS.contains(&event.kind) {
+            *self.granting.entry(event.target).or_insert(M::NONE) |= M::bit(e);
+        }
+        if matches!(event.kind, Kind::Revoke | Kind::RecoveryRevoke) {
+            self.revoking |= M::bit(e);
+            self.echoes.insert(e, M::bit(e));
         }
         self.events.push(event);
         e
     }
 
-    pub(crate) fn everything(&self) -> Mask {
-        (0..self.events.len()).map(bit).sum()
+    /// Forgets what sets came to, so that long histories find room.
+    pub(crate) fn forget(&self) {
+        self.counting.borrow_mut().clear();
+        self.effect.borrow_mut().clear();
+        self.rank.borrow_mut().clear();
+    }
+
+    pub(crate) fn everything(&self) -> M {
+        those(0..self.events.len())
     }
 
     /// e is r, or has it in its past.
@@ -111,30 +164,25 @@ impl History {
         e == r || has(self.events[e].past, r)
     }
 
-    pub(crate) fn with_past(&self, e: usize) -> Mask {
-        self.events[e].past | bit(e)
+    pub(crate) fn with_past(&self, e: usize) -> M {
+        self.events[e].past | M::bit(e)
     }
 
     /// The events of a set that are in no other one's past.
-    pub(crate) fn heads(&self, among: Mask) -> Mask {
-        among & !bits(among).fold(0, |covered, e| covered | self.events[e].past)
+    pub(crate) fn heads(&self, among: M) -> M {
+        among.less(union(bits(among).map(|e| self.events[e].past)))
     }
 
-    pub(crate) fn own(&self, device: Device, among: Mask) -> Mask {
-        bits(among).filter(|&e| self.events[e].by == device).map(bit).sum()
+    pub(crate) fn own(&self, device: Device, among: M) -> M {
+        among & self.written.get(&device).copied().unwrap_or(M::NONE)
     }
 
-    pub(crate) fn grants_of(&self, device: Device, among: Mask) -> Vec<usize> {
-        bits(among & self.control)
-            .filter(|&g| {
-                let e = &self.events[g];
-                GRANTS.contains(&e.kind) && e.target == device
-            })
-            .collect()
+    pub(crate) fn grants_of(&self, device: Device, among: M) -> Vec<usize> {
+        (among & self.granting.get(&device).copied().unwrap_or(M::NONE)).numbers()
     }
 
-    fn revokes(&self, e: usize) -> bool {
-        matches!(self.events[e].kind, Kind::Revoke | Kind::RecoveryRevoke)
+    pub(crate) fn is_revocation(&self, e: usize) -> bool {
+        has(self.revoking, e)
     }
 
     fn by_recovery(&self, e: usize) -> bool {
@@ -142,7 +190,7 @@ impl History {
     }
 
     /// The highest rank that a device ever was granted, in effect or not.
-    pub(crate) fn once(&self, device: Device, among: Mask) -> Option<Role> {
+    pub(crate) fn once(&self, device: Device, among: M) -> Option<Role> {
         let mut grants = self.grants_of(device, among);
         grants.retain(|&g| self.valid(g));
         grants.into_iter().map(|g| self.events[g].rank).max()
@@ -185,14 +233,14 @@ impl History {
 
     /// 2. r overrides the control event k.
     pub(crate) fn overrides(&self, r: usize, k: usize) -> bool {
+        let (event, revocation) = (&self.events[k], &self.events[r]);
+        if event.kind == Kind::Genesis || self.by_recovery(k) || self.heard(k, r) {
+            return false;
+        }
+        if event.by == revocation.target && !self.heard(r, k) {
+            return true;
+        }
         remember(&self.overrides, (r, k), || {
-            let (event, revocation) = (&self.events[k], &self.events[r]);
-            if event.kind == Kind::Genesis || self.by_recovery(k) || self.heard(k, r) {
-                return false;
-            }
-            if event.by == revocation.target && !self.heard(r, k) {
-                return true;
-            }
             let mut rests_on = self.grants_of(event.by, event.past);
             rests_on.retain(|&g| self.valid(g) && self.events[g].rank >= self.rank_needed(k));
             !rests_on.is_empty() && rests_on.iter().all(|&g| self.overrides(r, g))
@@ -200,10 +248,17 @@ impl History {
     }
 
     /// 3. More than half of the witnesses heard r before q.
-    fn settled(&self, r: usize, q: usize, among: Mask) -> bool {
+    fn settled(&self, r: usize, q: usize, among: M) -> bool {
         if self.by_recovery(r) || self.by_recovery(q) {
             return self.by_recovery(r);
         }
+        let witnesses = remember(&self.witnesses, (r, q), || self.witnesses(r, q));
+        let said = among & self.echoes[&r].less(self.echoes[&q]);
+        let voices = witnesses.iter().filter(|&&d| self.own(d, said) != M::NONE);
+        2 * voices.count() > witnesses.len()
+    }
+
+    fn witnesses(&self, r: usize, q: usize) -> Vec<Device> {
         let meet = self.events[r].past & self.events[q].past;
         let mut parties = BTreeSet::from([self.events[r].by, self.events[q].by]);
         for (a, b) in [(r, q), (q, r)] {
@@ -211,56 +266,54 @@ impl History {
                 parties.insert(self.events[a].target);
             }
         }
-        let devices: BTreeSet<Device> = bits(meet)
-            .filter(|&g| GRANTS.contains(&self.events[g].kind))
-            .map(|g| self.events[g].target)
-            .collect();
-        let witnesses: Vec<Device> = devices
-            .into_iter()
-            .filter(|&d| self.rank(d, meet).is_some() && !parties.contains(&d))
-            .collect();
-        let voice = |d: Device| {
-            bits(among & self.control)
-                .any(|x| self.events[x].by == d && self.heard(x, r) && !self.heard(x, q))
-        };
-        2 * witnesses.iter().filter(|&&d| voice(d)).count() > witnesses.len()
+        let devices = self.granting.keys().copied().filter(|d| !parties.contains(d));
+        devices.filter(|&d| self.rank(d, meet).is_some()).collect()
     }
 
     fn backdated(&self, q: usize, r: usize) -> bool {
-        let target = self.events[r].target;
-        let known = self.own(target, self.events[r].past);
-        bits(self.own(target, self.with_past(q)))
-            .filter(|&e| !self.heard(r, e))
-            .any(|e| bits(known).any(|k| !self.heard(e, k)))
+        remember(&self.backdated, (q, r), || {
+            let target = self.events[r].target;
+            let known = self.own(target, self.events[r].past);
+            let unheard = self.own(target, self.with_past(q)).less(self.with_past(r));
+            bits(unheard).any(|e| known.less(self.with_past(e)) != M::NONE)
+        })
+    }
+
+    /// The revocations of `among` that override q and have not heard it.
+    fn rivals(&self, q: usize, among: M) -> M {
+        let known = self.rivals.borrow().get(&q).copied();
+        let (from, mut all) = known.unwrap_or((0, M::NONE));
+        if from < self.events.len() {
+            for r in bits(self.revoking).filter(|&r| r >= from && r != q) {
+                if !self.heard(r, q) && self.overrides(r, q) {
+                    all |= M::bit(r);
+                }
+            }
+            self.rivals.borrow_mut().insert(q, (self.events.len(), all));
+        }
+        all & among
     }
 
     /// The revocations that count.
-    pub(crate) fn counting(&self, among: Mask) -> Vec<usize> {
+    pub(crate) fn counting(&self, among: M) -> Vec<usize> {
         let among = among & self.control;
         remember(&self.counting, among, || {
-            let valid: Vec<usize> =
-                bits(among).filter(|&r| self.revokes(r) && self.valid(r)).collect();
-            let rivals = |q: usize, of: &[usize]| -> Vec<usize> {
-                let rival = |&r: &usize| r != q && !self.heard(r, q) && self.overrides(r, q);
-                of.iter().copied().filter(rival).collect()
-            };
+            let valid: M = those(bits(among & self.revoking).filter(|&r| self.valid(r)));
             let excluded = |q: usize| {
-                rivals(q, &valid)
-                    .into_iter()
+                bits(self.rivals(q, valid))
                     .any(|r| self.backdated(q, r) && !self.settled(q, r, among))
             };
-            let honest: Vec<usize> = valid.iter().copied().filter(|&q| !excluded(q)).collect();
+            let left: M = those(bits(valid).filter(|&q| !excluded(q)));
             let beaten = |q: usize| {
-                rivals(q, &honest)
-                    .into_iter()
+                bits(self.rivals(q, left))
                     .any(|r| self.settled(r, q, among) && !self.settled(q, r, among))
             };
-            honest.iter().copied().filter(|&q| !beaten(q)).collect()
+            bits(left).filter(|&q| !beaten(q)).collect()
         })
     }
 
     /// 4. Effect of grants, epochs and wraps.
-    pub(crate) fn in_effect(&self, g: usize, among: Mask) -> bool {
+    pub(crate) fn in_effect(&self, g: usize, among: M) -> bool {
         remember(&self.effect, (g, among & self.control), || {
             let by = self.events[g].by;
             matches!(self.events[g].kind, Kind::Genesis | Kind::Recover)
@@ -273,7 +326,7 @@ impl History {
     }
 
     /// The rank that `device` had for event e, by what `among` knows.
-    fn standing(&self, device: Device, e: usize, among: Mask, at_least: Role) -> Option<Role> {
+    fn standing(&self, device: Device, e: usize, among: M, at_least: Role) -> Option<Role> {
         let counting = self.counting(among);
         self.grants_of(device, self.events[e].past)
             .into_iter()
@@ -288,7 +341,7 @@ impl History {
     }
 
     /// Some readmission in effect names the content event e.
-    fn readmitted(&self, e: usize, among: Mask) -> bool {
+    fn readmitted(&self, e: usize, among: M) -> bool {
         bits(among & self.control).any(|r| {
             let event = &self.events[r];
             event.kind == Kind::Readmit
@@ -299,7 +352,7 @@ impl History {
     }
 
     /// Strike s holds for e: no readmission that heard it names e, too.
-    pub(crate) fn strikes(&self, s: usize, e: usize, among: Mask) -> bool {
+    pub(crate) fn strikes(&self, s: usize, e: usize, among: M) -> bool {
         let names = |k: usize| {
             let event = &self.events[k];
             event.target == self.events[e].by && has(event.cut, e) && self.in_effect(k, among)
@@ -309,7 +362,7 @@ impl History {
     }
 
     /// 5. Members.
-    pub(crate) fn rank(&self, device: Device, among: Mask) -> Option<Role> {
+    pub(crate) fn rank(&self, device: Device, among: M) -> Option<Role> {
         let among = among & self.control;
         remember(&self.rank, (device, among), || {
             let mut against = self.counting(among);
@@ -324,76 +377,19 @@ impl History {
     }
 
     /// 6. Content.
-    pub(crate) fn firm(&self, e: usize, among: Mask) -> Option<Role> {
+    pub(crate) fn firm(&self, e: usize, among: M) -> Option<Role> {
         self.standing(self.events[e].by, e, among, Role::Runner)
     }
 
-    pub(crate) fn admitted(&self, among: Mask) -> Mask {
+    pub(crate) fn admitted(&self, among: M) -> M {
         remember(&self.admitted, among, || {
-            bits(among & !self.control)
-                .filter(|&e| self.firm(e, among).is_some())
-                .fold(0, |mask, e| mask | self.view(e))
+            let content = bits(among.less(self.control));
+            union(content.filter(|&e| self.firm(e, among).is_some()).map(|e| self.view(e)))
         })
     }
 
     /// What the author had admitted when it wrote e, and e.
-    pub(crate) fn view(&self, e: usize) -> Mask {
-        remember(&self.view, e, || self.admitted(self.events[e].past) | bit(e))
-    }
-
-    /// The history without the control events that are not valid at birth: they keep their
-    /// numbers, but are in no mask, and what follows is judged without them. Gives them, too.
-    pub(crate) fn cleaned(&self) -> (Self, Mask) {
-        let (mut clean, mut refused) = (Self::default(), 0);
-        for event in &self.events {
-            let (past, cut) = (event.past & !refused, event.cut & !refused);
-            let e = clean.add(Event { past, cut, ..event.clone() });
-            if has(clean.control, e) && !clean.valid(e) {
-                refused |= bit(e);
-            }
-        }
-        (clean, refused)
-    }
-
-    /// The content of a cleaned history whose author has no grant to write in its past.
-    pub(crate) fn strangers(&self) -> Mask {
-        let writes = |g: usize| self.events[g].rank >= Role::Runner;
-        bits(self.everything() & !self.control)
-            .filter(|&e| {
-                !self.grants_of(self.events[e].by, self.events[e].past).into_iter().any(writes)
-            })
-            .map(bit)
-            .sum()
-    }
-
-    /// The history without these events: they keep their numbers, but are in no mask.
-    pub(crate) fn without(&self, gone: Mask) -> Self {
-        let mut rest = Self::default();
-        for event in &self.events {
-            rest.add(Event { past: event.past & !gone, cut: event.cut & !gone, ..event.clone() });
-        }
-        rest
-    }
-
-    /// The author's last content event in the past of e: its prev, if content forms chains.
-    pub(crate) fn prev(&self, e: usize) -> Option<usize> {
-        bits(self.own(self.events[e].by, self.events[e].past & !self.control)).next_back()
-    }
-
-    /// The same history with cuts that chains can express: with an event its ancestors by prev.
-    pub(crate) fn chained(&self) -> Self {
-        let mut chained = Self::default();
-        for event in &self.events {
-            let mut cut = 0;
-            for named in bits(self.own(event.target, event.cut & !self.control)) {
-                let mut next = Some(named);
-                while let Some(e) = next {
-                    cut |= bit(e);
-                    next = self.prev(e);
-                }
-            }
-            chained.add(Event { cut, ..event.clone() });
-        }
-        chained
+    pub(crate) fn view(&self, e: usize) -> M {
+        remember(&self.view, e, || self.admitted(self.events[e].past) | M::bit(e))
     }
 }

@@ -1,9 +1,13 @@
 //! Random histories. Honest devices know what they have, build on what they admit, and answer news
 //! with a join; rogues build on any closed part of what they know, fork, backdate, cut anything.
 
+use std::collections::BTreeMap;
+
 use kernelos_protocol::role::Role;
 
 use super::model::{Device, Event, History, Kind, Mask, bit, bits, has};
+
+mod stores;
 
 /// splitmix64.
 pub(crate) struct Dice(u64);
@@ -47,6 +51,9 @@ pub(crate) struct World {
     pub(crate) knows: Vec<Mask>,
     rogues: Vec<Device>,
     worlds: Worlds,
+    /// Which life each device's store is in, and the stores that are not running now.
+    lives: BTreeMap<Device, u8>,
+    asleep: Vec<(Device, u8, Mask)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,6 +66,10 @@ pub(crate) enum Worlds {
     Messy,
     /// What was left out is brought back, and some hold the recovery key.
     Rescued,
+    /// Stores are put back from copies, and cloned: each goes on as another life of its device.
+    Restored,
+    /// Epochs, with wraps and content under them.
+    Keyed,
     /// As `Messy`, and often without having heard of the own grant.
     Strange,
 }
@@ -70,9 +81,11 @@ impl World {
         let rogues = rogues.unwrap_or_else(|| dice.pick(&[0, 1, 1, 2]));
         let rogues = dice.sample(&devices, rogues);
         let knows = vec![1; devices.len()];
-        let mut w = Self { dice, h: History::default(), devices, knows, rogues, worlds };
+        let (h, lives, asleep) = (History::default(), BTreeMap::new(), Vec::new());
+        let mut w = Self { dice, h, devices, knows, rogues, worlds, lives, asleep };
         w.h.add(Event {
             by: 0,
+            life: 0,
             kind: Kind::Genesis,
             target: 0,
             rank: Role::Owner,
@@ -81,11 +94,14 @@ impl World {
         });
         for device in 1..count {
             let mut roles = vec![Role::Owner, Role::Owner, Role::Admin, Role::Member];
-            if worlds == Worlds::Wide {
+            if matches!(worlds, Worlds::Wide | Worlds::Keyed) {
                 roles.extend([Role::Runner, Role::Observer, Role::Store]);
             }
             let rank = w.dice.pick(&roles);
             w.put(0, w.knows[0], Kind::Grant, device, rank, 0);
+        }
+        if worlds == Worlds::Keyed {
+            w.start_epoch(0);
         }
         for device in 0..count {
             w.knows[device as usize] |= w.knows[0];
@@ -104,7 +120,8 @@ impl World {
         cut: Mask,
     ) -> usize {
         let past = if kind == Kind::Change { past } else { past & self.h.control };
-        let e = self.h.add(Event { by, kind, target, rank, cut, past });
+        let life = self.lives.get(&by).copied().unwrap_or(0);
+        let e = self.h.add(Event { by, life, kind, target, rank, cut, past });
         self.knows[by as usize] |= bit(e);
         e
     }
@@ -248,10 +265,17 @@ impl World {
                 if self.dice.chance(70) && !rogue {
                     self.listen(device);
                 }
+            } else if self.worlds == Worlds::Keyed && dice < 60 {
+                self.key(device, rogue);
+            } else if self.worlds == Worlds::Restored && dice < 45 {
+                self.change_store(device);
             } else if self.worlds == Worlds::Rescued && dice < 50 {
                 self.rescue(device);
-            } else if matches!(self.worlds, Worlds::Messy | Worlds::Rescued | Worlds::Strange)
-                && dice < 70
+            } else if dice < 70
+                && matches!(
+                    self.worlds,
+                    Worlds::Messy | Worlds::Rescued | Worlds::Restored | Worlds::Strange
+                )
             {
                 self.scatter(device);
             } else if rogue && dice < 75 {

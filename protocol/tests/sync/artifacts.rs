@@ -11,7 +11,7 @@ use kernelos_protocol::sync::{LinkId, Message, SyncFault};
 use super::mesh::{Mesh, id};
 use crate::artifact::sealed;
 
-const LARGE: usize = 3 * 1024 * 1024 / 2;
+pub(super) const LARGE: usize = 3 * 1024 * 1024 / 2;
 
 /// Keeps an artifact on a device; none where it died or refused on the way.
 fn try_put(mesh: &mut Mesh, number: u8, manifest: &Manifest, chunks: &[Chunk]) -> Option<EventId> {
@@ -31,13 +31,13 @@ fn try_ask(mesh: &mut Mesh, number: u8, command: Command) -> Option<Reply> {
 }
 
 /// Keeps an artifact of so many bytes; gives its event and its bytes.
-fn put(mesh: &mut Mesh, number: u8, len: usize, key: u8) -> (EventId, Vec<u8>) {
+pub(super) fn put(mesh: &mut Mesh, number: u8, len: usize, key: u8) -> (EventId, Vec<u8>) {
     let (bytes, manifest, chunks) = sealed(len, key);
     (try_put(mesh, number, &manifest, &chunks).unwrap(), bytes)
 }
 
 /// The bytes of an artifact; `Failed` where it is wrong for good.
-fn get(mesh: &mut Mesh, number: u8, artifact: EventId) -> Result<Vec<u8>, FailureKind> {
+pub(super) fn get(mesh: &mut Mesh, number: u8, artifact: EventId) -> Result<Vec<u8>, FailureKind> {
     let (mut bytes, mut part) = (Vec::new(), 0);
     loop {
         match mesh.ask(number, Command::ReadArtifact { artifact, part }) {

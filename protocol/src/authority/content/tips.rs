@@ -10,7 +10,7 @@ impl ContentLane {
     /// What a revocation of `target` that is written now names: per branch of its chains the last
     /// admitted event, so that each admitted event of it is one of these or an ancestor by prev.
     /// Sorted by id.
-    // SPEC: AUTH-12
+    // SPEC: AUTH-12, AUTH-24
     pub fn admitted_tips_of(&self, target: &DeviceId) -> Vec<EventId> {
         let mut known = self.admitted_tips.borrow_mut();
         let tips = known.entry(*target).or_insert_with(|| self.find_admitted_tips(target));

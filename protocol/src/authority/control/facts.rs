@@ -30,9 +30,9 @@ pub enum ControlFact {
     Recover,
     /// Brings content back that revocations left out.
     Readmit {
-        /// Whose content.
+        /// Whose content, sorted.
         authors: Vec<DeviceId>,
-        /// Per content chain, the last event that comes back.
+        /// Per content chain, the last event that comes back, sorted.
         tips: Vec<EventId>,
     },
     /// Takes the effect of content.

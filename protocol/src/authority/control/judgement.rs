@@ -73,11 +73,19 @@ impl ControlLane {
         against.into_iter().flat_map(move |all| all.only(counting, heard)).map(ControlNo)
     }
 
-    /// Whether by the grant `g` its owner stood for the control event `e`: each counting revocation
-    /// was heard by the one, or heard the other.
+    /// Whether by the grant `g`, which is in the past of the control event `e`, its owner stood for
+    /// that: each counting revocation was heard by the one, or heard the other.
     fn is_backed(&self, g: ControlNo, e: ControlNo, counting: &BitSet) -> bool {
-        let mut unheard = self.unheard(&self.at(e).author, counting, &self.at(g).past.0);
-        unheard.all(|r| self.heard(r, e))
+        let (author, heard) = (&self.at(e).author, &self.at(g).past.0);
+        let mut unheard = self.unheard(author, counting, heard);
+        if !self.can_be_overridden(e) {
+            return unheard.all(|r| self.heard(r, e));
+        }
+        // An earlier revocation cannot have heard it, and a later one that did not overrides it:
+        // of these there are few, of those that heard it many.
+        let over = self.overriders.get(&e).into_iter().flat_map(|by| by.only(counting, heard));
+        let against = |r: u32| self.target(ControlNo(r)) == Some(author);
+        unheard.next().is_none_or(|r| r >= e) && !over.into_iter().any(against)
     }
 
     /// Whether the author of a control event stood for it, where `takes` says which grants take
@@ -179,25 +187,32 @@ impl ControlLane {
     /// any other if its author stood for it.
     // SPEC: AUTH-10
     pub fn in_effect(&self, e: ControlNo, among: &ControlSet) -> bool {
-        if !among.contains(e) {
-            return false;
-        }
-        let mut by = self.ruling(among);
+        among.contains(e) && self.is_in_effect(e, &mut self.ruling(among))
+    }
+
+    /// Those of some control events of `among` that take effect.
+    // SPEC: AUTH-10
+    pub fn those_in_effect(&self, of: &[ControlNo], among: &ControlSet) -> Vec<ControlNo> {
+        let mut ruling = self.ruling(among);
+        let known = of.iter().copied().filter(|e| among.contains(*e));
+        known.filter(|e| self.is_in_effect(*e, &mut ruling)).collect()
+    }
+
+    fn is_in_effect(&self, e: ControlNo, by: &mut Ruling) -> bool {
         match self.at(e).fact {
             ControlFact::Genesis | ControlFact::Recover | ControlFact::Join => true,
-            ControlFact::Grant { .. } => self.takes_effect(e, &mut by),
+            ControlFact::Grant { .. } => self.takes_effect(e, by),
             ControlFact::Revoke { .. } => by.counting.contains(e.0),
             ControlFact::Readmit { .. }
             | ControlFact::Epoch
             | ControlFact::Wrap
             | ControlFact::Strike { .. }
-            | ControlFact::Upgrade => self.is_stood_for(e, &mut by),
+            | ControlFact::Upgrade => self.is_stood_for(e, by),
         }
     }
 
-    pub(super) fn is_stood_for(&self, e: ControlNo, by: &mut Ruling) -> bool {
-        let counting = by.counting.clone();
-        self.stands(e, &counting, |g| self.takes_effect(g, by))
+    fn is_stood_for(&self, e: ControlNo, by: &mut Ruling) -> bool {
+        self.rests_on(e).any(|g| self.is_backed(g, e, &by.counting) && self.takes_effect(g, by))
     }
 
     /// The revocations that count, by number.

@@ -37,7 +37,7 @@ impl ControlLane {
     /// Nothing asks whether other kinds are overridden; genesis and what the recovery key signed
     /// never is.
     // SPEC: AUTH-6
-    fn can_be_overridden(&self, k: ControlNo) -> bool {
+    pub(super) fn can_be_overridden(&self, k: ControlNo) -> bool {
         let fact = &self.at(k).fact;
         matches!(fact, ControlFact::Grant { .. } | ControlFact::Revoke { recovery: false, .. })
     }

@@ -1,29 +1,37 @@
 //! Strikes: which of them hold for a content event.
 
-use super::{ControlFact, ControlLane, ControlNo, ControlSet};
+use super::{ControlFact, ControlLane, ControlNo};
 use crate::id::{DeviceId, EventId};
 
 impl ControlLane {
-    /// Whether a strike, which takes effect in `among`, holds for an event of `author`: it names
-    /// both, and no readmission in effect that heard it names them too.
+    /// Whether a strike in effect holds for an event of `author`: it names both, and none of these
+    /// readmissions in effect that heard it names them too.
     // SPEC: EFF-8
     pub fn strikes(
         &self,
         strike: ControlNo,
         author: &DeviceId,
         event: &EventId,
-        among: &ControlSet,
+        readmissions: &[ControlNo],
     ) -> bool {
-        let ControlFact::Strike { authors, events } = self.fact(strike) else { return false };
-        let names =
-            |devices: &[DeviceId], ids: &[EventId]| devices.contains(author) && ids.contains(event);
+        let is_strike = matches!(self.fact(strike), ControlFact::Strike { .. });
         let answers = |r: &ControlNo| {
-            let named = self.fact(*r).names().is_some_and(|(devices, tips)| names(devices, tips));
-            named && self.heard(*r, strike)
+            matches!(self.fact(*r), ControlFact::Readmit { .. })
+                && self.names(*r, author, event)
+                && self.heard(*r, strike)
         };
-        let known = self.readmissions.iter().filter(|r| among.contains(**r));
-        let mut ruling = self.ruling(among);
-        names(authors, events)
-            && !known.filter(|r| answers(r)).any(|r| self.is_stood_for(*r, &mut ruling))
+        is_strike && self.names(strike, author, event) && !readmissions.iter().any(answers)
+    }
+
+    /// Whether a strike or readmission names an author and an event. Their lists are sorted.
+    // SPEC: CTL-8, CTL-10
+    fn names(&self, e: ControlNo, author: &DeviceId, event: &EventId) -> bool {
+        match self.fact(e) {
+            ControlFact::Strike { authors, events: ids }
+            | ControlFact::Readmit { authors, tips: ids } => {
+                authors.binary_search(author).is_ok() && ids.binary_search(event).is_ok()
+            }
+            _ => false,
+        }
     }
 }

@@ -234,6 +234,49 @@ fn a_file_that_lies_with_right_checks_gets_nothing_in() {
 }
 
 #[test]
+fn a_log_that_lost_its_tail_is_told_once_though_the_process_dies_behind_it() {
+    // SPEC: DUR-7
+    let folder = folder();
+    let (path, ..) = closed(folder.path());
+    let mut store = SqliteStore::open(&path).unwrap();
+    for byte in 1..8 {
+        store.commit(&[Record::Chunk(Chunk::new(vec![byte; 60]).unwrap())]).unwrap();
+    }
+    let (file, mut log) = (fs::read(&path).unwrap(), fs::read(wal::path_of(&path)).unwrap());
+    drop(store);
+    log[24 + PAGE_BYTES / 2] ^= 1;
+    put_back(&path, &file);
+    fs::write(wal::path_of(&path), log).unwrap();
+    let mut store = SqliteStore::take(&path, &OWN).unwrap();
+    let told = history(&mut store);
+    assert!(reasons(&told).contains(&"log_tail_dropped"));
+    // What is on the disk while nobody has closed it.
+    let (file, log) = (fs::read(&path).unwrap(), fs::read(wal::path_of(&path)).unwrap());
+    drop(store);
+    put_back(&path, &file);
+    fs::write(wal::path_of(&path), log).unwrap();
+    let again = history(&mut SqliteStore::take(&path, &OWN).unwrap());
+    assert_eq!((&again.incarnation, &again.notices), (&told.incarnation, &told.notices));
+}
+
+#[test]
+fn the_store_of_another_device_is_refused_and_left_alone() {
+    // SPEC: DUR-8
+    let folder = folder();
+    let (path, whole, _) = closed(folder.path());
+    let kept = fs::read(&path).unwrap();
+    let refused = SqliteStore::take(&path, &DeviceId([8; 32])).map(drop).unwrap_err();
+    assert!(refused.to_string().contains("this is the store of device"), "{refused}");
+    assert_eq!(fs::read(&path).unwrap(), kept);
+    let elsewhere = folder.path().join(WorkspaceId([7; 32]).to_string());
+    fs::create_dir(&elsewhere).unwrap();
+    fs::copy(&path, elsewhere.join("store.db")).unwrap();
+    let refused = SqliteStore::take(&elsewhere.join("store.db"), &OWN).map(drop).unwrap_err();
+    assert!(refused.to_string().contains("this is the store of workspace"), "{refused}");
+    assert_eq!(history(&mut SqliteStore::take(&path, &OWN).unwrap()).events, whole.events);
+}
+
+#[test]
 fn no_bytes_make_it_fail() {
     // SPEC: DUR-7
     let folder = folder();

@@ -1,0 +1,244 @@
+//! What strikes take the effect of, kept up to date by what an event changes (SPEC: EFF-8, CTL-12).
+//!
+//! What is void is the least set of which the rule is true. It grows from a void event to those
+//! that carry what depends on its changes; where a change that was lost is carried again, what may
+//! be void for want of it alone is taken out, and what the rest of the set still voids is put
+//! back. Each void event has a turn: what it is void for was void before it. So what still has
+//! such a reason is left alone, and what is void by nothing but itself is not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::authority::ContentNo;
+use crate::effect::Effect;
+use crate::id::{ChangeHash, DocumentId};
+use crate::workspace::Workspace;
+
+type Change = (DocumentId, ChangeHash);
+
+/// The events without effect, and what that was found from.
+#[derive(Default)]
+pub(in crate::workspace) struct Void {
+    turns: BTreeMap<ContentNo, u64>,
+    next: u64,
+    /// The changes that void events carry.
+    carried: BTreeMap<Change, Carried>,
+    /// Admitted by one step, and not looked at yet.
+    coming: BTreeSet<ContentNo>,
+    /// How often an event was looked at.
+    looks: u64,
+}
+
+/// A change that a void event carries.
+#[derive(Default)]
+struct Carried {
+    /// The admitted events that carry it and are not void: without one it is lost.
+    by: BTreeSet<ContentNo>,
+    /// No void event that carries it has a later turn.
+    last: u64,
+}
+
+impl Void {
+    pub(super) fn contains(&self, no: ContentNo) -> bool {
+        self.turns.contains_key(&no)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.turns.is_empty()
+    }
+
+    pub(super) fn events(&self) -> BTreeSet<ContentNo> {
+        self.turns.keys().copied().collect()
+    }
+
+    pub(super) fn looks(&self) -> u64 {
+        self.looks
+    }
+
+    /// These are admitted by one step: until each is looked at, it carries nothing.
+    pub(super) fn expect(&mut self, events: impl Iterator<Item = ContentNo>) {
+        self.coming.extend(events);
+    }
+
+    /// This event is looked at now.
+    pub(super) fn arrived(&mut self, no: ContentNo) {
+        self.coming.remove(&no);
+    }
+
+    /// Nothing is void, and how much was looked at is kept.
+    pub(super) fn emptied(&self) -> Self {
+        Self { looks: self.looks, ..Self::default() }
+    }
+
+    fn is_lost(&self, change: &Change) -> bool {
+        self.carried.get(change).is_some_and(|carried| carried.by.is_empty())
+    }
+}
+
+impl Workspace {
+    fn changes_in(&self, no: ContentNo) -> &[Change] {
+        match self.effects.of(no) {
+            Effect::Change(changes) => changes,
+            _ => &[],
+        }
+    }
+
+    /// The record that a record follows.
+    fn record_before(&self, no: ContentNo) -> Option<ContentNo> {
+        if !matches!(self.effects.of(no), Effect::Record(_)) {
+            return None;
+        }
+        let entry = self.missions().entry(&self.content.id(no))?;
+        self.content.number(&entry.record.on()?)
+    }
+
+    /// Is an event admitted, and looked at?
+    fn is_there(&self, no: ContentNo) -> bool {
+        self.content.is_admitted(no) && !self.strikes.void.coming.contains(&no)
+    }
+
+    /// Is an event void since something that it depends on is?
+    pub(super) fn depends_on_void(&self, no: ContentNo) -> bool {
+        let void = &self.strikes.void;
+        if void.is_empty() {
+            return false;
+        }
+        self.changes_in(no).iter().any(|(document, change)| {
+            let mut deps = self.effects.deps(document, change).iter();
+            deps.any(|dep| void.is_lost(&(*document, *dep)))
+        }) || self.record_before(no).is_some_and(|on| void.contains(on))
+    }
+
+    /// What does not count if this change is lost: the events that carry one that depends on it.
+    fn carriers_behind(&self, change: &Change) -> Vec<ContentNo> {
+        let behind = self.effects.dependents(change).iter();
+        let carriers = behind.flat_map(|hash| self.effects.carriers(&change.0, hash));
+        carriers.copied().collect()
+    }
+
+    /// These events are void, and what is by that. Gives all that are since.
+    pub(super) fn make_void(&mut self, events: Vec<ContentNo>) -> Vec<ContentNo> {
+        let (mut open, mut since) = (events, Vec::new());
+        while let Some(no) = open.pop() {
+            self.strikes.void.looks += 1;
+            if self.strikes.void.contains(no) || !self.is_there(no) {
+                continue;
+            }
+            let turn = self.strikes.void.next;
+            self.strikes.void.next += 1;
+            self.strikes.void.turns.insert(no, turn);
+            since.push(no);
+            for change in self.changes_in(no).to_vec() {
+                if self.loses_carrier(change, no, turn) {
+                    open.extend(self.carriers_behind(&change));
+                }
+            }
+            let followers = self.missions().followers(&self.content.id(no));
+            open.extend_from_slice(followers);
+        }
+        since
+    }
+
+    /// A void event is looked at again: its body may be read only now. Gives what is void by that.
+    pub(super) fn read_void(&mut self, no: ContentNo) -> Vec<ContentNo> {
+        let turn = self.strikes.void.turns.get(&no).copied().unwrap_or_default();
+        let mut open = self.missions().followers(&self.content.id(no)).to_vec();
+        for change in self.changes_in(no).to_vec() {
+            if self.loses_carrier(change, no, turn) {
+                open.extend(self.carriers_behind(&change));
+            }
+        }
+        self.make_void(open)
+    }
+
+    /// The event, which is void now, carries this change. Is the change lost by that?
+    fn loses_carrier(&mut self, change: Change, no: ContentNo, turn: u64) -> bool {
+        if !self.strikes.void.carried.contains_key(&change) {
+            let carriers = self.effects.carriers(&change.0, &change.1).iter().copied();
+            let by = carriers.filter(|x| self.is_there(*x) && !self.strikes.void.contains(*x));
+            let carried = Carried { by: by.collect(), last: turn };
+            let lost = carried.by.is_empty();
+            self.strikes.void.carried.insert(change, carried);
+            return lost;
+        }
+        let Some(carried) = self.strikes.void.carried.get_mut(&change) else { return false };
+        carried.last = carried.last.max(turn);
+        carried.by.remove(&no) && carried.by.is_empty()
+    }
+
+    /// The event, which is not void, carries its changes. Gives what is void no longer by that.
+    pub(super) fn carries_again(&mut self, no: ContentNo) -> Vec<ContentNo> {
+        self.strikes.void.looks += 1;
+        let mut found = Vec::new();
+        for change in self.changes_in(no).to_vec() {
+            if let Some(carried) = self.strikes.void.carried.get_mut(&change)
+                && carried.by.insert(no)
+                && carried.by.len() == 1
+            {
+                found.push(change);
+            }
+        }
+        if found.is_empty() {
+            return Vec::new();
+        }
+        let doubted = self.doubt(&found);
+        for &no in &doubted {
+            self.strikes.void.turns.remove(&no);
+            for change in self.changes_in(no).to_vec() {
+                if let Some(carried) = self.strikes.void.carried.get_mut(&change) {
+                    carried.by.insert(no);
+                }
+            }
+        }
+        for &no in &doubted {
+            if self.depends_on_void(no) {
+                self.make_void(vec![no]);
+            }
+        }
+        doubted.into_iter().filter(|no| !self.strikes.void.contains(*no)).collect()
+    }
+
+    /// The void events that may be so for want of these changes alone, which are carried again.
+    fn doubt(&mut self, found: &[Change]) -> BTreeSet<ContentNo> {
+        let mut open: Vec<_> = found.iter().flat_map(|at| self.carriers_behind(at)).collect();
+        let (mut doubted, mut shaky) = (BTreeSet::new(), BTreeSet::new());
+        while let Some(no) = open.pop() {
+            self.strikes.void.looks += 1;
+            let Some(&turn) = self.strikes.void.turns.get(&no) else { continue };
+            if doubted.contains(&no)
+                || self.strike_of(no).is_some()
+                || self.has_reason(no, turn, &doubted, &shaky)
+            {
+                continue;
+            }
+            doubted.insert(no);
+            for &change in self.changes_in(no) {
+                if self.strikes.void.is_lost(&change) && shaky.insert(change) {
+                    open.extend(self.carriers_behind(&change));
+                }
+            }
+            open.extend_from_slice(self.missions().followers(&self.content.id(no)));
+        }
+        doubted
+    }
+
+    /// Is an event void for something that was so before it, and is not in doubt?
+    fn has_reason(
+        &self,
+        no: ContentNo,
+        turn: u64,
+        doubted: &BTreeSet<ContentNo>,
+        shaky: &BTreeSet<Change>,
+    ) -> bool {
+        let void = &self.strikes.void;
+        let holds = |dep: &Change| {
+            let lost = void.carried.get(dep).filter(|carried| carried.by.is_empty());
+            lost.is_some_and(|carried| carried.last < turn) && !shaky.contains(dep)
+        };
+        self.changes_in(no).iter().any(|(document, change)| {
+            let mut deps = self.effects.deps(document, change).iter();
+            deps.any(|dep| holds(&(*document, *dep)))
+        }) || self.record_before(no).is_some_and(|on| {
+            void.turns.get(&on).is_some_and(|before| *before < turn) && !doubted.contains(&on)
+        })
+    }
+}

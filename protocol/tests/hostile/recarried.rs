@@ -1,0 +1,157 @@
+//! Changes that several events carry, some of them struck: what is void is the least set of which
+//! the rule is true, whatever came first, and finding it costs about as much as it changes.
+
+use kernelos_protocol::content::{DocumentChange, encode_changes};
+use kernelos_protocol::control::{ControlBody, Readmit, Strike};
+use kernelos_protocol::document::{DocumentDone, DocumentTask, Edit};
+use kernelos_protocol::event::{Header, Verified};
+use kernelos_protocol::hash;
+use kernelos_protocol::id::{DocumentId, EventId};
+use kernelos_protocol::role::Role;
+use kernelos_protocol::time::Stamp;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+
+use super::orders::{granted, in_every_order, joined};
+use super::samples::key;
+use crate::kit::{Peer, setting};
+use crate::rescue::craft;
+
+/// An event of these changes after `before`, in a branch of its own.
+fn carrier(peer: &Peer, changes: &[DocumentChange], before: &[EventId], stamp: u64) -> Verified {
+    let mut parents = before.to_vec();
+    parents.sort_unstable();
+    let event = peer.craft(&encode_changes(changes.to_vec()), parents);
+    // Nothing else makes two of them different.
+    let header = Header { stamp: Stamp(stamp), ..event.header().clone() };
+    peer.resign(&event, header)
+}
+
+fn strike(founder: &Peer, authors: &[u8], events: &[EventId]) -> Verified {
+    let mut events = events.to_vec();
+    events.sort_unstable();
+    craft(founder, 1, |_| {
+        let authors = authors.iter().map(|number| key(*number).device()).collect();
+        ControlBody::Strike(Strike { authors: sorted(authors), events, reason: String::new() })
+    })
+}
+
+fn sorted<T: Ord>(mut list: Vec<T>) -> Vec<T> {
+    list.sort_unstable();
+    list
+}
+
+/// A change of a document after all that the peer knows.
+fn edit(peer: &mut Peer, document: DocumentId, path: &str) -> DocumentChange {
+    peer.project();
+    let actor = hash::actor(&peer.key.device(), &peer.incarnation, &document, 1);
+    let edits = vec![Edit::Set { set: path.parse().unwrap(), value: "x".into() }];
+    let task = DocumentTask::Transact { document, actor, edits };
+    match peer.documents.perform(task) {
+        DocumentDone::Transacted(Ok(Some(change))) => {
+            DocumentChange { document: Some(document), generation: 1, change: change.chunk }
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A chain of struck changes, each carried again by an event that is not struck, in this order;
+/// what was looked at for that.
+fn looks(changes: usize, order: impl Fn(usize) -> usize) -> u64 {
+    let (mut founder, base) = granted(&[Role::Member; 2]);
+    let mut two = joined(2, &base);
+    let root = two.document();
+    let (mut written, mut again) = (Vec::new(), Vec::new());
+    let mut before = base[3].id();
+    for n in 0..changes {
+        let change = edit(&mut two, root, &format!("notes/{n}"));
+        again.push(carrier(&two, std::slice::from_ref(&change), &[before], n as u64));
+        let events = two.write(|workspace, pen| workspace.write_change(pen, vec![change]));
+        written.extend(events.unwrap());
+        before = written[n].id();
+    }
+    let mut three = joined(3, &[base, written.clone()].concat());
+    let built: Vec<_> = (0..changes).flat_map(|n| three.set(&format!("tasks/{n}"), "y")).collect();
+    founder.take(&[written.clone(), built.clone()].concat());
+    let ids: Vec<_> = written.iter().map(Verified::id).collect();
+    founder.take(&[strike(&founder, &[2], &ids)]);
+    let last = built[changes - 1].id();
+    assert_eq!(founder.verdict(&last), "void", "all of it is void");
+    let looked = founder.workspace.strike_looks();
+    for n in 0..changes {
+        founder.take(&[again[order(n)].clone()]);
+        founder.workspace.settle();
+    }
+    assert_eq!(founder.verdict(&last), "admitted", "all that it builds on is carried again");
+    founder.workspace.strike_looks() - looked
+}
+
+#[test]
+fn changes_that_are_carried_again_cost_as_much_as_they_bring_back() {
+    // SPEC: CTL-12
+    for n in [20, 40] {
+        let (up, down) = (looks(n, |at| at), looks(n, |at| n - 1 - at));
+        let most = 8 * n as u64;
+        assert!(up <= most && down <= most, "{n} changes: {up} and {down} looks");
+    }
+}
+
+/// Devices that build on each other's events of one or two documents, copies of these with all or
+/// some of their changes, strikes, perhaps a readmission: without what all know.
+fn history(seed: u8) -> (Vec<Verified>, Vec<Verified>) {
+    let mut dice = ChaCha20Rng::from_seed([seed; 32]);
+    let mut roll = move |n: usize| (dice.next_u64() % n as u64) as usize;
+    let (mut founder, mut base) = granted(&[Role::Member; 2]);
+    let second = hash::document_id(&founder.key.device(), &founder.incarnation, 1);
+    let made = edit(&mut founder, second, "made").change;
+    base.extend(founder.change(None, made).unwrap());
+    let mut peers = [joined(2, &base), joined(3, &base)];
+    let documents = sorted(vec![founder.document(), second]);
+    let mut all: Vec<Verified> = Vec::new();
+    for step in 0..9 {
+        let by = roll(2);
+        if roll(2) == 0 {
+            peers[by].take(&all);
+        }
+        let peer = &mut peers[by];
+        let one = roll(3);
+        let chosen = documents.iter().enumerate().filter(|(at, _)| one == 2 || *at == one);
+        let chosen: Vec<_> = chosen.map(|(_, document)| *document).collect();
+        let changes: Vec<_> =
+            chosen.into_iter().map(|of| edit(peer, of, &format!("notes-{step}"))).collect();
+        let part = changes[roll(changes.len())..].to_vec();
+        let event = peer.write(|workspace, pen| workspace.write_change(pen, changes)).unwrap();
+        let event = event.into_iter().next_back().unwrap();
+        if roll(2) == 0 {
+            let before: Vec<_> = event.header().before().copied().collect();
+            all.push(carrier(peer, &part, &before, step));
+        }
+        all.push(event);
+    }
+    founder.take(&all);
+    for _ in 0..2 {
+        let ids: Vec<_> = all.iter().map(Verified::id).filter(|_| roll(4) == 0).collect();
+        if !ids.is_empty() {
+            all.push(strike(&founder, &[2, 3], &ids));
+        }
+        founder.take(&all);
+        if let Some(id) = ids.first().filter(|_| roll(3) == 0) {
+            all.push(craft(&founder, 1, |_| {
+                let authors = sorted(vec![key(2).device(), key(3).device()]);
+                let tips = vec![*id];
+                ControlBody::Readmit(Readmit { authors, tips, reason: String::new() })
+            }));
+        }
+    }
+    (base, all)
+}
+
+/// Where a strike comes last, all is found anew by it; where it comes first, event by event.
+#[test]
+fn what_is_void_is_the_same_whatever_came_first() {
+    // SPEC: EFF-8, CTL-12
+    for seed in 0..setting("KERNELOS_WORLDS", 4) {
+        let (base, all) = history(seed as u8);
+        in_every_order(&base, &all);
+    }
+}
