@@ -401,6 +401,12 @@ impl Replica {
         write(&mut self.workspace, &mut pen)
     }
 
+    /// How many events of peers wait for what they name, and their bytes with full headers.
+    #[must_use]
+    pub fn waiting(&self) -> (usize, usize) {
+        self.held.size()
+    }
+
     /// Does our own chain of a lane stand here?
     #[must_use]
     pub fn has_written(&self, lane: Lane) -> bool {

@@ -53,6 +53,9 @@ pub(super) fn perform(world: &mut World, step: &Step) -> Result<(), Broken> {
         Step::Resumed => {
             everywhere(world, "the mission is resumed", &mission, |view| view.resumed_by.is_some())
         }
+        Step::NotResumed => everywhere(world, "the mission is not resumed", &mission, |view| {
+            view.resumed_by.is_none()
+        }),
         Step::CandidatesShown(count) => {
             everywhere(world, "candidates are shown", &mission, |view| {
                 view.candidates.len() == *count
@@ -69,7 +72,7 @@ pub(super) fn perform(world: &mut World, step: &Step) -> Result<(), Broken> {
 }
 
 /// Liveness: within a bound every mission that can has ended.
-pub fn missions_end(world: &mut World, members: &[usize]) -> Result<(), Broken> {
+pub(super) fn missions_end(world: &mut World, members: &[usize]) -> Result<(), Broken> {
     eventually(world, "missions end", |world| checks::missions_end(world, members))
 }
 

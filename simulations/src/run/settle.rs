@@ -1,0 +1,25 @@
+//! The end of a swarm's script: faults stop, and liveness must follow.
+
+use crate::checks::{self, Broken};
+use crate::run::{agree, all_is_known, missions};
+use crate::world::World;
+
+/// Virtual milliseconds in which what is new about members is answered.
+const NEWS_MS: u64 = 30_000;
+
+/// Everybody runs and reaches everybody, and the honest members must agree, know it of each other
+/// and end what they began.
+pub(super) fn settle(world: &mut World) -> Result<(), Broken> {
+    world.heal();
+    for device in 0..world.nodes.len() {
+        world.crash(device);
+        world.start(device);
+    }
+    // What is new about members is answered first; that can take away members.
+    world.run_until(world.now() + NEWS_MS);
+    let members = checks::members(world);
+    missions::missions_end(world, &members)?;
+    agree(world, &members)?;
+    all_is_known(world, &members)?;
+    checks::always(world)
+}
