@@ -74,9 +74,8 @@ pub fn receipts_are_true(world: &mut World) -> Result<(), Broken> {
     for receipt in receipts {
         let of_device = world.nodes.iter().filter(|node| node.device() == receipt.device());
         let of_device: Vec<_> = of_device.collect();
-        let is_open = |node: &&Node| {
-            node.rogue.is_some() || node.past.contains(&receipt.incarnation())
-        };
+        let is_open =
+            |node: &&Node| node.rogue.is_some() || node.past.contains(&receipt.incarnation());
         if of_device.is_empty() || of_device.iter().any(is_open) {
             continue;
         }

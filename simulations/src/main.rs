@@ -37,7 +37,7 @@ Sentences of a script:
   all settle · A shows a fork of B · A began a new life
   all agree · A and B agree · A reads PATH = VALUE · A reads nothing at PATH · A is revoked
   A starts a mission of N steps · until step N is done · until N candidates are made
-  the holder crashes · the holder is cut off · the lost one restarts
+  the holder crashes · the holder is cut off · the holder sleeps 60s · the lost one restarts
   the mission is promoted · the mission is resumed · the mission is not resumed
   N candidates are shown
   step N was started N times

@@ -62,6 +62,11 @@ fn without(script: &Script, device: usize) -> Option<Script> {
         line.split(' ').filter(|word| word != name).collect::<Vec<_>>().join(" ")
     };
     let steps = steps.into_iter().filter(|line| line.starts_with("cut ") || !names(line));
-    Script::of_lines(script.title.clone(), script.seed, &devices, &steps.map(leave).collect::<Vec<_>>())
-        .ok()
+    Script::of_lines(
+        script.title.clone(),
+        script.seed,
+        &devices,
+        &steps.map(leave).collect::<Vec<_>>(),
+    )
+    .ok()
 }

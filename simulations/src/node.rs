@@ -180,8 +180,9 @@ impl Node {
         self.disk = disk;
         self.past.insert(self.life());
         self.kept.clone_from(self.disk.ids());
-        let (kept, owed): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.acknowledged).into_iter().partition(|id| self.kept.contains(id));
+        let (kept, owed): (Vec<_>, Vec<_>) = std::mem::take(&mut self.acknowledged)
+            .into_iter()
+            .partition(|id| self.kept.contains(id));
         self.acknowledged = kept;
         self.owed.extend(owed);
     }

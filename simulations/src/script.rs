@@ -148,6 +148,8 @@ pub enum Step {
     HolderCrashes,
     /// `the holder is cut off`: from all others.
     HolderCutOff,
+    /// `the holder sleeps 60s`
+    HolderSleeps(u64),
     /// `the lost one restarts`: who held the lease when it crashed.
     LostRestarts,
     /// `the mission is promoted`: on every device that is up, within a bounded time.
@@ -373,6 +375,7 @@ mod tests {
             "until 2 candidates are made",
             "the holder crashes",
             "the holder is cut off",
+            "the holder sleeps 60000ms",
             "the lost one restarts",
             "the mission is promoted",
             "the mission is resumed",

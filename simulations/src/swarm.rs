@@ -145,7 +145,11 @@ impl Plan {
                 match self.below(4) {
                     0 => Step::Revoke(who, target),
                     _ if who == target => Step::Start(who),
-                    _ => Step::Grant(who, target, [Role::Member, Role::Admin, Role::Owner][self.pick(3)]),
+                    _ => Step::Grant(
+                        who,
+                        target,
+                        [Role::Member, Role::Admin, Role::Owner][self.pick(3)],
+                    ),
                 }
             }
             Fault::Restore => match self.below(3) {

@@ -40,6 +40,11 @@ pub(super) fn perform(world: &mut World, step: &Step) -> Result<(), Broken> {
             world.cut(vec![others, [holder].into()]);
             Ok(())
         }
+        Step::HolderSleeps(time) => {
+            let holder = holder(world, home, &mission)?;
+            world.sleep(holder, *time);
+            Ok(())
+        }
         Step::LostRestarts => {
             let Some(lost) = world.lost.take() else {
                 return Err(broken("a holder is lost", step));

@@ -46,7 +46,11 @@ impl World {
         let is_there = |d: &usize| self.nodes[*d].is_up() && !self.asleep.contains_key(d);
         // Nobody dials itself.
         let is_one = self.nodes[from].device() == self.nodes[to].device();
-        if is_one || ![from, to].iter().all(is_there) || !self.network.reaches(from, to) || self.network.are_connected(from, to) {
+        if is_one
+            || ![from, to].iter().all(is_there)
+            || !self.network.reaches(from, to)
+            || self.network.are_connected(from, to)
+        {
             return;
         }
         if !self.is_known(from, to) {
