@@ -265,14 +265,16 @@ impl fmt::Display for Script {
 }
 
 impl Script {
-    /// Those who lie in it.
+    /// Those who lie in it, and their clones, which have the same key.
     #[must_use]
     pub fn rogues(&self) -> BTreeSet<Who> {
+        let key = |who: Who| self.devices.get(who).and_then(|device| device.copy_of).unwrap_or(who);
         let liar = |step: &Step| match step {
-            Step::Lie(who, _) => Some(*who),
+            Step::Lie(who, _) => Some(key(*who)),
             _ => None,
         };
-        self.steps.iter().filter_map(liar).collect()
+        let keys: BTreeSet<_> = self.steps.iter().filter_map(liar).collect();
+        (0..self.devices.len()).filter(|who| keys.contains(&key(*who))).collect()
     }
 
     /// Its lines about devices and steps.
@@ -384,7 +386,7 @@ mod tests {
             "step 1 was started 2 times",
         ];
         let devices = "['a owner runs', 'b member', 'c none', 'twin copy of a']";
-        let steps = serde_json::to_string(&lines).unwrap();
+        let steps = serde_json::to_string(&lines[..]).unwrap();
         let text = format!("title = 't'\nseed = 7\ndevices = {devices}\nsteps = {steps}");
         let script: Script = text.parse().unwrap();
         let written = script.to_string();

@@ -86,7 +86,6 @@ fn a_swarm_has_every_kind_of_fault_and_lie() {
     for seed in 1..=300 {
         let plan = swarm::plan(seed);
         assert_eq!(plan.to_string().parse::<Script>().unwrap(), plan);
-        assert!(plan.rogues().len() <= 1);
         let kind = |debug: String| debug.split(['(', ' ']).next().unwrap_or_default().to_owned();
         for step in &plan.steps {
             seen.insert(match step {

@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kernelos_protocol::event::Verified;
 use kernelos_protocol::store::contract::read_all;
+use kernelos_protocol::workspace::Workspace;
 
 use crate::checks::{Broken, status};
+use crate::node::Node;
 use crate::world::World;
 
 /// These agree. What any of them acknowledged and lost with a disk is theirs again if any of them
@@ -36,33 +37,31 @@ pub fn lost_came_back(world: &mut World, who: &[usize]) -> Result<(), Broken> {
     Ok(())
 }
 
-/// Where any of these devices, which agree, holds two events of one place, each of them shows the
-/// pair. Nobody signs such a pair but a rogue, and a store before it hears of its clone.
+/// Where one of these devices holds two events of one place, it shows the pair. Nobody signs such a
+/// pair but a rogue, and a store before it hears of its clone. What is admitted they all hold.
 pub fn forks_are_shown(world: &mut World, who: &[usize]) -> Result<(), Broken> {
-    let mut places = BTreeMap::new();
     for &who in who {
+        let mut places = BTreeMap::new();
         for event in read_all(&mut world.nodes[who].disk, 512) {
             let place = (event.chain(), event.header().seq);
-            places.entry(place).or_insert_with(BTreeSet::new).insert(Verified::id(&event));
+            places.entry(place).or_insert_with(BTreeSet::new).insert(event.id());
         }
-    }
-    places.retain(|_, ids| ids.len() > 1);
-    for (chain, _) in places.keys() {
-        let may_fork = world.nodes.iter().filter(|node| node.device() == chain.author);
-        let may_fork = may_fork
-            .clone()
-            .any(|node| node.rogue.is_some() || node.past.contains(&chain.incarnation));
-        if !may_fork {
-            let detail = format!("{chain:?}");
-            return Err(Broken { invariant: "an honest device does not fork", detail });
-        }
-        for &who in who {
-            let node = &world.nodes[who];
-            let forks = node.workspace().map(|workspace| workspace.forks()).unwrap_or_default();
+        places.retain(|_, ids| ids.len() > 1);
+        let node = &world.nodes[who];
+        let forks = node.workspace().map(Workspace::forks).unwrap_or_default();
+        for (chain, _) in places.keys() {
+            let may_fork = |node: &Node| {
+                let is_past = node.rogue.is_some() || node.past.contains(&chain.incarnation);
+                node.device() == chain.author && is_past
+            };
+            if !world.nodes.iter().any(may_fork) {
+                let detail = format!("{}: {chain:?}", node.name);
+                return Err(Broken { invariant: "an honest device does not fork", detail });
+            }
             let proof = forks.iter().find(|fork| fork.chain == *chain);
             let is_proof = proof.is_some_and(|fork| {
                 let ids: BTreeSet<_> = fork.events.iter().copied().collect();
-                ids.len() > 1 && places.get(&(*chain, fork.seq)).is_some_and(|p| ids.is_subset(p))
+                ids.len() > 1 && places.get(&(*chain, fork.seq)) == Some(&ids)
             });
             if !is_proof {
                 let detail = format!("{}: {chain:?}: {proof:?}", node.name);

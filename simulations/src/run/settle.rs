@@ -17,7 +17,12 @@ pub(super) fn settle(world: &mut World) -> Result<(), Broken> {
     }
     // What is new about members is answered first; that can take away members.
     world.run_until(world.now() + NEWS_MS);
-    let members = checks::members(world);
+    let mut members = checks::members(world);
+    let first = members.first().map(|first| world.nodes[*first].device());
+    if members.iter().all(|member| Some(world.nodes[*member].device()) == first) {
+        // Clones never meet but through another.
+        members.truncate(1);
+    }
     missions::missions_end(world, &members)?;
     agree(world, &members)?;
     all_is_known(world, &members)?;

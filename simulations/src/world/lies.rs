@@ -17,6 +17,7 @@ use kernelos_protocol::sync::{Claims, LinkId, Message, Receipt, Tip};
 use rand_chacha::rand_core::Rng as _;
 
 use crate::node::Node;
+use crate::rogue::Rogue;
 use crate::script::{Lie, Who};
 use crate::world::World;
 
@@ -77,13 +78,15 @@ impl World {
                 self.tell_all(who, &events);
             }
             Lie::Flood(count) => self.flood(who, *count),
-            Lie::Withhold(from) => self.rogue(who, |rogue| drop(rogue.withholds.insert(*from))),
+            Lie::Withhold(from) => {
+                self.rogue(who).withholds.insert(*from);
+            }
             Lie::Want => {
                 let now = self.now;
-                self.rogue(who, |rogue| drop(rogue.wants_from.get_or_insert(now)));
+                self.rogue(who).wants_from.get_or_insert(now);
             }
             Lie::Replay => {
-                let frames = self.nodes[who].rogue.as_ref().map(crate::rogue::Rogue::sent);
+                let frames = self.nodes[who].rogue.as_ref().map(Rogue::sent);
                 self.frames_to_all(who, &frames.unwrap_or_default());
             }
             Lie::Garbage => self.garbage(who),
@@ -93,8 +96,8 @@ impl World {
         }
     }
 
-    fn rogue(&mut self, who: Who, act: impl FnOnce(&mut crate::rogue::Rogue)) {
-        act(self.nodes[who].rogue.get_or_insert_default());
+    fn rogue(&mut self, who: Who) -> &mut Rogue {
+        self.nodes[who].rogue.get_or_insert_default()
     }
 
     fn copy_of(&self, who: Who) -> MemoryStore {
@@ -164,7 +167,7 @@ impl World {
     /// Bytes of no form; a true frame with a bit turned; one with its end cut off.
     fn garbage(&mut self, who: Who) {
         for link in self.network.links_of(who) {
-            let sent = self.nodes[who].rogue.as_ref().map(crate::rogue::Rogue::sent);
+            let sent = self.nodes[who].rogue.as_ref().map(Rogue::sent);
             let mut frame = sent.and_then(|mut sent| sent.pop()).unwrap_or_default();
             let at = usize::try_from(self.dice(frame.len() as u64)).unwrap_or(0);
             match (self.dice(3), frame.get_mut(at)) {
