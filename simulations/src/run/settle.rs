@@ -19,9 +19,11 @@ pub(super) fn settle(world: &mut World) -> Result<(), Broken> {
     world.run_until(world.now() + NEWS_MS);
     let mut members = checks::members(world);
     let first = members.first().map(|first| world.nodes[*first].device());
-    if members.iter().all(|member| Some(world.nodes[*member].device()) == first) {
-        // Clones never meet but through another.
-        members.truncate(1);
+    if members.len() > 1
+        && members.iter().all(|member| Some(world.nodes[*member].device()) == first)
+    {
+        // Clones never meet but through another member: what one heard may never reach the other.
+        members.clear();
     }
     missions::missions_end(world, &members)?;
     agree(world, &members)?;
