@@ -92,9 +92,10 @@ pub fn receipts_are_true(world: &mut World) -> Result<(), Broken> {
 }
 
 /// What peers sent that names what is not here waits up to a bound for each of them.
-fn memory_is_bounded(world: &World) -> Result<(), Broken> {
+fn memory_is_bounded(world: &mut World) -> Result<(), Broken> {
     for (number, node) in world.nodes.iter().enumerate() {
         let (events, bytes) = node.waiting();
+        world.waiting = world.waiting.max(events);
         // A connection that broke is noticed a while later.
         let links = world.nodes.len().max(world.network.links_of(number).len());
         let is_bounded = events <= links * HELD_EVENTS_MAX && bytes <= links * HELD_BYTES_MAX;

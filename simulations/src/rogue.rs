@@ -6,6 +6,8 @@ use crate::script::Who;
 
 /// Frames that it remembers, to send them again.
 const FRAMES: usize = 32;
+/// How the frame of a hello begins: an array of five, the first of them 0 (SYNC-1).
+const HELLO: &[u8] = &[0x85, 0];
 
 /// What a device that lies is up to.
 #[derive(Debug, Clone, Default)]
@@ -18,8 +20,11 @@ pub struct Rogue {
 }
 
 impl Rogue {
-    /// It sent this.
+    /// It sent this. Not a hello: a second one ends a connection, and hides what comes behind it.
     pub fn remember(&mut self, frame: &[u8]) {
+        if frame.starts_with(HELLO) {
+            return;
+        }
         if self.sent.len() == FRAMES {
             self.sent.pop_front();
         }

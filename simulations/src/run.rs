@@ -35,6 +35,8 @@ pub struct Outcome {
     pub promoted: u64,
     /// How often a device was compared with one that read the same events in another order.
     pub compared: u64,
+    /// The most events of peers that waited in the memory of a device for what they name.
+    pub waiting: usize,
     /// Virtual time, in milliseconds.
     pub virtual_ms: u64,
     /// Hash of the trace.
@@ -68,6 +70,7 @@ pub fn run(script: &Script, seed: u64, keep_trace: bool) -> Result<(Outcome, Str
         missions: world.missions.len() as u64,
         promoted: checks::promoted(&world),
         compared,
+        waiting: world.waiting,
         virtual_ms: world.now(),
         trace_hash: world.trace.hash(),
     };

@@ -172,8 +172,8 @@ pub enum ScriptFault {
     Toml(String),
     /// A device is named twice, badly, or there are too few or too many.
     #[error(
-        "device {0:?}: write \"NAME ROLE\", \"NAME ROLE runs\", \"NAME none\" or \"NAME copy of OTHER\", \
-         each once, 64 at most, first an owner"
+        "device {0:?}: write \"NAME ROLE\", \"NAME ROLE runs\", \"NAME none\" or \
+         \"NAME copy of OTHER\", each once, 64 at most, first an owner"
     )]
     Device(String),
     /// A sentence that means nothing.

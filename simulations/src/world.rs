@@ -76,6 +76,8 @@ pub struct World {
     pub deliveries: u64,
     /// Cuts, crashes and restarts.
     pub faults: u64,
+    /// The most events that waited in the memory of a device after a step.
+    pub waiting: usize,
     /// The missions that were started, and where.
     pub missions: Vec<(usize, EventId)>,
     /// The holder of a lease that crashed last.
@@ -102,6 +104,7 @@ impl World {
             trace: Trace::new(keep_trace),
             deliveries: 0,
             faults: 0,
+            waiting: 0,
             missions: Vec::new(),
             lost: None,
             keys: 0,

@@ -65,8 +65,8 @@ impl World {
         self.share_past(device);
     }
 
-    /// A clone has the disk of the device that it is a clone of, and starts beside it. Once: a clone
-    /// that is thrown away leaves a life whose last receipt stands for ever (RCPT-5).
+    /// A clone has the disk of the device that it is a clone of, and starts beside it. Once: of a
+    /// clone that is thrown away a life is left whose last receipt stands for ever (RCPT-5).
     pub fn clone_home(&mut self, device: usize) {
         let of = self.original(device);
         if of == device || !self.nodes[device].disk.is_empty() {

@@ -152,9 +152,10 @@ impl World {
 
     fn flood(&mut self, who: Who, count: u64) {
         let edit = |_| {
-            let mut bytes = vec![0; FLOOD_BYTES / 2];
+            // Of 64 letters, so that it is not packed much.
+            let mut bytes = vec![0; FLOOD_BYTES];
             self.rng.fill_bytes(&mut bytes);
-            let value = kernelos_protocol::id::to_hex(&bytes);
+            let value: String = bytes.iter().map(|byte| char::from(b'0' + (byte & 63))).collect();
             let set = "flood".parse().ok()?;
             Some(Command::Edit { edits: vec![Edit::Set { set, value: value.into() }] })
         };
