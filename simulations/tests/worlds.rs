@@ -72,7 +72,9 @@ fn a_script_that_fails_is_made_as_small_as_its_fault() {
     let smallest = minimise(&script, 4);
     let (devices, steps) = smallest.lines();
     assert_eq!(devices, ["a owner", "c member"]);
-    assert_eq!(steps, ["c cannot write notes/x"]);
+    // It may write from when it heard of its grant.
+    assert!(steps.len() <= 2 && steps[0].starts_with("wait"), "{steps:?}");
+    assert_eq!(steps.last().map(String::as_str), Some("c cannot write notes/x"));
     assert_eq!(smallest.seed, Some(4));
     let again: Script = smallest.to_string().parse().unwrap();
     assert_eq!(again, smallest);
