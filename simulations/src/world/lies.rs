@@ -25,8 +25,8 @@ use crate::world::World;
 const DAY_US: i64 = 24 * 3_600 * 1_000_000;
 /// Virtual milliseconds between two times that it wants everything again.
 const WANT_MS: u64 = 500;
-/// Bytes of what it floods others with, per event.
-const FLOOD_BYTES: usize = 150_000;
+/// Letters of what it floods others with, per event: an event holds no more than 10,000.
+const FLOOD_BYTES: usize = 9_000;
 
 impl World {
     /// This device is not ours: nothing is promised of it, and it remembers what it sends.
@@ -156,7 +156,7 @@ impl World {
             let mut bytes = vec![0; FLOOD_BYTES];
             self.rng.fill_bytes(&mut bytes);
             let value: String = bytes.iter().map(|byte| char::from(b'0' + (byte & 63))).collect();
-            let set = "flood".parse().ok()?;
+            let set = "notes/flood".parse().ok()?;
             Some(Command::Edit { edits: vec![Edit::Set { set, value: value.into() }] })
         };
         let edits: Vec<_> = (0..=count).filter_map(edit).collect();
@@ -172,7 +172,7 @@ impl World {
             let mut frame = sent.and_then(|mut sent| sent.pop()).unwrap_or_default();
             let at = usize::try_from(self.dice(frame.len() as u64)).unwrap_or(0);
             match (self.dice(3), frame.get_mut(at)) {
-                (0, Some(byte)) => *byte ^= 1 << self.rng.next_u64() % 8,
+                (0, Some(byte)) => *byte ^= 1 << (self.rng.next_u64() % 8),
                 (1, Some(_)) => frame.truncate(at),
                 _ => {
                     frame = vec![0; 64];
