@@ -6,6 +6,7 @@
 //! dropped, and the Replica is loaded anew from the store (SPEC: DUR-1, DUR-2). Replies carry a
 //! request id, never a channel, so what a node lived through is a list of inputs.
 
+mod absent;
 mod apart;
 mod archive;
 mod artifacts;
@@ -52,6 +53,7 @@ use crate::sync::{Card, Cards, Held, LinkId, Message, Receipt, Receipts, Sync, T
 use crate::time::{StampClock, Time};
 use crate::workspace::{AuthorFault, Pen, Workspace};
 
+use absent::Absent;
 use documents::{Pending, Redo};
 use glance::Glances;
 use loading::LoadFor;
@@ -184,6 +186,7 @@ pub struct Replica {
     pending: VecDeque<Pending>,
     redo: Redo,
     telling: Telling,
+    absent: Absent,
     heads: BTreeMap<DocumentId, Result<Vec<ChangeHash>, Degraded>>,
     /// When each document beside the root was of use last, by a count.
     used: BTreeMap<DocumentId, u64>,
@@ -265,6 +268,7 @@ impl Replica {
             pending: VecDeque::new(),
             redo: Redo::default(),
             telling: Telling::default(),
+            absent: Absent::default(),
             heads: BTreeMap::new(),
             used: BTreeMap::new(),
             survey: None,
@@ -351,6 +355,7 @@ impl Replica {
         self.end_glance();
         self.mend();
         self.tell();
+        self.note_absent();
         self.go_on_surveying();
         self.name_self();
         while let Some((request, command)) = self.commands.pop_front() {
@@ -428,6 +433,12 @@ impl Replica {
             makes_max,
         };
         write(&mut self.workspace, &mut pen)
+    }
+
+    /// How many events of peers wait for what they name, and their bytes with full headers.
+    #[must_use]
+    pub fn waiting(&self) -> (usize, usize) {
+        self.held.size()
     }
 
     /// Does our own chain of a lane stand here?

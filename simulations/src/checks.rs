@@ -4,9 +4,13 @@
 //! The second is compared with an oracle that shares no history with the devices: it takes the
 //! union of all disks, in the order of the ids, and builds a workspace from nothing.
 
+mod lives;
 mod missions;
+mod order;
 
+pub use lives::{forks_are_shown, lost_came_back};
 pub use missions::{candidates, missions_end, missions_hold, promoted, state, steps_held, view};
+pub use order::is_order_free;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,10 +18,12 @@ use kernelos_protocol::command::{Command, Reply, Status};
 use kernelos_protocol::event::Verified;
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::key::DeviceKey;
+use kernelos_protocol::limits::{HELD_BYTES_MAX, HELD_EVENTS_MAX};
 use kernelos_protocol::store::contract::read_all;
 use kernelos_protocol::store::{EventStore as _, LoadRequest};
 use kernelos_protocol::workspace::{InsertFault, Workspace};
 
+use crate::node::Node;
 use crate::world::World;
 
 /// What does not hold.
@@ -30,40 +36,72 @@ pub struct Broken {
     pub detail: String,
 }
 
-/// Nothing that a device acknowledged is missing from its disk.
+/// What must hold after every step.
+pub fn always(world: &mut World) -> Result<(), Broken> {
+    nothing_lost(world)?;
+    receipts_are_true(world)?;
+    memory_is_bounded(world)?;
+    missions_hold(world)
+}
+
+/// Nothing that was ever on a device's disk is missing from it, and so nothing that it
+/// acknowledged. What a disk lacks that was put back is another matter.
 pub fn nothing_lost(world: &mut World) -> Result<(), Broken> {
-    for node in &mut world.nodes {
-        let kept: Vec<EventId> = read_all(&mut node.disk, 512).iter().map(Verified::id).collect();
-        let kept: BTreeSet<_> = kept.into_iter().collect();
-        if let Some(lost) = node.acknowledged.iter().find(|id| !kept.contains(id)) {
+    let invariant = "nothing acknowledged is lost";
+    for node in world.nodes.iter_mut().filter(|node| node.rogue.is_none()) {
+        let ids = node.disk.ids();
+        if let Some(lost) = node.acknowledged.iter().find(|id| !ids.contains(id)) {
             let detail = format!("{} acknowledged {lost} and does not hold it", node.name);
-            return Err(Broken { invariant: "nothing acknowledged is lost", detail });
+            return Err(Broken { invariant, detail });
         }
+        if let Some(lost) = node.kept.difference(ids).next() {
+            let detail = format!("{} kept {lost} and does not hold it", node.name);
+            return Err(Broken { invariant, detail });
+        }
+        node.kept.clone_from(node.disk.ids());
     }
     Ok(())
 }
 
 /// What a receipt says, wherever it is kept, its device holds: heads are on the disk, and with
-/// them all before them, since a disk takes causes first.
+/// them all before them, since a disk takes causes first. A clone may have said it.
 pub fn receipts_are_true(world: &mut World) -> Result<(), Broken> {
-    let mut kept = BTreeMap::new();
     let mut receipts = Vec::new();
     for node in &mut world.nodes {
-        let ids: BTreeSet<_> = read_all(&mut node.disk, 512).iter().map(Verified::id).collect();
-        kept.insert(node.device(), (node.name.clone(), ids, node.past.clone()));
         let first = LoadRequest::From { cursor: 0, limit: 0 };
         receipts.extend(node.disk.load(&first).unwrap_or_default().receipts);
     }
     for receipt in receipts {
-        let Some((name, ids, past)) = kept.get(&receipt.device()) else { continue };
-        if past.contains(&receipt.incarnation()) {
+        let of_device = world.nodes.iter().filter(|node| node.device() == receipt.device());
+        let of_device: Vec<_> = of_device.collect();
+        let is_open =
+            |node: &&Node| node.rogue.is_some() || node.past.contains(&receipt.incarnation());
+        if of_device.is_empty() || of_device.iter().any(is_open) {
             continue;
         }
         let claims = receipt.claims();
         let mut named = claims.control().iter().chain(claims.content()).chain(claims.epochs());
-        if let Some(lost) = named.find(|id| !ids.contains(id)) {
+        let is_here = |id: &EventId| of_device.iter().any(|node| node.disk.ids().contains(id));
+        if let Some(lost) = named.find(|id| !is_here(id)) {
+            let name = &of_device[0].name;
             let detail = format!("{name} claims {lost} and does not hold it");
             return Err(Broken { invariant: "a receipt is true", detail });
+        }
+    }
+    Ok(())
+}
+
+/// What peers sent that names what is not here waits up to a bound for each of them.
+fn memory_is_bounded(world: &mut World) -> Result<(), Broken> {
+    for (number, node) in world.nodes.iter().enumerate() {
+        let (events, bytes) = node.waiting();
+        world.waiting = world.waiting.max(events);
+        // A connection that broke is noticed a while later.
+        let links = world.nodes.len().max(world.network.links_of(number).len());
+        let is_bounded = events <= links * HELD_EVENTS_MAX && bytes <= links * HELD_BYTES_MAX;
+        if !is_bounded {
+            let detail = format!("{}: {events} events, {bytes} bytes", node.name);
+            return Err(Broken { invariant: "what waits in memory is bounded", detail });
         }
     }
     Ok(())
@@ -105,6 +143,9 @@ pub fn agree(world: &mut World, devices: &[usize]) -> Result<(), Broken> {
         let state = status.and_then(|status| status.state_hash);
         states.insert(name, state.map(|state| state.to_string()));
     }
+    if states.is_empty() {
+        return Ok(());
+    }
     let mut values = states.values();
     let first = values.next();
     if first.is_some_and(Option::is_some) && values.all(|state| Some(state) == first) {
@@ -113,11 +154,11 @@ pub fn agree(world: &mut World, devices: &[usize]) -> Result<(), Broken> {
     Err(Broken { invariant: "devices agree", detail: format!("{states:?}") })
 }
 
-/// A workspace of everything that any disk holds, built in the order of the ids.
+/// A workspace of everything that any honest disk holds, built in the order of the ids.
 #[must_use]
 pub fn oracle(world: &mut World) -> Option<Workspace> {
     let mut union = BTreeMap::new();
-    for node in &mut world.nodes {
+    for node in world.nodes.iter_mut().filter(|node| node.rogue.is_none()) {
         let events = read_all(&mut node.disk, 512);
         union.extend(events.into_iter().map(|event| (event.id(), event)));
     }
@@ -139,11 +180,14 @@ pub fn oracle(world: &mut World) -> Option<Workspace> {
     Some(workspace)
 }
 
-/// The devices that are members by everything that any disk holds.
+/// The honest devices that are members by everything that any honest disk holds.
 #[must_use]
 pub fn members(world: &mut World) -> Vec<usize> {
     let Some(oracle) = oracle(world) else { return Vec::new() };
     let members = oracle.control().members(&oracle.control().all());
-    let is_member = |device: &usize| members.contains_key(&world.nodes[*device].device());
+    let is_member = |device: &usize| {
+        let node = &world.nodes[*device];
+        node.is_up() && node.rogue.is_none() && members.contains_key(&node.device())
+    };
     (0..world.nodes.len()).filter(is_member).collect()
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Parser, Subcommand};
+use kernelos_simulations::minimise::minimise as smallest;
 use kernelos_simulations::run::{Outcome, run};
 use kernelos_simulations::script::Script;
 use kernelos_simulations::swarm;
@@ -25,12 +26,20 @@ struct Args {
 const SENTENCES: &str = "\
 Sentences of a script:
   A writes PATH = VALUE · A removes PATH · A cannot write PATH · A grants B ROLE · A revokes B
-  cut A B | C · heal · wait 5s · A crashes · A crashes before output N · A restarts
-  A is copied · A is put back
+  A tries PATH = VALUE · A tries to remove PATH · A tries a mission of N steps
+  cut A B | C · heal · wait 5s · A crashes · A crashes before output N · A starts · A restarts
+  A is copied · A is put back · A is cloned · A sleeps 5s
+  A sets its clock forward 1h · A sets its clock back 1h
+  A forks PATH = VALUE · A backdates PATH = VALUE · A backdates anew PATH = VALUE
+  A backdates a revocation of B · A withholds from B · A replays · A sends garbage
+  A sends too much · A claims everything · A wants forever · A offers what is not there
+  A floods N events
+  all settle · A shows a fork of B · A began a new life
   all agree · A and B agree · A reads PATH = VALUE · A reads nothing at PATH · A is revoked
   A starts a mission of N steps · until step N is done · until N candidates are made
-  the holder crashes · the holder is cut off · the lost one restarts
-  the mission is promoted · the mission is resumed · N candidates are shown
+  the holder crashes · the holder is cut off · the holder sleeps 60s · the lost one restarts
+  the mission is promoted · the mission is resumed · the mission is not resumed
+  N candidates are shown
   step N was started N times
 
 Examples:
@@ -47,9 +56,9 @@ Examples:
     Run {
         /// The script, a TOML file
         script: PathBuf,
-        /// What chance comes from
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
+        /// What chance comes from; the script's own seed, or 1, where it is not given
+        #[arg(long)]
+        seed: Option<u64>,
         /// Where to write what happened, one JSON object a line
         #[arg(long)]
         trace: Option<PathBuf>,
@@ -58,7 +67,8 @@ Examples:
     #[command(after_help = "\
 Examples:
   kern-sim swarm --seeds 100
-  kern-sim swarm --seeds 1 --first 4711")]
+  kern-sim swarm --seeds 1 --first 4711
+  kern-sim swarm --seeds 1000 --minimise simulations/regressions")]
     Swarm {
         /// How many seeds
         #[arg(long)]
@@ -66,6 +76,9 @@ Examples:
         /// The first one
         #[arg(long, default_value_t = 1)]
         first: u64,
+        /// A folder that takes the script of each seed that fails, as small as it can be made
+        #[arg(long, value_name = "FOLDER")]
+        minimise: Option<PathBuf>,
     },
 }
 
@@ -97,19 +110,29 @@ fn perform(args: &Args) -> Result<Json, String> {
             let text =
                 std::fs::read_to_string(script).map_err(|error| format!("{name}: {error}"))?;
             let parsed: Script = text.parse().map_err(|fault| format!("{name}: {fault}"))?;
-            let (outcome, happened) = run(&parsed, *seed, trace.is_some())?;
+            let seed = seed.or(parsed.seed).unwrap_or(1);
+            let (outcome, happened) = run(&parsed, seed, trace.is_some())?;
             if let Some(path) = trace {
                 std::fs::write(path, happened)
                     .map_err(|error| format!("{}: {error}", path.display()))?;
             }
             let replay = format!("kern-sim run {name} --seed {seed}");
-            Ok(report(1, &[(*seed, outcome, replay)], begin))
+            Ok(report(1, &[(seed, outcome, replay)], begin))
         }
-        Subcommands::Swarm { seeds, first } => {
+        Subcommands::Swarm { seeds, first, minimise } => {
             let mut outcomes = Vec::new();
             for seed in *first..first.saturating_add(*seeds) {
-                let replay = format!("kern-sim swarm --seeds 1 --first {seed}");
-                outcomes.push((seed, swarm::run(seed)?, replay));
+                let outcome = swarm::run(seed)?;
+                let mut replay = format!("kern-sim swarm --seeds 1 --first {seed}");
+                if let (Some(folder), Some(_)) = (minimise, &outcome.failed) {
+                    let script = smallest(&swarm::plan(seed), seed);
+                    let path = folder.join(format!("seed_{seed}.toml"));
+                    let name = path.display();
+                    std::fs::write(&path, script.to_string())
+                        .map_err(|error| format!("{name}: {error}"))?;
+                    replay = format!("kern-sim run {name}");
+                }
+                outcomes.push((seed, outcome, replay));
             }
             Ok(report(*seeds, &outcomes, begin))
         }
@@ -134,6 +157,7 @@ fn report(seeds: u64, outcomes: &[(u64, Outcome, String)], begin: Instant) -> Js
         "faults": sum(|outcome| outcome.faults),
         "missions": sum(|outcome| outcome.missions),
         "promoted": sum(|outcome| outcome.promoted),
+        "compared": sum(|outcome| outcome.compared),
         "virtual_s": sum(|outcome| outcome.virtual_ms) / 1_000,
         "wall_s": begin.elapsed().as_secs_f64(),
         "commit": env!("KERNELOS_COMMIT"),
@@ -143,15 +167,17 @@ fn report(seeds: u64, outcomes: &[(u64, Outcome, String)], begin: Instant) -> Js
 fn describe(report: &Json) -> String {
     let mut text = format!(
         "{} seeds, {} failed, {} deliveries, {} faults, {} of {} missions promoted, \
-         {} s of virtual time in {:.1} s",
+         {} states compared, {} s of virtual time in {:.1} s, commit {}",
         report["seeds"],
         report["failed"].as_array().map_or(0, Vec::len),
         report["deliveries"],
         report["faults"],
         report["promoted"],
         report["missions"],
+        report["compared"],
         report["virtual_s"],
         report["wall_s"].as_f64().unwrap_or(0.0),
+        report["commit"].as_str().unwrap_or_default(),
     );
     for failure in report["failed"].as_array().into_iter().flatten() {
         let word = |key: &str| failure[key].as_str().unwrap_or_default().to_owned();

@@ -8,19 +8,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use kernelos_protocol::artifacts::Artifacts;
 use kernelos_protocol::command::{Command, Mode, Reply, RequestId};
 use kernelos_protocol::document::Documents;
-use kernelos_protocol::event::Verified;
 use kernelos_protocol::id::{DeviceId, EventId, Incarnation, WorkspaceId};
 use kernelos_protocol::key::DeviceKey;
 use kernelos_protocol::limits::QUOTA_MAKES;
 use kernelos_protocol::mission::record::{Act, ObjectId};
 use kernelos_protocol::mission::work::{Order, Task, Ticket};
 use kernelos_protocol::replica::{Config, Input, Output, Replica};
-use kernelos_protocol::store::contract::read_all;
 use kernelos_protocol::store::{EventStore as _, MemoryStore};
 use kernelos_protocol::sync::LinkId;
 use kernelos_protocol::time::Time;
 use kernelos_protocol::workspace::Workspace;
 
+use crate::rogue::Rogue;
 use crate::script::Device;
 use crate::worker::duration;
 
@@ -45,6 +44,12 @@ pub struct Node {
     pub disk: MemoryStore,
     /// Own events that it acknowledged.
     pub acknowledged: Vec<EventId>,
+    /// What was ever on its disk, but for what a copy that was put back lacked.
+    pub kept: BTreeSet<EventId>,
+    /// How far its wall clock is from the world's, in microseconds.
+    pub wall_ahead_us: i64,
+    /// What it is up to, where it is not ours any more.
+    pub rogue: Option<Rogue>,
     /// A copy of its disk, if one was made.
     copy: Option<MemoryStore>,
     /// Lives of its store whose disk is gone: what they claimed need not be true any more.
@@ -101,6 +106,9 @@ impl Node {
             config,
             disk: MemoryStore::default(),
             acknowledged: Vec::new(),
+            kept: BTreeSet::new(),
+            wall_ahead_us: 0,
+            rogue: None,
             copy: None,
             past: BTreeSet::new(),
             owed: Vec::new(),
@@ -154,17 +162,29 @@ impl Node {
         self.copy = Some(self.disk.clone());
     }
 
-    /// Has the copy of its disk instead of the disk, while it is off.
-    pub fn put_back(&mut self) {
-        let Some(copy) = self.copy.clone() else { return };
-        let life = |disk: &MemoryStore| disk.incarnation().unwrap_or(self.config.incarnation);
-        self.past.extend([life(&self.disk), life(&copy)]);
-        self.disk = copy;
-        let kept: BTreeSet<_> = read_all(&mut self.disk, 512).iter().map(Verified::id).collect();
-        let (kept, owed) =
-            std::mem::take(&mut self.acknowledged).into_iter().partition(|id| kept.contains(id));
+    /// The copy of its disk, if one was made.
+    #[must_use]
+    pub fn copy(&self) -> Option<&MemoryStore> {
+        self.copy.as_ref()
+    }
+
+    /// The life of its store.
+    #[must_use]
+    pub fn life(&self) -> Incarnation {
+        self.disk.incarnation().unwrap_or(self.config.incarnation)
+    }
+
+    /// Has another disk instead of its own, while it is off.
+    pub fn exchange_disk(&mut self, disk: MemoryStore) {
+        self.past.insert(self.life());
+        self.disk = disk;
+        self.past.insert(self.life());
+        self.kept.clone_from(self.disk.ids());
+        let (kept, owed): (Vec<_>, Vec<_>) = std::mem::take(&mut self.acknowledged)
+            .into_iter()
+            .partition(|id| self.kept.contains(id));
         self.acknowledged = kept;
-        self.owed.extend::<Vec<_>>(owed);
+        self.owed.extend(owed);
     }
 
     /// It will die before the output of this number, counted from now.
@@ -215,6 +235,12 @@ impl Node {
     #[must_use]
     pub fn artifacts(&self) -> Option<&Artifacts> {
         Some(self.running.as_ref()?.replica.artifacts())
+    }
+
+    /// How many events of peers wait in its memory for what they name, and their bytes.
+    #[must_use]
+    pub fn waiting(&self) -> (usize, usize) {
+        self.running.as_ref().map_or((0, 0), |running| running.replica.waiting())
     }
 
     /// The root over its lanes, while it is on.

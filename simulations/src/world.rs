@@ -3,6 +3,10 @@
 //! Things happen in the order of their virtual times; of equal times, in the order in which they
 //! were arranged. Nothing is read from outside, so one seed gives one history.
 
+mod faults;
+mod lies;
+mod meeting;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use kernelos_protocol::command::{Command, Reply};
@@ -11,13 +15,13 @@ use kernelos_protocol::key::{DeviceKey, RecoveryKey};
 use kernelos_protocol::mission::work::{Outcome, Ticket};
 use kernelos_protocol::replica::{Input, Replica};
 use kernelos_protocol::role::Role;
-use kernelos_protocol::sync::{LinkId, Message, introduce, introduce::Answer, workspace_tag};
+use kernelos_protocol::sync::{LinkId, Message};
 use kernelos_protocol::time::Time;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use serde_json::json;
 
-use crate::network::{Link, Network};
+use crate::network::Network;
 use crate::node::{Node, Wish, config};
 use crate::script::Device;
 use crate::trace::Trace;
@@ -50,6 +54,8 @@ enum Happening {
         to: usize,
     },
     Wake(usize),
+    /// A device that was suspended goes on.
+    GoOn(usize),
     /// A device is done with an order, if it is the same process still.
     Work {
         device: usize,
@@ -70,6 +76,8 @@ pub struct World {
     pub deliveries: u64,
     /// Cuts, crashes and restarts.
     pub faults: u64,
+    /// The most events that waited in the memory of a device after a step.
+    pub waiting: usize,
     /// The missions that were started, and where.
     pub missions: Vec<(usize, EventId)>,
     /// The holder of a lease that crashed last.
@@ -81,6 +89,10 @@ pub struct World {
     arranged: u64,
     /// Pairs whose next try to connect is arranged: one each, or tries would multiply.
     trying: BTreeSet<(usize, usize)>,
+    /// Who is suspended, and until when.
+    asleep: BTreeMap<usize, u64>,
+    /// Who is a clone, and of whom.
+    clones: BTreeMap<usize, usize>,
 }
 
 impl World {
@@ -92,6 +104,7 @@ impl World {
             trace: Trace::new(keep_trace),
             deliveries: 0,
             faults: 0,
+            waiting: 0,
             missions: Vec::new(),
             lost: None,
             keys: 0,
@@ -100,17 +113,25 @@ impl World {
             agenda: BTreeMap::new(),
             arranged: 0,
             trying: BTreeSet::new(),
+            asleep: BTreeMap::new(),
+            clones: BTreeMap::new(),
         };
         let founder = devices.first().ok_or("a world has a device at least")?;
         let recovery = RecoveryKey::from_bytes([7; 32]).public();
         let first = config(seed, 0, founder, WorkspaceId::UNBORN);
-        let replica = Replica::found(first, recovery, world.time());
+        let replica = Replica::found(first, recovery, world.time_ahead(0));
         let replica = replica.map_err(|fault| fault.to_string())?;
         let workspace = replica.workspace().id();
         for (number, device) in devices.iter().enumerate() {
-            world.nodes.push(Node::new(config(seed, number, device, workspace)));
+            let mut told = config(seed, number, device, workspace);
+            if let Some(of) = device.copy_of.and_then(|of| world.nodes.get(of).map(|n| (of, n))) {
+                told.secret = of.1.config.secret;
+                told.incarnation = of.1.config.incarnation;
+                world.clones.insert(number, of.0);
+            }
+            world.nodes.push(Node::new(told));
         }
-        let now = world.time();
+        let now = world.time(0);
         let wishes = world.nodes.first_mut().map(|node| node.begin(replica, now));
         world.grant_wishes(0, wishes.unwrap_or_default());
         for (number, Device { name, role, .. }) in devices.iter().enumerate().skip(1) {
@@ -128,13 +149,29 @@ impl World {
         self.now
     }
 
-    fn time(&self) -> Time {
-        Time { monotonic_ms: self.now, wall_us: BEGIN_WALL_US + self.now * 1_000 }
+    /// The time by a device's clocks: the monotonic one is right, the wall clock is as it is set.
+    #[must_use]
+    pub fn time(&self, device: usize) -> Time {
+        self.time_ahead(self.nodes.get(device).map_or(0, |node| node.wall_ahead_us))
+    }
+
+    fn time_ahead(&self, ahead_us: i64) -> Time {
+        let wall_us = (BEGIN_WALL_US + self.now * 1_000).saturating_add_signed(ahead_us);
+        Time { monotonic_ms: self.now, wall_us }
+    }
+
+    /// Whose home a device is a clone of; itself where it is none.
+    #[must_use]
+    pub fn original(&self, device: usize) -> usize {
+        self.clones.get(&device).copied().unwrap_or(device)
     }
 
     /// Asks a device; none where it is off or does not answer at once.
     pub fn ask(&mut self, device: usize, command: Command) -> Option<Reply> {
-        let now = self.time();
+        if self.asleep.contains_key(&device) {
+            return None;
+        }
+        let now = self.time(device);
         let name = self.nodes[device].name.clone();
         let what = serde_json::to_value(&command).unwrap_or_default();
         let (reply, wishes) = self.nodes[device].ask(now, command);
@@ -163,13 +200,14 @@ impl World {
         }
     }
 
-    /// Turns a device on.
+    /// Turns a device on. A clone that was not made yet is no device.
     pub fn start(&mut self, device: usize) {
-        if self.nodes[device].is_up() {
+        let node = &self.nodes[device];
+        if node.is_up() || (self.clones.contains_key(&device) && node.disk.is_empty()) {
             return;
         }
         self.note(device, "starts");
-        let now = self.time();
+        let now = self.time(device);
         let wishes = self.nodes[device].start(now);
         self.grant_wishes(device, wishes);
         self.arrange_connections(device, CONNECT_MS);
@@ -178,6 +216,7 @@ impl World {
     /// Turns a device off without warning.
     pub fn crash(&mut self, device: usize) {
         self.nodes[device].crash();
+        self.asleep.remove(&device);
         self.died(device);
     }
 
@@ -206,40 +245,9 @@ impl World {
         self.arrange_all();
     }
 
-    fn arrange_all(&mut self) {
-        for device in 0..self.nodes.len() {
-            self.arrange_connections(device, CONNECT_MS);
-        }
-    }
-
-    /// What was under way is lost, and both ends notice some time later.
-    fn break_link(&mut self, id: LinkId) {
-        let Some(link) = self.network.disconnect(id) else { return };
-        for device in [link.from, link.to] {
-            let at = self.now + 1 + self.rng.next_u64() % NOTICE_MS;
-            self.arrange(at, Happening::Notice { link: id, device, within: CONNECT_MS });
-        }
-    }
-
     fn arrange(&mut self, at: u64, what: Happening) {
         self.arranged += 1;
         self.agenda.insert((at, self.arranged), what);
-    }
-
-    fn arrange_connections(&mut self, device: usize, within: u64) {
-        for other in 0..self.nodes.len() {
-            if other != device && !self.network.are_connected(device, other) {
-                let at = self.now + 1 + self.rng.next_u64() % within;
-                self.try_to_connect(device, other, at);
-            }
-        }
-    }
-
-    fn try_to_connect(&mut self, a: usize, b: usize, at: u64) {
-        if self.trying.insert((a.min(b), a.max(b))) {
-            let (from, to) = if self.rng.next_u64().is_multiple_of(2) { (a, b) } else { (b, a) };
-            self.arrange(at, Happening::Connect { from, to });
-        }
     }
 
     /// Lets everything happen that is due until a virtual time.
@@ -257,6 +265,7 @@ impl World {
     }
 
     fn happen(&mut self, what: Happening) {
+        let Some(what) = self.unless_asleep(what) else { return };
         match what {
             Happening::Deliver { link, to, frame } => self.deliver(link, to, &frame),
             Happening::Notice { link, device, within } => {
@@ -271,6 +280,7 @@ impl World {
                 let outcome = outcome.unwrap_or_else(|| Outcome::Failed("not kept".to_owned()));
                 self.input(device, Input::Worked(ticket, Box::new(outcome)));
             }
+            Happening::GoOn(device) => self.go_on(device),
             Happening::Wake(device) => {
                 if self.nodes[device].deadline().is_some_and(|at| at <= self.now) {
                     self.input(device, Input::Tick);
@@ -294,60 +304,11 @@ impl World {
             "frame": kernelos_protocol::id::to_hex(&hash[..8]) });
         self.trace.add(self.now, &name, seen);
         self.input(to, input);
-    }
-
-    fn connect(&mut self, from: usize, to: usize) {
-        self.trying.remove(&(from.min(to), from.max(to)));
-        let up = self.nodes[from].is_up() && self.nodes[to].is_up();
-        if !up || !self.network.reaches(from, to) || self.network.are_connected(from, to) {
-            return;
-        }
-        if !self.is_known(from, to) {
-            self.introduce(from, to);
-        }
-        let link = self.network.connect(Link { from, to });
-        self.trace.add(self.now, &self.nodes[from].name, json!({ "connects": to, "link": link }));
-        let exporter =
-            kernelos_protocol::hash::hash("kernelos 1 simulated channel", &[&link.0.to_be_bytes()]);
-        let workspace = workspace_tag(&exporter, &self.nodes[from].config.workspace);
-        for (own, other, dialed) in [(from, to, true), (to, from, false)] {
-            let device = self.nodes[other].device();
-            self.input(own, Input::PeerUp { link, device, dialed, workspace });
-        }
-    }
-
-    /// Would the guard of `to` let `from` in?
-    fn is_known(&self, from: usize, to: usize) -> bool {
-        let granted = self.nodes[to].granted_devices();
-        granted.is_empty() || granted.contains(&self.nodes[from].device())
-    }
-
-    /// A device that is not known shows its grant, as a node does that is turned away.
-    fn introduce(&mut self, from: usize, to: usize) {
-        let Some(Reply::Introduction { events, tail }) = self.ask(from, Command::Introduction)
-        else {
-            return;
-        };
-        let tag = [0; 32];
-        let (device, workspace) = (self.nodes[from].device(), self.nodes[to].config.workspace);
-        let read = introduce::encode(&tag, &events)
-            .and_then(|frame| introduce::read(&frame, &workspace, &device).ok());
-        if let Some(events) = read {
-            let answer = self.ask(to, Command::Introduce { device, events });
-            if answer == Some(Reply::Introduced { answer: Answer::Revoked }) && !tail.is_empty() {
-                let (frame, sent) = introduce::encode_tail(&tail);
-                let Ok(events) = introduce::read_tail(&frame, &workspace, &device) else { return };
-                let taken = self.ask(to, Command::TakeTail { device, events });
-                if let Some(Reply::Introduced { answer }) = taken {
-                    let device = self.nodes[to].device();
-                    self.ask(from, Command::TailAnswered { device, answer, sent });
-                }
-            }
-        }
+        self.lie_back(to, link);
     }
 
     fn input(&mut self, device: usize, input: Input) {
-        let now = self.time();
+        let now = self.time(device);
         let wishes = self.nodes[device].handle(now, input);
         self.grant_wishes(device, wishes);
     }
@@ -361,10 +322,9 @@ impl World {
                     self.arrange(self.now + takes, what);
                 }
                 Wish::Send(id, frame) => {
-                    let Some(link) = self.network.link(id) else { continue };
-                    let to = if link.from == device { link.to } else { link.from };
-                    let at = self.network.arrival(&mut self.rng, self.now, id, to);
-                    self.arrange(at, Happening::Deliver { link: id, to, frame });
+                    if self.is_told(device, id, &frame) {
+                        self.send(device, id, frame);
+                    }
                 }
                 Wish::Disconnect(id, reason) => {
                     self.note(device, &format!("disconnects {}: {reason}", id.0));
@@ -382,6 +342,13 @@ impl World {
         if let Some(at) = self.nodes[device].deadline() {
             self.arrange(at.max(self.now + 1), Happening::Wake(device));
         }
+    }
+
+    fn send(&mut self, device: usize, id: LinkId, frame: Vec<u8>) {
+        let Some(link) = self.network.link(id) else { return };
+        let to = if link.from == device { link.to } else { link.from };
+        let at = self.network.arrival(&mut self.rng, self.now, id, to);
+        self.arrange(at, Happening::Deliver { link: id, to, frame });
     }
 
     /// A number that was never drawn before.

@@ -19,3 +19,7 @@ pub const TELL_CHANGES_MIN: usize = 1_000;
 /// A change that counts is in its document after so long, in milliseconds, however much is on its
 /// way: somebody may look.
 pub const TELL_MS: u64 = 500;
+
+/// Milliseconds for which an event that a cut names is waited for before a state hash is claimed
+/// without it: what a member holds comes within seconds of meeting it. `SPEC: AUTH-13`
+pub const ABSENT_CUT_MS: u64 = 60_000;

@@ -154,7 +154,7 @@ impl Replica {
     /// The state hash: of a document that is not open, by what counts of it.
     /// `SPEC: STATE-3, PRJ-12`
     pub(super) fn state_hash(&self) -> Option<StateHash> {
-        if self.heads.values().any(Result::is_err) {
+        if self.heads.values().any(Result::is_err) || self.waits_for_cuts() {
             return None;
         }
         let mut leaves: Vec<(DocumentId, Vec<ChangeHash>)> = Vec::new();

@@ -77,6 +77,12 @@ impl MemoryStore {
         self.chunks.len()
     }
 
+    /// The events that are kept.
+    #[must_use]
+    pub fn ids(&self) -> &BTreeSet<EventId> {
+        &self.known
+    }
+
     /// How many events are kept.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Workspace;
 use crate::hash::{self, context};
-use crate::id::{ChangeHash, DocumentId, to_hex};
+use crate::id::{ChangeHash, DocumentId, EventId, to_hex};
 
 /// A state hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,6 +41,13 @@ impl Workspace {
         hash::hash(context::STATE_LANES, &[&control, &content])
     }
 
+    /// The events that cuts name and that are not here; for a minute they are waited for.
+    /// `SPEC: AUTH-13`
+    #[must_use]
+    pub fn absent_cuts(&self) -> Vec<EventId> {
+        self.content.missing_cuts(&self.control)
+    }
+
     /// The whole hash, with the heads of every document. None while something that is admitted is
     /// not in the documents, or cannot be read here. `SPEC: STATE-3`
     #[must_use]
@@ -48,8 +55,7 @@ impl Workspace {
         &self,
         documents: impl Iterator<Item = (&'a DocumentId, &'a Vec<ChangeHash>)>,
     ) -> Option<StateHash> {
-        let cuts_are_here = self.content.missing_cuts(&self.control).is_empty();
-        if self.is_empty() || !cuts_are_here || !self.is_projected() || self.has_unread() {
+        if self.is_empty() || !self.is_projected() || self.has_unread() {
             return None;
         }
         let mut leaves = Vec::new();

@@ -150,6 +150,10 @@ pub fn missions_end(world: &mut World, members: &[usize]) -> Result<(), Broken> 
     let control = oracle.control();
     let roles: BTreeMap<_, _> = control.members(&control.all());
     for (home, mission) in &world.missions {
+        // Who lies need not promote what is at home with it.
+        if world.nodes[*home].rogue.is_some() {
+            continue;
+        }
         let home_id = world.nodes[*home].device();
         let may_promote = roles.get(&home_id).is_some_and(|role| *role >= Role::Member);
         let can = |member: &&usize| can_go_on(&world.nodes[**member], mission);
@@ -159,7 +163,8 @@ pub fn missions_end(world: &mut World, members: &[usize]) -> Result<(), Broken> 
         for member in members {
             let node = &world.nodes[*member];
             let Some(state) = state(node, mission) else { continue };
-            if !matches!(state.progress, Progress::Promoted(_) | Progress::Failed(_)) {
+            let has_ended = matches!(state.progress, Progress::Promoted(_) | Progress::Failed(_));
+            if !has_ended && !is_held_by_rogue(world, state) {
                 let word = view(node, mission).map(|view| view.state);
                 let detail = format!("{}: {mission} is {word:?}", node.name);
                 return Err(Broken { invariant: "missions end", detail });
@@ -167,6 +172,12 @@ pub fn missions_end(world: &mut World, members: &[usize]) -> Result<(), Broken> 
         }
     }
     Ok(())
+}
+
+/// Who lies may hold a lease as long as it lives, and do nothing.
+fn is_held_by_rogue(world: &World, state: &State) -> bool {
+    let holder = state.lease.as_ref().map(|lease| lease.holder);
+    world.nodes.iter().any(|node| node.rogue.is_some() && Some(node.device()) == holder)
 }
 
 /// Runs this device agents, and has it all that the next stage starts from?

@@ -40,6 +40,11 @@ pub(super) fn perform(world: &mut World, step: &Step) -> Result<(), Broken> {
             world.cut(vec![others, [holder].into()]);
             Ok(())
         }
+        Step::HolderSleeps(time) => {
+            let holder = holder(world, home, &mission)?;
+            world.sleep(holder, *time);
+            Ok(())
+        }
         Step::LostRestarts => {
             let Some(lost) = world.lost.take() else {
                 return Err(broken("a holder is lost", step));
@@ -53,6 +58,9 @@ pub(super) fn perform(world: &mut World, step: &Step) -> Result<(), Broken> {
         Step::Resumed => {
             everywhere(world, "the mission is resumed", &mission, |view| view.resumed_by.is_some())
         }
+        Step::NotResumed => everywhere(world, "the mission is not resumed", &mission, |view| {
+            view.resumed_by.is_none()
+        }),
         Step::CandidatesShown(count) => {
             everywhere(world, "candidates are shown", &mission, |view| {
                 view.candidates.len() == *count
@@ -69,7 +77,7 @@ pub(super) fn perform(world: &mut World, step: &Step) -> Result<(), Broken> {
 }
 
 /// Liveness: within a bound every mission that can has ended.
-pub fn missions_end(world: &mut World, members: &[usize]) -> Result<(), Broken> {
+pub(super) fn missions_end(world: &mut World, members: &[usize]) -> Result<(), Broken> {
     eventually(world, "missions end", |world| checks::missions_end(world, members))
 }
 

@@ -1,0 +1,98 @@
+//! What befalls devices beside crashes: sleep, clocks that are set, disks that are put back or
+//! copied to another machine.
+
+use std::collections::BTreeSet;
+
+use kernelos_protocol::replica::Input;
+
+use crate::world::{CONNECT_MS, Happening, World};
+
+impl World {
+    /// A device is suspended: nothing happens on it, its monotonic clock goes on, and who was
+    /// connected notices some time later.
+    pub fn sleep(&mut self, device: usize, time: u64) {
+        if !self.nodes[device].is_up() || self.asleep.contains_key(&device) {
+            return;
+        }
+        self.faults += 1;
+        self.note(device, "sleeps");
+        let until = self.now.saturating_add(time);
+        self.asleep.insert(device, until);
+        self.arrange(until, Happening::GoOn(device));
+        for link in self.network.links_of(device) {
+            self.break_link(link);
+        }
+    }
+
+    /// It goes on, with whatever was due meanwhile.
+    pub(super) fn go_on(&mut self, device: usize) {
+        if self.asleep.get(&device).is_none_or(|until| *until > self.now) {
+            return;
+        }
+        self.asleep.remove(&device);
+        self.note(device, "goes on");
+        self.input(device, Input::Tick);
+        self.arrange_connections(device, CONNECT_MS);
+    }
+
+    /// What happens now; what is of a device that sleeps happens when it goes on.
+    pub(super) fn unless_asleep(&mut self, what: Happening) -> Option<Happening> {
+        let device = match &what {
+            Happening::Notice { device, .. }
+            | Happening::Wake(device)
+            | Happening::Work { device, .. } => *device,
+            _ => return Some(what),
+        };
+        let Some(until) = self.asleep.get(&device).copied() else { return Some(what) };
+        self.arrange(until.saturating_add(1), what);
+        None
+    }
+
+    /// A device's wall clock is set.
+    pub fn set_clock(&mut self, device: usize, by_ms: i64) {
+        self.faults += 1;
+        self.note(device, &format!("sets its clock by {by_ms} ms"));
+        let ahead = &mut self.nodes[device].wall_ahead_us;
+        *ahead = ahead.saturating_add(by_ms.saturating_mul(1_000));
+    }
+
+    /// A device dies, and has the copy of its disk instead of the disk, if there is one.
+    pub fn put_back(&mut self, device: usize) {
+        let Some(copy) = self.nodes[device].copy().cloned() else { return };
+        self.crash(device);
+        self.note(device, "is put back");
+        self.nodes[device].exchange_disk(copy);
+        self.share_past(device);
+    }
+
+    /// A clone has the disk of the device that it is a clone of, and starts beside it. Once: of a
+    /// clone that is thrown away a life is left whose last receipt stands for ever (RCPT-5).
+    pub fn clone_home(&mut self, device: usize) {
+        let of = self.original(device);
+        if of == device || !self.nodes[device].disk.is_empty() {
+            return;
+        }
+        self.faults += 1;
+        self.note(device, "is cloned");
+        let disk = self.nodes[of].disk.clone();
+        self.nodes[device].config.incarnation = self.nodes[of].config.incarnation;
+        self.nodes[device].exchange_disk(disk);
+        self.share_past(device);
+        self.start(device);
+    }
+
+    /// What a life of one home claims need not be true of a clone of it.
+    fn share_past(&mut self, device: usize) {
+        let id = self.nodes[device].device();
+        let same = |node: &&mut crate::node::Node| node.device() == id;
+        let past: BTreeSet<_> = self
+            .nodes
+            .iter_mut()
+            .filter(same)
+            .flat_map(|node| node.past.iter().copied().collect::<Vec<_>>())
+            .collect();
+        for node in self.nodes.iter_mut().filter(same) {
+            node.past.extend(past.iter().copied());
+        }
+    }
+}
