@@ -3,10 +3,12 @@
 mod boards;
 mod quarantine;
 mod reply;
+mod undo;
 
 pub use boards::*;
 pub use quarantine::*;
 pub use reply::*;
+pub use undo::*;
 
 use serde::{Deserialize, Serialize};
 

@@ -80,20 +80,7 @@ impl Documents {
                 self.documents.remove(&document);
                 DocumentDone::Holds { document, heads: Ok(Vec::new()) }
             }
-            DocumentTask::Drop { document, changes } => {
-                let Some(held) = self.documents.get_mut(&document) else {
-                    return DocumentDone::Holds { document, heads: Ok(Vec::new()) };
-                };
-                if let Some(degraded) = held.degraded.clone() {
-                    return DocumentDone::Broken { document, degraded };
-                }
-                held.guarded(|doc, conflicts| {
-                    *doc = without(doc, &changes)?;
-                    *conflicts = ConflictIndex::of(doc);
-                    Ok(())
-                });
-                DocumentDone::Holds { document, heads: held.heads() }
-            }
+            DocumentTask::Drop { document, changes } => self.leave_out(document, &changes),
             DocumentTask::Transact { document, actor, edits } => {
                 let held = self.documents.entry(document).or_default();
                 DocumentDone::Transacted(held.write(&document, actor, &edits))
@@ -133,6 +120,22 @@ impl Documents {
                 DocumentDone::Saved(held.try_with(|doc, _| Ok(saving.part(document, doc, from))))
             }
         }
+    }
+
+    /// Takes changes out of a document, and what depends on them.
+    fn leave_out(&mut self, document: DocumentId, changes: &BTreeSet<ChangeHash>) -> DocumentDone {
+        let Some(held) = self.documents.get_mut(&document) else {
+            return DocumentDone::Holds { document, heads: Ok(Vec::new()) };
+        };
+        if let Some(degraded) = held.degraded.clone() {
+            return DocumentDone::Broken { document, degraded };
+        }
+        held.guarded(|doc, conflicts| {
+            *doc = without(doc, changes)?;
+            *conflicts = ConflictIndex::of(doc);
+            Ok(())
+        });
+        DocumentDone::Holds { document, heads: held.heads() }
     }
 }
 

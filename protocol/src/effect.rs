@@ -6,8 +6,10 @@
 //! Several changes in one event have effect all or none.
 
 mod artifact;
+mod dependents;
 mod forks;
 mod purge;
+mod undo;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,12 +20,13 @@ use crate::document::validate::{ChangeFault, ChangeIndex, Checked, to_hash};
 use crate::epoch::KeyRing;
 use crate::event::{Class, Verified};
 use crate::hash;
-use crate::id::{ChangeHash, DocumentId, EventId};
+use crate::id::{ChangeHash, DocumentId};
 use crate::mission::journal::{Journal, Judged};
 use crate::mission::record::Record;
 use crate::mission::state::Who;
 use crate::role::Role;
 use crate::seal;
+use dependents::Dependents;
 
 /// Why an event has no effect: a stable code, and a sentence for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,8 +78,6 @@ pub struct Effects {
     dependents: Option<Dependents>,
 }
 
-type Dependents = BTreeMap<(DocumentId, ChangeHash), Vec<ChangeHash>>;
-
 /// What is known of a document's changes.
 #[derive(Default)]
 struct History {
@@ -124,43 +125,9 @@ impl Effects {
         &self.missions
     }
 
-    /// The event that this one takes back, where it does and has effect. `SPEC: CNT-12`
-    #[must_use]
-    pub fn undoes(&self, no: ContentNo) -> Option<ContentNo> {
-        self.undoes.get(&no).copied()
-    }
-
-    /// The events that take others back, with those, in the order in which they came.
-    pub fn undos(&self) -> impl DoubleEndedIterator<Item = (ContentNo, ContentNo)> {
-        self.undoes.iter().map(|(undo, undone)| (*undo, *undone))
-    }
-
     /// An event lost its effect by strikes, or has it again.
     pub(crate) fn strike(&mut self, no: ContentNo, struck: bool) {
         self.missions.strike(no, struck);
-    }
-
-    /// From now on, what depends on a change can be asked for.
-    pub(crate) fn index_dependents(&mut self) {
-        if self.dependents.is_some() {
-            return;
-        }
-        let mut dependents = Dependents::new();
-        for (document, history) in &self.documents {
-            for hash in &history.order {
-                let deps = history.changes.get(hash).map_or(&[][..], |links| &links.deps);
-                for dep in deps {
-                    dependents.entry((*document, *dep)).or_default().push(*hash);
-                }
-            }
-        }
-        self.dependents = Some(dependents);
-    }
-
-    /// The changes that depend on one, once that is kept.
-    pub(crate) fn dependents(&self, change: &(DocumentId, ChangeHash)) -> &[ChangeHash] {
-        let dependents = self.dependents.as_ref();
-        dependents.and_then(|all| all.get(change)).map_or(&[], Vec::as_slice)
     }
 
     /// Is any event unread?
@@ -345,25 +312,6 @@ impl Effects {
                 Err(void("order", &"it follows an event that is no record with effect"))
             }
         }
-    }
-
-    /// `SPEC: CNT-12`
-    fn weigh_undo(
-        &mut self,
-        past: Past<'_>,
-        no: ContentNo,
-        event: &Verified,
-        (undoes, changes): (EventId, Vec<DocumentChange>),
-    ) -> Result<(Effect, Chunks), VoidReason> {
-        let undone =
-            past.content.number(&undoes).filter(|undone| past.content.in_view(no, *undone));
-        let undone = undone
-            .ok_or_else(|| void("not_in_view", &"it takes back an event that it has not seen"))?;
-        let done = self.weigh_changes(past, no, event, changes)?;
-        if matches!(done.0, Effect::Change(_)) {
-            self.undoes.insert(no, undone);
-        }
-        Ok(done)
     }
 
     /// `SPEC: EFF-3, EFF-4`

@@ -7,7 +7,7 @@ use crate::cli::Ui;
 
 /// Take back what an event did
 ///
-/// What it set shows again what it showed before; a grant is taken back by a revocation, a revocation
+/// What it set shows again what it showed before; a grant is taken back by a revocation, and that
 /// by a new grant. Nothing leaves the history: what takes back is an event, and can be taken back
 /// itself. Where something else was written there since, it is refused, and the event that did is
 /// named.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::{BoardPage, BranchPreview, Failure, QuarantinePage};
+use super::{BoardPage, BranchPreview, Failure, NotUndone, QuarantinePage, Undone};
 use crate::document::DocPath;
 use crate::document::conflict::ConflictKind;
 use crate::event::{Run, Verified};
@@ -315,27 +315,6 @@ pub struct Edited {
     pub event: Option<EventId>,
     /// How many edits it holds.
     pub edits: usize,
-}
-
-/// An event took another back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Undone {
-    /// The event that takes back.
-    pub event: EventId,
-    /// The event that is taken back.
-    pub undoes: EventId,
-}
-
-/// An event is not taken back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NotUndone {
-    /// Which.
-    pub refused: EventId,
-    /// Why, for people.
-    pub reason: String,
-    /// The event that builds on it, where that is why and it is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<EventId>,
 }
 
 /// Some rows of the log.

@@ -153,8 +153,8 @@ pub enum DocumentDone {
     Written(Result<Vec<(DocumentId, LocalChange)>, EditFault>),
     /// After `Reopen`: a change of each actor.
     Reopened(Result<Vec<LocalChange>, EditFault>),
-    /// After `Write`, `Undo` and `Look`: nothing was done, since these are to be opened first, if they
-    /// are documents at all.
+    /// After `Write`, `Undo` and `Look`: nothing was done, since these are to be opened first, if
+    /// they are documents at all.
     Closed(BTreeSet<DocumentId>),
     /// After `Links`.
     Links(Result<Links, EditFault>),
