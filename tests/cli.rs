@@ -127,7 +127,7 @@ fn the_policy_says_of_every_rule_what_it_is_about() {
     let rules = Home::new().run(&["policy", "list", "--json"]).json();
     let about = |rule: &Json| rule["act"].as_str().unwrap().to_owned();
     let about: Vec<_> = rules.as_array().unwrap().iter().map(about).collect();
-    assert_eq!(about, ["grant", "run_agent", "start_step", "verify", "move_ref"]);
+    assert_eq!(about, ["grant", "run_agent", "start_step", "verify", "move_ref", "cancel"]);
 }
 
 #[test]

@@ -110,6 +110,8 @@ impl Replica {
             return self.reply(request, Reply::Failed(absent));
         }
         documents.iter().for_each(|document| self.open(*document));
+        // What counts of them is asked for before the command is looked at again.
+        self.tell_now();
         self.commands.push_front((request, command));
     }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use kernelos_protocol::command::BoardRow;
 use kernelos_protocol::document::DocumentTask;
 use kernelos_protocol::id::{DocumentId, EventId};
-use kernelos_protocol::limits::{DOCUMENT_MAKES, DOCUMENTS_OPEN_MAX};
+use kernelos_protocol::limits::{DOCUMENT_MAKES, DOCUMENTS_OPEN_MAX, LOAD_SLICE_EVENTS};
 
 use super::*;
 
@@ -106,6 +106,28 @@ fn paths_lead_into_a_board_also_by_its_id_and_after_a_restart() {
     assert_eq!(message(&absent), "there is nothing at \"boards/garden/notes/y\"");
     assert!(matches!(again.ask(rm("boards/garden/notes/soil")), Reply::Edited(_)));
     assert_eq!(again.get("boards/garden/notes"), "{}");
+}
+
+#[test]
+fn a_board_is_whole_before_anything_is_done_with_it() {
+    // SPEC: PRJ-12, PRJ-8, UNDO-1
+    let mut device = Device::founded();
+    let (board, _) = made(device.ask(create("garden")));
+    // More than the store gives at once.
+    let count = LOAD_SLICE_EVENTS + 10;
+    for number in 0..count {
+        assert!(matches!(device.ask(set("boards/garden/notes/n", number)), Reply::Edited(_)));
+    }
+    let mut again = device.restarted();
+    let saved = again.ask(Command::SaveDocument { document: Some(board), from: 0 });
+    let Reply::DocumentPart(part) = saved else { panic!("{saved:?}") };
+    assert_eq!(part.changes, count + 1);
+    let mut again = device.restarted();
+    assert_eq!(again.get("boards/garden/notes/n"), (count - 1).to_string());
+    let mut again = device.restarted();
+    let undone = again.ask(Command::Undo { begin: None, force: false });
+    assert!(matches!(undone, Reply::Undone(_)), "{undone:?}");
+    assert_eq!(again.get("boards/garden/notes/n"), (count - 2).to_string());
 }
 
 #[test]
