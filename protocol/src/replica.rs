@@ -414,7 +414,8 @@ impl Replica {
         let quota = self.quota_deadline().map(|at| (at, "quota"));
         let glance = self.glances.next_deadline().map(|at| (at, "glance"));
         let telling = self.telling.next_deadline().map(|at| (at, "documents"));
-        let all = [join, stall, mission, receipts, silent, quota, glance, telling];
+        let absent = self.absent.next_deadline(self.now.monotonic_ms).map(|at| (at, "cut"));
+        let all = [join, stall, mission, receipts, silent, quota, glance, telling, absent];
         all.into_iter().flatten().min()
     }
 

@@ -38,7 +38,7 @@ pub use membership::NewMember;
 pub use quarantine::Branch;
 pub use rescue::Rescued;
 pub use state::{StateHash, document_leaf};
-pub use undo::Undoable;
+pub use undo::{UNDO_REASON, Undoable};
 pub use verdict::Verdict;
 
 use crate::authority::{ContentLane, ContentNo, ControlLane};
@@ -84,6 +84,8 @@ pub struct Workspace {
     /// In the order in which they went in.
     order: Vec<EventId>,
     sealing: BTreeMap<DeviceId, SealingStatement>,
+    /// Own grants and revocations that take others back.
+    undoing: BTreeSet<EventId>,
     /// Who granted the last role of each device.
     added_by: BTreeMap<DeviceId, DeviceId>,
     recovery: Option<RecoveryPublic>,
@@ -141,6 +143,7 @@ impl Workspace {
             events: BTreeMap::new(),
             order: Vec::new(),
             sealing: BTreeMap::new(),
+            undoing: BTreeSet::new(),
             added_by: BTreeMap::new(),
             recovery: None,
             stale: false,
@@ -280,6 +283,14 @@ impl Workspace {
                 self.added_by.insert(grant.device, author);
                 if author == own.device() {
                     self.let_in.note(grant, event.id());
+                    if grant.rule == undo::UNDO_RULE {
+                        self.undoing.insert(event.id());
+                    }
+                }
+            }
+            Some(ControlBody::Revoke(revoke)) if revoke.reason == UNDO_REASON => {
+                if author == own.device() {
+                    self.undoing.insert(event.id());
                 }
             }
             Some(ControlBody::Recover(Recover { rescue: Rescue::Lead { sealing }, .. })) => {

@@ -108,6 +108,7 @@ fn a_swarm_has_every_kind_of_fault_and_lie() {
     let kinds = [
         "TryWrite",
         "TryRemove",
+        "TryBoard",
         "TryMission",
         "Cut",
         "Heal",

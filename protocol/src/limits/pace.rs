@@ -20,6 +20,6 @@ pub const TELL_CHANGES_MIN: usize = 1_000;
 /// way: somebody may look.
 pub const TELL_MS: u64 = 500;
 
-/// Milliseconds for which an event that a cut names is waited for before a state hash is claimed
+/// Milliseconds for which an event that a cut names is waited for before anything is claimed
 /// without it: what a member holds comes within seconds of meeting it. `SPEC: AUTH-13`
 pub const ABSENT_CUT_MS: u64 = 60_000;

@@ -15,7 +15,20 @@ pub(super) struct Absent {
     seen: (usize, usize),
 }
 
+impl Absent {
+    /// When the next of them is waited for no longer.
+    pub(super) fn next_deadline(&self, now: u64) -> Option<u64> {
+        let until = self.since.values().map(|since| since.saturating_add(ABSENT_CUT_MS));
+        until.filter(|until| *until > now).min()
+    }
+}
+
 impl Replica {
+    /// Is all here that peers said they have, and what cuts name?
+    pub(super) fn is_current(&self) -> bool {
+        self.sync.is_current() && !self.waits_for_cuts()
+    }
+
     /// Once a turn: what is missed now.
     pub(super) fn note_absent(&mut self) {
         let here = (self.workspace.control().len(), self.workspace.content().len());

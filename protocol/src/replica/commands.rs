@@ -237,7 +237,7 @@ impl Replica {
             // The node knows its transports, and fills in what it sees of them.
             online: false,
             peers: self.peers(),
-            current: self.sync.is_current(),
+            current: self.is_current(),
             notices: notices.into_iter().map(|n| (n.device, n.reason.clone())).collect(),
             waiting: self.waiting_rows(),
             newer_format: self.workspace.newer_format(),

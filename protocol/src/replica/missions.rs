@@ -204,7 +204,7 @@ impl Replica {
         let world = World {
             own,
             peers: &peers,
-            is_current: self.sync.is_current(),
+            is_current: self.is_current(),
             is_editing: self.is_editing(),
             content: self.workspace.content(),
             journal: self.workspace.missions(),

@@ -12,10 +12,7 @@ use crate::replica::commands::no_history;
 use crate::replica::documents::{Pending, Purpose, author_failure};
 use crate::replica::work::Work;
 use crate::role::Role;
-use crate::workspace::{AuthorFault, NewMember, Undoable};
-
-/// What a revocation says that takes a grant back.
-const REASON: &str = "undo";
+use crate::workspace::{AuthorFault, NewMember, UNDO_REASON, Undoable};
 
 /// An event is being taken back.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -60,7 +57,7 @@ impl Replica {
                 }
                 Err(failure) => Err(failure),
             },
-            Ok(Undoable::Grant(device)) => self.revoke(device, REASON),
+            Ok(Undoable::Grant(device)) => self.revoke(device, UNDO_REASON),
             Ok(Undoable::Revoke(member)) => self.grant_again(*member),
             Err(reason) => return self.refuse_undo(undo, reason.to_owned(), None),
         };

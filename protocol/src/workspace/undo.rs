@@ -11,7 +11,9 @@ use crate::effect::Effect;
 use crate::id::{ChangeHash, DeviceId, DocumentId, EventId};
 
 /// The rule that a grant names which takes a revocation back.
-const UNDO_RULE: &str = "undo";
+pub(super) const UNDO_RULE: &str = "undo";
+/// What a revocation says that takes a grant back.
+pub const UNDO_REASON: &str = "undo";
 
 /// What an event did that can be taken back.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,7 +35,6 @@ impl Workspace {
         let no = self.content.number(id).ok_or("it is not here")?;
         match self.effects.of(no) {
             Effect::Change(_) if !self.counts(no) => Err("it has no effect"),
-            Effect::Change(_) if self.undone_by(no).is_some() => Err("it was taken back already"),
             Effect::Change(changes) => Ok(Undoable::Change(changes.iter().copied().collect())),
             Effect::Void(_) => Err("it has no effect"),
             Effect::Unread => Err("it cannot be read here"),
@@ -41,13 +42,18 @@ impl Workspace {
         }
     }
 
-    /// The last event of a device that can be taken back, before `before` if that is given, and
-    /// that takes nothing back itself.
+    /// The last event of a device that can be taken back, before `before` if that is given, that was
+    /// not, and takes nothing back itself.
     #[must_use]
     pub fn last_undoable(&self, own: &DeviceId, before: Option<&EventId>) -> Option<EventId> {
         let from = before.and_then(|id| self.position(id)).map_or(self.order.len(), |(_, at)| at);
+        let undone = self.undone();
         let is_undo = |id: &EventId| {
-            self.content.number(id).is_some_and(|no| self.effects.undoes(no).is_some())
+            let of_content = self
+                .content
+                .number(id)
+                .is_some_and(|no| self.effects.undoes(no).is_some() || undone.contains_key(&no));
+            of_content || self.undoing.contains(id)
         };
         let candidates = self.order.iter().take(from).rev().filter(|id| {
             self.header(id).is_some_and(|header| header.author == *own) && !is_undo(id)
@@ -57,6 +63,11 @@ impl Workspace {
 
     /// The event that took this one back: one that counts and was not taken back itself.
     pub(super) fn undone_by(&self, no: ContentNo) -> Option<ContentNo> {
+        self.undone().get(&no).copied()
+    }
+
+    /// What was taken back, and by what.
+    fn undone(&self) -> BTreeMap<ContentNo, ContentNo> {
         let mut undone = BTreeMap::new();
         // What takes an undo back came after it.
         for (undo, of) in self.effects.undos().rev() {
@@ -64,7 +75,7 @@ impl Workspace {
                 undone.entry(of).or_insert(undo);
             }
         }
-        undone.get(&no).copied()
+        undone
     }
 
     fn undoable_control(&self, no: ControlNo) -> Result<Undoable, &'static str> {
@@ -78,12 +89,8 @@ impl Workspace {
                 Err("the device is a member again")
             }
             ControlFact::Revoke { target, .. } => {
-                let past = self.control.past(no);
-                let given = past.iter().filter_map(|no| match self.control.fact(no) {
-                    ControlFact::Grant { device, role } if device == target => Some(*role),
-                    _ => None,
-                });
-                let role = given.last().ok_or("nobody gave that device a role")?;
+                let role = self.control.role(target, self.control.past(no));
+                let role = role.ok_or("that device was no member then")?;
                 let sealing = *self.sealing.get(target).ok_or("its sealing key is not known")?;
                 let rule = UNDO_RULE.to_owned();
                 Ok(Undoable::Revoke(Box::new(NewMember { device: *target, sealing, role, rule })))
