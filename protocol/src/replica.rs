@@ -12,6 +12,7 @@ mod archive;
 mod artifacts;
 mod boards;
 mod commands;
+mod deadlines;
 mod documents;
 mod glance;
 mod granting;
@@ -401,22 +402,6 @@ impl Replica {
         if self.damage.len() < NOTICES_MAX {
             self.damage.push(damage);
         }
-    }
-
-    /// When [`Input::Tick`] is due next, and for what.
-    #[must_use]
-    pub fn next_deadline(&self) -> Option<(u64, &'static str)> {
-        let join = self.join_at.map(|at| (at, "join"));
-        let stall = self.sync.next_deadline().map(|at| (at, "stalled peer"));
-        let mission = self.driver.next_deadline().map(|at| (at, "mission"));
-        let receipts = self.receipts.next_deadline().map(|at| (at, "receipts"));
-        let silent = self.artifacts.next_deadline().map(|at| (at, "silent peer"));
-        let quota = self.quota_deadline().map(|at| (at, "quota"));
-        let glance = self.glances.next_deadline().map(|at| (at, "glance"));
-        let telling = self.telling.next_deadline().map(|at| (at, "documents"));
-        let absent = self.absent.next_deadline(self.now.monotonic_ms).map(|at| (at, "cut"));
-        let all = [join, stall, mission, receipts, silent, quota, glance, telling, absent];
-        all.into_iter().flatten().min()
     }
 
     fn reply(&mut self, request: RequestId, reply: Reply) {

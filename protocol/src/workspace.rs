@@ -86,6 +86,7 @@ pub struct Workspace {
     sealing: BTreeMap<DeviceId, SealingStatement>,
     /// Own grants and revocations that take others back.
     undoing: BTreeSet<EventId>,
+    undone: undo::KeptUndone,
     /// Who granted the last role of each device.
     added_by: BTreeMap<DeviceId, DeviceId>,
     recovery: Option<RecoveryPublic>,
@@ -144,6 +145,7 @@ impl Workspace {
             order: Vec::new(),
             sealing: BTreeMap::new(),
             undoing: BTreeSet::new(),
+            undone: undo::KeptUndone::default(),
             added_by: BTreeMap::new(),
             recovery: None,
             stale: false,
@@ -288,10 +290,10 @@ impl Workspace {
                     }
                 }
             }
-            Some(ControlBody::Revoke(revoke)) if revoke.reason == UNDO_REASON => {
-                if author == own.device() {
-                    self.undoing.insert(event.id());
-                }
+            Some(ControlBody::Revoke(revoke))
+                if revoke.reason == UNDO_REASON && author == own.device() =>
+            {
+                self.undoing.insert(event.id());
             }
             Some(ControlBody::Recover(Recover { rescue: Rescue::Lead { sealing }, .. })) => {
                 self.sealing.insert(author, *sealing);

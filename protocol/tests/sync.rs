@@ -1,5 +1,6 @@
 //! Devices that meet: the Replicas of several, with a wire between them that can be cut.
 
+mod absent;
 mod artifacts;
 mod boards;
 mod contracts;

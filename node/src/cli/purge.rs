@@ -11,8 +11,8 @@ use crate::cli::{Ui, stdin};
 /// Destroy what an artifact holds
 ///
 /// Its key and its bytes are destroyed on this device at once, and on every other when it hears of
-/// this. That something was there stays, and who purged it, and when; no device that heard of it can bring it
-/// back. What was taken out of it before, such as a branch or a file, is not touched.
+/// this. That something was there stays, and who purged it, and when; no device that heard of it
+/// can bring it back. What was taken out of it before, such as a branch or a file, is not touched.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -39,8 +39,9 @@ impl Known {
             return;
         }
         let text: String = members.iter().map(|member| format!("{member}\n")).collect();
-        replace_private(&self.at, text.as_bytes()).ok();
-        self.members = Some(members.clone());
+        if replace_private(&self.at, text.as_bytes()).is_ok() {
+            self.members = Some(members.clone());
+        }
     }
 }
 

@@ -23,6 +23,11 @@ impl Artifacts {
         !self.orphans.is_empty()
     }
 
+    /// A turn begins: nothing goes until it is seen that it may.
+    pub fn pause_dropping(&mut self) {
+        self.is_dropping = false;
+    }
+
     /// What of it goes in this turn, where these are all that any manifest names.
     pub fn drop_orphans(&mut self, named: &BTreeSet<ChunkHash>) -> Vec<ChunkHash> {
         self.orphans.retain(|hash| !named.contains(hash));

@@ -138,7 +138,9 @@ pub fn route(
         return None;
     }
     let above = path.first(2);
-    let link = read(&above);
+    // What is named by an id is that document, whatever a member linked under such a name.
+    let is_id = map == BOARDS && name.parse::<DocumentId>().is_ok();
+    let link = if is_id { None } else { read(&above) };
     let document = match &link {
         Some(link) => linked(&link.value)?,
         None if map == BOARDS => name.parse().ok()?,

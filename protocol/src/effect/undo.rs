@@ -14,7 +14,9 @@ impl Effects {
     }
 
     /// The events that take others back, with those, in the order in which they came.
-    pub fn undos(&self) -> impl DoubleEndedIterator<Item = (ContentNo, ContentNo)> {
+    pub fn undos(
+        &self,
+    ) -> impl DoubleEndedIterator<Item = (ContentNo, ContentNo)> + ExactSizeIterator {
         self.undoes.iter().map(|(undo, undone)| (*undo, *undone))
     }
 

@@ -150,10 +150,15 @@ impl Journal {
     /// May this device start one more mission where `is_past` says what it had seen?
     /// `SPEC: MIS-11`
     fn may_start(&self, device: &DeviceId, is_past: impl Fn(ContentNo) -> bool) -> bool {
+        self.open_missions(device, is_past) < MISSIONS_OPEN_MAX
+    }
+
+    /// How many missions of this device are open in a past, counted up to the most that may be.
+    fn open_missions(&self, device: &DeviceId, is_past: impl Fn(ContentNo) -> bool) -> usize {
         let started = self.started.get(device).map_or(&[][..], Vec::as_slice);
         let is_open = |ends: &[ContentNo]| !ends.iter().any(|end| is_past(*end));
         let open = started.iter().rev().filter(|(at, ends)| is_past(*at) && is_open(ends));
-        open.take(MISSIONS_OPEN_MAX).count() < MISSIONS_OPEN_MAX
+        open.take(MISSIONS_OPEN_MAX).count()
     }
 
     /// May this device start one more mission now?

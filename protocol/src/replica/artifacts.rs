@@ -113,6 +113,7 @@ impl Replica {
         }
         self.learn_artifacts();
         self.shred();
+        self.artifacts.pause_dropping();
         if self.may_drop_chunks()
             && self.artifacts.has_orphans()
             && let Some(named) = self.workspace.named_chunks()

@@ -44,7 +44,9 @@ impl Replica {
         });
         // Who reads sees what was here a moment ago; what else is asked for is about all of it.
         let is_read = |command: &Command| matches!(command, Command::Read { .. });
+        // A document that is opened is whole before anything is done with it.
         !is_due
+            && !self.workspace.is_rebuilding()
             && is_few
             && self.commands.iter().all(|(_, command)| is_read(command))
             && self.sync.awaited(&self.workspace) >= TELL_AWAITED_MIN

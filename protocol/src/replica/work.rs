@@ -174,7 +174,7 @@ impl Replica {
                 self.open_for(request, Command::Edit { edits }, documents, absent);
             }
             (Purpose::Undo(undo), _) => {
-                let begin = Some(undo.event.to_string());
+                let begin = (!undo.is_last).then(|| undo.event.to_string());
                 let command = Command::Undo { begin, force: undo.force };
                 self.open_for(undo.request, command, documents, absent);
             }

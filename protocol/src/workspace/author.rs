@@ -148,6 +148,10 @@ impl Workspace {
         changes: Vec<DocumentChange>,
     ) -> Result<Vec<Verified>, AuthorFault> {
         self.check_changes(pen, &changes)?;
+        // What fell meanwhile is in nobody's view, and the undo would be void.
+        if !self.content.number(&undoes).is_some_and(|no| self.content.is_admitted(no)) {
+            return Err(AuthorFault::NotAdmitted(undoes));
+        }
         self.write_content(pen, &encode_undo(undoes, changes), Class::Sealed)
     }
 

@@ -41,6 +41,13 @@ impl LetIn {
     }
 }
 
+impl LetIn {
+    /// Is this such a grant?
+    pub(super) fn has(&self, event: &EventId) -> bool {
+        self.0.values().flat_map(BTreeMap::values).any(|grant| grant == event)
+    }
+}
+
 impl Workspace {
     /// Whom this device let in by the standing invitation of this rule, and by which grants.
     #[must_use]

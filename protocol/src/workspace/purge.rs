@@ -29,6 +29,8 @@ pub(super) struct Purges {
     bodies: BTreeSet<ContentNo>,
     /// Chunks that purged manifests named.
     chunks: BTreeSet<ChunkHash>,
+    /// Those that came since it was found.
+    fresh: Vec<ContentNo>,
     /// It is to be found anew.
     stale: bool,
 }
@@ -42,7 +44,7 @@ impl Workspace {
     /// An event was judged: it may be a purge.
     pub(super) fn note_purge(&mut self, no: ContentNo) {
         if matches!(self.effects.of(no), Effect::Purge(_)) && self.purges.all.insert(no) {
-            self.purges.stale = true;
+            self.purges.fresh.push(no);
         }
     }
 
@@ -77,18 +79,13 @@ impl Workspace {
 
     /// Finds anew what is purged.
     pub(super) fn settle_purges(&mut self) {
+        let fresh = std::mem::take(&mut self.purges.fresh);
         if !std::mem::take(&mut self.purges.stale) {
-            return;
+            return self.settle_fresh_purges(&fresh);
         }
         let mut purged: BTreeMap<ContentNo, ContentNo> = BTreeMap::new();
-        for &by in self.purges.all.iter().filter(|no| self.holds(**no)) {
-            let Effect::Purge(names) = self.effects.of(by) else { continue };
-            for no in names {
-                let first = purged.entry(*no).or_insert(by);
-                if self.content.id(by) < self.content.id(*first) {
-                    *first = by;
-                }
-            }
+        for &by in &self.purges.all {
+            self.add_purge(by, &mut purged);
         }
         let before = std::mem::replace(&mut self.purges.purged, purged.clone());
         let mut were_unread = BTreeSet::new();
@@ -101,6 +98,41 @@ impl Workspace {
             self.unpurge(*no);
         }
         self.read_behind(&were_unread);
+    }
+
+    /// What these purge, which came since: nothing else of it changed.
+    fn settle_fresh_purges(&mut self, fresh: &[ContentNo]) {
+        let mut purged = std::mem::take(&mut self.purges.purged);
+        let new: BTreeSet<_> =
+            fresh.iter().flat_map(|by| self.add_purge(*by, &mut purged)).collect();
+        self.purges.purged = purged;
+        let were_unread: BTreeSet<_> = new.into_iter().filter(|no| self.purge(*no)).collect();
+        if !were_unread.is_empty() {
+            self.read_behind(&were_unread);
+        }
+    }
+
+    /// Adds what a purge takes, where it holds; gives what nothing took before.
+    fn add_purge(
+        &self,
+        by: ContentNo,
+        purged: &mut BTreeMap<ContentNo, ContentNo>,
+    ) -> Vec<ContentNo> {
+        let mut new = Vec::new();
+        let Effect::Purge(names) = self.effects.of(by) else { return new };
+        if !self.holds(by) {
+            return new;
+        }
+        for no in names {
+            let first = purged.entry(*no).or_insert_with(|| {
+                new.push(*no);
+                by
+            });
+            if self.content.id(by) < self.content.id(*first) {
+                *first = by;
+            }
+        }
+        new
     }
 
     /// A body is purged from now on. Was it unread?

@@ -3,7 +3,9 @@
 //! An event that takes another back is an event like any other: it can be taken back itself, and
 //! then what it took back stands again. `SPEC: UNDO-1, UNDO-4`
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{NewMember, Workspace};
 use crate::authority::{ContentNo, ControlFact, ControlNo};
@@ -14,6 +16,11 @@ use crate::id::{ChangeHash, DeviceId, DocumentId, EventId};
 pub(super) const UNDO_RULE: &str = "undo";
 /// What a revocation says that takes a grant back.
 pub const UNDO_REASON: &str = "undo";
+
+/// Events that were taken back, and the events that did.
+type Undone = BTreeMap<ContentNo, ContentNo>;
+/// The same, and of what it was found: how many undos, content and control events, and strikes.
+pub(super) type KeptUndone = RefCell<Option<(([usize; 3], u64), Arc<Undone>)>>;
 
 /// What an event did that can be taken back.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,8 +49,8 @@ impl Workspace {
         }
     }
 
-    /// The last event of a device that can be taken back, before `before` if that is given, that was
-    /// not, and takes nothing back itself.
+    /// The last event of a device that can be taken back and was not, and takes nothing back
+    /// itself: before `before`, if that is given.
     #[must_use]
     pub fn last_undoable(&self, own: &DeviceId, before: Option<&EventId>) -> Option<EventId> {
         let from = before.and_then(|id| self.position(id)).map_or(self.order.len(), |(_, at)| at);
@@ -53,7 +60,8 @@ impl Workspace {
                 .content
                 .number(id)
                 .is_some_and(|no| self.effects.undoes(no).is_some() || undone.contains_key(&no));
-            of_content || self.undoing.contains(id)
+            // Who came in by a standing invitation is not put out by accident.
+            of_content || self.undoing.contains(id) || self.let_in.has(id)
         };
         let candidates = self.order.iter().take(from).rev().filter(|id| {
             self.header(id).is_some_and(|header| header.author == *own) && !is_undo(id)
@@ -66,25 +74,49 @@ impl Workspace {
         self.undone().get(&no).copied()
     }
 
-    /// What was taken back, and by what.
-    fn undone(&self) -> BTreeMap<ContentNo, ContentNo> {
-        let mut undone = BTreeMap::new();
+    /// What was taken back, and by what: of several the one with the lowest id. It is kept while
+    /// nothing comes that could change it.
+    fn undone(&self) -> Arc<Undone> {
+        let undos = self.effects.undos().len();
+        let of = ([undos, self.content.len(), self.control.len()], self.strikes_version());
+        let mut kept = self.undone.borrow_mut();
+        if let Some((_, undone)) = kept.as_ref().filter(|(kept, _)| *kept == of) {
+            return Arc::clone(undone);
+        }
+        let mut undone = Undone::new();
         // What takes an undo back came after it.
         for (undo, of) in self.effects.undos().rev() {
             if self.counts(undo) && !undone.contains_key(&undo) {
-                undone.entry(of).or_insert(undo);
+                let first = undone.entry(of).or_insert(undo);
+                if self.content.id(undo) < self.content.id(*first) {
+                    *first = undo;
+                }
             }
         }
+        let undone = Arc::new(undone);
+        *kept = Some((of, Arc::clone(&undone)));
         undone
     }
 
     fn undoable_control(&self, no: ControlNo) -> Result<Undoable, &'static str> {
+        let all = self.control.all();
         let role_now = |device| self.control.present_members().get(device).copied();
         match self.control.fact(no) {
             ControlFact::Grant { device, role } if role_now(device) == Some(*role) => {
-                Ok(Undoable::Grant(*device))
+                let is_grant = |no: &ControlNo| match self.control.fact(*no) {
+                    ControlFact::Grant { device: to, .. } => to == device,
+                    _ => false,
+                };
+                let grants: Vec<_> = all.iter().filter(is_grant).collect();
+                match self.control.those_in_effect(&grants, &all)[..] {
+                    [only] if only == no => Ok(Undoable::Grant(*device)),
+                    _ => Err("the device has its role by another grant too"),
+                }
             }
             ControlFact::Grant { .. } => Err("the role that it gave does not stand any more"),
+            ControlFact::Revoke { .. } if !self.control.in_effect(no, &all) => {
+                Err("it has no effect")
+            }
             ControlFact::Revoke { target, .. } if role_now(target).is_some() => {
                 Err("the device is a member again")
             }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use kernelos_protocol::command::BoardRow;
-use kernelos_protocol::document::DocumentTask;
+use kernelos_protocol::document::{DocPath, DocumentTask, ReadValue, route};
 use kernelos_protocol::id::{DocumentId, EventId};
 use kernelos_protocol::limits::{DOCUMENT_MAKES, DOCUMENTS_OPEN_MAX, LOAD_SLICE_EVENTS};
 
@@ -330,4 +330,33 @@ fn a_board_costs_a_quota_of_its_own() {
     assert_eq!(boards(&mut device, true).len(), 2, "and the link is not there either");
     assert!(matches!(device.ask(set("boards/one/notes/x", 1)), Reply::Edited(_)));
     assert!(device.status().state_hash.is_some());
+}
+
+#[test]
+fn the_making_of_a_board_is_passed_over_where_no_event_is_named() {
+    // SPEC: UNDO-4
+    let mut device = Device::founded();
+    let Reply::Edited(edited) = device.ask(set("notes/a", 1)) else { panic!() };
+    made(device.ask(create("garden")));
+    let mut again = device.restarted();
+    assert_eq!(again.status().loaded, 1, "the board is not held");
+    for device in [&mut device, &mut again] {
+        let undone = device.ask(Command::Undo { begin: None, force: false });
+        let Reply::Undone(undone) = undone else { panic!("{undone:?}") };
+        assert_eq!(Some(undone.undoes), edited.event);
+    }
+}
+
+#[test]
+fn who_names_a_board_by_its_id_gets_that_one_whatever_was_linked_so() {
+    // SPEC: PRJ-10
+    let [root, board, other] = [1, 2, 3].map(|n| DocumentId([n; 32]));
+    let hostile = |_: &DocPath| {
+        let value = serde_json::json!({ "document": other, "archived": false });
+        Some(ReadValue { value, conflict: false, change: None })
+    };
+    let by_id = route(&root, &format!("boards/{board}/notes").parse().unwrap(), hostile).unwrap();
+    assert_eq!(by_id.document, board);
+    let by_name = route(&root, &"boards/garden/notes".parse().unwrap(), hostile).unwrap();
+    assert_eq!(by_name.document, other);
 }

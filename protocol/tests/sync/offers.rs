@@ -8,8 +8,8 @@ use kernelos_protocol::event::{BodyRef, Header, Run, Runs, Verified};
 use kernelos_protocol::hash;
 use kernelos_protocol::id::{EventId, Incarnation, WorkspaceId};
 use kernelos_protocol::limits::{
-    ABSENT_CUT_MS, BODY_BYTES_MAX, HEADER_BYTES_MAX, LOAD_SLICE_EVENTS, OFFERS_MAX,
-    QUARANTINE_AUTHOR_BYTES_MAX, STALL_MS,
+    BODY_BYTES_MAX, HEADER_BYTES_MAX, LOAD_SLICE_EVENTS, OFFERS_MAX, QUARANTINE_AUTHOR_BYTES_MAX,
+    STALL_MS,
 };
 use kernelos_protocol::role::Role;
 use kernelos_protocol::store::contract::read_all;
@@ -30,7 +30,7 @@ fn disk(events: &[Verified]) -> MemoryStore {
 }
 
 /// Devices with what each holds.
-fn devices(of: &[(u8, &[Verified])]) -> Mesh {
+pub(super) fn devices(of: &[(u8, &[Verified])]) -> Mesh {
     let mut mesh = Mesh::of(&[]);
     mesh.devices.clear();
     for (number, events) in of {
@@ -41,7 +41,7 @@ fn devices(of: &[(u8, &[Verified])]) -> Mesh {
 
 /// A founder, what it granted to devices 2 to 4, and device 2, which wrote as often as said after
 /// it was revoked and before it heard.
-fn revoked(late: usize) -> (Peer, Vec<Verified>, Vec<Verified>) {
+pub(super) fn revoked(late: usize) -> (Peer, Vec<Verified>, Vec<Verified>) {
     let (mut founder, mut base) = Peer::founder();
     for number in 2..=4 {
         base.extend(founder.grant(number, Role::Member));
@@ -168,23 +168,6 @@ fn what_a_readmission_names_is_fetched_at_once_from_who_has_it() {
     assert_eq!(branches(&mut mesh, 4), []);
     assert_eq!(mesh.get(4, "notes/99"), "\"late\"");
     mesh.assert_equal(&[3, 4]);
-}
-
-#[test]
-fn what_nobody_shows_is_waited_for_a_minute() {
-    // SPEC: AUTH-13
-    let (mut founder, base, late) = revoked(100);
-    founder.take(&late);
-    let tip = late[99].id();
-    let back =
-        founder.write(|workspace, pen| workspace.write_readmit_event(pen, &tip, "found")).unwrap();
-    let mut mesh = devices(&[(4, &[&base[..], &back].concat())]);
-    mesh.wait(ABSENT_CUT_MS - 1);
-    let status = mesh.status(4);
-    assert!(status.state_hash.is_none() && !status.current, "it may come still");
-    mesh.wait(1);
-    let status = mesh.status(4);
-    assert!(status.state_hash.is_some() && status.current, "and not for ever");
 }
 
 /// As much junk as fills the room of device 2 and four more, each of the size of the greatest

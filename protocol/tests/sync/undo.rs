@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 
 use kernelos_protocol::command::{Command, ConflictPage, FailureKind, NotUndone, Reply, Undone};
 use kernelos_protocol::document::Edit;
-use kernelos_protocol::id::EventId;
+use kernelos_protocol::id::{EventId, Signature};
+use kernelos_protocol::key::DeviceKey;
 use kernelos_protocol::role::Role;
 use serde_json::{Value as Json, json};
 
 use super::mesh::{Mesh, id};
+use crate::kit::secret;
 
 fn undo(mesh: &mut Mesh, number: u8, event: Option<EventId>, force: bool) -> Reply {
     let begin = event.map(|event| event.to_string());
@@ -225,4 +227,39 @@ fn what_changed_several_documents_is_taken_back_in_all_of_them() {
         assert_eq!(notes(&mut mesh, number), json!({}));
     }
     mesh.assert_equal(&[1, 2]);
+}
+
+/// A grant of this role to device 2, as its name.
+fn grant(role: Role) -> Command {
+    let member = DeviceKey::from_secret(&secret(2));
+    let statement = member.sealing_statement();
+    Command::Grant {
+        device: member.device(),
+        sealing_key: statement.key,
+        sealing_signature: Signature(statement.signature),
+        role,
+        name: "phone".to_owned(),
+        rule: "test".to_owned(),
+        uses: None,
+    }
+}
+
+#[test]
+fn a_device_comes_back_as_what_it_was_and_is_not_put_out_by_one_grant_of_two() {
+    // SPEC: UNDO-1
+    let mut mesh = Mesh::of(&[(2, Role::Member), (3, Role::Owner)]);
+    mesh.connect(1, 3);
+    let Reply::Granted { event: second, .. } = mesh.ask(3, grant(Role::Member)) else { panic!() };
+    assert!(refused(&mut mesh, 3, second).reason.contains("another grant"));
+    let Reply::Granted { event: higher, .. } = mesh.ask(3, grant(Role::Admin)) else { panic!() };
+    let revoke = Command::Revoke { device: id(2), reason: String::new() };
+    let Reply::Revoked { event: revoked } = mesh.ask(1, revoke) else { panic!() };
+    assert!(refused(&mut mesh, 3, higher).reason.contains("not stand any more"));
+    assert_eq!(undone(&mut mesh, 1, None).undoes, revoked);
+    for number in [1, 3] {
+        let Reply::Devices { devices } = mesh.ask(number, Command::Devices) else { panic!() };
+        let role = devices.iter().find(|row| row.id == id(2)).unwrap().role;
+        assert_eq!(role, Some(Role::Admin), "the highest that it had");
+    }
+    assert!(refused(&mut mesh, 1, revoked).reason.contains("a member again"));
 }

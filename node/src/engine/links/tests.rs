@@ -143,9 +143,15 @@ async fn frames_come_in_their_order_whatever_they_take_to_read() {
     assert_eq!(came, [Ok(long), Ok(Message::Ack(1)), broken, Ok(Message::Ack(2))]);
 }
 
-#[tokio::test]
-async fn a_long_frame_is_read_while_the_workspace_goes_on() {
+#[test]
+fn a_long_frame_is_read_while_the_workspace_goes_on() {
     // SPEC: SYNC-13
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.max_blocking_threads(1).build().unwrap();
+    let _here = runtime.enter();
+    // The only other thread is busy, so nothing that is its is ready at once.
+    let (_busy, wait) = std::sync::mpsc::channel::<()>();
+    runtime.spawn_blocking(move || wait.recv().ok());
     let first_look = |frame: Vec<u8>| {
         let mut read = std::pin::pin!(decode(frame, WorkspaceId::UNBORN));
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());

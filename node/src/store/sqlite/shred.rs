@@ -31,6 +31,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bytes that are read of the file at once.
 const BLOCK_BYTES: usize = 1024 * 1024;
 
+/// More are not searched for: the file is written anew.
+const TRACES_MAX: usize = 65_536;
+
 /// A piece of what was destroyed, by which a copy of it is found.
 type Trace = [u8; TRACE_BYTES];
 
@@ -55,8 +58,11 @@ pub(super) fn destroy(
     transaction.prepare_cached(mark)?.execute([SHREDDING])?;
     let mut traces = Some(BTreeSet::new());
     let mut found = |bytes: &[u8], step: usize| match &mut traces {
-        Some(traces) if bytes.len() >= TRACE_BYTES => {
-            traces.extend(bytes.as_chunks().0.iter().step_by(step));
+        Some(some)
+            if bytes.len() >= TRACE_BYTES
+                && some.len() + bytes.len() / TRACE_BYTES / step < TRACES_MAX =>
+        {
+            some.extend(bytes.as_chunks().0.iter().step_by(step));
         }
         _ => traces = None,
     };
@@ -76,7 +82,7 @@ impl SqliteStore {
         let left = &mut self.shredding;
         left.traces = match (left.is_due, left.traces.take(), traces) {
             (false, _, traces) => traces,
-            (true, Some(before), Some(mut traces)) => {
+            (true, Some(before), Some(mut traces)) if before.len() + traces.len() < TRACES_MAX => {
                 traces.extend(before);
                 Some(traces)
             }
