@@ -81,7 +81,10 @@ impl Lived {
             }
             lived.edits(home, start, 5);
             if disk.fired() == 0 {
-                until("the other saw it", || lived.is_seen(other).then_some(()));
+                // What fails may do so only now, by what the other makes it write.
+                until("the other saw it", || {
+                    (lived.is_seen(other) || disk.fired() != 0).then_some(())
+                });
             }
             if then == Then::ThereIsRoom && disk.fired() != 0 {
                 // A turn that must write on a peer's behalf takes its readers with it.
