@@ -1,0 +1,3 @@
+//! `kern-gui`: the inspector in a window.
+
+fn main() {}
