@@ -12,6 +12,7 @@ mod healing;
 mod hostile;
 mod introduce;
 mod lives;
+mod lost;
 mod mesh;
 mod missions;
 mod notices;

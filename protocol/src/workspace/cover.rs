@@ -96,7 +96,7 @@ impl Workspace {
     /// Is something admitted here whose body should be here and is not?
     #[must_use]
     pub fn lacks_bodies(&self) -> bool {
-        self.bare.iter().chain(&self.lost).any(|no| self.content.is_admitted(*no))
+        self.bare.iter().chain(self.lost.bodies()).any(|no| self.content.is_admitted(*no))
     }
 
     /// Did a later life of this device's store begin? The newer life is the one whose first
