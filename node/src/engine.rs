@@ -11,6 +11,7 @@ mod failing;
 mod known;
 mod links;
 mod missions;
+mod owing;
 mod peers;
 mod shared;
 #[cfg(test)]
@@ -36,7 +37,7 @@ use crate::clock;
 use crate::home::random;
 use crate::missions::Worker;
 use crate::portable::{timeout, yield_now};
-use crate::store::{Meta, to_failure};
+use crate::store::{Meta, Stopper, to_failure};
 use crate::transport::Link;
 pub use asker::Asker;
 use asker::stopped;
@@ -50,8 +51,8 @@ pub use shared::Shared;
 /// Inputs that wait for the loop. Beyond it a caller hears "busy".
 const INBOX_MAX: usize = 1_024;
 
-/// A stop does not wait longer for what is under way.
-const STOP_MAX: Duration = Duration::from_secs(10);
+/// A stop does not wait longer, in seconds, for what is under way.
+const STOP_MAX_S: u32 = 10;
 /// Threads that read frames beside the loop: one goes on while a heavy frame holds the other.
 const FRAME_THREADS: usize = 2;
 
@@ -84,6 +85,7 @@ pub struct Engine {
     pub told: Option<String>,
     inbox: mpsc::Sender<Wake>,
     shared: Arc<Mutex<Shared>>,
+    stopper: Stopper,
     thread: thread::JoinHandle<()>,
 }
 
@@ -112,7 +114,8 @@ impl Engine {
         let shared = Arc::new(Mutex::new(Shared::default()));
         let asker = Asker { inbox: inbox.downgrade(), waits: true };
         let missions = Missions::new(worker.clone(), asker);
-        let store = Store { at: path.to_owned(), open: Box::new(store), salvaged: 0 };
+        let stopper = Stopper::default();
+        let store = Store::new(path, store, &stopper);
         let state = Loop::new(config, store, waiting, missions, Arc::clone(&shared))?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -123,7 +126,7 @@ impl Engine {
             .name("workspace".to_owned())
             .spawn(move || runtime.block_on(state.run()))
             .map_err(|error| Failure::new(FailureKind::Failed, error))?;
-        Ok(Self { meta, told, inbox, shared, thread })
+        Ok(Self { meta, told, inbox, shared, stopper, thread })
     }
 
     /// What others may know of it now.
@@ -166,14 +169,20 @@ impl Engine {
 
     /// Finishes what is under way, keeps a glance of it, then stops. `SPEC: DUR-9`
     pub async fn stop(self) {
+        self.stopper.stop();
         self.inbox.send(Wake::Stop).await.ok();
         let thread = self.thread;
         let mut ended = tokio::task::spawn_blocking(move || thread.join());
         // What the documents answer comes by the inbox, as long as this end of it is held.
-        if timeout(STOP_MAX, &mut ended).await.is_none() {
-            drop(self.inbox);
-            ended.await.ok();
+        for _ in 0..STOP_MAX_S {
+            if timeout(Duration::from_secs(1), &mut ended).await.is_some() {
+                return;
+            }
+            // A statement that had not begun then was not stopped.
+            self.stopper.stop();
         }
+        drop(self.inbox);
+        ended.await.ok();
     }
 }
 
@@ -280,16 +289,6 @@ impl Loop {
         }
     }
 
-    /// What comes in next, or nothing but that a deadline passed.
-    async fn next_wake(&mut self) -> Option<Wake> {
-        let Some((at, _)) = self.replica.next_deadline() else { return self.waiting.recv().await };
-        let left = at.saturating_sub(clock::now().monotonic_ms);
-        match timeout(Duration::from_millis(left), self.waiting.recv()).await {
-            Some(wake) => wake,
-            None => Some(Wake::Deadline),
-        }
-    }
-
     fn hand_in(&mut self, wake: Wake) {
         match wake {
             Wake::Deadline => self.replica.handle(clock::now(), Input::Tick),
@@ -389,7 +388,10 @@ impl Loop {
                 Output::Persist(_) => {}
                 Output::Load(request) => loads.push(request),
                 Output::Perform(task) => self.documents.perform(task),
-                Output::Reply(request, reply) => self.reply(request, reply),
+                Output::Reply(request, reply) => {
+                    let reply = self.with_what_is_owed(reply);
+                    self.reply(request, reply);
+                }
                 Output::Send(link, frame) => {
                     let (kind, bytes) = (Message::kind_of(&frame), frame.len() as u64);
                     self.share(|shared| *shared.sent.entry(kind).or_default() += bytes);

@@ -3,4 +3,5 @@
 pub(crate) mod sqlite;
 
 pub use sqlite::{Introducer, Meta, SqliteStore};
+pub(crate) use sqlite::shred::Stopper;
 pub(crate) use sqlite::{SALVAGED, to_failure};

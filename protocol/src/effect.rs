@@ -298,6 +298,9 @@ impl Effects {
         event: &Verified,
         record: Record,
     ) -> Result<Effect, VoidReason> {
+        if matches!(record, Record::Mission(_)) && self.waits_for_room(past, no) {
+            return Ok(Effect::Unread);
+        }
         let device = event.header().author;
         let role = past.control.role(&device, &past.content.heard_set(no));
         let (kind, on) = (record.kind(), record.on());
@@ -400,13 +403,26 @@ impl Effects {
     /// Might the missing thing be in a body that cannot be read here yet?
     fn builds_on_unread(&self, past: Past<'_>, no: ContentNo, code: &str) -> bool {
         let missing = matches!(code, "not_in_view" | "unknown_dependency" | "unknown_document");
+        missing && self.unread_before(past, no).next().is_some()
+    }
+
+    /// Might a body that cannot be read here yet decide whether a mission starts? `SPEC: MIS-12`
+    fn waits_for_room(&self, past: Past<'_>, no: ContentNo) -> bool {
+        let author = past.content.author(no);
+        let count = |(own, all): (usize, usize), x| {
+            (own + usize::from(past.content.author(x) == author), all + 1)
+        };
+        let unread = self.unread_before(past, no).fold((0, 0), count);
+        self.missions.waits_for_room(past.content, no, unread)
+    }
+
+    /// What cannot be read of an event's past.
+    fn unread_before(&self, past: Past<'_>, no: ContentNo) -> impl Iterator<Item = ContentNo> {
         // The event itself counts as unread until it is judged.
-        missing
-            && self.unread > 1
-            && past
-                .content
-                .all()
-                .any(|x| x != no && *self.of(x) == Effect::Unread && past.content.in_past(no, x))
+        let all = (self.unread > 1).then(|| past.content.all()).into_iter().flatten();
+        all.filter(move |x| {
+            *x != no && *self.of(*x) == Effect::Unread && past.content.in_past(no, *x)
+        })
     }
 }
 

@@ -47,7 +47,8 @@ pub enum Record {
     Chunk(Chunk),
     /// Chunks that nothing names: their bytes go.
     DropChunks(Vec<ChunkHash>),
-    /// What is purged: when this returns no file of the store holds any byte of it. `SPEC: DUR-11`
+    /// What is purged: it is given out no more, and no file of the store holds any byte of it once
+    /// [`EventStore::owes`] nothing. `SPEC: DUR-11, DUR-15`
     Shred {
         /// The events whose salt and stored body go; the rest of them stays.
         events: Vec<Place>,
@@ -163,4 +164,10 @@ pub trait EventStore {
     fn commit(&mut self, records: &[Record]) -> Result<(), StoreError>;
     /// Gives back what was kept.
     fn load(&mut self, request: &LoadRequest) -> Result<Slice, StoreError>;
+    /// In how many ms [`Self::settle`] is due; none where nothing is left to do in its files.
+    fn owes(&self) -> Option<u64> {
+        None
+    }
+    /// Goes on with what it owes.
+    fn settle(&mut self) {}
 }

@@ -14,6 +14,7 @@ mod documents;
 mod fact;
 mod insert;
 mod introduction;
+mod lost;
 mod membership;
 mod offer;
 mod projection;
@@ -54,6 +55,7 @@ use apart::Room;
 use backlog::Backlog;
 use chain::Chains;
 use fact::fact;
+use lost::Lost;
 use membership::LetIn;
 use purge::Purges;
 use strike::Strikes;
@@ -109,8 +111,8 @@ pub struct Workspace {
     left_out: BTreeMap<DocumentId, BTreeSet<ChangeHash>>,
     /// Unread events whose key is held since.
     readable: BTreeSet<ContentNo>,
-    /// Events whose bodies the store cannot give.
-    lost: BTreeSet<ContentNo>,
+    /// What the store cannot give, and what waits for that.
+    lost: Lost,
     /// Events that came without the bodies that they name.
     bare: BTreeSet<ContentNo>,
     /// Events that name the chunks of artifacts, whether they have effect now or not.
@@ -158,7 +160,7 @@ impl Workspace {
             held: BTreeMap::new(),
             left_out: BTreeMap::new(),
             readable: BTreeSet::new(),
-            lost: BTreeSet::new(),
+            lost: Lost::default(),
             bare: BTreeSet::new(),
             artifacts: BTreeSet::new(),
             artifacts_changed: false,

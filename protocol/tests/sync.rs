@@ -3,6 +3,7 @@
 mod absent;
 mod artifacts;
 mod boards;
+mod clones;
 mod contracts;
 mod facts;
 mod glance;
@@ -12,6 +13,7 @@ mod healing;
 mod hostile;
 mod introduce;
 mod lives;
+mod lost;
 mod mesh;
 mod missions;
 mod notices;

@@ -12,7 +12,7 @@ use super::Loop;
 use super::documents::start_documents;
 use crate::clock;
 use crate::home::random;
-use crate::store::SqliteStore;
+use crate::store::{SqliteStore, Stopper};
 
 /// A disk that damages what was just salvaged is left alone.
 const SALVAGES_MAX: u32 = 3;
@@ -23,6 +23,15 @@ pub(super) struct Store {
     pub(super) open: Box<dyn EventStore + Send>,
     /// How often it was salvaged while it was open.
     pub(super) salvaged: u32,
+    stopper: Stopper,
+}
+
+impl Store {
+    pub(super) fn new(path: &Path, open: SqliteStore, stopper: &Stopper) -> Self {
+        let at = path.to_owned();
+        let open = open.stopped_by(stopper);
+        Self { at, open: Box::new(open), salvaged: 0, stopper: stopper.clone() }
+    }
 }
 
 /// The store at `path`, for the device of this secret. `SPEC: DUR-7, DUR-8`
@@ -51,7 +60,7 @@ impl Loop {
             self.store.open = Box::new(MemoryStore::default());
             let device = DeviceKey::from_secret(&self.config.secret).device();
             match SqliteStore::salvage(&self.store.at, &device) {
-                Ok(store) => self.store.open = Box::new(store),
+                Ok(store) => self.store.open = Box::new(store.stopped_by(&self.store.stopper)),
                 Err(error) => return self.unreadable(&error),
             }
         }

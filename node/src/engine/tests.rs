@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use kernelos_protocol::command::{Command, Mode, Reply};
 use kernelos_protocol::document::Edit;
@@ -58,4 +59,38 @@ async fn a_clean_stop_keeps_what_was_shown_for_the_next_start() {
         assert!(kept.is_some() && kept != seen, "each stop keeps its own");
         seen = kept;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_store_owes_is_shown_and_done_without_a_commit() {
+    // SPEC: DUR-15
+    let folder = tempfile::tempdir().unwrap();
+    let (store, secret, worker) = founded(folder.path());
+    let owed = "SELECT count(*) FROM meta WHERE name = 'shredding'";
+    let owes = |connection: &rusqlite::Connection| -> i64 {
+        connection.query_row(owed, [], |row| row.get(0)).unwrap()
+    };
+    let beside = rusqlite::Connection::open(&store).unwrap();
+    beside.execute("INSERT INTO meta (name, value) VALUES ('shredding', x'')", []).unwrap();
+    // Somebody reads the store: nothing can be done meanwhile.
+    beside.execute_batch("BEGIN").unwrap();
+    assert_eq!(owes(&beside), 1);
+    let engine = Engine::start(&store, &secret, &worker).unwrap();
+    let edit = Edit::Set { set: "notes/a".parse().unwrap(), value: 1.into() };
+    engine.ask(Command::Edit { edits: vec![edit] }).await;
+    let Reply::Status(status) = engine.ask(Command::Status).await else { panic!("no status") };
+    assert!(status.shredding);
+    engine.stop().await;
+    beside.execute_batch("COMMIT").unwrap();
+
+    let engine = Engine::start(&store, &secret, &worker).unwrap();
+    let is_done = async {
+        while owes(&beside) > 0 {
+            crate::portable::yield_now().await;
+        }
+    };
+    assert!(crate::portable::timeout(Duration::from_secs(10), is_done).await.is_some());
+    let Reply::Status(status) = engine.ask(Command::Status).await else { panic!("no status") };
+    assert!(!status.shredding);
+    engine.stop().await;
 }

@@ -10,7 +10,7 @@ pub(crate) mod fuzz;
 mod notices;
 mod pages;
 mod salvage;
-mod shred;
+pub(super) mod shred;
 mod wal;
 
 use std::collections::BTreeMap;
@@ -125,7 +125,7 @@ impl SqliteStore {
         }
         let mut store = store.ready()?;
         store.upgrade(version)?;
-        store.shred_left().map_err(store_error)?;
+        store.find_shredding().map_err(store_error)?;
         Ok(store)
     }
 
@@ -375,6 +375,14 @@ impl EventStore for SqliteStore {
             }
         }
         Ok(slice)
+    }
+
+    fn owes(&self) -> Option<u64> {
+        self.shreds_in()
+    }
+
+    fn settle(&mut self) {
+        self.go_on_shredding();
     }
 }
 

@@ -228,6 +228,9 @@ pub struct Status {
     pub loaded: usize,
     /// What is wrong with this device's store or documents, in words.
     pub damage: Vec<String>,
+    /// Is something of what is purged left in the files of this device's store? `SPEC: DUR-15`
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shredding: bool,
     /// Is a transport of this device open?
     pub online: bool,
     /// All that the connected peers said they have is here.

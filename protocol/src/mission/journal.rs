@@ -147,6 +147,19 @@ impl Journal {
         }
     }
 
+    /// Would what cannot be read of a start's past decide whether it has effect? `own` of that is
+    /// by its author, each of which may be one more start; all of it may be ends. `SPEC: MIS-12`
+    pub(crate) fn waits_for_room(
+        &self,
+        content: &ContentLane,
+        no: ContentNo,
+        (own, all): (usize, usize),
+    ) -> bool {
+        let open = self.open_missions(&content.author(no), |at| content.in_past(no, at));
+        let at_most = open.saturating_add(own);
+        all > 0 && at_most >= MISSIONS_OPEN_MAX
+    }
+
     /// May this device start one more mission where `is_past` says what it had seen?
     /// `SPEC: MIS-11`
     fn may_start(&self, device: &DeviceId, is_past: impl Fn(ContentNo) -> bool) -> bool {

@@ -64,6 +64,11 @@ pub fn status(status: &Status, names: &BTreeMap<DeviceId, String>) -> Doc {
     for life in &status.lives {
         blocks.push(Block::Line(Text::toned(Tone::Attention, lived(life))));
     }
+    if status.shredding {
+        let text = "purged data may still be in the file of this device's store: the node goes on \
+                    destroying it";
+        blocks.push(Block::Line(Text::toned(Tone::Attention, text.to_owned())));
+    }
     for damage in &status.damage {
         blocks.push(Block::Line(Text::toned(Tone::Attention, format!("damaged: {damage}"))));
     }

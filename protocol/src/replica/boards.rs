@@ -150,13 +150,15 @@ impl Replica {
         self.workspace.close(document);
         self.heads.remove(&document);
         self.used.remove(&document);
-        self.ask(Pending::Projection, DocumentTask::Close { document });
+        self.ask(Pending::Close, DocumentTask::Close { document });
     }
 
     /// The state hash: of a document that is not open, by what counts of it.
     /// `SPEC: STATE-3, PRJ-12`
     pub(super) fn state_hash(&self) -> Option<StateHash> {
-        if self.heads.values().any(Result::is_err) || self.waits_for_cuts() {
+        // What the documents were told and did not answer yet is not in the heads.
+        let is_told = self.pending.contains(&Pending::Projection);
+        if is_told || self.heads.values().any(Result::is_err) || self.waits_for_cuts() {
             return None;
         }
         let mut leaves: Vec<(DocumentId, Vec<ChangeHash>)> = Vec::new();

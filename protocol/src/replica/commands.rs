@@ -234,6 +234,7 @@ impl Replica {
                 + usize::from(self.workspace.held_document().is_some()),
             events: self.workspace.len(),
             damage,
+            shredding: false,
             // The node knows its transports, and fills in what it sees of them.
             online: false,
             peers: self.peers(),

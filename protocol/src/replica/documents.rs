@@ -22,6 +22,8 @@ use crate::workspace::{AuthorFault, NewMember};
 pub(super) enum Pending {
     /// What is admitted goes in, or out.
     Projection,
+    /// A document is held no longer.
+    Close,
     /// A caller reads.
     Read(RequestId, DocPath),
     /// A survey looks for conflicts in a document.
@@ -94,7 +96,7 @@ impl Pending {
     pub(super) fn request(&self) -> Option<RequestId> {
         match self {
             // Who waits for a survey is known to that.
-            Self::Projection | Self::Survey(_) | Self::Names => None,
+            Self::Projection | Self::Close | Self::Survey(_) | Self::Names => None,
             Self::Edit { purpose, .. } => purpose.request(),
             Self::Reopen { undo, .. } => Some(undo.request),
             Self::Glance(request, ..) => *request,
@@ -167,6 +169,7 @@ impl Replica {
                     self.heads.insert(document, heads);
                 }
             }
+            (Some(Pending::Close), DocumentDone::Holds { .. }) => {}
             (Some(Pending::Projection), DocumentDone::Broken { document, degraded }) => {
                 self.heads.insert(document, Err(degraded));
                 self.workspace.tell_anew(document);

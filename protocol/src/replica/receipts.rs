@@ -123,7 +123,7 @@ impl Replica {
         let control = self.workspace.control();
         let own = self.key.device();
         let members = control.members(&control.all()).into_keys();
-        let of = self.workspace.count_covered(&[]);
+        let of = self.workspace.count_covered(&[], false);
         let state = |device: DeviceId| PeerState {
             acked: self.receipts.count(&self.workspace, &device),
             of,

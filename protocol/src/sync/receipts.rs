@@ -5,6 +5,8 @@
 //! what counts. One whose heads are not all here yet is passed on, and the last one before it that
 //! could be read goes on counting (SPEC: RCPT-5).
 
+mod standing;
+
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,6 +36,10 @@ struct Known {
 impl Known {
     fn of(newest: Receipt) -> Self {
         Self { newest, counted: false, cover: None }
+    }
+
+    fn life(&self) -> Life {
+        (self.newest.device(), self.newest.incarnation())
     }
 
     /// Takes a receipt in the place of an older one; was that one older?
@@ -145,7 +151,7 @@ impl Receipts {
         if lives.len() < RECEIPT_LIVES_MAX {
             return true;
         }
-        let outlived = lives.iter().find(|(device, life)| workspace.is_outlived(device, life));
+        let outlived = lives.iter().find(|life| !workspace.outlived_by(life).is_empty());
         outlived.is_some_and(|life| self.known.remove(life).is_some())
     }
 
@@ -285,61 +291,34 @@ impl Receipts {
         self.known.range(first..=last)
     }
 
-    /// What stands of a member: its lives that no later one outlived.
-    fn standing<'a>(&'a self, workspace: &Workspace, device: &DeviceId) -> Vec<&'a Known> {
-        let control = workspace.control();
-        if control.role(device, &control.all()).is_none() {
-            return Vec::new();
-        }
-        self.lives(device)
-            .filter(|((device, life), _)| !workspace.is_outlived(device, life))
-            .map(|(_, known)| known)
-            .collect()
-    }
-
-    /// What a member said to hold; none where it said nothing that can be read here. Of lives that
-    /// stand beside each other each has a cover, and what counts is what is within all.
-    fn covers_of<'a>(
-        &'a self,
-        workspace: &Workspace,
-        device: &DeviceId,
-    ) -> Option<Vec<(Life, &'a Cover)>> {
-        let standing = self.standing(workspace, device).into_iter();
-        let life = |known: &Known| (known.newest.device(), known.newest.incarnation());
-        let covers = standing.map(|known| Some((life(known), known.cover.as_ref()?)));
-        covers.collect::<Option<Vec<_>>>().filter(|covers| !covers.is_empty())
-    }
-
     /// How many of the admitted events here another member holds for good, by its own words.
     /// `SPEC: RCPT-5`
     #[must_use]
     pub fn count(&self, workspace: &Workspace, device: &DeviceId) -> usize {
-        self.covers_of(workspace, device).map_or(0, |lives| workspace.count_covered(&lives))
+        let standing = self.standing(workspace, device);
+        let covers = standing.covers();
+        covers.map_or(0, |lives| workspace.count_covered(&lives, standing.is_beside))
     }
 
     /// Does another member hold this event for good, by its own words? `SPEC: RCPT-5`
     #[must_use]
     pub fn covers(&self, workspace: &Workspace, device: &DeviceId, event: &EventId) -> bool {
-        let holds = |(life, cover): (Life, &Cover)| {
-            workspace.is_covered(cover, event) || workspace.is_by(life, event)
-        };
-        let lives = self.covers_of(workspace, device);
-        lives.is_some_and(|lives| lives.into_iter().all(holds))
+        let standing = self.standing(workspace, device);
+        let covers = standing.covers();
+        covers.is_some_and(|lives| workspace.is_known(&lives, standing.is_beside, event))
     }
 
     /// Does another member hold every chunk of this artifact for good, by its own words?
     #[must_use]
     pub fn holds_artifact(&self, workspace: &Workspace, device: &DeviceId, id: &EventId) -> bool {
-        let standing = self.standing(workspace, device);
-        !standing.is_empty()
-            && standing.iter().all(|known| known.newest.claims().holds_artifact(id))
+        self.standing(workspace, device).says(|claims| claims.holds_artifact(id))
     }
 
     /// Does another member let agents run on it, by its own words?
     #[must_use]
     pub fn runs(&self, workspace: &Workspace, device: &DeviceId) -> bool {
         let standing = self.standing(workspace, device);
-        standing.iter().any(|known| known.newest.claims().runs())
+        standing.lives.iter().any(|known| known.newest.claims().runs())
     }
 
     /// The newest receipt of each life.

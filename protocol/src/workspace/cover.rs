@@ -40,24 +40,33 @@ impl Workspace {
         self.header(id).is_some_and(|header| (header.author, header.incarnation) == life)
     }
 
-    /// How many of the admitted events each of these lives holds, by its cover or since it wrote
-    /// them: of no life, all of them. One pass over the events. `SPEC: RCPT-5`
+    /// Is an event held by lives, by the cover of each or since it wrote it? Of those that go on
+    /// beside each other one is enough. `SPEC: RCPT-5, RCPT-6`
     #[must_use]
-    pub fn count_covered(&self, lives: &[((DeviceId, Incarnation), &Cover)]) -> usize {
+    pub fn is_known(
+        &self,
+        lives: &[((DeviceId, Incarnation), &Cover)],
+        is_beside: bool,
+        id: &EventId,
+    ) -> bool {
+        let mut holds =
+            lives.iter().map(|(life, cover)| self.is_covered(cover, id) || self.is_by(*life, id));
+        if is_beside { lives.is_empty() || holds.any(|holds| holds) } else { holds.all(|holds| holds) }
+    }
+
+    /// How many of the admitted events are held by these lives: of no life, all of them. One pass
+    /// over the events. `SPEC: RCPT-5`
+    #[must_use]
+    pub fn count_covered(
+        &self,
+        lives: &[((DeviceId, Incarnation), &Cover)],
+        is_beside: bool,
+    ) -> usize {
+        let is_known = |id: &EventId| self.is_known(lives, is_beside, id);
         let control = self.control.all();
-        let control = control.iter().filter(|no| {
-            lives.iter().all(|(life, cover)| {
-                cover.control.contains(*no) || self.is_by(*life, &self.control.id(*no))
-            })
-        });
-        let content = self.content.all().filter(|no| {
-            self.content.is_admitted(*no)
-                && lives.iter().all(|(life, cover)| {
-                    self.content.is_reached(&cover.content, *no)
-                        || self.is_by(*life, &self.content.id(*no))
-                })
-        });
-        control.count() + content.count()
+        let control = control.iter().filter(|no| is_known(&self.control.id(*no)));
+        let content = self.content.all().filter(|no| self.content.is_admitted(*no));
+        control.count() + content.filter(|no| is_known(&self.content.id(*no))).count()
     }
 
     /// Do these heads stand for nothing but what is within a cover and what this life wrote? It is
@@ -96,27 +105,35 @@ impl Workspace {
     /// Is something admitted here whose body should be here and is not?
     #[must_use]
     pub fn lacks_bodies(&self) -> bool {
-        self.bare.iter().chain(&self.lost).any(|no| self.content.is_admitted(*no))
+        self.bare.iter().chain(self.lost.bodies()).any(|no| self.content.is_admitted(*no))
     }
 
-    /// Did a later life of this device's store begin? The newer life is the one whose first
-    /// control event has that of the other in its past. A later life begins by a control event, so
-    /// one that wrote and has none is the first. `SPEC: RCPT-5`
+    /// The first control events of the later lives of this life's store. The newer life is the one
+    /// whose first control event has that of the other in its past. A later life begins by a
+    /// control event, so one that wrote and has none is the first. `SPEC: RCPT-5`
     #[must_use]
-    pub fn is_outlived(&self, device: &DeviceId, incarnation: &Incarnation) -> bool {
+    pub fn outlived_by(&self, (device, incarnation): &(DeviceId, Incarnation)) -> Vec<EventId> {
         let number = |id: &EventId| self.control.number(id);
         let firsts: Vec<_> = self
             .chains
             .beginnings(device, Lane::Control)
-            .filter_map(|(life, id)| Some((life, number(id)?)))
+            .filter_map(|(life, id)| Some((life, *id, number(id)?)))
             .collect();
         let (own, others): (Vec<_>, Vec<_>) =
-            firsts.into_iter().partition(|(life, _)| *life == incarnation);
-        if own.is_empty() {
-            let wrote = self.chains.lives(device).any(|life| life == incarnation);
-            return wrote && !others.is_empty();
-        }
-        let outlives = |first| others.iter().any(|(_, other)| self.control.heard(*other, first));
-        own.into_iter().any(|(_, first)| outlives(first))
+            firsts.into_iter().partition(|(life, ..)| *life == incarnation);
+        let wrote = self.chains.lives(device).any(|life| life == incarnation);
+        let outlives = |other| match own.is_empty() {
+            true => wrote,
+            false => own.iter().any(|(_, _, first)| self.control.heard(other, *first)),
+        };
+        let later = others.into_iter().filter(|(_, _, other)| outlives(*other));
+        later.map(|(_, id, _)| id).collect()
+    }
+
+    /// The control events that begin a life of a device: several where it forked.
+    #[must_use]
+    pub fn begins(&self, (device, incarnation): &(DeviceId, Incarnation)) -> Vec<EventId> {
+        let firsts = self.chains.beginnings(device, Lane::Control);
+        firsts.filter(|(life, _)| *life == incarnation).map(|(_, id)| *id).collect()
     }
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Workspace;
 use super::backlog::Charge;
+use super::lost::Missing;
 use crate::authority::ContentNo;
 use crate::content::Content;
 use crate::document::DocumentTask;
@@ -73,7 +74,7 @@ impl Workspace {
             let header = self.header(&id)?;
             Some(Place { chain: header.chain(), seq: header.seq, id })
         };
-        let wanted = wanted.into_iter().filter(|no| !self.lost.contains(no));
+        let wanted = wanted.into_iter().filter(|no| !self.lost.holds_up(*no));
         wanted.filter_map(place).take(LOAD_SLICE_EVENTS).collect()
     }
 
@@ -90,26 +91,9 @@ impl Workspace {
         self.bare.remove(&no);
         let epoch = event.header().epoch;
         if epoch.is_some_and(|epoch| self.ring.key(&epoch).is_some()) {
-            let waits = |x: &ContentNo| {
-                *self.effects.of(*x) == Effect::Unread
-                    && !self.bare.contains(x)
-                    && (*x == no || self.content.in_past(*x, no))
-            };
-            self.readable.extend(self.content.all().filter(waits));
+            self.read_again(no);
         }
         true
-    }
-
-    /// Bodies that the store cannot give: they are not asked for again, and nothing is claimed.
-    pub fn bodies_lost(&mut self, ids: impl Iterator<Item = EventId>) {
-        self.lost.extend(ids.filter_map(|id| self.content.number(&id)));
-    }
-
-    /// The store has a body again that it could not give.
-    pub fn body_found(&mut self, id: &EventId) {
-        if let Some(no) = self.content.number(id) {
-            self.lost.remove(&no);
-        }
     }
 
     /// A body came from the store. They come in the order of [`Self::wanted_places`].
@@ -155,11 +139,8 @@ impl Workspace {
             dropped.map(|(document, changes)| DocumentTask::Drop { document, changes }).collect();
         tasks.extend(anew.into_iter().map(|document| DocumentTask::Begin { document }));
         let mut apply: BTreeMap<DocumentId, Vec<Vec<u8>>> = BTreeMap::new();
-        while let Some(entry) = self.waiting.first_entry() {
-            if entry.get().is_none() {
-                break;
-            }
-            let (no, chunks) = entry.remove_entry();
+        let (mut after, mut missing) = (None, Missing::new());
+        while let Some((no, chunks)) = self.next_to_tell(&mut after, &mut missing) {
             if !self.may_go_in(no, charge) {
                 // Its body comes from the store when it may: what waits for long takes no memory.
                 continue;
@@ -182,7 +163,7 @@ impl Workspace {
         tasks.extend(
             apply.into_iter().map(|(document, changes)| DocumentTask::Apply { document, changes }),
         );
-        self.rebuilding &= !self.waiting.is_empty();
+        self.rebuilding &= self.waits_to_go_in() > 0;
         tasks
     }
 
@@ -192,7 +173,7 @@ impl Workspace {
     pub fn untold(&self) -> Option<(usize, usize)> {
         let is_plain = !self.stale && self.dropped.is_empty() && self.anew.is_empty();
         let held = self.held.values().map(BTreeSet::len).sum();
-        is_plain.then_some((self.waiting.len(), held))
+        is_plain.then_some((self.waits_to_go_in(), held))
     }
 
     /// A document that Automerge failed on lost something, perhaps what it failed on: it is told
@@ -262,17 +243,18 @@ impl Workspace {
     /// Is everything that is admitted and readable on its way into the documents?
     #[must_use]
     pub fn is_projected(&self) -> bool {
-        self.is_told() && self.backlog.is_empty()
+        self.is_told() && !self.lacks_to_tell() && self.backlog.is_empty()
     }
 
-    /// The same, but for what waits for a quota, which takes its time. `SPEC: SYNC-9`
+    /// The same, but for what waits for a quota, which takes its time, and for what is lost.
+    /// `SPEC: SYNC-9, DUR-16`
     #[must_use]
     pub fn is_told(&self) -> bool {
         !self.stale
-            && self.waiting.is_empty()
+            && self.waits_to_go_in() == 0
             && self.dropped.is_empty()
             && self.anew.is_empty()
-            && self.readable.is_empty()
+            && self.readable.iter().all(|no| self.lost.holds_up(*no))
     }
 
     /// Is something admitted that cannot be read here?

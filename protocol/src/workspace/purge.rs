@@ -144,7 +144,7 @@ impl Workspace {
         self.effects.purge(no);
         self.artifacts_changed |= self.artifacts.remove(&no);
         self.readable.remove(&no);
-        self.lost.remove(&no);
+        self.lost.forget(no);
         if !self.bare.remove(&no) {
             self.purges.bodies.insert(no);
         }

@@ -112,6 +112,8 @@ fn it_stands_above_what_was_done_meanwhile_and_below_a_branch_that_moved() {
 fn a_device_has_so_many_missions_open_and_one_more_has_no_effect() {
     // SPEC: MIS-11
     let (mut home, mut other) = two_homes(Role::Member);
+    // What came before its key is read by now.
+    other.project();
     let mut runs: Vec<_> = (0..MISSIONS_OPEN_MAX).map(|_| Run::start(&mut home)).collect();
     let room = |peer: &Peer, of: &Peer| {
         peer.workspace.missions().has_room(peer.workspace.content(), &of.key.device())
@@ -131,4 +133,45 @@ fn a_device_has_so_many_missions_open_and_one_more_has_no_effect() {
     for (run, void) in [(&beyond, Some("too_many")), (&next, None), (&runs[7], None)] {
         assert_eq!(run.void(&other, &run.id).as_deref(), void, "the same everywhere");
     }
+}
+
+#[test]
+fn a_start_waits_for_what_is_not_read_where_that_decides_whether_it_has_effect() {
+    // SPEC: MIS-12
+    let (mut home, mut other) = two_homes(Role::Member);
+    other.project();
+    let runs: Vec<_> = (0..MISSIONS_OPEN_MAX).map(|_| Run::start(&mut home)).collect();
+    let beyond = Run::start(&mut home);
+    assert_eq!(beyond.void(&home, &beyond.id).as_deref(), Some("too_many"));
+    let counts = |peer: &Peer, run: &Run| peer.workspace.missions().entry(&run.id).is_some();
+    // One start came without its body: whether the last is one too many is not known.
+    let mut bare = runs[3].events.clone();
+    let whole = bare.pop().unwrap();
+    bare.push(whole.without_body().unwrap());
+    for (at, run) in runs.iter().enumerate() {
+        other.take(if at == 3 { &bare } else { &run.events });
+    }
+    let is_counted: Vec<_> = runs.iter().map(|run| counts(&other, run)).collect();
+    assert!(is_counted.iter().enumerate().all(|(at, counts)| *counts == (at != 3)), "sure enough");
+    other.take(&beyond.events);
+    other.project();
+    let unread = Some("its body cannot be read here yet".to_owned());
+    assert_eq!(beyond.void(&other, &beyond.id), unread);
+    assert!(!counts(&other, &beyond));
+    other.take(&[whole]);
+    other.project();
+    assert_eq!(beyond.void(&other, &beyond.id).as_deref(), Some("too_many"));
+    // The same of an end: without it there are too many.
+    let mut ended = runs[7].clone();
+    ended.write(&mut home, &CANCEL);
+    let end = ended.events.pop().unwrap();
+    let next = Run::start(&mut home);
+    assert!(counts(&home, &next));
+    other.take(&[end.without_body().unwrap()]);
+    other.take(&next.events);
+    other.project();
+    assert_eq!((next.void(&other, &next.id), counts(&other, &next)), (unread, false));
+    other.take(&[end]);
+    other.project();
+    assert!(counts(&other, &next), "the same everywhere");
 }

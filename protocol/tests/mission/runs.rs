@@ -52,6 +52,7 @@ pub(crate) fn two_homes(role: Role) -> (Peer, Peer) {
 }
 
 /// A mission that is under way.
+#[derive(Clone)]
 pub(crate) struct Run {
     pub(crate) id: EventId,
     /// All its events so far.

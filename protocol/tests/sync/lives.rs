@@ -214,7 +214,7 @@ fn an_edit_under_way_and_one_of_a_clone_that_share_a_number_leave_the_document_w
 }
 
 /// A second device with the disk, key and number of device `of`, off the mesh.
-fn clone_of(mesh: &mut Mesh, of: u8) -> Device {
+pub(super) fn clone_of(mesh: &mut Mesh, of: u8) -> Device {
     let (mut config, disk, now) =
         (mesh.device(of).config.clone(), mesh.device(of).disk.clone(), mesh.now);
     config.seed[31] ^= 0xaa;
@@ -222,7 +222,7 @@ fn clone_of(mesh: &mut Mesh, of: u8) -> Device {
 }
 
 /// The other of two with one number is the one that others meet.
-fn swap(mesh: &mut Mesh, number: u8, other: &mut Device) {
+pub(super) fn swap(mesh: &mut Mesh, number: u8, other: &mut Device) {
     std::mem::swap(mesh.device(number), other);
     mesh.settle();
 }

@@ -2,19 +2,24 @@
 //! transaction that zeroes what it frees, the log is emptied, and the file is searched for what a
 //! page moved before may have left behind; where something is found the file is written anew.
 //!
-//! Until all of that is done a row of `meta` says so, and the next commit or start goes on with it.
+//! Until all of that is done a row of `meta` says so. Emptying the log is tried with each commit;
+//! a *sweep*, which searches the file and may write it anew, keeps a pace (SPEC: DUR-15).
+
+mod pace;
 
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kernelos_protocol::id::ChunkHash;
 use kernelos_protocol::store::Place;
 use rusqlite::{OptionalExtension as _, Transaction};
 
 use super::{SqliteStore, chunks, events};
+use pace::Pace;
+pub(crate) use pace::Stopper;
 
 /// The row of `meta` that says that the files may hold what is purged.
 const SHREDDING: &str = "shredding";
@@ -41,11 +46,15 @@ type Trace = [u8; TRACE_BYTES];
 #[derive(Default)]
 pub(super) struct Shredding {
     is_due: bool,
+    /// The log holds nothing that was destroyed.
+    is_log_clean: bool,
     /// What the file is searched for; none where that is not known, and the file is written anew.
     traces: Option<BTreeSet<Trace>>,
     /// The store's file. It is never closed before the connection: by that a process loses the
     /// locks that it holds on it (fcntl(2)).
     file: Option<File>,
+    pace: Pace,
+    stopper: Stopper,
 }
 
 /// Destroys the bodies of events and chunks; gives their traces, none where one is not known.
@@ -88,18 +97,40 @@ impl SqliteStore {
             }
             _ => None,
         };
-        left.is_due = true;
+        (left.is_due, left.is_log_clean) = (true, false);
     }
 
     /// At the start: a process before this one may have died between.
-    pub(super) fn shred_left(&mut self) -> rusqlite::Result<()> {
+    pub(super) fn find_shredding(&mut self) -> rusqlite::Result<()> {
         let query = "SELECT 1 FROM meta WHERE name = ?1";
         let left = self.connection.query_row(query, [SHREDDING], |_| Ok(())).optional()?;
         if left.is_some() {
             self.must_shred(None);
-            self.shred();
         }
         Ok(())
+    }
+
+    /// What ends a sweep early, and lets no other begin.
+    pub(crate) fn stopped_by(mut self, stopper: &Stopper) -> Self {
+        self.shredding.stopper = stopper.clone();
+        self
+    }
+
+    /// How many ms until [`Self::go_on_shredding`] goes on; none where nothing is left to do.
+    pub(super) fn shreds_in(&self) -> Option<u64> {
+        let left = self.shredding.pace.left(Instant::now());
+        self.shredding.is_due.then(|| u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// Goes on without a commit, where its pace lets it.
+    pub(super) fn go_on_shredding(&mut self) {
+        if self.shreds_in() == Some(0) {
+            self.shred();
+            // Something reads the store: that is not asked all the time.
+            if self.shreds_in() == Some(0) {
+                self.shredding.pace.wait(Instant::now());
+            }
+        }
     }
 
     /// Does what is left to do in the files. What cannot be done now is tried again: the
@@ -113,22 +144,40 @@ impl SqliteStore {
 
     /// Is all done?
     fn try_shred(&mut self) -> rusqlite::Result<bool> {
-        if !self.empty_wal()? {
+        if !self.shredding.is_log_clean && !self.empty_wal()? {
             return Ok(false);
         }
+        self.shredding.is_log_clean = true;
+        let began = Instant::now();
+        if !self.shredding.pace.left(began).is_zero() || self.shredding.stopper.is_stopped() {
+            return Ok(false);
+        }
+        let done = self.sweep();
+        self.shredding.pace.ran(began, Instant::now(), done.is_ok());
+        done
+    }
+
+    /// Searches the file, and writes it anew where that has to be. Is all done?
+    fn sweep(&mut self) -> rusqlite::Result<bool> {
         let is_clean = match self.shredding.traces.take() {
             Some(traces) => {
-                let is_clean = self.is_clean(&traces);
+                let is_clean = traces.is_empty() || self.is_clean(&traces);
                 self.shredding.traces = Some(traces);
                 is_clean
             }
             None => false,
         };
         if !is_clean {
-            self.connection.execute_batch("VACUUM")?;
+            let connection = &self.connection;
+            let vacuum = || connection.execute_batch("VACUUM");
+            let handle = connection.get_interrupt_handle();
+            self.shredding.stopper.interruptible(handle, vacuum)?;
+            // Of what was destroyed there is nothing in what is written: the log alone is left.
+            (self.shredding.traces, self.shredding.is_log_clean) = (Some(BTreeSet::new()), false);
             if !self.empty_wal()? {
                 return Ok(false);
             }
+            self.shredding.is_log_clean = true;
         }
         self.connection.execute("DELETE FROM meta WHERE name = ?1", [SHREDDING])?;
         Ok(true)
@@ -150,13 +199,13 @@ impl SqliteStore {
         if self.shredding.file.is_none() {
             self.shredding.file = path.and_then(|path| File::open(path).ok());
         }
-        let file = self.shredding.file.as_ref();
-        file.is_some_and(|file| holds(file, traces).is_ok_and(|holds| !holds))
+        let (file, stopper) = (self.shredding.file.as_ref(), &self.shredding.stopper);
+        file.is_some_and(|file| holds(file, traces, stopper).is_ok_and(|holds| !holds))
     }
 }
 
-/// Does a file hold one of these traces anywhere?
-fn holds(file: &File, traces: &BTreeSet<Trace>) -> io::Result<bool> {
+/// Does a file hold one of these traces anywhere? Not known where it is stopped.
+fn holds(file: &File, traces: &BTreeSet<Trace>, stopper: &Stopper) -> io::Result<bool> {
     // Most places are told by three bytes.
     let at = |bytes: &[u8]| bytes.iter().take(3).fold(0, |at, byte| at << 8 | usize::from(*byte));
     let mut may_be = vec![false; 1 << 24];
@@ -164,6 +213,9 @@ fn holds(file: &File, traces: &BTreeSet<Trace>) -> io::Result<bool> {
     let mut block = vec![0; BLOCK_BYTES + TRACE_BYTES];
     let mut offset: u64 = 0;
     loop {
+        if stopper.is_stopped() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
         let mut len = 0;
         while len < block.len() {
             match file.read_at(&mut block[len..], offset + len as u64)? {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use kernelos_protocol::artifact::Chunk;
 use kernelos_protocol::event::{BodyRef, Class, Header, Unsigned, Verified};
@@ -13,6 +14,7 @@ use kernelos_protocol::time::Stamp;
 use rusqlite::Connection;
 
 use super::super::SqliteStore;
+use super::{Pace, Stopper};
 use super::super::tests::folder;
 
 /// Bytes that are found nowhere else.
@@ -190,8 +192,11 @@ fn what_a_reader_or_a_death_kept_from_being_destroyed_is_destroyed_later() {
     reader.execute_batch("COMMIT").unwrap();
     // As a process that is killed: what it had in mind is gone, the files stay.
     std::mem::forget(store);
-    let store = SqliteStore::open(&path).unwrap();
+    let mut store = SqliteStore::open(&path).unwrap();
+    assert_eq!(store.owes(), Some(0), "a start is told of it, and answers first");
+    store.settle();
     assert!(!holds(folder.path(), &salt(1)), "and so does the next start");
+    assert_eq!(store.owes(), None);
     let left = "SELECT count(*) FROM meta WHERE name = 'shredding'";
     let left: i64 = store.connection.query_row(left, [], |row| row.get(0)).unwrap();
     assert_eq!(left, 0);
@@ -213,4 +218,110 @@ fn a_damaged_row_of_a_purged_event_goes_whole() {
     store.commit(&[Record::Event(bare.clone())]).unwrap();
     let kept = read_all(&mut store, 8);
     assert_eq!(kept, [bare, events[1].clone()], "it comes again to where it stood");
+}
+
+#[test]
+fn the_file_is_not_searched_for_each_purge() {
+    // SPEC: DUR-15
+    let folder = folder();
+    let mut store = SqliteStore::create(&folder.path().join("store.db")).unwrap();
+    let events: Vec<_> = (0..3).map(|number| event(number, 300)).collect();
+    store.commit(&events.iter().cloned().map(Record::Event).collect::<Vec<_>>()).unwrap();
+    shred(&mut store, &[&events[0]], &[]);
+    assert_eq!(store.owes(), None, "the first is done at once");
+    shred(&mut store, &[&events[1]], &[]);
+    store.commit(&[]).unwrap();
+    store.settle();
+    let left = store.owes().unwrap();
+    assert!((1..=60_000).contains(&left), "the next waits, whoever commits: {left}");
+    assert_eq!(std::fs::metadata(folder.path().join("store.db-wal")).unwrap().len(), 0);
+    let bare = |store: &mut SqliteStore| {
+        read_all(store, 16).iter().filter(|event| event.body().is_none()).count()
+    };
+    assert_eq!(bare(&mut store), 2, "its row is destroyed with its turn, the log emptied");
+    shred(&mut store, &[&events[2]], &[]);
+    assert!(store.owes() > Some(0));
+    store.shredding.pace.pass();
+    store.settle();
+    assert_eq!(store.owes(), None, "one search is for all that came until then");
+    for event in &events {
+        assert!(pieces(event.body().unwrap()).iter().all(|piece| !holds(folder.path(), piece)));
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_written_anew_is_tried_at_longer_and_longer_intervals() {
+    // SPEC: DUR-15
+    let folder = folder();
+    let path = folder.path().join("store.db");
+    let mut store = SqliteStore::create(&path).unwrap();
+    let mark = "INSERT INTO meta (name, value) VALUES ('shredding', x'')";
+    store.connection.execute(mark, []).unwrap();
+    store.must_shred(None);
+    store.connection.pragma_update(None, "query_only", "ON").unwrap();
+    for least in [60_000, 120_000, 240_000] {
+        store.settle();
+        let left = store.owes().unwrap();
+        assert!(left > least && left <= 2 * least, "{left} after {least}");
+        // No commit and no wake in between is a try.
+        store.commit(&[]).unwrap();
+        store.settle();
+        assert!(store.owes().unwrap() <= left);
+        store.shredding.pace.pass();
+    }
+    store.connection.pragma_update(None, "query_only", "OFF").unwrap();
+    store.settle();
+    assert_eq!(store.owes(), None);
+}
+
+#[test]
+fn a_stop_ends_a_sweep_and_the_next_start_goes_on_with_it() {
+    // SPEC: DUR-15
+    let folder = folder();
+    let path = folder.path().join("store.db");
+    let stopper = Stopper::default();
+    let mut store = SqliteStore::create(&path).unwrap().stopped_by(&stopper);
+    let events: Vec<_> = (0..2).map(|number| event(number, 300)).collect();
+    store.commit(&events.iter().cloned().map(Record::Event).collect::<Vec<_>>()).unwrap();
+    let endless = "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) \
+                   SELECT max(x) FROM n";
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    let ended = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                stopper.stop();
+                std::thread::yield_now();
+            }
+        });
+        let connection = &store.connection;
+        let ask = || connection.query_row(endless, [], |_| Ok(()));
+        let ended = stopper.interruptible(connection.get_interrupt_handle(), ask);
+        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        ended
+    });
+    assert!(ended.is_err());
+    shred(&mut store, &[&events[0]], &[]);
+    assert!(store.owes().is_some(), "it begins none any more");
+    drop(store);
+    let mut store = SqliteStore::open(&path).unwrap();
+    store.settle();
+    assert_eq!(store.owes(), None);
+    assert!(!holds(folder.path(), &events[0].body().unwrap()[..32]));
+}
+
+#[test]
+fn a_sweep_takes_a_twentieth_of_the_time_at_most() {
+    // SPEC: DUR-15
+    let mut pace = Pace::default();
+    let began = Instant::now();
+    assert!(pace.left(began).is_zero());
+    // Seconds that it took, whether it failed, and seconds until the next.
+    let rows = [(1, false, 60), (10, false, 200), (0, true, 120), (0, true, 240), (30, true, 600)];
+    for (took, fails, gap) in rows {
+        let ended = began + Duration::from_secs(took);
+        pace.ran(began, ended, !fails);
+        assert_eq!(pace.left(ended), Duration::from_secs(gap), "{took} {fails}");
+    }
+    (0..100).for_each(|_| pace.ran(began, began, false));
+    assert_eq!(pace.left(began), Duration::from_mins(64));
 }

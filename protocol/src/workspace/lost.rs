@@ -1,0 +1,135 @@
+//! Bodies that the store cannot give though their events are here, and what cannot go on without
+//! them: an event that carries or builds on a change of such a body waits, all else goes on
+//! (SPEC: DUR-16).
+
+use std::collections::BTreeSet;
+
+use super::Workspace;
+use crate::authority::ContentNo;
+use crate::effect::{Chunks, Effect};
+use crate::id::{ChangeHash, DocumentId, EventId};
+
+/// What cannot be told to the documents.
+#[derive(Default)]
+pub(super) struct Lost {
+    /// Events whose bodies the store cannot give.
+    bodies: BTreeSet<ContentNo>,
+    /// Events that wait since they build on such.
+    behind: BTreeSet<ContentNo>,
+}
+
+impl Lost {
+    pub(super) fn bodies(&self) -> &BTreeSet<ContentNo> {
+        &self.bodies
+    }
+
+    /// Is this body not to be had, or of no use without one?
+    pub(super) fn holds_up(&self, no: ContentNo) -> bool {
+        self.bodies.contains(&no) || self.behind.contains(&no)
+    }
+
+    /// It is purged: nothing waits for it.
+    pub(super) fn forget(&mut self, no: ContentNo) {
+        self.bodies.remove(&no);
+        self.behind.clear();
+    }
+}
+
+/// What was met of it on the way through what waits.
+pub(super) type Missing = BTreeSet<(DocumentId, ChangeHash)>;
+
+impl Workspace {
+    /// Bodies that the store cannot give: they are not asked for again, and nothing is claimed.
+    pub fn bodies_lost(&mut self, ids: impl Iterator<Item = EventId>) {
+        let before = self.lost.bodies.len();
+        self.lost.bodies.extend(ids.filter_map(|id| self.content.number(&id)));
+        // A document may be built without a change of the own actor. `SPEC: PRJ-2`
+        self.fell_closed |= self.lost.bodies.len() > before;
+    }
+
+    /// The store has a body again that it could not give.
+    pub fn body_found(&mut self, id: &EventId) {
+        if let Some(no) = self.content.number(id)
+            && self.lost.bodies.remove(&no)
+        {
+            self.lost.behind.clear();
+            if *self.effects.of(no) == Effect::Unread {
+                self.read_again(no);
+            }
+        }
+    }
+
+    /// Is a body lost that the documents lack?
+    pub(super) fn lacks_to_tell(&self) -> bool {
+        let is_needed = |no| self.waiting.contains_key(no) || self.readable.contains(no);
+        self.lost.bodies.iter().any(is_needed)
+    }
+
+    /// An event can be read, and with it what waited for that.
+    pub(super) fn read_again(&mut self, no: ContentNo) {
+        let waits = |x: &ContentNo| {
+            *self.effects.of(*x) == Effect::Unread
+                && !self.bare.contains(x)
+                && (*x == no || self.content.in_past(*x, no))
+        };
+        self.readable.extend(self.content.all().filter(waits));
+    }
+
+    /// How many events wait to go into the documents, but those that cannot.
+    pub(super) fn waits_to_go_in(&self) -> usize {
+        if self.lost.bodies.is_empty() {
+            return self.waiting.len();
+        }
+        self.waiting.keys().filter(|no| !self.lost.holds_up(**no)).count()
+    }
+
+    /// Takes the next event behind `after` that can go into the documents; none where its body has
+    /// to come first. What cannot go in for want of a lost body is passed over.
+    pub(super) fn next_to_tell(
+        &mut self,
+        after: &mut Option<ContentNo>,
+        missing: &mut Missing,
+    ) -> Option<(ContentNo, Option<Chunks>)> {
+        loop {
+            let (no, is_here) = match after {
+                None => self.waiting.first_key_value(),
+                Some(after) => {
+                    use std::ops::Bound::{Excluded, Unbounded};
+                    self.waiting.range((Excluded(*after), Unbounded)).next()
+                }
+            }
+            .map(|(no, chunks)| (*no, chunks.is_some()))?;
+            *after = Some(no);
+            if self.lost.bodies.is_empty() || !self.is_held_up(no, missing) {
+                return is_here.then(|| (no, self.waiting.remove(&no).flatten()));
+            }
+        }
+    }
+
+    /// Is it one of those that cannot go in?
+    fn is_held_up(&mut self, no: ContentNo, missing: &mut Missing) -> bool {
+        let Effect::Change(changes) = self.effects.of(no) else { return false };
+        let is_lost = self.lost.bodies.contains(&no);
+        let builds_on = |(document, change): &(DocumentId, ChangeHash)| {
+            let deps = self.effects.deps(document, change);
+            deps.iter().any(|dep| missing.contains(&(*document, *dep)))
+        };
+        let is_behind = !is_lost && changes.iter().any(builds_on);
+        if !is_lost && !is_behind {
+            missing.retain(|change| !changes.contains(change));
+            self.lost.behind.remove(&no);
+            return false;
+        }
+        // Another event may carry the same change, and be there already.
+        let is_told = |(document, change): &(DocumentId, ChangeHash)| {
+            self.held.get(document).is_some_and(|held| held.contains(change))
+        };
+        missing.extend(changes.iter().filter(|change| !is_told(change)));
+        if is_behind {
+            self.lost.behind.insert(no);
+            // What waits for long takes no memory.
+            self.waiting.insert(no, None);
+        }
+        true
+    }
+}
