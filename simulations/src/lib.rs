@@ -7,6 +7,7 @@
 //! byte for byte.
 
 pub mod checks;
+pub mod clock;
 pub mod minimise;
 pub mod network;
 pub mod node;

@@ -27,9 +27,12 @@ const SENTENCES: &str = "\
 Sentences of a script:
   A writes PATH = VALUE · A removes PATH · A cannot write PATH · A grants B ROLE · A revokes B
   A tries PATH = VALUE · A tries to remove PATH · A tries a mission of N steps
-  cut A B | C · heal · wait 5s · A crashes · A crashes before output N · A starts · A restarts
+  A tries to undo · A tries to undo by force · A tries to cancel the mission · A tries to purge
+  A tries to strike B · A tries to bring back what is struck · A tries to readmit B
+  A tries to rescue
+  cut A B | C · A does not hear B · heal · wait 5s · A crashes · A crashes before output N · A starts · A restarts
   A is copied · A is put back · A is cloned · A sleeps 5s
-  A sets its clock forward 1h · A sets its clock back 1h
+  A sets its clock forward 1h · A sets its clock back 1h · A gains 300 ppm · A loses 300 ppm
   A forks PATH = VALUE · A backdates PATH = VALUE · A backdates anew PATH = VALUE
   A backdates a revocation of B · A withholds from B · A replays · A sends garbage
   A sends too much · A claims everything · A wants forever · A offers what is not there

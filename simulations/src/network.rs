@@ -31,6 +31,11 @@ pub struct Link {
 pub struct Network {
     /// Which devices are apart: of two sides that are listed, none reaches the other.
     sides: Option<Vec<BTreeSet<usize>>>,
+    /// Who does not hear whom.
+    deaf: BTreeSet<(usize, usize)>,
+    /// Connections over which nothing reaches this end any more, though it is healed: what was lost
+    /// does not come.
+    broken: BTreeSet<(LinkId, usize)>,
     links: BTreeMap<LinkId, Link>,
     /// When the last frame arrives, by connection and receiver: the next comes after it.
     last: BTreeMap<(LinkId, usize), u64>,
@@ -41,6 +46,9 @@ impl Network {
     /// Do two devices reach each other?
     #[must_use]
     pub fn reaches(&self, a: usize, b: usize) -> bool {
+        if self.deaf.contains(&(a, b)) || self.deaf.contains(&(b, a)) {
+            return false;
+        }
         match &self.sides {
             None => true,
             Some(sides) => sides.iter().any(|side| side.contains(&a) && side.contains(&b)),
@@ -57,6 +65,25 @@ impl Network {
     /// Everybody reaches everybody.
     pub fn heal(&mut self) {
         self.sides = None;
+        self.deaf.clear();
+    }
+
+    /// One does not hear another any more; gives the connections over which it did.
+    pub fn deafen(&mut self, one: usize, other: usize) -> Vec<LinkId> {
+        self.deaf.insert((one, other));
+        let between = |link: &Link| {
+            (link.from, link.to) == (one, other) || (link.from, link.to) == (other, one)
+        };
+        let links = self.links.iter().filter(|(_, link)| between(link));
+        let links: Vec<_> = links.map(|(id, _)| *id).collect();
+        self.broken.extend(links.iter().map(|link| (*link, one)));
+        links
+    }
+
+    /// Does nothing that is sent now reach this end?
+    #[must_use]
+    pub fn is_deaf(&self, link: LinkId, to: usize) -> bool {
+        self.broken.contains(&(link, to))
     }
 
     /// A new connection.
@@ -69,6 +96,7 @@ impl Network {
     /// A connection is no more; what it was.
     pub fn disconnect(&mut self, id: LinkId) -> Option<Link> {
         self.last.retain(|(link, _), _| *link != id);
+        self.broken.retain(|(link, _)| *link != id);
         self.links.remove(&id)
     }
 

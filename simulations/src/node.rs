@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kernelos_protocol::artifacts::Artifacts;
-use kernelos_protocol::command::{Command, Mode, Reply, RequestId};
+use kernelos_protocol::command::{Command, Mode, Reply, RequestId, Undone};
 use kernelos_protocol::document::Documents;
 use kernelos_protocol::id::{DeviceId, EventId, Incarnation, WorkspaceId};
 use kernelos_protocol::key::DeviceKey;
@@ -19,6 +19,7 @@ use kernelos_protocol::sync::LinkId;
 use kernelos_protocol::time::Time;
 use kernelos_protocol::workspace::Workspace;
 
+use crate::clock::Clock;
 use crate::rogue::Rogue;
 use crate::script::Device;
 use crate::worker::duration;
@@ -46,8 +47,8 @@ pub struct Node {
     pub acknowledged: Vec<EventId>,
     /// What was ever on its disk, but for what a copy that was put back lacked.
     pub kept: BTreeSet<EventId>,
-    /// How far its wall clock is from the world's, in microseconds.
-    pub wall_ahead_us: i64,
+    /// What its clocks show.
+    pub clock: Clock,
     /// What it is up to, where it is not ours any more.
     pub rogue: Option<Rogue>,
     /// A copy of its disk, if one was made.
@@ -107,7 +108,7 @@ impl Node {
             disk: MemoryStore::default(),
             acknowledged: Vec::new(),
             kept: BTreeSet::new(),
-            wall_ahead_us: 0,
+            clock: Clock::default(),
             rogue: None,
             copy: None,
             past: BTreeSet::new(),
@@ -210,7 +211,13 @@ impl Node {
             Some(
                 Reply::Started { mission: event }
                 | Reply::ArtifactWritten { event }
-                | Reply::BoardMade { event, .. },
+                | Reply::BoardMade { event, .. }
+                | Reply::Undone(Undone { event, .. })
+                | Reply::Cancelled { event }
+                | Reply::Struck { event, .. }
+                | Reply::Purged { event, .. }
+                | Reply::Rescued { event, .. }
+                | Reply::Readmitted { event, .. },
             ) => {
                 self.acknowledged.push(*event);
             }

@@ -1,6 +1,7 @@
 //! Runs a script: does its steps one after the other, and checks after each what must hold.
 
 mod missions;
+mod people;
 mod settle;
 
 use std::collections::BTreeSet;
@@ -116,6 +117,9 @@ fn perform(world: &mut World, step: &Step) -> Result<(), Broken> {
         Step::Clone(who) => world.clone_home(*who),
         Step::ClockForward(who, by) => world.set_clock(*who, by.cast_signed()),
         Step::ClockBack(who, by) => world.set_clock(*who, by.cast_signed().saturating_neg()),
+        Step::Drift(who, ppm) => world.drift(*who, *ppm),
+        Step::Deaf(who, from) => world.deafen(*who, *from),
+        Step::Act(who, act) => people::perform(world, *who, act),
         Step::Sleep(who, time) => world.sleep(*who, *time),
         Step::Lie(who, lie) => world.lie(*who, lie),
         Step::Wait(time) => world.run_until(world.now().saturating_add(*time)),

@@ -6,6 +6,7 @@
 //! steps = ["cut laptop | phone", "laptop writes notes/a = left", "heal", "all agree"]
 //! ```
 
+mod act;
 mod sentences;
 
 use std::collections::BTreeSet;
@@ -16,6 +17,7 @@ use kernelos_protocol::document::DocPath;
 use kernelos_protocol::role::Role;
 use serde::Deserialize;
 
+pub use crate::script::act::Act;
 use crate::script::sentences::{sentence, words};
 
 /// A device of a script, by its place in the list.
@@ -58,7 +60,7 @@ pub enum Lie {
     /// `A backdates anew PATH = VALUE`: the same as a new life, in which nothing forks.
     BackdateAnew(DocPath, String),
     /// `A backdates a revocation of B`
-    Revoke(Who),
+    BackdateRevocation(Who),
     /// `A withholds from B`: sends it no events any more.
     Withhold(Who),
     /// `A replays`: sends again what it sent before, to everybody.
@@ -118,8 +120,14 @@ pub enum Step {
     ClockForward(Who, u64),
     /// `A sets its clock back 1h`
     ClockBack(Who, u64),
+    /// `A gains 300 ppm`, `A loses 300 ppm`: its clocks, against the world's time, from now on.
+    Drift(Who, i64),
     /// `A sleeps 30s`: suspended; its monotonic clock goes on.
     Sleep(Who, u64),
+    /// It tries what a person does beside edits.
+    Act(Who, Act),
+    /// `A does not hear B`: what B sends does not reach A, until `heal`.
+    Deaf(Who, Who),
     /// It lies: from the first such sentence on nothing is promised of it.
     Lie(Who, Lie),
     /// `wait 5s`
@@ -352,7 +360,18 @@ mod tests {
             "twin is cloned",
             "a sets its clock forward 3600000ms",
             "a sets its clock back 1ms",
+            "a gains 300 ppm",
+            "b loses 50000 ppm",
             "a sleeps 5000ms",
+            "b does not hear a",
+            "a tries to undo",
+            "a tries to undo by force",
+            "a tries to cancel the mission",
+            "a tries to strike b",
+            "a tries to bring back what is struck",
+            "a tries to readmit b",
+            "a tries to purge",
+            "b tries to rescue",
             "b forks notes/x = 1",
             "b backdates notes/x = 1",
             "b backdates anew notes/x = 1",

@@ -9,8 +9,9 @@ use kernelos_protocol::role::Role;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
+use crate::clock::DRIFT_MAX_PPM;
 use crate::run::{self, Outcome};
-use crate::script::{Device, Lie, Script, Step, Who};
+use crate::script::{Act, Device, Lie, Script, Step, Who};
 
 /// Steps under faults, each followed by a pause.
 const STEPS: u64 = 40;
@@ -79,9 +80,16 @@ enum Fault {
     Lie,
     Clock,
     Sleep,
+    Drift,
+    Deaf,
+    Undo,
+    Cancel,
+    Strike,
+    Purge,
+    Rescue,
 }
 
-const FAULTS: [Fault; 11] = [
+const FAULTS: [Fault; 18] = [
     Fault::Mission,
     Fault::Cut,
     Fault::Heal,
@@ -93,6 +101,13 @@ const FAULTS: [Fault; 11] = [
     Fault::Lie,
     Fault::Clock,
     Fault::Sleep,
+    Fault::Drift,
+    Fault::Deaf,
+    Fault::Undo,
+    Fault::Cancel,
+    Fault::Strike,
+    Fault::Purge,
+    Fault::Rescue,
 ];
 
 struct Plan {
@@ -182,6 +197,27 @@ impl Plan {
                 if self.coin() { Step::ClockForward(who, by) } else { Step::ClockBack(who, by) }
             }
             Fault::Sleep => Step::Sleep(who, self.below(20_000)),
+            Fault::Drift => {
+                let ppm = i64::try_from(self.below(DRIFT_MAX_PPM.unsigned_abs())).unwrap_or(0);
+                Step::Drift(who, if self.coin() { ppm } else { -ppm })
+            }
+            Fault::Deaf => Step::Deaf(who, self.who()),
+            Fault::Undo | Fault::Cancel | Fault::Strike | Fault::Purge | Fault::Rescue => {
+                Step::Act(who, self.act(fault))
+            }
+        }
+    }
+
+    fn act(&mut self, fault: Fault) -> Act {
+        match fault {
+            Fault::Undo => Act::Undo { force: self.coin() },
+            Fault::Cancel => Act::Cancel,
+            Fault::Purge => Act::Purge,
+            // Once in a while: little is left to do after one.
+            Fault::Rescue if self.below(4) == 0 => Act::Rescue,
+            Fault::Rescue => Act::Readmit(self.who()),
+            _ if self.coin() => Act::ReadmitStruck,
+            _ => Act::Strike(self.who()),
         }
     }
 
@@ -193,7 +229,7 @@ impl Plan {
             0 | 1 => Lie::Fork(path, value),
             2 => Lie::Backdate(path, value),
             3 => Lie::BackdateAnew(path, value),
-            4 => Lie::Revoke(other),
+            4 => Lie::BackdateRevocation(other),
             5 => Lie::Withhold(other),
             6 => Lie::Replay,
             7 => Lie::Garbage,

@@ -21,14 +21,15 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use serde_json::json;
 
+use crate::clock::Clock;
 use crate::network::Network;
 use crate::node::{Node, Wish, config};
 use crate::script::Device;
 use crate::trace::Trace;
 use crate::worker::perform;
 
-/// Microseconds since 1970 at which every world begins.
-const BEGIN_WALL_US: u64 = 1_700_000_000_000_000;
+/// The recovery key of every world.
+pub const RECOVERY: [u8; 32] = [7; 32];
 /// Milliseconds after which who can reach each other connects, at most.
 const CONNECT_MS: u64 = 300;
 /// Milliseconds after which a broken connection is noticed, at most.
@@ -53,6 +54,8 @@ enum Happening {
         from: usize,
         to: usize,
     },
+    /// A connection over which nothing comes from one end is given up.
+    Break(LinkId),
     Wake(usize),
     /// A device that was suspended goes on.
     GoOn(usize),
@@ -117,9 +120,9 @@ impl World {
             clones: BTreeMap::new(),
         };
         let founder = devices.first().ok_or("a world has a device at least")?;
-        let recovery = RecoveryKey::from_bytes([7; 32]).public();
+        let recovery = RecoveryKey::from_bytes(RECOVERY).public();
         let first = config(seed, 0, founder, WorkspaceId::UNBORN);
-        let replica = Replica::found(first, recovery, world.time_ahead(0));
+        let replica = Replica::found(first, recovery, Clock::default().time(0));
         let replica = replica.map_err(|fault| fault.to_string())?;
         let workspace = replica.workspace().id();
         for (number, device) in devices.iter().enumerate() {
@@ -149,15 +152,11 @@ impl World {
         self.now
     }
 
-    /// The time by a device's clocks: the monotonic one is right, the wall clock is as it is set.
+    /// The time by a device's clocks.
     #[must_use]
     pub fn time(&self, device: usize) -> Time {
-        self.time_ahead(self.nodes.get(device).map_or(0, |node| node.wall_ahead_us))
-    }
-
-    fn time_ahead(&self, ahead_us: i64) -> Time {
-        let wall_us = (BEGIN_WALL_US + self.now * 1_000).saturating_add_signed(ahead_us);
-        Time { monotonic_ms: self.now, wall_us }
+        let clock = self.nodes.get(device).map(|node| node.clock);
+        clock.unwrap_or_default().time(self.now)
     }
 
     /// Whose home a device is a clone of; itself where it is none.
@@ -281,8 +280,9 @@ impl World {
                 self.input(device, Input::Worked(ticket, Box::new(outcome)));
             }
             Happening::GoOn(device) => self.go_on(device),
+            Happening::Break(link) => self.break_link(link),
             Happening::Wake(device) => {
-                if self.nodes[device].deadline().is_some_and(|at| at <= self.now) {
+                if self.is_due(device) {
                     self.input(device, Input::Tick);
                 }
             }
@@ -339,14 +339,27 @@ impl World {
         if !self.nodes[device].is_up() && !self.network.links_of(device).is_empty() {
             self.died(device);
         }
-        if let Some(at) = self.nodes[device].deadline() {
+        self.arrange_wake(device);
+    }
+
+    fn arrange_wake(&mut self, device: usize) {
+        let node = &self.nodes[device];
+        if let Some(at) = node.deadline().map(|at| node.clock.when(at)) {
             self.arrange(at.max(self.now + 1), Happening::Wake(device));
         }
+    }
+
+    fn is_due(&self, device: usize) -> bool {
+        let shows = self.time(device).monotonic_ms;
+        self.nodes[device].deadline().is_some_and(|at| at <= shows)
     }
 
     fn send(&mut self, device: usize, id: LinkId, frame: Vec<u8>) {
         let Some(link) = self.network.link(id) else { return };
         let to = if link.from == device { link.to } else { link.from };
+        if self.network.is_deaf(id, to) {
+            return;
+        }
         let at = self.network.arrival(&mut self.rng, self.now, id, to);
         self.arrange(at, Happening::Deliver { link: id, to, frame });
     }

@@ -100,7 +100,8 @@ fn a_swarm_has_every_kind_of_fault_and_lie() {
         let kind = |debug: String| debug.split(['(', ' ']).next().unwrap_or_default().to_owned();
         for step in &plan.steps {
             seen.insert(match step {
-                Step::Lie(_, lie) => kind(format!("{lie:?}")),
+                Step::Lie(_, lie) => format!("Lie {}", kind(format!("{lie:?}"))),
+                Step::Act(_, act) => format!("Act {}", kind(format!("{act:?}"))),
                 step => kind(format!("{step:?}")),
             });
         }
@@ -124,19 +125,29 @@ fn a_swarm_has_every_kind_of_fault_and_lie() {
         "ClockForward",
         "ClockBack",
         "Sleep",
+        "Drift",
+        "Deaf",
         "Wait",
         "Settle",
-        "Fork",
-        "Backdate",
-        "BackdateAnew",
-        "Withhold",
-        "Replay",
-        "Garbage",
-        "TooMuch",
-        "Claim",
-        "Want",
-        "Offer",
-        "Flood",
+        "Act Undo",
+        "Act Cancel",
+        "Act Strike",
+        "Act ReadmitStruck",
+        "Act Readmit",
+        "Act Purge",
+        "Act Rescue",
+        "Lie Fork",
+        "Lie Backdate",
+        "Lie BackdateAnew",
+        "Lie BackdateRevocation",
+        "Lie Withhold",
+        "Lie Replay",
+        "Lie Garbage",
+        "Lie TooMuch",
+        "Lie Claim",
+        "Lie Want",
+        "Lie Offer",
+        "Lie Flood",
     ];
     for kind in kinds {
         assert!(seen.contains(kind), "{kind}");

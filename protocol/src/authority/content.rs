@@ -106,7 +106,7 @@ pub struct ContentLane {
     /// By author, what an event of the author heard, and what is known: how the author may stand.
     standings: RefCell<BTreeMap<(DeviceId, SetNo, SetNo), Arc<Standing>>>,
     /// Of each author that was asked for: see `tips.rs`.
-    admitted_tips: RefCell<BTreeMap<DeviceId, Vec<ContentNo>>>,
+    admitted_tips: RefCell<BTreeMap<DeviceId, BTreeSet<ContentNo>>>,
     /// Excluded nothing.
     nothing: Arc<BitSet>,
 }

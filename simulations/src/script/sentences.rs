@@ -2,14 +2,18 @@
 
 use kernelos_protocol::role::Role;
 
-use crate::script::{Device, Lie, Step};
+use crate::script::{Act, Device, Lie, Step};
 
 /// What a line means among these devices.
 pub(super) fn sentence(line: &str, devices: &[Device]) -> Option<Step> {
     let who = |name: &str| devices.iter().position(|other| other.name == name);
     let words: Vec<&str> = line.split_whitespace().collect();
     let value = || line.split_once(" = ").map(|(_, value)| value.trim().to_owned());
-    let apart = || of_mission(&words).or_else(|| of_lies(line, &words, &who));
+    let acts = || {
+        let (a, words) = words.split_first()?;
+        Some(Step::Act(who(a)?, Act::read(words, &who)?))
+    };
+    let apart = || of_mission(&words).or_else(|| of_lies(line, &words, &who)).or_else(acts);
     if let Some(step) = apart() {
         return Some(step);
     }
@@ -52,6 +56,9 @@ pub(super) fn sentence(line: &str, devices: &[Device]) -> Option<Step> {
         [a, "sets", "its", "clock", "back", by] => {
             Some(Step::ClockBack(who(a)?, milliseconds(by)?))
         }
+        [a, "gains", ppm, "ppm"] => Some(Step::Drift(who(a)?, parts(ppm)?)),
+        [a, "loses", ppm, "ppm"] => Some(Step::Drift(who(a)?, parts(ppm)?.checked_neg()?)),
+        [a, "does", "not", "hear", b] => Some(Step::Deaf(who(a)?, who(b)?)),
         [a, "sleeps", time] => Some(Step::Sleep(who(a)?, milliseconds(time)?)),
         [a, "shows", "a", "fork", "of", b] => Some(Step::ShowsFork(who(a)?, who(b)?)),
         [a, "began", "a", "new", "life"] => Some(Step::NewLife(who(a)?)),
@@ -101,7 +108,7 @@ fn of_lies(line: &str, words: &[&str], who: &impl Fn(&str) -> Option<usize>) -> 
     let lie = match words {
         ["forks", path, "=", ..] => Lie::Fork(path.parse().ok()?, value()?),
         ["backdates", "anew", path, "=", ..] => Lie::BackdateAnew(path.parse().ok()?, value()?),
-        ["backdates", "a", "revocation", "of", b] => Lie::Revoke(who(b)?),
+        ["backdates", "a", "revocation", "of", b] => Lie::BackdateRevocation(who(b)?),
         ["backdates", path, "=", ..] => Lie::Backdate(path.parse().ok()?, value()?),
         ["withholds", "from", b] => Lie::Withhold(who(b)?),
         ["replays"] => Lie::Replay,
@@ -114,6 +121,11 @@ fn of_lies(line: &str, words: &[&str], who: &impl Fn(&str) -> Option<usize>) -> 
         _ => return None,
     };
     Some(Step::Lie(who(a)?, lie))
+}
+
+/// Parts in a million: digits alone.
+fn parts(text: &str) -> Option<i64> {
+    i64::from(text.parse::<u32>().ok()?).into()
 }
 
 fn milliseconds(time: &str) -> Option<u64> {
@@ -153,6 +165,12 @@ pub(super) fn words(step: &Step, devices: &[Device]) -> String {
         Step::Clone(a) => sentence(a, "is cloned"),
         Step::ClockForward(a, by) => sentence(a, &format!("sets its clock forward {by}ms")),
         Step::ClockBack(a, by) => sentence(a, &format!("sets its clock back {by}ms")),
+        Step::Drift(a, ppm) if *ppm < 0 => {
+            sentence(a, &format!("loses {} ppm", ppm.unsigned_abs()))
+        }
+        Step::Drift(a, ppm) => sentence(a, &format!("gains {ppm} ppm")),
+        Step::Deaf(a, b) => sentence(a, &format!("does not hear {}", name(b))),
+        Step::Act(a, act) => sentence(a, &act.words(devices)),
         Step::Sleep(a, time) => sentence(a, &format!("sleeps {time}ms")),
         Step::Lie(a, lie) => sentence(a, &lie_words(lie, name)),
         Step::Wait(time) => format!("wait {time}ms"),
@@ -186,7 +204,7 @@ fn lie_words<'a>(lie: &Lie, name: impl Fn(&usize) -> &'a str) -> String {
         Lie::Fork(path, value) => format!("forks {path} = {value}"),
         Lie::Backdate(path, value) => format!("backdates {path} = {value}"),
         Lie::BackdateAnew(path, value) => format!("backdates anew {path} = {value}"),
-        Lie::Revoke(b) => format!("backdates a revocation of {}", name(b)),
+        Lie::BackdateRevocation(b) => format!("backdates a revocation of {}", name(b)),
         Lie::Withhold(b) => format!("withholds from {}", name(b)),
         Lie::Replay => "replays".to_owned(),
         Lie::Garbage => "sends garbage".to_owned(),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use kernelos_protocol::replica::Input;
 
-use crate::world::{CONNECT_MS, Happening, World};
+use crate::world::{CONNECT_MS, Happening, NOTICE_MS, World};
 
 impl World {
     /// A device is suspended: nothing happens on it, its monotonic clock goes on, and who was
@@ -52,8 +52,30 @@ impl World {
     pub fn set_clock(&mut self, device: usize, by_ms: i64) {
         self.faults += 1;
         self.note(device, &format!("sets its clock by {by_ms} ms"));
-        let ahead = &mut self.nodes[device].wall_ahead_us;
-        *ahead = ahead.saturating_add(by_ms.saturating_mul(1_000));
+        self.nodes[device].clock.set(by_ms.saturating_mul(1_000));
+    }
+
+    /// A device's clocks gain so much from now on, in parts in a million, or lose it.
+    pub fn drift(&mut self, device: usize, ppm: i64) {
+        self.faults += 1;
+        self.note(device, &format!("gains {ppm} ppm"));
+        self.nodes[device].clock.drift(self.now, ppm);
+        // What it waits for is due at another time.
+        self.arrange_wake(device);
+    }
+
+    /// What `from` sends does not reach `device` any more, until all is healed. What goes the other
+    /// way does, until the ends of their connections notice that nobody answers.
+    pub fn deafen(&mut self, device: usize, from: usize) {
+        if device == from {
+            return;
+        }
+        self.faults += 1;
+        self.note(device, &format!("does not hear {from}"));
+        for link in self.network.deafen(device, from) {
+            let at = self.now + 1 + self.dice(NOTICE_MS);
+            self.arrange(at, Happening::Break(link));
+        }
     }
 
     /// A device dies, and has the copy of its disk instead of the disk, if there is one.

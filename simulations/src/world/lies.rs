@@ -70,7 +70,7 @@ impl World {
                 let events = self.shadow(who, disk, -DAY_US, vec![set(path, value.clone())]);
                 self.tell_all(who, &events);
             }
-            Lie::Revoke(target) => {
+            Lie::BackdateRevocation(target) => {
                 let device = self.nodes[*target].device();
                 let revoke = Command::Revoke { device, reason: "a lie".to_owned() };
                 let disk = self.copy_of(who);
@@ -117,7 +117,9 @@ impl World {
         let node = &self.nodes[who];
         let mut config = node.config.clone();
         config.seed[16..24].copy_from_slice(&number.to_be_bytes());
-        let now = self.time_ahead(node.wall_ahead_us.saturating_add(ahead_us));
+        let mut clock = node.clock;
+        clock.set(ahead_us);
+        let now = clock.time(self.now);
         let mut shadow = Node::new(config);
         shadow.disk = disk;
         let before = shadow.disk.ids().clone();

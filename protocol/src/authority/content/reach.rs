@@ -6,12 +6,19 @@ use super::{ContentLane, ContentNo};
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Reach(Vec<u32>);
 
+impl Reach {
+    /// Reaches to this event, too.
+    pub(super) fn add(&mut self, lane: &ContentLane, no: ContentNo) {
+        lane.at(no).place.reach(&mut self.0);
+    }
+}
+
 impl ContentLane {
     /// How far these events reach.
     pub fn reach(&self, tips: impl Iterator<Item = ContentNo>) -> Reach {
-        let mut heights = Vec::new();
-        tips.for_each(|tip| self.at(tip).place.reach(&mut heights));
-        Reach(heights)
+        let mut reach = Reach::default();
+        tips.for_each(|tip| reach.add(self, tip));
+        reach
     }
 
     /// Whether an event is within `reach`.

@@ -2,6 +2,8 @@
 //! from one look to the next: an event that follows one takes its place, whatever else is admitted
 //! lets them be found anew.
 
+use std::collections::BTreeSet;
+
 use super::{ContentLane, ContentNo};
 use crate::authority::bits::BitSet;
 use crate::id::{DeviceId, EventId};
@@ -19,14 +21,14 @@ impl ContentLane {
         tips
     }
 
-    fn find_admitted_tips(&self, target: &DeviceId) -> Vec<ContentNo> {
+    fn find_admitted_tips(&self, target: &DeviceId) -> BTreeSet<ContentNo> {
         let mut covered = BitSet::new();
-        let mut tips = Vec::new();
+        let mut tips = BTreeSet::new();
         for &no in self.written.get(target).into_iter().flatten().rev() {
             if !self.is_admitted(no) || covered.contains(no.0) {
                 continue;
             }
-            tips.push(no);
+            tips.insert(no);
             let mut next = Some(no);
             while let Some(at) = next.filter(|at| covered.insert(at.0)) {
                 next = self.prev(at).filter(|&p| self.author(p) == *target);
@@ -40,12 +42,19 @@ impl ContentLane {
         for &no in newly {
             let author = self.author(no);
             let prev = self.prev(no).filter(|&prev| self.author(prev) == author);
+            // What nothing follows yet, behind what is admitted or nothing, ends a branch.
+            let ends = no.index() + 1 == self.events.len()
+                && prev.is_none_or(|prev| self.is_admitted(prev));
             let known = self.admitted_tips.get_mut();
             let Some(tips) = known.get_mut(&author) else { continue };
-            match tips.iter_mut().find(|tip| Some(**tip) == prev) {
-                Some(tip) => *tip = no,
-                None => drop(known.remove(&author)),
+            if !ends {
+                known.remove(&author);
+                continue;
             }
+            if let Some(prev) = prev {
+                tips.remove(&prev);
+            }
+            tips.insert(no);
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::{ContentLane, ContentNo, Rejudged, SetNo, WRITES};
+use super::{ContentLane, ContentNo, Reach, Rejudged, SetNo, WRITES};
 use crate::authority::bits::BitSet;
 use crate::authority::control::{ControlLane, Standing};
 use crate::role::Role;
@@ -105,9 +105,7 @@ impl ContentLane {
         if !firm {
             return Vec::new();
         }
-        let covered: Vec<ContentNo> =
-            self.heads.iter().copied().filter(|&h| self.in_past(e, h)).collect();
-        for head in covered {
+        for head in self.covered_heads(e) {
             self.heads.remove(&head);
         }
         self.heads.insert(e);
@@ -115,6 +113,15 @@ impl ContentLane {
         newly.sort_unstable();
         self.tips_grow(&newly);
         newly
+    }
+
+    /// The heads in the past of the newest event. What is in the past of something admitted is none
+    /// already, so of heads that are many only those that it names are looked at.
+    fn covered_heads(&self, e: ContentNo) -> Vec<ContentNo> {
+        if self.at(e).before().all(|p| self.is_admitted(p)) {
+            return self.at(e).before().filter(|p| self.heads.contains(p)).collect();
+        }
+        self.heads.iter().copied().filter(|&h| self.in_past(e, h)).collect()
     }
 
     /// Admits View(e); gives what was not admitted before.
@@ -163,6 +170,7 @@ impl ContentLane {
         }
         self.heads.clear();
         self.admitted_tips.get_mut().clear();
+        let mut reached = Reach::default();
         for e in self.all_numbers().rev() {
             let firm = self.firm(control, e, self.now);
             self.at_mut(e).firm = firm;
@@ -171,8 +179,9 @@ impl ContentLane {
             }
             self.admit_view(e);
             // A newer event may have it in its past and not in its View.
-            if !self.heads.iter().any(|&h| self.in_past(h, e)) {
+            if !self.is_reached(&reached, e) {
                 self.heads.insert(e);
+                reached.add(self, e);
             }
         }
         let mut changes = Rejudged::default();
