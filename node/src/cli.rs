@@ -23,6 +23,7 @@ mod log;
 mod mission;
 mod names;
 mod network;
+mod past;
 mod peer;
 mod policy;
 mod purge;

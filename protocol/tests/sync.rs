@@ -16,6 +16,7 @@ mod mesh;
 mod missions;
 mod notices;
 mod offers;
+mod past;
 mod purges;
 mod quota;
 mod receipts;

@@ -17,16 +17,38 @@ Examples:
   kern doc get notes
   kern doc set notes/today '\"rain\"'
   kern doc rm notes/today
+  kern doc history notes/today               every value that ever stood there
   kern doc get boards/garden                 a board is a document of its own (kern board --help)
 
 A path is segments joined by /; ~1 stands for / and ~0 for ~ inside one; a number indexes a list.")]
 pub(super) enum Args {
     /// Show what is at a path; without one, everything
-    #[command(after_help = "Examples:\n  kern doc get\n  kern doc get tasks/1/title --json")]
+    #[command(after_help = "\
+Examples:
+  kern doc get
+  kern doc get tasks/1/title --json
+  kern doc get notes --at 3f9a1c           as it was after that event
+  kern doc get notes --at '2 h ago'")]
     Get {
         /// Where
         #[arg(default_value = "")]
         path: String,
+        /// As it was: after an event, or at a time such as 2026-11-25T21:30:05Z, 14:02, '2 h ago'
+        #[arg(long, value_name = "EVENT|TIME")]
+        at: Option<String>,
+    },
+    /// Show every value that ever stood at a path: by whom, on which device, and whether it lost
+    #[command(after_help = "\
+Examples:
+  kern doc history notes/today
+  kern doc history boards/garden/notes/soil --limit 20
+  kern doc history tasks/1 --json | jq 'select(.lost_to)'")]
+    History {
+        /// Where
+        path: String,
+        /// How many at most: the newest
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: usize,
     },
     /// Set what is at a path, below notes/ and tasks/, also those of boards/NAME/
     #[command(after_help = "\
@@ -58,7 +80,9 @@ Examples:
 
 pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     match args {
-        Args::Get { path } => {
+        Args::Get { path, at: Some(at) } => super::past::get(ui, parse_path(&path)?, &at).await,
+        Args::History { path, limit } => super::past::history(ui, parse_path(&path)?, limit).await,
+        Args::Get { path, at: None } => {
             let read = read(ui, parse_path(&path)?).await?;
             ui.show(&read, || present::read(&read))
         }

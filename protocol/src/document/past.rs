@@ -64,8 +64,8 @@ impl Documents {
             Ok(route(&root, path, |path| seen.read(path).ok()))
         });
         let (document, path, above) = match routed {
-            Ok(Some(routed)) => (routed.document, routed.path, routed.above),
-            Ok(None) => (root, path.clone(), DocPath::default()),
+            Ok(Some(routed)) => (routed.document, routed.path, Some(routed.above)),
+            Ok(None) => (root, path.clone(), None),
             Err(fault) => return DocumentDone::Past(Err(fault)),
         };
         let Some(held) = self.documents.get_mut(&document) else {
@@ -84,7 +84,10 @@ impl Documents {
                 history.map(|history| PastDone::History(document, history))
             }
         };
-        DocumentDone::Past(done.map_err(|fault| fault.under(&above)))
+        DocumentDone::Past(done.map_err(|fault| match &above {
+            Some(above) => fault.under(above),
+            None => fault,
+        }))
     }
 }
 

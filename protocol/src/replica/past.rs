@@ -90,7 +90,8 @@ impl Replica {
                 Reply::Past(PastReply::History(self.history(&document, path, history)))
             }
             (DocumentDone::Past(Err(fault)), PastCommand::Read { .. }) => Reply::Failed(
-                edit_failure(&fault).with_hint("`kern doc history PATH` shows what ever stood there"),
+                edit_failure(&fault)
+                    .with_hint("`kern doc history PATH` shows what ever stood there"),
             ),
             (DocumentDone::Past(Err(fault)), _) => Reply::Failed(edit_failure(&fault)),
             (done, asked) => {

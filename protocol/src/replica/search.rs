@@ -77,10 +77,11 @@ impl Replica {
             let of_row = [row.kind.clone(), id.to_string(), row.author.to_string()];
             let named = page.search.named.iter().map(ToString::to_string);
             let texts: Vec<_> = [text.clone()].into_iter().chain(named).collect();
-            let lines = of_row.into_iter().chain(row.reason.clone()).chain(lines.unwrap_or_default());
-            let found = lines.into_iter().find_map(|line| {
-                texts.iter().find_map(|text| excerpt(&line, text))
-            });
+            let lines =
+                of_row.into_iter().chain(row.reason.clone()).chain(lines.unwrap_or_default());
+            let found = lines
+                .into_iter()
+                .find_map(|line| texts.iter().find_map(|text| excerpt(&line, text)));
             rows.extend(found.map(|found| FoundRow { row, found: Some(found) }));
         }
         let (next, of) = (page.next, self.workspace.len());

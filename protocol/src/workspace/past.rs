@@ -37,15 +37,17 @@ impl Workspace {
     }
 
     /// What was written by then, as stamps say. An event is no older than what it builds on,
-    /// whatever its stamp says; a stamp that is ahead of this device's clock says nothing.
+    /// whatever its stamp says; a stamp that is ahead of this
+    /// device's clock and of the time says nothing.
     /// `SPEC: PAST-2`
     #[must_use]
     pub fn written_until(&self, now: Time, until: Stamp) -> Written {
+        let clock = Time { wall_us: now.wall_us.max(until.0), ..now };
         let mut times: Vec<Stamp> = Vec::with_capacity(self.content.len());
         let mut written = Vec::with_capacity(self.content.len());
         for no in self.content.all() {
             let own = self.header(&self.content.id(no)).map(|header| header.stamp);
-            let own = own.filter(|stamp| !is_ahead(now, *stamp));
+            let own = own.filter(|stamp| !is_ahead(clock, *stamp));
             let before = self.before(no).filter_map(|no| times.get(no.index()).copied()).max();
             let time = own.max(before).unwrap_or_default();
             written.push(own.is_some() && time <= until);

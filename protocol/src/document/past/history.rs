@@ -55,9 +55,6 @@ pub(super) fn of(
 ) -> Result<History, EditFault> {
     let mut touches = touching(doc, path);
     touches.sort_unstable_by_key(|touch| (touch.number, touch.hash));
-    if touches.is_empty() {
-        return Err(EditFault::Absent(path.to_string()));
-    }
     let shown = |heads: &[Hash]| {
         let read = (!heads.is_empty()).then(|| Seen::at(doc, heads).read(path).ok());
         read.flatten().map(|read| read.value)
@@ -76,9 +73,13 @@ pub(super) fn of(
         let change = ChangeHash(touch.hash.0);
         values.push(Stood { value, change, current: false, lost_to: None });
     }
+    let older = touches.len() - looked;
+    if values.is_empty() && older == 0 {
+        return Err(EditFault::Absent(path.to_string()));
+    }
     values.reverse();
     judge(index, &mut values, |one, two| shown(&[Hash(one.0), Hash(two.0)]));
-    Ok(History { values, older: touches.len() - looked })
+    Ok(History { values, older })
 }
 
 /// Which of them lost, and which stand. `merged` shows the place to who knows two changes.
@@ -98,16 +99,14 @@ fn judge(
     let knew = |one: usize, past: usize| {
         one == past || knows.get(one).and_then(|of| of.get(past)).is_some_and(|knew| *knew)
     };
-    // The last of its line that the other did not know: what came behind it took its place.
+    // The last of its line that was written apart from the other: what came behind took its place.
     let is_side = |one: usize, other: usize| {
-        !(one + 1..values.len()).any(|heir| knew(heir, one) && !knew(other, heir))
+        !(one + 1..values.len())
+            .any(|heir| knew(heir, one) && !knew(other, heir) && !knew(heir, other))
     };
     let lost = |one: usize| {
         let mut rivals = (0..values.len()).rev().filter(|rival| {
-            !knew(one, *rival)
-                && !knew(*rival, one)
-                && is_side(one, *rival)
-                && is_side(*rival, one)
+            !knew(one, *rival) && !knew(*rival, one) && is_side(one, *rival) && is_side(*rival, one)
         });
         let (this, own) = (&values.get(one)?.change, &values.get(one)?.value);
         let won = rivals.find(|rival| {
