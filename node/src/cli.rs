@@ -40,10 +40,13 @@ mod undo;
 mod up;
 mod usage;
 mod workspace;
+mod wrote;
 
 use std::future::Future;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Parser, Subcommand};
 use kernelos_protocol::command::{Failure, FailureKind};
@@ -144,6 +147,8 @@ struct Ui {
     home: Home,
     json: bool,
     workspace: Option<String>,
+    /// Something was written, and it was not said yet how that is taken back.
+    owes: Arc<AtomicBool>,
 }
 
 /// Runs `kern` with the process's arguments.
@@ -171,7 +176,13 @@ pub fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<(), Failure> {
-    let ui = Ui { home: Home::find()?, json: args.json, workspace: args.workspace };
+    let owes = Arc::new(AtomicBool::new(false));
+    let ui = Ui {
+        home: Home::find()?,
+        json: args.json,
+        workspace: args.workspace,
+        owes: Arc::clone(&owes),
+    };
     let ends_itself = args.command.ends_itself();
     let work = async {
         match args.command {
@@ -207,7 +218,13 @@ fn run(args: Args) -> Result<(), Failure> {
             Subcommands::Bench(args) => bench::run(&ui, args).await,
         }
     };
-    block_on(async { if ends_itself { work.await } else { signals::until_told(work).await } })?
+    let done = async { if ends_itself { work.await } else { signals::until_told(work).await } };
+    block_on(done)??;
+    if cfg!(debug_assertions) && owes.load(Ordering::Relaxed) {
+        let text = "this wrote something, and did not say how to take it back";
+        return Err(Failure::new(FailureKind::Failed, text));
+    }
+    Ok(())
 }
 
 fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
@@ -233,7 +250,7 @@ fn tell(json: bool, failure: &Failure) {
 
 impl Ui {
     fn client(&self) -> Result<Client, Failure> {
-        Client::of(&self.home)
+        Client::marking(&self.home, Arc::clone(&self.owes))
     }
 
     fn workspace(&self) -> Option<&str> {

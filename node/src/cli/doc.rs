@@ -5,9 +5,10 @@ use std::io::{self, Read as _};
 use kernelos_protocol::command::{Command, Edited, Failure, FailureKind, ReadReply, Reply};
 use kernelos_protocol::document::{DocPath, Edit};
 use kernelos_protocol::limits::API_REQUEST_BYTES_MAX;
-use kernelos_protocol::present::{self, Block, Doc, Text};
-use serde_json::Value as Json;
+use kernelos_protocol::present::{self, Doc};
+use serde_json::{Value as Json, json};
 
+use crate::cli::wrote::Wrote;
 use crate::cli::{Ui, stdin};
 
 /// Read and edit the workspace's documents
@@ -93,17 +94,17 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
             let now = read(ui, path).await?;
             // Where the value was so already, the event is the one that wrote it.
             let shown = ReadReply { event: edited.event.or(now.event), ..now };
-            ui.show(&shown, || edited_doc(&edited))
+            wrote_at(ui, &edited, &shown)
         }
         Args::Rm { path } => {
             let path = parse_path(&path)?;
             let edited = edit(ui, vec![Edit::Rm { rm: path.clone() }]).await?;
             let gone = ReadReply { path, value: Json::Null, conflict: false, event: edited.event };
-            ui.show(&gone, || edited_doc(&edited))
+            wrote_at(ui, &edited, &gone)
         }
         Args::Apply { file } => {
             let edited = edit(ui, parse_edits(&read_file(&file).await?)?).await?;
-            ui.show(&edited, || edited_doc(&edited))
+            told(ui, &edited)
         }
     }
 }
@@ -122,9 +123,19 @@ pub(super) async fn edit(ui: &Ui, edits: Vec<Edit>) -> Result<Edited, Failure> {
     }
 }
 
-pub(super) fn edited_doc(edited: &Edited) -> Doc {
-    let same = || Doc(vec![Block::Line(Text::plain("nothing to change: it was so already"))]);
-    edited.event.as_ref().map_or_else(same, present::wrote)
+/// Says which event edits became, and how it is taken back.
+pub(super) fn told(ui: &Ui, edited: &Edited) -> Result<(), Failure> {
+    let object = json!({ "edits": edited.edits });
+    ui.wrote(&Wrote::undo(edited.event), object, Doc::default)
+}
+
+/// The same with what stands at the path now; where it was so already, by the event that wrote it.
+fn wrote_at(ui: &Ui, edited: &Edited, now: &ReadReply) -> Result<(), Failure> {
+    let wrote = Wrote::undo(edited.event);
+    let mut object = json!(now);
+    wrote.put_in(&mut object);
+    object["event"] = json!(now.event);
+    ui.wrote_as(&wrote, &object, Doc::default)
 }
 
 pub(super) fn parse_path(text: &str) -> Result<DocPath, Failure> {

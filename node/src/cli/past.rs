@@ -5,6 +5,7 @@ use kernelos_protocol::command::{
 };
 use kernelos_protocol::document::DocPath;
 use kernelos_protocol::facts::EVENT_DIGITS_MIN;
+use kernelos_protocol::id::{DeviceId, EventId};
 use kernelos_protocol::limits::HISTORY_ROWS_MAX;
 use kernelos_protocol::present::{self, Block, Doc, Text, Tone};
 use kernelos_protocol::time::Stamp;
@@ -138,4 +139,22 @@ pub(super) async fn search(ui: &Ui, args: SearchArgs) -> Result<(), Failure> {
         })?;
     }
     Ok(())
+}
+
+/// The last grant of a device that is here.
+pub(super) async fn grant_of(ui: &Ui, device: DeviceId) -> Result<Option<EventId>, Failure> {
+    let (text, kind) = (Some(device.to_string()), Some("grant".to_owned()));
+    let (mut search, mut last) = (Search { text, kind, ..Search::default() }, None);
+    loop {
+        let PastReply::Found(page) = ask(ui, PastCommand::Search(search.clone())).await? else {
+            return Err(unexpected());
+        };
+        // What it signed as a granter itself is no grant of it.
+        let about = page.rows.iter().filter(|row| row.row.author != device);
+        last = about.filter_map(|row| row.row.id).next_back().or(last);
+        match page.next {
+            Some(next) => search.from = next,
+            None => return Ok(last),
+        }
+    }
 }
