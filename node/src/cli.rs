@@ -11,11 +11,13 @@ mod conflicts;
 pub(crate) mod demo;
 mod devices;
 mod doc;
+mod doctor;
 mod export;
 mod foreign;
 mod import;
 mod init;
 mod invite;
+mod itself;
 mod join;
 mod join_file;
 mod key;
@@ -132,6 +134,11 @@ enum Subcommands {
     Key(key::Args),
     #[command(subcommand)]
     Workspace(workspace::Args),
+    Doctor(doctor::Args),
+    Paths(itself::Paths),
+    Completions(itself::Completions),
+    Man(itself::Man),
+    Ui(itself::Inspector),
     Bench(bench::Args),
 }
 
@@ -215,6 +222,11 @@ fn run(args: Args) -> Result<(), Failure> {
             Subcommands::Devices(args) => devices::run(&ui, args).await,
             Subcommands::Key(args) => key::run(&ui, args).await,
             Subcommands::Workspace(args) => workspace::run(&ui, args).await,
+            Subcommands::Doctor(_) => doctor::run(&ui).await,
+            Subcommands::Paths(_) => itself::paths(&ui),
+            Subcommands::Completions(args) => itself::completions(&args),
+            Subcommands::Man(args) => itself::man(args),
+            Subcommands::Ui(_) => itself::inspector(&ui),
             Subcommands::Bench(args) => bench::run(&ui, args).await,
         }
     };

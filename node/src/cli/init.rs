@@ -8,8 +8,10 @@ use kernelos_protocol::id::EventId;
 use kernelos_protocol::key::RecoveryKey;
 use kernelos_protocol::present::{Block, Doc, Text, Tone};
 use serde::Serialize;
+use serde_json::json;
 
 use crate::cli::secret::KeyArgs;
+use crate::cli::wrote::Wrote;
 use crate::cli::{Ui, is_terminal};
 use crate::founding::{Founded, Founding, check_name, found};
 use crate::home::{random, write_private};

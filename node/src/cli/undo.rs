@@ -30,12 +30,10 @@ pub(super) struct Args {
 pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     let command = Command::Undo { begin: args.event, force: args.force };
     match ui.client()?.ask(ui.workspace(), command).await? {
-        Reply::Undone(undone) => {
-            ui.wrote(&Wrote::undo(Some(undone.event)), json!(undone), || {
-                let what = format!("it takes back event {}", undone.undoes);
-                Doc(vec![Block::Line(Text::plain(what))])
-            })
-        }
+        Reply::Undone(undone) => ui.wrote(&Wrote::undo(Some(undone.event)), json!(undone), || {
+            let what = format!("it takes back event {}", undone.undoes);
+            Doc(vec![Block::Line(Text::plain(what))])
+        }),
         Reply::NotUndone(not) => {
             if ui.json {
                 ui.show(&not, Default::default)?;

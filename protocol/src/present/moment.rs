@@ -27,7 +27,7 @@ fn ago(text: &str, now: Stamp) -> Option<u64> {
         "w" | "week" | "weeks" => 7 * 86_400,
         _ => return None,
     };
-    let before = count.parse::<u64>().ok()?.checked_mul(seconds)?.checked_mul(SECOND)?;
+    let before = count.parse::<u64>().ok()?.saturating_mul(seconds).saturating_mul(SECOND);
     Some(now.0.saturating_sub(before))
 }
 
