@@ -11,11 +11,13 @@ mod conflicts;
 pub(crate) mod demo;
 mod devices;
 mod doc;
+mod doctor;
 mod export;
 mod foreign;
 mod import;
 mod init;
 mod invite;
+mod itself;
 mod join;
 mod join_file;
 mod key;
@@ -23,6 +25,7 @@ mod log;
 mod mission;
 mod names;
 mod network;
+mod past;
 mod peer;
 mod policy;
 mod purge;
@@ -39,10 +42,13 @@ mod undo;
 mod up;
 mod usage;
 mod workspace;
+mod wrote;
 
 use std::future::Future;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Parser, Subcommand};
 use kernelos_protocol::command::{Failure, FailureKind};
@@ -128,6 +134,11 @@ enum Subcommands {
     Key(key::Args),
     #[command(subcommand)]
     Workspace(workspace::Args),
+    Doctor(doctor::Args),
+    Paths(itself::Paths),
+    Completions(itself::Completions),
+    Man(itself::Man),
+    Ui(itself::Inspector),
     Bench(bench::Args),
 }
 
@@ -143,6 +154,8 @@ struct Ui {
     home: Home,
     json: bool,
     workspace: Option<String>,
+    /// Something was written, and it was not said yet how that is taken back.
+    owes: Arc<AtomicBool>,
 }
 
 /// Runs `kern` with the process's arguments.
@@ -170,7 +183,13 @@ pub fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<(), Failure> {
-    let ui = Ui { home: Home::find()?, json: args.json, workspace: args.workspace };
+    let owes = Arc::new(AtomicBool::new(false));
+    let ui = Ui {
+        home: Home::find()?,
+        json: args.json,
+        workspace: args.workspace,
+        owes: Arc::clone(&owes),
+    };
     let ends_itself = args.command.ends_itself();
     let work = async {
         match args.command {
@@ -203,10 +222,21 @@ fn run(args: Args) -> Result<(), Failure> {
             Subcommands::Devices(args) => devices::run(&ui, args).await,
             Subcommands::Key(args) => key::run(&ui, args).await,
             Subcommands::Workspace(args) => workspace::run(&ui, args).await,
+            Subcommands::Doctor(_) => doctor::run(&ui).await,
+            Subcommands::Paths(_) => itself::paths(&ui),
+            Subcommands::Completions(args) => itself::completions(&args),
+            Subcommands::Man(args) => itself::man(args),
+            Subcommands::Ui(_) => itself::inspector(&ui),
             Subcommands::Bench(args) => bench::run(&ui, args).await,
         }
     };
-    block_on(async { if ends_itself { work.await } else { signals::until_told(work).await } })?
+    let done = async { if ends_itself { work.await } else { signals::until_told(work).await } };
+    block_on(done)??;
+    if cfg!(debug_assertions) && owes.load(Ordering::Relaxed) {
+        let text = "this wrote something, and did not say how to take it back";
+        return Err(Failure::new(FailureKind::Failed, text));
+    }
+    Ok(())
 }
 
 fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
@@ -232,7 +262,7 @@ fn tell(json: bool, failure: &Failure) {
 
 impl Ui {
     fn client(&self) -> Result<Client, Failure> {
-        Client::of(&self.home)
+        Client::marking(&self.home, Arc::clone(&self.owes))
     }
 
     fn workspace(&self) -> Option<&str> {

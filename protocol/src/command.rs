@@ -1,11 +1,13 @@
 //! What callers ask of a workspace, and what they hear: plain data, the API's very words.
 
 mod boards;
+mod past;
 mod quarantine;
 mod reply;
 mod undo;
 
 pub use boards::*;
+pub use past::*;
 pub use quarantine::*;
 pub use reply::*;
 pub use undo::*;
@@ -100,6 +102,8 @@ pub enum Command {
         /// Is it put away?
         archived: bool,
     },
+    /// What was, and when.
+    Past(PastCommand),
     /// The boards.
     Boards {
         /// Those that are put away, too.

@@ -18,6 +18,7 @@ mod task;
 
 pub mod conflict;
 pub mod foreign;
+pub mod past;
 pub mod preview;
 pub mod validate;
 
@@ -101,6 +102,7 @@ impl Documents {
                 let held = self.documents.entry(root).or_default();
                 DocumentDone::Links(held.try_with(|doc, _| Links::of(doc)))
             }
+            DocumentTask::Past { root, task } => self.look_back(root, task),
             DocumentTask::Look { root, path } => self.look(root, &path),
             DocumentTask::Read { document, path } => {
                 let held = self.documents.entry(document).or_default();

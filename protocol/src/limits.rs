@@ -4,11 +4,13 @@
 mod boards;
 mod missions;
 mod pace;
+mod past;
 mod stores;
 
 pub use boards::*;
 pub use missions::*;
 pub use pace::*;
+pub use past::*;
 pub use stores::*;
 
 /// Parents of an event, and heads that a content event has heard; frozen. More heads are first

@@ -4,6 +4,8 @@
 mod boards;
 mod event;
 mod missions;
+mod moment;
+mod past;
 mod quarantine;
 mod text;
 mod undo;
@@ -15,9 +17,11 @@ use serde::{Deserialize, Serialize};
 pub use boards::boards;
 pub use event::event;
 pub use missions::{cancelled, headline, mission, missions, started};
+pub use moment::moment;
+pub use past::{found, history_row, past_read};
 pub use quarantine::{preview, quarantine};
 pub use text::to_text;
-pub use undo::{undone, wrote};
+pub use undo::{Back, wrote_by};
 pub use views::{conflicts, device_name, devices, life, log_row, read, status};
 pub use when::utc;
 

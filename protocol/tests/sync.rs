@@ -18,6 +18,7 @@ mod mesh;
 mod missions;
 mod notices;
 mod offers;
+mod past;
 mod purges;
 mod quota;
 mod receipts;

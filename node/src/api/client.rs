@@ -1,6 +1,8 @@
 //! Asking a node that runs, from another process of the same user.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
@@ -29,12 +31,19 @@ const ANSWER_BYTES_MAX: usize = 8 * API_REQUEST_BYTES_MAX;
 #[derive(Debug, Clone)]
 pub struct Client {
     socket: PathBuf,
+    /// Set when something was written that others will have.
+    wrote: Arc<AtomicBool>,
 }
 
 impl Client {
     /// The node of this home; whether it runs is seen when it is asked.
     pub fn of(home: &Home) -> Result<Self, Failure> {
-        Ok(Self { socket: home.socket()? })
+        Self::marking(home, Arc::default())
+    }
+
+    /// The same, that sets a mark when it wrote something that others will have.
+    pub fn marking(home: &Home, wrote: Arc<AtomicBool>) -> Result<Self, Failure> {
+        Ok(Self { socket: home.socket()?, wrote })
     }
 
     /// What the node says of itself.
@@ -61,10 +70,16 @@ impl Client {
 
     /// Asks a workspace.
     pub async fn ask(&self, workspace: Option<&str>, command: Command) -> Result<Reply, Failure> {
+        let writes = command.writes();
         let asked = Asked { workspace: workspace.map(str::to_owned), command };
         match self.send(Method::POST, "/v1/command", &asked).await? {
             Reply::Failed(failure) => Err(failure),
-            reply => Ok(reply),
+            reply => {
+                if writes && !matches!(reply, Reply::NotUndone(_)) {
+                    self.wrote.store(true, Ordering::Relaxed);
+                }
+                Ok(reply)
+            }
         }
     }
 
@@ -77,7 +92,10 @@ impl Client {
         let asked =
             StartAsked { workspace: workspace.map(str::to_owned), mission: mission.clone() };
         match self.send(Method::POST, "/v1/missions", &asked).await? {
-            Answer::Done(id) => Ok(id),
+            Answer::Done(id) => {
+                self.wrote.store(true, Ordering::Relaxed);
+                Ok(id)
+            }
             Answer::Failed(failure) => Err(failure),
         }
     }

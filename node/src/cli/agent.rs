@@ -6,6 +6,7 @@ use kernelos_protocol::present::{Block, Doc, Text};
 use serde_json::{Value as Json, json};
 
 use crate::cli::Ui;
+use crate::cli::wrote::Wrote;
 
 /// The agents of the workspace
 ///
@@ -34,15 +35,19 @@ pub(super) enum Args {
 }
 
 pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
-    if let Args::Add { name, commands } = args {
-        let command = Command::SetAgent { name, commands };
-        match ui.client()?.ask(ui.workspace(), command).await? {
-            Reply::Edited(_) => {}
-            other => return Err(super::doc::unexpected(&other)),
-        }
-    }
-    let agents = agents(ui).await?;
-    ui.show(&agents, || doc(&agents))
+    let Args::Add { name, commands } = args else {
+        let agents = agents(ui).await?;
+        return ui.show(&agents, || doc(&agents));
+    };
+    let command = Command::SetAgent { name: name.clone(), commands };
+    let event = match ui.client()?.ask(ui.workspace(), command).await? {
+        Reply::Edited(edited) => edited.event,
+        other => return Err(super::doc::unexpected(&other)),
+    };
+    let why = "agents are changed by themselves: add it again with the commands that it had";
+    let (wrote, mut agents) = (Wrote::never(event, why), agents(ui).await?);
+    agents.iter_mut().filter(|row| row["name"] == *name).for_each(|row| wrote.put_in(row));
+    ui.wrote_as(&wrote, &json!(agents), || doc(&agents))
 }
 
 /// All agents. What has not the form of one is not shown.

@@ -2,10 +2,11 @@
 
 use kernelos_protocol::command::{BoardPage, Command, Failure, FailureKind, Reply};
 use kernelos_protocol::document::DocPath;
-use kernelos_protocol::present::{self, Block, Doc, Text};
+use kernelos_protocol::present::{self, Doc};
 use serde_json::json;
 
 use crate::cli::Ui;
+use crate::cli::wrote::{Wrote, quoted};
 
 /// Boards: named sets of tasks and notes
 ///
@@ -55,10 +56,9 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
             let create = Command::CreateBoard { name: name.clone() };
             match ui.client()?.ask(ui.workspace(), create).await? {
                 Reply::BoardMade { document, event } => {
-                    let object = json!({ "name": name, "document": document, "event": event });
-                    ui.show(&object, || {
-                        Doc(vec![Block::Line(Text::plain(format!("event {event}")))])
-                    })
+                    let back = format!("kern board archive {}", quoted(&name));
+                    let object = json!({ "name": name, "document": document });
+                    ui.wrote(&Wrote::by(Some(event), back), object, Doc::default)
                 }
                 other => Err(super::doc::unexpected(&other)),
             }
@@ -71,8 +71,10 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
             let archive = Command::ArchiveBoard { name: name.clone(), archived: !undo };
             match ui.client()?.ask(ui.workspace(), archive).await? {
                 Reply::Edited(edited) => {
-                    let object = json!({ "name": name, "archived": !undo, "event": edited.event });
-                    ui.show(&object, || super::doc::edited_doc(&edited))
+                    let back = format!("kern board archive {}", quoted(&name));
+                    let back = if undo { back } else { back + " --undo" };
+                    let object = json!({ "name": name, "archived": !undo });
+                    ui.wrote(&Wrote::by(edited.event, back), object, Doc::default)
                 }
                 other => Err(super::doc::unexpected(&other)),
             }

@@ -138,5 +138,5 @@ async fn resolve(ui: &Ui, args: ResolveArgs) -> Result<(), Failure> {
         }
     };
     let edited = super::doc::edit(ui, vec![edit(named(ui, &id).await?)]).await?;
-    ui.show(&edited, || super::doc::edited_doc(&edited))
+    super::doc::told(ui, &edited)
 }

@@ -5,9 +5,10 @@ use std::io::{self, Read as _};
 use kernelos_protocol::command::{Command, Edited, Failure, FailureKind, ReadReply, Reply};
 use kernelos_protocol::document::{DocPath, Edit};
 use kernelos_protocol::limits::API_REQUEST_BYTES_MAX;
-use kernelos_protocol::present::{self, Block, Doc, Text};
-use serde_json::Value as Json;
+use kernelos_protocol::present::{self, Doc};
+use serde_json::{Value as Json, json};
 
+use crate::cli::wrote::Wrote;
 use crate::cli::{Ui, stdin};
 
 /// Read and edit the workspace's documents
@@ -17,16 +18,38 @@ Examples:
   kern doc get notes
   kern doc set notes/today '\"rain\"'
   kern doc rm notes/today
+  kern doc history notes/today               every value that ever stood there
   kern doc get boards/garden                 a board is a document of its own (kern board --help)
 
 A path is segments joined by /; ~1 stands for / and ~0 for ~ inside one; a number indexes a list.")]
 pub(super) enum Args {
     /// Show what is at a path; without one, everything
-    #[command(after_help = "Examples:\n  kern doc get\n  kern doc get tasks/1/title --json")]
+    #[command(after_help = "\
+Examples:
+  kern doc get
+  kern doc get tasks/1/title --json
+  kern doc get notes --at 3f9a1c           as it was after that event
+  kern doc get notes --at '2 h ago'")]
     Get {
         /// Where
         #[arg(default_value = "")]
         path: String,
+        /// As it was: after an event, or at a time such as 2026-11-25T21:30:05Z, 14:02, '2 h ago'
+        #[arg(long, value_name = "EVENT|TIME")]
+        at: Option<String>,
+    },
+    /// Show every value that ever stood at a path: by whom, on which device, and whether it lost
+    #[command(after_help = "\
+Examples:
+  kern doc history notes/today
+  kern doc history boards/garden/notes/soil --limit 20
+  kern doc history tasks/1 --json | jq 'select(.lost_to)'")]
+    History {
+        /// Where
+        path: String,
+        /// How many at most: the newest
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: usize,
     },
     /// Set what is at a path, below notes/ and tasks/, also those of boards/NAME/
     #[command(after_help = "\
@@ -58,7 +81,9 @@ Examples:
 
 pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     match args {
-        Args::Get { path } => {
+        Args::Get { path, at: Some(at) } => super::past::get(ui, parse_path(&path)?, &at).await,
+        Args::History { path, limit } => super::past::history(ui, parse_path(&path)?, limit).await,
+        Args::Get { path, at: None } => {
             let read = read(ui, parse_path(&path)?).await?;
             ui.show(&read, || present::read(&read))
         }
@@ -69,17 +94,17 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
             let now = read(ui, path).await?;
             // Where the value was so already, the event is the one that wrote it.
             let shown = ReadReply { event: edited.event.or(now.event), ..now };
-            ui.show(&shown, || edited_doc(&edited))
+            wrote_at(ui, &edited, &shown)
         }
         Args::Rm { path } => {
             let path = parse_path(&path)?;
             let edited = edit(ui, vec![Edit::Rm { rm: path.clone() }]).await?;
             let gone = ReadReply { path, value: Json::Null, conflict: false, event: edited.event };
-            ui.show(&gone, || edited_doc(&edited))
+            wrote_at(ui, &edited, &gone)
         }
         Args::Apply { file } => {
             let edited = edit(ui, parse_edits(&read_file(&file).await?)?).await?;
-            ui.show(&edited, || edited_doc(&edited))
+            told(ui, &edited)
         }
     }
 }
@@ -98,9 +123,19 @@ pub(super) async fn edit(ui: &Ui, edits: Vec<Edit>) -> Result<Edited, Failure> {
     }
 }
 
-pub(super) fn edited_doc(edited: &Edited) -> Doc {
-    let same = || Doc(vec![Block::Line(Text::plain("nothing to change: it was so already"))]);
-    edited.event.as_ref().map_or_else(same, present::wrote)
+/// Says which event edits became, and how it is taken back.
+pub(super) fn told(ui: &Ui, edited: &Edited) -> Result<(), Failure> {
+    let object = json!({ "edits": edited.edits });
+    ui.wrote(&Wrote::undo(edited.event), object, Doc::default)
+}
+
+/// The same with what stands at the path now; where it was so already, by the event that wrote it.
+fn wrote_at(ui: &Ui, edited: &Edited, now: &ReadReply) -> Result<(), Failure> {
+    let wrote = Wrote::undo(edited.event);
+    let mut object = json!(now);
+    wrote.put_in(&mut object);
+    object["event"] = json!(now.event);
+    ui.wrote_as(&wrote, &object, Doc::default)
 }
 
 pub(super) fn parse_path(text: &str) -> Result<DocPath, Failure> {

@@ -5,6 +5,7 @@ use std::path::Path;
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
 use kernelos_protocol::document::DocPath;
 use kernelos_protocol::document::foreign::plan;
+use kernelos_protocol::id::EventId;
 use kernelos_protocol::limits::FOREIGN_BYTES_MAX;
 use kernelos_protocol::present::{Block, Doc, Text, Tone};
 use serde_json::json;
@@ -12,6 +13,7 @@ use serde_json::json;
 use crate::cli::Ui;
 use crate::cli::doc::{edit, parse_path};
 use crate::cli::stream::{Progress, Source, unreadable};
+use crate::cli::wrote::{Wrote, quoted};
 use crate::foreign;
 
 pub(super) async fn run(ui: &Ui, file: &Path, path: &str) -> Result<(), Failure> {
@@ -35,11 +37,15 @@ pub(super) async fn run(ui: &Ui, file: &Path, path: &str) -> Result<(), Failure>
     for place in [Some(&path), taken.conflicts_at.as_ref()].into_iter().flatten() {
         absent(ui, place).await?;
     }
-    let events = write(ui, taken.batches).await?;
+    let (events, last) = write(ui, taken.batches).await?;
+    let wrote = match events {
+        1 => Wrote::undo(last),
+        _ => Wrote::by(last, format!("kern doc rm {}", quoted(&path.to_string()))),
+    };
     let object = json!({ "file": file, "path": path, "events": events, "bytes": size,
         "changes": changes, "conflicts": hidden, "conflicts_at": taken.conflicts_at,
         "converted": converted });
-    ui.show(&object, || {
+    ui.wrote(&wrote, object, || {
         let text = format!("{events} events, {size} bytes: what stands in it is at {path}");
         let mut blocks = vec![Block::Line(Text::plain(text))];
         if let Some(at) = &taken.conflicts_at {
@@ -89,12 +95,15 @@ async fn absent(ui: &Ui, path: &DocPath) -> Result<(), Failure> {
 async fn write(
     ui: &Ui,
     batches: Vec<Vec<kernelos_protocol::document::Edit>>,
-) -> Result<usize, Failure> {
+) -> Result<(usize, Option<EventId>), Failure> {
     let mut progress = Progress::new(ui.json);
-    let (mut events, all) = (0, batches.len());
+    let (mut events, mut last, all) = (0, None, batches.len());
     for edits in batches {
         match edit(ui, edits).await {
-            Ok(_) => events += 1,
+            Ok(edited) => {
+                events += 1;
+                last = edited.event.or(last);
+            }
             Err(mut failure) => {
                 failure.message += &format!("; {events} of {all} events were written and stay");
                 return Err(failure);
@@ -102,5 +111,5 @@ async fn write(
         }
         progress.show(events as u64, all as u64);
     }
-    Ok(events)
+    Ok((events, last))
 }

@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::cli::Ui;
 use crate::cli::join::host_name;
 use crate::cli::stream::{Progress, Source, unreadable};
+use crate::cli::wrote::Wrote;
 use crate::entering::Entering;
 use crate::founding::check_name;
 use crate::node::WorkspaceRow;
@@ -235,7 +236,8 @@ impl Import<'_> {
         let object = json!({ "file": self.path, "workspace": target.workspace,
             "workspace_id": target.workspace_id, "device": target.device, "events": count,
             "bytes": bytes, "new": self.new, "made": self.is_made, "member": is_member });
-        self.ui.show(&object, || {
+        let why = "what others wrote is judged as it is: kern strike takes the effect of an event";
+        self.ui.wrote(&Wrote::never(None, why), object, || {
             let (new, name) = (self.new, &target.workspace);
             let text = format!("{count} events, {bytes} bytes; {new} were new in {name}");
             let mut blocks = vec![Block::Line(Text::plain(text))];

@@ -8,8 +8,10 @@ use kernelos_protocol::id::EventId;
 use kernelos_protocol::key::RecoveryKey;
 use kernelos_protocol::present::{Block, Doc, Text, Tone};
 use serde::Serialize;
+use serde_json::json;
 
 use crate::cli::secret::KeyArgs;
+use crate::cli::wrote::Wrote;
 use crate::cli::{Ui, is_terminal};
 use crate::founding::{Founded, Founding, check_name, found};
 use crate::home::{random, write_private};
@@ -91,7 +93,9 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     };
     let path = args.recovery_file.as_deref();
     let words = if path.is_none() { Some(recovery::words(&secret)?) } else { None };
-    ui.show(&Made { founded: &founded, recovery_file: path }, || doc(&founded, path, words))
+    let made = Made { founded: &founded, recovery_file: path };
+    let why = "a workspace is there for good; on this device alone it is a folder: kern paths";
+    ui.wrote(&Wrote::never(Some(founded.event), why), json!(made), || doc(&founded, path, words))
 }
 
 /// The node makes it, if one runs; else this process is its home's owner for as long as it takes.

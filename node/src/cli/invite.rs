@@ -16,6 +16,7 @@ use crate::api::{PairAnswer, PairAsked};
 use crate::cli::join_file::{self, FileArgs};
 use crate::cli::signals::Signals;
 use crate::cli::stdin::{self, Reading};
+use crate::cli::wrote::Wrote;
 use crate::cli::{Ui, is_terminal};
 use crate::pairing::{HISTORY_LATE, InviteEvent, NOT_STORED};
 use crate::qr::{Background, qr_text};
@@ -120,7 +121,10 @@ async fn attend(ui: &Ui, client: &Client, invitation: &str) -> Result<(), Failur
                         ask_code(ui, &device_name)?;
                     }
                     InviteEvent::Granted(device) => {
-                        return ui.show(&json!({ "granted": device }), || {
+                        let grant = super::past::grant_of(ui, device).await?;
+                        let back = format!("kern revoke {device}");
+                        let object = json!({ "granted": device });
+                        return ui.wrote(&Wrote::by(grant, back), object, || {
                             let text = format!("{device} is a member");
                             Doc(vec![Block::Line(Text::toned(Tone::Good, text))])
                         });

@@ -1,11 +1,16 @@
 //! `kern log`: what happened, and what became of it.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use kernelos_protocol::command::{Command, Failure, Reply};
 use kernelos_protocol::limits::LOAD_SLICE_EVENTS;
 use kernelos_protocol::present;
+use tokio::time::sleep;
 
 use crate::cli::Ui;
 use crate::cli::names::names;
+use crate::cli::past::SearchArgs;
 
 /// Show the events, in the order in which they came here
 ///
@@ -16,14 +21,24 @@ use crate::cli::names::names;
 Examples:
   kern log
   kern log --event 1f2e3d4c                                what one of them says
+  kern log --search rain --device phone --since '2 d ago'
+  kern log --follow                                        and what comes, until ctrl-C
   kern log --json | jq 'select(.verdict != \"admitted\")'
   kern log --json | jq 'select(.kind == \"notice\")'       devices that broke a rule, or paired")]
 pub(super) struct Args {
     /// One event alone, whole, with what its body says; as many digits of its id as say which, and
     /// four at least
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["search", "device", "kind", "since"])]
     event: Option<String>,
+    #[command(flatten)]
+    search: SearchArgs,
+    /// Go on with what comes, until interrupted
+    #[arg(long, conflicts_with_all = ["event", "search", "device", "kind", "since"])]
+    follow: bool,
 }
+
+/// Between two looks at what came.
+const LOOK_EVERY: Duration = Duration::from_millis(300);
 
 pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     let client = ui.client()?;
@@ -36,7 +51,11 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
             other => Err(super::doc::unexpected(&other)),
         };
     }
-    let mut from = 0;
+    if args.search.is_any() {
+        return super::past::search(ui, args.search).await;
+    }
+    // Notices have no place of their own: each is shown once.
+    let (mut from, mut notices) = (0, BTreeSet::new());
     loop {
         let command = Command::Log { from, limit: LOAD_SLICE_EVENTS };
         let page = match client.ask(ui.workspace(), command).await? {
@@ -44,10 +63,17 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
             other => return Err(super::doc::unexpected(&other)),
         };
         for row in &page.rows {
-            ui.show(row, || present::log_row(row))?;
+            let notice = (row.author, row.reason.clone(), row.stamp, row.times);
+            if row.id.is_some() || notices.insert(notice) {
+                ui.show(row, || present::log_row(row))?;
+            }
         }
         match page.next {
             Some(next) => from = next,
+            None if args.follow => {
+                from += page.rows.iter().filter(|row| row.id.is_some()).count();
+                sleep(LOOK_EVERY).await;
+            }
             None => return Ok(()),
         }
     }

@@ -10,6 +10,7 @@ use serde_json::{Value as Json, json};
 
 use crate::cli::Ui;
 use crate::cli::names::{Names, names};
+use crate::cli::wrote::Wrote;
 use crate::missions::Starting;
 
 /// Missions: plan, implement, verify, replay, promote
@@ -93,7 +94,8 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
                 floor: start.floor,
             };
             let id = ui.client()?.start_mission(ui.workspace(), &starting).await?;
-            ui.show(&json!({ "id": id }), || present::started(&id))
+            let wrote = Wrote::by(Some(id), format!("kern mission cancel {}", id.short()));
+            ui.wrote(&wrote, json!({ "id": id }), || present::started(&id))
         }
         Args::List => {
             let (missions, names) = (list(ui).await?, names(ui).await?);
@@ -109,7 +111,8 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
             let id = find(ui, &id).await?;
             match ui.client()?.ask(ui.workspace(), Command::CancelMission { id }).await? {
                 Reply::Cancelled { event } => {
-                    ui.show(&json!({ "mission": id, "event": event }), || present::cancelled(&id))
+                    let wrote = Wrote::never(Some(event), "it ended for good: start another");
+                    ui.wrote(&wrote, json!({ "mission": id }), || present::cancelled(&id))
                 }
                 other => Err(super::doc::unexpected(&other)),
             }

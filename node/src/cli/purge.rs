@@ -6,6 +6,7 @@ use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
 use kernelos_protocol::present::{Block, Doc, Text, Tone};
 use serde_json::json;
 
+use crate::cli::wrote::Wrote;
 use crate::cli::{Ui, stdin};
 
 /// Destroy what an artifact holds
@@ -35,8 +36,9 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     let command = Command::Purge { begin: args.events };
     match ui.client()?.ask(ui.workspace(), command).await? {
         Reply::Purged { event, purged } => {
-            ui.show(&json!({ "event": event, "purged": purged }), || {
-                let text = format!("{} purged here, by event {event}", purged.len());
+            let wrote = Wrote::never(Some(event), "what was destroyed is nowhere any more");
+            ui.wrote(&wrote, json!({ "purged": purged }), || {
+                let text = format!("{} purged here", purged.len());
                 let next = "other devices purge it when they hear of it; copies of a home, and a \
                             device that never comes back, do not";
                 Doc(vec![

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::cli::Ui;
 use crate::cli::names::names;
+use crate::cli::wrote::Wrote;
 
 /// Show what is kept apart
 ///
@@ -73,11 +74,12 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
 }
 
 pub(super) async fn strike(ui: &Ui, args: Strike) -> Result<(), Failure> {
+    let back = format!("kern readmit --event {}", args.event);
     let command = Command::Strike { begin: args.event, reason: args.reason };
     match ui.client()?.ask(ui.workspace(), command).await? {
         Reply::Struck { event, events } => {
-            ui.show(&json!({ "event": event, "events": events }), || {
-                let text = format!("{events} events lost their effect, by event {event}");
+            ui.wrote(&Wrote::by(Some(event), back), json!({ "events": events }), || {
+                let text = format!("{events} events lost their effect");
                 let next = "kern quarantine list: what is kept apart, and how it comes back";
                 Doc(vec![
                     Block::Line(Text::plain(text)),

@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::cli::Ui;
 use crate::cli::names::names;
 use crate::cli::revoke::find;
+use crate::cli::wrote::Wrote;
 use crate::founding::check_name;
 use crate::recovery;
 
@@ -82,14 +83,14 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     let known = names(ui).await?;
     let name = |id| known.get(id).cloned().unwrap_or_else(|| id.to_string());
     let settled: Vec<_> = removed.iter().map(name).collect();
-    let object = json!({ "workspace": status.workspace, "device": args.device, "event": event,
+    let object = json!({ "workspace": status.workspace, "device": args.device,
         "settled": settled });
-    ui.show(&object, || {
+    let why = "a rescue is for good: kern invite lets devices in anew";
+    ui.wrote(&Wrote::never(Some(event), why), object, || {
         let mut blocks = vec![Block::Fields(vec![
             ("workspace".to_owned(), Text::plain(&status.workspace)),
             ("owner".to_owned(), Text::plain(&args.device)),
             ("removed".to_owned(), Text::plain(settled.join(", "))),
-            ("event".to_owned(), Text::plain(event)),
         ])];
         let next = "Next: kern devices, for who is left and who let it in; kern invite";
         blocks.push(Block::Line(Text::toned(Tone::Quiet, next)));
@@ -99,6 +100,7 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
 
 pub(super) async fn readmit(ui: &Ui, args: Readmit) -> Result<(), Failure> {
     let reason = args.reason;
+    let struck = args.event.clone();
     let command = match (args.event, args.device) {
         (Some(begin), _) => Command::ReadmitEvent { begin, reason },
         (None, device) => {
@@ -108,14 +110,21 @@ pub(super) async fn readmit(ui: &Ui, args: Readmit) -> Result<(), Failure> {
     };
     match ui.client()?.ask(ui.workspace(), command).await? {
         Reply::Readmitted { event, events } => {
-            ui.show(&json!({ "event": event, "events": events }), || {
-                let text = format!("{events} events came back, by event {event}");
+            let wrote = match struck {
+                Some(struck) => Wrote::by(Some(event), format!("kern strike {struck}")),
+                None => Wrote::never(Some(event), EACH),
+            };
+            ui.wrote(&wrote, json!({ "events": events }), || {
+                let text = format!("{events} events came back");
                 Doc(vec![Block::Line(Text::plain(text))])
             })
         }
         other => Err(super::doc::unexpected(&other)),
     }
 }
+
+/// Why a device's readmission is not taken back at once.
+const EACH: &str = "kern strike EVENT takes the effect of each event that came back";
 
 fn read(path: &Path) -> Result<String, Failure> {
     let failed = |error: std::io::Error| {

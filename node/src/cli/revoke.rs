@@ -2,11 +2,12 @@
 
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
 use kernelos_protocol::id::DeviceId;
-use kernelos_protocol::present;
+use kernelos_protocol::present::Doc;
 use serde_json::json;
 
 use crate::cli::Ui;
 use crate::cli::names::names;
+use crate::cli::wrote::Wrote;
 
 /// Remove a device from the workspace
 ///
@@ -29,7 +30,7 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     let device = find(ui, &args.device).await?;
     let command = Command::Revoke { device, reason: args.reason };
     match ui.client()?.ask(ui.workspace(), command).await? {
-        Reply::Revoked { event } => ui.show(&json!({ "event": event }), || present::wrote(&event)),
+        Reply::Revoked { event } => ui.wrote(&Wrote::undo(Some(event)), json!({}), Doc::default),
         other => Err(super::doc::unexpected(&other)),
     }
 }

@@ -7,6 +7,7 @@ use kernelos_protocol::present::{Block, Doc, Text};
 use serde_json::{Value as Json, json};
 
 use crate::cli::Ui;
+use crate::cli::wrote::Wrote;
 use crate::home::random;
 
 /// The tasks of the workspace, or of a board
@@ -46,7 +47,7 @@ enum Args {
 
 pub(super) async fn run(ui: &Ui, command: Command) -> Result<(), Failure> {
     let tasks_at = place(command.board.as_deref())?;
-    match command.args {
+    let (id, edited) = match command.args {
         Args::Add { title } if title.trim().is_empty() => {
             return Err(Failure::new(FailureKind::Usage, "a task has a title")
                 .with_hint("kern task add 'buy socks'"));
@@ -54,20 +55,25 @@ pub(super) async fn run(ui: &Ui, command: Command) -> Result<(), Failure> {
         Args::Add { title } => {
             let id = to_hex(&random()?[..4]);
             let value = json!({ "title": title, "state": "open" });
-            super::doc::edit(ui, vec![Edit::Set { set: below(&tasks_at, &[&id])?, value }]).await?;
+            let set = below(&tasks_at, &[&id])?;
+            (id, super::doc::edit(ui, vec![Edit::Set { set, value }]).await?)
         }
-        Args::List => {}
+        Args::List => {
+            let tasks = tasks(ui, &tasks_at).await?;
+            return ui.show(&tasks, || doc(&tasks));
+        }
         Args::Done { id } => {
             if !tasks(ui, &tasks_at).await?.iter().any(|task| task["id"] == *id) {
                 return Err(Failure::new(FailureKind::Failed, format!("there is no task {id:?}"))
                     .with_hint("`kern task list` shows all"));
             }
             let set = below(&tasks_at, &[&id, "state"])?;
-            super::doc::edit(ui, vec![Edit::Set { set, value: json!("done") }]).await?;
+            (id, super::doc::edit(ui, vec![Edit::Set { set, value: json!("done") }]).await?)
         }
-    }
-    let tasks = tasks(ui, &tasks_at).await?;
-    ui.show(&tasks, || doc(&tasks))
+    };
+    let (wrote, mut tasks) = (Wrote::undo(edited.event), tasks(ui, &tasks_at).await?);
+    tasks.iter_mut().filter(|row| row["id"] == *id).for_each(|row| wrote.put_in(row));
+    ui.wrote_as(&wrote, &json!(tasks), || doc(&tasks))
 }
 
 /// Where the tasks are.

@@ -1,9 +1,11 @@
 //! `kern undo`: takes back what an event did, by an event.
 
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
-use kernelos_protocol::present;
+use kernelos_protocol::present::{Block, Doc, Text};
+use serde_json::json;
 
 use crate::cli::Ui;
+use crate::cli::wrote::Wrote;
 
 /// Take back what an event did
 ///
@@ -28,7 +30,10 @@ pub(super) struct Args {
 pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     let command = Command::Undo { begin: args.event, force: args.force };
     match ui.client()?.ask(ui.workspace(), command).await? {
-        Reply::Undone(undone) => ui.show(&undone, || present::undone(&undone)),
+        Reply::Undone(undone) => ui.wrote(&Wrote::undo(Some(undone.event)), json!(undone), || {
+            let what = format!("it takes back event {}", undone.undoes);
+            Doc(vec![Block::Line(Text::plain(what))])
+        }),
         Reply::NotUndone(not) => {
             if ui.json {
                 ui.show(&not, Default::default)?;

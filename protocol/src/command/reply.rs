@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::{BoardPage, BranchPreview, Failure, NotUndone, QuarantinePage, Undone};
+use super::{BoardPage, BranchPreview, Failure, NotUndone, PastReply, QuarantinePage, Undone};
 use crate::document::DocPath;
 use crate::document::conflict::ConflictKind;
 use crate::event::{Run, Verified};
@@ -39,6 +39,8 @@ pub enum Reply {
         /// The event that makes and links it.
         event: EventId,
     },
+    /// To `Past`.
+    Past(PastReply),
     /// To `Boards`.
     Boards(BoardPage),
     /// To `Log`.

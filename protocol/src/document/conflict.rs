@@ -139,6 +139,13 @@ impl ConflictIndex {
         self.lineage.contains(&change.hash())
     }
 
+    /// Is `past` in the past of `change`, or that itself?
+    pub(super) fn knows(&self, change: &ChangeHash, past: &ChangeHash) -> bool {
+        let number = |hash: &ChangeHash| self.lineage.number(&automerge::ChangeHash(hash.0));
+        matches!((number(change), number(past)), (Some(change), Some(past))
+            if self.lineage.knows(change, past))
+    }
+
     /// The open conflicts of `doc`, which holds what was learned. `SPEC: CFL-9`
     pub fn list(&self, doc: &Automerge, document: &DocumentId) -> Result<ConflictList, EditFault> {
         let mut scan = Scan::new(self.whole()?, doc);

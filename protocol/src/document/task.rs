@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::conflict::ConflictList;
+use super::past::{PastDone, PastTask};
 use super::preview::Preview;
 use super::{DocPath, Dump, Edit, EditFault, Hand, Link, Links, ReadValue, SavedPart};
 use crate::id::{ChangeHash, ConflictId, DocumentId};
@@ -89,6 +90,13 @@ pub enum DocumentTask {
         /// Where.
         path: DocPath,
     },
+    /// Look at the past, as seen from the root.
+    Past {
+        /// The root, whose links lead to the others.
+        root: DocumentId,
+        /// At what.
+        task: PastTask,
+    },
     /// Make a change of edits of one document, all or none.
     Transact {
         /// Of which document.
@@ -153,13 +161,15 @@ pub enum DocumentDone {
     Written(Result<Vec<(DocumentId, LocalChange)>, EditFault>),
     /// After `Reopen`: a change of each actor.
     Reopened(Result<Vec<LocalChange>, EditFault>),
-    /// After `Write`, `Undo` and `Look`: nothing was done, since these are to be opened first, if
+    /// After `Write`, `Undo`, `Look` and `Past`: nothing was done, since these are to be opened first, if
     /// they are documents at all.
     Closed(BTreeSet<DocumentId>),
     /// After `Links`.
     Links(Result<Links, EditFault>),
     /// After `Look`: what is there, and in which document.
     Looked(DocumentId, Result<ReadValue, EditFault>),
+    /// After `Past`.
+    Past(Result<PastDone, EditFault>),
     /// After `Read`.
     Read(Result<ReadValue, EditFault>),
     /// After `Dump`.

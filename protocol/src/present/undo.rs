@@ -1,24 +1,33 @@
 //! What was written, and how it is taken back.
 
 use super::{Block, Doc, Text, Tone};
-use crate::command::Undone;
 use crate::id::EventId;
 
-/// An event was written.
-#[must_use]
-pub fn wrote(event: &EventId) -> Doc {
-    let back = format!("take it back: kern undo {}", event.short());
-    Doc(vec![
-        Block::Line(Text::plain(format!("event {event}"))),
-        Block::Line(Text::toned(Tone::Quiet, back)),
-    ])
+/// How what an event did is taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Back {
+    /// By this command.
+    By(String),
+    /// Not, and why.
+    Never(&'static str),
 }
 
-/// An event was taken back.
+impl Back {
+    /// By an undo of the event.
+    #[must_use]
+    pub fn undo(event: &EventId) -> Self {
+        Self::By(format!("kern undo {}", event.short()))
+    }
+}
+
+/// Something was written, by an event where it was one, and how that is taken back.
 #[must_use]
-pub fn undone(undone: &Undone) -> Doc {
-    let what = format!("it takes back event {}", undone.undoes);
-    let Doc(mut blocks) = wrote(&undone.event);
-    blocks.insert(1, Block::Line(Text::plain(what)));
-    Doc(blocks)
+pub fn wrote_by(event: Option<&EventId>, back: &Back) -> Doc {
+    let back = match back {
+        Back::By(command) => format!("take it back: {command}"),
+        Back::Never(why) => format!("it cannot be taken back: {why}"),
+    };
+    let event = event.map(|event| Block::Line(Text::plain(format!("event {event}"))));
+    let back = Block::Line(Text::toned(Tone::Quiet, back));
+    Doc(event.into_iter().chain([back]).collect())
 }

@@ -35,6 +35,7 @@ impl Replica {
             }
             Command::Conflicts => self.survey.is_none() && !editing && !is_opening,
             Command::Read { .. }
+            | Command::Past(_)
             | Command::Boards { .. }
             | Command::CreateBoard { .. }
             | Command::ArchiveBoard { .. }
@@ -95,6 +96,7 @@ impl Replica {
             | Command::ArchiveBoard { .. } => return self.perform_over_all(request, command),
             Command::Rest => return self.start_glance(Some(request)),
             Command::Read { path } => return self.start_read(request, path),
+            Command::Past(asked) => return self.start_past(request, asked),
             Command::Event { begin } => return self.start_event(request, &begin),
             Command::Introduction => return self.start_introduction(request),
             Command::Introduce { device, events } => self.introduced(&device, events),

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::command::{Command, Failure, FailureKind, ReadReply, Reply, RequestId};
+use crate::command::{Command, Failure, FailureKind, PastCommand, ReadReply, Reply, RequestId};
 use crate::content::DocumentChange;
 use crate::document::{DocPath, DocumentDone, DocumentTask, Edit, EditFault, ReadValue};
 use crate::id::{ChangeHash, DocumentId, EventId};
@@ -26,6 +26,8 @@ pub(super) enum Pending {
     Close,
     /// A caller reads.
     Read(RequestId, DocPath),
+    /// A caller looks at the past.
+    Past(RequestId, Box<PastCommand>),
     /// A survey looks for conflicts in a document.
     Survey(DocumentId),
     /// The same: how documents are named.
@@ -103,6 +105,7 @@ impl Pending {
             Self::Boards(request, _)
             | Self::Preview(request, _)
             | Self::Read(request, _)
+            | Self::Past(request, _)
             | Self::Save(request, ..)
             | Self::Grant { request, .. } => Some(*request),
         }
@@ -197,6 +200,7 @@ impl Replica {
                 let absent = edit_failure(&EditFault::Absent(path.to_string()));
                 self.open_for(request, Command::Read { path }, &documents, absent);
             }
+            (Some(Pending::Past(request, asked)), done) => self.on_past(request, *asked, done),
             (Some(Pending::Save(request, document, from)), DocumentDone::Saved(saved)) => {
                 let reply = self.save_reply(document, from, saved);
                 self.reply(request, reply);
@@ -217,7 +221,7 @@ impl Replica {
         }
     }
 
-    fn read_reply(
+    pub(super) fn read_reply(
         &self,
         document: &DocumentId,
         path: DocPath,

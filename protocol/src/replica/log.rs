@@ -10,12 +10,13 @@ use crate::id::{DeviceId, EventId};
 use crate::limits::{LOAD_SLICE_EVENTS, NOTICE_BYTES_MAX};
 use crate::notice::{Notice, NoticeKind};
 use crate::replica::apart::Of;
+use crate::replica::search::Searched;
 use crate::replica::{LoadFor, Replica};
 use crate::store::{LoadRequest, Record};
 use crate::time::{Stamp, is_ahead};
 
 /// What a caller asked for that is in events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Asked {
     /// What this device introduces itself with: how many of them are its past, the rest its tail.
     Introduction(usize),
@@ -25,6 +26,8 @@ pub(super) enum Asked {
     Preview(Of),
     /// All from one place in the order on, and how many of them are one page.
     Archive(usize, usize),
+    /// Which of them somebody looks for.
+    Search(Box<Searched>),
 }
 
 impl Replica {
@@ -48,6 +51,7 @@ impl Replica {
             Asked::Archive(from, wanted) => {
                 self.on_archive_loaded(request, (*from, *wanted), events);
             }
+            Asked::Search(page) => self.on_search_loaded(request, page, &events),
         }
     }
 
@@ -140,7 +144,7 @@ impl Replica {
         Reply::Log(LogPage { rows, next })
     }
 
-    fn log_row(&self, id: &EventId) -> Option<LogRow> {
+    pub(super) fn log_row(&self, id: &EventId) -> Option<LogRow> {
         let header = self.workspace.header(id)?;
         let (verdict, reason) = self.workspace.verdict(id)?;
         Some(LogRow {

@@ -97,6 +97,11 @@ impl Lineage {
         change.known.get(past.actor).is_some_and(|seq| seq >= past.seq)
     }
 
+    /// The number of a change.
+    pub(super) fn number(&self, hash: &ChangeHash) -> Option<u32> {
+        self.by_hash.get(hash).copied()
+    }
+
     /// The last change that `change` knew of the actor of `other`: its number and hash.
     pub(super) fn knew(&self, change: u32, other: u32) -> Option<(u32, ChangeHash)> {
         let (change, other) = (self.node(change)?, self.node(other)?);

@@ -1,0 +1,145 @@
+//! What `kern` says of itself: where things lie, completions, man pages, and its window.
+
+use std::fs;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command as Process;
+
+use clap::CommandFactory as _;
+use clap_complete::Shell;
+use kernelos_protocol::command::{Failure, FailureKind};
+use kernelos_protocol::present::{Block, Doc, Text};
+use serde_json::json;
+
+use crate::cli::{Ui, print};
+use crate::home::HOME_VARIABLE;
+
+/// The inspector's program.
+const GUI: &str = "kern-gui";
+
+/// What builds it, in a clone of the sources.
+pub(super) const BUILD_GUI: &str = "cargo install --locked --path gui";
+
+/// Show what lies where
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  kern paths
+  kern paths --json | jq -r .home
+  KERNELOS_HOME=/mnt/disk/kern kern paths")]
+pub(super) struct Paths {}
+
+/// Print the completions of a shell
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  kern completions bash > ~/.local/share/bash-completion/completions/kern
+  kern completions zsh > ~/.zfunc/_kern
+  kern completions fish > ~/.config/fish/completions/kern.fish")]
+pub(super) struct Completions {
+    /// Which shell
+    shell: Shell,
+}
+
+/// Write the man pages, or print the first
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  kern man | man -l -
+  kern man ~/.local/share/man/man1
+  kern man /tmp/pages --json")]
+pub(super) struct Man {
+    /// A folder for a page of each command
+    dir: Option<PathBuf>,
+}
+
+/// Open the inspector
+///
+/// It is a program of its own, `kern-gui`: looked for beside `kern`, then on the PATH.
+#[derive(Debug, clap::Args)]
+#[command(
+    name = "ui",
+    after_help = "\
+Examples:
+  kern ui
+  kern ui --workspace home
+  KERNELOS_HOME=/mnt/disk/kern kern ui"
+)]
+pub(super) struct Inspector {}
+
+pub(super) fn paths(ui: &Ui) -> Result<(), Failure> {
+    let (home, socket) = (ui.home.path(), ui.home.socket()?);
+    let stores: Vec<_> = stores(home);
+    let fields = [
+        ("home", home.to_owned()),
+        ("secret", home.join("device.key")),
+        ("socket", socket),
+        ("peers", home.join("peers")),
+        ("audit", home.join("audit.jsonl")),
+        ("workspaces", home.join("workspaces")),
+    ];
+    let mut object = json!({ "stores": stores });
+    for (name, path) in &fields {
+        object[*name] = json!(path);
+    }
+    ui.show(&object, || {
+        let field =
+            |(name, path): &(&str, PathBuf)| ((*name).to_owned(), Text::plain(path.display()));
+        let of_stores = stores.iter().map(|path| ("store".to_owned(), Text::plain(path.display())));
+        Doc(vec![Block::Fields(fields.iter().map(field).chain(of_stores).collect())])
+    })
+}
+
+/// The stores of a home, whether or not a node runs.
+pub(super) fn stores(home: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(home.join("workspaces")).into_iter().flatten().flatten();
+    let mut stores: Vec<_> =
+        entries.map(|entry| entry.path().join("store.db")).filter(|path| path.is_file()).collect();
+    stores.sort();
+    stores
+}
+
+pub(super) fn completions(args: &Completions) -> Result<(), Failure> {
+    let mut text = Vec::new();
+    clap_complete::generate(args.shell, &mut super::Args::command(), "kern", &mut text);
+    print(&String::from_utf8_lossy(&text))
+}
+
+pub(super) fn man(args: Man) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| {
+        Failure::new(FailureKind::Failed, format!("the pages cannot be written: {error}"))
+            .with_hint("name a folder that can be made or written")
+    };
+    let command = super::Args::command();
+    let Some(dir) = args.dir else {
+        let mut page = Vec::new();
+        clap_mangen::Man::new(command).render(&mut page).map_err(failed)?;
+        return print(&String::from_utf8_lossy(&page));
+    };
+    fs::create_dir_all(&dir).map_err(failed)?;
+    clap_mangen::generate_to(command, &dir).map_err(failed)
+}
+
+/// Where the inspector is, beside this program or on the PATH.
+pub(super) fn find_gui() -> Option<PathBuf> {
+    let beside = std::env::current_exe().ok().and_then(|path| Some(path.parent()?.join(GUI)));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&path).map(|folder| folder.join(GUI));
+    beside.into_iter().chain(on_path).find(|path| path.is_file())
+}
+
+/// Becomes the inspector.
+pub(super) fn inspector(ui: &Ui) -> Result<(), Failure> {
+    let Some(program) = find_gui() else {
+        return Err(Failure::new(FailureKind::Failed, "the inspector is not installed")
+            .with_hint(format!("in a clone of the sources: {BUILD_GUI}")));
+    };
+    let mut process = Process::new(&program);
+    process.env(HOME_VARIABLE, ui.home.path());
+    if let Some(workspace) = ui.workspace() {
+        process.args(["--workspace", workspace]);
+    }
+    let error = process.exec();
+    Err(Failure::new(FailureKind::Failed, format!("{}: {error}", program.display()))
+        .with_hint(format!("build it anew: {BUILD_GUI}")))
+}

@@ -1,0 +1,21 @@
+//! Bounds of looks into the past.
+
+/// Values of a place that its history lists at most: more than a person reads, and comparing each
+/// with each stays below a second.
+pub const HISTORY_ROWS_MAX: usize = 1_000;
+
+/// Changes that one history looks at for that: two reads each, so some seconds at worst.
+pub const HISTORY_LOOKS_MAX: usize = 10_000;
+
+/// Bytes of JSON of the values of one history; the newest is always among them.
+pub const HISTORY_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Bytes of a text that is searched for: a sentence.
+pub const SEARCH_TEXT_MAX: usize = 1_024;
+
+/// Events that one page of a search reads: a few milliseconds of opening bodies, so that nothing
+/// waits behind it.
+pub const SEARCH_PAGE_EVENTS: usize = 512;
+
+/// Characters that a found event shows of what says it, around that.
+pub const SEARCH_SHOWN_CHARS: usize = 80;

@@ -1,0 +1,46 @@
+//! The past, as people read it.
+
+use std::collections::BTreeMap;
+
+use super::{Block, Doc, Text, Tone, device_name, log_row, read, utc};
+use crate::command::{FoundRow, HistoryRow, PastRead};
+use crate::id::{DeviceId, EventId};
+
+/// What was at a path, and when.
+#[must_use]
+pub fn past_read(past: &PastRead) -> Doc {
+    let when = match (&past.after, past.until) {
+        (Some(event), _) => format!("after event {}", event.short()),
+        (None, until) => format!("at {}", until.map_or_else(String::new, utc)),
+    };
+    let Doc(mut blocks) = read(&past.read);
+    let text =
+        format!("so it was {when}, by {} events: nothing is changed by looking", past.events);
+    blocks.push(Block::Line(Text::toned(Tone::Quiet, text)));
+    Doc(blocks)
+}
+
+/// A value that stood somewhere.
+#[must_use]
+pub fn history_row(row: &HistoryRow, names: &BTreeMap<DeviceId, String>) -> Doc {
+    let value = if row.removed { "removed".to_owned() } else { row.value.to_string() };
+    let who = row.device.map_or_else(String::new, |device| device_name(&device, names));
+    let when = row.time.map_or_else(String::new, utc);
+    let event = row.event.as_ref().map_or_else(String::new, EventId::short);
+    let (tone, standing) = match (&row.lost_to, row.current) {
+        (Some(event), _) => (Tone::Attention, format!("  lost to {}", event.short())),
+        (None, true) => (Tone::Good, "  stands now".to_owned()),
+        (None, false) => (Tone::Plain, String::new()),
+    };
+    let text = format!("{event}  {when}  {who}  {value}{standing}");
+    Doc(vec![Block::Line(Text::toned(tone, text))])
+}
+
+/// An event that was found.
+#[must_use]
+pub fn found(row: &FoundRow) -> Doc {
+    let Doc(mut blocks) = log_row(&row.row);
+    let said = row.found.as_ref().map(|found| Text::toned(Tone::Quiet, format!("    {found}")));
+    blocks.extend(said.map(Block::Line));
+    Doc(blocks)
+}
