@@ -1,12 +1,14 @@
 //! What callers ask of a workspace, and what they hear: plain data, the API's very words.
 
 mod boards;
+mod conflicts;
 mod past;
 mod quarantine;
 mod reply;
 mod undo;
 
 pub use boards::*;
+pub use conflicts::*;
 pub use past::*;
 pub use quarantine::*;
 pub use reply::*;
@@ -123,6 +125,8 @@ pub enum Command {
     },
     /// Where changes disagree that did not know each other.
     Conflicts,
+    /// The same, from behind a place on. `SPEC: CFL-9`
+    ConflictsBehind(ConflictPlace),
     /// Who is a member.
     Devices,
     /// Makes a device a member, and names it in the document.

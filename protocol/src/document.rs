@@ -11,6 +11,7 @@ mod edit;
 mod first;
 mod inverse;
 mod path;
+mod policy;
 mod read;
 mod saving;
 mod several;
@@ -32,7 +33,8 @@ pub use board::{BoardLink, Link, Links, NameFault, Routed, check_name, route};
 pub use dump::Dump;
 pub use edit::{Edit, EditFault};
 pub use first::{ROOT_MAPS, board_change, founding_change, mission_change};
-pub use path::{DocPath, PathFault, WRITABLE, is_unshowable};
+pub use path::{DECIDED, DocPath, PathFault, WRITABLE, is_unshowable};
+pub use policy::{POLICIES, is_stricter};
 pub use read::ReadValue;
 pub use saving::SavedPart;
 pub use several::Hand;
@@ -106,13 +108,13 @@ impl Documents {
             DocumentTask::Look { root, path } => self.look(root, &path),
             DocumentTask::Read { document, path } => {
                 let held = self.documents.entry(document).or_default();
-                DocumentDone::Read(held.try_with(|doc, _| read::read(doc, &path)))
+                DocumentDone::Read(held.try_with(|doc, known| policy::read(doc, known, &path)))
             }
             DocumentTask::Dump { documents } => DocumentDone::Dumped(self.dump(&documents)),
-            DocumentTask::Conflicts { document } => {
+            DocumentTask::Conflicts { document, which } => {
                 let held = self.documents.entry(document).or_default();
                 DocumentDone::Conflicts(
-                    held.try_with(|doc, conflicts| conflicts.list(doc, &document)),
+                    held.try_with(|doc, conflicts| conflicts.list(doc, &document, &which)),
                 )
             }
             DocumentTask::Preview { changes } => DocumentDone::Preview(self.preview(changes)),

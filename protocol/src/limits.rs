@@ -2,12 +2,14 @@
 //! version (marked "frozen"): changing one is a new version.
 
 mod boards;
+mod conflicts;
 mod missions;
 mod pace;
 mod past;
 mod stores;
 
 pub use boards::*;
+pub use conflicts::*;
 pub use missions::*;
 pub use pace::*;
 pub use past::*;
@@ -89,9 +91,6 @@ pub const PATH_SEGMENTS_MAX: usize = 16;
 /// Bytes of one segment of a path: a name, not a text.
 pub const PATH_SEGMENT_BYTES_MAX: usize = 256;
 
-/// Conflicts listed at once: as many as somebody might go through in one sitting.
-pub const CONFLICTS_LISTED_MAX: usize = 1_000;
-
 /// Branches of the quarantine that are listed at once: the rest is counted.
 pub const QUARANTINE_LISTED_MAX: usize = 1_000;
 
@@ -103,9 +102,6 @@ pub const PREVIEW_ROWS_MAX: usize = 1_000;
 
 /// See [`PREVIEW_ROWS_MAX`].
 pub const PREVIEW_BYTES_MAX: usize = 1024 * 1024;
-
-/// Sides shown of one conflict: one for each letter.
-pub const CONFLICT_SIDES_MAX: usize = 26;
 
 /// Levels of a JSON value that is written into a document, path included: the validator's.
 pub const VALUE_DEPTH_MAX: usize = 14;

@@ -2,6 +2,7 @@
 //! page render this one value, so a thing reads the same everywhere.
 
 mod boards;
+mod conflicts;
 mod event;
 mod missions;
 mod moment;
@@ -15,6 +16,7 @@ mod when;
 use serde::{Deserialize, Serialize};
 
 pub use boards::boards;
+pub use conflicts::{choices, conflict, conflicts};
 pub use event::event;
 pub use missions::{cancelled, headline, mission, missions, started};
 pub use moment::moment;
@@ -22,7 +24,7 @@ pub use past::{found, history_row, past_read};
 pub use quarantine::{preview, quarantine};
 pub use text::to_text;
 pub use undo::{Back, wrote_by};
-pub use views::{conflicts, device_name, devices, life, log_row, read, status};
+pub use views::{device_name, devices, life, log_row, read, status};
 pub use when::utc;
 
 /// Something to show, from top to bottom.

@@ -16,6 +16,7 @@ mod deadlines;
 mod documents;
 mod glance;
 mod granting;
+mod inbox;
 mod introductions;
 mod loading;
 mod log;

@@ -3,14 +3,13 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::{BoardPage, BranchPreview, Failure, NotUndone, PastReply, QuarantinePage, Undone};
+use super::{
+    BoardPage, BranchPreview, ConflictPage, Failure, NotUndone, PastReply, QuarantinePage, Undone,
+};
 use crate::document::DocPath;
-use crate::document::conflict::ConflictKind;
 use crate::event::{Run, Verified};
 use crate::facts::EventView;
-use crate::id::{
-    ChangeHash, ConflictId, DeviceId, DocumentId, EventId, Incarnation, Lane, WorkspaceId,
-};
+use crate::id::{ChangeHash, DeviceId, DocumentId, EventId, Incarnation, Lane, WorkspaceId};
 use crate::mission::show::MissionView;
 use crate::role::Role;
 use crate::sync::PeerState;
@@ -47,7 +46,7 @@ pub enum Reply {
     Log(LogPage),
     /// To `Event`.
     Event(Box<EventView>),
-    /// To `Conflicts`.
+    /// To `Conflicts` and `ConflictsBehind`.
     Conflicts(ConflictPage),
     /// To `Devices`.
     Devices {
@@ -359,53 +358,6 @@ pub struct LogRow {
     /// How often a notice was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u64>,
-}
-
-/// The open conflicts.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ConflictPage {
-    /// As many as are listed at once, by path.
-    pub conflicts: Vec<ConflictRow>,
-    /// How many there are beyond those.
-    pub more: usize,
-}
-
-/// A place on which changes disagree.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ConflictRow {
-    /// Its name, the same on every device.
-    pub id: ConflictId,
-    /// In which document.
-    pub document: DocumentId,
-    /// Where, as seen from the root.
-    pub path: DocPath,
-    /// How the sides disagree.
-    pub kind: ConflictKind,
-    /// What all sides knew there; null where nothing was.
-    pub base: Json,
-    /// Who disagrees.
-    pub sides: Vec<SideRow>,
-    /// Why none of them gave way to another.
-    pub why: String,
-    /// Resolved ones are not listed.
-    pub open: bool,
-}
-
-/// One side of a conflict.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SideRow {
-    /// Its name within the conflict.
-    pub side: String,
-    /// The device that wrote it.
-    pub device: Option<DeviceId>,
-    /// What it shows there; null where that is nothing.
-    pub value: Json,
-    /// Does it leave nothing there?
-    pub deleted: bool,
-    /// The event that brought it.
-    pub event: Option<EventId>,
-    /// When, as its author says, in microseconds since 1970.
-    pub time: Option<Stamp>,
 }
 
 /// One member.

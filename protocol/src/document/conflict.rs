@@ -8,6 +8,7 @@
 //! the same. Resolving is therefore nothing but such a write (`resolve.rs`).
 
 mod lineage;
+mod meaning;
 mod places;
 mod resolve;
 mod scan;
@@ -16,6 +17,7 @@ mod tree;
 mod why;
 
 use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::{Automerge, Change};
 use serde::{Deserialize, Serialize};
@@ -23,8 +25,9 @@ use serde_json::Value as Json;
 
 use crate::document::{DocPath, Edit, EditFault};
 use crate::id::{ChangeHash, ConflictId, DocumentId};
-use crate::limits::CONFLICTS_LISTED_MAX;
+use crate::limits::{CONFLICTS_LISTED_BYTES_MAX, CONFLICTS_LISTED_MAX};
 use lineage::Lineage;
+pub use meaning::Strictest;
 use places::Places;
 use scan::Scan;
 
@@ -36,6 +39,41 @@ pub enum ConflictKind {
     Values,
     /// One deleted or replaced what another put there, or edited below.
     DeleteEdit,
+    /// Several wrote one policy: until somebody decides, the strictest counts. `SPEC: POL-4`
+    Policy,
+    /// Several plans of one task are final. `SPEC: CFL-12`
+    PlansFinal,
+    /// Several devices hold a lease on one stage of a mission. `SPEC: CFL-13`
+    Holders,
+    /// A branch is kept apart. `SPEC: CFL-14`
+    Quarantine,
+    /// A device forked, and of what it wrote twice one is left out. `SPEC: CFL-14`
+    Divergent,
+}
+
+impl ConflictKind {
+    /// Does it stand at a place of a document, and is it decided there?
+    #[must_use]
+    pub fn has_place(self) -> bool {
+        match self {
+            Self::Values | Self::DeleteEdit | Self::Policy | Self::PlansFinal => true,
+            Self::Holders | Self::Quarantine | Self::Divergent => false,
+        }
+    }
+
+    /// In words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Values => "several values",
+            Self::DeleteEdit => "removed and edited",
+            Self::Policy => "several policies, the strictest counts",
+            Self::PlansFinal => "several plans are final",
+            Self::Holders => "several hold the lease",
+            Self::Quarantine => "a branch is kept apart",
+            Self::Divergent => "a branch of a forked device is left out",
+        }
+    }
 }
 
 /// A place on which changes disagree.
@@ -55,6 +93,8 @@ pub struct Conflict {
     pub more_sides: usize,
     /// Why none of them gave way to another, for people.
     pub why: String,
+    /// The last changes that all sides knew, sorted.
+    pub common: Vec<ChangeHash>,
 }
 
 /// One side of a conflict.
@@ -68,6 +108,8 @@ pub struct Side {
     pub deleted: bool,
     /// What it shows there; null where that is nothing.
     pub value: Json,
+    /// What the place shows once it is kept, where that is something else.
+    pub then: Option<Json>,
     /// What its change knew of each of the other sides.
     pub knew: Vec<Knew>,
 }
@@ -90,6 +132,29 @@ pub struct ConflictList {
     pub conflicts: Vec<Conflict>,
     /// How many there are beyond those.
     pub more: usize,
+    /// How many there are before those.
+    pub before: usize,
+    /// Of the conflicts that were looked for, those that are open here.
+    pub found: BTreeSet<ConflictId>,
+}
+
+impl ConflictList {
+    /// How many there are.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.before.saturating_add(self.conflicts.len()).saturating_add(self.more)
+    }
+}
+
+/// Which conflicts are asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Which {
+    /// The first.
+    First,
+    /// The first behind this place and id, in the order of both. `SPEC: CFL-9`
+    Behind(DocPath, ConflictId),
+    /// Those with these ids.
+    These(BTreeSet<ConflictId>),
 }
 
 /// What is known of a document's changes as far as conflicts ask.
@@ -146,14 +211,43 @@ impl ConflictIndex {
             if self.lineage.knows(change, past))
     }
 
-    /// The open conflicts of `doc`, which holds what was learned. `SPEC: CFL-9`
-    pub fn list(&self, doc: &Automerge, document: &DocumentId) -> Result<ConflictList, EditFault> {
+    /// The open conflicts of `doc`, which holds what was learned: those that are asked for, as many
+    /// as are listed at once. `SPEC: CFL-9`
+    pub fn list(
+        &self,
+        doc: &Automerge,
+        document: &DocumentId,
+        which: &Which,
+    ) -> Result<ConflictList, EditFault> {
         let mut scan = Scan::new(self.whole()?, doc);
         let open = scan.open(document);
-        let more = open.len().saturating_sub(CONFLICTS_LISTED_MAX);
-        let listed = open.iter().take(CONFLICTS_LISTED_MAX);
-        let conflicts = listed.map(|open| scan.conflict(open)).collect();
-        Ok(ConflictList { conflicts, more })
+        if let Which::These(ids) = which {
+            let found = open.iter().map(|open| open.id).filter(|id| ids.contains(id)).collect();
+            return Ok(ConflictList { more: open.len(), found, ..ConflictList::default() });
+        }
+        let before = match which {
+            Which::Behind(path, id) => {
+                open.partition_point(|open| (&open.path, open.id) <= (path, *id))
+            }
+            Which::First | Which::These(_) => 0,
+        };
+        let (mut conflicts, mut bytes) = (Vec::new(), 0_usize);
+        for open in open.iter().skip(before).take(CONFLICTS_LISTED_MAX) {
+            let conflict = scan.conflict(open);
+            bytes = bytes.saturating_add(size(&conflict));
+            if bytes > CONFLICTS_LISTED_BYTES_MAX && !conflicts.is_empty() {
+                break;
+            }
+            conflicts.push(conflict);
+        }
+        let more = open.len() - before - conflicts.len();
+        Ok(ConflictList { conflicts, more, before, found: BTreeSet::new() })
+    }
+
+    /// The policies on which changes disagree, and the strictest of what was written of each.
+    /// `SPEC: POL-4`
+    pub fn policies(&self, doc: &Automerge) -> Result<BTreeMap<String, Strictest>, EditFault> {
+        Ok(Scan::new(self.whole()?, doc).policies())
     }
 
     /// Makes the change that resolves conflicts, and applies it. All `edits` have to resolve.
@@ -198,4 +292,14 @@ impl ConflictIndex {
         }
         Ok(self)
     }
+}
+
+/// About how many bytes it takes to say.
+fn size(conflict: &Conflict) -> usize {
+    let of = |side: &Side| {
+        let then = side.then.as_ref().map_or(0, |then| then.to_string().len());
+        side.value.to_string().len().saturating_add(then)
+    };
+    let sides: usize = conflict.sides.iter().map(of).sum();
+    sides.saturating_add(conflict.base.to_string().len()).saturating_add(conflict.why.len())
 }

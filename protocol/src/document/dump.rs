@@ -7,8 +7,9 @@ use automerge::{Automerge, ObjId, ObjType, ROOT, ReadDoc, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use crate::document::conflict::Strictest;
 use crate::document::read::{READ_DEPTH_MAX, ReadValue, scalar_to_json};
-use crate::document::{DocPath, EditFault};
+use crate::document::{DocPath, EditFault, POLICIES};
 use crate::id::ChangeHash;
 
 /// A document as it reads.
@@ -44,6 +45,27 @@ impl Dump {
         Ok(Self { root, changes: dumping.changes })
     }
 
+    /// The same, where of a policy the strictest counts. `SPEC: POL-4`
+    pub(super) fn with_policies(mut self, policies: BTreeMap<String, Strictest>) -> Self {
+        for (name, Strictest { value, change }) in policies {
+            let number = self.changes.iter().position(|known| *known == change);
+            let number = number.unwrap_or_else(|| {
+                self.changes.push(change);
+                self.changes.len() - 1
+            });
+            let Shown::Map(root) = &mut self.root else { break };
+            let Some(Place { shown: Shown::Map(map), .. }) = root.get_mut(POLICIES) else { break };
+            match value {
+                Some(value) => {
+                    let (shown, change) = (Shown::of(value), Some(number));
+                    map.insert(name, Place { shown, conflict: true, change });
+                }
+                None => drop(map.remove(&name)),
+            }
+        }
+        self
+    }
+
     /// What is at `path`, if anything is.
     #[must_use]
     pub fn read(&self, path: &DocPath) -> Option<ReadValue> {
@@ -72,6 +94,17 @@ impl Dump {
 }
 
 impl Shown {
+    fn of(value: Json) -> Self {
+        let place = |value| Place { shown: Self::of(value), conflict: false, change: None };
+        match value {
+            Json::Object(map) => {
+                Self::Map(map.into_iter().map(|(key, value)| (key, place(value))).collect())
+            }
+            Json::Array(list) => Self::List(list.into_iter().map(place).collect()),
+            leaf => Self::Leaf(leaf),
+        }
+    }
+
     fn to_json(&self) -> Json {
         match self {
             Self::Map(map) => Json::Object(

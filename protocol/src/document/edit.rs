@@ -93,6 +93,9 @@ pub enum EditFault {
         /// The letter of its last side.
         last: String,
     },
+    /// It is no place at which a value could stand.
+    #[error("conflict {0} is decided by keeping a side, not by a value")]
+    BySide(ConflictId),
     /// A change that is to be taken back is not in the document.
     #[error("the document does not hold change {0}")]
     NotHeld(ChangeHash),

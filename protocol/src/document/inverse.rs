@@ -15,8 +15,8 @@ use super::several::Part;
 use crate::document::preview::places;
 use crate::document::read::Seen;
 use crate::document::{
-    DocPath, Document, DocumentDone, Documents, Edit, EditFault, Hand, LocalChange, ReadValue,
-    WRITABLE, edit, local,
+    DECIDED, DocPath, Document, DocumentDone, Documents, Edit, EditFault, Hand, LocalChange,
+    ReadValue, WRITABLE, edit, local,
 };
 use crate::id::{ChangeHash, DocumentId};
 use crate::limits::CONFLICT_SIDES_MAX;
@@ -149,6 +149,11 @@ fn reopen(
 /// Names of devices and contracts of missions follow from other events.
 fn is_a_persons(path: &DocPath) -> bool {
     let first = path.segments().first().map(String::as_str);
+    let is_decision = matches!(
+        path.segments(), [map, key] if map == "workspace" && key.starts_with(DECIDED));
+    if is_decision {
+        return true;
+    }
     path.segments().len() >= 2
         && first
             .is_some_and(|first| ["agents", "boards"].contains(&first) || WRITABLE.contains(&first))

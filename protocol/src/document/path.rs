@@ -7,10 +7,15 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::board::{BOARDS, MISSIONS};
+use super::policy::POLICIES;
 use crate::limits::{PATH_SEGMENT_BYTES_MAX, PATH_SEGMENTS_MAX};
 
 /// The maps that `doc set` and `doc rm` may write below; the others have commands of their own.
-pub const WRITABLE: [&str; 2] = ["notes", "tasks"];
+pub const WRITABLE: [&str; 3] = ["notes", "policies", "tasks"];
+
+/// How the keys of the root's `workspace` map begin that hold decisions about conflicts which stand
+/// in no document; the conflict's id follows. `SPEC: CFL-16`
+pub const DECIDED: &str = "decided-";
 
 /// Text that is no path, or one that may not be written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -29,7 +34,8 @@ pub enum PathFault {
     Control,
     /// Elsewhere than below the writable maps.
     #[error(
-        "only what is below notes/ and tasks/, also in boards/NAME/, can be written; not {0:?}"
+        "only what is below notes/ and tasks/, also in boards/NAME/, and below policies/ can be \
+         written; not {0:?}"
     )]
     NotWritable(String),
 }
@@ -63,7 +69,7 @@ impl DocPath {
     }
 
     /// Without its first `len` segments.
-    pub(super) fn below(&self, len: usize) -> Self {
+    pub(crate) fn below(&self, len: usize) -> Self {
         Self(self.0.iter().skip(len).cloned().collect())
     }
 
@@ -108,11 +114,14 @@ impl DocPath {
 
     /// May a person write here?
     pub fn check_writable(&self) -> Result<(), PathFault> {
-        let within = match &self.0[..] {
-            [map, _, within @ ..] if map == BOARDS => within,
-            all => all,
+        let (within, is_root) = match &self.0[..] {
+            [map, _, within @ ..] if map == BOARDS => (within, false),
+            all => (all, true),
         };
         match within {
+            [first, _, ..] if first == POLICIES && !is_root => {
+                Err(PathFault::NotWritable(self.to_string()))
+            }
             [first, _, ..] if WRITABLE.contains(&first.as_str()) => Ok(()),
             _ => Err(PathFault::NotWritable(self.to_string())),
         }

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::board::{Link, route};
 use super::preview::{self, Preview};
 use super::{
-    DocPath, Document, DocumentDone, Documents, Dump, Edit, EditFault, LocalChange, local, read,
-    transact, without,
+    DocPath, Document, DocumentDone, Documents, Dump, Edit, EditFault, LocalChange, local, policy,
+    read, transact, without,
 };
 use crate::hash;
 use crate::id::{ConflictId, DeviceId, DocumentId, Incarnation};
@@ -145,7 +145,8 @@ impl Documents {
     pub(super) fn look(&mut self, root: DocumentId, path: &DocPath) -> DocumentDone {
         let Some(routed) = route(&root, path, |path| self.read_root(&root, path)) else {
             let held = self.documents.entry(root).or_default();
-            return DocumentDone::Looked(root, held.try_with(|doc, _| read::read(doc, path)));
+            let read = held.try_with(|doc, conflicts| policy::read(doc, conflicts, path));
+            return DocumentDone::Looked(root, read);
         };
         let document = routed.document;
         let Some(held) = self.documents.get_mut(&document) else {
@@ -184,7 +185,10 @@ impl Documents {
         let mut dumps = BTreeMap::new();
         for id in documents {
             if let Some(held) = self.documents.get_mut(id) {
-                dumps.insert(*id, held.try_with(|doc, _| Dump::of(doc))?);
+                let dump = held.try_with(|doc, conflicts| {
+                    Ok(Dump::of(doc)?.with_policies(conflicts.policies(doc)?))
+                });
+                dumps.insert(*id, dump?);
             }
         }
         Ok(dumps)

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::conflict::ConflictList;
+use super::conflict::{ConflictList, Which};
 use super::past::{PastDone, PastTask};
 use super::preview::Preview;
 use super::{DocPath, Dump, Edit, EditFault, Hand, Link, Links, ReadValue, SavedPart};
@@ -122,6 +122,8 @@ pub enum DocumentTask {
     Conflicts {
         /// Of which document.
         document: DocumentId,
+        /// Which of them.
+        which: Which,
     },
     /// Show what changes would set, on copies of their documents.
     Preview {

@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::command::{
-    ConflictPage, DeviceRow, LifeRow, LogRow, Mode, ReadReply, Status, WaitingRow,
-};
-use crate::document::conflict::ConflictKind;
+use crate::command::{DeviceRow, LifeRow, LogRow, Mode, ReadReply, Status, WaitingRow};
 use crate::id::{DeviceId, Lane};
 use crate::present::{Block, Doc, Text, Tone, utc};
 use crate::sync::PeerState;
@@ -212,34 +209,4 @@ pub fn devices(rows: &[DeviceRow], names: &BTreeMap<DeviceId, String>) -> Doc {
     });
     let columns = ["device", "role", "id", ""].map(str::to_owned).to_vec();
     Doc(vec![Block::Table { columns, rows: cells.collect() }])
-}
-
-/// Where devices disagree: what was, who wrote what, and why neither gave way.
-#[must_use]
-pub fn conflicts(page: &ConflictPage, names: &BTreeMap<DeviceId, String>) -> Doc {
-    let mut blocks = Vec::new();
-    for row in &page.conflicts {
-        let kind = match row.kind {
-            ConflictKind::Values => "several values",
-            ConflictKind::DeleteEdit => "removed and edited",
-        };
-        blocks.push(Block::Heading(format!("{}  {kind}  {}", row.path, row.id)));
-        let mut fields = vec![("before".to_owned(), Text::plain(&row.base))];
-        for side in &row.sides {
-            let who = side.device.map_or_else(String::new, |device| device_name(&device, names));
-            let what = if side.deleted { "removed".to_owned() } else { side.value.to_string() };
-            let when = side.time.map_or_else(String::new, |time| format!(", {}", utc(time)));
-            fields.push((side.side.clone(), Text::plain(format!("{what}  by {who}{when}"))));
-        }
-        blocks.push(Block::Fields(fields));
-        blocks.push(Block::Line(Text::toned(Tone::Quiet, &row.why)));
-    }
-    if page.more > 0 {
-        let more = format!("and {} more", page.more);
-        blocks.push(Block::Line(Text::toned(Tone::Attention, more)));
-    }
-    if blocks.is_empty() {
-        blocks.push(Block::Line(Text::toned(Tone::Good, "no conflicts")));
-    }
-    Doc(blocks)
 }

@@ -19,7 +19,10 @@ impl Replica {
     pub(super) fn perform_over_all(&mut self, request: RequestId, command: Command) {
         let started = match command {
             Command::Status => return self.start_survey(For::Status(request)),
-            Command::Conflicts => return self.start_survey(For::Conflicts(request)),
+            Command::Conflicts => return self.start_survey(For::Conflicts(request, None)),
+            Command::ConflictsBehind(place) => {
+                return self.start_survey(For::Conflicts(request, Some(place)));
+            }
             Command::Boards { all } => return self.start_boards(request, all),
             Command::SetAgent { name, commands } => self.set_agent(request, &name, commands),
             command => self.start_board(request, command),

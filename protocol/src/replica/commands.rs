@@ -8,7 +8,6 @@ use crate::key::{RecoveryKey, SealingStatement, is_strong};
 use crate::limits::{BATCH_EDITS_MAX, CONTROL_TEXT_MAX, NAME_BYTES_MAX};
 use crate::notice::NoticeKind;
 use crate::replica::documents::{Pending, Purpose, author_failure};
-use crate::replica::survey::For;
 use crate::replica::{LoadFor, Replica};
 use crate::role::Role;
 use crate::workspace::{AuthorFault, NewMember};
@@ -33,7 +32,9 @@ impl Replica {
             Command::Rest => {
                 self.survey.is_none() && !editing && !self.pending.contains(&Pending::Projection)
             }
-            Command::Conflicts => self.survey.is_none() && !editing && !is_opening,
+            Command::Conflicts | Command::ConflictsBehind(_) => {
+                self.survey.is_none() && !editing && !is_opening
+            }
             Command::Read { .. }
             | Command::Past(_)
             | Command::Boards { .. }
@@ -90,6 +91,7 @@ impl Replica {
             | Command::Preview { .. } => return self.perform_apart(request, command),
             Command::Status
             | Command::Conflicts
+            | Command::ConflictsBehind(_)
             | Command::Boards { .. }
             | Command::SetAgent { .. }
             | Command::CreateBoard { .. }
@@ -202,7 +204,7 @@ impl Replica {
         }
         self.workspace.held_document().ok_or_else(no_history)?;
         if edits.iter().any(|edit| edit.conflict().is_some()) {
-            self.start_survey(For::Resolving(request, edits));
+            return self.resolve(request, edits);
         } else {
             self.edit(Purpose::Request(request), edits);
         }

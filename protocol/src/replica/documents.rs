@@ -32,6 +32,8 @@ pub(super) enum Pending {
     Survey(DocumentId),
     /// The same: how documents are named.
     Names,
+    /// The same: what was decided about conflicts that stand in no document.
+    Decisions,
     /// A caller asks for boards.
     Boards(RequestId, bool),
     /// A glance is taken: all that is shown, with so many conflicts, of so many events.
@@ -98,7 +100,9 @@ impl Pending {
     pub(super) fn request(&self) -> Option<RequestId> {
         match self {
             // Who waits for a survey is known to that.
-            Self::Projection | Self::Close | Self::Survey(_) | Self::Names => None,
+            Self::Projection | Self::Close | Self::Survey(_) | Self::Names | Self::Decisions => {
+                None
+            }
             Self::Edit { purpose, .. } => purpose.request(),
             Self::Reopen { undo, .. } => Some(undo.request),
             Self::Glance(request, ..) => *request,
@@ -184,6 +188,7 @@ impl Replica {
                 self.on_surveyed(document, list);
             }
             (Some(Pending::Names), DocumentDone::Links(links)) => self.on_survey_names(links),
+            (Some(Pending::Decisions), DocumentDone::Read(read)) => self.on_decisions(Some(read)),
             (Some(Pending::Boards(request, all)), DocumentDone::Links(links)) => {
                 let reply = self.boards_reply(links, all);
                 self.reply(request, reply);
@@ -269,7 +274,7 @@ pub(super) fn edit_failure(fault: &EditFault) -> Failure {
             Failure { kind: FailureKind::Usage, ..failure }
                 .with_hint("numbers are int64 or float, keys have names, values are not too deep")
         }
-        EditFault::NoConflict(_) | EditFault::NoSide { .. } => {
+        EditFault::NoConflict(_) | EditFault::NoSide { .. } | EditFault::BySide(_) => {
             failure.with_hint("`kern conflicts` lists what is open")
         }
         EditFault::NoBoard(_) => failure.with_hint("`kern board list` shows all"),

@@ -4,24 +4,25 @@
 //! A document in which every change knew the one before it has no conflict, and none is looked for
 //! there. How many another has is remembered until its heads are others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::command::{ConflictPage, ConflictRow, Reply, RequestId, SideRow};
-use crate::document::conflict::{Conflict, ConflictList, Side};
-use crate::document::{DocumentTask, Edit, EditFault, Links};
+use crate::command::{ConflictPlace, Reply, RequestId};
+use crate::document::conflict::{ConflictList, Which};
+use crate::document::{DocPath, DocumentTask, Edit, EditFault, Links, ReadValue};
 use crate::id::{ChangeHash, ConflictId, DocumentId};
-use crate::limits::CONFLICTS_LISTED_MAX;
 use crate::replica::documents::{Pending, Purpose, edit_failure};
+use crate::replica::inbox::{Listing, behind, decisions, is_open};
 use crate::replica::work::Work;
 use crate::replica::{LoadFor, Replica};
+use crate::workspace::Dispute;
 
 /// What a survey is for.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum For {
     /// A caller asks where it stands, which is how many conflicts there are too.
     Status(RequestId),
-    /// A caller asks for conflicts.
-    Conflicts(RequestId),
+    /// A caller asks for conflicts, perhaps for those behind a place.
+    Conflicts(RequestId, Option<ConflictPlace>),
     /// A glance is taken.
     Glance(Option<RequestId>),
     /// A caller resolves conflicts, by ids that do not say in which document they are.
@@ -37,8 +38,10 @@ pub(super) struct Survey {
     is_asked: bool,
     /// The document that was opened to be asked.
     opened: Option<DocumentId>,
-    count: usize,
-    list: Vec<(DocumentId, Conflict)>,
+    listing: Listing,
+    /// The conflicts that stand in no document, until it is known which of them are decided; and
+    /// how many there are beyond those.
+    disputes: Option<(Vec<Dispute>, usize)>,
     /// How documents are named, once that is known.
     names: Option<Links>,
     /// Where the conflicts are that are to be resolved.
@@ -57,7 +60,7 @@ impl Survey {
     /// Who waits for it.
     pub(super) fn request(&self) -> Option<RequestId> {
         match &self.what {
-            For::Status(request) | For::Conflicts(request) | For::Resolving(request, _) => {
+            For::Status(request) | For::Conflicts(request, _) | For::Resolving(request, _) => {
                 Some(*request)
             }
             For::Glance(request) => *request,
@@ -67,6 +70,26 @@ impl Survey {
     /// Is it enough to know how many there are?
     fn only_counts(&self) -> bool {
         matches!(self.what, For::Status(_) | For::Glance(_))
+    }
+
+    /// The place behind which conflicts are asked for.
+    fn place(&self) -> Option<&ConflictPlace> {
+        match &self.what {
+            For::Conflicts(_, place) => place.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Which conflicts of a document that stands at `above` are asked for; none where it is known
+    /// that it has none of them.
+    fn which(&self, above: &DocPath) -> Option<Which> {
+        match &self.what {
+            For::Status(_) | For::Glance(_) => Some(Which::These(BTreeSet::new())),
+            For::Resolving(_, edits) => {
+                Some(Which::These(edits.iter().filter_map(Edit::conflict).collect()))
+            }
+            For::Conflicts(_, place) => behind(above, place.as_ref()),
+        }
     }
 }
 
@@ -78,12 +101,16 @@ impl Replica {
             left: Vec::new(),
             is_asked: false,
             opened: None,
-            count: 0,
-            list: Vec::new(),
+            listing: Listing::new(),
+            disputes: None,
             names: None,
             found: BTreeMap::new(),
             fault: None,
         };
+        if !matches!(survey.what, For::Resolving(..)) {
+            self.workspace.settle();
+            survey.disputes = Some(self.workspace.disputes());
+        }
         let root = self.workspace.held_document();
         let others: Vec<_> = self.workspace.documents().filter(|id| Some(*id) != root).collect();
         self.counted.retain(|id, _| others.contains(id));
@@ -93,7 +120,7 @@ impl Replica {
             match known.map(|known| known.conflicts) {
                 _ if line.is_straight => {}
                 Some(conflicts) if conflicts == 0 || survey.only_counts() => {
-                    survey.count = survey.count.saturating_add(conflicts);
+                    survey.listing.total = survey.listing.total.saturating_add(conflicts);
                 }
                 _ => survey.left.push(document),
             }
@@ -124,15 +151,35 @@ impl Replica {
         if is_opening {
             return;
         }
-        let Some(document) = survey.left.last().copied() else { return self.end_survey() };
+        let Some(document) = survey.left.last().copied() else {
+            // Who holds no root knows of no decision.
+            return self.on_decisions(None);
+        };
         survey.is_asked = true;
+        // The root comes first, so it is the one asked here.
         if survey.left.len() > 1 && survey.names.is_none() && !survey.only_counts() {
-            // The root comes first, so it is the one asked here.
             return self.ask(Pending::Names, DocumentTask::Links { root: document });
         }
-        if self.workspace.is_open(&document) {
-            return self.ask(Pending::Survey(document), DocumentTask::Conflicts { document });
+        let has_disputes = survey.disputes.as_ref().is_some_and(|(some, _)| !some.is_empty());
+        if has_disputes && self.workspace.root_document() == Some(document) {
+            let path = DocPath::default().child("workspace").unwrap_or_default();
+            return self.ask(Pending::Decisions, DocumentTask::Read { document, path });
         }
+        let above = above(self.workspace.root_document(), survey.names.as_ref(), &document);
+        let Some(which) = survey.which(&above) else {
+            // All of its conflicts stand before what is asked for: they are counted alone.
+            let which = Which::These(BTreeSet::new());
+            return self.ask_survey(document, which);
+        };
+        self.ask_survey(document, which);
+    }
+
+    fn ask_survey(&mut self, document: DocumentId, which: Which) {
+        if self.workspace.is_open(&document) {
+            let task = DocumentTask::Conflicts { document, which };
+            return self.ask(Pending::Survey(document), task);
+        }
+        let Some(survey) = self.survey.as_mut() else { return };
         (survey.is_asked, survey.opened) = (false, Some(document));
         self.open(document);
         self.project();
@@ -143,6 +190,35 @@ impl Replica {
         survey.is_asked = false;
         // Without them documents are named by their ids.
         survey.names = Some(links.unwrap_or_default());
+    }
+
+    /// What was decided about conflicts that stand in no document is known: the others are open.
+    pub(super) fn on_decisions(&mut self, read: Option<Result<ReadValue, EditFault>>) {
+        let Some(survey) = &mut self.survey else { return };
+        let is_end = read.is_none();
+        survey.is_asked = false;
+        if let Some((mut disputes, more)) = survey.disputes.take() {
+            let decided = read.map(decisions).unwrap_or_default();
+            disputes.retain(|dispute| is_open(dispute, &decided));
+            let place = survey.place().cloned();
+            let listing = &mut survey.listing;
+            listing.total = listing.total.saturating_add(disputes.len()).saturating_add(more);
+            disputes.sort_by(|one, two| (&one.path, one.id).cmp(&(&two.path, two.id)));
+            let at = place.map_or(0, |place| {
+                disputes.partition_point(|one| (&one.path, one.id) <= (&place.path, place.id))
+            });
+            listing.before = listing.before.saturating_add(at);
+            if let (false, Some(root)) = (survey.only_counts(), self.workspace.root_document()) {
+                let rows = disputes.iter().skip(at).map(|dispute| self.dispute_row(root, dispute));
+                let rows = rows.collect();
+                if let Some(survey) = &mut self.survey {
+                    survey.listing.add(rows, more > 0);
+                }
+            }
+        }
+        if is_end {
+            self.end_survey();
+        }
     }
 
     pub(super) fn on_surveyed(
@@ -162,21 +238,30 @@ impl Replica {
                 ConflictList::default()
             }
         };
-        let conflicts = list.conflicts.len().saturating_add(list.more);
-        survey.count = survey.count.saturating_add(conflicts);
+        let conflicts = list.total();
+        survey.listing.total = survey.listing.total.saturating_add(conflicts);
         let mut is_needed = false;
-        if let For::Resolving(_, edits) = &survey.what {
-            for id in edits.iter().filter_map(Edit::conflict) {
-                if !is_root && list.conflicts.iter().any(|conflict| conflict.id == id) {
-                    survey.found.insert(id, document);
-                    is_needed = true;
-                }
+        let mut rows = None;
+        match &survey.what {
+            For::Resolving(..) if !is_root => {
+                is_needed = !list.found.is_empty();
+                survey.found.extend(list.found.iter().map(|id| (*id, document)));
             }
-        } else if !survey.only_counts() {
-            let room = CONFLICTS_LISTED_MAX.saturating_sub(survey.list.len());
-            let rows = list.conflicts.into_iter().take(room);
-            survey.list.extend(rows.map(|conflict| (document, conflict)));
+            For::Conflicts(_, place) => {
+                let above = above(self.workspace.root_document(), survey.names.as_ref(), &document);
+                let is_past = behind(&above, place.as_ref()).is_none();
+                let before = if is_past { conflicts } else { list.before };
+                survey.listing.before = survey.listing.before.saturating_add(before);
+                let is_cut = list.more > 0 && !is_past;
+                let made = self.document_rows(document, &above, list.conflicts);
+                rows = Some((made, is_cut));
+            }
+            _ => {}
         }
+        if let (Some(survey), Some((rows, is_cut))) = (&mut self.survey, rows) {
+            survey.listing.add(rows, is_cut);
+        }
+        let Some(survey) = &mut self.survey else { return };
         if let Some(Ok(heads)) = self.heads.get(&document).filter(|_| !is_root) {
             self.counted.insert(document, Counted { heads: heads.clone(), conflicts });
         }
@@ -199,16 +284,15 @@ impl Replica {
         let Some(survey) = self.survey.take() else { return };
         match (survey.what, survey.fault) {
             (For::Status(request), _) => {
-                let reply = self.status(survey.count);
+                let reply = self.status(survey.listing.total);
                 self.reply(request, reply);
             }
-            (For::Glance(request), _) => self.on_glance_count(request, survey.count),
-            (For::Conflicts(request) | For::Resolving(request, _), Some(fault)) => {
+            (For::Glance(request), _) => self.on_glance_count(request, survey.listing.total),
+            (For::Conflicts(request, _) | For::Resolving(request, _), Some(fault)) => {
                 self.reply(request, Reply::Failed(edit_failure(&fault)));
             }
-            (For::Conflicts(request), None) => {
-                let page = self.conflict_page(survey.list, survey.count, survey.names);
-                self.reply(request, Reply::Conflicts(page));
+            (For::Conflicts(request, _), None) => {
+                self.reply(request, Self::conflicts_reply(survey.listing));
             }
             (For::Resolving(request, edits), None) => {
                 let work = Work::Edits { edits, found: survey.found };
@@ -216,48 +300,13 @@ impl Replica {
             }
         }
     }
+}
 
-    /// Who wrote each side, and when, is known by the event that carries its change.
-    fn conflict_page(
-        &self,
-        list: Vec<(DocumentId, Conflict)>,
-        count: usize,
-        names: Option<Links>,
-    ) -> ConflictPage {
-        let root = self.workspace.root_document();
-        let side = |document: &DocumentId, side: Side| {
-            let event = self.workspace.carrier(document, &side.change);
-            let header = event.and_then(|event| self.workspace.header(&event));
-            SideRow {
-                side: side.letter,
-                device: header.map(|header| header.author),
-                value: side.value,
-                deleted: side.deleted,
-                event,
-                time: header.map(|header| header.stamp),
-            }
-        };
-        let names = names.unwrap_or_default();
-        let row = |(document, conflict): (DocumentId, Conflict)| {
-            let path = if root == Some(document) {
-                conflict.path
-            } else {
-                conflict.path.under(&names.name_of(&document))
-            };
-            ConflictRow {
-                id: conflict.id,
-                document,
-                path,
-                kind: conflict.kind,
-                base: conflict.base,
-                sides: conflict.sides.into_iter().map(|of| side(&document, of)).collect(),
-                why: conflict.why,
-                open: true,
-            }
-        };
-        let mut conflicts: Vec<_> = list.into_iter().map(row).collect();
-        conflicts.sort_by(|a, b| (&a.path, &a.id).cmp(&(&b.path, &b.id)));
-        let more = count.saturating_sub(conflicts.len());
-        ConflictPage { conflicts, more }
+/// How the paths of a document begin, as seen from the root.
+fn above(root: Option<DocumentId>, names: Option<&Links>, document: &DocumentId) -> DocPath {
+    match names {
+        _ if root == Some(*document) => DocPath::default(),
+        Some(names) => names.name_of(document),
+        None => Links::default().name_of(document),
     }
 }

@@ -2,7 +2,7 @@
 
 use automerge::transaction::Transactable;
 use automerge::{ObjType, ROOT, ReadDoc};
-use kernelos_protocol::document::conflict::ConflictIndex;
+use kernelos_protocol::document::conflict::{ConflictIndex, Which};
 use kernelos_protocol::id::DocumentId;
 use kernelos_protocol::limits::{CONFLICT_SIDES_MAX, CONFLICTS_LISTED_MAX};
 
@@ -16,7 +16,8 @@ fn an_id_names_document_place_kind_and_sides() {
     world.run("A set notes/y 1 | C set notes/z 2");
     assert_eq!(world.everywhere().conflicts[0].id, first.id, "what is elsewhere is nothing to it");
     let mirror = &world.device('A').mirror;
-    let other = ConflictIndex::of(mirror).list(mirror, &DocumentId([8; 32])).unwrap();
+    let other =
+        ConflictIndex::of(mirror).list(mirror, &DocumentId([8; 32]), &Which::First).unwrap();
     assert_ne!(other.conflicts[0].id, first.id);
     world.run("A set notes/x 3");
     assert_eq!(told_all(&world.everywhere()), "", "it knew both");
@@ -147,7 +148,7 @@ fn the_work_goes_with_the_conflicts_and_not_with_the_document() {
     let mirror = &world.device('C').mirror;
     let mut index = ConflictIndex::of(mirror);
     let before = index.work();
-    assert_eq!(index.list(mirror, &DOCUMENT).unwrap().conflicts.len(), 3);
+    assert_eq!(index.list(mirror, &DOCUMENT, &Which::First).unwrap().conflicts.len(), 3);
     let listing = index.work() - before;
     assert!(listing < 100, "listing took {listing} steps");
     let mut doc = mirror.clone().with_actor(automerge::ActorId::from([5; 16]));

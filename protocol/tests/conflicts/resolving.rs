@@ -174,6 +174,7 @@ fn a_resolution_is_read_as_it_is_written() {
 
 #[test]
 fn a_document_without_changes_has_no_conflicts() {
-    let done = Documents::default().perform(DocumentTask::Conflicts { document: DOCUMENT });
+    let done = Documents::default()
+        .perform(DocumentTask::Conflicts { document: DOCUMENT, which: Which::First });
     assert_eq!(done, DocumentDone::Conflicts(Ok(Default::default())));
 }

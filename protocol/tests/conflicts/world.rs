@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::transaction::{CommitOptions, Transactable};
 use automerge::{ActorId, Automerge, Change, ObjId, ROOT, ReadDoc, ScalarValue};
-use kernelos_protocol::document::conflict::{Conflict, ConflictIndex, ConflictList, Side};
+use kernelos_protocol::document::conflict::{Conflict, ConflictIndex, ConflictList, Side, Which};
 use kernelos_protocol::document::validate::{ChangeHash, ChangeIndex};
 use kernelos_protocol::document::{
     DocumentDone, DocumentTask, Documents, Edit, EditFault, LocalChange,
@@ -50,7 +50,10 @@ impl Device {
     }
 
     pub(crate) fn list(&mut self) -> ConflictList {
-        match self.documents.perform(DocumentTask::Conflicts { document: DOCUMENT }) {
+        match self
+            .documents
+            .perform(DocumentTask::Conflicts { document: DOCUMENT, which: Which::First })
+        {
             DocumentDone::Conflicts(list) => list.unwrap(),
             other => panic!("{other:?}"),
         }
@@ -58,7 +61,7 @@ impl Device {
 
     /// The list made from the whole document at once.
     pub(crate) fn list_from_scratch(&self) -> ConflictList {
-        ConflictIndex::of(&self.mirror).list(&self.mirror, &DOCUMENT).unwrap()
+        ConflictIndex::of(&self.mirror).list(&self.mirror, &DOCUMENT, &Which::First).unwrap()
     }
 
     pub(crate) fn drop(&mut self, changes: &[ChangeHash]) {

@@ -14,6 +14,7 @@ use automerge::legacy::{ElementId, Key, ObjectId, Op, OpId, OpType};
 use automerge::{ObjType, ScalarValue};
 
 use super::lineage::{Lineage, OpNo};
+use super::meaning::FINAL;
 
 /// Where in its object something stands.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,12 +80,27 @@ pub(super) struct Places {
     /// Which element a later value stands at; a first one stands at its own.
     put_at: BTreeMap<OpNo, OpNo>,
     names: BTreeSet<Arc<str>>,
+    /// The objects that were marked final once.
+    marked: BTreeSet<OpNo>,
 }
 
 impl Places {
     /// The places on which changes may disagree.
     pub(super) fn contested(&self) -> impl Iterator<Item = (&Spot, &Contest)> {
         self.contested.iter()
+    }
+
+    /// The objects in which `final` was put once. `SPEC: CFL-12`
+    pub(super) fn marked(&self) -> impl Iterator<Item = OpNo> {
+        self.marked.iter().copied()
+    }
+
+    /// The change that put this value, which is shown at a place.
+    pub(super) fn writer_of(&self, spot: &Spot, value: OpNo) -> Option<u32> {
+        let contest = self.contested.get(spot).map_or(&[][..], |contest| &contest.writers);
+        let writers = || self.settled.get(spot).into_iter().chain(contest);
+        let of_value = writers().find(|writer| writer.value == Some(value));
+        of_value.or_else(|| writers().next()).map(|writer| writer.change)
     }
 
     /// Where an object or counter was put.
@@ -155,6 +171,9 @@ impl Places {
             self.put_at.insert(own, *element);
         }
         self.write(lineage, change, &spot, Some(own), &preds);
+        if matches!(&spot.at, At::Key(key) if key.as_ref() == FINAL) {
+            self.marked.insert(object);
+        }
         if let Some(kind) = kind {
             let (edits, removers) = (Vec::new(), Vec::new());
             self.held.insert(own, Held { spot, kind, made: change, edits, removers });

@@ -13,12 +13,14 @@ use automerge::legacy::{ElementId, Key, ObjectId, Op, OpId, OpType};
 use automerge::{ActorId, Automerge, Change, ExpandedChange, ObjId, ObjType, ScalarValue};
 
 use super::ConflictIndex;
+use super::lineage::OpNo;
+use super::meaning::FINAL;
 use super::places::At;
 use super::scan::{Open, Scan, What};
 use super::tree::Tree;
 use super::why::letter;
 use crate::document::{Edit, EditFault};
-use crate::id::{ConflictId, DocumentId};
+use crate::id::DocumentId;
 use crate::limits::CONFLICT_SIDES_MAX;
 
 /// The change that resolves what `edits` name. `SPEC: CFL-11`
@@ -44,6 +46,12 @@ pub(super) fn change(
         };
         // What was resolved by an edit before is not open any more.
         let conflict = open.remove(&id).ok_or(EditFault::NoConflict(id))?;
+        if !conflict.plans.is_empty() {
+            let Edit::Keep { keep, .. } = edit else { return Err(EditFault::BySide(id)) };
+            let kept = side(&conflict, keep)?;
+            maker.keep_plan(&mut scan, &conflict, kept);
+            continue;
+        }
         let chosen = match edit {
             Edit::Decide { value, .. } => Some(Tree::from_json(value, conflict.segments.len())?),
             Edit::Keep { keep, .. } => kept(&mut scan, &conflict, keep)?,
@@ -71,16 +79,16 @@ pub(super) fn change(
 
 /// What the side of that letter shows; none where that is nothing.
 fn kept(scan: &mut Scan<'_>, conflict: &Open, keep: &str) -> Result<Option<Tree>, EditFault> {
-    let listed = conflict.sides.len().min(CONFLICT_SIDES_MAX);
-    let side = (0..listed).find(|at| letter(*at) == keep);
-    let Some(side) = side.and_then(|at| conflict.sides.get(at)) else {
-        return Err(no_side(conflict.id, keep, listed));
-    };
-    Ok(scan.tree(&conflict.spot, *side))
+    let side = conflict.sides.get(side(conflict, keep)?);
+    Ok(side.and_then(|side| scan.tree(&conflict.spot, *side)))
 }
 
-fn no_side(conflict: ConflictId, side: &str, listed: usize) -> EditFault {
-    EditFault::NoSide { conflict, side: side.to_owned(), last: letter(listed.saturating_sub(1)) }
+/// The place of the side of that letter.
+fn side(conflict: &Open, keep: &str) -> Result<usize, EditFault> {
+    let listed = conflict.sides.len().min(CONFLICT_SIDES_MAX);
+    let last = letter(listed.saturating_sub(1));
+    let side = (0..listed).find(|at| letter(*at) == keep);
+    side.ok_or_else(|| EditFault::NoSide { conflict: conflict.id, side: keep.to_owned(), last })
 }
 
 /// A change in the making.
@@ -92,6 +100,21 @@ struct Maker {
 }
 
 impl Maker {
+    /// The other plans are final no longer. `SPEC: CFL-12`
+    fn keep_plan(&mut self, scan: &mut Scan<'_>, conflict: &Open, kept: usize) {
+        let others = conflict.plans.iter().enumerate().filter(|(at, _)| *at != kept);
+        for (_, plan) in others {
+            let object = match scan.id_of(plan.mark.object) {
+                ObjId::Root => ObjectId::Root,
+                ObjId::Id(number, actor, _) => ObjectId::Id(OpId(number, actor)),
+            };
+            let shown = scan.shown(&plan.mark, None);
+            let past = op_ids(scan, shown);
+            let put = OpType::Put(ScalarValue::Boolean(false));
+            self.push(&object, Key::Map(FINAL.into()), past, false, put);
+        }
+    }
+
     fn resolve(&mut self, scan: &mut Scan<'_>, conflict: &Open, chosen: Option<&Tree>) {
         let spot = &conflict.spot;
         let object = match scan.id_of(spot.object) {
@@ -169,6 +192,10 @@ fn predecessors(scan: &mut Scan<'_>, conflict: &Open) -> Vec<OpId> {
         What::Removed(value) => Some(value),
         What::Nothing | What::Value(_) => None,
     }));
+    op_ids(scan, ops)
+}
+
+fn op_ids(scan: &Scan<'_>, ops: Vec<OpNo>) -> Vec<OpId> {
     let ids = ops.into_iter().filter_map(|op| match scan.id_of(op) {
         ObjId::Root => None,
         ObjId::Id(number, actor, _) => Some(OpId(number, actor)),

@@ -7,9 +7,11 @@ use automerge::{Automerge, ChangeHash, ObjId, ObjType, Prop, Value};
 use serde_json::Value as Json;
 
 use super::lineage::OpNo;
+use super::meaning::{Plan, is_policy};
 use super::places::{At, Contest, Kind, Spot};
 use super::tree::{Tree, View};
 use super::{ConflictIndex, ConflictKind};
+use crate::document::DocPath;
 use crate::id::{ConflictId, DocumentId};
 
 /// What a side leaves at the place.
@@ -37,8 +39,12 @@ pub(super) struct Open {
     pub(super) sides: Vec<OpenSide>,
     pub(super) kind: ConflictKind,
     pub(super) segments: Vec<String>,
+    /// The same, or the nearest above it that can be named.
+    pub(super) path: DocPath,
+    /// Of plans, instead of values: one a side.
+    pub(super) plans: Vec<Plan>,
     /// The places of the objects that it stands in.
-    above: Vec<Spot>,
+    pub(super) above: Vec<Spot>,
 }
 
 /// How two sides are compared.
@@ -72,7 +78,8 @@ impl<'a> Scan<'a> {
         // SPEC: CFL-7
         let spots: BTreeSet<_> = all.iter().map(|open| open.spot.clone()).collect();
         all.retain(|open| !open.above.iter().any(|above| spots.contains(above)));
-        all.sort_by(|one, two| (&one.segments, one.id).cmp(&(&two.segments, two.id)));
+        all.extend(self.plans(document, &spots));
+        all.sort_by(|one, two| (&one.path, one.id).cmp(&(&two.path, two.id)));
         all
     }
 
@@ -82,12 +89,14 @@ impl<'a> Scan<'a> {
         let sides = self.sides(spot, contest);
         let kind = self.kind(spot, &sides)?;
         segments.push(self.segment(spot, &sides));
+        let kind = if is_policy(&segments) { ConflictKind::Policy } else { kind };
         let id = self.id(document, spot, kind, &sides);
-        Some(Open { id, spot: spot.clone(), sides, kind, segments, above })
+        let path = DocPath::nearest(&segments);
+        Some(Open { id, spot: spot.clone(), sides, kind, segments, path, plans: vec![], above })
     }
 
     /// The path of an object, and the places on it; none where the document does not show it.
-    fn climb(&mut self, mut object: OpNo) -> Option<(Vec<String>, Vec<Spot>)> {
+    pub(super) fn climb(&mut self, mut object: OpNo) -> Option<(Vec<String>, Vec<Spot>)> {
         let (mut segments, mut above) = (Vec::new(), Vec::new());
         while object != OpNo::ROOT {
             self.index.count(1);
@@ -106,7 +115,7 @@ impl<'a> Scan<'a> {
     }
 
     /// `SPEC: CFL-2`
-    fn sides(&mut self, spot: &Spot, contest: &Contest) -> Vec<OpenSide> {
+    pub(super) fn sides(&mut self, spot: &Spot, contest: &Contest) -> Vec<OpenSide> {
         let writers: Vec<_> = contest
             .writers
             .iter()
@@ -123,17 +132,20 @@ impl<'a> Scan<'a> {
             .iter()
             .map(|lost| OpenSide { change: lost.edit, what: What::Removed(lost.value) });
         let mut sides: Vec<_> = writers.into_iter().chain(lost).collect();
-        // A change can edit below several values of one place; those are told apart by their ids.
-        sides.sort_by_cached_key(|side| {
-            let value = match side.what {
-                What::Nothing => None,
-                What::Value(op) | What::Removed(op) => {
-                    Some((op.number, self.index.lineage.actor(op.actor).cloned()))
-                }
-            };
-            (self.index.lineage.hash(side.change), value)
-        });
+        sides.sort_by_cached_key(|side| self.order(*side));
         sides
+    }
+
+    /// What sides are sorted by. A change can edit below several values of one place; those are
+    /// told apart by their ids.
+    pub(super) fn order(&self, side: OpenSide) -> impl Ord + use<> {
+        let value = match side.what {
+            What::Nothing => None,
+            What::Value(op) | What::Removed(op) => {
+                Some((op.number, self.index.lineage.actor(op.actor).cloned()))
+            }
+        };
+        (self.index.lineage.hash(side.change), value)
     }
 
     /// What a change left where it deleted. Automerge writes the put of a scalar that is shown

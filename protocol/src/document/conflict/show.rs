@@ -8,7 +8,6 @@ use super::scan::{Open, OpenSide, Scan, What};
 use super::tree::View;
 use super::why;
 use super::{Conflict, ConflictKind, Side};
-use crate::document::DocPath;
 use crate::hash::{self, context};
 use crate::id::{ChangeHash, ConflictId, DocumentId};
 use crate::limits::CONFLICT_SIDES_MAX;
@@ -19,34 +18,56 @@ impl Scan<'_> {
         let listed = &open.sides[..open.sides.len().min(CONFLICT_SIDES_MAX)];
         let mut sides = Vec::with_capacity(listed.len());
         for (at, side) in listed.iter().enumerate() {
-            let tree = self.tree(&open.spot, *side);
+            let (value, then) = match open.plans.get(at) {
+                Some(plan) => (Json::from(plan.name.as_str()), Some(open.kept_plan(at))),
+                None => {
+                    let tree = self.tree(&open.spot, *side);
+                    (tree.map_or(Json::Null, |tree| tree.to_json()), None)
+                }
+            };
             sides.push(Side {
                 letter: why::letter(at),
                 change: ChangeHash(self.index.lineage.hash(side.change).0),
                 deleted: side.what == What::Nothing,
-                value: tree.map_or(Json::Null, |tree| tree.to_json()),
+                value,
+                then,
                 knew: why::knew(&self.index.lineage, listed, at),
             });
         }
+        let common = self.common(&open.sides);
         Conflict {
             id: open.id,
-            path: DocPath::nearest(&open.segments),
+            path: open.path.clone(),
             kind: open.kind,
-            base: self.base(open),
+            base: if open.plans.is_empty() {
+                self.base(open, &common)
+            } else {
+                self.plans_before(open, &common)
+            },
             more_sides: open.sides.len() - listed.len(),
-            why: why::sentence(&sides),
+            why: why::sentence(&sides, self.is_apart(&open.sides)),
             sides,
+            common: common.iter().map(|hash| ChangeHash(hash.0)).collect(),
         }
     }
 
+    /// Does no change of a side know that of another?
+    fn is_apart(&self, sides: &[OpenSide]) -> bool {
+        let listed = &sides[..sides.len().min(CONFLICT_SIDES_MAX)];
+        let knows =
+            |one: &OpenSide, two: &OpenSide| self.index.lineage.knows(one.change, two.change);
+        !listed.iter().enumerate().any(|(at, one)| {
+            listed.iter().skip(at + 1).any(|two| knows(one, two) || knows(two, one))
+        })
+    }
+
     /// `SPEC: CFL-8`
-    fn base(&mut self, open: &Open) -> Json {
-        let common = self.common(&open.sides);
+    fn base(&mut self, open: &Open, common: &[automerge::ChangeHash]) -> Json {
         if common.is_empty() {
             return Json::Null;
         }
-        let view = View { doc: self.doc, heads: Some(&common) };
-        let Some(prop) = self.prop(&open.spot, Some(&common)) else {
+        let view = View { doc: self.doc, heads: Some(common) };
+        let Some(prop) = self.prop(&open.spot, Some(common)) else {
             return Json::Null;
         };
         let found = view.get(&self.id_of(open.spot.object), prop);

@@ -32,9 +32,10 @@ pub(super) fn knew(lineage: &Lineage, sides: &[OpenSide], at: usize) -> Vec<Knew
 }
 
 /// For people. `SPEC: CFL-8`
-pub(super) fn sentence(sides: &[Side]) -> String {
+pub(super) fn sentence(sides: &[Side], is_apart: bool) -> String {
     let told = &sides[..sides.len().min(SIDES_TOLD)];
     let lead = match sides.len() {
+        _ if !is_apart => "One change has another in its past and lets it stand".to_owned(),
         2 => "Neither change has the other in its past".to_owned(),
         many => format!("None of the {many} changes has another in its past"),
     };

@@ -14,8 +14,8 @@ use kernelos_protocol::time::Stamp;
 use rusqlite::Connection;
 
 use super::super::SqliteStore;
-use super::{Pace, Stopper};
 use super::super::tests::folder;
+use super::{Pace, Stopper};
 
 /// Bytes that are found nowhere else.
 fn noise(number: u32, len: usize) -> Vec<u8> {

@@ -1,0 +1,14 @@
+//! Bounds of the inbox of conflicts.
+
+/// Conflicts listed at once: as many as somebody might go through in one sitting.
+pub const CONFLICTS_LISTED_MAX: usize = 1_000;
+
+/// Sides shown of one conflict: one for each letter.
+pub const CONFLICT_SIDES_MAX: usize = 26;
+
+/// Bytes of values that are listed at once: one reply of the API, whatever stands in conflict.
+pub const CONFLICTS_LISTED_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// Conflicts that one event decides where many are decided at once. Each takes an operation or
+/// more, and its predecessors: a thousand plain values stay below the bytes of a body.
+pub const CONFLICTS_DECIDED_MAX: usize = 1_000;

@@ -1,0 +1,92 @@
+//! Conflicts as a [`Doc`]: what was, who wrote what and when, why neither gave way, what each choice
+//! comes to, and what can be done.
+
+use std::collections::BTreeMap;
+
+use crate::command::{Choice, Chosen, ConflictPage, ConflictRow, SideRow};
+use crate::id::DeviceId;
+use crate::present::{Block, Doc, Text, Tone, device_name, utc};
+use crate::printable;
+
+/// Bytes of a value that are shown in a list; the whole of it is in `--json` and `kern doc get`.
+const VALUE_SHOWN_MAX: usize = 400;
+
+/// Where devices disagree.
+#[must_use]
+pub fn conflicts(page: &ConflictPage, names: &BTreeMap<DeviceId, String>) -> Doc {
+    let mut blocks: Vec<Block> = Vec::new();
+    for row in &page.conflicts {
+        blocks.extend(conflict(row, names).0);
+    }
+    if page.more > 0 {
+        let more = format!("and {} more, of {} in all", page.more, page.total);
+        blocks.push(Block::Line(Text::toned(Tone::Attention, more)));
+    }
+    if blocks.is_empty() {
+        blocks.push(Block::Line(Text::toned(Tone::Good, "no conflicts")));
+    }
+    Doc(blocks)
+}
+
+/// One of them.
+#[must_use]
+pub fn conflict(row: &ConflictRow, names: &BTreeMap<DeviceId, String>) -> Doc {
+    let title = format!("{}  {}  {}", row.path, row.kind.words(), row.id);
+    let mut fields = vec![("before".to_owned(), Text::plain(value(&row.base)))];
+    for side in &row.sides {
+        fields.push((side.side.clone(), Text::plain(side_text(side, names))));
+        if side.then != side.value {
+            let then = format!("then {}", value(&side.then));
+            fields.push((String::new(), Text::toned(Tone::Quiet, then)));
+        }
+    }
+    if row.more_sides > 0 {
+        let more = format!("and {} more", row.more_sides);
+        fields.push((String::new(), Text::toned(Tone::Attention, more)));
+    }
+    let next = row.next.iter().map(|next| Block::Line(Text::toned(Tone::Quiet, next)));
+    let head = [
+        Block::Heading(title),
+        Block::Fields(fields),
+        Block::Line(Text::toned(Tone::Quiet, &row.why)),
+    ];
+    Doc(head.into_iter().chain(next).collect())
+}
+
+fn side_text(side: &SideRow, names: &BTreeMap<DeviceId, String>) -> String {
+    let who = side.device.map_or_else(String::new, |device| {
+        let name = printable::shown(&device_name(&device, names), crate::limits::NAME_BYTES_MAX);
+        let role = side.member.map_or("no member now", crate::role::Role::name);
+        format!("  by {name} ({role})")
+    });
+    let what = if side.deleted { "removed".to_owned() } else { value(&side.value) };
+    let when = match side.time {
+        Some(_) if side.clock_wrong => ", its clock was wrong".to_owned(),
+        Some(time) => format!(", {}", utc(time)),
+        None => String::new(),
+    };
+    format!("{what}{who}{when}")
+}
+
+fn value(value: &serde_json::Value) -> String {
+    printable::shown(&value.to_string(), VALUE_SHOWN_MAX)
+}
+
+/// What becomes of each of many.
+#[must_use]
+pub fn choices(choices: &[Choice]) -> Doc {
+    if choices.is_empty() {
+        return Doc(vec![Block::Line(Text::toned(Tone::Good, "no such conflict is open"))]);
+    }
+    let rows = choices.iter().map(|choice| {
+        let (side, then) = match &choice.chosen {
+            Chosen::Keep { side, then } => (Text::plain(side), Text::plain(value(then))),
+            Chosen::Open(reason) => {
+                (Text::toned(Tone::Attention, "open"), Text::toned(Tone::Attention, reason))
+            }
+        };
+        vec![Text::plain(&choice.path), Text::plain(choice.kind.words()), side, then]
+    });
+    let columns = ["path", "kind", "keep", "then"].map(str::to_owned).to_vec();
+    Doc(vec![Block::Table { columns, rows: rows.collect() }])
+}
