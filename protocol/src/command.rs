@@ -1,11 +1,13 @@
 //! What callers ask of a workspace, and what they hear: plain data, the API's very words.
 
 mod boards;
+mod branches;
 mod quarantine;
 mod reply;
 mod undo;
 
 pub use boards::*;
+pub use branches::*;
 pub use quarantine::*;
 pub use reply::*;
 pub use undo::*;
@@ -29,6 +31,9 @@ impl Command {
     /// Does it write something that others will have?
     #[must_use]
     pub fn writes(&self) -> bool {
+        if let Self::Branch(branch) = self {
+            return branch.writes();
+        }
         matches!(
             self,
             Self::Edit { .. }
@@ -105,6 +110,8 @@ pub enum Command {
         /// Those that are put away, too.
         all: bool,
     },
+    /// What is about branches.
+    Branch(BranchCommand),
     /// Events, in the order in which they came here.
     Log {
         /// How many to pass over.

@@ -162,10 +162,14 @@ struct Changes {
     changes: Vec<DocumentChange>,
 }
 
-/// What is said beside the changes.
-enum About {
+/// What an event says beside its changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum About {
+    /// No more.
     Nothing,
+    /// They take this event back.
     Undo(EventId),
+    /// The first makes a branch of this document.
     Branch(DocumentId),
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::{BoardPage, BranchPreview, Failure, NotUndone, QuarantinePage, Undone};
+use super::{BoardPage, BranchPreview, BranchReply, Failure, NotUndone, QuarantinePage, Undone};
 use crate::document::DocPath;
 use crate::document::conflict::ConflictKind;
 use crate::event::{Run, Verified};
@@ -41,6 +41,8 @@ pub enum Reply {
     },
     /// To `Boards`.
     Boards(BoardPage),
+    /// To `Branch`.
+    Branch(BranchReply),
     /// To `Log`.
     Log(LogPage),
     /// To `Event`.

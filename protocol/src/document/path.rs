@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::board::{BOARDS, MISSIONS};
+use super::board::{BOARDS, BRANCHES, MISSIONS};
 use crate::limits::{PATH_SEGMENT_BYTES_MAX, PATH_SEGMENTS_MAX};
 
 /// The maps that `doc set` and `doc rm` may write below; the others have commands of their own.
@@ -29,7 +29,8 @@ pub enum PathFault {
     Control,
     /// Elsewhere than below the writable maps.
     #[error(
-        "only what is below notes/ and tasks/, also in boards/NAME/, can be written; not {0:?}"
+        "only what is below notes/ and tasks/ can be written, also in boards/NAME/ and \
+         branches/NAME/; not {0:?}"
     )]
     NotWritable(String),
 }
@@ -83,7 +84,7 @@ impl DocPath {
     #[must_use]
     pub fn is_linked(&self) -> bool {
         let map = self.0.first().filter(|_| self.0.len() >= 2);
-        map.is_some_and(|map| [BOARDS, MISSIONS].contains(&map.as_str()))
+        map.is_some_and(|map| [BOARDS, BRANCHES, MISSIONS].contains(&map.as_str()))
     }
 
     /// The path of what is at `segment` below.
@@ -109,7 +110,7 @@ impl DocPath {
     /// May a person write here?
     pub fn check_writable(&self) -> Result<(), PathFault> {
         let within = match &self.0[..] {
-            [map, _, within @ ..] if map == BOARDS => within,
+            [map, _, within @ ..] if map == BOARDS || map == BRANCHES => within,
             all => all,
         };
         match within {
@@ -233,6 +234,8 @@ mod tests {
             ("boards/plan/notes", false),
             ("boards/plan/board/name", false),
             ("boards/plan", false),
+            ("branches/plan/tasks/1", true),
+            ("branches/plan/boards/x/notes/y", false),
             ("boards/boards/x/notes/y", false),
             ("missions/plan/notes/x", false),
         ] {

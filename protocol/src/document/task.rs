@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::conflict::ConflictList;
 use super::preview::Preview;
+use super::branch::{Fork, MergePreview};
 use super::{DocPath, Dump, Edit, EditFault, Hand, Link, Links, ReadValue, SavedPart};
 use crate::id::{ChangeHash, ConflictId, DocumentId};
 
@@ -52,7 +53,7 @@ pub enum DocumentTask {
         /// Who writes.
         hand: Hand,
         /// The changes, one a document.
-        changes: BTreeMap<DocumentId, ChangeHash>,
+        changes: BTreeMap<DocumentId, Reversal>,
         /// Also where they do not stand any more.
         force: bool,
     },
@@ -64,7 +65,7 @@ pub enum DocumentTask {
         /// Of which document.
         document: DocumentId,
         /// The change.
-        change: ChangeHash,
+        change: Reversal,
         /// Also where it does not stand any more.
         force: bool,
     },
@@ -115,6 +116,8 @@ pub enum DocumentTask {
         /// Of which document.
         document: DocumentId,
     },
+    /// Show what a branch changed, or what its merge would. `SPEC: BRA-7`
+    Fork(Fork),
     /// Show what changes would set, on copies of their documents.
     Preview {
         /// Document and uncompressed change chunk, causes first.
@@ -153,7 +156,9 @@ pub enum DocumentDone {
     Written(Result<Vec<(DocumentId, LocalChange)>, EditFault>),
     /// After `Reopen`: a change of each actor.
     Reopened(Result<Vec<LocalChange>, EditFault>),
-    /// After `Write`, `Undo` and `Look`: nothing was done, since these are to be opened first, if
+    /// After `Fork`.
+    Forked(Result<Box<MergePreview>, EditFault>),
+    /// After `Write`, `Undo`, `Look` and `Fork`: nothing was done, since these are to be opened first, if
     /// they are documents at all.
     Closed(BTreeSet<DocumentId>),
     /// After `Links`.
@@ -180,6 +185,15 @@ pub struct Degraded {
     pub reason: String,
     /// The change on which it failed, where that is known.
     pub at: Option<ChangeHash>,
+}
+
+/// A change that is to be taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reversal {
+    /// Which.
+    pub change: ChangeHash,
+    /// What it joined of other documents: what that brought in is taken back too. `SPEC: BRA-9`
+    pub joined: Vec<ChangeHash>,
 }
 
 /// A change that this device made.

@@ -165,6 +165,15 @@ impl Effects {
         stands
     }
 
+    /// The other changes that have the number of this one of its actor. `SPEC: PRJ-4`
+    #[must_use]
+    pub fn rivals(&self, document: &DocumentId, change: &ChangeHash) -> Vec<ChangeHash> {
+        let Some(history) = self.family(document) else { return Vec::new() };
+        let mut forked = history.forked.iter().filter_map(|place| history.places.get(place));
+        let place = forked.find(|place| place.contains(change));
+        place.into_iter().flatten().filter(|other| *other != change).copied().collect()
+    }
+
     /// Is `past` this change, or in its past?
     #[must_use]
     pub fn knows(&self, document: &DocumentId, change: &ChangeHash, past: &ChangeHash) -> bool {

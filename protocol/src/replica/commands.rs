@@ -35,6 +35,7 @@ impl Replica {
             }
             Command::Conflicts => self.survey.is_none() && !editing && !is_opening,
             Command::Read { .. }
+            | Command::Branch(_)
             | Command::Boards { .. }
             | Command::CreateBoard { .. }
             | Command::ArchiveBoard { .. }
@@ -93,6 +94,7 @@ impl Replica {
             | Command::SetAgent { .. }
             | Command::CreateBoard { .. }
             | Command::ArchiveBoard { .. } => return self.perform_over_all(request, command),
+            Command::Branch(command) => return self.start_branch(request, command),
             Command::Rest => return self.start_glance(Some(request)),
             Command::Read { path } => return self.start_read(request, path),
             Command::Event { begin } => return self.start_event(request, &begin),

@@ -14,6 +14,7 @@ use crate::limits::CONFLICTS_LISTED_MAX;
 use crate::replica::documents::{Pending, Purpose, edit_failure};
 use crate::replica::work::Work;
 use crate::replica::{LoadFor, Replica};
+use crate::workspace::Workspace;
 
 /// What a survey is for.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +46,14 @@ pub(super) struct Survey {
     found: BTreeMap<ConflictId, DocumentId>,
     /// Why nothing can be said.
     fault: Option<EditFault>,
+}
+
+/// Those that a branch adds to what it has of its origin, where they are decided. `SPEC: BRA-10`
+fn own_conflicts(workspace: &Workspace, branch: &DocumentId, list: ConflictList) -> ConflictList {
+    let is_own = |conflict: &Conflict| {
+        conflict.sides.iter().any(|side| workspace.is_own(branch, &side.change))
+    };
+    ConflictList { conflicts: list.conflicts.into_iter().filter(is_own).collect(), ..list }
 }
 
 /// How many conflicts a document had at these heads.
@@ -162,6 +171,11 @@ impl Replica {
                 ConflictList::default()
             }
         };
+        let list = if self.workspace.origin(&document).is_some() {
+            own_conflicts(&self.workspace, &document, list)
+        } else {
+            list
+        };
         let conflicts = list.conflicts.len().saturating_add(list.more);
         survey.count = survey.count.saturating_add(conflicts);
         let mut is_needed = false;
@@ -218,7 +232,7 @@ impl Replica {
     }
 
     /// Who wrote each side, and when, is known by the event that carries its change.
-    fn conflict_page(
+    pub(super) fn conflict_page(
         &self,
         list: Vec<(DocumentId, Conflict)>,
         count: usize,

@@ -12,9 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::documents::Line;
-use super::{Pen, Workspace};
+use super::Workspace;
 use crate::authority::ContentNo;
-use crate::id::{ChangeHash, DocumentId};
+use crate::id::{ChangeHash, DeviceId, DocumentId, Incarnation};
 
 pub use list::{Distance, Divergence};
 
@@ -39,7 +39,7 @@ impl Shares {
     }
 
     /// The documents that hold this change of another.
-    fn holders(&self, hash: &ChangeHash) -> Vec<DocumentId> {
+    pub(super) fn holders(&self, hash: &ChangeHash) -> Vec<DocumentId> {
         let holds = self.of.iter().filter(|(_, shared)| shared.contains(hash));
         holds.map(|(document, _)| *document).collect()
     }
@@ -93,12 +93,6 @@ impl Workspace {
             }
         }
         found
-    }
-
-    /// The open documents that a change goes into: its own, and those that share it.
-    pub(super) fn targets(&self, document: &DocumentId, hash: &ChangeHash) -> Vec<DocumentId> {
-        let own = self.is_open(document).then_some(*document);
-        own.into_iter().chain(self.shares.holders(hash)).collect()
     }
 
     /// A change of a document counts no longer: it falls out of others that hold it, and so does,
@@ -194,10 +188,14 @@ impl Workspace {
     /// The branch of `origin` that the next content event of this store would make; none where it
     /// is not the next.
     #[must_use]
-    pub fn next_branch(&self, pen: &Pen<'_>, origin: &DocumentId) -> Option<DocumentId> {
-        let (device, life) = (pen.key.device(), pen.incarnation);
-        self.next_document(&device, &life)?;
-        let seq = self.next_seq(&device, &life);
-        Some(crate::hash::branch_id(&device, &life, seq, origin))
+    pub fn next_branch(
+        &self,
+        device: &DeviceId,
+        life: &Incarnation,
+        origin: &DocumentId,
+    ) -> Option<DocumentId> {
+        self.next_document(device, life)?;
+        let seq = self.next_seq(device, life);
+        Some(crate::hash::branch_id(device, life, seq, origin))
     }
 }

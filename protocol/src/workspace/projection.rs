@@ -177,11 +177,18 @@ impl Workspace {
                 let carriers = self.applied.entry(document).or_default().entry(hash).or_default();
                 carriers.insert(no);
                 let out = self.left_out.get(&document).is_some_and(|out| out.contains(&hash));
-                let targets = if out { Vec::new() } else { self.targets(&document, &hash) };
-                for target in targets {
-                    if self.held.entry(target).or_default().insert(hash) {
-                        apply.entry(target).or_default().push(chunk.clone());
+                if out {
+                    continue;
+                }
+                for holder in self.shares.holders(&hash) {
+                    if self.held.entry(holder).or_default().insert(hash) {
+                        apply.entry(holder).or_default().push(chunk.clone());
                     }
+                }
+                if self.is_open(&document)
+                    && self.held.entry(document).or_default().insert(hash)
+                {
+                    apply.entry(document).or_default().push(chunk);
                 }
             }
         }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::effect::Effect;
 use crate::id::{ChangeHash, DeviceId, DocumentId, EventId};
 use crate::limits::BEHIND_COUNTED_MAX;
 use crate::workspace::Workspace;
@@ -148,6 +149,26 @@ impl Workspace {
             (sides.len() > 1).then_some(Divergence { document, sides })
         });
         diverged.collect()
+    }
+
+    /// The events that carry what has the number of a left out event's first change that is
+    /// forked. `SPEC: PRJ-4`
+    pub fn in_place_of(&self, tip: &EventId) -> Option<EventId> {
+        let mut no = self.content.number(tip)?;
+        let mut found = None;
+        while let Effect::Change(changes) = self.effects.of(no)
+            && self.is_left_out(changes)
+        {
+            let rival = |(document, hash): &(DocumentId, ChangeHash)| {
+                let rivals = self.effects.rivals(document, hash).into_iter();
+                let carriers = rivals.filter_map(|hash| self.effects.carrier(document, &hash));
+                carriers.map(|no| self.content.id(no)).min()
+            };
+            found = changes.iter().find_map(rival).or(found);
+            let Some(prev) = self.content.prev(no) else { break };
+            no = prev;
+        }
+        found
     }
 
     fn sides(&self, document: &DocumentId) -> Vec<(DeviceId, usize, EventId)> {
