@@ -2,6 +2,7 @@
 //! page render this one value, so a thing reads the same everywhere.
 
 mod boards;
+mod branches;
 mod event;
 mod missions;
 mod quarantine;
@@ -13,6 +14,7 @@ mod when;
 use serde::{Deserialize, Serialize};
 
 pub use boards::boards;
+pub use branches::{branch_changes, branches};
 pub use event::event;
 pub use missions::{cancelled, headline, mission, missions, started};
 pub use quarantine::{preview, quarantine};

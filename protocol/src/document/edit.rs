@@ -9,8 +9,8 @@ use automerge::{ObjId, ObjType, ROOT, ReadDoc, ScalarValue, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::document::DocPath;
 use crate::document::board::BRANCHES;
+use crate::document::{DocPath, PathFault};
 use crate::id::{ChangeHash, ConflictId};
 use crate::limits::{EVENT_CHANGES_MAX, VALUE_DEPTH_MAX};
 
@@ -156,6 +156,11 @@ impl Edit {
             Self::Keep { resolve, .. } | Self::Decide { resolve, .. } => Some(*resolve),
             Self::Set { .. } | Self::Append { .. } | Self::Rm { .. } => None,
         }
+    }
+
+    /// The same edit below another path; a resolution has no place of its own.
+    pub fn within(&self, above: &DocPath) -> Result<Self, PathFault> {
+        self.path().map_or_else(|| Ok(self.clone()), |path| Ok(self.at(path.within(above)?)))
     }
 
     /// The same edit elsewhere; a resolution has no place of its own.

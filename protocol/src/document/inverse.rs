@@ -153,8 +153,9 @@ fn reopen(
 fn is_a_persons(path: &DocPath) -> bool {
     let first = path.segments().first().map(String::as_str);
     path.segments().len() >= 2
-        && first
-            .is_some_and(|first| ["agents", "boards", "branches"].contains(&first) || WRITABLE.contains(&first))
+        && first.is_some_and(|first| {
+            ["agents", "boards", "branches"].contains(&first) || WRITABLE.contains(&first)
+        })
 }
 
 /// The edit that shows again what was there, where something else is.

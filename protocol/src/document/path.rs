@@ -80,6 +80,11 @@ impl DocPath {
         Self::nearest(&segments)
     }
 
+    /// This path below another.
+    pub fn within(&self, above: &Self) -> Result<Self, PathFault> {
+        self.0.iter().try_fold(above.clone(), |path, segment| path.child(segment))
+    }
+
     /// May it lead to another document than the root? `SPEC: PRJ-10`
     #[must_use]
     pub fn is_linked(&self) -> bool {

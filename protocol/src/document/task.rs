@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::branch::{Fork, MergePreview};
 use super::conflict::ConflictList;
 use super::preview::Preview;
-use super::branch::{Fork, MergePreview};
 use super::{DocPath, Dump, Edit, EditFault, Hand, Link, Links, ReadValue, SavedPart};
 use crate::id::{ChangeHash, ConflictId, DocumentId};
 

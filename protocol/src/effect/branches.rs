@@ -38,7 +38,8 @@ impl Branches {
 
     pub(super) fn check_depth(&self, origin: &DocumentId) -> Result<(), VoidReason> {
         if self.depth(origin) >= BRANCH_DEPTH_MAX {
-            let text = format!("it would be a branch of branches more than {BRANCH_DEPTH_MAX} deep");
+            let text =
+                format!("it would be a branch of branches more than {BRANCH_DEPTH_MAX} deep");
             return Err(void("branch_depth", &text));
         }
         Ok(())
@@ -184,9 +185,8 @@ impl Effects {
     /// The number of the first operation of a change that depends on these.
     #[must_use]
     pub fn next_op(&self, document: &DocumentId, deps: &[ChangeHash]) -> u64 {
-        let last = |dep: &ChangeHash| {
-            self.family(document)?.index.last_op(&automerge::ChangeHash(dep.0))
-        };
+        let last =
+            |dep: &ChangeHash| self.family(document)?.index.last_op(&automerge::ChangeHash(dep.0));
         u64::from(deps.iter().filter_map(last).max().unwrap_or(0)).saturating_add(1)
     }
 

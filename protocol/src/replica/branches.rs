@@ -201,13 +201,7 @@ impl Replica {
         Ok(BranchReply::Merged { event, changes: distance.ahead })
     }
 
-    fn compare(
-        &mut self,
-        request: RequestId,
-        command: BranchCommand,
-        links: Links,
-        named: &Named,
-    ) {
+    fn compare(&mut self, request: RequestId, command: BranchCommand, links: Links, named: &Named) {
         let fork = Fork {
             branch: named.branch,
             origin: named.origin,
@@ -321,7 +315,8 @@ impl Replica {
     fn diverged(&self, links: &Links, of: Divergence) -> BranchState {
         let path = self.path_of(links, &of.document);
         let keep = |side: &(_, usize, EventId)| {
-            let of = if path.is_empty() { String::new() } else { format!(" --of {}", quoted(&path)) };
+            let of =
+                if path.is_empty() { String::new() } else { format!(" --of {}", quoted(&path)) };
             format!("kern branch create NAME{of} --at {}", side.2.short())
         };
         let mut next = vec!["kern conflicts".to_owned()];

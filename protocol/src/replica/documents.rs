@@ -280,8 +280,9 @@ pub(super) fn edit_failure(fault: &EditFault) -> Failure {
             failure.with_hint("`kern conflicts` lists what is open")
         }
         EditFault::NoBranch(_) => failure.with_hint("`kern branch list --all` shows all"),
-        EditFault::BranchExists(_) => failure
-            .with_hint("write to it, or name another: `kern branch list --all` shows all"),
+        EditFault::BranchExists(_) => {
+            failure.with_hint("write to it, or name another: `kern branch list --all` shows all")
+        }
         EditFault::NoBoard(_) => failure.with_hint("`kern board list` shows all"),
         EditFault::BoardExists(_) => {
             failure.with_hint("write to it, or name another: `kern board list --all` shows all")

@@ -38,12 +38,7 @@ pub(super) enum New {
     /// A board.
     Board { name: String },
     /// A branch of a document: as that is, or as it was at these heads.
-    Branch {
-        name: String,
-        purpose: String,
-        origin: DocumentId,
-        heads: Option<Vec<ChangeHash>>,
-    },
+    Branch { name: String, purpose: String, origin: DocumentId, heads: Option<Vec<ChangeHash>> },
     /// Of a mission, with its contract.
     Mission { id: EventId, contract: Map<String, Json> },
 }
@@ -84,12 +79,9 @@ impl New {
 
     fn link(&self, document: DocumentId) -> Link {
         match self {
-            Self::Branch { name, purpose, origin, .. } => Link::Branch {
-                name: name.clone(),
-                document,
-                of: *origin,
-                purpose: purpose.clone(),
-            },
+            Self::Branch { name, purpose, origin, .. } => {
+                Link::Branch { name: name.clone(), document, of: *origin, purpose: purpose.clone() }
+            }
             Self::Board { name } => Link::Board { name: name.clone(), document },
             Self::Mission { id, .. } => Link::Mission { id: *id, document },
         }

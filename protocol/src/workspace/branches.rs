@@ -11,8 +11,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::documents::Line;
 use super::Workspace;
+use super::documents::Line;
 use crate::authority::ContentNo;
 use crate::id::{ChangeHash, DeviceId, DocumentId, Incarnation};
 

@@ -136,10 +136,7 @@ impl Workspace {
             _ => return Chunks::new(),
         };
         let made = made_document(header, origin.as_ref());
-        changes
-            .into_iter()
-            .map(|change| (change.document.unwrap_or(made), change.change))
-            .collect()
+        changes.into_iter().map(|change| (change.document.unwrap_or(made), change.change)).collect()
     }
 
     /// What the documents are to do next: first what falls out, then what waits, as far as its
@@ -185,9 +182,7 @@ impl Workspace {
                         apply.entry(holder).or_default().push(chunk.clone());
                     }
                 }
-                if self.is_open(&document)
-                    && self.held.entry(document).or_default().insert(hash)
-                {
+                if self.is_open(&document) && self.held.entry(document).or_default().insert(hash) {
                     apply.entry(document).or_default().push(chunk);
                 }
             }

@@ -4,7 +4,7 @@ use aes_gcm_siv::aead::{AeadInOut as _, KeyInit as _};
 use aes_gcm_siv::{Aes256GcmSiv, Nonce};
 use kernelos_protocol::artifact::{self, ArtifactKey, Chunk, Manifest};
 use kernelos_protocol::cbor::{Reader, Writer, decode, encode};
-use kernelos_protocol::content::{Content, encode_changes, encode_branch, encode_undo};
+use kernelos_protocol::content::{Content, encode_branch, encode_changes, encode_undo};
 use kernelos_protocol::epoch::EpochKey;
 use kernelos_protocol::event::{Class, Header};
 use kernelos_protocol::hash::{self, context};

@@ -3,7 +3,7 @@
 
 use kernelos_protocol::cbor::encode;
 use kernelos_protocol::command::Command;
-use kernelos_protocol::content::{Content, encode_changes, encode_branch, encode_undo};
+use kernelos_protocol::content::{Content, encode_branch, encode_changes, encode_undo};
 use kernelos_protocol::control::ControlBody;
 use kernelos_protocol::document::{DocPath, Edit};
 use kernelos_protocol::event::Signed;

@@ -124,8 +124,7 @@ impl Workspace {
         let standing = self.standing(document);
         let was_known = |hash: &&ChangeHash| {
             let mut carriers = self.effects.carriers(document, hash).iter();
-            standing.contains(hash)
-                && carriers.any(|no| *no == at || self.content.in_past(at, *no))
+            standing.contains(hash) && carriers.any(|no| *no == at || self.content.in_past(at, *no))
         };
         let mut heads: BTreeSet<ChangeHash> = BTreeSet::new();
         for hash in self.effects.order(document).iter().filter(was_known) {
