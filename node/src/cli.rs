@@ -7,6 +7,7 @@
 mod agent;
 mod bench;
 mod board;
+mod branch;
 mod conflicts;
 pub(crate) mod demo;
 mod devices;
@@ -106,10 +107,11 @@ enum Subcommands {
     #[command(subcommand)]
     Peer(peer::Args),
     Status(status::Args),
-    #[command(subcommand)]
-    Doc(doc::Args),
+    Doc(doc::Command),
     #[command(subcommand)]
     Board(board::Args),
+    #[command(subcommand)]
+    Branch(branch::Args),
     Task(task::Command),
     #[command(subcommand)]
     Agent(agent::Args),
@@ -204,6 +206,7 @@ fn run(args: Args) -> Result<(), Failure> {
             Subcommands::Status(args) => status::run(&ui, args).await,
             Subcommands::Doc(args) => doc::run(&ui, args).await,
             Subcommands::Board(args) => board::run(&ui, args).await,
+            Subcommands::Branch(args) => branch::run(&ui, args).await,
             Subcommands::Task(args) => task::run(&ui, args).await,
             Subcommands::Agent(args) => agent::run(&ui, args).await,
             Subcommands::Mission(args) => mission::run(&ui, args).await,

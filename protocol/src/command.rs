@@ -1,6 +1,7 @@
 //! What callers ask of a workspace, and what they hear: plain data, the API's very words.
 
 mod boards;
+mod branches;
 mod conflicts;
 mod past;
 mod quarantine;
@@ -8,6 +9,7 @@ mod reply;
 mod undo;
 
 pub use boards::*;
+pub use branches::*;
 pub use conflicts::*;
 pub use past::*;
 pub use quarantine::*;
@@ -33,6 +35,9 @@ impl Command {
     /// Does it write something that others will have?
     #[must_use]
     pub fn writes(&self) -> bool {
+        if let Self::Branch(branch) = self {
+            return branch.writes();
+        }
         matches!(
             self,
             Self::Edit { .. }
@@ -111,6 +116,8 @@ pub enum Command {
         /// Those that are put away, too.
         all: bool,
     },
+    /// What is about branches.
+    Branch(BranchCommand),
     /// Events, in the order in which they came here.
     Log {
         /// How many to pass over.

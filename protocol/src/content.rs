@@ -33,6 +33,8 @@ pub mod kind {
     pub const ARTIFACT: u64 = 10;
     /// Bodies are destroyed.
     pub const PURGE: u64 = 13;
+    /// A branch is made, by Automerge changes.
+    pub const BRANCH: u64 = 9;
     /// Automerge changes that take an event back.
     pub const UNDO: u64 = 14;
     /// The names of all kinds, by number; those without a payload yet are reserved.
@@ -80,6 +82,8 @@ pub enum Content {
     Change(Vec<DocumentChange>),
     /// Changes that take back what this event did.
     Undo(EventId, Vec<DocumentChange>),
+    /// Changes, the first of which makes a branch of this document.
+    Branch(DocumentId, Vec<DocumentChange>),
     /// A record of a mission.
     Record(Record),
     /// The manifest of an artifact.
@@ -97,6 +101,7 @@ impl Content {
         match self {
             Self::Change(_) => kind::CHANGE,
             Self::Undo(..) => kind::UNDO,
+            Self::Branch(..) => kind::BRANCH,
             Self::Record(record) => record.kind(),
             Self::Artifact(_) => kind::ARTIFACT,
             Self::Purge(_) => kind::PURGE,
@@ -110,13 +115,13 @@ impl Content {
         let mut reader = Reader::new(inside);
         reader.array_of(2)?;
         let number = reader.uint()?;
-        if number == kind::CHANGE {
-            let Changes { changes, .. } = cbor::decode(inside)?;
-            return Ok(Self::Change(changes));
-        }
-        if number == kind::UNDO {
-            let Changes { undoes, changes } = cbor::decode(inside)?;
-            return Ok(Self::Undo(undoes.ok_or(CborFault::Malformed)?, changes));
+        if [kind::CHANGE, kind::UNDO, kind::BRANCH].contains(&number) {
+            let Changes { about, changes } = cbor::decode(inside)?;
+            return Ok(match about {
+                About::Nothing => Self::Change(changes),
+                About::Undo(event) => Self::Undo(event, changes),
+                About::Branch(origin) => Self::Branch(origin, changes),
+            });
         }
         if Record::is_kind(number) {
             return cbor::decode(inside).map(Self::Record);
@@ -136,26 +141,44 @@ impl Content {
 /// The inside of a change event's body.
 #[must_use]
 pub fn encode_changes(changes: Vec<DocumentChange>) -> Vec<u8> {
-    cbor::encode(&Changes { undoes: None, changes })
+    cbor::encode(&Changes { about: About::Nothing, changes })
 }
 
 /// The inside of the body of an event that takes another back.
 #[must_use]
 pub fn encode_undo(undoes: EventId, changes: Vec<DocumentChange>) -> Vec<u8> {
-    cbor::encode(&Changes { undoes: Some(undoes), changes })
+    cbor::encode(&Changes { about: About::Undo(undoes), changes })
 }
 
-/// The payload of both kinds that change documents. `SPEC: CNT-3, CNT-12`
+/// The inside of the body of an event that makes a branch of `origin`.
+#[must_use]
+pub fn encode_branch(origin: DocumentId, changes: Vec<DocumentChange>) -> Vec<u8> {
+    cbor::encode(&Changes { about: About::Branch(origin), changes })
+}
+
+/// The payload of the kinds that change documents. `SPEC: CNT-3, CNT-12, CNT-13`
 struct Changes {
-    undoes: Option<EventId>,
+    about: About,
     changes: Vec<DocumentChange>,
+}
+
+/// What an event says beside its changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum About {
+    /// No more.
+    Nothing,
+    /// They take this event back.
+    Undo(EventId),
+    /// The first makes a branch of this document.
+    Branch(DocumentId),
 }
 
 impl Canonical for Changes {
     fn write(&self, to: &mut Writer) {
-        match &self.undoes {
-            None => to.array(2).uint(kind::CHANGE),
-            Some(event) => to.array(2).uint(kind::UNDO).array(2).bytes(&event.0),
+        match &self.about {
+            About::Nothing => to.array(2).uint(kind::CHANGE),
+            About::Undo(event) => to.array(2).uint(kind::UNDO).array(2).bytes(&event.0),
+            About::Branch(origin) => to.array(2).uint(kind::BRANCH).array(2).bytes(&origin.0),
         };
         to.array(self.changes.len());
         for change in &self.changes {
@@ -166,11 +189,14 @@ impl Canonical for Changes {
 
     fn read(from: &mut Reader<'_>) -> Result<Self, CborFault> {
         from.array_of(2)?;
-        let undoes = if from.uint()? == kind::UNDO {
+        let number = from.uint()?;
+        if number != kind::CHANGE {
             from.array_of(2)?;
-            Some(EventId(from.fixed()?))
-        } else {
-            None
+        }
+        let about = match number {
+            kind::CHANGE => About::Nothing,
+            kind::UNDO => About::Undo(EventId(from.fixed()?)),
+            _ => About::Branch(DocumentId(from.fixed()?)),
         };
         let len = from.array(EVENT_CHANGES_MAX)?;
         let mut changes: Vec<DocumentChange> = Vec::with_capacity(len);
@@ -184,6 +210,8 @@ impl Canonical for Changes {
             let change = from.bytes(BODY_INFLATED_MAX)?.to_vec();
             changes.push(DocumentChange { document, generation, change });
         }
-        if changes.is_empty() { Err(CborFault::Malformed) } else { Ok(Self { undoes, changes }) }
+        let is_made = changes.first().is_some_and(|first| first.document.is_none());
+        let is_whole = is_made || !(changes.is_empty() || matches!(about, About::Branch(_)));
+        if is_whole { Ok(Self { about, changes }) } else { Err(CborFault::Malformed) }
     }
 }

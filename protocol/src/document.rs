@@ -6,6 +6,7 @@
 //! never decides state: the document is degraded and claims nothing any more.
 
 mod board;
+mod branch;
 mod dump;
 mod edit;
 mod first;
@@ -30,6 +31,7 @@ use automerge::transaction::CommitOptions;
 use automerge::{ActorId, Automerge, Change, ReadDoc};
 
 pub use board::{BoardLink, Link, Links, NameFault, Routed, check_name, route};
+pub use branch::{BranchLink, Fork, MergePreview, begin_branch, merging_change};
 pub use dump::Dump;
 pub use edit::{Edit, EditFault};
 pub use first::{ROOT_MAPS, board_change, founding_change, mission_change};
@@ -38,7 +40,7 @@ pub use policy::{POLICIES, is_stricter};
 pub use read::ReadValue;
 pub use saving::SavedPart;
 pub use several::Hand;
-pub use task::{Degraded, DocumentDone, DocumentTask, LocalChange};
+pub use task::{Degraded, DocumentDone, DocumentTask, LocalChange, Reversal};
 
 use crate::id::{ChangeHash, DocumentId};
 use conflict::ConflictIndex;
@@ -94,7 +96,7 @@ impl Documents {
             DocumentTask::Undo { hand, changes, force } => self.undo(&hand, &changes, force),
             DocumentTask::Reopen { hand, document, change, force } => {
                 let held = self.documents.entry(document).or_default();
-                DocumentDone::Reopened(held.reopen(&hand, &document, change, force))
+                DocumentDone::Reopened(held.reopen(&hand, &document, &change, force))
             }
             DocumentTask::Link { root, actor, link } => {
                 let held = self.documents.entry(root).or_default();
@@ -117,6 +119,7 @@ impl Documents {
                     held.try_with(|doc, conflicts| conflicts.list(doc, &document, &which)),
                 )
             }
+            DocumentTask::Fork(fork) => self.fork(&fork),
             DocumentTask::Preview { changes } => DocumentDone::Preview(self.preview(changes)),
             DocumentTask::Save { document, from } => {
                 let held = self.documents.entry(document).or_default();

@@ -6,6 +6,7 @@
 //! Several changes in one event have effect all or none.
 
 mod artifact;
+mod branches;
 mod dependents;
 mod forks;
 mod purge;
@@ -18,7 +19,7 @@ use crate::authority::{ContentLane, ContentNo, ControlFact, ControlLane};
 use crate::content::{Content, DocumentChange};
 use crate::document::validate::{ChangeFault, ChangeIndex, Checked, to_hash};
 use crate::epoch::KeyRing;
-use crate::event::{Class, Verified};
+use crate::event::{Class, Header, Verified};
 use crate::hash;
 use crate::id::{ChangeHash, DocumentId};
 use crate::mission::journal::{Journal, Judged};
@@ -26,6 +27,8 @@ use crate::mission::record::Record;
 use crate::mission::state::Who;
 use crate::role::Role;
 use crate::seal;
+use branches::Branches;
+pub use branches::Origin;
 use dependents::Dependents;
 
 /// Why an event has no effect: a stable code, and a sentence for people.
@@ -67,7 +70,9 @@ pub type Chunks = Vec<(DocumentId, Vec<u8>)>;
 #[derive(Default)]
 pub struct Effects {
     effects: Vec<Effect>,
+    /// By the document that others are branches of.
     documents: BTreeMap<DocumentId, History>,
+    branches: Branches,
     missions: Journal,
     /// The events that take others back, and which.
     undoes: BTreeMap<ContentNo, ContentNo>,
@@ -78,24 +83,28 @@ pub struct Effects {
     dependents: Option<Dependents>,
 }
 
-/// What is known of a document's changes.
+/// What is known of the changes of a document, and of all its branches. `SPEC: BRA-2`
 #[derive(Default)]
 struct History {
     index: ChangeIndex,
-    /// The events that make the document: one, unless its author forked.
-    made_by: Vec<ContentNo>,
+    /// The events that make each document: one, unless its author forked.
+    made_by: BTreeMap<DocumentId, Vec<ContentNo>>,
     carried_by: BTreeMap<ChangeHash, Vec<ContentNo>>,
     /// What each change depends on and makes.
     changes: BTreeMap<ChangeHash, Links>,
     /// The changes in the order in which they were judged: causes first.
     order: Vec<ChangeHash>,
+    /// The same of each document.
+    own: BTreeMap<DocumentId, Vec<ChangeHash>>,
     places: BTreeMap<([u8; 16], u32), Vec<ChangeHash>>,
     /// The places of actors at which there are several changes: their device forked.
     forked: BTreeSet<([u8; 16], u32)>,
 }
 
-/// What a change depends on, how many keys and objects it makes, and whether its document too.
+/// Of which document a change is, what it depends on, how many keys and objects it makes, and
+/// whether its document too.
 struct Links {
+    document: DocumentId,
     deps: Vec<ChangeHash>,
     makes: u32,
     begins: bool,
@@ -134,19 +143,6 @@ impl Effects {
     #[must_use]
     pub fn has_unread(&self) -> bool {
         self.unread > 0
-    }
-
-    /// The event that carries a change; of several the first here.
-    #[must_use]
-    pub fn carrier(&self, document: &DocumentId, change: &ChangeHash) -> Option<ContentNo> {
-        self.carriers(document, change).first().copied()
-    }
-
-    /// The events that carry a change.
-    #[must_use]
-    pub fn carriers(&self, document: &DocumentId, change: &ChangeHash) -> &[ContentNo] {
-        let history = self.documents.get(document);
-        history.and_then(|history| history.carried_by.get(change)).map_or(&[], Vec::as_slice)
     }
 
     /// Judges `event`, whose whole past was judged before. Judging again is possible while it is
@@ -211,54 +207,6 @@ impl Effects {
         again
     }
 
-    /// What a change with effect depends on. `SPEC: SYNC-9`
-    #[must_use]
-    pub fn deps(&self, document: &DocumentId, change: &ChangeHash) -> &[ChangeHash] {
-        self.links(document, change).map_or(&[], |links| &links.deps)
-    }
-
-    /// How many keys and objects a change with effect makes. `SPEC: DOC-29`
-    #[must_use]
-    pub fn makes(&self, document: &DocumentId, change: &ChangeHash) -> u64 {
-        self.links(document, change).map_or(0, |links| links.makes.into())
-    }
-
-    /// Is it a change with effect that makes its document? `SPEC: PRJ-1`
-    #[must_use]
-    pub fn begins(&self, document: &DocumentId, change: &ChangeHash) -> bool {
-        self.links(document, change).is_some_and(|links| links.begins)
-    }
-
-    /// The changes with effect of a document, causes first.
-    #[must_use]
-    pub fn order(&self, document: &DocumentId) -> &[ChangeHash] {
-        self.documents.get(document).map_or(&[], |history| &history.order)
-    }
-
-    fn links(&self, document: &DocumentId, change: &ChangeHash) -> Option<&Links> {
-        self.documents.get(document)?.changes.get(change)
-    }
-
-    /// Would a change count that is written now, on the events that count? Gives how many keys and
-    /// objects it would make.
-    pub fn would_count(
-        &self,
-        counts: &dyn Fn(ContentNo) -> bool,
-        document: &DocumentId,
-        actor: &[u8; 16],
-        change: &[u8],
-    ) -> Result<u32, VoidReason> {
-        let new = History::default();
-        let history = self.documents.get(document).unwrap_or(&new);
-        let admitted = |hash: &automerge::ChangeHash| {
-            let carriers = history.carried_by.get(&ChangeHash(hash.0));
-            carriers.is_some_and(|of| of.iter().any(|no| counts(*no)))
-        };
-        let checked = history.index.check(change, actor, &admitted);
-        let makes = checked.map(|checked| checked.makes);
-        makes.map_err(|fault: ChangeFault| void(fault.code(), &fault))
-    }
-
     fn weigh(
         &mut self,
         past: Past<'_>,
@@ -285,7 +233,10 @@ impl Effects {
             }
             Content::Artifact(manifest) => artifact::weigh(past, no, manifest),
             Content::Purge(purge) => purge::weigh(past, no, &purge, &self.shreddable),
-            Content::Change(changes) => self.weigh_changes(past, no, event, changes),
+            Content::Change(changes) => self.weigh_changes(past, no, event, changes, None),
+            Content::Branch(origin, changes) => {
+                self.weigh_changes(past, no, event, changes, Some(origin))
+            }
             Content::Undo(undoes, changes) => self.weigh_undo(past, no, event, (undoes, changes)),
         }
     }
@@ -324,6 +275,7 @@ impl Effects {
         no: ContentNo,
         event: &Verified,
         changes: Vec<DocumentChange>,
+        origin: Option<DocumentId>,
     ) -> Result<(Effect, Chunks), VoidReason> {
         let heard = past.content.heard_set(no);
         if past.control.role(&event.header().author, &heard) < Some(Role::Member) {
@@ -331,7 +283,7 @@ impl Effects {
         }
         let mut checked = Vec::with_capacity(changes.len());
         for change in &changes {
-            match self.check(past, no, event, change) {
+            match self.check(past, no, event, change, origin) {
                 Ok(one) => checked.push(one),
                 Err(reason) if self.builds_on_unread(past, no, reason.code) => {
                     return Ok((Effect::Unread, Chunks::new()));
@@ -342,20 +294,27 @@ impl Effects {
         let mut done = Vec::with_capacity(checked.len());
         for (document, made, one) in checked {
             let hash = to_hash(&one);
-            let history = self.documents.entry(document).or_default();
+            if let Some(origin) = origin.filter(|_| made) {
+                self.branches.add(document, origin);
+            }
+            let family = self.branches.family(&document);
+            let history = self.documents.entry(family).or_default();
             if made {
-                history.made_by.push(no);
+                history.made_by.entry(document).or_default().push(no);
             }
             let carriers = history.carried_by.entry(hash).or_default();
             if carriers.is_empty() {
                 let deps: Vec<_> = one.deps.iter().map(|dep| ChangeHash(dep.0)).collect();
                 for dep in &deps {
                     if let Some(all) = &mut self.dependents {
-                        all.entry((document, *dep)).or_default().push(hash);
+                        let of = history.changes.get(dep).map_or(document, |dep| dep.document);
+                        all.entry((of, *dep)).or_default().push(hash);
                     }
                 }
-                history.changes.insert(hash, Links { deps, makes: one.makes, begins: made });
+                let links = Links { document, deps, makes: one.makes, begins: made };
+                history.changes.insert(hash, links);
                 history.order.push(hash);
+                history.own.entry(document).or_default().push(hash);
                 let place = (one.actor, one.seq);
                 let there = history.places.entry(place).or_default();
                 there.push(hash);
@@ -379,17 +338,24 @@ impl Effects {
         no: ContentNo,
         event: &Verified,
         change: &DocumentChange,
+        origin: Option<DocumentId>,
     ) -> Result<(DocumentId, bool, Checked), VoidReason> {
         let header = event.header();
-        let document = change
-            .document
-            .unwrap_or_else(|| hash::document_id(&header.author, &header.incarnation, header.seq));
         let made = change.document.is_none();
+        let document = change.document.unwrap_or_else(|| made_document(header, origin.as_ref()));
+        // A branch is of the family of what it is made of.
+        let seen = if made { origin } else { Some(document) };
+        let family = self.branches.family(&seen.unwrap_or(document));
         let new = History::default();
-        let history = self.documents.get(&document).unwrap_or(&new);
+        let history = self.documents.get(&family).unwrap_or(&new);
         let in_view = |of: &[ContentNo]| of.iter().any(|x| past.content.in_view(no, *x));
-        if !made && !in_view(&history.made_by) {
+        if let Some(seen) = seen
+            && !history.made_by.get(&seen).is_some_and(|of| in_view(of))
+        {
             return Err(void("unknown_document", &"it changes a document that it has not seen"));
+        }
+        if let Some(origin) = origin.filter(|_| made) {
+            self.branches.check_depth(&origin)?;
         }
         let actor = hash::actor(&header.author, &header.incarnation, &document, change.generation);
         let seen = |hash: &automerge::ChangeHash| {
@@ -446,4 +412,13 @@ fn check_epoch(
 
 fn void(code: &'static str, text: &dyn std::fmt::Display) -> VoidReason {
     VoidReason { code, text: text.to_string() }
+}
+
+/// The document that an event makes, or the branch of `origin`. `SPEC: PRJ-1, BRA-1`
+pub(crate) fn made_document(header: &Header, origin: Option<&DocumentId>) -> DocumentId {
+    let (author, life, seq) = (&header.author, &header.incarnation, header.seq);
+    match origin {
+        Some(origin) => hash::branch_id(author, life, seq, origin),
+        None => hash::document_id(author, life, seq),
+    }
 }

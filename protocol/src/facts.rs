@@ -132,6 +132,13 @@ fn of_content(header: &Header, content: &Content) -> Json {
             let changes: Vec<_> = changes.iter().map(|change| of_change(header, change)).collect();
             json!({ "kind": kind, "undoes": undoes, "changes": changes })
         }
+        Content::Branch(origin, changes) => {
+            let branch = hash::branch_id(&header.author, &header.incarnation, header.seq, origin);
+            let changes: Vec<_> = changes.iter().map(|change| of_change(header, change)).collect();
+            let mut facts = json!({ "kind": kind, "origin": origin, "changes": changes });
+            facts["changes"][0]["document"] = json!(branch);
+            facts
+        }
         Content::Artifact(manifest) => json!({
             "kind": kind, "name": manifest.name(), "bytes": manifest.size(),
             "chunks": manifest.chunks().len(), "plain": to_hex(&manifest.plain()),

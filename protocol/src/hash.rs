@@ -23,6 +23,8 @@ pub mod context {
     pub const ACTOR: &str = "kernelos 1 actor";
     /// Id of a document.
     pub const DOCUMENT: &str = "kernelos 1 document id";
+    /// Id of a branch.
+    pub const BRANCH: &str = "kernelos 1 branch id";
     /// Secret half of a device's sealing key, from its signing key's seed.
     pub const SEALING_SECRET: &str = "kernelos 1 sealing secret";
     /// Signing half of a recovery key, from its 32 bytes.
@@ -87,7 +89,7 @@ pub mod context {
     pub const RECOVERY: &str = "kernelos 1 recovery";
 
     /// All of them, for the test that no two are equal.
-    pub const ALL: [&str; 38] = [
+    pub const ALL: [&str; 39] = [
         EVENT_ID,
         BODY,
         EPOCH_COMMITMENT,
@@ -96,6 +98,7 @@ pub mod context {
         BODY_NONCE,
         ACTOR,
         DOCUMENT,
+        BRANCH,
         SEALING_SECRET,
         RECOVERY_SIGNING,
         RECOVERY_SEALING,
@@ -169,6 +172,19 @@ pub fn hash_ids(context: &str, ids: &[EventId]) -> [u8; 32] {
 #[must_use]
 pub fn document_id(author: &DeviceId, incarnation: &Incarnation, seq: u64) -> DocumentId {
     DocumentId(hash(context::DOCUMENT, &[&author.0, &incarnation.0, &seq.to_be_bytes()]))
+}
+
+/// Id of the branch of `origin` that an event makes. It names the origin, so that a device that
+/// forks makes no branch of two documents. `SPEC: BRA-1`
+#[must_use]
+pub fn branch_id(
+    author: &DeviceId,
+    incarnation: &Incarnation,
+    seq: u64,
+    origin: &DocumentId,
+) -> DocumentId {
+    let seq = seq.to_be_bytes();
+    DocumentId(hash(context::BRANCH, &[&author.0, &incarnation.0, &seq, &origin.0]))
 }
 
 /// Automerge actor of (author, incarnation, document, generation). `SPEC: PRJ-2`

@@ -2,6 +2,7 @@
 //! page render this one value, so a thing reads the same everywhere.
 
 mod boards;
+mod branches;
 mod conflicts;
 mod event;
 mod missions;
@@ -16,6 +17,7 @@ mod when;
 use serde::{Deserialize, Serialize};
 
 pub use boards::boards;
+pub use branches::{branch_changes, branches};
 pub use conflicts::{choices, conflict, conflicts};
 pub use event::event;
 pub use missions::{cancelled, headline, mission, missions, started};

@@ -11,6 +11,7 @@ mod apart;
 mod archive;
 mod artifacts;
 mod boards;
+mod branches;
 mod commands;
 mod deadlines;
 mod documents;
@@ -43,7 +44,7 @@ use zeroize::Zeroize as _;
 
 use crate::artifacts::Artifacts;
 use crate::command::{Command, Failure, FailureKind, Mode, Reply, RequestId};
-use crate::content::DocumentChange;
+use crate::content::{About, DocumentChange};
 use crate::document::{Degraded, DocumentDone, DocumentTask, founding_change};
 use crate::hash;
 use crate::id::{ChangeHash, DeviceId, DocumentId, Incarnation, Lane, WorkspaceId};
@@ -240,7 +241,7 @@ impl Replica {
             .map_err(|fault| AuthorFault::Own(fault.to_string()))?;
         let generation = replica.generation;
         let change = DocumentChange { document: None, generation, change };
-        replica.write_changes(vec![change], None)?;
+        replica.write_changes(vec![change], About::Nothing)?;
         Ok(replica)
     }
 

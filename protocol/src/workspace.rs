@@ -8,6 +8,7 @@ mod apart;
 mod artifacts;
 mod author;
 mod backlog;
+mod branches;
 mod chain;
 mod cover;
 mod disputes;
@@ -33,6 +34,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use author::{AuthorFault, Pen};
 pub use backlog::{Charge, Waiting};
+pub use branches::{Distance, Divergence};
 pub use chain::ForkProof;
 pub use cover::Cover;
 pub use disputes::{Dispute, DisputeSide};
@@ -130,6 +132,7 @@ pub struct Workspace {
     anew: BTreeSet<DocumentId>,
     /// They are being told.
     rebuilding: bool,
+    shares: branches::Shares,
     /// What the choice between forked changes was made of.
     forks_of: Option<projection::ForksOf>,
     /// Whom this device let in by which standing invitation.
@@ -173,6 +176,7 @@ impl Workspace {
             room: Room::default(),
             anew: BTreeSet::new(),
             rebuilding: false,
+            shares: branches::Shares::default(),
             forks_of: None,
             let_in: LetIn::default(),
         }
@@ -437,12 +441,6 @@ impl Workspace {
         lane: Lane,
     ) -> Option<EventId> {
         self.chains.tip(device, incarnation, lane)
-    }
-
-    /// The event that carries a change of a document.
-    #[must_use]
-    pub fn carrier(&self, document: &DocumentId, change: &ChangeHash) -> Option<EventId> {
-        Some(self.content.id(self.effects.carrier(document, change)?))
     }
 
     /// All proofs that a device forked.

@@ -1,6 +1,7 @@
 //! The Replica behind its door: what it promises about turns, crashes and repetition.
 
 mod boards;
+mod branches;
 mod following;
 
 use std::collections::BTreeMap;

@@ -2,8 +2,10 @@
 
 use std::io::{self, Read as _};
 
-use kernelos_protocol::command::{Command, Edited, Failure, FailureKind, ReadReply, Reply};
-use kernelos_protocol::document::{DocPath, Edit};
+use kernelos_protocol::command::{
+    Command as Asked, Edited, Failure, FailureKind, ReadReply, Reply,
+};
+use kernelos_protocol::document::{DocPath, Edit, PathFault};
 use kernelos_protocol::limits::API_REQUEST_BYTES_MAX;
 use kernelos_protocol::present::{self, Doc};
 use serde_json::{Value as Json, json};
@@ -12,6 +14,15 @@ use crate::cli::wrote::Wrote;
 use crate::cli::{Ui, stdin};
 
 /// Read and edit the workspace's documents
+#[derive(Debug, clap::Args)]
+pub(super) struct Command {
+    /// On which branch, by its name or its id: paths are those of its document
+    #[arg(long, global = true, value_name = "NAME")]
+    branch: Option<String>,
+    #[command(subcommand)]
+    args: Args,
+}
+
 #[derive(Debug, clap::Subcommand)]
 #[command(after_help = "\
 Examples:
@@ -20,9 +31,10 @@ Examples:
   kern doc rm notes/today
   kern doc history notes/today               every value that ever stood there
   kern doc get boards/garden                 a board is a document of its own (kern board --help)
+  kern doc get notes --branch try            and so is a branch (kern branch --help)
 
 A path is segments joined by /; ~1 stands for / and ~0 for ~ inside one; a number indexes a list.")]
-pub(super) enum Args {
+enum Args {
     /// Show what is at a path; without one, everything
     #[command(after_help = "\
 Examples:
@@ -79,16 +91,19 @@ Examples:
     },
 }
 
-pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
-    match args {
-        Args::Get { path, at: Some(at) } => super::past::get(ui, parse_path(&path)?, &at).await,
-        Args::History { path, limit } => super::past::history(ui, parse_path(&path)?, limit).await,
+pub(super) async fn run(ui: &Ui, command: Command) -> Result<(), Failure> {
+    let above = super::branch::above(command.branch.as_deref())?;
+    match command.args {
+        Args::Get { path, at: Some(at) } => super::past::get(ui, within(&above, &path)?, &at).await,
+        Args::History { path, limit } => {
+            super::past::history(ui, within(&above, &path)?, limit).await
+        }
         Args::Get { path, at: None } => {
-            let read = read(ui, parse_path(&path)?).await?;
+            let read = read(ui, within(&above, &path)?).await?;
             ui.show(&read, || present::read(&read))
         }
         Args::Set { path, value } => {
-            let path = parse_path(&path)?;
+            let path = within(&above, &path)?;
             let value = parse_value(&value)?;
             let edited = edit(ui, vec![Edit::Set { set: path.clone(), value }]).await?;
             let now = read(ui, path).await?;
@@ -97,27 +112,29 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
             wrote_at(ui, &edited, &shown)
         }
         Args::Rm { path } => {
-            let path = parse_path(&path)?;
+            let path = within(&above, &path)?;
             let edited = edit(ui, vec![Edit::Rm { rm: path.clone() }]).await?;
             let gone = ReadReply { path, value: Json::Null, conflict: false, event: edited.event };
             wrote_at(ui, &edited, &gone)
         }
         Args::Apply { file } => {
-            let edited = edit(ui, parse_edits(&read_file(&file).await?)?).await?;
+            let edits = parse_edits(&read_file(&file).await?)?;
+            let edits = edits.iter().map(|edit| edit.within(&above).map_err(not_a_path));
+            let edited = edit(ui, edits.collect::<Result<_, _>>()?).await?;
             told(ui, &edited)
         }
     }
 }
 
 async fn read(ui: &Ui, path: DocPath) -> Result<ReadReply, Failure> {
-    match ui.client()?.ask(ui.workspace(), Command::Read { path }).await? {
+    match ui.client()?.ask(ui.workspace(), Asked::Read { path }).await? {
         Reply::Read(read) => Ok(read),
         other => Err(unexpected(&other)),
     }
 }
 
 pub(super) async fn edit(ui: &Ui, edits: Vec<Edit>) -> Result<Edited, Failure> {
-    match ui.client()?.ask(ui.workspace(), Command::Edit { edits }).await? {
+    match ui.client()?.ask(ui.workspace(), Asked::Edit { edits }).await? {
         Reply::Edited(edited) => Ok(edited),
         other => Err(unexpected(&other)),
     }
@@ -139,9 +156,16 @@ fn wrote_at(ui: &Ui, edited: &Edited, now: &ReadReply) -> Result<(), Failure> {
 }
 
 pub(super) fn parse_path(text: &str) -> Result<DocPath, Failure> {
-    text.parse().map_err(|fault| {
-        Failure::new(FailureKind::Usage, fault).with_hint("for example: notes/today")
-    })
+    text.parse().map_err(not_a_path)
+}
+
+/// A path of a branch's document, as seen from the root.
+fn within(above: &DocPath, text: &str) -> Result<DocPath, Failure> {
+    parse_path(text)?.within(above).map_err(not_a_path)
+}
+
+fn not_a_path(fault: PathFault) -> Failure {
+    Failure::new(FailureKind::Usage, fault).with_hint("for example: notes/today")
 }
 
 pub(super) fn parse_value(text: &str) -> Result<Json, Failure> {

@@ -1,4 +1,4 @@
-//! `kern task`: the tasks of the workspace or of a board, as entries of its document.
+//! `kern task`: the tasks of the workspace, a board or a branch, as entries of its document.
 
 use kernelos_protocol::command::{Command as Asked, Failure, FailureKind, Reply};
 use kernelos_protocol::document::{DocPath, Edit};
@@ -22,6 +22,9 @@ pub(super) struct Command {
     /// Of which board, by its name or its id
     #[arg(long, global = true, value_name = "NAME")]
     board: Option<String>,
+    /// On which branch, by its name or its id
+    #[arg(long, global = true, value_name = "NAME", conflicts_with = "board")]
+    branch: Option<String>,
     #[command(subcommand)]
     args: Args,
 }
@@ -46,7 +49,7 @@ enum Args {
 }
 
 pub(super) async fn run(ui: &Ui, command: Command) -> Result<(), Failure> {
-    let tasks_at = place(command.board.as_deref())?;
+    let tasks_at = place(command.board.as_deref(), command.branch.as_deref())?;
     let (id, edited) = match command.args {
         Args::Add { title } if title.trim().is_empty() => {
             return Err(Failure::new(FailureKind::Usage, "a task has a title")
@@ -77,10 +80,10 @@ pub(super) async fn run(ui: &Ui, command: Command) -> Result<(), Failure> {
 }
 
 /// Where the tasks are.
-fn place(board: Option<&str>) -> Result<DocPath, Failure> {
+fn place(board: Option<&str>, branch: Option<&str>) -> Result<DocPath, Failure> {
     match board {
         Some(name) => below(&super::board::path(name)?, &["tasks"]),
-        None => below(&DocPath::default(), &["tasks"]),
+        None => below(&super::branch::above(branch)?, &["tasks"]),
     }
 }
 

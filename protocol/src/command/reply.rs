@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::{
-    BoardPage, BranchPreview, ConflictPage, Failure, NotUndone, PastReply, QuarantinePage, Undone,
+    BoardPage, BranchPreview, BranchReply, ConflictPage, Failure, NotUndone, PastReply,
+    QuarantinePage, Undone,
 };
 use crate::document::DocPath;
 use crate::event::{Run, Verified};
@@ -42,6 +43,8 @@ pub enum Reply {
     Past(PastReply),
     /// To `Boards`.
     Boards(BoardPage),
+    /// To `Branch`.
+    Branch(BranchReply),
     /// To `Log`.
     Log(LogPage),
     /// To `Event`.

@@ -8,6 +8,7 @@ use automerge::{Automerge, ObjType, ROOT, ReadDoc as _, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
+use super::branch::BranchLink;
 use super::path::{DocPath, PathFault};
 use super::read::{ReadValue, Seen};
 use super::{Edit, EditFault, is_unshowable};
@@ -16,27 +17,29 @@ use crate::limits::NAME_BYTES_MAX;
 
 /// The map of the root that links boards.
 pub(super) const BOARDS: &str = "boards";
+/// The map of the root that links branches.
+pub(super) const BRANCHES: &str = "branches";
 /// The map of the root that links the documents of missions.
 pub(super) const MISSIONS: &str = "missions";
 
-/// Why something is no name of a board.
+/// Why something is no name of a board or branch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NameFault {
     /// Nothing, or too much.
-    #[error("a board has a name of 1 to {NAME_BYTES_MAX} bytes, without spaces around it")]
+    #[error("a name has 1 to {NAME_BYTES_MAX} bytes, without spaces around it")]
     Length,
     /// It would be two segments of a path.
-    #[error("a board's name has no `/`")]
+    #[error("a name has no `/`")]
     Slash,
     /// What hides or reorders what a person reads.
-    #[error("a board's name has no control characters, and none that reorder text")]
+    #[error("a name has no control characters, and none that reorder text")]
     Control,
-    /// It would hide the board that has this id.
-    #[error("a board's name is not the id of a document")]
+    /// It would hide the document that has this id.
+    #[error("a name is not the id of a document")]
     Id,
 }
 
-/// May a board be named so? `SPEC: PRJ-9`
+/// May a board or branch be named so? `SPEC: PRJ-9, BRA-3`
 pub fn check_name(name: &str) -> Result<(), NameFault> {
     if name.trim().is_empty() || name.len() > NAME_BYTES_MAX || name.trim() != name {
         return Err(NameFault::Length);
@@ -67,6 +70,24 @@ pub enum Link {
         /// Its document.
         document: DocumentId,
     },
+    /// To a branch, where nothing is at that name.
+    Branch {
+        /// Its name.
+        name: String,
+        /// Its document.
+        document: DocumentId,
+        /// What it is a branch of.
+        of: DocumentId,
+        /// What it is for.
+        purpose: String,
+    },
+    /// A branch is put away, or is brought back.
+    ArchiveBranch {
+        /// Its name.
+        name: String,
+        /// Is it put away?
+        archived: bool,
+    },
     /// A board is put away, or is brought back.
     Archive {
         /// Its name.
@@ -96,10 +117,21 @@ impl Link {
                 let set = place(MISSIONS, &id.to_string()).map_err(failed)?;
                 Ok(Edit::Set { set, value: json!({ "document": document }) })
             }
-            Self::Archive { name, archived } => {
-                let link = place(BOARDS, name).map_err(failed)?;
+            Self::Branch { name, document, of, purpose } => {
+                let set = place(BRANCHES, name).map_err(failed)?;
+                if read(&set).is_some() {
+                    return Err(EditFault::BranchExists(name.clone()));
+                }
+                let value = json!({
+                    "document": document, "of": of, "purpose": purpose, "archived": false,
+                });
+                Ok(Edit::Set { set, value })
+            }
+            Self::Archive { name, archived } | Self::ArchiveBranch { name, archived } => {
+                let map = if matches!(self, Self::Archive { .. }) { BOARDS } else { BRANCHES };
+                let link = place(map, name).map_err(failed)?;
                 if read(&link).and_then(|link| linked(&link.value)).is_none() {
-                    return Err(EditFault::NoBoard(name.clone()));
+                    return Err(EditFault::no_link(map, name));
                 }
                 let set = link.child("archived").map_err(failed)?;
                 Ok(Edit::Set { set, value: (*archived).into() })
@@ -109,7 +141,7 @@ impl Link {
 }
 
 /// The document that a link names.
-fn linked(link: &Json) -> Option<DocumentId> {
+pub(super) fn linked(link: &Json) -> Option<DocumentId> {
     link.get("document")?.as_str()?.parse().ok()
 }
 
@@ -139,11 +171,11 @@ pub fn route(
     }
     let above = path.first(2);
     // What is named by an id is that document, whatever a member linked under such a name.
-    let is_id = map == BOARDS && name.parse::<DocumentId>().is_ok();
+    let is_id = map != MISSIONS && name.parse::<DocumentId>().is_ok();
     let link = if is_id { None } else { read(&above) };
     let document = match &link {
         Some(link) => linked(&link.value)?,
-        None if map == BOARDS => name.parse().ok()?,
+        None if map != MISSIONS => name.parse().ok()?,
         None => return None,
     };
     (document != *root).then(|| Routed { document, path: path.below(2), above, link })
@@ -171,6 +203,8 @@ pub struct BoardLink {
 pub struct Links {
     /// To boards, by name.
     pub boards: Vec<BoardLink>,
+    /// To branches, by name.
+    pub branches: Vec<BranchLink>,
     /// To documents of missions.
     pub missions: Vec<(String, DocumentId)>,
 }
@@ -193,6 +227,9 @@ impl Links {
                 });
             }
         })?;
+        each(root, BRANCHES, |name, values| {
+            links.branches.extend(BranchLink::all(name, values));
+        })?;
         each(root, MISSIONS, |id, values| {
             let documents = values.iter().filter_map(|(link, _)| linked(link));
             links.missions.extend(documents.map(|document| (id.to_owned(), document)));
@@ -207,10 +244,13 @@ impl Links {
         let board = boards.find(|board| board.document == *document);
         let mut missions = self.missions.iter();
         let mission = missions.find(|(_, other)| other == document).map(|(id, _)| id);
-        let (map, name) = match (board, mission) {
-            (Some(board), _) => (BOARDS, board.name.clone()),
-            (None, Some(id)) => (MISSIONS, id.clone()),
-            (None, None) => (BOARDS, document.to_string()),
+        let mut branches = self.branches.iter().filter(|branch| branch.is_shown);
+        let branch = branches.find(|branch| branch.document == *document);
+        let (map, name) = match (board, mission, branch) {
+            (Some(board), ..) => (BOARDS, board.name.clone()),
+            (None, Some(id), _) => (MISSIONS, id.clone()),
+            (None, None, Some(branch)) => (BRANCHES, branch.name.clone()),
+            (None, None, None) => (BOARDS, document.to_string()),
         };
         DocPath::nearest(&[map.to_owned(), name])
     }

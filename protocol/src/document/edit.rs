@@ -9,7 +9,8 @@ use automerge::{ObjId, ObjType, ROOT, ReadDoc, ScalarValue, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::document::DocPath;
+use crate::document::board::BRANCHES;
+use crate::document::{DocPath, PathFault};
 use crate::id::{ChangeHash, ConflictId};
 use crate::limits::{EVENT_CHANGES_MAX, VALUE_DEPTH_MAX};
 
@@ -125,6 +126,12 @@ pub enum EditFault {
     /// A link of that name is there.
     #[error("there is a board {0:?} already")]
     BoardExists(String),
+    /// No link leads to one.
+    #[error("there is no branch {0:?}")]
+    NoBranch(String),
+    /// A link of that name is there.
+    #[error("there is a branch {0:?} already")]
+    BranchExists(String),
     /// One event holds so many changes.
     #[error("this changes {0} documents, and one event changes {EVENT_CHANGES_MAX}")]
     TooManyDocuments(usize),
@@ -154,6 +161,11 @@ impl Edit {
         }
     }
 
+    /// The same edit below another path; a resolution has no place of its own.
+    pub fn within(&self, above: &DocPath) -> Result<Self, PathFault> {
+        self.path().map_or_else(|| Ok(self.clone()), |path| Ok(self.at(path.within(above)?)))
+    }
+
     /// The same edit elsewhere; a resolution has no place of its own.
     pub(super) fn at(&self, path: DocPath) -> Self {
         match self {
@@ -166,6 +178,21 @@ impl Edit {
 }
 
 impl EditFault {
+    /// Nothing that is linked is where a path leads.
+    pub(crate) fn not_linked(path: &DocPath) -> Self {
+        let segment = |at: usize| path.segments().get(at).map_or("", String::as_str);
+        Self::no_link(segment(0), segment(1))
+    }
+
+    /// No link of that name is in a map of the root.
+    pub(super) fn no_link(map: &str, name: &str) -> Self {
+        if map == BRANCHES {
+            Self::NoBranch(name.to_owned())
+        } else {
+            Self::NoBoard(name.to_owned())
+        }
+    }
+
     /// The same, where the document that it is about stands at `above`.
     pub(super) fn under(self, above: &DocPath) -> Self {
         let under = |path: String| {

@@ -9,10 +9,11 @@ use super::{DocPath, local};
 
 /// The maps that the first change of a workspace makes, so that no two devices make one apart.
 /// `SPEC: PRJ-6`
-pub const ROOT_MAPS: [&str; 17] = [
+pub const ROOT_MAPS: [&str; 18] = [
     "agents",
     "artifacts",
     "boards",
+    "branches",
     "capabilities",
     "devices",
     "memory",

@@ -16,7 +16,7 @@ use crate::document::preview::places;
 use crate::document::read::Seen;
 use crate::document::{
     DECIDED, DocPath, Document, DocumentDone, Documents, Edit, EditFault, Hand, LocalChange,
-    ReadValue, WRITABLE, edit, local,
+    ReadValue, Reversal, WRITABLE, edit, local,
 };
 use crate::id::{ChangeHash, DocumentId};
 use crate::limits::CONFLICT_SIDES_MAX;
@@ -26,7 +26,7 @@ impl Documents {
     pub(super) fn undo(
         &mut self,
         hand: &Hand,
-        changes: &BTreeMap<DocumentId, ChangeHash>,
+        changes: &BTreeMap<DocumentId, Reversal>,
         force: bool,
     ) -> DocumentDone {
         let is_closed = |id: &&DocumentId| !self.documents.contains_key(id);
@@ -37,7 +37,7 @@ impl Documents {
         let mut parts = BTreeMap::new();
         for (id, change) in changes {
             let Some(held) = self.documents.get_mut(id) else { continue };
-            match held.try_with(|doc, _| edits(doc, *change, force)).map(one) {
+            match held.try_with(|doc, _| edits(doc, change, force)).map(one) {
                 Ok(Ok(edits)) => parts.insert(*id, Part { above: DocPath::default(), edits }),
                 Ok(Err(fault)) | Err(fault) => return DocumentDone::Written(Err(fault)),
             };
@@ -52,7 +52,7 @@ impl Document {
         &mut self,
         hand: &Hand,
         document: &DocumentId,
-        change: ChangeHash,
+        change: &Reversal,
         force: bool,
     ) -> Result<Vec<LocalChange>, EditFault> {
         self.try_with(|doc, conflicts| {
@@ -99,11 +99,14 @@ fn apart(
 /// The edits after which every place that `change` wrote shows what it showed before it: a list for
 /// each change that makes them, of which none knows the others. There are several where the change
 /// resolved a conflict, since one alone cannot put several values at a place.
-fn edits(doc: &Automerge, change: ChangeHash, force: bool) -> Result<Vec<Vec<Edit>>, EditFault> {
-    let hash = Hash(change.0);
-    let Some(before) = doc.get_change_meta_by_hash(&hash).map(|change| change.deps.to_vec()) else {
-        return Err(EditFault::NotHeld(change));
+fn edits(doc: &Automerge, of: &Reversal, force: bool) -> Result<Vec<Vec<Edit>>, EditFault> {
+    let hash = Hash(of.change.0);
+    let Some(change) = doc.get_change_meta_by_hash(&hash) else {
+        return Err(EditFault::NotHeld(of.change));
     };
+    // What it joined of others came in by it.
+    let is_before = |dep: &&Hash| !of.joined.contains(&ChangeHash(dep.0));
+    let before: Vec<_> = change.deps.iter().filter(is_before).copied().collect();
     let after = [hash];
     let (before, after) = (Seen::at(doc, &before), Seen::at(doc, &after));
     let now = Seen::now(doc);
@@ -155,8 +158,9 @@ fn is_a_persons(path: &DocPath) -> bool {
         return true;
     }
     path.segments().len() >= 2
-        && first
-            .is_some_and(|first| ["agents", "boards"].contains(&first) || WRITABLE.contains(&first))
+        && first.is_some_and(|first| {
+            ["agents", "boards", "branches"].contains(&first) || WRITABLE.contains(&first)
+        })
 }
 
 /// The edit that shows again what was there, where something else is.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::board::{BOARDS, MISSIONS};
+use super::board::{BOARDS, BRANCHES, MISSIONS};
 use super::policy::POLICIES;
 use crate::limits::{PATH_SEGMENT_BYTES_MAX, PATH_SEGMENTS_MAX};
 
@@ -34,8 +34,8 @@ pub enum PathFault {
     Control,
     /// Elsewhere than below the writable maps.
     #[error(
-        "only what is below notes/ and tasks/, also in boards/NAME/, and below policies/ can be \
-         written; not {0:?}"
+        "only what is below notes/ and tasks/, also in boards/NAME/ and branches/NAME/, and below \
+         policies/ can be written; not {0:?}"
     )]
     NotWritable(String),
 }
@@ -85,11 +85,16 @@ impl DocPath {
         Self::nearest(&segments)
     }
 
+    /// This path below another.
+    pub fn within(&self, above: &Self) -> Result<Self, PathFault> {
+        self.0.iter().try_fold(above.clone(), |path, segment| path.child(segment))
+    }
+
     /// May it lead to another document than the root? `SPEC: PRJ-10`
     #[must_use]
     pub fn is_linked(&self) -> bool {
         let map = self.0.first().filter(|_| self.0.len() >= 2);
-        map.is_some_and(|map| [BOARDS, MISSIONS].contains(&map.as_str()))
+        map.is_some_and(|map| [BOARDS, BRANCHES, MISSIONS].contains(&map.as_str()))
     }
 
     /// The path of what is at `segment` below.
@@ -115,7 +120,7 @@ impl DocPath {
     /// May a person write here?
     pub fn check_writable(&self) -> Result<(), PathFault> {
         let (within, is_root) = match &self.0[..] {
-            [map, _, within @ ..] if map == BOARDS => (within, false),
+            [map, _, within @ ..] if map == BOARDS || map == BRANCHES => (within, false),
             all => (all, true),
         };
         match within {
@@ -242,6 +247,8 @@ mod tests {
             ("boards/plan/notes", false),
             ("boards/plan/board/name", false),
             ("boards/plan", false),
+            ("branches/plan/tasks/1", true),
+            ("branches/plan/boards/x/notes/y", false),
             ("boards/boards/x/notes/y", false),
             ("missions/plan/notes/x", false),
         ] {

@@ -8,7 +8,8 @@ use automerge::{Automerge, Change, ChangeHash as Hash, Prop};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::document::{DocPath, EditFault, read};
+use crate::document::read::Seen;
+use crate::document::{DocPath, EditFault};
 use crate::id::DocumentId;
 use crate::limits::{PREVIEW_BYTES_MAX, PREVIEW_ROWS_MAX};
 
@@ -47,12 +48,24 @@ pub(super) fn of(
     let changes: Result<Vec<_>, _> = changes.into_iter().map(Change::from_bytes).collect();
     let mut then = now.clone();
     then.apply_changes(changes.map_err(|error| failed(&error))?).map_err(|error| failed(&error))?;
+    let paths = places(&then, &now.get_heads(), &then.get_heads());
+    rows(id, &paths, (&Seen::now(now), &Seen::now(&then)), into);
+    Ok(())
+}
+
+/// The rows of these places of one document, as it is seen now and as it would be.
+pub(super) fn rows(
+    id: DocumentId,
+    paths: &BTreeSet<DocPath>,
+    (now, then): (&Seen<'_>, &Seen<'_>),
+    into: &mut Preview,
+) {
     let mut bytes: usize = into.rows.iter().map(size).sum();
-    for path in &places(&then, &now.get_heads(), &then.get_heads()) {
-        let shown = |doc: &Automerge| {
-            read::read(doc, path).map_or((Json::Null, false), |read| (read.value, read.conflict))
+    for path in paths {
+        let shown = |seen: &Seen<'_>| {
+            seen.read(path).map_or((Json::Null, false), |read| (read.value, read.conflict))
         };
-        let ((now, was), (then, conflict)) = (shown(now), shown(&then));
+        let ((now, was), (then, conflict)) = (shown(now), shown(then));
         if now == then && was == conflict {
             continue;
         }
@@ -65,7 +78,6 @@ pub(super) fn of(
             into.more += 1;
         }
     }
-    Ok(())
 }
 
 fn size(row: &PreviewRow) -> usize {

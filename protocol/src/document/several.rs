@@ -94,8 +94,7 @@ impl Documents {
             Some(routed) => Ok((routed.document, routed.above, edit.at(routed.path))),
             None if path.is_linked() => {
                 // What stands there is no link: to write below it would make one of another form.
-                let name = path.segments().get(1).cloned().unwrap_or_default();
-                Err(EditFault::NoBoard(name))
+                Err(EditFault::not_linked(path))
             }
             None => Ok(in_root()),
         }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::branch::{Fork, MergePreview};
 use super::conflict::{ConflictList, Which};
 use super::past::{PastDone, PastTask};
 use super::preview::Preview;
@@ -53,7 +54,7 @@ pub enum DocumentTask {
         /// Who writes.
         hand: Hand,
         /// The changes, one a document.
-        changes: BTreeMap<DocumentId, ChangeHash>,
+        changes: BTreeMap<DocumentId, Reversal>,
         /// Also where they do not stand any more.
         force: bool,
     },
@@ -65,7 +66,7 @@ pub enum DocumentTask {
         /// Of which document.
         document: DocumentId,
         /// The change.
-        change: ChangeHash,
+        change: Reversal,
         /// Also where it does not stand any more.
         force: bool,
     },
@@ -125,6 +126,8 @@ pub enum DocumentTask {
         /// Which of them.
         which: Which,
     },
+    /// Show what a branch changed, or what its merge would. `SPEC: BRA-7`
+    Fork(Fork),
     /// Show what changes would set, on copies of their documents.
     Preview {
         /// Document and uncompressed change chunk, causes first.
@@ -163,7 +166,10 @@ pub enum DocumentDone {
     Written(Result<Vec<(DocumentId, LocalChange)>, EditFault>),
     /// After `Reopen`: a change of each actor.
     Reopened(Result<Vec<LocalChange>, EditFault>),
-    /// After `Write`, `Undo`, `Look` and `Past`: nothing was done, since these are to be opened first, if
+    /// After `Fork`.
+    Forked(Result<Box<MergePreview>, EditFault>),
+    /// After `Write`, `Undo`, `Look`, `Past` and `Fork`: nothing was done, since these are to be
+    /// opened first, if
     /// they are documents at all.
     Closed(BTreeSet<DocumentId>),
     /// After `Links`.
@@ -192,6 +198,15 @@ pub struct Degraded {
     pub reason: String,
     /// The change on which it failed, where that is known.
     pub at: Option<ChangeHash>,
+}
+
+/// A change that is to be taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reversal {
+    /// Which.
+    pub change: ChangeHash,
+    /// What it joined of other documents: what that brought in is taken back too. `SPEC: BRA-9`
+    pub joined: Vec<ChangeHash>,
 }
 
 /// A change that this device made.

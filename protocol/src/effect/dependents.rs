@@ -15,11 +15,12 @@ impl Effects {
             return;
         }
         let mut dependents = Dependents::new();
-        for (document, history) in &self.documents {
+        for (family, history) in &self.documents {
             for hash in &history.order {
                 let deps = history.changes.get(hash).map_or(&[][..], |links| &links.deps);
                 for dep in deps {
-                    dependents.entry((*document, *dep)).or_default().push(*hash);
+                    let of = history.changes.get(dep).map_or(*family, |dep| dep.document);
+                    dependents.entry((of, *dep)).or_default().push(*hash);
                 }
             }
         }

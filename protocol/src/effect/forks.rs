@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::History;
 use crate::authority::{ContentLane, ContentNo};
-use crate::id::{ChangeHash, DeviceId, EventId};
+use crate::id::{ChangeHash, DeviceId, DocumentId, EventId};
 
 /// The changes that count at one number of an actor.
 struct Fork {
@@ -122,10 +122,16 @@ fn weigh(content: &ContentLane, forks: &mut [Fork]) {
 
 /// What is left out of each document that has forked numbers.
 pub(super) fn left_out(
-    documents: &BTreeMap<crate::id::DocumentId, History>,
+    documents: &BTreeMap<DocumentId, History>,
     content: &ContentLane,
     counts: &dyn Fn(ContentNo) -> bool,
-) -> BTreeMap<crate::id::DocumentId, BTreeSet<ChangeHash>> {
-    let forked = documents.iter().filter(|(_, history)| !history.forked.is_empty());
-    forked.map(|(id, history)| (*id, history.left_out(content, counts))).collect()
+) -> BTreeMap<DocumentId, BTreeSet<ChangeHash>> {
+    let mut by_document: BTreeMap<DocumentId, BTreeSet<ChangeHash>> = BTreeMap::new();
+    for (family, history) in documents.iter().filter(|(_, history)| !history.forked.is_empty()) {
+        for hash in history.left_out(content, counts) {
+            let document = history.changes.get(&hash).map_or(*family, |links| links.document);
+            by_document.entry(document).or_default().insert(hash);
+        }
+    }
+    by_document
 }

@@ -12,7 +12,11 @@ use crate::role::Role;
 pub(super) fn check_kind(content: &Content) -> Result<(), VoidReason> {
     match content {
         Content::Artifact(_) | Content::Unknown(_) => Ok(()),
-        Content::Change(_) | Content::Undo(..) | Content::Record(_) | Content::Purge(_) => {
+        Content::Change(_)
+        | Content::Undo(..)
+        | Content::Branch(..)
+        | Content::Record(_)
+        | Content::Purge(_) => {
             Err(void("not_shreddable", &"its kind must not be purged, and it says that it may be"))
         }
     }

@@ -32,7 +32,7 @@ impl Effects {
             past.content.number(&undoes).filter(|undone| past.content.in_view(no, *undone));
         let undone = undone
             .ok_or_else(|| void("not_in_view", &"it takes back an event that it has not seen"))?;
-        let done = self.weigh_changes(past, no, event, changes)?;
+        let done = self.weigh_changes(past, no, event, changes, None)?;
         if matches!(done.0, Effect::Change(_)) {
             self.undoes.insert(no, undone);
         }

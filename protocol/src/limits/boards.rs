@@ -11,3 +11,17 @@ pub const DOCUMENTS_OPEN_MAX: usize = 32;
 
 /// Boards that are listed at once; the rest is counted, and reached by name.
 pub const BOARDS_LISTED_MAX: usize = 1_000;
+
+/// A branch of a branch, and so on, is so many levels deep at most: more than people follow.
+/// `SPEC: BRA-2`
+pub const BRANCH_DEPTH_MAX: u8 = 8;
+
+/// Branches that are listed at once; the rest is counted, and reached by name.
+pub const BRANCHES_LISTED_MAX: usize = 1_000;
+
+/// Bytes of what a branch is for, as it is said at its link: a sentence or two.
+pub const PURPOSE_BYTES_MAX: usize = 512;
+
+/// Changes of its origin that a branch is said to be behind, at most: counting walks over each of
+/// them, for every branch in the list.
+pub const BEHIND_COUNTED_MAX: usize = 10_000;

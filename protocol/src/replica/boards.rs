@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::command::{BoardPage, BoardRow, Command, Failure, FailureKind, Reply, RequestId};
-use crate::document::{DocumentTask, EditFault, Links, check_name};
+use crate::document::{DocumentTask, EditFault, Link, Links, check_name};
 use crate::id::{ChangeHash, DocumentId};
 use crate::limits::{BOARDS_LISTED_MAX, DOCUMENTS_OPEN_MAX};
 use crate::replica::Replica;
@@ -48,7 +48,9 @@ impl Replica {
                 })?;
                 Work::Make(New::Board { name })
             }
-            Command::ArchiveBoard { name, archived } => Work::Archive { name, archived },
+            Command::ArchiveBoard { name, archived } => {
+                Work::Link(Link::Archive { name, archived })
+            }
             _ => return Err(Failure::new(FailureKind::Failed, "this is about no board")),
         };
         self.work(Purpose::Request(request), work);
@@ -72,7 +74,8 @@ impl Replica {
         let root = self.workspace.root_document();
         let missions = links.missions.iter().map(|(_, document)| *document);
         let linked = links.boards.iter().map(|board| board.document);
-        let named: BTreeSet<_> = linked.chain(missions).chain(root).collect();
+        let branches = self.workspace.branches().map(|(branch, _)| branch);
+        let named: BTreeSet<_> = linked.chain(missions).chain(branches).chain(root).collect();
         let row = |document: DocumentId| BoardRow {
             name: None,
             document,

@@ -37,6 +37,7 @@ impl Replica {
             }
             Command::Read { .. }
             | Command::Past(_)
+            | Command::Branch(_)
             | Command::Boards { .. }
             | Command::CreateBoard { .. }
             | Command::ArchiveBoard { .. }
@@ -96,6 +97,7 @@ impl Replica {
             | Command::SetAgent { .. }
             | Command::CreateBoard { .. }
             | Command::ArchiveBoard { .. } => return self.perform_over_all(request, command),
+            Command::Branch(command) => return self.start_branch(request, command),
             Command::Rest => return self.start_glance(Some(request)),
             Command::Read { path } => return self.start_read(request, path),
             Command::Past(asked) => return self.start_past(request, asked),

@@ -5,12 +5,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::command::{Command, Failure, FailureKind, PastCommand, ReadReply, Reply, RequestId};
-use crate::content::DocumentChange;
-use crate::document::{DocPath, DocumentDone, DocumentTask, Edit, EditFault, ReadValue};
+use crate::command::{
+    BranchCommand, Command, Failure, FailureKind, PastCommand, ReadReply, Reply, RequestId,
+};
+use crate::content::{About, DocumentChange};
+use crate::document::{DocPath, DocumentDone, DocumentTask, Edit, EditFault, Links, ReadValue};
 use crate::id::{ChangeHash, DocumentId, EventId};
 use crate::limits::EDITS_UNDER_WAY_MAX;
 use crate::replica::apart::Of;
+use crate::replica::branches::Named;
 use crate::replica::undo::Undo;
 use crate::replica::work::{Made, Work, Worked};
 use crate::replica::{GENERATION, Output, Replica};
@@ -36,6 +39,10 @@ pub(super) enum Pending {
     Decisions,
     /// A caller asks for boards.
     Boards(RequestId, bool),
+    /// A caller asks something of branches.
+    Branch(RequestId, BranchCommand),
+    /// The same, of a branch and its origin.
+    Fork { request: RequestId, command: BranchCommand, links: Links, named: Named },
     /// A glance is taken: all that is shown, with so many conflicts, of so many events.
     Glance(Option<RequestId>, usize, usize),
     /// A caller wants to see what a branch would set.
@@ -86,11 +93,11 @@ impl Purpose {
 }
 
 impl Purpose {
-    /// The event that it takes back.
-    pub(super) fn undoes(self) -> Option<EventId> {
+    /// What its event says beside the changes.
+    pub(super) fn about(self) -> About {
         match self {
-            Self::Undo(undo) => Some(undo.event),
-            _ => None,
+            Self::Undo(undo) => About::Undo(undo.event),
+            _ => About::Nothing,
         }
     }
 }
@@ -106,7 +113,9 @@ impl Pending {
             Self::Edit { purpose, .. } => purpose.request(),
             Self::Reopen { undo, .. } => Some(undo.request),
             Self::Glance(request, ..) => *request,
-            Self::Boards(request, _)
+            Self::Branch(request, _)
+            | Self::Fork { request, .. }
+            | Self::Boards(request, _)
             | Self::Preview(request, _)
             | Self::Read(request, _)
             | Self::Past(request, _)
@@ -193,6 +202,12 @@ impl Replica {
                 let reply = self.boards_reply(links, all);
                 self.reply(request, reply);
             }
+            (Some(Pending::Branch(request, command)), DocumentDone::Links(links)) => {
+                self.on_branch_links(request, command, links);
+            }
+            (Some(Pending::Fork { request, command, links, named }), done) => {
+                self.on_forked(request, command, (links, named), done);
+            }
             (Some(Pending::Glance(request, conflicts, events)), DocumentDone::Dumped(dumps)) => {
                 self.on_glance((request, conflicts, events), dumps)
             }
@@ -245,12 +260,13 @@ impl Replica {
     pub(super) fn write_changes(
         &mut self,
         changes: Vec<DocumentChange>,
-        undoes: Option<EventId>,
+        about: About,
     ) -> Result<EventId, AuthorFault> {
         let generation = self.generation;
-        let events = self.with_pen(|workspace, pen| match undoes {
-            None => workspace.write_change(pen, changes),
-            Some(undoes) => workspace.write_undo(pen, undoes, changes),
+        let events = self.with_pen(|workspace, pen| match about {
+            About::Nothing => workspace.write_change(pen, changes),
+            About::Undo(undoes) => workspace.write_undo(pen, undoes, changes),
+            About::Branch(origin) => workspace.write_branch(pen, origin, changes),
         })?;
         if !std::mem::replace(&mut self.generation_kept, true) {
             let name = GENERATION.to_owned();
@@ -276,6 +292,10 @@ pub(super) fn edit_failure(fault: &EditFault) -> Failure {
         }
         EditFault::NoConflict(_) | EditFault::NoSide { .. } | EditFault::BySide(_) => {
             failure.with_hint("`kern conflicts` lists what is open")
+        }
+        EditFault::NoBranch(_) => failure.with_hint("`kern branch list --all` shows all"),
+        EditFault::BranchExists(_) => {
+            failure.with_hint("write to it, or name another: `kern branch list --all` shows all")
         }
         EditFault::NoBoard(_) => failure.with_hint("`kern board list` shows all"),
         EditFault::BoardExists(_) => {

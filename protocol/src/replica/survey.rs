@@ -7,14 +7,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::command::{ConflictPlace, Reply, RequestId};
-use crate::document::conflict::{ConflictList, Which};
+use crate::document::conflict::{Conflict, ConflictList, Which};
 use crate::document::{DocPath, DocumentTask, Edit, EditFault, Links, ReadValue};
 use crate::id::{ChangeHash, ConflictId, DocumentId};
 use crate::replica::documents::{Pending, Purpose, edit_failure};
 use crate::replica::inbox::{Listing, behind, decisions, is_open};
 use crate::replica::work::Work;
 use crate::replica::{LoadFor, Replica};
-use crate::workspace::Dispute;
+use crate::workspace::{Dispute, Workspace};
 
 /// What a survey is for.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +48,14 @@ pub(super) struct Survey {
     found: BTreeMap<ConflictId, DocumentId>,
     /// Why nothing can be said.
     fault: Option<EditFault>,
+}
+
+/// Those that a branch adds to what it has of its origin, where they are decided. `SPEC: BRA-10`
+fn own_conflicts(workspace: &Workspace, branch: &DocumentId, list: ConflictList) -> ConflictList {
+    let is_own = |conflict: &Conflict| {
+        conflict.sides.iter().any(|side| workspace.is_own(branch, &side.change))
+    };
+    ConflictList { conflicts: list.conflicts.into_iter().filter(is_own).collect(), ..list }
 }
 
 /// How many conflicts a document had at these heads.
@@ -238,6 +246,11 @@ impl Replica {
                 ConflictList::default()
             }
         };
+        let list = if self.workspace.origin(&document).is_some() {
+            own_conflicts(&self.workspace, &document, list)
+        } else {
+            list
+        };
         let conflicts = list.total();
         survey.listing.total = survey.listing.total.saturating_add(conflicts);
         let mut is_needed = false;
@@ -303,7 +316,11 @@ impl Replica {
 }
 
 /// How the paths of a document begin, as seen from the root.
-fn above(root: Option<DocumentId>, names: Option<&Links>, document: &DocumentId) -> DocPath {
+pub(super) fn above(
+    root: Option<DocumentId>,
+    names: Option<&Links>,
+    document: &DocumentId,
+) -> DocPath {
     match names {
         _ if root == Some(*document) => DocPath::default(),
         Some(names) => names.name_of(document),

@@ -2,9 +2,9 @@
 //! revocation, a revocation by a new grant. `SPEC: UNDO-1`
 
 use crate::command::{Edited, Failure, FailureKind, NotUndone, Reply, RequestId, Undone};
-use crate::content::DocumentChange;
+use crate::content::{About, DocumentChange};
 use crate::control::ControlBody;
-use crate::document::{DocumentTask, EditFault, LocalChange};
+use crate::document::{DocumentTask, EditFault, LocalChange, Reversal};
 use crate::event::Verified;
 use crate::id::{ChangeHash, DocumentId, EventId};
 use crate::replica::Replica;
@@ -68,7 +68,7 @@ impl Replica {
         self.reply(undo.request, reply);
     }
 
-    fn may_write(&self) -> Result<(), Failure> {
+    pub(super) fn may_write(&self) -> Result<(), Failure> {
         let control = self.workspace.control();
         let role = control.role(&self.key.device(), &control.all());
         if role < Some(Role::Member) {
@@ -130,6 +130,8 @@ impl Replica {
             return self.refuse_undo(undo, several.to_owned(), None);
         };
         let (hand, actors) = (self.hand(), values as u64);
+        let joined = self.workspace.joined(&document, &change);
+        let change = Reversal { change, joined };
         let task = DocumentTask::Reopen { hand, document, change, force: undo.force };
         self.use_actors(actors);
         let first = hand.generation;
@@ -156,7 +158,7 @@ impl Replica {
         for (generation, change) in (first..).zip(changes).filter(|_| !is_outdated) {
             let change =
                 DocumentChange { document: Some(document), generation, change: change.chunk };
-            let written = self.write_changes(vec![change], Some(undo.event));
+            let written = self.write_changes(vec![change], About::Undo(undo.event));
             event = written.map_err(|fault| self.not_written(fault));
             if event.is_err() {
                 break;

@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json};
 
-use crate::command::{Command, Edited, Failure, FailureKind, Reply};
-use crate::content::DocumentChange;
+use crate::command::{BranchReply, Command, Edited, Failure, FailureKind, Reply};
+use crate::content::{About, DocumentChange};
 use crate::document::{
-    DocPath, DocumentDone, DocumentTask, Edit, EditFault, Hand, Link, LocalChange, board_change,
-    mission_change,
+    DocPath, DocumentDone, DocumentTask, Edit, EditFault, Hand, Link, LocalChange, Reversal,
+    begin_branch, board_change, mission_change,
 };
 use crate::id::{ChangeHash, ConflictId, DocumentId, EventId};
 use crate::replica::Replica;
@@ -24,8 +24,8 @@ use crate::workspace::AuthorFault;
 pub(super) enum Work {
     /// Edits, and where the conflicts are that they resolve.
     Edits { edits: Vec<Edit>, found: BTreeMap<ConflictId, DocumentId> },
-    /// A board is put away, or is brought back.
-    Archive { name: String, archived: bool },
+    /// A board or branch is put away, or is brought back.
+    Link(Link),
     /// A document is made, and linked.
     Make(New),
     /// Changes are taken back.
@@ -37,6 +37,8 @@ pub(super) enum Work {
 pub(super) enum New {
     /// A board.
     Board { name: String },
+    /// A branch of a document: as that is, or as it was at these heads.
+    Branch { name: String, purpose: String, origin: DocumentId, heads: Option<Vec<ChangeHash>> },
     /// Of a mission, with its contract.
     Mission { id: EventId, contract: Map<String, Json> },
 }
@@ -45,6 +47,8 @@ pub(super) enum New {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Made {
     document: DocumentId,
+    /// What it is a branch of.
+    origin: Option<DocumentId>,
     change: Vec<u8>,
 }
 
@@ -60,21 +64,24 @@ impl Work {
     fn count(&self) -> usize {
         match self {
             Self::Edits { edits, .. } => edits.len(),
-            Self::Archive { .. } | Self::Make(_) | Self::Undo { .. } => 1,
+            Self::Link(_) | Self::Make(_) | Self::Undo { .. } => 1,
         }
     }
 }
 
 impl New {
-    fn change(&self, actor: [u8; 16]) -> Result<Vec<u8>, EditFault> {
+    fn origin(&self) -> Option<DocumentId> {
         match self {
-            Self::Board { name } => board_change(actor, name),
-            Self::Mission { contract, .. } => mission_change(actor, contract),
+            Self::Branch { origin, .. } => Some(*origin),
+            Self::Board { .. } | Self::Mission { .. } => None,
         }
     }
 
     fn link(&self, document: DocumentId) -> Link {
         match self {
+            Self::Branch { name, purpose, origin, .. } => {
+                Link::Branch { name: name.clone(), document, of: *origin, purpose: purpose.clone() }
+            }
             Self::Board { name } => Link::Board { name: name.clone(), document },
             Self::Mission { id, .. } => Link::Mission { id: *id, document },
         }
@@ -115,26 +122,47 @@ impl Replica {
                 }
             }
             Work::Undo { changes, force } => {
-                DocumentTask::Undo { hand, changes: changes.clone(), force: *force }
+                let reversal = |(document, change): (&DocumentId, &ChangeHash)| {
+                    let joined = self.workspace.joined(document, change);
+                    (*document, Reversal { change: *change, joined })
+                };
+                let changes = changes.iter().map(reversal).collect();
+                DocumentTask::Undo { hand, changes, force: *force }
             }
-            Work::Archive { name, archived } => {
-                let link = Link::Archive { name: name.clone(), archived: *archived };
-                DocumentTask::Link { root, actor: hand.actor(&root), link }
+            Work::Link(link) => {
+                DocumentTask::Link { root, actor: hand.actor(&root), link: link.clone() }
             }
             Work::Make(new) => {
-                let document = self.next_document().map_err(|fault| author_failure(&fault))?;
-                let change = new.change(hand.actor(&document));
-                let change = change.map_err(|fault| edit_failure(&fault))?;
+                let (document, change) = self.first_change(new)?;
                 let link = new.link(document);
                 let task = DocumentTask::Link { root, actor: hand.actor(&root), link };
-                return Ok((task, Some(Made { document, change })));
+                return Ok((task, Some(Made { document, origin: new.origin(), change })));
             }
         };
         Ok((task, None))
     }
 
+    /// The document that the next own content event would make so, and its first change.
+    fn first_change(&mut self, new: &New) -> Result<(DocumentId, Vec<u8>), Failure> {
+        let document = match new.origin() {
+            Some(origin) => self.next_branch(&origin)?,
+            None => self.next_document().map_err(|fault| author_failure(&fault))?,
+        };
+        let actor = self.hand().actor(&document);
+        let change = match new {
+            New::Board { name } => board_change(actor, name),
+            New::Mission { contract, .. } => mission_change(actor, contract),
+            New::Branch { origin, heads, .. } => {
+                let heads = heads.clone().unwrap_or_else(|| self.branch_heads(origin));
+                let start = self.workspace.next_op(origin, &heads);
+                Ok(begin_branch(actor, &heads, start))
+            }
+        };
+        change.map(|change| (document, change)).map_err(|fault| edit_failure(&fault))
+    }
+
     /// The document that the next own content event would make.
-    fn next_document(&mut self) -> Result<DocumentId, AuthorFault> {
+    pub(super) fn next_document(&mut self) -> Result<DocumentId, AuthorFault> {
         let (device, life) = (self.key.device(), self.config.incarnation);
         if self.workspace.next_document(&device, &life).is_none() {
             let joins = self.with_pen(|workspace, pen| workspace.write_joins(pen))?;
@@ -168,7 +196,7 @@ impl Replica {
         if outdated {
             return self.on_outdated(purpose, work, Vec::new());
         }
-        let absent = edit_failure(&EditFault::NoBoard(first_name(&work)));
+        let absent = edit_failure(&absent_link(&work));
         match (purpose, work) {
             (Purpose::Request(request), Work::Edits { edits, .. }) => {
                 self.open_for(request, Command::Edit { edits }, documents, absent);
@@ -200,18 +228,30 @@ impl Replica {
             let edited = Edited { event: None, edits: work.count() };
             return self.told(purpose, Reply::Edited(edited));
         }
-        let life = self.config.incarnation;
-        let next = self.workspace.next_document(&self.key.device(), &life);
-        if made.as_ref().is_some_and(|made| next != Some(made.document)) {
+        let (device, life) = (self.key.device(), self.config.incarnation);
+        let is_next = |made: &Made| {
+            let next = match &made.origin {
+                Some(origin) => self.workspace.next_branch(&device, &life, origin),
+                None => self.workspace.next_document(&device, &life),
+            };
+            next == Some(made.document)
+        };
+        if made.as_ref().is_some_and(|made| !is_next(made)) {
             // Another event took the place in the chain that names the document.
             self.drop_changes(&changes);
             return self.on_outdated(purpose, work, Vec::new());
         }
-        let document = made.as_ref().map(|made| made.document);
+        let document = made.as_ref().map(|made| (made.document, made.origin));
+        let about = document.and_then(|(_, origin)| origin.map(About::Branch));
         let event = self.event_of(made, &changes);
-        let reply = match self.write_changes(event, purpose.undoes()) {
+        let reply = match self.write_changes(event, about.unwrap_or_else(|| purpose.about())) {
             Ok(event) => match (document, purpose) {
-                (Some(document), Purpose::Request(_)) => Reply::BoardMade { document, event },
+                (Some((document, None)), Purpose::Request(_)) => {
+                    Reply::BoardMade { document, event }
+                }
+                (Some((document, Some(_))), _) => {
+                    Reply::Branch(BranchReply::Made { document, event })
+                }
                 _ => Reply::Edited(Edited { event: Some(event), edits: work.count() }),
             },
             Err(fault) => {
@@ -304,10 +344,9 @@ impl Replica {
     }
 }
 
-/// How the first board is named that edits lead to.
-fn first_name(work: &Work) -> String {
-    let Work::Edits { edits, .. } = work else { return String::new() };
+/// The first board or branch that edits lead to is none.
+fn absent_link(work: &Work) -> EditFault {
+    let Work::Edits { edits, .. } = work else { return EditFault::NoBoard(String::new()) };
     let mut linked = edits.iter().filter_map(Edit::path).filter(|path| path.is_linked());
-    let name = linked.next().and_then(|path| path.segments().get(1));
-    name.cloned().unwrap_or_default()
+    linked.next().map_or_else(|| EditFault::NoBoard(String::new()), EditFault::not_linked)
 }

@@ -8,12 +8,12 @@ use rand_chacha::rand_core::Rng;
 
 use super::{InsertFault, Workspace};
 use crate::cbor;
-use crate::content::{DocumentChange, encode_changes, encode_undo};
+use crate::content::{DocumentChange, encode_branch, encode_changes, encode_undo};
 use crate::control::{ControlBody, Genesis, WORKSPACE_FORMAT, Wrap, WrappedKey};
 use crate::effect::VoidReason;
 use crate::epoch::{EpochKey, WriteEpoch, epoch_body, wrap_key};
 use crate::event::{BodyRef, Class, EventFault, Header, Unsigned, Verified};
-use crate::id::{EventId, Incarnation, Lane, WorkspaceId};
+use crate::id::{DocumentId, EventId, Incarnation, Lane, WorkspaceId};
 use crate::key::{DeviceKey, RecoveryPublic};
 use crate::limits::{
     DOCUMENT_MAKES, EPOCH_OLDER_MAX, PARENTS_MAX, PURGE_EVENTS_MAX, WRAP_RECIPIENTS_MAX,
@@ -136,8 +136,19 @@ impl Workspace {
         pen: &mut Pen<'_>,
         changes: Vec<DocumentChange>,
     ) -> Result<Vec<Verified>, AuthorFault> {
-        self.check_changes(pen, &changes)?;
+        self.check_changes(pen, &changes, None)?;
         self.write_content(pen, &encode_changes(changes), Class::Sealed)
+    }
+
+    /// Changes, the first of which makes a branch of `origin`. `SPEC: CNT-13`
+    pub fn write_branch(
+        &mut self,
+        pen: &mut Pen<'_>,
+        origin: DocumentId,
+        changes: Vec<DocumentChange>,
+    ) -> Result<Vec<Verified>, AuthorFault> {
+        self.check_changes(pen, &changes, Some(&origin))?;
+        self.write_content(pen, &encode_branch(origin, changes), Class::Sealed)
     }
 
     /// Changes that take back what an event of this workspace did. `SPEC: CNT-12`
@@ -147,7 +158,7 @@ impl Workspace {
         undoes: EventId,
         changes: Vec<DocumentChange>,
     ) -> Result<Vec<Verified>, AuthorFault> {
-        self.check_changes(pen, &changes)?;
+        self.check_changes(pen, &changes, None)?;
         // What fell meanwhile is in nobody's view, and the undo would be void.
         if !self.content.number(&undoes).is_some_and(|no| self.content.is_admitted(no)) {
             return Err(AuthorFault::NotAdmitted(undoes));
@@ -160,6 +171,7 @@ impl Workspace {
         &mut self,
         pen: &Pen<'_>,
         changes: &[DocumentChange],
+        origin: Option<&DocumentId>,
     ) -> Result<(), AuthorFault> {
         let role = self.control.role(&pen.key.device(), &self.control.all());
         if role < Some(Role::Member) {
@@ -168,7 +180,7 @@ impl Workspace {
         self.settle();
         let mut makes: u64 = 0;
         for change in changes {
-            makes = makes.saturating_add(self.would_count(pen, change)?);
+            makes = makes.saturating_add(self.would_count(pen, change, origin)?);
         }
         if makes > pen.makes_max {
             return Err(AuthorFault::Quota(makes));
@@ -232,10 +244,19 @@ impl Workspace {
     /// Would a change count in an event that is written now? What is void must not be signed: all
     /// later changes of this device would build on it. Gives how many keys and objects it makes; a
     /// change that makes the root is the program's own.
-    fn would_count(&self, pen: &Pen<'_>, change: &DocumentChange) -> Result<u64, AuthorFault> {
+    fn would_count(
+        &self,
+        pen: &Pen<'_>,
+        change: &DocumentChange,
+        origin: Option<&DocumentId>,
+    ) -> Result<u64, AuthorFault> {
         let (device, incarnation) = (pen.key.device(), pen.incarnation);
         let seq = self.next_seq(&device, &incarnation);
-        let made = crate::hash::document_id(&device, &incarnation, seq);
+        let origin = origin.filter(|_| change.document.is_none());
+        let made = match origin {
+            Some(origin) => crate::hash::branch_id(&device, &incarnation, seq, origin),
+            None => crate::hash::document_id(&device, &incarnation, seq),
+        };
         let beginning = match change.document {
             None if self.root_document() == Some(made) => return Ok(0),
             None => DOCUMENT_MAKES,
@@ -244,7 +265,7 @@ impl Workspace {
         let document = change.document.unwrap_or(made);
         let actor = crate::hash::actor(&device, &incarnation, &document, change.generation);
         self.effects
-            .would_count(&|no| self.counts(no), &document, &actor, &change.change)
+            .would_count(&|no| self.counts(no), (&document, origin), &actor, &change.change)
             .map(|makes| beginning.saturating_add(makes.into()))
             .map_err(AuthorFault::Void)
     }

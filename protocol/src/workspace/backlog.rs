@@ -259,7 +259,7 @@ impl Workspace {
         if !self.backlog.changes.is_empty() {
             for (document, change) in changes {
                 for dep in self.effects.deps(document, change) {
-                    let name = (*document, *dep);
+                    let name = (self.effects.document_of(document, dep), *dep);
                     let carriers = self.backlog.changes.get(&name).map(|dep| &dep.carriers);
                     let carrier = carriers.and_then(|carriers| carriers.first().copied());
                     let device = carrier.and_then(|carrier| self.backlog.device(carrier));

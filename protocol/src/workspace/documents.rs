@@ -10,7 +10,7 @@ use crate::authority::ContentNo;
 use crate::effect::Effect;
 use crate::event::Verified;
 use crate::hash;
-use crate::id::{ChangeHash, DeviceId, DocumentId, Incarnation, Lane};
+use crate::id::{ChangeHash, DeviceId, DocumentId, EventId, Incarnation, Lane};
 use crate::limits::PARENTS_MAX;
 
 /// What the changes that count of a document are to each other.
@@ -23,6 +23,12 @@ pub struct Line {
 }
 
 impl Workspace {
+    /// The event that carries a change of a document.
+    #[must_use]
+    pub fn carrier(&self, document: &DocumentId, change: &ChangeHash) -> Option<EventId> {
+        Some(self.content.id(self.effects.carrier(document, change)?))
+    }
+
     /// The documents in which something counts, by id.
     pub fn documents(&self) -> impl Iterator<Item = DocumentId> {
         let counts = |id: &DocumentId| {
@@ -68,6 +74,7 @@ impl Workspace {
         self.held.remove(&document);
         self.dropped.remove(&document);
         self.anew.remove(&document);
+        self.shares.forget(&document);
     }
 
     /// Did something fall out of a document since last asked that is not open? An own actor's
@@ -79,6 +86,9 @@ impl Workspace {
     /// What the changes of a document are to each other: those that count, and stand in it.
     #[must_use]
     pub fn line(&self, document: &DocumentId) -> Line {
+        if self.effects.has_branches(document) {
+            return self.family_line(document);
+        }
         let (applied, left_out) = (self.applied.get(document), self.left_out.get(document));
         let mut stands: BTreeSet<ChangeHash> = BTreeSet::new();
         let mut heads: BTreeSet<ChangeHash> = BTreeSet::new();

@@ -56,26 +56,27 @@ impl Workspace {
         self.with_past(written)
     }
 
-    /// The heads that a document had by then: of the changes that count today.
+    /// The heads that a document had by then: of the changes that count today; of a branch also of
+    /// what it has of its origin. `SPEC: BRA-6, PAST-1`
     #[must_use]
     pub fn heads_at(&self, document: &DocumentId, written: &Written) -> Vec<ChangeHash> {
-        let (applied, left_out) = (self.applied.get(document), self.left_out.get(document));
-        let (mut stands, mut heads) = (BTreeSet::new(), BTreeSet::new());
-        for hash in self.effects.order(document) {
-            let carriers = applied.and_then(|applied| applied.get(hash)).into_iter().flatten();
-            let deps = self.effects.deps(document, hash);
-            let counts = carriers.copied().any(|no| written.has(no))
-                && left_out.is_none_or(|out| !out.contains(hash))
-                && deps.iter().all(|dep| stands.contains(dep));
-            if counts {
-                stands.insert(*hash);
-                deps.iter().for_each(|dep| {
-                    heads.remove(dep);
-                });
-                heads.insert(*hash);
+        let standing = self.standing(document);
+        let was_there = |hash: &&ChangeHash| {
+            let mut carriers = self.effects.carriers(document, hash).iter();
+            standing.contains(hash) && carriers.any(|no| written.has(*no))
+        };
+        let mut heads: BTreeSet<ChangeHash> = BTreeSet::new();
+        for hash in self.effects.order(document).iter().filter(was_there) {
+            for dep in self.effects.deps(document, hash) {
+                heads.remove(&dep);
             }
+            heads.insert(*hash);
         }
-        heads.into_iter().collect()
+        let knows = |one: &ChangeHash, head: &ChangeHash| {
+            one != head && self.effects.knows(document, one, head)
+        };
+        let is_last = |head: &&ChangeHash| !heads.iter().any(|one| knows(one, head));
+        heads.iter().filter(is_last).copied().collect()
     }
 
     fn before(&self, no: ContentNo) -> impl Iterator<Item = ContentNo> + '_ {

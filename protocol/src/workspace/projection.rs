@@ -11,9 +11,8 @@ use super::lost::Missing;
 use crate::authority::ContentNo;
 use crate::content::Content;
 use crate::document::DocumentTask;
-use crate::effect::{Chunks, Effect};
+use crate::effect::{Chunks, Effect, made_document};
 use crate::event::Verified;
-use crate::hash;
 use crate::id::{ChangeHash, DocumentId, EventId};
 use crate::limits::LOAD_SLICE_EVENTS;
 use crate::store::Place;
@@ -56,9 +55,8 @@ impl Workspace {
                 applied.remove(&hash);
                 let is_open = self.is_open(&document);
                 self.fell_closed |= !is_open;
-                if self.held.entry(document).or_default().remove(&hash) {
-                    self.dropped.entry(document).or_default().insert(hash);
-                }
+                self.drop_from(document, hash);
+                self.unshare(&document, &hash);
             }
         }
     }
@@ -116,14 +114,13 @@ impl Workspace {
             let inside = crate::seal::open(key, header, event.body()?).ok()?;
             Content::decode(&inside).ok()
         });
-        let made = hash::document_id(&header.author, &header.incarnation, header.seq);
-        match opened {
-            Some(Content::Change(changes) | Content::Undo(_, changes)) => changes
-                .into_iter()
-                .map(|change| (change.document.unwrap_or(made), change.change))
-                .collect(),
-            _ => Chunks::new(),
-        }
+        let (origin, changes) = match opened {
+            Some(Content::Change(changes) | Content::Undo(_, changes)) => (None, changes),
+            Some(Content::Branch(origin, changes)) => (Some(origin), changes),
+            _ => return Chunks::new(),
+        };
+        let made = made_document(header, origin.as_ref());
+        changes.into_iter().map(|change| (change.document.unwrap_or(made), change.change)).collect()
     }
 
     /// What the documents are to do next: first what falls out, then what waits, as far as its
@@ -132,6 +129,7 @@ impl Workspace {
         self.settle();
         self.settle_forks();
         self.release(charge);
+        self.settle_shares();
         let anew = std::mem::take(&mut self.anew);
         let dropped = std::mem::take(&mut self.dropped).into_iter();
         let dropped = dropped.filter(|(document, _)| !anew.contains(document));
@@ -146,16 +144,26 @@ impl Workspace {
                 continue;
             }
             let Effect::Change(changes) = self.effects.of(no).clone() else { continue };
+            if self.share(no, &changes) {
+                self.waiting.insert(no, chunks);
+                continue;
+            }
+            self.shares.note();
             for ((document, chunk), (_, hash)) in
                 chunks.unwrap_or_default().into_iter().zip(changes)
             {
                 let carriers = self.applied.entry(document).or_default().entry(hash).or_default();
                 carriers.insert(no);
                 let out = self.left_out.get(&document).is_some_and(|out| out.contains(&hash));
-                if !out
-                    && self.is_open(&document)
-                    && self.held.entry(document).or_default().insert(hash)
-                {
+                if out {
+                    continue;
+                }
+                for holder in self.shares.holders(&hash) {
+                    if self.held.entry(holder).or_default().insert(hash) {
+                        apply.entry(holder).or_default().push(chunk.clone());
+                    }
+                }
+                if self.is_open(&document) && self.held.entry(document).or_default().insert(hash) {
                     apply.entry(document).or_default().push(chunk);
                 }
             }
@@ -182,6 +190,7 @@ impl Workspace {
         self.anew.insert(document);
         self.rebuilding = true;
         self.held.remove(&document);
+        self.shares.forget(&document);
         let applied = self.applied.get(&document).into_iter().flatten();
         let carriers = applied.filter_map(|(_, carriers)| carriers.first().copied());
         for no in carriers.collect::<Vec<_>>() {
@@ -208,22 +217,22 @@ impl Workspace {
         if left_out == self.left_out {
             return;
         }
+        self.shares.note();
         let root = self.root_document();
-        let before = std::mem::replace(&mut self.left_out, left_out);
-        for (document, out) in &self.left_out {
+        let before = std::mem::replace(&mut self.left_out, left_out.clone());
+        for (document, out) in left_out {
             // A number of an own actor may be among them.
-            self.fell_closed |= !self.open.contains(document) && Some(*document) != root;
-            let held = self.held.entry(*document).or_default();
-            for hash in out.iter().filter(|hash| held.remove(hash)) {
-                self.dropped.entry(*document).or_default().insert(*hash);
+            self.fell_closed |= !self.open.contains(&document) && Some(document) != root;
+            for hash in out {
+                self.drop_from(document, hash);
+                self.drop_shared(&hash);
             }
         }
         for (document, out) in before {
             let still = self.left_out.get(&document);
             let back = out.iter().filter(|hash| !still.is_some_and(|still| still.contains(hash)));
-            if !self.is_open(&document) {
-                continue;
-            }
+            let is_open = self.is_open(&document);
+            let back = back.filter(|hash| is_open || self.shares.has(hash));
             let applied = self.applied.entry(document).or_default();
             let carriers = back.filter_map(|hash| applied.get(hash)?.first().copied());
             for no in carriers {

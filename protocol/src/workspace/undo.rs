@@ -42,7 +42,14 @@ impl Workspace {
         let no = self.content.number(id).ok_or("it is not here")?;
         match self.effects.of(no) {
             Effect::Change(_) if !self.counts(no) => Err("it has no effect"),
-            Effect::Change(changes) => Ok(Undoable::Change(changes.iter().copied().collect())),
+            Effect::Change(changes) => {
+                // What makes a branch changes nothing that is shown: its link does.
+                let makes = |(document, change): &&(DocumentId, ChangeHash)| {
+                    self.origin(document).is_some() && self.effects.begins(document, change)
+                };
+                let changes = changes.iter().filter(|of| !makes(of));
+                Ok(Undoable::Change(changes.copied().collect()))
+            }
             Effect::Void(_) => Err("it has no effect"),
             Effect::Unread => Err("it cannot be read here"),
             _ => Err("only edits, resolutions, grants and revocations are taken back"),

@@ -4,7 +4,7 @@ use aes_gcm_siv::aead::{AeadInOut as _, KeyInit as _};
 use aes_gcm_siv::{Aes256GcmSiv, Nonce};
 use kernelos_protocol::artifact::{self, ArtifactKey, Chunk, Manifest};
 use kernelos_protocol::cbor::{Reader, Writer, decode, encode};
-use kernelos_protocol::content::{Content, encode_changes, encode_undo};
+use kernelos_protocol::content::{Content, encode_branch, encode_changes, encode_undo};
 use kernelos_protocol::epoch::EpochKey;
 use kernelos_protocol::event::{Class, Header};
 use kernelos_protocol::hash::{self, context};
@@ -53,6 +53,7 @@ pub(super) fn content(input: &[u8]) {
     let again = match Content::decode(input) {
         Ok(Content::Change(changes)) => encode_changes(changes),
         Ok(Content::Undo(event, changes)) => encode_undo(event, changes),
+        Ok(Content::Branch(origin, changes)) => encode_branch(origin, changes),
         Ok(Content::Record(record)) => encode(&record),
         Ok(Content::Artifact(manifest)) => encode(&*manifest),
         Ok(Content::Purge(purge)) => encode(&purge),

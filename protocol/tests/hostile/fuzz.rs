@@ -3,7 +3,7 @@
 
 use kernelos_protocol::cbor::encode;
 use kernelos_protocol::command::Command;
-use kernelos_protocol::content::{Content, encode_changes, encode_undo};
+use kernelos_protocol::content::{Content, encode_branch, encode_changes, encode_undo};
 use kernelos_protocol::control::ControlBody;
 use kernelos_protocol::document::{DocPath, Edit};
 use kernelos_protocol::event::Signed;
@@ -139,10 +139,11 @@ fn events_put_wrong_are_refused() {
 
 #[test]
 fn bodies_put_wrong_are_refused_or_in_their_one_encoding() {
-    // SPEC: EVT-2, CNT-1, CNT-5, CNT-6, CNT-7, CNT-8, CNT-9, CNT-10, CTL-1
+    // SPEC: EVT-2, CNT-1, CNT-5, CNT-6, CNT-7, CNT-8, CNT-9, CNT-10, CNT-13, CTL-1
     let again = |bytes: &[u8]| match Content::decode(bytes).ok()? {
         Content::Change(changes) => Some(encode_changes(changes)),
         Content::Undo(event, changes) => Some(encode_undo(event, changes)),
+        Content::Branch(origin, changes) => Some(encode_branch(origin, changes)),
         Content::Record(record) => Some(encode(&record)),
         Content::Artifact(manifest) => Some(encode(&*manifest)),
         Content::Purge(purge) => Some(encode(&purge)),

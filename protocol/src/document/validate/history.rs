@@ -128,6 +128,22 @@ impl ChangeIndex {
         &self.nodes[change as usize]
     }
 
+    /// Is `past` the change, or in its past? Both were accepted.
+    pub fn knows(&self, change: &ChangeHash, past: &ChangeHash) -> bool {
+        let (Some(&change), Some(&past)) = (self.by_hash.get(change), self.by_hash.get(past))
+        else {
+            return false;
+        };
+        let (node, actor) = (self.node(change), self.node(past).actor);
+        let last = if node.actor == actor { Some(change) } else { node.known.get(actor) };
+        last.is_some_and(|last| self.later(last, past) == Ok(last))
+    }
+
+    /// The number of the last operation of an accepted change, or of what it knows.
+    pub fn last_op(&self, change: &ChangeHash) -> Option<u32> {
+        Some(self.node(*self.by_hash.get(change)?).last_op())
+    }
+
     /// The dependencies, each in the author's view and accepted. SPEC: DOC-14
     fn dependencies(
         &self,

@@ -104,7 +104,7 @@ impl Workspace {
         }
         self.changes_in(no).iter().any(|(document, change)| {
             let mut deps = self.effects.deps(document, change).iter();
-            deps.any(|dep| void.is_lost(&(*document, *dep)))
+            deps.any(|dep| void.is_lost(&(self.effects.document_of(document, dep), *dep)))
         }) || self.record_before(no).is_some_and(|on| void.contains(on))
     }
 
@@ -236,7 +236,7 @@ impl Workspace {
         };
         self.changes_in(no).iter().any(|(document, change)| {
             let mut deps = self.effects.deps(document, change).iter();
-            deps.any(|dep| holds(&(*document, *dep)))
+            deps.any(|dep| holds(&(self.effects.document_of(document, dep), *dep)))
         }) || self.record_before(no).is_some_and(|on| {
             void.turns.get(&on).is_some_and(|before| *before < turn) && !doubted.contains(&on)
         })

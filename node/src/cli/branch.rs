@@ -1,0 +1,148 @@
+//! `kern branch`: documents that go on from another, to try something and bring it back.
+
+use kernelos_protocol::command::{
+    BranchCommand, BranchReply, Command, Failure, FailureKind, Reply,
+};
+use kernelos_protocol::document::DocPath;
+use kernelos_protocol::present::{self, Doc};
+use serde_json::json;
+
+use crate::cli::Ui;
+use crate::cli::names::names;
+use crate::cli::wrote::Wrote;
+
+/// Try something apart, and bring it back
+///
+/// A branch is a document that goes on from another: it shares all that was there, and what is
+/// written to it stays on it until it is merged. A merge overwrites nothing: where both changed one
+/// place it is a conflict, and somebody decides.
+#[derive(Debug, clap::Subcommand)]
+#[command(after_help = "\
+Examples:
+  kern branch create try --purpose 'shorter titles'
+  kern doc set notes/today '\"sun\"' --branch try
+  kern branch preview try")]
+pub(super) enum Args {
+    /// Make one; of an old state too, which is not a way back but a branch
+    #[command(after_help = "\
+Examples:
+  kern branch create try
+  kern branch create try --of boards/garden --purpose 'other beds'
+  kern branch create monday --at 1f2e3d4c")]
+    Create {
+        /// Its name
+        name: String,
+        /// Of which document: boards/NAME or branches/NAME; without it of the workspace's
+        #[arg(long, value_name = "PATH", default_value = "")]
+        of: String,
+        /// As that was at an event: as many digits of its id as say which
+        #[arg(long, value_name = "EVENT")]
+        at: Option<String>,
+        /// What it is for
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        purpose: String,
+    },
+    /// List them, and what devices wrote while apart
+    #[command(after_help = "Examples:\n  kern branch list\n  kern branch list --all --json")]
+    List {
+        /// Those that are put away, too
+        #[arg(long)]
+        all: bool,
+    },
+    /// Show what was changed on one since it was made
+    #[command(after_help = "Examples:\n  kern branch diff try")]
+    Diff {
+        /// Its name or id
+        name: String,
+    },
+    /// Show what its merge would bring, with the conflicts; nothing is written
+    #[command(after_help = "Examples:\n  kern branch preview try --json")]
+    Preview {
+        /// Its name or id
+        name: String,
+    },
+    /// Bring what was changed on one to where it comes from
+    #[command(after_help = "Examples:\n  kern branch merge try")]
+    Merge {
+        /// Its name or id
+        name: String,
+    },
+    /// Put one away: it is listed no longer, and nothing of it is lost
+    #[command(after_help = "\
+Examples:
+  kern branch archive try
+  kern branch archive try --undo")]
+    Archive {
+        /// Which, by its name
+        name: String,
+        /// Bring it back
+        #[arg(long)]
+        undo: bool,
+    },
+}
+
+pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
+    match args {
+        Args::Create { name, of, at, purpose } => {
+            let of = super::doc::parse_path(&of)?;
+            let create = BranchCommand::Create { name: name.clone(), of, at, purpose };
+            match ask(ui, create).await? {
+                Reply::Branch(BranchReply::Made { document, event }) => {
+                    let object = json!({ "name": name, "document": document });
+                    ui.wrote(&Wrote::undo(Some(event)), object, Doc::default)
+                }
+                other => Err(super::doc::unexpected(&other)),
+            }
+        }
+        Args::List { all } => match ask(ui, BranchCommand::List { all }).await? {
+            Reply::Branch(BranchReply::List(page)) => {
+                let names = names(ui).await?;
+                ui.show(&page.branches, || present::branches(&page, &names))
+            }
+            other => Err(super::doc::unexpected(&other)),
+        },
+        Args::Diff { name } => compare(ui, BranchCommand::Diff { name }).await,
+        Args::Preview { name } => compare(ui, BranchCommand::Preview { name }).await,
+        Args::Merge { name } => match ask(ui, BranchCommand::Merge { name: name.clone() }).await? {
+            Reply::Branch(BranchReply::Merged { event, changes }) => {
+                let object = json!({ "name": name, "changes": changes });
+                ui.wrote(&Wrote::undo(Some(event)), object, Doc::default)
+            }
+            other => Err(super::doc::unexpected(&other)),
+        },
+        Args::Archive { name, undo } => {
+            let archive = BranchCommand::Archive { name: name.clone(), archived: !undo };
+            match ask(ui, archive).await? {
+                Reply::Edited(edited) => {
+                    let object = json!({ "name": name, "archived": !undo });
+                    ui.wrote(&Wrote::undo(edited.event), object, Doc::default)
+                }
+                other => Err(super::doc::unexpected(&other)),
+            }
+        }
+    }
+}
+
+async fn compare(ui: &Ui, command: BranchCommand) -> Result<(), Failure> {
+    let is_merge = matches!(command, BranchCommand::Preview { .. });
+    match ask(ui, command).await? {
+        Reply::Branch(BranchReply::Changes(changes)) => {
+            let names = names(ui).await?;
+            ui.show(&changes, || present::branch_changes(&changes, is_merge, &names))
+        }
+        other => Err(super::doc::unexpected(&other)),
+    }
+}
+
+async fn ask(ui: &Ui, command: BranchCommand) -> Result<Reply, Failure> {
+    ui.client()?.ask(ui.workspace(), Command::Branch(command)).await
+}
+
+/// The path of a branch's document; of the root's without one.
+pub(super) fn above(branch: Option<&str>) -> Result<DocPath, Failure> {
+    let Some(name) = branch else { return Ok(DocPath::default()) };
+    let path = DocPath::default().child("branches").and_then(|path| path.child(name));
+    path.map_err(|fault| {
+        Failure::new(FailureKind::Usage, fault).with_hint("`kern branch list` shows all")
+    })
+}

@@ -1,0 +1,395 @@
+//! Branches: made, listed, compared, merged and put away. Every one of these first looks at the
+//! links of the root, which say what a name leads to. `SPEC: BRA-3, BRA-4`
+
+use std::collections::BTreeSet;
+
+use crate::command::{
+    Apart, BranchChanges, BranchCommand, BranchKind, BranchPage, BranchReply, BranchSide,
+    BranchState, Command, Failure, FailureKind, Reply, RequestId,
+};
+use crate::content::{About, DocumentChange};
+use crate::document::{
+    BranchLink, DocPath, DocumentDone, DocumentTask, EditFault, Fork, Link, Links, MergePreview,
+    check_name, is_unshowable, merging_change,
+};
+use crate::hash;
+use crate::id::{ChangeHash, DocumentId, EventId};
+use crate::limits::{BRANCHES_LISTED_MAX, PURPOSE_BYTES_MAX};
+use crate::replica::Replica;
+use crate::replica::commands::no_history;
+use crate::replica::documents::{Pending, Purpose, author_failure, edit_failure};
+use crate::replica::survey::above;
+use crate::replica::work::{New, Work};
+use crate::workspace::Divergence;
+
+/// A branch, as a name leads to it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Named {
+    branch: DocumentId,
+    origin: DocumentId,
+    archived: bool,
+}
+
+impl Replica {
+    pub(super) fn start_branch(&mut self, request: RequestId, command: BranchCommand) {
+        let started = self.check_branch(&command).and_then(|()| {
+            let root = self.workspace.held_document();
+            root.ok_or_else(|| if command.writes() { no_history() } else { self.unreadable() })
+        });
+        match started {
+            Ok(root) => {
+                self.ask(Pending::Branch(request, command), DocumentTask::Links { root });
+            }
+            Err(failure) => self.reply(request, Reply::Failed(failure)),
+        }
+    }
+
+    fn check_branch(&self, command: &BranchCommand) -> Result<(), Failure> {
+        if command.writes() && self.workspace.root_document().is_some() {
+            self.may_write()?;
+        }
+        let BranchCommand::Create { name, purpose, .. } = command else { return Ok(()) };
+        check_name(name).map_err(|fault| {
+            Failure::new(FailureKind::Usage, fault).with_hint("for example: kern branch create try")
+        })?;
+        if purpose.len() > PURPOSE_BYTES_MAX || purpose.chars().any(is_unshowable) {
+            let text = format!("a purpose is a line of at most {PURPOSE_BYTES_MAX} bytes");
+            return Err(Failure::new(FailureKind::Usage, text)
+                .with_hint("say the rest in a note on the branch"));
+        }
+        Ok(())
+    }
+
+    /// The root said what its links are.
+    pub(super) fn on_branch_links(
+        &mut self,
+        request: RequestId,
+        command: BranchCommand,
+        links: Result<Links, EditFault>,
+    ) {
+        let links = match links {
+            Ok(links) => links,
+            Err(fault) => return self.reply(request, Reply::Failed(edit_failure(&fault))),
+        };
+        let done = match command {
+            BranchCommand::Create { name, of, at, purpose } => {
+                match self.new_branch(&links, name, &of, at.as_deref(), purpose) {
+                    Ok(new) => {
+                        return self.work(Purpose::Request(request), Work::Make(new));
+                    }
+                    Err(failure) => Err(failure),
+                }
+            }
+            BranchCommand::List { all } => Ok(BranchReply::List(self.branch_page(&links, all))),
+            BranchCommand::Archive { name, archived } => {
+                let link = Link::ArchiveBranch { name, archived };
+                return self.work(Purpose::Request(request), Work::Link(link));
+            }
+            BranchCommand::Merge { name } => {
+                self.find_branch(&links, &name).and_then(|named| self.merge(&name, &named))
+            }
+            BranchCommand::Diff { ref name } | BranchCommand::Preview { ref name } => {
+                match self.find_branch(&links, name) {
+                    Ok(named) => return self.compare(request, command, links, &named),
+                    Err(failure) => Err(failure),
+                }
+            }
+        };
+        self.reply(request, done.map_or_else(Reply::Failed, Reply::Branch));
+    }
+
+    /// The branch that a name or an id leads to.
+    fn find_branch(&self, links: &Links, name: &str) -> Result<Named, Failure> {
+        let by_id = name.parse::<DocumentId>().ok();
+        let leads = |link: &&BranchLink| match by_id {
+            Some(id) => link.document == id,
+            None => link.name == *name && link.is_shown,
+        };
+        let link = links.branches.iter().find(leads);
+        let document = by_id.or_else(|| link.map(|link| link.document));
+        let found = document.and_then(|branch| Some((branch, self.workspace.origin(&branch)?)));
+        let Some((branch, origin)) = found else {
+            return Err(edit_failure(&EditFault::NoBranch(name.to_owned())));
+        };
+        Ok(Named { branch, origin, archived: link.is_some_and(|link| link.archived) })
+    }
+
+    fn new_branch(
+        &mut self,
+        links: &Links,
+        name: String,
+        of: &DocPath,
+        at: Option<&str>,
+        purpose: String,
+    ) -> Result<New, Failure> {
+        let origin = self.document_at(links, of)?;
+        let heads = match at {
+            None => None,
+            Some(begin) => {
+                let event = self.find_event(begin)?;
+                let written = self.workspace.written_at(&event);
+                let heads = written.map(|written| self.workspace.heads_at(&origin, &written));
+                let heads = heads.unwrap_or_default();
+                if heads.is_empty() {
+                    let text = format!("at event {} the document was not there", event.short());
+                    return Err(Failure::new(FailureKind::Failed, text)
+                        .with_hint("name a content event that came after it: `kern log`"));
+                }
+                Some(heads)
+            }
+        };
+        Ok(New::Branch { name, purpose, origin, heads })
+    }
+
+    /// The document that a path of the root names: the root, a board, or a branch.
+    fn document_at(&self, links: &Links, path: &DocPath) -> Result<DocumentId, Failure> {
+        let root = self.workspace.held_document().ok_or_else(no_history)?;
+        let [map, name] = path.segments() else {
+            let usage = || {
+                Failure::new(FailureKind::Usage, format!("{path} names no document"))
+                    .with_hint("for example: --of boards/garden")
+            };
+            return if path.segments().is_empty() { Ok(root) } else { Err(usage()) };
+        };
+        let found = match name.parse::<DocumentId>() {
+            Ok(id) => Some(id).filter(|id| self.workspace.has_document(id)),
+            Err(_) if map == "branches" => {
+                let mut of = links.branches.iter().filter(|link| link.is_shown);
+                of.find(|link| link.name == *name).map(|link| link.document)
+            }
+            Err(_) => {
+                let mut of = links.boards.iter().filter(|link| link.is_shown);
+                of.find(|link| link.name == *name).map(|link| link.document)
+            }
+        };
+        found.filter(|_| ["boards", "branches"].contains(&map.as_str())).ok_or_else(|| {
+            let text = format!("there is no board or branch at {path}");
+            Failure::new(FailureKind::Failed, text)
+                .with_hint("`kern board list` and `kern branch list` show all")
+        })
+    }
+
+    /// What a new branch builds on now, and the first change that says so.
+    pub(super) fn branch_heads(&self, origin: &DocumentId) -> Vec<ChangeHash> {
+        self.workspace.line(origin).heads
+    }
+
+    /// The origin knows, by one event, all that the branch does. `SPEC: BRA-4`
+    fn merge(&mut self, name: &str, named: &Named) -> Result<BranchReply, Failure> {
+        let failed = |text: String| Failure::new(FailureKind::Failed, text);
+        if named.archived {
+            return Err(failed(format!("branch {name:?} is put away"))
+                .with_hint(format!("bring it back first: kern branch archive {name:?} --undo")));
+        }
+        let origin = named.origin;
+        let distance = self.workspace.distance(&named.branch, &origin);
+        if distance.ahead == 0 {
+            return Err(failed("there is nothing to merge".to_owned()).with_hint(format!(
+                "all that was changed on it is there already; write to it with `--branch {name:?}`"
+            )));
+        }
+        let mut deps = self.workspace.line(&origin).heads;
+        deps.extend(self.workspace.line(&named.branch).heads);
+        // An actor of its own: this change is told with what it brings, later than it is written.
+        self.retire_actor();
+        let (device, life) = (self.key.device(), self.config.incarnation);
+        let actor = hash::actor(&device, &life, &origin, self.generation);
+        let change = merging_change(actor, &deps, self.workspace.next_op(&origin, &deps));
+        let document = Some(origin);
+        let change = DocumentChange { document, generation: self.generation, change };
+        let written = self.write_changes(vec![change], About::Nothing);
+        self.retire_actor();
+        let event = written.map_err(|fault| self.not_written(fault))?;
+        self.tell_now();
+        Ok(BranchReply::Merged { event, changes: distance.ahead })
+    }
+
+    fn compare(&mut self, request: RequestId, command: BranchCommand, links: Links, named: &Named) {
+        let fork = Fork {
+            branch: named.branch,
+            origin: named.origin,
+            from: self.workspace.fork_heads(&named.branch),
+            merge: matches!(command, BranchCommand::Preview { .. }),
+        };
+        let pending = Pending::Fork { request, command, links, named: named.clone() };
+        self.ask(pending, DocumentTask::Fork(fork));
+    }
+
+    pub(super) fn on_forked(
+        &mut self,
+        request: RequestId,
+        command: BranchCommand,
+        (links, named): (Links, Named),
+        done: DocumentDone,
+    ) {
+        let reply = match done {
+            DocumentDone::Closed(documents) => {
+                return self.open_for(request, Command::Branch(command), &documents, no_history());
+            }
+            DocumentDone::Forked(Ok(preview)) => {
+                self.touch(named.branch);
+                self.touch(named.origin);
+                let MergePreview { shown, conflicts } = *preview;
+                let root = self.workspace.root_document();
+                let above = above(root, Some(&links), &named.origin);
+                let more_conflicts = conflicts.more;
+                let conflicts = self.document_rows(named.origin, &above, conflicts.conflicts);
+                Reply::Branch(BranchReply::Changes(Box::new(BranchChanges {
+                    document: named.branch,
+                    origin: named.origin,
+                    changes: shown.rows,
+                    more: shown.more,
+                    conflicts,
+                    more_conflicts,
+                })))
+            }
+            DocumentDone::Forked(Err(fault)) => Reply::Failed(edit_failure(&fault)),
+            other => {
+                self.damaged(format!("the documents answered {other:?} to a comparison"));
+                let text = "the documents answered wrongly";
+                Reply::Failed(Failure::new(FailureKind::Failed, text))
+            }
+        };
+        self.reply(request, reply);
+    }
+
+    fn branch_page(&self, links: &Links, all: bool) -> BranchPage {
+        let of_branches: BTreeSet<_> =
+            self.workspace.branches().map(|(branch, _)| branch).collect();
+        let mut linked: Vec<_> = links.branches.iter().collect();
+        linked.retain(|link| of_branches.contains(&link.document));
+        let named: BTreeSet<_> = linked.iter().map(|link| link.document).collect();
+        linked.retain(|link| all || !link.archived);
+        let others = of_branches.difference(&named).copied();
+        let rows = linked.iter().map(|link| (link.document, Some(*link)));
+        let rows: Vec<_> = rows.chain(others.map(|branch| (branch, None))).collect();
+        let diverged = self.workspace.divergences();
+        let apart = self.workspace.quarantine().branches;
+        let left_out: Vec<_> = apart.iter().filter(|row| row.why == Apart::Forked).collect();
+        let count = rows.len() + diverged.len() + left_out.len();
+        let made = rows.into_iter().map(|(branch, link)| self.made(links, branch, link));
+        let diverged = diverged.into_iter().map(|one| self.diverged(links, one));
+        let left_out = left_out.into_iter().map(|row| BranchState {
+            kind: BranchKind::LeftOut,
+            ahead: row.events,
+            devices: vec![row.author],
+            event: Some(row.tip),
+            next: self.next_of_left_out(&row.tip),
+            ..nobodys()
+        });
+        // What a person has to look at comes first where not all is listed.
+        let rows = diverged.chain(left_out).chain(made).take(BRANCHES_LISTED_MAX);
+        let mut branches: Vec<_> = rows.collect();
+        branches.sort_by_key(|row| (row.kind != BranchKind::Made, row.name.is_none()));
+        BranchPage { more: count - branches.len(), branches }
+    }
+
+    fn made(&self, links: &Links, branch: DocumentId, link: Option<&BranchLink>) -> BranchState {
+        let origin = self.workspace.origin(&branch).unwrap_or(branch);
+        let distance = self.workspace.distance(&branch, &origin);
+        let is_shown = link.is_some_and(|link| link.is_shown);
+        let name = link.map(|link| link.name.clone());
+        let called = name.clone().filter(|_| is_shown).unwrap_or_else(|| branch.to_string());
+        let called = quoted(&called);
+        let archived = link.is_some_and(|link| link.archived);
+        let next = match (archived, distance.ahead) {
+            (true, _) => vec![format!("kern branch archive {called} --undo")],
+            (false, 0) => vec![format!("kern branch archive {called}")],
+            (false, _) => ["preview", "merge", "archive"]
+                .map(|verb| format!("kern branch {verb} {called}"))
+                .to_vec(),
+        };
+        BranchState {
+            name,
+            document: Some(branch),
+            of: self.path_of(links, &origin),
+            purpose: link.map_or_else(String::new, |link| link.purpose.clone()),
+            ahead: distance.ahead,
+            behind: distance.behind,
+            devices: distance.devices.into_iter().collect(),
+            archived,
+            is_shown,
+            conflict: link.is_some_and(|link| link.conflict),
+            event: self.workspace.made_by(&branch),
+            next,
+            ..nobodys()
+        }
+    }
+
+    fn diverged(&self, links: &Links, of: Divergence) -> BranchState {
+        let path = self.path_of(links, &of.document);
+        let keep = |side: &(_, usize, EventId)| {
+            let of =
+                if path.is_empty() { String::new() } else { format!(" --of {}", quoted(&path)) };
+            format!("kern branch create NAME{of} --at {}", side.2.short())
+        };
+        let mut next = vec!["kern conflicts".to_owned()];
+        next.extend(of.sides.iter().map(keep));
+        let sides = of.sides.iter().map(|(device, changes, event)| BranchSide {
+            device: *device,
+            changes: *changes,
+            event: *event,
+        });
+        BranchState {
+            kind: BranchKind::Divergent,
+            document: Some(of.document),
+            of: path.clone(),
+            ahead: of.sides.iter().map(|(_, changes, _)| changes).sum(),
+            devices: of.sides.iter().map(|(device, ..)| *device).collect(),
+            sides: sides.collect(),
+            next,
+            ..nobodys()
+        }
+    }
+
+    /// What is left out cannot come in beside what has its number; whoever wants it strikes that.
+    fn next_of_left_out(&self, tip: &EventId) -> Vec<String> {
+        let mut next = vec![format!("kern quarantine show {}", tip.short())];
+        let stands = self.workspace.in_place_of(tip);
+        next.extend(stands.map(|other| format!("kern strike {}", other.short())));
+        next
+    }
+
+    fn path_of(&self, links: &Links, document: &DocumentId) -> String {
+        if self.workspace.root_document() == Some(*document) {
+            return String::new();
+        }
+        links.name_of(document).to_string()
+    }
+
+    /// The document that the next own content event would make as a branch of `origin`.
+    pub(super) fn next_branch(&mut self, origin: &DocumentId) -> Result<DocumentId, Failure> {
+        self.next_document().map_err(|fault| author_failure(&fault))?;
+        let (device, life) = (self.key.device(), self.config.incarnation);
+        let next = self.workspace.next_branch(&device, &life, origin);
+        next.ok_or_else(|| Failure::new(FailureKind::Failed, "there are heads that are not joined"))
+    }
+}
+
+fn nobodys() -> BranchState {
+    BranchState {
+        kind: BranchKind::Made,
+        name: None,
+        document: None,
+        of: String::new(),
+        purpose: String::new(),
+        ahead: 0,
+        behind: 0,
+        devices: Vec::new(),
+        sides: Vec::new(),
+        archived: false,
+        is_shown: false,
+        conflict: false,
+        event: None,
+        next: Vec::new(),
+    }
+}
+
+/// A word of a command, as a shell reads it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) && !word.starts_with('-') {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}

@@ -1,0 +1,172 @@
+//! How far a branch is from its origin, what a document was at an event, and who went on with a
+//! document while apart.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::effect::Effect;
+use crate::id::{ChangeHash, DeviceId, DocumentId, EventId};
+use crate::limits::BEHIND_COUNTED_MAX;
+use crate::workspace::Workspace;
+
+/// How far a branch is from its origin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Distance {
+    /// Changes of the branch that the origin does not hold.
+    pub ahead: usize,
+    /// Changes of the origin that the branch does not hold.
+    pub behind: usize,
+    /// Who wrote to the branch.
+    pub devices: BTreeSet<DeviceId>,
+}
+
+/// Devices that went on with a document while apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Divergence {
+    /// Which document.
+    pub document: DocumentId,
+    /// Who, how many changes that no other side knows, and the event of the last.
+    pub sides: Vec<(DeviceId, usize, EventId)>,
+}
+
+impl Workspace {
+    /// The branches of which something counts, with their origins, by id.
+    pub fn branches(&self) -> impl Iterator<Item = (DocumentId, DocumentId)> {
+        let counts = |id: &DocumentId| self.applied.get(id).is_some_and(|of| !of.is_empty());
+        let branches = self.effects.branches().filter(move |(id, _)| counts(id));
+        branches.map(|(id, origin)| (*id, origin.document))
+    }
+
+    /// The document that a branch was made of.
+    #[must_use]
+    pub fn origin(&self, document: &DocumentId) -> Option<DocumentId> {
+        self.effects.origin(document).map(|origin| origin.document)
+    }
+
+    /// Was a change written to this document itself?
+    #[must_use]
+    pub fn is_own(&self, document: &DocumentId, change: &ChangeHash) -> bool {
+        self.effects.document_of(document, change) == *document
+    }
+
+    /// The event that makes a branch, of several the lowest.
+    #[must_use]
+    pub fn made_by(&self, document: &DocumentId) -> Option<EventId> {
+        let made_by = self.effects.made_by(document).iter().filter(|no| self.counts(**no));
+        made_by.map(|no| self.content.id(*no)).min()
+    }
+
+    /// What a branch's first change builds on: where it left its origin.
+    #[must_use]
+    pub fn fork_heads(&self, document: &DocumentId) -> Vec<ChangeHash> {
+        let order = self.effects.order(document).iter();
+        let mut firsts = order.filter(|hash| self.effects.begins(document, hash));
+        firsts.next().map_or(Vec::new(), |first| self.effects.deps(document, first).to_vec())
+    }
+
+    /// What a change of a document brings in of others': where it does, it merges them.
+    /// `SPEC: BRA-4`
+    #[must_use]
+    pub fn joined(&self, document: &DocumentId, change: &ChangeHash) -> Vec<ChangeHash> {
+        if self.effects.begins(document, change) {
+            return Vec::new();
+        }
+        self.effects.joined(document, change).collect()
+    }
+
+    /// The number of the first operation of a change that depends on these.
+    #[must_use]
+    pub fn next_op(&self, document: &DocumentId, deps: &[ChangeHash]) -> u64 {
+        self.effects.next_op(document, deps)
+    }
+
+    /// How far a branch is from its origin. What makes a branch or merges one is not counted.
+    /// `SPEC: BRA-5`
+    #[must_use]
+    pub fn distance(&self, branch: &DocumentId, origin: &DocumentId) -> Distance {
+        let (standing, to) = (self.standing(branch), self.line(origin).heads);
+        let knows = |heads: &[ChangeHash], hash: &ChangeHash| {
+            heads.iter().any(|head| self.effects.knows(branch, head, hash))
+        };
+        let own = self.effects.order(branch).iter().filter(|hash| standing.contains(hash));
+        let own: Vec<_> = own.filter(|hash| self.is_edit(branch, hash)).collect();
+        let author = |hash: &&ChangeHash| {
+            self.effects.carrier(branch, hash).map(|no| self.content.author(no))
+        };
+        let devices = own.iter().filter_map(|hash| author(hash)).collect();
+        let ahead = own.iter().filter(|hash| !knows(&to, hash)).count();
+        let from = self.line(branch).heads;
+        let (mut open, mut seen, mut behind) = (to, BTreeSet::new(), 0);
+        while let Some(next) = open.pop() {
+            if seen.len() >= BEHIND_COUNTED_MAX {
+                break;
+            }
+            if knows(&from, &next) || !seen.insert(next) {
+                continue;
+            }
+            let document = self.effects.document_of(branch, &next);
+            behind += usize::from(self.is_edit(&document, &next));
+            open.extend(self.effects.deps(branch, &next));
+        }
+        Distance { ahead, behind, devices }
+    }
+
+    fn is_edit(&self, document: &DocumentId, hash: &ChangeHash) -> bool {
+        let is_branch = self.effects.origin(document).is_some();
+        let begins = is_branch && self.effects.begins(document, hash);
+        !begins && self.effects.joined(document, hash).next().is_none()
+    }
+
+    /// The documents with which several devices went on while apart, and nobody since who knew
+    /// all of it. `SPEC: BRA-8`
+    #[must_use]
+    pub fn divergences(&self) -> Vec<Divergence> {
+        let diverged = self.documents().filter_map(|document| {
+            let sides = self.sides(&document);
+            (sides.len() > 1).then_some(Divergence { document, sides })
+        });
+        diverged.collect()
+    }
+
+    /// The events that carry what has the number of a left out event's first change that is
+    /// forked. `SPEC: PRJ-4`
+    pub fn in_place_of(&self, tip: &EventId) -> Option<EventId> {
+        let mut no = self.content.number(tip)?;
+        let mut found = None;
+        while let Effect::Change(changes) = self.effects.of(no)
+            && self.is_left_out(changes)
+        {
+            let rival = |(document, hash): &(DocumentId, ChangeHash)| {
+                let rivals = self.effects.rivals(document, hash).into_iter();
+                let carriers = rivals.filter_map(|hash| self.effects.carrier(document, &hash));
+                carriers.map(|no| self.content.id(no)).min()
+            };
+            found = changes.iter().find_map(rival).or(found);
+            let Some(prev) = self.content.prev(no) else { break };
+            no = prev;
+        }
+        found
+    }
+
+    fn sides(&self, document: &DocumentId) -> Vec<(DeviceId, usize, EventId)> {
+        let heads = self.line(document).heads;
+        if heads.len() < 2 {
+            return Vec::new();
+        }
+        let mut sides: BTreeMap<DeviceId, (usize, EventId)> = BTreeMap::new();
+        for head in &heads {
+            let Some(carrier) = self.effects.carrier(document, head) else { continue };
+            let event = self.content.id(carrier);
+            let others = || heads.iter().filter(|other| *other != head);
+            let (mut open, mut seen) = (vec![*head], BTreeSet::new());
+            while let Some(next) = open.pop() {
+                let is_theirs = others().any(|other| self.effects.knows(document, other, &next));
+                if !is_theirs && seen.len() < BEHIND_COUNTED_MAX && seen.insert(next) {
+                    open.extend(self.effects.deps(document, &next));
+                }
+            }
+            let side = sides.entry(self.content.author(carrier)).or_insert((0, event));
+            *side = (side.0.saturating_add(seen.len()), event);
+        }
+        sides.into_iter().map(|(device, (changes, event))| (device, changes, event)).collect()
+    }
+}
