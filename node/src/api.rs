@@ -26,45 +26,18 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
-use kernelos_protocol::id::{DeviceId, EventId};
+pub use kernelos_protocol::api::{Answer, Asked, NodeInfo, PairAnswer, PairAsked};
+use kernelos_protocol::api::{Founded, Founding};
+use kernelos_protocol::command::{Failure, FailureKind, Reply};
+use kernelos_protocol::id::EventId;
 use kernelos_protocol::limits::API_REQUEST_BYTES_MAX;
 use kernelos_protocol::pairing::{InvitationId, NewcomerInput};
-use kernelos_protocol::role::Role;
 use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
 
 use crate::entering::Entering;
-use crate::founding::{Founded, Founding};
-use crate::home::Protection;
 use crate::missions::Starting;
-use crate::node::{Node, WorkspaceRow};
-use crate::pairing::{By, InviteEvent, Invited, JoinEvent, StandingRow};
-
-/// What a node says of itself.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct NodeInfo {
-    /// Its program's version.
-    pub version: String,
-    /// The device.
-    pub device_id: DeviceId,
-    /// How the device's secret is kept on its disk; none where its file is not readable any more.
-    pub secret: Option<Protection>,
-    /// Is a transport open?
-    pub online: bool,
-    /// The workspaces.
-    pub workspaces: Vec<WorkspaceRow>,
-}
-
-/// A command for a workspace.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Asked {
-    /// Its name or id; none where the device has one only.
-    pub workspace: Option<String>,
-    /// What is asked.
-    pub command: Command,
-}
+use crate::node::Node;
 
 /// A mission to be started.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -74,110 +47,6 @@ pub struct StartAsked {
     pub workspace: Option<String>,
     /// What is to be done.
     pub mission: Starting,
-}
-
-/// A step of pairing.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "pair", rename_all = "snake_case", deny_unknown_fields)]
-pub enum PairAsked {
-    /// Open an invitation.
-    Invite {
-        /// To which workspace.
-        workspace: Option<String>,
-        /// As what.
-        role: Role,
-        /// For how long, in milliseconds.
-        ttl_ms: Option<u64>,
-    },
-    /// What happened to an invitation? Waits a while.
-    Invited {
-        /// Which.
-        invitation: String,
-    },
-    /// The digits that a person typed, or none where it gives up.
-    Code {
-        /// Which invitation.
-        invitation: String,
-        /// The digits.
-        code: Option<String>,
-    },
-    /// Make a join file.
-    Stand {
-        /// To which workspace.
-        workspace: Option<String>,
-        /// As what.
-        role: Role,
-        /// For how many devices.
-        uses: u32,
-        /// For how long, in seconds.
-        lifetime_s: u64,
-    },
-    /// Which invitations stand?
-    Standing {
-        /// To which workspace.
-        workspace: Option<String>,
-    },
-    /// End one that stands.
-    Withdraw {
-        /// To which workspace.
-        workspace: Option<String>,
-        /// Which.
-        invitation: String,
-    },
-    /// Join by a token or a join file.
-    Join {
-        /// By what.
-        by: By,
-        /// The name that this device wishes.
-        device: String,
-    },
-    /// What happened to an attempt to join? Waits a while.
-    Joining {
-        /// Which.
-        join: u64,
-    },
-    /// A person gives up.
-    Leave {
-        /// Which attempt.
-        join: u64,
-    },
-    /// A person says yes or no.
-    Consent {
-        /// To which attempt.
-        join: u64,
-        /// Yes?
-        yes: bool,
-    },
-}
-
-/// The answer to a step of pairing.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PairAnswer {
-    /// To `Stand`, with the text of the file.
-    Stands(StandingRow, String),
-    /// To `Standing` and `Withdraw`.
-    Standing(Vec<StandingRow>),
-    /// To `Invite`.
-    Open(Invited),
-    /// To `Invited`.
-    Invite(InviteEvent),
-    /// To `Join`.
-    Began(u64),
-    /// To `Joining`.
-    Join(JoinEvent),
-    /// To `Code`, `Leave` and `Consent`.
-    Taken,
-}
-
-/// What the API gives.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Answer<T> {
-    /// It was done.
-    Done(T),
-    /// It was not done.
-    Failed(Failure),
 }
 
 /// Serves `node` at `socket` until `stop` is done, then finishes what is under way.
