@@ -12,6 +12,7 @@ mod when;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::printable::shown;
 pub use boards::boards;
 pub use event::event;
 pub use missions::{cancelled, headline, mission, missions, started};
