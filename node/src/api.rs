@@ -8,12 +8,14 @@
 //! | `POST /v1/command` | [`Asked`] | a [`Reply`] |
 //! | `POST /v1/pair` | [`PairAsked`] | a [`PairAnswer`] |
 //! | `POST /v1/missions` | [`Starting`], for a workspace | the mission's id |
+//! | `GET /v1/watch?workspace=W` | | an event stream that says when something changed; without `W` of the node alone |
 //! | `POST /v1/network` | `"offline"`, `"online"` | is a transport open |
 //!
 //! A failure is a reply like any other: its kind is what the command line's exit code says.
 
 pub mod client;
 pub mod peers;
+mod watch;
 
 use std::fs;
 use std::future::Future;
@@ -55,6 +57,12 @@ pub async fn serve(
     listener: UnixListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
+    let (ending, ends) = tokio::sync::watch::channel(());
+    let stop = async move {
+        stop.await;
+        // Who only waits for something to happen is not waited for.
+        drop(ending);
+    };
     let router = Router::new()
         .route("/v1/node", get(info))
         .route("/v1/workspaces", post(found))
@@ -64,6 +72,7 @@ pub async fn serve(
         .route("/v1/missions", post(start_mission))
         .route("/v1/network", post(network))
         .route("/v1/peers", post(peers::peers))
+        .route("/v1/watch", get(move |node, asked| watch::watch(node, asked, ends.clone())))
         .layer(DefaultBodyLimit::max(API_REQUEST_BYTES_MAX))
         .with_state(node);
     axum::serve(listener, router).with_graceful_shutdown(stop).await
