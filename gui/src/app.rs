@@ -8,7 +8,7 @@ use kernelos_protocol::present::{self, Block, Doc, Text, Tone};
 use crate::client::{Client, News, Order, Wanted};
 use crate::model::{Action, Link, Model, Said, Told, Topic};
 use crate::panel::failed;
-use crate::{nav, panel, render, strip, theme};
+use crate::{doors, keys, nav, over, panel, render, strip, theme};
 
 /// Below this width the ways to the panels stand above, not beside.
 const NARROW: f32 = 720.0;
@@ -90,7 +90,10 @@ impl App {
     /// Does what was asked.
     pub fn apply(&mut self, action: Action) {
         match action {
-            Action::Go(panel) => self.model.panel = panel,
+            Action::Go(panel) => {
+                self.model.panel = panel;
+                self.model.doors = false;
+            }
             Action::Workspace(id) => {
                 if self.model.workspace != Some(id) {
                     self.model.workspace = Some(id);
@@ -106,10 +109,19 @@ impl App {
             Action::Found(founding) => self.order(|_| Some(Order::Found(founding))),
             Action::Ask(question) => self.model.question = Some(question),
             Action::Cancel => self.model.question = None,
-            Action::Palette(typed) => self.model.palette = typed,
+            Action::Palette(typed, marked) => {
+                self.model.palette = typed;
+                self.model.marked = marked;
+            }
             Action::Help(open) => self.model.help = open,
             Action::Past(past) => self.model.past = past,
-            Action::Run(_) => {}
+            Action::Doors(open) => self.model.doors = open,
+            Action::NextPane => self.model.pane = (self.model.pane + 1) % PANES,
+            Action::WhyNot(title, why) => {
+                let text = Text::toned(Tone::Attention, format!("{title}: {why}"));
+                let doc = Doc(vec![Block::Line(text)]);
+                self.model.told = Some(Told { doc, event: None, failed: true });
+            }
             Action::Dismiss => self.model.told = None,
         }
         self.want();
@@ -133,29 +145,65 @@ impl App {
     pub fn draw(&mut self, ui: &mut Ui) {
         let mut actions = Vec::new();
         let model = &self.model;
-        Side::bottom("strip").show(ui, |ui| strip::show(ui, model));
+        keys::pressed(ui.ctx(), model, &mut actions);
+        Side::bottom("strip").show(ui, |ui| {
+            pane(ui, 2, "What is saved and where");
+            strip::show(ui, model);
+        });
+        let ways = |ui: &mut Ui, actions: &mut Vec<Action>| {
+            pane(ui, 0, "Panels");
+            nav::show(ui, model, actions);
+        };
         if ui.available_width() < NARROW {
-            Side::top("ways").show(ui, |ui| {
-                ui.horizontal_wrapped(|ui| nav::show(ui, model, &mut actions));
-            });
+            Side::top("ways").show(ui, |ui| ui.horizontal_wrapped(|ui| ways(ui, &mut actions)));
         } else {
+            let layout = egui::Layout::top_down_justified(egui::Align::Min);
             Side::left("ways").resizable(false).default_size(168.0).show(ui, |ui| {
-                ui.with_layout(egui::Layout::top_down_justified(egui::Align::Min), |ui| {
-                    nav::show(ui, model, &mut actions);
-                });
+                ui.with_layout(layout, |ui| ways(ui, &mut actions));
             });
         }
         CentralPanel::default().show(ui, |ui| {
+            pane(ui, 1, model.panel.title());
+            over::past(ui, model, &mut actions);
+            over::told(ui, model, &mut actions);
             egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-                render::heading(ui, model.panel.title());
-                panel::show(ui, model, &mut actions);
+                central(ui, model, &mut actions);
+                theme::reveal_focus(ui);
             });
         });
+        over::show(ui, model, &mut actions);
         theme::focus_ring(ui);
         for action in actions {
+            if matches!(action, Action::NextPane) {
+                ui.memory_mut(|memory| memory.request_focus(pane_id(self.model.pane)));
+            }
             self.apply(action);
         }
     }
+}
+
+fn central(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
+    if model.is_homeless() || model.doors {
+        return doors::show(ui, model, actions);
+    }
+    render::heading(ui, model.panel.title());
+    panel::show(ui, model, actions);
+}
+
+/// How many panes there are.
+const PANES: usize = 3;
+
+fn pane_id(pane: usize) -> egui::Id {
+    egui::Id::unique(("pane", pane))
+}
+
+/// Where the focus lands that goes to this pane: before all that is in it.
+fn pane(ui: &Ui, number: usize, name: &str) {
+    let place =
+        egui::Rect::from_min_size(ui.max_rect().min, egui::vec2(ui.max_rect().width(), 2.0));
+    let sense = egui::Sense::focusable_noninteractive();
+    let response = ui.interact(place, pane_id(number), sense);
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::accesskit::Role::Group, true, name));
 }
 
 /// What a command became, and how it is taken back.

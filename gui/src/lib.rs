@@ -7,9 +7,13 @@
 
 pub mod app;
 pub mod client;
+pub mod doors;
+pub mod keys;
 pub mod model;
 pub mod nav;
+pub mod over;
 pub mod panel;
 pub mod render;
+pub mod run;
 pub mod strip;
 pub mod theme;

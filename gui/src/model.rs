@@ -12,8 +12,9 @@ use kernelos_protocol::document::DocPath;
 use kernelos_protocol::id::{ConflictId, DeviceId, EventId, WorkspaceId};
 use kernelos_protocol::mission::show::MissionView;
 use kernelos_protocol::present::Doc;
+use kernelos_protocol::present::registry::Standing;
 
-use crate::panel::Panel;
+use crate::panel::{Panel, conflicts};
 
 /// Names by device.
 pub type Names = BTreeMap<DeviceId, String>;
@@ -53,8 +54,14 @@ pub struct Model {
     pub question: Option<Question>,
     /// What was typed into the palette, while it is open.
     pub palette: Option<String>,
+    /// Which entry of the palette is marked, of those that are shown.
+    pub marked: usize,
     /// Is the help open?
     pub help: bool,
+    /// Are the doors looked at, though there is a workspace?
+    pub doors: bool,
+    /// Which pane the focus went to last.
+    pub pane: usize,
     /// The past that every panel shows; none for now.
     pub past: Option<Past>,
 }
@@ -190,16 +197,20 @@ pub enum Action {
     Ask(Question),
     /// Nothing is to be confirmed any more.
     Cancel,
-    /// Do what an entry of the command registry says.
-    Run(&'static str),
-    /// Open the palette with this in it, or close it.
-    Palette(Option<String>),
+    /// Open the palette with this in it and that entry marked, or close it.
+    Palette(Option<String>, usize),
     /// Open or close the help.
     Help(bool),
     /// Look at the past, or at now.
     Past(Option<Past>),
     /// Found a workspace.
     Found(Founding),
+    /// Show the doors to a workspace, or the panels.
+    Doors(bool),
+    /// The focus goes to the next pane.
+    NextPane,
+    /// Say why this cannot be done.
+    WhyNot(&'static str, &'static str),
     /// Forget what the last command became.
     Dismiss,
 }
@@ -233,6 +244,24 @@ impl Model {
         let listed = self.said.conflicts.as_ref().map(|page| page.conflicts.len() + page.more);
         let counted = self.said.status.as_ref().map(|status| status.conflicts);
         listed.max(counted).unwrap_or(0)
+    }
+
+    /// What decides whether something can be done now.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        let status = self.said.status.as_ref();
+        let conflict =
+            (self.panel == Panel::Conflicts).then(|| conflicts::looked_at(self)).flatten();
+        Standing {
+            connected: self.link == Link::Up,
+            workspace: self.workspace.is_some(),
+            writes: status
+                .is_some_and(|status| status.role.is_some() && status.newer_format.is_none()),
+            past: self.past.is_some(),
+            sides: conflict.map_or(0, |(row, ..)| row.sides.len()),
+            before: conflict.is_some_and(|(_, before, _)| before.is_some()),
+            after: conflict.is_some_and(|(.., after)| after.is_some()),
+        }
     }
 
     /// Is nothing known of a workspace since there is none?

@@ -56,6 +56,19 @@ impl Panel {
         }
     }
 
+    /// The entry of the command registry that goes there.
+    #[must_use]
+    pub fn entry(self) -> &'static str {
+        match self {
+            Self::Overview => "go.overview",
+            Self::Devices => "go.devices",
+            Self::Conflicts => "go.conflicts",
+            Self::Missions => "go.missions",
+            Self::Documents => "go.documents",
+            Self::Quarantine => "go.quarantine",
+        }
+    }
+
     /// What it shows, beside what the strip shows.
     #[must_use]
     pub fn topics(self, model: &Model) -> Vec<Topic> {

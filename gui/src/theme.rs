@@ -1,7 +1,7 @@
 //! Colours and sizes, in one place, as data: a test computes their contrast.
 
 use eframe::egui::{
-    self, Color32, CornerRadius, Stroke, Theme, Visuals, epaint::Shadow, style::WidgetVisuals,
+    self, Color32, CornerRadius, Stroke, Theme, Ui, Visuals, epaint::Shadow, style::WidgetVisuals,
 };
 use kernelos_protocol::present::Tone;
 
@@ -77,7 +77,7 @@ impl Palette {
 
 /// The colours in use.
 #[must_use]
-pub fn palette(ui: &egui::Ui) -> Palette {
+pub fn palette(ui: &Ui) -> Palette {
     Palette::of(ui.ctx().theme())
 }
 
@@ -130,12 +130,29 @@ fn visuals(theme: Theme) -> Visuals {
     visuals
 }
 
-/// Draws a ring around what has the focus, whatever widget it is, and brings it into view.
-pub fn focus_ring(ui: &egui::Ui) {
+/// Draws a ring around what has the focus, whatever widget it is.
+pub fn focus_ring(ui: &Ui) {
     let Some(id) = ui.memory(egui::Memory::focused) else { return };
     let Some(response) = ui.ctx().read_response(id) else { return };
     let layer = egui::LayerId::new(egui::Order::Tooltip, egui::Id::unique("focus ring"));
     let painter = ui.ctx().layer_painter(layer);
     let stroke = Stroke::new(2.0, palette(ui).focus);
     painter.rect_stroke(response.rect, CornerRadius::same(3), stroke, egui::StrokeKind::Outside);
+}
+
+/// Brings what got the focus into view, in the scroll area that is drawn.
+pub fn reveal_focus(ui: &Ui) {
+    let key = egui::Id::unique("revealed");
+    let focused = ui.memory(egui::Memory::focused);
+    let before: Option<egui::Id> = ui.data(|data| data.get_temp(key)).flatten();
+    if focused == before {
+        return;
+    }
+    ui.data_mut(|data| data.insert_temp(key, focused));
+    let place = focused.and_then(|id| ui.ctx().read_response(id)).map(|response| response.rect);
+    if let Some(place) = place
+        && ui.min_rect().intersects(place)
+    {
+        ui.scroll_to_rect(place, None);
+    }
 }

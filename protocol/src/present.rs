@@ -5,6 +5,7 @@ mod boards;
 mod event;
 mod missions;
 mod quarantine;
+pub mod registry;
 mod text;
 mod undo;
 mod views;
