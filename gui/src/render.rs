@@ -31,10 +31,12 @@ pub fn doc(ui: &mut Ui, doc: &Doc) {
 
 /// A title.
 pub fn heading(ui: &mut Ui, text: &str) {
-    let text = RichText::new(shown(text, TEXT_BYTES_MAX)).size(17.0).strong();
-    let response = ui.add(Label::new(text).wrap());
+    let text = shown(text, TEXT_BYTES_MAX);
+    let response = ui.add(Label::new(RichText::new(&text).size(17.0).strong()).wrap());
     ui.ctx().accesskit_node_builder(response.id, |node| {
         node.set_role(egui::accesskit::Role::Heading);
+        node.clear_value();
+        node.set_label(text);
     });
 }
 
