@@ -26,8 +26,8 @@ pub fn show(ui: &mut Ui, model: &Model) {
 /// Nothing is said by colour alone.
 fn glyph(tone: Tone) -> &'static str {
     match tone {
-        Tone::Good => "✔",
-        Tone::Attention => "⚠",
+        Tone::Good => "OK",
+        Tone::Attention => "!",
         Tone::Plain | Tone::Quiet => "•",
     }
 }
