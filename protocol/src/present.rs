@@ -9,6 +9,7 @@ mod missions;
 mod moment;
 mod past;
 mod quarantine;
+pub mod registry;
 mod text;
 mod undo;
 mod views;
@@ -16,6 +17,7 @@ mod when;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::printable::shown;
 pub use boards::boards;
 pub use branches::{branch_changes, branches};
 pub use conflicts::{choices, conflict, conflicts};

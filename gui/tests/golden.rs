@@ -1,0 +1,127 @@
+//! One `Doc`, two surfaces: the words of the command line are the words that a screen reader hears.
+
+use std::collections::BTreeMap;
+
+use eframe::egui::accesskit::Role;
+use egui_kittest::Harness;
+use egui_kittest::kittest::NodeT as _;
+use kernelos_gui::render;
+use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
+use kernelos_protocol::document::Edit;
+use kernelos_protocol::id::DeviceId;
+use kernelos_protocol::present::{self, Block, Doc, Text, Tone, to_text};
+
+use crate::mesh::{Mesh, id};
+use crate::stage::{name, world};
+
+type Names = BTreeMap<DeviceId, String>;
+
+fn heard(doc: &Doc) -> Vec<String> {
+    let drawn = doc.clone();
+    let harness = Harness::builder()
+        .with_size([1_600.0, 6_000.0])
+        .allow_missing_glyphs()
+        .build_ui(move |ui| render::doc(ui, &drawn));
+    let mut words = Vec::new();
+    let mut waiting = vec![harness.root().accesskit_node()];
+    while let Some(node) = waiting.pop() {
+        let children: Vec<_> = node.children().collect();
+        waiting.extend(children.into_iter().rev());
+        if matches!(node.role(), Role::Label | Role::Heading) {
+            words.extend(name(&node).split_whitespace().map(str::to_owned));
+        }
+    }
+    words
+}
+
+fn page(mesh: &mut Mesh) -> kernelos_protocol::command::ConflictPage {
+    match mesh.ask(1, Command::Conflicts) {
+        Reply::Conflicts(page) => page,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What each reply is shown as.
+fn shown(reply: &Reply, names: &Names) -> Vec<Doc> {
+    match reply {
+        Reply::Status(status) => vec![present::status(status, names)],
+        Reply::Devices { devices } => vec![present::devices(devices, names)],
+        Reply::Conflicts(page) => vec![present::conflicts(page, names)],
+        Reply::Read(read) => vec![present::read(read)],
+        Reply::Log(page) => page.rows.iter().map(present::log_row).collect(),
+        Reply::Event(view) => vec![present::event(view, names)],
+        Reply::Boards(page) => vec![present::boards(page)],
+        Reply::Missions { missions } => vec![present::missions(missions, names)],
+        Reply::Quarantine(page) => vec![present::quarantine(page, names)],
+        Reply::Preview(preview) => vec![present::preview(preview)],
+        Reply::Undone(undone) => vec![present::undone(undone)],
+        Reply::Revoked { event } => vec![present::wrote(event)],
+        Reply::Edited(edited) => edited.event.iter().map(present::wrote).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Documents of a workspace before and after each thing that people do.
+pub(crate) fn fixtures() -> Vec<Doc> {
+    let mut mesh = world();
+    let names: Names = [(id(1), "laptop".to_owned()), (id(2), "phone".to_owned())].into();
+    let mut docs = Vec::new();
+    let keep = Edit::Keep { resolve: page(&mut mesh).conflicts[0].id, keep: "B".to_owned() };
+    let steps = [
+        Command::Status,
+        Command::Edit { edits: vec![keep] },
+        Command::Conflicts,
+        Command::Undo { begin: None, force: false },
+        Command::CreateBoard { name: "plans".to_owned() },
+        Command::Revoke { device: id(2), reason: "lost".to_owned() },
+        Command::Status,
+    ];
+    for step in steps {
+        let reply = mesh.ask(1, step);
+        if !matches!(reply, Reply::BoardMade { .. }) {
+            docs.extend(shown(&reply, &names));
+        }
+        let reads = [
+            Command::Status,
+            Command::Devices,
+            Command::Conflicts,
+            Command::Read { path: "tasks".parse().unwrap() },
+            Command::Boards { all: true },
+            Command::Missions,
+            Command::Quarantine,
+        ];
+        for read in reads {
+            docs.extend(shown(&mesh.ask(1, read), &names));
+        }
+    }
+    docs.extend(shown(&mesh.ask(1, Command::Log { from: 0, limit: 100 }), &names));
+    let Reply::Log(log) = mesh.ask(1, Command::Log { from: 0, limit: 100 }) else { panic!() };
+    for id in log.rows.iter().filter_map(|row| row.id) {
+        docs.extend(shown(&mesh.ask(1, Command::Event { begin: id.to_string() }), &names));
+    }
+    docs.push(kernelos_gui::panel::failed(
+        &Failure::new(FailureKind::NotRunning, "the node does not run").with_hint("kern up"),
+    ));
+    docs.extend(crate::states::missions().iter().map(|view| present::mission(view, &names)));
+    let text = |text: &str| Text::plain(text);
+    let rows = vec![vec![text("ünï"), text("a\u{202e}b\u{7}")], vec![text(""), text("x y  z")]];
+    docs.push(Doc(vec![
+        Block::Heading("ab\u{1b}[2Jc".to_owned()),
+        Block::Table { columns: vec!["one".to_owned(), "two words".to_owned()], rows },
+        Block::Fields(vec![("a name".to_owned(), Text::toned(Tone::Good, "a value"))]),
+        Block::Verbatim("{\n  \"a\": 1\n}".to_owned()),
+    ]));
+    docs.dedup();
+    docs
+}
+
+#[test]
+fn the_words_of_the_command_line_are_the_words_of_the_inspector() {
+    let docs = fixtures();
+    assert!(docs.len() >= 30, "{}", docs.len());
+    for doc in docs {
+        let text = to_text(&doc);
+        let said: Vec<_> = text.split_whitespace().map(str::to_owned).collect();
+        assert_eq!(heard(&doc), said, "{text}");
+    }
+}

@@ -1,0 +1,155 @@
+//! The inspector on a stage: its other end is a device of a mesh in memory, and what it asks is
+//! done there.
+
+use eframe::egui::{self, Key, accesskit::Role};
+use egui_kittest::Harness;
+use egui_kittest::kittest::{AccessKitNode, NodeT as _};
+use kernelos_gui::app::App;
+use kernelos_gui::client::{Client, Ends, News, Order};
+use kernelos_gui::panel::Panel;
+use kernelos_protocol::api::{NodeInfo, WorkspaceRow};
+use kernelos_protocol::command::{Command, Mode, Reply};
+use kernelos_protocol::role::Role as Grant;
+
+use crate::mesh::{Mesh, id};
+
+/// What the window shows and what it speaks to.
+pub(crate) struct Show {
+    pub(crate) app: Option<App>,
+    pub(crate) ends: Ends,
+    pub(crate) mesh: Mesh,
+    client: Option<Client>,
+}
+
+pub(crate) type Stage<'a> = Harness<'a, Show>;
+
+/// Three devices, of which two wrote the same places apart.
+pub(crate) fn world() -> Mesh {
+    let mut mesh = Mesh::of(&[(2, Grant::Member), (3, Grant::Member)]);
+    let link = mesh.connect(1, 2);
+    mesh.connect(1, 3);
+    mesh.set(1, "tasks/T-41/owner", "Dana");
+    mesh.set(1, "notes/today", "rain");
+    mesh.cut(link);
+    mesh.set(1, "tasks/T-41/owner", "Priya");
+    mesh.set(2, "tasks/T-41/owner", "agent:triage");
+    mesh.set(1, "notes/today", "sun");
+    mesh.set(2, "notes/today", "snow");
+    mesh.connect(1, 2);
+    mesh
+}
+
+pub(crate) fn info(mesh: &mut Mesh) -> NodeInfo {
+    let config = mesh.device(1).config.clone();
+    let row = WorkspaceRow {
+        workspace: "home".to_owned(),
+        workspace_id: config.workspace,
+        device: "laptop".to_owned(),
+        mode: Mode::Synced,
+    };
+    NodeInfo {
+        version: "0".to_owned(),
+        device_id: id(1),
+        secret: None,
+        online: true,
+        workspaces: vec![row],
+    }
+}
+
+/// A window of this size in points, before that workspace.
+pub(crate) fn stage<'a>(size: [f32; 2], mesh: Mesh) -> Stage<'a> {
+    scaled(size, 1.0, mesh)
+}
+
+/// The same, with so many pixels a point.
+pub(crate) fn scaled<'a>(size: [f32; 2], scale: f32, mut mesh: Mesh) -> Stage<'a> {
+    let (client, ends) = Client::pair();
+    ends.news.try_send(News::Up(info(&mut mesh))).unwrap();
+    let show = Show { app: None, ends, mesh, client: Some(client) };
+    let builder = Harness::builder().with_size(size).with_pixels_per_point(scale);
+    let builder = builder.with_theme(egui::Theme::Dark);
+    let draw = |ui: &mut egui::Ui, show: &mut Show| {
+        if let Some(client) = show.client.take() {
+            show.app = Some(App::new(ui.ctx(), client));
+        }
+        let app = show.app.as_mut().unwrap();
+        app.hear();
+        app.draw(ui);
+    };
+    let mut stage = builder.build_ui_state(draw, show);
+    play(&mut stage);
+    stage
+}
+
+/// The node answers what is looked at, and does what is asked, until nothing more is.
+pub(crate) fn play(stage: &mut Stage<'_>) {
+    for _ in 0..3 {
+        stage.run();
+        let show = stage.state_mut();
+        let workspace = show.mesh.device(1).config.workspace;
+        while let Ok(order) = show.ends.orders.try_recv() {
+            let Order::Do(of, command) = order else { panic!("{order:?}") };
+            assert_eq!(of, workspace);
+            let answer = ask(&mut show.mesh, command.clone());
+            show.ends.news.try_send(News::Done(command, answer)).unwrap();
+        }
+        let wanted = show.ends.wanted.borrow().clone();
+        for topic in wanted.topics {
+            let Some(command) = topic.command() else { continue };
+            let answer = ask(&mut show.mesh, command);
+            show.ends.news.try_send(News::Said(workspace, topic, answer)).unwrap();
+        }
+        stage.run();
+    }
+}
+
+fn ask(mesh: &mut Mesh, command: Command) -> Result<Reply, kernelos_protocol::command::Failure> {
+    match mesh.ask(1, command) {
+        Reply::Failed(failure) => Err(failure),
+        reply => Ok(reply),
+    }
+}
+
+pub(crate) fn app<'s>(stage: &'s mut Stage<'_>) -> &'s mut App {
+    stage.state_mut().app.as_mut().unwrap()
+}
+
+pub(crate) fn go(stage: &mut Stage<'_>, panel: Panel) {
+    app(stage).apply(kernelos_gui::model::Action::Go(panel));
+    play(stage);
+}
+
+pub(crate) fn press(stage: &mut Stage<'_>, key: Key) {
+    stage.key_press(key);
+    play(stage);
+}
+
+/// All nodes that a screen reader hears of, in its order, with their depth.
+pub(crate) fn nodes<'s>(stage: &'s Stage<'_>) -> Vec<(usize, AccessKitNode<'s>)> {
+    let mut found = Vec::new();
+    let mut waiting = vec![(0, stage.root().accesskit_node())];
+    while let Some((depth, node)) = waiting.pop() {
+        let says = node.role() != Role::GenericContainer || node.has_label();
+        let below = if says { depth + 1 } else { depth };
+        let children: Vec<_> = node.children().collect();
+        waiting.extend(children.into_iter().rev().map(|child| (below, child)));
+        if says {
+            found.push((depth, node));
+        }
+    }
+    found
+}
+
+/// What a node is called.
+pub(crate) fn name(node: &AccessKitNode<'_>) -> String {
+    let text = node.label().or_else(|| node.value());
+    text.unwrap_or_default()
+}
+
+/// Every text that a screen reader hears, in its order, as words.
+pub(crate) fn words(stage: &Stage<'_>) -> Vec<String> {
+    let texts = nodes(stage).into_iter().filter_map(|(_, node)| {
+        matches!(node.role(), Role::Label | Role::Heading).then(|| name(&node))
+    });
+    texts.flat_map(|text| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
+}

@@ -1,0 +1,175 @@
+//! By keyboard alone, and by what things are called.
+
+use std::collections::BTreeSet;
+
+use eframe::egui::{Key, Modifiers, accessibility::is_input, accesskit::Role};
+use egui_kittest::kittest::Queryable as _;
+use kernelos_gui::panel::Panel;
+use kernelos_protocol::command::Reply;
+
+use crate::stage::{Stage, app, go, name, nodes, play, press, stage, words, world};
+
+const WINDOW: [f32; 2] = [900.0, 600.0];
+
+fn says(stage: &Stage<'_>, text: &str) -> bool {
+    words(stage).join(" ").contains(text)
+}
+
+fn conflicts(stage: &mut Stage<'_>) -> usize {
+    let command = kernelos_protocol::command::Command::Conflicts;
+    match stage.state_mut().mesh.ask(2, command) {
+        Reply::Conflicts(page) => page.conflicts.len(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Everything that can be used now.
+fn usable(stage: &Stage<'_>) -> BTreeSet<String> {
+    let usable =
+        nodes(stage).into_iter().filter(|(_, node)| is_input(node.role()) && !node.is_disabled());
+    usable.map(|(_, node)| name(&node)).collect()
+}
+
+#[test]
+fn tab_reaches_everything_on_every_panel() {
+    let mut stage = stage(WINDOW, world());
+    for panel in Panel::ALL {
+        go(&mut stage, panel);
+        let (mut seen, mut reached) = (usable(&stage), BTreeSet::new());
+        for _ in 0..48 {
+            stage.key_press(Key::Tab);
+            stage.run();
+            seen.extend(usable(&stage));
+            let all = nodes(&stage);
+            let focused = all.iter().find(|(_, node)| node.is_focused());
+            if let Some((_, node)) = focused.filter(|(_, node)| is_input(node.role())) {
+                let place = node.bounding_box().unwrap();
+                assert!(place.y0 >= 0.0 && place.y1 <= 600.0, "{} is in sight", name(node));
+                reached.insert(name(node));
+            }
+        }
+        let unreached: Vec<_> = seen.difference(&reached).collect();
+        assert!(unreached.is_empty(), "{panel:?}: {unreached:?}");
+        app(&mut stage).model.chosen = Default::default();
+    }
+}
+
+#[test]
+fn a_conflict_is_decided_and_undone_by_keys() {
+    let mut stage = stage(WINDOW, world());
+    stage.key_press_modifiers(Modifiers::ALT, Key::Num3);
+    play(&mut stage);
+    assert!(says(&stage, "1 of 2, needs a decision"), "{:?}", words(&stage));
+    assert!(says(&stage, "2 conflicts open"));
+    press(&mut stage, Key::N);
+    assert!(says(&stage, "2 of 2, needs a decision"));
+    press(&mut stage, Key::N);
+    assert!(says(&stage, "Next conflict: it is the last"));
+    press(&mut stage, Key::P);
+    assert!(says(&stage, "1 of 2, needs a decision"));
+    press(&mut stage, Key::Num2);
+    assert_eq!(conflicts(&mut stage), 1, "another device hears of it");
+    assert!(says(&stage, "1 conflict open"));
+    press(&mut stage, Key::U);
+    assert_eq!(conflicts(&mut stage), 2, "and that it was undone");
+    assert!(says(&stage, "it takes back event"));
+    press(&mut stage, Key::Num5);
+    assert!(says(&stage, "the conflict has fewer sides"));
+    assert_eq!(conflicts(&mut stage), 2);
+}
+
+#[test]
+fn a_conflict_is_decided_by_what_things_are_called() {
+    let mut stage = stage(WINDOW, world());
+    stage.get_by_role_and_label(Role::Button, "Conflicts (2)").click();
+    play(&mut stage);
+    stage.get_by_label_contains("Keep A: notes/today").click();
+    play(&mut stage);
+    assert_eq!(conflicts(&mut stage), 1);
+    stage.get_by_label_contains("Undo ").click();
+    play(&mut stage);
+    assert_eq!(conflicts(&mut stage), 2);
+}
+
+#[test]
+fn a_device_is_revoked_only_once_a_person_said_yes() {
+    let mut stage = stage([900.0, 1_000.0], world());
+    go(&mut stage, Panel::Devices);
+    let roles = |stage: &mut Stage<'_>| {
+        let command = kernelos_protocol::command::Command::Devices;
+        let Reply::Devices { devices } = stage.state_mut().mesh.ask(1, command) else { panic!() };
+        devices.iter().filter(|device| device.role.is_some()).count()
+    };
+    let revoke = |stage: &mut Stage<'_>| {
+        stage.get_all_by_label_contains("Revoke ").last().unwrap().click();
+        play(stage);
+    };
+    revoke(&mut stage);
+    press(&mut stage, Key::Enter);
+    assert_eq!(roles(&mut stage), 3, "the focus is on Cancel");
+    assert!(app(&mut stage).model.question.is_none());
+    revoke(&mut stage);
+    press(&mut stage, Key::Escape);
+    assert_eq!(roles(&mut stage), 3);
+    revoke(&mut stage);
+    let verb = app(&mut stage).model.question.as_ref().unwrap().verb.clone();
+    stage.get_by_role_and_label(Role::Button, &verb).click();
+    play(&mut stage);
+    assert_eq!(roles(&mut stage), 2);
+}
+
+#[test]
+fn the_palette_finds_does_and_says_why_not() {
+    let mut stage = stage(WINDOW, world());
+    stage.key_press_modifiers(Modifiers::COMMAND, Key::K);
+    play(&mut stage);
+    stage.get_by_role_and_label(Role::TextInput, "command").type_text("kept apart");
+    play(&mut stage);
+    press(&mut stage, Key::Enter);
+    assert_eq!(app(&mut stage).model.panel, Panel::Quarantine);
+    assert!(app(&mut stage).model.palette.is_none());
+    stage.key_press_modifiers(Modifiers::COMMAND, Key::K);
+    play(&mut stage);
+    stage.get_by_role_and_label(Role::TextInput, "command").type_text("keep side a");
+    play(&mut stage);
+    let why = "Keep side A: no conflict is looked at";
+    let named = stage.get_by_role_and_label(Role::Button, why);
+    assert!(egui_kittest::kittest::NodeT::accesskit_node(&named).is_disabled());
+    press(&mut stage, Key::Enter);
+    assert!(says(&stage, why), "it is not done, and says why");
+    assert_eq!(conflicts(&mut stage), 2);
+}
+
+#[test]
+fn arrows_in_the_palette_pass_over_what_cannot_be_done() {
+    let mut stage = stage(WINDOW, world());
+    stage.key_press_modifiers(Modifiers::COMMAND, Key::K);
+    play(&mut stage);
+    let model = app(&mut stage).model.standing();
+    let all = kernelos_protocol::present::registry::registry(&model);
+    for _ in 0..all.len() {
+        press(&mut stage, Key::ArrowDown);
+        let marked = app(&mut stage).model.marked;
+        assert_eq!(all[marked].why_not, None, "{}", all[marked].title);
+    }
+    assert_eq!(app(&mut stage).model.marked, all.len() - 1, "to the end");
+}
+
+#[test]
+fn f6_goes_from_pane_to_pane_and_help_lists_the_keys() {
+    let mut stage = stage(WINDOW, world());
+    let mut heard = Vec::new();
+    for _ in 0..3 {
+        stage.key_press(Key::F6);
+        stage.run();
+        let all = nodes(&stage);
+        let focused = all.iter().find(|(_, node)| node.is_focused());
+        heard.push(focused.map(|(_, node)| name(node)).unwrap_or_default());
+    }
+    assert_eq!(heard, ["Panels", "Overview", "What is saved and where"]);
+    stage.key_press_modifiers(Modifiers::SHIFT, Key::Questionmark);
+    play(&mut stage);
+    assert!(says(&stage, "U: Undo my last change, as kern undo"), "{:?}", words(&stage));
+    press(&mut stage, Key::Escape);
+    assert!(!app(&mut stage).model.help);
+}
