@@ -3,11 +3,13 @@
 mod boards;
 mod quarantine;
 mod reply;
+mod timeline;
 mod undo;
 
 pub use boards::*;
 pub use quarantine::*;
 pub use reply::*;
+pub use timeline::*;
 pub use undo::*;
 
 use serde::{Deserialize, Serialize};
@@ -112,6 +114,8 @@ pub enum Command {
         /// How many at most.
         limit: usize,
     },
+    /// Events as lines of descent, newest first. `SPEC: TIME-1`
+    Timeline(TimelineQuery),
     /// One event, whole.
     Event {
         /// How its id begins: hex digits, four at least.

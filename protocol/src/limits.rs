@@ -5,11 +5,13 @@ mod boards;
 mod missions;
 mod pace;
 mod stores;
+mod timeline;
 
 pub use boards::*;
 pub use missions::*;
 pub use pace::*;
 pub use stores::*;
+pub use timeline::*;
 
 /// Parents of an event, and heads that a content event has heard; frozen. More heads are first
 /// joined by empty events, so a header stays near two kilobytes.

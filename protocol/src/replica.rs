@@ -27,6 +27,7 @@ mod receipts;
 mod rescue;
 mod survey;
 mod telling;
+mod timeline;
 mod undo;
 mod work;
 
@@ -62,6 +63,7 @@ use mending::Mending;
 use quota::Quota;
 use survey::{Counted, Survey};
 use telling::Telling;
+use timeline::Disputed;
 
 /// The counter of this device's Automerge actors. `SPEC: PRJ-2`
 const GENERATION: &str = "generation";
@@ -195,6 +197,7 @@ pub struct Replica {
     survey: Option<Survey>,
     /// How many conflicts were found in documents, and at which heads.
     counted: BTreeMap<DocumentId, Counted>,
+    disputed: Disputed,
     generation: u64,
     generation_kept: bool,
     damage: Vec<String>,
@@ -274,6 +277,7 @@ impl Replica {
             used: BTreeMap::new(),
             survey: None,
             counted: BTreeMap::new(),
+            disputed: Disputed::default(),
             generation: 1,
             generation_kept: false,
             damage: Vec::new(),

@@ -1,7 +1,7 @@
 //! `kern log`: what happened, and what became of it.
 
-use kernelos_protocol::command::{Command, Failure, Reply};
-use kernelos_protocol::limits::LOAD_SLICE_EVENTS;
+use kernelos_protocol::command::{Command, Failure, Reply, TimelineAt, TimelineQuery};
+use kernelos_protocol::limits::{LOAD_SLICE_EVENTS, TIMELINE_EVENTS_MAX};
 use kernelos_protocol::present;
 
 use crate::cli::Ui;
@@ -15,6 +15,7 @@ use crate::cli::names::names;
 #[command(after_help = "\
 Examples:
   kern log
+  kern log --graph                                         newest first, as lines of descent
   kern log --event 1f2e3d4c                                what one of them says
   kern log --json | jq 'select(.verdict != \"admitted\")'
   kern log --json | jq 'select(.kind == \"notice\")'       devices that broke a rule, or paired")]
@@ -23,11 +24,20 @@ pub(super) struct Args {
     /// four at least
     #[arg(long, value_name = "ID")]
     event: Option<String>,
+    /// Newest first, with lines from each event to what it follows; runs of edits on one line
+    #[arg(long, conflicts_with = "event")]
+    graph: bool,
+    /// Every event of a run on a line of its own
+    #[arg(long, requires = "graph")]
+    all: bool,
+    /// Lines of ASCII
+    #[arg(long, requires = "graph")]
+    ascii: bool,
 }
 
 pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     let client = ui.client()?;
-    if let Some(begin) = args.event {
+    if let Some(begin) = args.event.clone() {
         return match client.ask(ui.workspace(), Command::Event { begin }).await? {
             Reply::Event(view) => {
                 let names = names(ui).await?;
@@ -35,6 +45,9 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
             }
             other => Err(super::doc::unexpected(&other)),
         };
+    }
+    if args.graph {
+        return graph(ui, &args).await;
     }
     let mut from = 0;
     loop {
@@ -50,5 +63,29 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
             Some(next) => from = next,
             None => return Ok(()),
         }
+    }
+}
+
+/// The timeline, page by page, each going on where the one above ended. `SPEC: TIME-2`
+async fn graph(ui: &Ui, args: &Args) -> Result<(), Failure> {
+    let client = ui.client()?;
+    let names = names(ui).await?;
+    let (mut at, mut lanes) = (TimelineAt::Newest, Vec::new());
+    loop {
+        let query = TimelineQuery { at, limit: TIMELINE_EVENTS_MAX, folded: !args.all, lanes };
+        let mut page = match client.ask(ui.workspace(), Command::Timeline(query)).await? {
+            Reply::Timeline(page) => page,
+            other => return Err(super::doc::unexpected(&other)),
+        };
+        if args.ascii {
+            page.rows.iter_mut().for_each(|row| row.graph = present::ascii(&row.graph));
+        }
+        for row in &page.rows {
+            ui.show(row, || present::timeline_line(row, &names))?;
+        }
+        if page.from == 0 {
+            return Ok(());
+        }
+        (at, lanes) = (TimelineAt::Before(page.from), page.lanes);
     }
 }

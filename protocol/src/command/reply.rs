@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::{BoardPage, BranchPreview, Failure, NotUndone, QuarantinePage, Undone};
+use super::{BoardPage, BranchPreview, Failure, NotUndone, QuarantinePage, TimelinePage, Undone};
 use crate::document::DocPath;
 use crate::document::conflict::ConflictKind;
 use crate::event::{Run, Verified};
@@ -43,6 +43,8 @@ pub enum Reply {
     Boards(BoardPage),
     /// To `Log`.
     Log(LogPage),
+    /// To `Timeline`.
+    Timeline(Box<TimelinePage>),
     /// To `Event`.
     Event(Box<EventView>),
     /// To `Conflicts`.

@@ -20,6 +20,7 @@ impl Replica {
         let started = match command {
             Command::Status => return self.start_survey(For::Status(request)),
             Command::Conflicts => return self.start_survey(For::Conflicts(request)),
+            Command::Timeline(query) => self.start_timeline(request, query),
             Command::Boards { all } => return self.start_boards(request, all),
             Command::SetAgent { name, commands } => self.set_agent(request, &name, commands),
             command => self.start_board(request, command),

@@ -33,7 +33,10 @@ impl Replica {
             Command::Rest => {
                 self.survey.is_none() && !editing && !self.pending.contains(&Pending::Projection)
             }
-            Command::Conflicts => self.survey.is_none() && !editing && !is_opening,
+            Command::Timeline(_) if !self.must_survey() => true,
+            Command::Timeline(_) | Command::Conflicts => {
+                self.survey.is_none() && !editing && !is_opening
+            }
             Command::Read { .. }
             | Command::Boards { .. }
             | Command::CreateBoard { .. }
@@ -89,6 +92,7 @@ impl Replica {
             | Command::Preview { .. } => return self.perform_apart(request, command),
             Command::Status
             | Command::Conflicts
+            | Command::Timeline(_)
             | Command::Boards { .. }
             | Command::SetAgent { .. }
             | Command::CreateBoard { .. }

@@ -140,7 +140,7 @@ impl Replica {
         Reply::Log(LogPage { rows, next })
     }
 
-    fn log_row(&self, id: &EventId) -> Option<LogRow> {
+    pub(super) fn log_row(&self, id: &EventId) -> Option<LogRow> {
         let header = self.workspace.header(id)?;
         let (verdict, reason) = self.workspace.verdict(id)?;
         Some(LogRow {
@@ -160,7 +160,7 @@ impl Replica {
     }
 }
 
-fn notice_row(notice: &Notice) -> LogRow {
+pub(super) fn notice_row(notice: &Notice) -> LogRow {
     LogRow {
         id: None,
         author: notice.device,

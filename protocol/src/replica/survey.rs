@@ -4,14 +4,15 @@
 //! A document in which every change knew the one before it has no conflict, and none is looked for
 //! there. How many another has is remembered until its heads are others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::command::{ConflictPage, ConflictRow, Reply, RequestId, SideRow};
+use crate::command::{ConflictPage, ConflictRow, Reply, RequestId, SideRow, TimelineQuery};
 use crate::document::conflict::{Conflict, ConflictList, Side};
 use crate::document::{DocumentTask, Edit, EditFault, Links};
 use crate::id::{ChangeHash, ConflictId, DocumentId};
 use crate::limits::CONFLICTS_LISTED_MAX;
 use crate::replica::documents::{Pending, Purpose, edit_failure};
+use crate::replica::timeline::disputed;
 use crate::replica::work::Work;
 use crate::replica::{LoadFor, Replica};
 
@@ -22,6 +23,8 @@ pub(super) enum For {
     Status(RequestId),
     /// A caller asks for conflicts.
     Conflicts(RequestId),
+    /// A caller asks for the timeline, which shows what is in conflict.
+    Timeline(RequestId, TimelineQuery),
     /// A glance is taken.
     Glance(Option<RequestId>),
     /// A caller resolves conflicts, by ids that do not say in which document they are.
@@ -57,16 +60,17 @@ impl Survey {
     /// Who waits for it.
     pub(super) fn request(&self) -> Option<RequestId> {
         match &self.what {
-            For::Status(request) | For::Conflicts(request) | For::Resolving(request, _) => {
-                Some(*request)
-            }
+            For::Status(request)
+            | For::Conflicts(request)
+            | For::Timeline(request, _)
+            | For::Resolving(request, _) => Some(*request),
             For::Glance(request) => *request,
         }
     }
 
     /// Is it enough to know how many there are?
     fn only_counts(&self) -> bool {
-        matches!(self.what, For::Status(_) | For::Glance(_))
+        matches!(self.what, For::Status(_) | For::Glance(_) | For::Timeline(..))
     }
 }
 
@@ -87,11 +91,12 @@ impl Replica {
         let root = self.workspace.held_document();
         let others: Vec<_> = self.workspace.documents().filter(|id| Some(*id) != root).collect();
         self.counted.retain(|id, _| others.contains(id));
+        self.disputed.begin();
         for document in others {
             let line = self.workspace.line(&document);
             let known = self.counted.get(&document).filter(|known| known.heads == line.heads);
             match known.map(|known| known.conflicts) {
-                _ if line.is_straight => {}
+                _ if line.is_straight => self.disputed.set(document, BTreeSet::new()),
                 Some(conflicts) if conflicts == 0 || survey.only_counts() => {
                     survey.count = survey.count.saturating_add(conflicts);
                 }
@@ -164,6 +169,7 @@ impl Replica {
         };
         let conflicts = list.conflicts.len().saturating_add(list.more);
         survey.count = survey.count.saturating_add(conflicts);
+        let sides = disputed(&self.workspace, &document, &list);
         let mut is_needed = false;
         if let For::Resolving(_, edits) = &survey.what {
             for id in edits.iter().filter_map(Edit::conflict) {
@@ -177,6 +183,7 @@ impl Replica {
             let rows = list.conflicts.into_iter().take(room);
             survey.list.extend(rows.map(|conflict| (document, conflict)));
         }
+        self.disputed.set(document, sides);
         if let Some(Ok(heads)) = self.heads.get(&document).filter(|_| !is_root) {
             self.counted.insert(document, Counted { heads: heads.clone(), conflicts });
         }
@@ -202,6 +209,7 @@ impl Replica {
                 let reply = self.status(survey.count);
                 self.reply(request, reply);
             }
+            (For::Timeline(request, query), _) => self.timeline(request, &query),
             (For::Glance(request), _) => self.on_glance_count(request, survey.count),
             (For::Conflicts(request) | For::Resolving(request, _), Some(fault)) => {
                 self.reply(request, Reply::Failed(edit_failure(&fault)));

@@ -282,6 +282,12 @@ fn requests_put_wrong_are_refused_or_mean_what_is_written_of_them() {
         Command::Read { path },
         Command::Edit { edits },
         Command::Log { from: 3, limit: 70 },
+        Command::Timeline(TimelineQuery {
+            at: TimelineAt::Around(9),
+            limit: 70,
+            folded: true,
+            lanes: vec![None, Some(3)],
+        }),
         Command::Grant {
             device,
             sealing_key: statement.key,
