@@ -2,7 +2,7 @@
 //! is still read is written as the very same bytes.
 
 use kernelos_protocol::cbor::encode;
-use kernelos_protocol::command::Command;
+use kernelos_protocol::command::{Command, TimelineAt, TimelineQuery};
 use kernelos_protocol::content::{Content, encode_changes, encode_undo};
 use kernelos_protocol::control::ControlBody;
 use kernelos_protocol::document::{DocPath, Edit};
