@@ -1,3 +1,61 @@
-//! `kern-gui`: the inspector in a window.
+//! `kern-gui`: the inspector in a window. `kern ui` starts it.
 
-fn main() {}
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use eframe::egui;
+use kernelos_gui::app::App;
+use kernelos_gui::client::{Client, socket};
+
+/// What is said where an argument is not known.
+const USAGE: &str = "kern-gui [--socket PATH] [--workspace NAME]";
+
+struct Args {
+    socket: PathBuf,
+    workspace: Option<String>,
+}
+
+fn args(mut given: impl Iterator<Item = String>) -> Option<Args> {
+    let (mut at, mut workspace) = (socket(), None);
+    while let Some(arg) = given.next() {
+        match arg.as_str() {
+            "--socket" => at = Some(given.next()?.into()),
+            "--workspace" => workspace = Some(given.next()?),
+            _ => return None,
+        }
+    }
+    Some(Args { socket: at?, workspace })
+}
+
+fn main() -> ExitCode {
+    let Some(args) = args(std::env::args().skip(1)) else {
+        return failed(USAGE);
+    };
+    let size = egui::vec2(1_100.0, 720.0);
+    let options = eframe::NativeOptions {
+        viewport: egui::ViewportBuilder::default()
+            .with_title("KernelOS")
+            .with_app_id("kern-gui")
+            .with_min_inner_size([320.0, 240.0])
+            .with_inner_size(size),
+        ..Default::default()
+    };
+    let made = eframe::run_native(
+        "kern-gui",
+        options,
+        Box::new(move |context| {
+            let client = Client::start(args.socket, args.workspace, &context.egui_ctx)?;
+            Ok(Box::new(App::new(&context.egui_ctx, client)))
+        }),
+    );
+    match made {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&format!("no window: {error}")),
+    }
+}
+
+fn failed(text: &str) -> ExitCode {
+    use std::io::Write as _;
+    writeln!(std::io::stderr(), "{text}").ok();
+    ExitCode::FAILURE
+}

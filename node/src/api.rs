@@ -8,12 +8,14 @@
 //! | `POST /v1/command` | [`Asked`] | a [`Reply`] |
 //! | `POST /v1/pair` | [`PairAsked`] | a [`PairAnswer`] |
 //! | `POST /v1/missions` | [`Starting`], for a workspace | the mission's id |
+//! | `GET /v1/watch?workspace=W` | | an event stream that says when something changed; without `W` of the node alone |
 //! | `POST /v1/network` | `"offline"`, `"online"` | is a transport open |
 //!
 //! A failure is a reply like any other: its kind is what the command line's exit code says.
 
 pub mod client;
 pub mod peers;
+mod watch;
 
 use std::fs;
 use std::future::Future;
@@ -26,45 +28,18 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
-use kernelos_protocol::id::{DeviceId, EventId};
+pub use kernelos_protocol::api::{Answer, Asked, NodeInfo, PairAnswer, PairAsked};
+use kernelos_protocol::api::{Founded, Founding};
+use kernelos_protocol::command::{Failure, FailureKind, Reply};
+use kernelos_protocol::id::EventId;
 use kernelos_protocol::limits::API_REQUEST_BYTES_MAX;
 use kernelos_protocol::pairing::{InvitationId, NewcomerInput};
-use kernelos_protocol::role::Role;
 use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
 
 use crate::entering::Entering;
-use crate::founding::{Founded, Founding};
-use crate::home::Protection;
 use crate::missions::Starting;
-use crate::node::{Node, WorkspaceRow};
-use crate::pairing::{By, InviteEvent, Invited, JoinEvent, StandingRow};
-
-/// What a node says of itself.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct NodeInfo {
-    /// Its program's version.
-    pub version: String,
-    /// The device.
-    pub device_id: DeviceId,
-    /// How the device's secret is kept on its disk; none where its file is not readable any more.
-    pub secret: Option<Protection>,
-    /// Is a transport open?
-    pub online: bool,
-    /// The workspaces.
-    pub workspaces: Vec<WorkspaceRow>,
-}
-
-/// A command for a workspace.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Asked {
-    /// Its name or id; none where the device has one only.
-    pub workspace: Option<String>,
-    /// What is asked.
-    pub command: Command,
-}
+use crate::node::Node;
 
 /// A mission to be started.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -76,116 +51,18 @@ pub struct StartAsked {
     pub mission: Starting,
 }
 
-/// A step of pairing.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "pair", rename_all = "snake_case", deny_unknown_fields)]
-pub enum PairAsked {
-    /// Open an invitation.
-    Invite {
-        /// To which workspace.
-        workspace: Option<String>,
-        /// As what.
-        role: Role,
-        /// For how long, in milliseconds.
-        ttl_ms: Option<u64>,
-    },
-    /// What happened to an invitation? Waits a while.
-    Invited {
-        /// Which.
-        invitation: String,
-    },
-    /// The digits that a person typed, or none where it gives up.
-    Code {
-        /// Which invitation.
-        invitation: String,
-        /// The digits.
-        code: Option<String>,
-    },
-    /// Make a join file.
-    Stand {
-        /// To which workspace.
-        workspace: Option<String>,
-        /// As what.
-        role: Role,
-        /// For how many devices.
-        uses: u32,
-        /// For how long, in seconds.
-        lifetime_s: u64,
-    },
-    /// Which invitations stand?
-    Standing {
-        /// To which workspace.
-        workspace: Option<String>,
-    },
-    /// End one that stands.
-    Withdraw {
-        /// To which workspace.
-        workspace: Option<String>,
-        /// Which.
-        invitation: String,
-    },
-    /// Join by a token or a join file.
-    Join {
-        /// By what.
-        by: By,
-        /// The name that this device wishes.
-        device: String,
-    },
-    /// What happened to an attempt to join? Waits a while.
-    Joining {
-        /// Which.
-        join: u64,
-    },
-    /// A person gives up.
-    Leave {
-        /// Which attempt.
-        join: u64,
-    },
-    /// A person says yes or no.
-    Consent {
-        /// To which attempt.
-        join: u64,
-        /// Yes?
-        yes: bool,
-    },
-}
-
-/// The answer to a step of pairing.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PairAnswer {
-    /// To `Stand`, with the text of the file.
-    Stands(StandingRow, String),
-    /// To `Standing` and `Withdraw`.
-    Standing(Vec<StandingRow>),
-    /// To `Invite`.
-    Open(Invited),
-    /// To `Invited`.
-    Invite(InviteEvent),
-    /// To `Join`.
-    Began(u64),
-    /// To `Joining`.
-    Join(JoinEvent),
-    /// To `Code`, `Leave` and `Consent`.
-    Taken,
-}
-
-/// What the API gives.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Answer<T> {
-    /// It was done.
-    Done(T),
-    /// It was not done.
-    Failed(Failure),
-}
-
 /// Serves `node` at `socket` until `stop` is done, then finishes what is under way.
 pub async fn serve(
     node: Arc<Node>,
     listener: UnixListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
+    let (ending, ends) = tokio::sync::watch::channel(());
+    let stop = async move {
+        stop.await;
+        // Who only waits for something to happen is not waited for.
+        drop(ending);
+    };
     let router = Router::new()
         .route("/v1/node", get(info))
         .route("/v1/workspaces", post(found))
@@ -195,6 +72,7 @@ pub async fn serve(
         .route("/v1/missions", post(start_mission))
         .route("/v1/network", post(network))
         .route("/v1/peers", post(peers::peers))
+        .route("/v1/watch", get(move |node, asked| watch::watch(node, asked, ends.clone())))
         .layer(DefaultBodyLimit::max(API_REQUEST_BYTES_MAX))
         .with_state(node);
     axum::serve(listener, router).with_graceful_shutdown(stop).await

@@ -6,6 +6,7 @@
 //! Replica is loaded anew. The documents work on a thread of their own, with a large stack.
 
 mod asker;
+mod changes;
 mod documents;
 mod failing;
 mod known;
@@ -14,7 +15,7 @@ mod missions;
 mod peers;
 mod shared;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -30,7 +31,7 @@ use kernelos_protocol::mission::work::{Outcome, Ticket};
 use kernelos_protocol::replica::{Config, Input, Output, Replica};
 use kernelos_protocol::store::{LoadRequest, Record, StoreError};
 use kernelos_protocol::sync::{LinkId, Message};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock;
 use crate::home::random;
@@ -40,6 +41,7 @@ use crate::store::{Meta, to_failure};
 use crate::transport::Link;
 pub use asker::Asker;
 use asker::stopped;
+use changes::Changes;
 use documents::{DocumentThread, start_documents};
 use failing::{Store, take};
 use known::Known;
@@ -84,6 +86,7 @@ pub struct Engine {
     pub told: Option<String>,
     inbox: mpsc::Sender<Wake>,
     shared: Arc<Mutex<Shared>>,
+    changes: watch::Sender<u64>,
     thread: thread::JoinHandle<()>,
 }
 
@@ -114,6 +117,7 @@ impl Engine {
         let missions = Missions::new(worker.clone(), asker);
         let store = Store { at: path.to_owned(), open: Box::new(store), salvaged: 0 };
         let state = Loop::new(config, store, waiting, missions, Arc::clone(&shared))?;
+        let changes = state.changes.sender();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .max_blocking_threads(FRAME_THREADS)
@@ -123,7 +127,7 @@ impl Engine {
             .name("workspace".to_owned())
             .spawn(move || runtime.block_on(state.run()))
             .map_err(|error| Failure::new(FailureKind::Failed, error))?;
-        Ok(Self { meta, told, inbox, shared, thread })
+        Ok(Self { meta, told, inbox, shared, changes, thread })
     }
 
     /// What others may know of it now.
@@ -189,6 +193,7 @@ struct Loop {
     links: Links,
     shared: Arc<Mutex<Shared>>,
     known: Known,
+    changes: Changes,
     requests: u64,
     /// What is asked of the store once the inbox was looked at: a start answers meanwhile.
     later: VecDeque<LoadRequest>,
@@ -226,6 +231,7 @@ impl Loop {
             links: Links::default(),
             shared,
             known,
+            changes: Changes::default(),
             requests: 0,
             later: VecDeque::new(),
             arriving: Vec::new(),
@@ -239,6 +245,7 @@ impl Loop {
         loop {
             self.turn();
             self.publish();
+            self.tell_changes();
             if self.is_over() {
                 break;
             }
@@ -314,6 +321,7 @@ impl Loop {
             }
             Wake::Request(command, caller) => drop(self.request(command, caller)),
             Wake::Done(thread, done) if thread == self.documents.number() => {
+                self.changes.done(&done);
                 self.replica.handle(clock::now(), Input::Done(done));
             }
             Wake::Done(..) => {}
@@ -375,6 +383,7 @@ impl Loop {
 
     fn commit(&mut self, records: &[Record]) -> Result<(), StoreError> {
         let committed = self.store.open.commit(records);
+        self.changes.stored();
         if committed.as_ref().is_err_and(StoreError::is_fatal) {
             // Nothing may be said or done any more, not even a clean end.
             std::process::abort();

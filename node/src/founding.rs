@@ -3,47 +3,18 @@
 
 use std::path::Path;
 
-use kernelos_protocol::command::{Failure, FailureKind, Mode};
-use kernelos_protocol::id::{DeviceId, EventId, Incarnation, WorkspaceId};
+pub use kernelos_protocol::api::{Founded, Founding};
+use kernelos_protocol::command::{Failure, FailureKind};
+use kernelos_protocol::id::{Incarnation, WorkspaceId};
 use kernelos_protocol::key::{RecoveryPublic, SealingKey};
 use kernelos_protocol::limits::{NAME_BYTES_MAX, QUOTA_MAKES};
 use kernelos_protocol::pairing::messages::is_name;
 use kernelos_protocol::replica::{Config, Output, Replica};
 use kernelos_protocol::store::EventStore as _;
-use serde::{Deserialize, Serialize};
 
 use crate::clock;
 use crate::home::{OwnedHome, random};
 use crate::store::{Meta, SqliteStore, to_failure};
-
-/// What a workspace is founded with. Only public halves of the recovery key come here.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Founding {
-    /// Its name.
-    pub name: String,
-    /// This device's name.
-    pub device: String,
-    /// Does this device speak with others?
-    pub mode: Mode,
-    /// The signing half of the recovery key.
-    pub recovery_signing: DeviceId,
-    /// The sealing half of the recovery key: 64 hex digits.
-    pub recovery_sealing: EventId,
-}
-
-/// A workspace that was founded.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Founded {
-    /// Its name.
-    pub workspace: String,
-    /// Its id.
-    pub workspace_id: WorkspaceId,
-    /// This device's name.
-    pub device: String,
-    /// The genesis.
-    pub event: EventId,
-}
 
 /// Is this a name that people can tell from others?
 pub fn check_name(what: &str, name: &str) -> Result<(), Failure> {

@@ -14,7 +14,7 @@ use kernelos_protocol::present;
 use kernelos_protocol::sync::introduce::Pace;
 use kernelos_protocol::sync::workspace_tag;
 use kernelos_protocol::time::Time;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use crate::engine::{Engine, Shared};
 use crate::entering::{Entering, make};
@@ -49,6 +49,8 @@ pub struct Node {
     mesh: Mutex<Option<Online>>,
     pairing: PairingHost,
     introductions: std::sync::Mutex<Pace>,
+    /// How often a workspace came here, or the transport opened or closed.
+    changes: watch::Sender<u64>,
 }
 
 impl Node {
@@ -83,6 +85,7 @@ impl Node {
             mesh: Mutex::new(None),
             pairing: PairingHost::new(device),
             introductions: std::sync::Mutex::default(),
+            changes: watch::Sender::default(),
         });
         node.pairing.load_standing(&node);
         Ok(node)
@@ -153,6 +156,7 @@ impl Node {
         let engine = Arc::new(engine);
         let mut engines = self.engines.write().unwrap_or_else(PoisonError::into_inner);
         engines.insert(engine.workspace(), Arc::clone(&engine));
+        self.changes.send_modify(|count| *count += 1);
         engine
     }
 
@@ -226,7 +230,13 @@ impl Node {
             return Ok(which(online));
         }
         let online = Online::open(self, &self.secret).await?;
+        self.changes.send_modify(|count| *count += 1);
         Ok(which(mesh.insert(online)))
+    }
+
+    /// Grows with the workspaces, and as the transport opens and closes.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     /// Is a transport open?
@@ -249,6 +259,7 @@ impl Node {
 
     async fn close_mesh(&self) {
         let online = self.mesh.lock().await.take();
+        self.changes.send_modify(|count| *count += 1);
         for engine in self.engines() {
             engine.offline().await;
         }

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+pub use kernelos_protocol::api::{By, InviteEvent, Invited, JoinEvent, StandingRow};
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
 use kernelos_protocol::id::{DeviceId, Signature};
 use kernelos_protocol::key::SealingStatement;
@@ -18,7 +19,6 @@ use kernelos_protocol::pairing::{
     CheckCode, InvitationId, Issuer, IssuerInput, IssuerOutput, LinkId, PairingCode, Secret, Terms,
 };
 use kernelos_protocol::role::Role;
-use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, RwLock, mpsc};
 
 use crate::clock;
@@ -29,9 +29,8 @@ use crate::portable::{sleep, spawn, timeout};
 use crate::transport::{Link, Receiver, Sender};
 
 use audit::{Attempt, Audit};
-pub use join::{By, JoinEvent, Joins};
+pub use join::Joins;
 pub(crate) use join::{HISTORY_LATE, NOT_STORED};
-pub use standing::StandingRow;
 use standing::{Standings, admit};
 
 /// Between two looks at the clock while an invitation is open.
@@ -40,34 +39,6 @@ const TICK: Duration = Duration::from_millis(200);
 const WAIT: Duration = Duration::from_secs(20);
 /// Messages that wait for a newcomer.
 const MESSAGES_WAITING_MAX: usize = 16;
-
-/// What an inviting person hears.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum InviteEvent {
-    /// A device waits for the two digits that it shows.
-    AskCode {
-        /// The name that it wishes.
-        device_name: String,
-        /// Which device.
-        device: DeviceId,
-    },
-    /// It is a member.
-    Granted(DeviceId),
-    /// There is no new member, and why.
-    Refused(String),
-    /// Nothing happened yet: ask again.
-    Waiting,
-}
-
-/// An invitation that is open.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Invited {
-    /// Its id.
-    pub invitation: String,
-    /// What the newcomer needs.
-    pub token: String,
-}
 
 enum Outgoing {
     Message(Vec<u8>),

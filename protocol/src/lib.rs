@@ -17,6 +17,7 @@
 
 #![warn(missing_docs)]
 
+pub mod api;
 pub mod archive;
 pub mod artifact;
 pub mod artifacts;

@@ -5,6 +5,7 @@ mod boards;
 mod event;
 mod missions;
 mod quarantine;
+pub mod registry;
 mod text;
 mod timeline;
 mod undo;
@@ -13,6 +14,7 @@ mod when;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::printable::shown;
 pub use boards::boards;
 pub use event::event;
 pub use missions::{cancelled, headline, mission, missions, started};

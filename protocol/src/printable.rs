@@ -11,7 +11,8 @@ pub(crate) fn is_unshowable(c: char) -> bool {
 }
 
 /// `text` with what cannot be shown in visible form, cut after at most `most` bytes.
-pub(crate) fn shown(text: &str, most: usize) -> String {
+#[must_use]
+pub fn shown(text: &str, most: usize) -> String {
     let mut out = String::with_capacity(text.len().min(most));
     for c in text.chars() {
         let start = out.len();

@@ -8,10 +8,10 @@ use std::fmt;
 use aes_gcm_siv::aead::{AeadInOut as _, KeyInit as _};
 use aes_gcm_siv::{Aes256GcmSiv, Nonce};
 use argon2::{Algorithm, Argon2, Params, Version};
+pub use kernelos_protocol::api::Protection;
 use kernelos_protocol::hash::{self, context};
 use kernelos_protocol::id::DeviceId;
 use kernelos_protocol::key::DeviceKey;
-use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::random;
@@ -36,30 +36,6 @@ const COST_MAX: [u32; 3] = [1024 * 1024, 16, 16];
 pub const KEY_FILE_BYTES: std::ops::RangeInclusive<usize> = 32..=4096;
 /// Bytes of a passphrase.
 pub const PASSPHRASE_BYTES: std::ops::RangeInclusive<usize> = 8..=1024;
-
-/// How a device's secret is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Protection {
-    /// As it is, in a file that its owner alone may read.
-    Clear,
-    /// Sealed under a key file.
-    KeyFile,
-    /// Sealed under a passphrase.
-    Passphrase,
-}
-
-impl Protection {
-    /// Its name, for people.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Clear => "clear: who reads this disk has it",
-            Self::KeyFile => "sealed under a key file",
-            Self::Passphrase => "sealed under a passphrase",
-        }
-    }
-}
 
 /// What seals a device's secret and opens it again. It is not printed.
 pub enum SealedBy {

@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use kernelos_protocol::api::{By, JoinEvent};
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply, Status};
 use kernelos_protocol::id::{DeviceId, WorkspaceId};
 use kernelos_protocol::pairing::{
     Applicant, JoinFile, Newcomer, NewcomerInput, NewcomerOutput, Token, TokenFault,
 };
-use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use super::{Queue, lock};
@@ -33,48 +33,6 @@ const HISTORY_MS: u64 = 120_000;
 pub(crate) const HISTORY_LATE: &str = "history_late";
 /// What stands before the reason why a workspace could not be kept here.
 pub(crate) const NOT_STORED: &str = "not stored";
-
-/// What a joining person hears.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum JoinEvent {
-    /// May this device join that?
-    AskConsent {
-        /// The workspace's name.
-        workspace: String,
-        /// The inviting device's name.
-        inviter: String,
-        /// As what.
-        role: String,
-    },
-    /// Two digits, to be typed on the inviting device.
-    CheckCode(String),
-    /// This device is a member, and the history is here.
-    Joined {
-        /// The workspace's name here.
-        workspace: String,
-        /// This device's name.
-        device: String,
-        /// How many events came.
-        history_events: usize,
-        /// How many more devices the join file lets in; none where it was a token.
-        left: Option<u32>,
-    },
-    /// This device is no member, and why.
-    Refused(String),
-    /// Nothing happened yet: ask again.
-    Waiting,
-}
-
-/// What a device joins by.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum By {
-    /// A token's text.
-    Token(String),
-    /// A join file's text.
-    File(String),
-}
 
 type Attempt = (Arc<Queue<JoinEvent>>, mpsc::UnboundedSender<NewcomerInput>);
 

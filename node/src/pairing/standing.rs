@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kernelos_protocol::api::StandingRow;
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
 use kernelos_protocol::id::WorkspaceId;
 use kernelos_protocol::limits::STANDING_MAX;
@@ -19,7 +20,6 @@ use kernelos_protocol::pairing::{
     InvitationId, IssuerInput, IssuerOutput, LinkId, PairingCode, Terms,
 };
 use kernelos_protocol::role::Role;
-use serde::{Deserialize, Serialize};
 
 use super::{PairingHost, lock, may_grant};
 use crate::clock;
@@ -31,23 +31,6 @@ use crate::portable::{sleep, spawn};
 /// Between two times that the passing of time is made durable: what a clock that was set back while
 /// the node was off can give back of it.
 const MARK: Duration = Duration::from_secs(600);
-
-/// A standing invitation, as lists show it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StandingRow {
-    /// Its id.
-    pub invitation: String,
-    /// As what it lets in.
-    pub role: Role,
-    /// For how many devices it was made.
-    pub uses: u32,
-    /// How many it may let in yet.
-    pub left: u32,
-    /// Until when, in seconds since 1970.
-    pub expires: u64,
-    /// Why it is over, if it is.
-    pub over: Option<PairingCode>,
-}
 
 /// What this device keeps of them.
 #[derive(Default)]

@@ -1,0 +1,69 @@
+//! Keys, as the command registry names them. While text is typed, only those with Ctrl, Alt or F
+//! count.
+
+use eframe::egui::{Context, Key, Modifiers};
+use kernelos_protocol::present::registry::{Entry, registry};
+
+use crate::model::{Action, Model};
+use crate::run;
+
+/// The keys that a text of the registry names.
+#[must_use]
+pub fn parse(keys: &str) -> Option<(Modifiers, Key)> {
+    if keys == "?" {
+        return Some((Modifiers::NONE, Key::Questionmark));
+    }
+    if let Some(key) = keys.strip_prefix("Ctrl+") {
+        return Some((Modifiers::COMMAND, Key::from_name(key)?));
+    }
+    if let Some(key) = keys.strip_prefix("Alt+") {
+        return Some((Modifiers::ALT, Key::from_name(key)?));
+    }
+    Some((Modifiers::NONE, Key::from_name(keys)?))
+}
+
+/// What the keys that were pressed ask for.
+pub fn pressed(context: &Context, model: &Model, actions: &mut Vec<Action>) {
+    if model.question.is_some() || model.palette.is_some() || model.help {
+        return;
+    }
+    let is_typing = context.text_edit_focused();
+    for entry in registry(&model.standing()) {
+        let Some((modifiers, key)) = parse(entry.keys) else { continue };
+        if is_typing && modifiers == Modifiers::NONE && key != Key::F6 {
+            continue;
+        }
+        let is_pressed = context.input_mut(|input| match key {
+            // It is typed with Shift on most keyboards, and without on some.
+            Key::Questionmark => {
+                input.consume_key(Modifiers::SHIFT, key) || input.consume_key(modifiers, key)
+            }
+            _ => input.consume_key(modifiers, key),
+        });
+        if is_pressed {
+            actions.extend(asked(&entry, model));
+        }
+    }
+}
+
+/// What an entry asks for, or why it does not.
+pub fn asked(entry: &Entry, model: &Model) -> Option<Action> {
+    match entry.why_not {
+        Some(why) => Some(Action::WhyNot(entry.title, why)),
+        None => run::action(entry.id, model),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kernelos_protocol::present::registry::{Standing, registry};
+
+    use super::*;
+
+    #[test]
+    fn every_key_of_the_registry_is_a_key() {
+        for entry in registry(&Standing::default()) {
+            assert!(entry.keys.is_empty() || parse(entry.keys).is_some(), "{}", entry.keys);
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! What the node said last, what is looked at, and what a person asks. Plain data: panels read it,
+//! and nothing but [`crate::app`] changes it.
+
+use std::collections::BTreeMap;
+
+use kernelos_protocol::api::{Founding, NodeInfo};
+use kernelos_protocol::command::{
+    BoardPage, BranchPreview, Command, ConflictPage, DeviceRow, Failure, QuarantinePage, ReadReply,
+    Reply, Status,
+};
+use kernelos_protocol::document::DocPath;
+use kernelos_protocol::id::{ConflictId, DeviceId, EventId, WorkspaceId};
+use kernelos_protocol::mission::show::MissionView;
+use kernelos_protocol::present::Doc;
+use kernelos_protocol::present::registry::Standing;
+
+use crate::panel::{Panel, conflicts};
+
+/// Names by device.
+pub type Names = BTreeMap<DeviceId, String>;
+
+/// Is the node reached?
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Link {
+    /// It was not yet tried.
+    #[default]
+    Connecting,
+    /// It is.
+    Up,
+    /// It is not, and why; what it said last stays.
+    Down(Failure),
+}
+
+/// What the inspector shows.
+#[derive(Debug, Default)]
+pub struct Model {
+    /// Is the node reached?
+    pub link: Link,
+    /// What the node said of itself.
+    pub node: Option<NodeInfo>,
+    /// Which workspace is looked at.
+    pub workspace: Option<WorkspaceId>,
+    /// What it said of that workspace.
+    pub said: Said,
+    /// Which panel is looked at.
+    pub panel: Panel,
+    /// What is looked at within the panels.
+    pub chosen: Chosen,
+    /// How many commands are under way.
+    pub pending: usize,
+    /// What became of the last command.
+    pub told: Option<Told>,
+    /// What is to be confirmed before it is done.
+    pub question: Option<Question>,
+    /// What was typed into the palette, while it is open.
+    pub palette: Option<String>,
+    /// Which entry of the palette is marked, of those that are shown.
+    pub marked: usize,
+    /// Is the help open?
+    pub help: bool,
+    /// Are the doors looked at, though there is a workspace?
+    pub doors: bool,
+    /// Which pane the focus went to last.
+    pub pane: usize,
+    /// The past that every panel shows; none for now.
+    pub past: Option<Past>,
+}
+
+/// Answers of the node about one workspace, the last of each kind.
+#[derive(Debug, Default)]
+pub struct Said {
+    /// Where the device stands.
+    pub status: Option<Status>,
+    /// The devices' names.
+    pub names: Names,
+    /// The devices.
+    pub devices: Option<Vec<DeviceRow>>,
+    /// The open conflicts.
+    pub conflicts: Option<ConflictPage>,
+    /// What is kept apart.
+    pub quarantine: Option<QuarantinePage>,
+    /// What a branch that is kept apart would set.
+    pub preview: Option<BranchPreview>,
+    /// The missions.
+    pub missions: Option<Vec<MissionView>>,
+    /// The boards.
+    pub boards: Option<BoardPage>,
+    /// What is at the path that is looked at.
+    pub read: Option<ReadReply>,
+    /// What could not be said, and why.
+    pub failed: BTreeMap<Topic, Failure>,
+}
+
+/// What is looked at within the panels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chosen {
+    /// Which conflict.
+    pub conflict: Option<ConflictId>,
+    /// Which mission.
+    pub mission: Option<EventId>,
+    /// Which branch that is kept apart, by its last event.
+    pub tip: Option<EventId>,
+    /// Which path of the document; none for the whole.
+    pub path: Option<DocPath>,
+}
+
+impl Default for Chosen {
+    fn default() -> Self {
+        Self { conflict: None, mission: None, tip: None, path: "tasks".parse().ok() }
+    }
+}
+
+/// What became of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// What is shown.
+    pub doc: Doc,
+    /// The event that it wrote, which can be undone.
+    pub event: Option<EventId>,
+    /// Was it not done?
+    pub failed: bool,
+}
+
+/// What is done only once a person said yes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Question {
+    /// What will happen.
+    pub text: String,
+    /// What the button says that does it.
+    pub verb: String,
+    /// What is done.
+    pub command: Command,
+}
+
+/// The past that every panel shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Past {
+    /// As of which event.
+    pub event: EventId,
+    /// In words.
+    pub text: String,
+}
+
+/// Something that the node can say again and again, as it changes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Topic {
+    /// Where the device stands.
+    Status,
+    /// The devices' names.
+    Names,
+    /// The devices.
+    Devices,
+    /// The conflicts.
+    Conflicts,
+    /// What is kept apart.
+    Quarantine,
+    /// What a branch would set.
+    Preview(EventId),
+    /// The missions.
+    Missions,
+    /// The boards.
+    Boards,
+    /// What is at a path.
+    Document(String),
+}
+
+impl Topic {
+    /// How it is asked.
+    #[must_use]
+    pub fn command(&self) -> Option<Command> {
+        Some(match self {
+            Self::Status => Command::Status,
+            Self::Names => Command::Read { path: "devices".parse().ok()? },
+            Self::Devices => Command::Devices,
+            Self::Conflicts => Command::Conflicts,
+            Self::Quarantine => Command::Quarantine,
+            Self::Preview(tip) => Command::Preview { begin: tip.to_string() },
+            Self::Missions => Command::Missions,
+            Self::Boards => Command::Boards { all: true },
+            Self::Document(path) => Command::Read { path: path.parse().ok()? },
+        })
+    }
+}
+
+/// What a person asks.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// Look at another panel.
+    Go(Panel),
+    /// Look at another workspace.
+    Workspace(WorkspaceId),
+    /// Look at something within a panel.
+    Choose(Chosen),
+    /// Do this now.
+    Do(Command),
+    /// Do this once it is confirmed.
+    Ask(Question),
+    /// Nothing is to be confirmed any more.
+    Cancel,
+    /// Open the palette with this in it and that entry marked, or close it.
+    Palette(Option<String>, usize),
+    /// Open or close the help.
+    Help(bool),
+    /// Look at the past, or at now.
+    Past(Option<Past>),
+    /// Found a workspace.
+    Found(Founding),
+    /// Show the doors to a workspace, or the panels.
+    Doors(bool),
+    /// The focus goes to the next pane.
+    NextPane,
+    /// Say why this cannot be done.
+    WhyNot(&'static str, &'static str),
+    /// Forget what the last command became.
+    Dismiss,
+}
+
+impl Model {
+    /// Takes an answer.
+    pub fn hear(&mut self, topic: Topic, answer: Result<Reply, Failure>) {
+        let said = &mut self.said;
+        match answer {
+            Err(failure) => {
+                said.failed.insert(topic, failure);
+                return;
+            }
+            Ok(Reply::Status(status)) => said.status = Some(*status),
+            Ok(Reply::Devices { devices }) => said.devices = Some(devices),
+            Ok(Reply::Conflicts(page)) => said.conflicts = Some(page),
+            Ok(Reply::Quarantine(page)) => said.quarantine = Some(page),
+            Ok(Reply::Preview(preview)) => said.preview = Some(preview),
+            Ok(Reply::Missions { missions }) => said.missions = Some(missions),
+            Ok(Reply::Boards(page)) => said.boards = Some(page),
+            Ok(Reply::Read(read)) if topic == Topic::Names => said.names = names(&read),
+            Ok(Reply::Read(read)) => said.read = Some(read),
+            Ok(_) => {}
+        }
+        said.failed.remove(&topic);
+    }
+
+    /// How many conflicts are open, as far as it is known.
+    #[must_use]
+    pub fn open_conflicts(&self) -> usize {
+        let listed = self.said.conflicts.as_ref().map(|page| page.conflicts.len() + page.more);
+        let counted = self.said.status.as_ref().map(|status| status.conflicts);
+        listed.max(counted).unwrap_or(0)
+    }
+
+    /// What decides whether something can be done now.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        let status = self.said.status.as_ref();
+        let conflict =
+            (self.panel == Panel::Conflicts).then(|| conflicts::looked_at(self)).flatten();
+        Standing {
+            connected: self.link == Link::Up,
+            workspace: self.workspace.is_some(),
+            writes: status
+                .is_some_and(|status| status.role.is_some() && status.newer_format.is_none()),
+            past: self.past.is_some(),
+            sides: conflict.map_or(0, |(row, ..)| row.sides.len()),
+            before: conflict.is_some_and(|(_, before, _)| before.is_some()),
+            after: conflict.is_some_and(|(.., after)| after.is_some()),
+        }
+    }
+
+    /// Is nothing known of a workspace since there is none?
+    #[must_use]
+    pub fn is_homeless(&self) -> bool {
+        self.node.as_ref().is_some_and(|node| node.workspaces.is_empty())
+    }
+}
+
+/// The names that devices have in the document.
+fn names(read: &ReadReply) -> Names {
+    let devices = read.value.as_object().into_iter().flatten();
+    let named = devices.filter_map(|(id, about)| {
+        Some((id.parse().ok()?, about.get("name")?.as_str()?.to_owned()))
+    });
+    named.collect()
+}

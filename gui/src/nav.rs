@@ -1,0 +1,41 @@
+//! From panel to panel.
+
+use eframe::egui::{self, Ui};
+use kernelos_protocol::present::shown;
+
+use crate::model::{Action, Model};
+use crate::panel::Panel;
+
+/// Draws the ways to the panels.
+pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
+    workspaces(ui, model, actions);
+    for panel in Panel::ALL {
+        let open = model.open_conflicts();
+        let title = match panel {
+            Panel::Conflicts if open > 0 => format!("{} ({open})", panel.title()),
+            _ => panel.title().to_owned(),
+        };
+        if ui.selectable_label(model.panel == panel, title).clicked() {
+            actions.push(Action::Go(panel));
+        }
+    }
+}
+
+/// Which workspace is looked at, where there are several.
+fn workspaces(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
+    let Some(node) = &model.node else { return };
+    if node.workspaces.len() < 2 {
+        return;
+    }
+    let now = node.workspaces.iter().find(|row| Some(row.workspace_id) == model.workspace);
+    let now = now.map_or_else(String::new, |row| shown(&row.workspace, 64));
+    let chooser = egui::ComboBox::from_id_salt("workspace").selected_text(now).show_ui(ui, |ui| {
+        for row in &node.workspaces {
+            let is_now = Some(row.workspace_id) == model.workspace;
+            if ui.selectable_label(is_now, shown(&row.workspace, 64)).clicked() {
+                actions.push(Action::Workspace(row.workspace_id));
+            }
+        }
+    });
+    chooser.response.accessible_name("workspace");
+}

@@ -1,0 +1,122 @@
+//! The panels: each a function from what is known to widgets and what a person asks.
+
+pub mod conflicts;
+pub mod devices;
+pub mod documents;
+pub mod missions;
+pub mod overview;
+pub mod quarantine;
+
+use eframe::egui::Ui;
+use kernelos_protocol::command::Failure;
+use kernelos_protocol::present::{Block, Doc, Text, Tone};
+
+use crate::model::{Action, Link, Model, Topic};
+use crate::render;
+
+/// Which panel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Panel {
+    /// Where this device stands.
+    #[default]
+    Overview,
+    /// Who is a member, and what each has.
+    Devices,
+    /// Where devices disagree.
+    Conflicts,
+    /// What is to be reached, and how far it is.
+    Missions,
+    /// What the documents say.
+    Documents,
+    /// What is kept apart.
+    Quarantine,
+}
+
+impl Panel {
+    /// All, in their order.
+    pub const ALL: [Self; 6] = [
+        Self::Overview,
+        Self::Devices,
+        Self::Conflicts,
+        Self::Missions,
+        Self::Documents,
+        Self::Quarantine,
+    ];
+
+    /// Its name.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Overview => "Overview",
+            Self::Devices => "Devices",
+            Self::Conflicts => "Conflicts",
+            Self::Missions => "Missions",
+            Self::Documents => "Documents",
+            Self::Quarantine => "Quarantine",
+        }
+    }
+
+    /// The entry of the command registry that goes there.
+    #[must_use]
+    pub fn entry(self) -> &'static str {
+        match self {
+            Self::Overview => "go.overview",
+            Self::Devices => "go.devices",
+            Self::Conflicts => "go.conflicts",
+            Self::Missions => "go.missions",
+            Self::Documents => "go.documents",
+            Self::Quarantine => "go.quarantine",
+        }
+    }
+
+    /// What it shows, beside what the strip shows.
+    #[must_use]
+    pub fn topics(self, model: &Model) -> Vec<Topic> {
+        let path = |model: &Model| model.chosen.path.as_ref().map(ToString::to_string);
+        match self {
+            Self::Overview => vec![],
+            Self::Devices => vec![Topic::Devices],
+            Self::Conflicts => vec![Topic::Conflicts],
+            Self::Missions => vec![Topic::Missions],
+            Self::Documents => {
+                vec![Topic::Boards, Topic::Document(path(model).unwrap_or_default())]
+            }
+            Self::Quarantine => {
+                let preview = model.chosen.tip.map(Topic::Preview);
+                [Some(Topic::Quarantine), preview].into_iter().flatten().collect()
+            }
+        }
+    }
+}
+
+/// Draws the panel that is looked at.
+pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
+    match model.panel {
+        Panel::Overview => overview::show(ui, model, actions),
+        Panel::Devices => devices::show(ui, model, actions),
+        Panel::Conflicts => conflicts::show(ui, model, actions),
+        Panel::Missions => missions::show(ui, model, actions),
+        Panel::Documents => documents::show(ui, model, actions),
+        Panel::Quarantine => quarantine::show(ui, model, actions),
+    }
+}
+
+/// Shows why something is not there: it is awaited, the node does not run, or it failed.
+pub(crate) fn absent(ui: &mut Ui, model: &Model, topic: &Topic) {
+    let line = |tone, text: String| Doc(vec![Block::Line(Text::toned(tone, text))]);
+    if let Some(failure) = model.said.failed.get(topic) {
+        return render::doc(ui, &failed(failure));
+    }
+    match &model.link {
+        Link::Down(failure) => render::doc(ui, &failed(failure)),
+        _ => render::doc(ui, &line(Tone::Quiet, "loading…".to_owned())),
+    }
+}
+
+/// A failure, and what to do.
+#[must_use]
+pub fn failed(failure: &Failure) -> Doc {
+    let told = Block::Line(Text::toned(Tone::Attention, &failure.message));
+    let hint = failure.hint.as_ref().map(|hint| Block::Line(Text::toned(Tone::Quiet, hint)));
+    Doc([Some(told), hint].into_iter().flatten().collect())
+}

@@ -1,0 +1,74 @@
+//! Who is a member: of each what it has and over what it is reached, and taking one out.
+
+use eframe::egui::Ui;
+use kernelos_protocol::command::{Command, DeviceRow, Status};
+use kernelos_protocol::present::{self, Block, Doc, Text, Tone, shown};
+
+use crate::model::{Action, Model, Question, Topic};
+use crate::panel::absent;
+use crate::render;
+
+/// Draws it.
+pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
+    let Some(devices) = &model.said.devices else {
+        return absent(ui, model, &Topic::Devices);
+    };
+    render::doc(ui, &present::devices(devices, &model.said.names));
+    for device in devices {
+        ui.separator();
+        ui.push_id(device.id.to_string(), |ui| {
+            render::doc(ui, &facts(device, model));
+            if device.role.is_some() && !device.own {
+                revoke(ui, device, model, actions);
+            }
+        });
+    }
+}
+
+/// The three facts of a device: what is saved, where it is known, and by which path.
+fn facts(device: &DeviceRow, model: &Model) -> Doc {
+    let name = present::device_name(&device.id, &model.said.names);
+    let status = model.said.status.as_ref();
+    let mut fields = Vec::new();
+    let mut field = |name: &str, text: Text| fields.push((name.to_owned(), text));
+    match status.and_then(|status| peer(status, device)) {
+        Some(peer) => {
+            let tone = if peer.acked == peer.of { Tone::Good } else { Tone::Attention };
+            field("holds", Text::toned(tone, format!("{} of {} events", peer.acked, peer.of)));
+            let path = match (&peer.path, peer.rtt_ms, peer.last_seen_s) {
+                (Some(path), Some(rtt), _) => format!("{path}, {rtt} ms"),
+                (Some(path), None, _) => path.clone(),
+                (None, _, Some(ago)) => format!("not connected, last seen {ago} s ago"),
+                (None, _, None) => "not connected".to_owned(),
+            };
+            field("path", Text::plain(path));
+        }
+        None if device.own => {
+            let events = status.map_or(0, |status| status.events);
+            field("saved here", Text::toned(Tone::Good, format!("{events} events")));
+        }
+        None => {}
+    }
+    let by = present::device_name(&device.added_by, &model.said.names);
+    field("added by", Text::plain(by));
+    Doc(vec![Block::Heading(name), Block::Fields(fields)])
+}
+
+fn peer<'a>(
+    status: &'a Status,
+    device: &DeviceRow,
+) -> Option<&'a kernelos_protocol::sync::PeerState> {
+    status.peers.iter().find(|peer| peer.device == device.id)
+}
+
+fn revoke(ui: &mut Ui, device: &DeviceRow, model: &Model, actions: &mut Vec<Action>) {
+    let name = shown(&present::device_name(&device.id, &model.said.names), 128);
+    if ui.button(format!("Revoke {name}…")).clicked() {
+        let text = format!(
+            "{name} is removed on every device, and cannot read what is written from now on. \
+             What it wrote stays"
+        );
+        let command = Command::Revoke { device: device.id, reason: String::new() };
+        actions.push(Action::Ask(Question { text, verb: format!("Revoke {name}"), command }));
+    }
+}

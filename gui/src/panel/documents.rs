@@ -1,0 +1,49 @@
+//! The boards, and what stands at a path of the documents.
+
+use eframe::egui::{self, TextEdit, Ui};
+use kernelos_protocol::document::DocPath;
+use kernelos_protocol::present;
+
+use crate::model::{Action, Chosen, Model, Topic};
+use crate::panel::absent;
+use crate::render;
+
+/// Draws it.
+pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
+    match &model.said.boards {
+        Some(page) => render::doc(ui, &present::boards(page)),
+        None => absent(ui, model, &Topic::Boards),
+    }
+    ui.separator();
+    path(ui, model, actions);
+    let topic =
+        Topic::Document(model.chosen.path.as_ref().map(ToString::to_string).unwrap_or_default());
+    match &model.said.read {
+        _ if model.said.failed.contains_key(&topic) => absent(ui, model, &topic),
+        Some(read) if Some(&read.path) == model.chosen.path.as_ref() => {
+            render::doc(ui, &present::read(read));
+        }
+        _ => absent(ui, model, &topic),
+    }
+}
+
+/// Where in the documents one looks.
+fn path(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
+    let id = ui.scope_id().with("path");
+    let now = model.chosen.path.as_ref().map(ToString::to_string).unwrap_or_default();
+    let mut typed = ui.data(|data| data.get_temp(id)).unwrap_or_else(|| now.clone());
+    ui.horizontal_wrapped(|ui| {
+        let label = ui.label("path");
+        let width = ui.available_width().min(320.0);
+        let edit = ui.add(TextEdit::singleline(&mut typed).desired_width(width));
+        let edit = edit.labelled_by(label.id);
+        let entered = edit.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
+        let read = ui.button("Read").clicked();
+        if (entered || read)
+            && let Ok(path) = typed.parse::<DocPath>()
+        {
+            actions.push(Action::Choose(Chosen { path: Some(path), ..model.chosen.clone() }));
+        }
+    });
+    ui.data_mut(|data| data.insert_temp(id, typed));
+}

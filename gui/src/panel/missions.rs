@@ -1,0 +1,38 @@
+//! Missions: what is to be reached, its stages and steps, who did what, and the evidence.
+
+use eframe::egui::Ui;
+use kernelos_protocol::present::{self, Block, Doc};
+
+use crate::model::{Action, Chosen, Model, Topic};
+use crate::panel::absent;
+use crate::render;
+
+/// Draws it.
+pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
+    let Some(missions) = &model.said.missions else {
+        return absent(ui, model, &Topic::Missions);
+    };
+    let Doc(blocks) = present::missions(missions, &model.said.names);
+    let is_chosen = |view: &_| Some(id(view)) == model.chosen.mission;
+    let mut chosen = missions.iter().position(is_chosen);
+    let before = chosen;
+    for block in &blocks {
+        match block {
+            Block::Table { columns, rows } => render::table(ui, columns, rows, Some(&mut chosen)),
+            other => render::doc(ui, &Doc(vec![other.clone()])),
+        }
+    }
+    let view = chosen.and_then(|index| missions.get(index));
+    if chosen != before {
+        let mission = view.map(id);
+        actions.push(Action::Choose(Chosen { mission, ..model.chosen.clone() }));
+    }
+    if let Some(view) = view {
+        ui.separator();
+        render::doc(ui, &present::mission(view, &model.said.names));
+    }
+}
+
+fn id(view: &kernelos_protocol::mission::show::MissionView) -> kernelos_protocol::id::EventId {
+    view.id
+}

@@ -1,0 +1,42 @@
+//! What is kept apart and why, what it would set, and bringing it back.
+
+use eframe::egui::Ui;
+use kernelos_protocol::command::Command;
+use kernelos_protocol::present::{self, Block, Doc};
+
+use crate::model::{Action, Chosen, Model, Question, Topic};
+use crate::panel::absent;
+use crate::render;
+
+/// Draws it.
+pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
+    let Some(page) = &model.said.quarantine else {
+        return absent(ui, model, &Topic::Quarantine);
+    };
+    let Doc(blocks) = present::quarantine(page, &model.said.names);
+    let mut chosen = page.branches.iter().position(|row| Some(row.tip) == model.chosen.tip);
+    let before = chosen;
+    for block in &blocks {
+        match block {
+            Block::Table { columns, rows } => render::table(ui, columns, rows, Some(&mut chosen)),
+            other => render::doc(ui, &Doc(vec![other.clone()])),
+        }
+    }
+    let row = chosen.and_then(|index| page.branches.get(index));
+    if chosen != before {
+        let tip = row.map(|row| row.tip);
+        actions.push(Action::Choose(Chosen { tip, ..model.chosen.clone() }));
+    }
+    let Some(row) = row else { return };
+    ui.separator();
+    match &model.said.preview {
+        Some(preview) if preview.tip == row.tip => render::doc(ui, &present::preview(preview)),
+        _ => absent(ui, model, &Topic::Preview(row.tip)),
+    }
+    let tip = row.tip.short();
+    if ui.button(format!("Bring {tip} back…")).clicked() {
+        let text = format!("Event {tip} and what it builds on count again, on every device");
+        let command = Command::ReadmitEvent { begin: row.tip.to_string(), reason: String::new() };
+        actions.push(Action::Ask(Question { text, verb: format!("Bring {tip} back"), command }));
+    }
+}

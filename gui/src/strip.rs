@@ -1,0 +1,96 @@
+//! The strip that is always there: what is saved here, where it is known, by which path, and how
+//! many conflicts are open. It is never good while one is.
+
+use eframe::egui::{self, Ui};
+use kernelos_protocol::command::Status;
+use kernelos_protocol::present::{Text, Tone, device_name};
+
+use crate::model::{Link, Model, Names};
+use crate::render;
+
+/// Draws it.
+pub fn show(ui: &mut Ui, model: &Model) {
+    ui.horizontal_wrapped(|ui| {
+        for (index, text) in texts(model).iter().enumerate() {
+            ui.push_id(index, |ui| {
+                ui.label(
+                    egui::RichText::new(glyph(text.tone))
+                        .color(crate::theme::palette(ui).tone(text.tone)),
+                );
+                render::text(ui, text);
+            });
+        }
+    });
+}
+
+/// Nothing is said by colour alone.
+fn glyph(tone: Tone) -> &'static str {
+    match tone {
+        Tone::Good => "✔",
+        Tone::Attention => "⚠",
+        Tone::Plain | Tone::Quiet => "•",
+    }
+}
+
+/// What it says.
+#[must_use]
+pub fn texts(model: &Model) -> Vec<Text> {
+    let mut texts = Vec::new();
+    match &model.link {
+        Link::Connecting => texts.push(Text::toned(Tone::Quiet, "connecting to the node")),
+        Link::Down(_) => texts
+            .push(Text::toned(Tone::Attention, "the node does not run: this is what it said last")),
+        Link::Up => {}
+    }
+    if let Some(status) = &model.said.status {
+        let open = model.open_conflicts();
+        let is_live = model.link == Link::Up && open == 0;
+        let good = |good: bool| if good && is_live { Tone::Good } else { Tone::Plain };
+        texts.push(Text::toned(
+            good(status.damage.is_empty()),
+            format!("saved here: {} events", status.events),
+        ));
+        texts.push(known(status, &model.said.names, good));
+        texts.push(Text::plain(format!("path: {}", paths(status, &model.said.names))));
+        texts.push(match open {
+            0 => Text::toned(good(true), "0 conflicts"),
+            1 => Text::toned(Tone::Attention, "1 conflict open"),
+            open => Text::toned(Tone::Attention, format!("{open} conflicts open")),
+        });
+    }
+    if model.pending > 0 {
+        texts.push(Text::toned(Tone::Quiet, "working…"));
+    }
+    texts
+}
+
+/// Where all of it is known, and who lacks how much.
+fn known(status: &Status, names: &Names, good: impl Fn(bool) -> Tone) -> Text {
+    if status.peers.is_empty() {
+        return Text::plain("known on: no other device");
+    }
+    let count = |peer: &kernelos_protocol::sync::PeerState| {
+        let name = device_name(&peer.device, names);
+        match peer.of.saturating_sub(peer.acked) {
+            0 => name,
+            behind => format!("{name} ({behind} behind)"),
+        }
+    };
+    let all = status.peers.iter().all(|peer| peer.acked == peer.of);
+    let said = status.peers.iter().map(count).collect::<Vec<_>>().join(", ");
+    Text::toned(good(all), format!("known on: {said}"))
+}
+
+fn paths(status: &Status, names: &Names) -> String {
+    let reached = status.peers.iter().filter_map(|peer| {
+        let path = peer.path.as_ref()?;
+        let rtt = peer.rtt_ms.map_or_else(String::new, |rtt| format!(" {rtt} ms"));
+        Some(format!("{} {path}{rtt}", device_name(&peer.device, names)))
+    });
+    let reached: Vec<_> = reached.collect();
+    match (reached.is_empty(), status.online) {
+        (false, _) => reached.join(", "),
+        (true, true) => "nobody is connected".to_owned(),
+        (true, false) => "offline".to_owned(),
+    }
+}

@@ -1,0 +1,158 @@
+//! Colours and sizes, in one place, as data: a test computes their contrast.
+
+use eframe::egui::{
+    self, Color32, CornerRadius, Stroke, Theme, Ui, Visuals, epaint::Shadow, style::WidgetVisuals,
+};
+use kernelos_protocol::present::Tone;
+
+/// Points that a finger needs.
+pub const TOUCH: f32 = 28.0;
+
+/// The colours of one theme.
+#[derive(Debug, Clone, Copy)]
+pub struct Palette {
+    /// Behind text.
+    pub back: Color32,
+    /// Behind buttons and inputs.
+    pub raised: Color32,
+    /// Behind what is chosen.
+    pub chosen: Color32,
+    /// Text.
+    pub text: Color32,
+    /// Text of less interest.
+    pub quiet: Color32,
+    /// As it should be.
+    pub good: Color32,
+    /// Somebody should look.
+    pub attention: Color32,
+    /// The ring around what has the focus, and the edge of inputs.
+    pub focus: Color32,
+}
+
+/// For dark rooms.
+pub const DARK: Palette = Palette {
+    back: Color32::from_rgb(0x16, 0x18, 0x1d),
+    raised: Color32::from_rgb(0x26, 0x2a, 0x33),
+    chosen: Color32::from_rgb(0x1f, 0x3a, 0x5f),
+    text: Color32::from_rgb(0xe8, 0xea, 0xed),
+    quiet: Color32::from_rgb(0xa9, 0xb1, 0xbd),
+    good: Color32::from_rgb(0x7d, 0xd8, 0x8f),
+    attention: Color32::from_rgb(0xff, 0xc1, 0x66),
+    focus: Color32::from_rgb(0x6c, 0xb2, 0xff),
+};
+
+/// For light ones.
+pub const LIGHT: Palette = Palette {
+    back: Color32::from_rgb(0xfa, 0xfa, 0xf8),
+    raised: Color32::from_rgb(0xe9, 0xeb, 0xee),
+    chosen: Color32::from_rgb(0xcf, 0xe2, 0xfa),
+    text: Color32::from_rgb(0x1b, 0x1e, 0x24),
+    quiet: Color32::from_rgb(0x4c, 0x55, 0x62),
+    good: Color32::from_rgb(0x13, 0x62, 0x2b),
+    attention: Color32::from_rgb(0x86, 0x4a, 0x00),
+    focus: Color32::from_rgb(0x0b, 0x5c, 0xc4),
+};
+
+impl Palette {
+    /// The colours of this theme.
+    #[must_use]
+    pub fn of(theme: Theme) -> Self {
+        match theme {
+            Theme::Dark => DARK,
+            Theme::Light => LIGHT,
+        }
+    }
+
+    /// The colour of a text that means this.
+    #[must_use]
+    pub fn tone(&self, tone: Tone) -> Color32 {
+        match tone {
+            Tone::Plain => self.text,
+            Tone::Good => self.good,
+            Tone::Attention => self.attention,
+            Tone::Quiet => self.quiet,
+        }
+    }
+}
+
+/// The colours in use.
+#[must_use]
+pub fn palette(ui: &Ui) -> Palette {
+    Palette::of(ui.ctx().theme())
+}
+
+/// Sets both themes.
+pub fn install(context: &egui::Context) {
+    for theme in [Theme::Dark, Theme::Light] {
+        context.style_mut_of(theme, |style| {
+            style.visuals = visuals(theme);
+            style.spacing.interact_size.y = TOUCH;
+            style.spacing.item_spacing = egui::vec2(8.0, 6.0);
+            style.animation_time = 0.0;
+        });
+    }
+}
+
+fn visuals(theme: Theme) -> Visuals {
+    let palette = Palette::of(theme);
+    let mut visuals = match theme {
+        Theme::Dark => Visuals::dark(),
+        Theme::Light => Visuals::light(),
+    };
+    let edge = Stroke::new(1.0, palette.quiet);
+    let widget = |back: Color32, edge: Stroke| WidgetVisuals {
+        bg_fill: back,
+        weak_bg_fill: back,
+        bg_stroke: edge,
+        corner_radius: CornerRadius::same(3),
+        fg_stroke: Stroke::new(1.0, palette.text),
+        expansion: 0.0,
+    };
+    visuals.widgets.noninteractive = widget(palette.back, edge);
+    visuals.widgets.inactive = widget(palette.raised, edge);
+    visuals.widgets.hovered = widget(palette.chosen, edge);
+    visuals.widgets.active = widget(palette.chosen, edge);
+    visuals.widgets.open = widget(palette.raised, edge);
+    visuals.selection.bg_fill = palette.chosen;
+    visuals.selection.stroke = Stroke::new(1.0, palette.text);
+    visuals.weak_text_color = Some(palette.quiet);
+    visuals.hyperlink_color = palette.focus;
+    visuals.warn_fg_color = palette.attention;
+    visuals.error_fg_color = palette.attention;
+    visuals.panel_fill = palette.back;
+    visuals.window_fill = palette.back;
+    visuals.window_stroke = edge;
+    visuals.window_shadow = Shadow::NONE;
+    visuals.popup_shadow = Shadow::NONE;
+    visuals.extreme_bg_color = palette.raised;
+    visuals.faint_bg_color = palette.raised;
+    visuals.code_bg_color = palette.raised;
+    visuals
+}
+
+/// Draws a ring around what has the focus, whatever widget it is.
+pub fn focus_ring(ui: &Ui) {
+    let Some(id) = ui.memory(egui::Memory::focused) else { return };
+    let Some(response) = ui.ctx().read_response(id) else { return };
+    let layer = egui::LayerId::new(egui::Order::Tooltip, egui::Id::unique("focus ring"));
+    let painter = ui.ctx().layer_painter(layer);
+    let stroke = Stroke::new(2.0, palette(ui).focus);
+    painter.rect_stroke(response.rect, CornerRadius::same(3), stroke, egui::StrokeKind::Outside);
+}
+
+/// Brings what got the focus into view, in the scroll area that is drawn.
+pub fn reveal_focus(ui: &Ui) {
+    let key = egui::Id::unique("revealed");
+    let focused = ui.memory(egui::Memory::focused);
+    let before: Option<egui::Id> = ui.data(|data| data.get_temp(key)).flatten();
+    if focused == before {
+        return;
+    }
+    ui.data_mut(|data| data.insert_temp(key, focused));
+    let place = focused.and_then(|id| ui.ctx().read_response(id)).map(|response| response.rect);
+    if let Some(place) = place
+        && ui.min_rect().intersects(place)
+    {
+        ui.scroll_to_rect(place, None);
+    }
+}

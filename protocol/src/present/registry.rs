@@ -1,0 +1,159 @@
+//! The command registry: what a person can do, by which keys, by which words of `kern`, and why
+//! not now. The palette, the help and the keys of every surface come from this one list.
+
+use serde::Serialize;
+
+/// One thing that can be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// Its name for programs, never changed.
+    pub id: &'static str,
+    /// Its name for people.
+    pub title: &'static str,
+    /// The keys that do it; empty where there are none.
+    pub keys: &'static str,
+    /// The same on the command line; empty where it has no sense there.
+    pub kern: &'static str,
+    /// Why it cannot be done now.
+    pub why_not: Option<&'static str>,
+}
+
+/// What decides whether something can be done now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Standing {
+    /// The node is reached.
+    pub connected: bool,
+    /// There is a workspace.
+    pub workspace: bool,
+    /// This device is a member, and knows the workspace's format.
+    pub writes: bool,
+    /// The past is looked at.
+    pub past: bool,
+    /// A conflict is looked at, with so many sides.
+    pub sides: usize,
+    /// There is a conflict before that one.
+    pub before: bool,
+    /// There is one behind it.
+    pub after: bool,
+}
+
+const DOWN: &str = "the node does not run";
+const HOMELESS: &str = "there is no workspace yet";
+const READS: &str = "this device may not write here";
+const PAST: &str = "the past is looked at: go back to now first";
+const NONE_OPEN: &str = "no conflict is looked at";
+
+impl Standing {
+    fn reads(&self) -> Option<&'static str> {
+        if self.workspace { None } else { Some(HOMELESS) }
+    }
+
+    /// Why nothing can be written now.
+    #[must_use]
+    pub fn why_no_write(&self) -> Option<&'static str> {
+        match () {
+            () if !self.connected => Some(DOWN),
+            () if !self.workspace => Some(HOMELESS),
+            () if self.past => Some(PAST),
+            () if !self.writes => Some(READS),
+            () => None,
+        }
+    }
+
+    fn keeps(&self, side: usize) -> Option<&'static str> {
+        let absent = match self.sides {
+            0 => Some(NONE_OPEN),
+            sides if sides <= side => Some("the conflict has fewer sides"),
+            _ => None,
+        };
+        self.why_no_write().or(absent)
+    }
+}
+
+/// Everything that can be done, in the order in which it is listed.
+#[must_use]
+pub fn registry(standing: &Standing) -> Vec<Entry> {
+    let entry = |id, title, keys, kern, why_not| Entry { id, title, keys, kern, why_not };
+    let when = |is: bool, why: &'static str| if is { None } else { Some(why) };
+    let goes = standing.reads();
+    let doors = when(standing.connected, DOWN);
+    vec![
+        entry("go.overview", "Go to the overview", "Alt+1", "kern status", goes),
+        entry("go.devices", "Go to the devices", "Alt+2", "kern devices", goes),
+        entry("go.conflicts", "Go to the conflicts", "Alt+3", "kern conflicts", goes),
+        entry("go.missions", "Go to the missions", "Alt+4", "kern mission list", goes),
+        entry("go.documents", "Go to the documents", "Alt+5", "kern doc get", goes),
+        entry("go.quarantine", "Go to what is kept apart", "Alt+6", "kern quarantine list", goes),
+        entry("undo", "Undo my last change", "U", "kern undo", standing.why_no_write()),
+        entry("conflict.next", "Next conflict", "N", "", when(standing.after, "it is the last")),
+        entry(
+            "conflict.previous",
+            "Previous conflict",
+            "P",
+            "",
+            when(standing.before, "it is the first"),
+        ),
+        entry("conflict.keep.1", "Keep side A", "1", RESOLVE, standing.keeps(0)),
+        entry("conflict.keep.2", "Keep side B", "2", RESOLVE, standing.keeps(1)),
+        entry("conflict.keep.3", "Keep side C", "3", RESOLVE, standing.keeps(2)),
+        entry("conflict.keep.4", "Keep side D", "4", RESOLVE, standing.keeps(3)),
+        entry("conflict.keep.5", "Keep side E", "5", RESOLVE, standing.keeps(4)),
+        entry("conflict.keep.6", "Keep side F", "6", RESOLVE, standing.keeps(5)),
+        entry("conflict.keep.7", "Keep side G", "7", RESOLVE, standing.keeps(6)),
+        entry("conflict.keep.8", "Keep side H", "8", RESOLVE, standing.keeps(7)),
+        entry("conflict.keep.9", "Keep side I", "9", RESOLVE, standing.keeps(8)),
+        entry("now", "Back to now", "", "", when(standing.past, "this is now")),
+        entry("door.create", "Create a workspace", "", "kern init", doors),
+        entry("door.join", "Join a workspace", "", "kern join", doors),
+        entry("door.restore", "Restore a workspace from an archive", "", "kern import", doors),
+        entry("panes", "Next pane", "F6", "", None),
+        entry("palette", "All commands", "Ctrl+K", "kern --help", None),
+        entry("help", "Help: all keys", "?", "kern --help", None),
+    ]
+}
+
+const RESOLVE: &str = "kern conflicts resolve";
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn ids_titles_and_keys_name_one_thing_each() {
+        let all = registry(&Standing::default());
+        let ids: BTreeSet<_> = all.iter().map(|entry| entry.id).collect();
+        let titles: BTreeSet<_> = all.iter().map(|entry| entry.title).collect();
+        let keys: Vec<_> =
+            all.iter().map(|entry| entry.keys).filter(|key| !key.is_empty()).collect();
+        assert_eq!(ids.len(), all.len());
+        assert_eq!(titles.len(), all.len());
+        assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), keys.len());
+    }
+
+    #[test]
+    fn what_cannot_be_done_says_why() {
+        let full = Standing {
+            connected: true,
+            workspace: true,
+            writes: true,
+            past: false,
+            sides: 2,
+            before: true,
+            after: true,
+        };
+        let why = |standing: &Standing, id: &str| {
+            registry(standing).into_iter().find(|entry| entry.id == id).unwrap().why_not
+        };
+        assert_eq!(why(&full, "undo"), None);
+        assert_eq!(why(&full, "conflict.keep.2"), None);
+        assert_eq!(why(&full, "conflict.keep.3"), Some("the conflict has fewer sides"));
+        assert_eq!(why(&Standing { past: true, ..full }, "undo"), Some(PAST));
+        assert_eq!(why(&Standing { writes: false, ..full }, "conflict.keep.1"), Some(READS));
+        assert_eq!(why(&Standing { connected: false, ..full }, "undo"), Some(DOWN));
+        assert_eq!(why(&Standing { sides: 0, ..full }, "conflict.keep.1"), Some(NONE_OPEN));
+        assert_eq!(why(&Standing { workspace: false, ..full }, "go.devices"), Some(HOMELESS));
+        assert_eq!(why(&full, "now"), Some("this is now"));
+    }
+}
