@@ -25,7 +25,7 @@ pub fn timeline_line(row: &TimelineRow, names: &Names) -> Doc {
     Doc(vec![Block::Line(Text { text, tone })])
 }
 
-/// What a row says, without its lanes.
+/// What a row says, without its lanes. `SPEC: TIME-4`
 #[must_use]
 pub fn timeline_row(row: &TimelineRow, names: &Names) -> Text {
     let event = &row.event;
