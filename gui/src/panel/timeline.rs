@@ -351,3 +351,6 @@ fn reveal(timeline: &Timeline, fits: usize, cursor: RowKey, now: &mut Chosen) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
