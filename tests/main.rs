@@ -42,5 +42,6 @@ mod starved;
 mod store;
 mod strike;
 mod tidy;
+mod timeline;
 mod undo;
 mod unprivileged;

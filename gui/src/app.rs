@@ -166,6 +166,10 @@ impl App {
             pane(ui, 1, model.panel.title());
             over::past(ui, model, &mut actions);
             over::told(ui, model, &mut actions);
+            if model.panel == panel::Panel::Timeline && !model.is_homeless() && !model.doors {
+                // It lays out what is in sight alone, and scrolls by itself.
+                return central(ui, model, &mut actions);
+            }
             egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
                 central(ui, model, &mut actions);
                 theme::reveal_focus(ui);

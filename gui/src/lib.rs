@@ -6,6 +6,7 @@
 //! are made printable and cut before they are laid out ([`render`]).
 
 pub mod app;
+pub mod bench;
 pub mod client;
 pub mod doors;
 pub mod keys;

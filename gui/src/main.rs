@@ -8,7 +8,7 @@ use kernelos_gui::app::App;
 use kernelos_gui::client::{Client, socket};
 
 /// What is said where an argument is not known.
-const USAGE: &str = "kern-gui [--socket PATH] [--workspace NAME]";
+const USAGE: &str = "kern-gui [--socket PATH] [--workspace NAME], or kern-gui --bench EVENTS";
 
 struct Args {
     socket: PathBuf,
@@ -27,7 +27,26 @@ fn args(mut given: impl Iterator<Item = String>) -> Option<Args> {
     Some(Args { socket: at?, workspace })
 }
 
+/// What drawing costs, as JSON; nothing where the arguments ask for a window.
+fn bench() -> Option<ExitCode> {
+    use std::io::Write as _;
+    let mut given = std::env::args().skip(1);
+    if given.next()? != "--bench" {
+        return None;
+    }
+    let Some(events) = given.next().and_then(|events| events.parse().ok()) else {
+        return Some(failed(USAGE));
+    };
+    let told = kernelos_gui::bench::run(events);
+    let told = serde_json::to_string(&told).unwrap_or_default();
+    writeln!(std::io::stdout(), "{told}").ok();
+    Some(ExitCode::SUCCESS)
+}
+
 fn main() -> ExitCode {
+    if let Some(code) = bench() {
+        return code;
+    }
     let Some(args) = args(std::env::args().skip(1)) else {
         return failed(USAGE);
     };

@@ -9,11 +9,13 @@ use kernelos_protocol::command::{
     Reply, Status,
 };
 use kernelos_protocol::document::DocPath;
+use kernelos_protocol::facts::EventView;
 use kernelos_protocol::id::{ConflictId, DeviceId, EventId, WorkspaceId};
 use kernelos_protocol::mission::show::MissionView;
 use kernelos_protocol::present::Doc;
 use kernelos_protocol::present::registry::Standing;
 
+use crate::panel::timeline::{self, Place, Timeline};
 use crate::panel::{Panel, conflicts};
 
 /// Names by device.
@@ -87,6 +89,10 @@ pub struct Said {
     pub boards: Option<BoardPage>,
     /// What is at the path that is looked at.
     pub read: Option<ReadReply>,
+    /// What happened, as far as it was looked at.
+    pub timeline: Timeline,
+    /// The event that is looked at.
+    pub event: Option<EventView>,
     /// What could not be said, and why.
     pub failed: BTreeMap<Topic, Failure>,
 }
@@ -102,11 +108,22 @@ pub struct Chosen {
     pub tip: Option<EventId>,
     /// Which path of the document; none for the whole.
     pub path: Option<DocPath>,
+    /// Where in the timeline.
+    pub place: Place,
+    /// Which event.
+    pub event: Option<EventId>,
 }
 
 impl Default for Chosen {
     fn default() -> Self {
-        Self { conflict: None, mission: None, tip: None, path: "tasks".parse().ok() }
+        Self {
+            conflict: None,
+            mission: None,
+            tip: None,
+            path: "tasks".parse().ok(),
+            place: Place::default(),
+            event: None,
+        }
     }
 }
 
@@ -156,6 +173,10 @@ pub enum Topic {
     Quarantine,
     /// What a branch would set.
     Preview(EventId),
+    /// Part of the timeline: the one of this number, or its end.
+    Timeline(Option<usize>),
+    /// One event.
+    Event(EventId),
     /// The missions.
     Missions,
     /// The boards.
@@ -175,6 +196,8 @@ impl Topic {
             Self::Conflicts => Command::Conflicts,
             Self::Quarantine => Command::Quarantine,
             Self::Preview(tip) => Command::Preview { begin: tip.to_string() },
+            Self::Timeline(part) => Command::Timeline(timeline::query(*part)),
+            Self::Event(id) => Command::Event { begin: id.to_string() },
             Self::Missions => Command::Missions,
             Self::Boards => Command::Boards { all: true },
             Self::Document(path) => Command::Read { path: path.parse().ok()? },
@@ -229,6 +252,8 @@ impl Model {
             Ok(Reply::Conflicts(page)) => said.conflicts = Some(page),
             Ok(Reply::Quarantine(page)) => said.quarantine = Some(page),
             Ok(Reply::Preview(preview)) => said.preview = Some(preview),
+            Ok(Reply::Timeline(page)) => said.timeline.take(*page, &self.chosen.place),
+            Ok(Reply::Event(event)) => said.event = Some(*event),
             Ok(Reply::Missions { missions }) => said.missions = Some(missions),
             Ok(Reply::Boards(page)) => said.boards = Some(page),
             Ok(Reply::Read(read)) if topic == Topic::Names => said.names = names(&read),

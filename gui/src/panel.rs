@@ -6,6 +6,7 @@ pub mod documents;
 pub mod missions;
 pub mod overview;
 pub mod quarantine;
+pub mod timeline;
 
 use eframe::egui::Ui;
 use kernelos_protocol::command::Failure;
@@ -20,6 +21,8 @@ pub enum Panel {
     /// Where this device stands.
     #[default]
     Overview,
+    /// What happened.
+    Timeline,
     /// Who is a member, and what each has.
     Devices,
     /// Where devices disagree.
@@ -34,8 +37,9 @@ pub enum Panel {
 
 impl Panel {
     /// All, in their order.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Overview,
+        Self::Timeline,
         Self::Devices,
         Self::Conflicts,
         Self::Missions,
@@ -48,6 +52,7 @@ impl Panel {
     pub fn title(self) -> &'static str {
         match self {
             Self::Overview => "Overview",
+            Self::Timeline => "Timeline",
             Self::Devices => "Devices",
             Self::Conflicts => "Conflicts",
             Self::Missions => "Missions",
@@ -61,6 +66,7 @@ impl Panel {
     pub fn entry(self) -> &'static str {
         match self {
             Self::Overview => "go.overview",
+            Self::Timeline => "go.timeline",
             Self::Devices => "go.devices",
             Self::Conflicts => "go.conflicts",
             Self::Missions => "go.missions",
@@ -75,6 +81,7 @@ impl Panel {
         let path = |model: &Model| model.chosen.path.as_ref().map(ToString::to_string);
         match self {
             Self::Overview => vec![],
+            Self::Timeline => timeline::topics(model),
             Self::Devices => vec![Topic::Devices],
             Self::Conflicts => vec![Topic::Conflicts],
             Self::Missions => vec![Topic::Missions],
@@ -93,6 +100,7 @@ impl Panel {
 pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
     match model.panel {
         Panel::Overview => overview::show(ui, model, actions),
+        Panel::Timeline => timeline::show(ui, model, actions),
         Panel::Devices => devices::show(ui, model, actions),
         Panel::Conflicts => conflicts::show(ui, model, actions),
         Panel::Missions => missions::show(ui, model, actions),

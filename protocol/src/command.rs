@@ -6,6 +6,7 @@ mod conflicts;
 mod past;
 mod quarantine;
 mod reply;
+mod timeline;
 mod undo;
 
 pub use boards::*;
@@ -14,6 +15,7 @@ pub use conflicts::*;
 pub use past::*;
 pub use quarantine::*;
 pub use reply::*;
+pub use timeline::*;
 pub use undo::*;
 
 use serde::{Deserialize, Serialize};
@@ -125,6 +127,8 @@ pub enum Command {
         /// How many at most.
         limit: usize,
     },
+    /// Events as lines of descent, newest first. `SPEC: TIME-1`
+    Timeline(TimelineQuery),
     /// One event, whole.
     Event {
         /// How its id begins: hex digits, four at least.

@@ -49,5 +49,6 @@ pub mod seal;
 pub mod store;
 pub mod sync;
 pub mod time;
+pub mod timeline;
 pub mod verify;
 pub mod workspace;

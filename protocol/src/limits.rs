@@ -7,6 +7,7 @@ mod missions;
 mod pace;
 mod past;
 mod stores;
+mod timeline;
 
 pub use boards::*;
 pub use conflicts::*;
@@ -14,6 +15,7 @@ pub use missions::*;
 pub use pace::*;
 pub use past::*;
 pub use stores::*;
+pub use timeline::*;
 
 /// Parents of an event, and heads that a content event has heard; frozen. More heads are first
 /// joined by empty events, so a header stays near two kilobytes.

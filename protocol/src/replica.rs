@@ -31,6 +31,7 @@ mod rescue;
 mod search;
 mod survey;
 mod telling;
+mod timeline;
 mod undo;
 mod work;
 
@@ -66,6 +67,7 @@ use mending::Mending;
 use quota::Quota;
 use survey::{Counted, Survey};
 use telling::Telling;
+use timeline::Disputed;
 
 /// The counter of this device's Automerge actors. `SPEC: PRJ-2`
 const GENERATION: &str = "generation";
@@ -199,6 +201,7 @@ pub struct Replica {
     survey: Option<Survey>,
     /// How many conflicts were found in documents, and at which heads.
     counted: BTreeMap<DocumentId, Counted>,
+    disputed: Disputed,
     generation: u64,
     generation_kept: bool,
     damage: Vec<String>,
@@ -278,6 +281,7 @@ impl Replica {
             used: BTreeMap::new(),
             survey: None,
             counted: BTreeMap::new(),
+            disputed: Disputed::default(),
             generation: 1,
             generation_kept: false,
             damage: Vec::new(),

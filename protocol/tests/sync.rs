@@ -27,6 +27,7 @@ mod segments;
 mod silent;
 mod tail;
 mod telling;
+mod timeline;
 mod undo;
 mod worker;
 

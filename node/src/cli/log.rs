@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use kernelos_protocol::command::{Command, Failure, Reply};
-use kernelos_protocol::limits::LOAD_SLICE_EVENTS;
+use kernelos_protocol::command::{Command, Failure, Reply, TimelineAt, TimelineQuery};
+use kernelos_protocol::limits::{LOAD_SLICE_EVENTS, TIMELINE_EVENTS_MAX};
 use kernelos_protocol::present;
 use tokio::time::sleep;
 
@@ -20,6 +20,7 @@ use crate::cli::past::SearchArgs;
 #[command(after_help = "\
 Examples:
   kern log
+  kern log --graph                                         newest first, as lines of descent
   kern log --event 1f2e3d4c                                what one of them says
   kern log --search rain --device phone --since '2 d ago'
   kern log --follow                                        and what comes, until ctrl-C
@@ -35,6 +36,15 @@ pub(super) struct Args {
     /// Go on with what comes, until interrupted
     #[arg(long, conflicts_with_all = ["event", "search", "device", "kind", "since"])]
     follow: bool,
+    /// Newest first, with lines from each event to what it follows; runs of edits on one line
+    #[arg(long, conflicts_with_all = ["event", "follow", "search", "device", "kind", "since"])]
+    graph: bool,
+    /// Every event of a run on a line of its own
+    #[arg(long, requires = "graph")]
+    all: bool,
+    /// Lines of ASCII
+    #[arg(long, requires = "graph")]
+    ascii: bool,
 }
 
 /// Between two looks at what came.
@@ -42,7 +52,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(300);
 
 pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     let client = ui.client()?;
-    if let Some(begin) = args.event {
+    if let Some(begin) = args.event.clone() {
         return match client.ask(ui.workspace(), Command::Event { begin }).await? {
             Reply::Event(view) => {
                 let names = names(ui).await?;
@@ -53,6 +63,9 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     }
     if args.search.is_any() {
         return super::past::search(ui, args.search).await;
+    }
+    if args.graph {
+        return graph(ui, &args).await;
     }
     // Notices have no place of their own: each is shown once.
     let (mut from, mut notices) = (0, BTreeSet::new());
@@ -76,5 +89,29 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
             }
             None => return Ok(()),
         }
+    }
+}
+
+/// The timeline, page by page, each going on where the one above ended. `SPEC: TIME-2`
+async fn graph(ui: &Ui, args: &Args) -> Result<(), Failure> {
+    let client = ui.client()?;
+    let names = names(ui).await?;
+    let (mut at, mut lanes) = (TimelineAt::Newest, Vec::new());
+    loop {
+        let query = TimelineQuery { at, limit: TIMELINE_EVENTS_MAX, folded: !args.all, lanes };
+        let mut page = match client.ask(ui.workspace(), Command::Timeline(query)).await? {
+            Reply::Timeline(page) => page,
+            other => return Err(super::doc::unexpected(&other)),
+        };
+        if args.ascii {
+            page.rows.iter_mut().for_each(|row| row.graph = present::ascii(&row.graph));
+        }
+        for row in &page.rows {
+            ui.show(row, || present::timeline_line(row, &names))?;
+        }
+        if page.from == 0 {
+            return Ok(());
+        }
+        (at, lanes) = (TimelineAt::Before(page.from), page.lanes);
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 use super::{
     BoardPage, BranchPreview, BranchReply, ConflictPage, Failure, NotUndone, PastReply,
-    QuarantinePage, Undone,
+    QuarantinePage, TimelinePage, Undone,
 };
 use crate::document::DocPath;
 use crate::event::{Run, Verified};
@@ -47,6 +47,8 @@ pub enum Reply {
     Branch(BranchReply),
     /// To `Log`.
     Log(LogPage),
+    /// To `Timeline`.
+    Timeline(Box<TimelinePage>),
     /// To `Event`.
     Event(Box<EventView>),
     /// To `Conflicts` and `ConflictsBehind`.

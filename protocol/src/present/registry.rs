@@ -79,6 +79,7 @@ pub fn registry(standing: &Standing) -> Vec<Entry> {
     let doors = when(standing.connected, DOWN);
     vec![
         entry("go.overview", "Go to the overview", "Alt+1", "kern status", goes),
+        entry("go.timeline", "Go to the timeline", "Alt+7", "kern log --graph", goes),
         entry("go.devices", "Go to the devices", "Alt+2", "kern devices", goes),
         entry("go.conflicts", "Go to the conflicts", "Alt+3", "kern conflicts", goes),
         entry("go.missions", "Go to the missions", "Alt+4", "kern mission list", goes),

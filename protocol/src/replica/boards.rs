@@ -23,6 +23,7 @@ impl Replica {
             Command::ConflictsBehind(place) => {
                 return self.start_survey(For::Conflicts(request, Some(place)));
             }
+            Command::Timeline(query) => self.start_timeline(request, query),
             Command::Boards { all } => return self.start_boards(request, all),
             Command::SetAgent { name, commands } => self.set_agent(request, &name, commands),
             command => self.start_board(request, command),

@@ -32,7 +32,8 @@ impl Replica {
             Command::Rest => {
                 self.survey.is_none() && !editing && !self.pending.contains(&Pending::Projection)
             }
-            Command::Conflicts | Command::ConflictsBehind(_) => {
+            Command::Timeline(_) if !self.must_survey() => true,
+            Command::Timeline(_) | Command::Conflicts | Command::ConflictsBehind(_) => {
                 self.survey.is_none() && !editing && !is_opening
             }
             Command::Read { .. }
@@ -93,6 +94,7 @@ impl Replica {
             Command::Status
             | Command::Conflicts
             | Command::ConflictsBehind(_)
+            | Command::Timeline(_)
             | Command::Boards { .. }
             | Command::SetAgent { .. }
             | Command::CreateBoard { .. }

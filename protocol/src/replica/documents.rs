@@ -178,6 +178,9 @@ impl Replica {
     }
 
     pub(super) fn on_done(&mut self, done: DocumentDone) {
+        if matches!(done, DocumentDone::Holds { .. } | DocumentDone::Broken { .. }) {
+            self.disputed.outdate();
+        }
         match (self.pending.pop_front(), done) {
             (Some(Pending::Projection), DocumentDone::Holds { document, heads }) => {
                 // Of one that is closed by now nothing is claimed by what it held.

@@ -164,7 +164,7 @@ impl Replica {
     }
 }
 
-fn notice_row(notice: &Notice) -> LogRow {
+pub(super) fn notice_row(notice: &Notice) -> LogRow {
     LogRow {
         id: None,
         author: notice.device,

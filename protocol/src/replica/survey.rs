@@ -6,12 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::command::{ConflictPlace, Reply, RequestId};
+use crate::command::{ConflictPlace, Reply, RequestId, TimelineQuery};
 use crate::document::conflict::{Conflict, ConflictList, Which};
 use crate::document::{DocPath, DocumentTask, Edit, EditFault, Links, ReadValue};
 use crate::id::{ChangeHash, ConflictId, DocumentId};
 use crate::replica::documents::{Pending, Purpose, edit_failure};
 use crate::replica::inbox::{Listing, behind, decisions, is_open};
+use crate::replica::timeline::disputed;
 use crate::replica::work::Work;
 use crate::replica::{LoadFor, Replica};
 use crate::workspace::{Dispute, Workspace};
@@ -23,6 +24,8 @@ pub(super) enum For {
     Status(RequestId),
     /// A caller asks for conflicts, perhaps for those behind a place.
     Conflicts(RequestId, Option<ConflictPlace>),
+    /// A caller asks for the timeline, which shows what is in conflict.
+    Timeline(RequestId, TimelineQuery),
     /// A glance is taken.
     Glance(Option<RequestId>),
     /// A caller resolves conflicts, by ids that do not say in which document they are.
@@ -68,9 +71,10 @@ impl Survey {
     /// Who waits for it.
     pub(super) fn request(&self) -> Option<RequestId> {
         match &self.what {
-            For::Status(request) | For::Conflicts(request, _) | For::Resolving(request, _) => {
-                Some(*request)
-            }
+            For::Status(request)
+            | For::Conflicts(request, _)
+            | For::Timeline(request, _)
+            | For::Resolving(request, _) => Some(*request),
             For::Glance(request) => *request,
         }
     }
@@ -96,6 +100,7 @@ impl Survey {
             For::Resolving(_, edits) => {
                 Some(Which::These(edits.iter().filter_map(Edit::conflict).collect()))
             }
+            For::Timeline(..) => Some(Which::First),
             For::Conflicts(_, place) => behind(above, place.as_ref()),
         }
     }
@@ -122,16 +127,25 @@ impl Replica {
         let root = self.workspace.held_document();
         let others: Vec<_> = self.workspace.documents().filter(|id| Some(*id) != root).collect();
         self.counted.retain(|id, _| others.contains(id));
+        let is_timeline = matches!(survey.what, For::Timeline(..));
+        if is_timeline {
+            self.disputed.begin();
+        }
+        let mut settled = Vec::new();
         for document in others {
             let line = self.workspace.line(&document);
             let known = self.counted.get(&document).filter(|known| known.heads == line.heads);
             match known.map(|known| known.conflicts) {
-                _ if line.is_straight => {}
-                Some(conflicts) if conflicts == 0 || survey.only_counts() => {
+                _ if line.is_straight => settled.push(document),
+                Some(0) => settled.push(document),
+                Some(conflicts) if survey.only_counts() => {
                     survey.listing.total = survey.listing.total.saturating_add(conflicts);
                 }
                 _ => survey.left.push(document),
             }
+        }
+        for document in settled.into_iter().filter(|_| is_timeline) {
+            self.disputed.set(document, BTreeSet::new());
         }
         survey.left.extend(root);
         if root.is_none() && !survey.only_counts() {
@@ -253,6 +267,10 @@ impl Replica {
         };
         let conflicts = list.total();
         survey.listing.total = survey.listing.total.saturating_add(conflicts);
+        if let For::Timeline(..) = survey.what {
+            let sides = disputed(&self.workspace, &document, &list);
+            self.disputed.set(document, sides);
+        }
         let mut is_needed = false;
         let mut rows = None;
         match &survey.what {
@@ -300,6 +318,7 @@ impl Replica {
                 let reply = self.status(survey.listing.total);
                 self.reply(request, reply);
             }
+            (For::Timeline(request, query), _) => self.timeline(request, &query),
             (For::Glance(request), _) => self.on_glance_count(request, survey.listing.total),
             (For::Conflicts(request, _) | For::Resolving(request, _), Some(fault)) => {
                 self.reply(request, Reply::Failed(edit_failure(&fault)));

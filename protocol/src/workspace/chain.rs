@@ -81,6 +81,11 @@ impl Chains {
         self.tips.iter()
     }
 
+    /// Does none follow this event in its chain?
+    pub(super) fn is_tip(&self, id: &EventId) -> bool {
+        self.tips.contains(id)
+    }
+
     /// The seq that comes next in a chain.
     pub(super) fn height(&self, chain: &ChainId) -> u64 {
         let last = self.places.get(chain).and_then(|places| places.last_key_value());

@@ -17,6 +17,24 @@ impl Workspace {
         Some((known.header.lane, known.position))
     }
 
+    /// The event that went in at this place of the order.
+    #[must_use]
+    pub fn event_at(&self, position: usize) -> Option<EventId> {
+        self.order.get(position).copied()
+    }
+
+    /// Does an event of another chain name this one?
+    #[must_use]
+    pub fn is_named(&self, id: &EventId) -> bool {
+        self.events.get(id).is_some_and(|known| known.is_named)
+    }
+
+    /// Does an event of its own chain follow this one?
+    #[must_use]
+    pub fn is_continued(&self, id: &EventId) -> bool {
+        self.contains(id) && !self.chains.is_tip(id)
+    }
+
     /// Where the store keeps the event that went in at this place of the order.
     #[must_use]
     pub fn place_at(&self, position: usize) -> Option<Place> {

@@ -2,7 +2,7 @@
 //! is still read is written as the very same bytes.
 
 use kernelos_protocol::cbor::encode;
-use kernelos_protocol::command::Command;
+use kernelos_protocol::command::{Command, TimelineAt, TimelineQuery};
 use kernelos_protocol::content::{Content, encode_branch, encode_changes, encode_undo};
 use kernelos_protocol::control::ControlBody;
 use kernelos_protocol::document::{DocPath, Edit};
@@ -283,6 +283,12 @@ fn requests_put_wrong_are_refused_or_mean_what_is_written_of_them() {
         Command::Read { path },
         Command::Edit { edits },
         Command::Log { from: 3, limit: 70 },
+        Command::Timeline(TimelineQuery {
+            at: TimelineAt::Around(9),
+            limit: 70,
+            folded: true,
+            lanes: vec![None, Some(3)],
+        }),
         Command::Grant {
             device,
             sealing_key: statement.key,

@@ -1,0 +1,128 @@
+//! The panel, by its keys and by what a screen reader gets, over a history of 100,000 events.
+
+use eframe::egui::{Context, Event, RawInput, accesskit};
+
+use super::*;
+use crate::bench::{History, id};
+use crate::panel::Panel;
+
+const HISTORY: History = History { total: 100_000 };
+
+/// The panel alone: every topic that it asks for is answered before it is drawn.
+struct Drawn {
+    context: Context,
+    model: Model,
+    /// What a screen reader gets of each row.
+    rows: Vec<String>,
+}
+
+impl Drawn {
+    fn open() -> Self {
+        let context = Context::default();
+        context.enable_accesskit();
+        crate::theme::install(&context);
+        let mut model = Model { panel: Panel::Timeline, ..Model::default() };
+        model.said.names = [1, 2]
+            .map(|n| ([n; 32], format!("device {n}")))
+            .map(|(id, name)| (kernelos_protocol::id::DeviceId(id), name))
+            .into();
+        let mut drawn = Self { context, model, rows: Vec::new() };
+        drawn.frame(None);
+        drawn
+    }
+
+    fn frame(&mut self, key: Option<Key>) {
+        for topic in topics(&self.model) {
+            let answer = topic.command().map(|command| HISTORY.answer(&command));
+            answer.into_iter().for_each(|answer| self.model.hear(topic.clone(), answer));
+        }
+        let screen = Rect::from_min_size(pos2(0.0, 0.0), vec2(800.0, 600.0));
+        let key = key.map(|key| Event::Key {
+            key,
+            physical_key: None,
+            pressed: true,
+            repeat: false,
+            modifiers: Modifiers::NONE,
+        });
+        let events = key.into_iter().collect();
+        let input = RawInput { screen_rect: Some(screen), events, ..Default::default() };
+        let mut actions = Vec::new();
+        let output = self.context.run_ui(input, |ui| {
+            egui::CentralPanel::default().show(ui, |ui| show(ui, &self.model, &mut actions));
+        });
+        let tree = output.platform_output.accesskit_update;
+        let nodes = tree.into_iter().flat_map(|tree| tree.nodes).map(|(_, node)| node);
+        let rows = nodes.filter(|node| node.role() == accesskit::Role::ListBoxOption);
+        self.rows = rows.filter_map(|node| node.label().map(str::to_owned)).collect();
+        for action in actions {
+            if let Action::Choose(chosen) = action {
+                self.model.chosen = chosen;
+            }
+        }
+    }
+
+    /// A key, and a frame in which what it did is seen.
+    fn press(&mut self, key: Key) {
+        self.frame(Some(key));
+        self.frame(None);
+        self.frame(None);
+    }
+
+    fn cursor(&self) -> usize {
+        self.model.chosen.place.cursor.unwrap().0
+    }
+}
+
+#[test]
+fn only_what_is_in_sight_is_laid_out() {
+    let mut drawn = Drawn::open();
+    drawn.frame(None);
+    assert!((20..=30).contains(&drawn.rows.len()), "{}", drawn.rows.len());
+    for key in [Key::End, Key::PageUp, Key::PageUp, Key::Home] {
+        drawn.press(key);
+        assert!((20..=30).contains(&drawn.rows.len()), "{key:?}: {}", drawn.rows.len());
+        assert!(drawn.model.said.timeline.rows.len() <= 4 * KEPT, "what is far is forgotten");
+    }
+}
+
+#[test]
+fn a_history_is_walked_by_keys_alone() {
+    let mut drawn = Drawn::open();
+    drawn.press(Key::ArrowDown);
+    assert_eq!(drawn.cursor(), 99_999, "the first key lands on the newest");
+    drawn.press(Key::ArrowDown);
+    assert_eq!(drawn.cursor(), 99_998);
+    drawn.press(Key::ArrowUp);
+    assert_eq!(drawn.cursor(), 99_999);
+    drawn.press(Key::PageDown);
+    let page = 99_999 - drawn.cursor();
+    assert!((15..30).contains(&page), "{page}");
+    // Across parts, one after the other, without a gap.
+    for _ in 0..60 {
+        let before = drawn.cursor();
+        drawn.press(Key::PageDown);
+        assert_eq!(before - drawn.cursor(), page);
+    }
+    assert!(drawn.cursor() < 99_999 - 3 * PART);
+    drawn.press(Key::End);
+    assert_eq!(drawn.cursor(), 0);
+    drawn.press(Key::ArrowUp);
+    assert_eq!(drawn.cursor(), 1);
+    drawn.press(Key::Home);
+    assert_eq!((drawn.cursor(), drawn.model.chosen.place.top), (99_999, None));
+    drawn.press(Key::Enter);
+    assert_eq!(drawn.model.chosen.event, Some(id(99_999)));
+    assert!(topics(&drawn.model).contains(&Topic::Event(id(99_999))));
+}
+
+#[test]
+fn a_row_that_is_read_aloud_says_where_it_stands_and_what_it_follows() {
+    let mut drawn = Drawn::open();
+    drawn.model.chosen.place.top = Some(50);
+    drawn.frame(None);
+    drawn.frame(None);
+    let merge = drawn.rows.iter().find(|row| row.starts_with("event 51 of 100000: ")).unwrap();
+    let (before, other) = (id(48).short(), id(49).short());
+    let ends = format!("; merges {before} from device 1 and {other} from device 2");
+    assert!(merge.ends_with(&ends), "{merge}");
+}

@@ -1,0 +1,120 @@
+//! The timeline of devices that wrote apart.
+
+use kernelos_protocol::command::{
+    Command, FailureKind, Reply, TimelineAt, TimelineFlag, TimelinePage, TimelineQuery, TimelineRow,
+};
+use kernelos_protocol::limits::TIMELINE_EVENTS_MAX;
+use kernelos_protocol::notice::NoticeKind;
+use kernelos_protocol::role::Role;
+
+use super::mesh::{Mesh, id};
+
+fn query(at: TimelineAt, folded: bool) -> TimelineQuery {
+    TimelineQuery { at, limit: TIMELINE_EVENTS_MAX, folded, lanes: Vec::new() }
+}
+
+#[track_caller]
+fn page(mesh: &mut Mesh, number: u8, query: TimelineQuery) -> TimelinePage {
+    match mesh.ask(number, Command::Timeline(query)) {
+        Reply::Timeline(page) => *page,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn flagged(page: &TimelinePage, flag: TimelineFlag) -> Vec<&TimelineRow> {
+    page.rows.iter().filter(|row| row.is(flag)).collect()
+}
+
+#[test]
+fn the_causal_index_is_kept_and_every_event_stands_after_what_it_follows() {
+    // SPEC: TIME-1
+    let mut mesh = Mesh::of(&[(2, Role::Member), (3, Role::Member)]);
+    let link = mesh.connect(1, 2);
+    mesh.connect(2, 3);
+    mesh.cut(link);
+    for n in 0..3 {
+        mesh.set(1, &format!("notes/a{n}"), "here");
+        mesh.set(2, &format!("notes/b{n}"), "there");
+    }
+    let before = page(&mut mesh, 1, query(TimelineAt::Newest, false));
+    mesh.connect(1, 2);
+    mesh.set(1, "notes/c", "joined");
+    let after = page(&mut mesh, 1, query(TimelineAt::Newest, false));
+    assert!(after.total > before.total && after.total == after.rows.len());
+    for row in &after.rows {
+        assert!(row.follows.iter().all(|of| of.index < row.index), "{row:?}");
+        let there = before.rows.iter().find(|known| known.event.id == row.event.id);
+        assert!(there.is_none_or(|known| known.index == row.index));
+        let named = after.rows.iter().any(|of| of.follows.iter().any(|at| at.index == row.index));
+        assert_eq!(row.followed, named, "{row:?}");
+    }
+    let newest = &after.rows[0];
+    let authors: Vec<_> = newest.follows.iter().map(|of| of.author).collect();
+    assert_eq!(authors, [id(1), id(2)], "the edit after the meeting merges both lines");
+    assert_eq!(newest.graph, "○─╮");
+    // By its id an event is found, wherever it stands.
+    let first = before.rows.last().unwrap();
+    let begin = first.event.id.unwrap().to_string();
+    let around = TimelineQuery { limit: 2, ..query(TimelineAt::Event(begin), false) };
+    assert_eq!(page(&mut mesh, 1, around).rows.last().unwrap().event.id, first.event.id);
+    let wrong = query(TimelineAt::Event("xyz".to_owned()), false);
+    let Reply::Failed(failure) = mesh.ask(1, Command::Timeline(wrong)) else { panic!() };
+    assert_eq!(failure.kind, FailureKind::Usage);
+}
+
+#[test]
+fn who_is_in_conflict_is_shown_until_it_is_resolved() {
+    // SPEC: TIME-3, TIME-4
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    let link = mesh.connect(1, 2);
+    mesh.set(1, "notes/x", "before");
+    mesh.cut(link);
+    for n in 0..5 {
+        mesh.set(1, &format!("notes/a{n}"), "here");
+        if n == 2 {
+            mesh.set(1, "notes/x", "one");
+        }
+    }
+    mesh.set(2, "notes/x", "two");
+    let calm = page(&mut mesh, 1, query(TimelineAt::Newest, true));
+    assert_eq!(flagged(&calm, TimelineFlag::Conflict).len(), 0);
+    assert_eq!(calm.rows[0].events, 7, "one line of edits: {:?}", calm.rows[0]);
+    mesh.connect(1, 2);
+    let torn = page(&mut mesh, 1, query(TimelineAt::Newest, true));
+    let sides = flagged(&torn, TimelineFlag::Conflict);
+    assert_eq!(sides.iter().map(|row| row.event.author).collect::<Vec<_>>(), [id(2), id(1)]);
+    assert!(sides.iter().all(|row| row.events == 1), "never folded");
+    let own = flagged(&torn, TimelineFlag::Own);
+    assert!(own.iter().all(|row| row.event.author == id(1)) && own.len() > 3);
+    let Reply::Conflicts(open) = mesh.ask(1, Command::Conflicts) else { panic!() };
+    let edits = serde_json::json!([{"resolve": open.conflicts[0].id, "keep": "A"}]);
+    let edits = serde_json::from_value(edits).unwrap();
+    mesh.ask(1, Command::Edit { edits });
+    let calm = page(&mut mesh, 1, query(TimelineAt::Newest, true));
+    assert_eq!(flagged(&calm, TimelineFlag::Conflict).len(), 0);
+}
+
+#[test]
+fn what_is_kept_apart_and_what_was_noticed_stand_alone() {
+    // SPEC: TIME-3, TIME-4
+    let mut mesh = Mesh::of(&[(2, Role::Member), (3, Role::Member)]);
+    let first = mesh.connect(1, 2);
+    let second = mesh.connect(2, 3);
+    mesh.set(2, "notes/a", "good");
+    mesh.cut(first);
+    mesh.ask(1, Command::Revoke { device: id(2), reason: String::new() });
+    let (device, reason) = (id(2), "not_member".to_owned());
+    mesh.ask(1, Command::Notice { kind: NoticeKind::Peer, device, reason });
+    mesh.set(2, "notes/b", "evil");
+    mesh.cut(second);
+    mesh.connect(3, 1);
+    let page = page(&mut mesh, 3, query(TimelineAt::Newest, true));
+    let apart = flagged(&page, TimelineFlag::Quarantined);
+    assert_eq!(apart.iter().map(|row| row.event.author).collect::<Vec<_>>(), [id(2)]);
+    let revoked: Vec<_> = page.rows.iter().filter(|row| row.event.kind == "revoke").collect();
+    assert_eq!(revoked.iter().map(|row| row.about).collect::<Vec<_>>(), [Some(id(2))]);
+    let here = self::page(&mut mesh, 1, query(TimelineAt::Newest, true));
+    let notices: Vec<_> = here.rows.iter().filter(|row| row.events == 0).collect();
+    assert_eq!(notices.len(), 1);
+    assert_eq!(notices[0].event.reason.as_deref(), Some("not_member"));
+}
