@@ -7,6 +7,7 @@
 
 mod artifact;
 mod dependents;
+mod foreseen;
 mod forks;
 mod purge;
 mod undo;
@@ -27,6 +28,7 @@ use crate::mission::state::Who;
 use crate::role::Role;
 use crate::seal;
 use dependents::Dependents;
+pub(crate) use foreseen::Foreseen;
 
 /// Why an event has no effect: a stable code, and a sentence for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +78,8 @@ pub struct Effects {
     shreddable: BTreeSet<ContentNo>,
     /// What depends on each change; kept once it was asked for.
     dependents: Option<Dependents>,
+    /// What was found of the changes of the own event that comes next.
+    foreseen: Foreseen,
 }
 
 /// What is known of a document's changes.
@@ -239,15 +243,14 @@ impl Effects {
         self.documents.get(document)?.changes.get(change)
     }
 
-    /// Would a change count that is written now, on the events that count? Gives how many keys and
-    /// objects it would make.
+    /// What is found of a change that is written now, on the events that count, if it would count.
     pub fn would_count(
         &self,
         counts: &dyn Fn(ContentNo) -> bool,
         document: &DocumentId,
         actor: &[u8; 16],
         change: &[u8],
-    ) -> Result<u32, VoidReason> {
+    ) -> Result<Checked, VoidReason> {
         let new = History::default();
         let history = self.documents.get(document).unwrap_or(&new);
         let admitted = |hash: &automerge::ChangeHash| {
@@ -255,8 +258,12 @@ impl Effects {
             carriers.is_some_and(|of| of.iter().any(|no| counts(*no)))
         };
         let checked = history.index.check(change, actor, &admitted);
-        let makes = checked.map(|checked| checked.makes);
-        makes.map_err(|fault: ChangeFault| void(fault.code(), &fault))
+        checked.map_err(|fault: ChangeFault| void(fault.code(), &fault))
+    }
+
+    /// The own event that comes next carries these, and they need no second look.
+    pub(crate) fn foresee(&mut self, foreseen: Foreseen) {
+        self.foreseen = foreseen;
     }
 
     fn weigh(
@@ -326,9 +333,10 @@ impl Effects {
         if past.control.role(&event.header().author, &heard) < Some(Role::Member) {
             return Err(void("role", &"its author may not change documents"));
         }
+        let mut foreseen = std::mem::take(&mut self.foreseen);
         let mut checked = Vec::with_capacity(changes.len());
         for change in &changes {
-            match self.check(past, no, event, change) {
+            match self.check(past, no, event, change, &mut foreseen) {
                 Ok(one) => checked.push(one),
                 Err(reason) if self.builds_on_unread(past, no, reason.code) => {
                     return Ok((Effect::Unread, Chunks::new()));
@@ -376,6 +384,7 @@ impl Effects {
         no: ContentNo,
         event: &Verified,
         change: &DocumentChange,
+        foreseen: &mut Foreseen,
     ) -> Result<(DocumentId, bool, Checked), VoidReason> {
         let header = event.header();
         let document = change
@@ -392,6 +401,9 @@ impl Effects {
         let seen = |hash: &automerge::ChangeHash| {
             history.carried_by.get(&ChangeHash(hash.0)).is_some_and(|of| in_view(of))
         };
+        if let Some(checked) = foreseen.take(&document, &actor, &change.change, &seen) {
+            return Ok((document, made, checked));
+        }
         let checked = history.index.check(&change.change, &actor, &seen);
         let checked = checked.map_err(|fault: ChangeFault| void(fault.code(), &fault))?;
         Ok((document, made, checked))

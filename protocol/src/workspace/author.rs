@@ -10,7 +10,7 @@ use super::{InsertFault, Workspace};
 use crate::cbor;
 use crate::content::{DocumentChange, encode_changes, encode_undo};
 use crate::control::{ControlBody, Genesis, WORKSPACE_FORMAT, Wrap, WrappedKey};
-use crate::effect::VoidReason;
+use crate::effect::{Foreseen, VoidReason};
 use crate::epoch::{EpochKey, WriteEpoch, epoch_body, wrap_key};
 use crate::event::{BodyRef, Class, EventFault, Header, Unsigned, Verified};
 use crate::id::{EventId, Incarnation, Lane, WorkspaceId};
@@ -166,13 +166,14 @@ impl Workspace {
             return Err(AuthorFault::Role(role));
         }
         self.settle();
-        let mut makes: u64 = 0;
+        let (mut makes, mut foreseen) = (0_u64, Foreseen::default());
         for change in changes {
-            makes = makes.saturating_add(self.would_count(pen, change)?);
+            makes = makes.saturating_add(self.would_count(pen, change, &mut foreseen)?);
         }
         if makes > pen.makes_max {
             return Err(AuthorFault::Quota(makes));
         }
+        self.effects.foresee(foreseen);
         Ok(())
     }
 
@@ -232,7 +233,12 @@ impl Workspace {
     /// Would a change count in an event that is written now? What is void must not be signed: all
     /// later changes of this device would build on it. Gives how many keys and objects it makes; a
     /// change that makes the root is the program's own.
-    fn would_count(&self, pen: &Pen<'_>, change: &DocumentChange) -> Result<u64, AuthorFault> {
+    fn would_count(
+        &self,
+        pen: &Pen<'_>,
+        change: &DocumentChange,
+        foreseen: &mut Foreseen,
+    ) -> Result<u64, AuthorFault> {
         let (device, incarnation) = (pen.key.device(), pen.incarnation);
         let seq = self.next_seq(&device, &incarnation);
         let made = crate::hash::document_id(&device, &incarnation, seq);
@@ -245,7 +251,11 @@ impl Workspace {
         let actor = crate::hash::actor(&device, &incarnation, &document, change.generation);
         self.effects
             .would_count(&|no| self.counts(no), &document, &actor, &change.change)
-            .map(|makes| beginning.saturating_add(makes.into()))
+            .map(|checked| {
+                let makes = beginning.saturating_add(checked.makes.into());
+                foreseen.keep(document, checked);
+                makes
+            })
             .map_err(AuthorFault::Void)
     }
 
