@@ -8,6 +8,7 @@
 mod artifact;
 mod branches;
 mod dependents;
+mod foreseen;
 mod forks;
 mod purge;
 mod undo;
@@ -30,6 +31,7 @@ use crate::seal;
 use branches::Branches;
 pub use branches::Origin;
 use dependents::Dependents;
+pub(crate) use foreseen::Foreseen;
 
 /// Why an event has no effect: a stable code, and a sentence for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +83,8 @@ pub struct Effects {
     shreddable: BTreeSet<ContentNo>,
     /// What depends on each change; kept once it was asked for.
     dependents: Option<Dependents>,
+    /// What was found of the changes of the own event that comes next.
+    foreseen: Foreseen,
 }
 
 /// What is known of the changes of a document, and of all its branches. `SPEC: BRA-2`
@@ -207,6 +211,11 @@ impl Effects {
         again
     }
 
+    /// The own event that comes next carries these, and they need no second look.
+    pub(crate) fn foresee(&mut self, foreseen: Foreseen) {
+        self.foreseen = foreseen;
+    }
+
     fn weigh(
         &mut self,
         past: Past<'_>,
@@ -281,9 +290,10 @@ impl Effects {
         if past.control.role(&event.header().author, &heard) < Some(Role::Member) {
             return Err(void("role", &"its author may not change documents"));
         }
+        let mut foreseen = std::mem::take(&mut self.foreseen);
         let mut checked = Vec::with_capacity(changes.len());
         for change in &changes {
-            match self.check(past, no, event, change, origin) {
+            match self.check(past, no, event, (change, origin), &mut foreseen) {
                 Ok(one) => checked.push(one),
                 Err(reason) if self.builds_on_unread(past, no, reason.code) => {
                     return Ok((Effect::Unread, Chunks::new()));
@@ -337,8 +347,8 @@ impl Effects {
         past: Past<'_>,
         no: ContentNo,
         event: &Verified,
-        change: &DocumentChange,
-        origin: Option<DocumentId>,
+        (change, origin): (&DocumentChange, Option<DocumentId>),
+        foreseen: &mut Foreseen,
     ) -> Result<(DocumentId, bool, Checked), VoidReason> {
         let header = event.header();
         let made = change.document.is_none();
@@ -361,6 +371,9 @@ impl Effects {
         let seen = |hash: &automerge::ChangeHash| {
             history.carried_by.get(&ChangeHash(hash.0)).is_some_and(|of| in_view(of))
         };
+        if let Some(checked) = foreseen.take(&document, &actor, &change.change, &seen) {
+            return Ok((document, made, checked));
+        }
         let checked = history.index.check(&change.change, &actor, &seen);
         let checked = checked.map_err(|fault: ChangeFault| void(fault.code(), &fault))?;
         Ok((document, made, checked))

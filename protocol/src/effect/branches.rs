@@ -190,15 +190,15 @@ impl Effects {
         u64::from(deps.iter().filter_map(last).max().unwrap_or(0)).saturating_add(1)
     }
 
-    /// Would a change count that is written now, on the events that count? Gives how many keys and
-    /// objects it would make. A branch is of the family of its `origin`.
+    /// What is found of a change that is written now, on the events that count, if it would count.
+    /// A branch is of the family of its `origin`.
     pub fn would_count(
         &self,
         counts: &dyn Fn(ContentNo) -> bool,
         (document, origin): (&DocumentId, Option<&DocumentId>),
         actor: &[u8; 16],
         change: &[u8],
-    ) -> Result<u32, VoidReason> {
+    ) -> Result<super::Checked, VoidReason> {
         origin.map_or(Ok(()), |origin| self.branches.check_depth(origin))?;
         let new = History::default();
         let history = self.family(origin.unwrap_or(document)).unwrap_or(&new);
@@ -207,7 +207,6 @@ impl Effects {
             carriers.is_some_and(|of| of.iter().any(|no| counts(*no)))
         };
         let checked = history.index.check(change, actor, &admitted);
-        let makes = checked.map(|checked| checked.makes);
-        makes.map_err(|fault: ChangeFault| void(fault.code(), &fault))
+        checked.map_err(|fault: ChangeFault| void(fault.code(), &fault))
     }
 }

@@ -12,6 +12,11 @@ pub const TELL_AWAITED_MIN: u64 = 256;
 /// others edit.
 pub const TELL_FEW_MAX: usize = 64;
 
+/// Of what the documents hold so great a part, 1 in this many, is told at once: of a long history
+/// the last batch is a third, which comes when nothing else is left to do, and all batches together
+/// cost what takes three of the last.
+pub const TELL_SHARE: usize = 2;
+
 /// Changes that are told at once whatever is on its way: Automerge takes as many in some
 /// milliseconds.
 pub const TELL_CHANGES_MIN: usize = 1_000;

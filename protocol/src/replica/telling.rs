@@ -2,11 +2,12 @@
 //! that is on its way.
 //!
 //! A batch of changes costs Automerge a time that grows with the document. So while much more
-//! comes, what is here waits until it is as much as the documents hold: then all batches together
-//! cost little more than the last, however long the history is. `SPEC: DUR-10`
+//! comes, what is here waits until it is half as much as the documents hold: then all batches
+//! together cost little more than the last, however long the history is, and the documents take
+//! most of it while the rest is on its way. `SPEC: DUR-10`
 
 use crate::command::Command;
-use crate::limits::{TELL_AWAITED_MIN, TELL_CHANGES_MIN, TELL_FEW_MAX, TELL_MS};
+use crate::limits::{TELL_AWAITED_MIN, TELL_CHANGES_MIN, TELL_FEW_MAX, TELL_MS, TELL_SHARE};
 use crate::replica::Replica;
 
 /// Since when something waits to be told, by the monotonic clock.
@@ -18,6 +19,11 @@ impl Telling {
     pub(super) fn next_deadline(&self) -> Option<u64> {
         self.0.map(|since| since.saturating_add(TELL_MS))
     }
+}
+
+/// As many changes are one batch where the documents hold so many.
+fn enough(held: usize) -> usize {
+    (held / TELL_SHARE).max(TELL_CHANGES_MIN)
 }
 
 impl Replica {
@@ -40,7 +46,7 @@ impl Replica {
         let is_due = self.telling.next_deadline().is_some_and(|at| at <= self.now.monotonic_ms);
         // Who has nothing yet is shown the first that comes, and edits are live meanwhile.
         let is_few = self.workspace.untold().is_some_and(|(waiting, held)| {
-            waiting > TELL_FEW_MAX && held > 0 && waiting < held.max(TELL_CHANGES_MIN)
+            waiting > TELL_FEW_MAX && held > 0 && waiting < enough(held)
         });
         // Who reads sees what was here a moment ago; what else is asked for is about all of it.
         let is_read = |command: &Command| matches!(command, Command::Read { .. });
@@ -50,5 +56,27 @@ impl Replica {
             && is_few
             && self.commands.iter().all(|(_, command)| is_read(command))
             && self.sync.awaited(&self.workspace) >= TELL_AWAITED_MIN
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::enough;
+    use crate::limits::FRAME_EVENTS_MAX;
+
+    #[test]
+    fn a_long_history_is_few_batches_and_the_last_is_a_third_at_most() {
+        // SPEC: DUR-10
+        for events in [20_000, 100_000] {
+            let (mut held, mut waiting, mut batches) = (FRAME_EVENTS_MAX, 0, 1);
+            while held + waiting < events {
+                waiting += FRAME_EVENTS_MAX;
+                if waiting >= enough(held) {
+                    (held, waiting, batches) = (held + waiting, 0, batches + 1);
+                }
+            }
+            assert!(waiting <= events / 3 + FRAME_EVENTS_MAX, "{events}: {waiting} are left");
+            assert!(batches <= 14, "{events}: {batches} batches");
+        }
     }
 }

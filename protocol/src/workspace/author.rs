@@ -10,7 +10,7 @@ use super::{InsertFault, Workspace};
 use crate::cbor;
 use crate::content::{DocumentChange, encode_branch, encode_changes, encode_undo};
 use crate::control::{ControlBody, Genesis, WORKSPACE_FORMAT, Wrap, WrappedKey};
-use crate::effect::VoidReason;
+use crate::effect::{Foreseen, VoidReason};
 use crate::epoch::{EpochKey, WriteEpoch, epoch_body, wrap_key};
 use crate::event::{BodyRef, Class, EventFault, Header, Unsigned, Verified};
 use crate::id::{DocumentId, EventId, Incarnation, Lane, WorkspaceId};
@@ -178,13 +178,14 @@ impl Workspace {
             return Err(AuthorFault::Role(role));
         }
         self.settle();
-        let mut makes: u64 = 0;
+        let (mut makes, mut foreseen) = (0_u64, Foreseen::default());
         for change in changes {
-            makes = makes.saturating_add(self.would_count(pen, change, origin)?);
+            makes = makes.saturating_add(self.would_count(pen, change, origin, &mut foreseen)?);
         }
         if makes > pen.makes_max {
             return Err(AuthorFault::Quota(makes));
         }
+        self.effects.foresee(foreseen);
         Ok(())
     }
 
@@ -249,6 +250,7 @@ impl Workspace {
         pen: &Pen<'_>,
         change: &DocumentChange,
         origin: Option<&DocumentId>,
+        foreseen: &mut Foreseen,
     ) -> Result<u64, AuthorFault> {
         let (device, incarnation) = (pen.key.device(), pen.incarnation);
         let seq = self.next_seq(&device, &incarnation);
@@ -266,7 +268,11 @@ impl Workspace {
         let actor = crate::hash::actor(&device, &incarnation, &document, change.generation);
         self.effects
             .would_count(&|no| self.counts(no), (&document, origin), &actor, &change.change)
-            .map(|makes| beginning.saturating_add(makes.into()))
+            .map(|checked| {
+                let makes = beginning.saturating_add(checked.makes.into());
+                foreseen.keep(document, checked);
+                makes
+            })
             .map_err(AuthorFault::Void)
     }
 
