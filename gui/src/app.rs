@@ -3,7 +3,7 @@
 use eframe::egui::{self, CentralPanel, Panel as Side, Ui};
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
 use kernelos_protocol::id::EventId;
-use kernelos_protocol::present::{self, Block, Doc, Text, Tone};
+use kernelos_protocol::present::{self, Back, Block, Doc, Text, Tone};
 
 use crate::client::{Client, News, Order, Wanted};
 use crate::model::{Action, Link, Model, Said, Told, Topic};
@@ -214,13 +214,18 @@ fn pane(ui: &Ui, number: usize, name: &str) {
 fn told(command: &Command, reply: &Reply) -> Told {
     let event = written(reply);
     let doc = match reply {
-        Reply::Undone(undone) => present::undone(undone),
+        Reply::Undone(undone) => {
+            let what = format!("it takes back event {}", undone.undoes);
+            let mut blocks = vec![Block::Line(Text::plain(what))];
+            blocks.extend(present::wrote_by(Some(&undone.event), &Back::undo(&undone.event)).0);
+            Doc(blocks)
+        }
         Reply::NotUndone(refused) => {
             let text = Text::toned(Tone::Attention, format!("not undone: {}", refused.reason));
             return Told { doc: Doc(vec![Block::Line(text)]), event: None, failed: true };
         }
         _ => match &event {
-            Some(event) => present::wrote(event),
+            Some(event) => present::wrote_by(Some(event), &Back::undo(event)),
             None => Doc(vec![Block::Line(Text::plain("nothing was to change"))]),
         },
     };

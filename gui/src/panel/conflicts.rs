@@ -28,7 +28,7 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
             }
         }
     });
-    let alone = ConflictPage { conflicts: vec![row.clone()], more: 0 };
+    let alone = ConflictPage { conflicts: vec![row.clone()], more: 0, total: 1, next: None };
     render::doc(ui, &present::conflicts(&alone, &model.said.names));
     sides(ui, row, model, actions);
 }
