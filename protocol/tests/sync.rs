@@ -3,6 +3,7 @@
 mod absent;
 mod artifacts;
 mod boards;
+mod branches;
 mod contracts;
 mod facts;
 mod glance;
