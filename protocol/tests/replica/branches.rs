@@ -277,9 +277,12 @@ fn a_merge_that_is_struck_takes_with_it_what_came_by_it_alone() {
     holds_after_a_start(&mut device, &["notes", "branches/one/notes", "branches/two/notes"]);
     let back = Command::ReadmitEvent { begin: first.to_string(), reason: String::new() };
     assert!(matches!(device.ask(back), Reply::Readmitted { .. }));
+    // What comes back is read from the store first; a status waits for it.
+    assert!(device.status().state_hash.is_some());
     assert_eq!(device.get("notes"), r#"{"a":"one"}"#);
     let back = Command::ReadmitEvent { begin: two.to_string(), reason: String::new() };
     assert!(matches!(device.ask(back), Reply::Readmitted { events: 2, .. }));
+    assert!(device.status().state_hash.is_some());
     assert_eq!(device.get("notes"), r#"{"a":"one","b":"two"}"#);
     holds_after_a_start(&mut device, &["notes", "branches/two/notes"]);
 }

@@ -106,7 +106,8 @@ fn what_devices_went_on_with_apart_is_told_with_what_can_be_done() {
     // A side is kept as a branch, by the command that was told.
     let at = list(&mut mesh, 1)[0].sides.iter().find(|side| side.changes == 1).unwrap().event;
     let (name, of) = ("theirs".to_owned(), "".parse().unwrap());
-    let create = BranchCommand::Create { name, of, at: Some(at.to_string()), purpose: String::new() };
+    let create =
+        BranchCommand::Create { name, of, at: Some(at.to_string()), purpose: String::new() };
     assert!(matches!(branch(&mut mesh, 1, create), BranchReply::Made { .. }));
     assert_eq!(mesh.get(1, "branches/theirs/notes"), r#"{"two":"y"}"#);
     mesh.settle();
@@ -128,7 +129,10 @@ fn branches_of_one_name_made_apart_are_a_conflict_and_both_are_reached() {
     mesh.assert_equal(&[1, 2]);
     for device in [1, 2] {
         let found = conflicts(&mut mesh, device);
-        assert_eq!(found.iter().map(|row| row.path.to_string()).collect::<Vec<_>>(), ["branches/try"]);
+        assert_eq!(
+            found.iter().map(|row| row.path.to_string()).collect::<Vec<_>>(),
+            ["branches/try"]
+        );
         for (id, value) in ids.iter().zip(["\"one\"", "\"two\""]) {
             assert_eq!(mesh.get(device, &format!("branches/{id}/notes/a")), value);
         }

@@ -92,7 +92,7 @@ impl Workspace {
         let author = |hash: &&ChangeHash| {
             self.effects.carrier(branch, hash).map(|no| self.content.author(no))
         };
-        let devices = own.iter().filter_map(|hash| author(hash)).collect();
+        let devices = own.iter().filter_map(author).collect();
         let ahead = own.iter().filter(|hash| !knows(&to, hash)).count();
         let from = self.line(branch).heads;
         let (mut open, mut seen, mut behind) = (to, BTreeSet::new(), 0);
