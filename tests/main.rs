@@ -12,6 +12,7 @@ mod apart;
 mod badlinks;
 mod bench;
 mod boards;
+mod branches;
 mod carry;
 mod cli;
 mod cloned;

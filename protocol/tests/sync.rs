@@ -3,6 +3,7 @@
 mod absent;
 mod artifacts;
 mod boards;
+mod branches;
 mod clones;
 mod contracts;
 mod facts;

@@ -115,7 +115,7 @@ impl Replica {
     }
 
     fn new_branch(
-        &mut self,
+        &self,
         links: &Links,
         name: String,
         of: &DocPath,

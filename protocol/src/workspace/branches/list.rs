@@ -92,7 +92,7 @@ impl Workspace {
         let author = |hash: &&ChangeHash| {
             self.effects.carrier(branch, hash).map(|no| self.content.author(no))
         };
-        let devices = own.iter().filter_map(|hash| author(hash)).collect();
+        let devices = own.iter().filter_map(author).collect();
         let ahead = own.iter().filter(|hash| !knows(&to, hash)).count();
         let from = self.line(branch).heads;
         let (mut open, mut seen, mut behind) = (to, BTreeSet::new(), 0);
@@ -104,7 +104,10 @@ impl Workspace {
                 continue;
             }
             let document = self.effects.document_of(branch, &next);
-            behind += usize::from(self.is_edit(&document, &next));
+            // The link to the branch came by the event that made it.
+            let carrier = self.effects.carrier(branch, &next);
+            let links = carrier.is_some_and(|no| self.effects.made_by(branch).contains(&no));
+            behind += usize::from(!links && self.is_edit(&document, &next));
             open.extend(self.effects.deps(branch, &next));
         }
         Distance { ahead, behind, devices }

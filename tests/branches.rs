@@ -1,0 +1,53 @@
+//! Branches as people use them: real processes, made on one device, written on another, merged.
+
+use serde_json::{Value as Json, json};
+
+use crate::kern::{Home, until};
+
+fn done(home: &Home, args: &[&str]) -> Json {
+    home.run(&[args, &["--json"]].concat()).json()
+}
+
+fn agree(homes: &[Home; 2]) {
+    until("one state hash on both devices", || {
+        let [one, two] = homes.each_ref().map(|home| home.status()["state_hash"].clone());
+        (one.is_string() && one == two).then_some(())
+    });
+}
+
+#[test]
+fn a_branch_is_tried_on_two_devices_previewed_merged_and_taken_back() {
+    // SPEC: BRA-3, BRA-4, BRA-7, BRA-9
+    let homes = [Home::with_workspace(), Home::new()];
+    let _nodes = [homes[0].up(), homes[1].up()];
+    homes[0].pair(&homes[1], "phone", "member");
+    let [laptop, phone] = &homes;
+    done(laptop, &["doc", "set", "notes/a", "\"before\""]);
+    let made = done(laptop, &["branch", "create", "try", "--purpose", "shorter"]);
+    assert!(made["event"].is_string() && made["document"].is_string(), "{made}");
+    agree(&homes);
+    done(phone, &["doc", "set", "notes/a", "\"phone\"", "--branch", "try"]);
+    done(phone, &["task", "add", "pack", "--branch", "try"]);
+    done(laptop, &["doc", "set", "notes/a", "\"laptop\""]);
+    agree(&homes);
+    assert_eq!(done(laptop, &["task", "list"]), json!([]));
+    assert_eq!(done(laptop, &["task", "list", "--branch", "try"])[0]["title"], "pack");
+    let row = &done(laptop, &["branch", "list"])[0];
+    let of = ["name", "ahead", "archived", "purpose"].map(|key| &row[key]);
+    assert_eq!(of, [&json!("try"), &json!(2), &json!(false), &json!("shorter")]);
+    assert_eq!(row["devices"].as_array().unwrap().len(), 1);
+    let told = done(laptop, &["branch", "preview", "try"]);
+    assert_eq!(told["conflicts"][0]["path"], "notes/a");
+    assert_eq!(done(laptop, &["conflicts"]), json!([]), "nothing is written by that");
+    let merged = done(laptop, &["branch", "merge", "try"]);
+    agree(&homes);
+    assert_eq!(done(phone, &["conflicts"])[0]["id"], told["conflicts"][0]["id"]);
+    assert_eq!(done(phone, &["task", "list"])[0]["title"], "pack");
+    done(phone, &["undo", merged["event"].as_str().unwrap(), "--force"]);
+    agree(&homes);
+    assert_eq!(laptop.get("notes/a"), "laptop");
+    assert_eq!(done(laptop, &["task", "list"]), json!([]));
+    assert_eq!(done(laptop, &["conflicts"]), json!([]));
+    let shown = laptop.run(&["branch", "list"]).done().to_owned();
+    assert!(shown.contains("the workspace") && shown.contains("shorter"), "{shown}");
+}
