@@ -2,6 +2,6 @@
 
 pub(crate) mod sqlite;
 
-pub use sqlite::{Introducer, Meta, SqliteStore};
 pub(crate) use sqlite::shred::Stopper;
+pub use sqlite::{Introducer, Meta, SqliteStore};
 pub(crate) use sqlite::{SALVAGED, to_failure};

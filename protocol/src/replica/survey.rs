@@ -10,7 +10,7 @@ use crate::command::{ConflictPage, ConflictRow, Reply, RequestId, SideRow};
 use crate::document::conflict::{Conflict, ConflictList, Side};
 use crate::document::{DocumentTask, Edit, EditFault, Links};
 use crate::id::{ChangeHash, ConflictId, DocumentId};
-use crate::limits::CONFLICTS_LISTED_MAX;
+use crate::limits::{CONFLICTS_LISTED_MAX, SURVEY_OPENED_MAX};
 use crate::replica::documents::{Pending, Purpose, edit_failure};
 use crate::replica::work::Work;
 use crate::replica::{LoadFor, Replica};
@@ -38,6 +38,8 @@ pub(super) struct Survey {
     /// The document that was opened to be asked.
     opened: Option<DocumentId>,
     count: usize,
+    /// How many documents are left to another.
+    beyond: usize,
     list: Vec<(DocumentId, Conflict)>,
     /// How documents are named, once that is known.
     names: Option<Links>,
@@ -79,6 +81,7 @@ impl Replica {
             is_asked: false,
             opened: None,
             count: 0,
+            beyond: 0,
             list: Vec::new(),
             names: None,
             found: BTreeMap::new(),
@@ -97,6 +100,10 @@ impl Replica {
                 }
                 _ => survey.left.push(document),
             }
+        }
+        if survey.only_counts() {
+            survey.beyond = survey.left.len().saturating_sub(SURVEY_OPENED_MAX);
+            survey.left.truncate(SURVEY_OPENED_MAX);
         }
         survey.left.extend(root);
         if root.is_none() && !survey.only_counts() {
@@ -199,7 +206,10 @@ impl Replica {
         let Some(survey) = self.survey.take() else { return };
         match (survey.what, survey.fault) {
             (For::Status(request), _) => {
-                let reply = self.status(survey.count);
+                let mut reply = self.status(survey.count);
+                if let Reply::Status(status) = &mut reply {
+                    status.uncounted = survey.beyond;
+                }
                 self.reply(request, reply);
             }
             (For::Glance(request), _) => self.on_glance_count(request, survey.count),

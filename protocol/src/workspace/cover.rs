@@ -51,7 +51,11 @@ impl Workspace {
     ) -> bool {
         let mut holds =
             lives.iter().map(|(life, cover)| self.is_covered(cover, id) || self.is_by(*life, id));
-        if is_beside { lives.is_empty() || holds.any(|holds| holds) } else { holds.all(|holds| holds) }
+        if is_beside {
+            lives.is_empty() || holds.any(|holds| holds)
+        } else {
+            holds.all(|holds| holds)
+        }
     }
 
     /// How many of the admitted events are held by these lives: of no life, all of them. One pass

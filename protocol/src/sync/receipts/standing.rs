@@ -43,11 +43,7 @@ fn holds(workspace: &Workspace, known: &Known, id: &EventId) -> bool {
 }
 
 impl Receipts {
-    pub(super) fn standing<'a>(
-        &'a self,
-        workspace: &Workspace,
-        device: &DeviceId,
-    ) -> Standing<'a> {
+    pub(super) fn standing<'a>(&'a self, workspace: &Workspace, device: &DeviceId) -> Standing<'a> {
         let control = workspace.control();
         if control.role(device, &control.all()).is_none() {
             return Standing::default();
@@ -64,13 +60,11 @@ impl Receipts {
             is_first || begins.iter().any(|first| holds(workspace, known, first))
         };
         // Of two that did not hear of each other as they began the one goes on that heard since.
-        let is_last = |known: &&&Known| {
-            lives.iter().all(|other| !knows(other, known) || knows(known, other))
-        };
+        let is_last =
+            |known: &&&Known| lives.iter().all(|other| !knows(other, known) || knows(known, other));
         let lives: Vec<_> = lives.iter().filter(is_last).copied().collect();
         let is_one = |a: &Known, b: &Known| a.life() == b.life();
-        let is_beside =
-            lives.iter().all(|a| lives.iter().all(|b| is_one(a, b) || knows(a, b)));
+        let is_beside = lives.iter().all(|a| lives.iter().all(|b| is_one(a, b) || knows(a, b)));
         Standing { lives, is_beside }
     }
 }
