@@ -15,12 +15,12 @@ const EVENTS: usize = 2_000;
 
 /// Device 1 has a history, and a connection with device 2, which has nothing.
 fn met() -> Mesh {
-    met_after(Mesh::of(&[(2, Role::Member)]))
+    met_after(Mesh::of(&[(2, Role::Member)]), EVENTS)
 }
 
 /// Device 1 has a history beside what both have, and a new connection with device 2.
-fn met_after(mut mesh: Mesh) -> Mesh {
-    for number in 0..EVENTS as u64 {
+fn met_after(mut mesh: Mesh, events: usize) -> Mesh {
+    for number in 0..events as u64 {
         let now = mesh.now;
         let set = Edit::Set { set: "notes/n".parse().unwrap(), value: number.into() };
         let command = Command::Edit { edits: vec![set] };
@@ -128,7 +128,7 @@ fn a_board_that_is_opened_during_a_catch_up_is_whole_at_once() {
     assert!(mesh.get(2, path).contains("127"));
     // What was opened is closed by a start.
     mesh.restart(2);
-    let mut mesh = met_after(mesh);
+    let mut mesh = met_after(mesh, 800);
     deliver(&mut mesh, 1);
     let now = mesh.now;
     let read = Command::Read { path: path.parse().unwrap() };
