@@ -14,7 +14,7 @@ use kernelos_protocol::limits::PARENTS_MAX;
 use kernelos_protocol::role::Role;
 use kernelos_protocol::seal::{pack, seal};
 use kernelos_protocol::time::Stamp;
-use kernelos_protocol::workspace::InsertFault;
+use kernelos_protocol::workspace::{AuthorFault, InsertFault};
 
 use crate::kit::Peer;
 
@@ -350,4 +350,29 @@ enum Named {
     Nothing,
     Control,
     Seen,
+}
+
+#[test]
+fn nothing_is_taken_back_that_is_in_nobodys_view() {
+    // SPEC: CNT-12
+    for (named, is_written) in
+        [("a stranger", false), ("a control event", false), ("a change", true)]
+    {
+        let (mut founder, _) = Peer::founder();
+        let set = founder.set("notes/a", "x").pop().unwrap().id();
+        let undoes = match named {
+            "a stranger" => EventId([9; 32]),
+            "a control event" => founder.workspace.id().genesis(),
+            _ => set,
+        };
+        let change = founder.change_of("notes/a", "y");
+        let change = DocumentChange { document: Some(founder.document()), generation: 1, change };
+        let written =
+            founder.write(|workspace, pen| workspace.write_undo(pen, undoes, vec![change]));
+        match written {
+            Ok(_) => assert!(is_written, "{named}"),
+            Err(AuthorFault::NotAdmitted(id)) => assert_eq!((id, is_written), (undoes, false)),
+            Err(other) => panic!("{named}: {other}"),
+        }
+    }
 }

@@ -23,13 +23,13 @@ impl Artifacts {
         !self.orphans.is_empty()
     }
 
-    /// A turn begins: nothing goes until it is seen that it may.
-    pub fn pause_dropping(&mut self) {
-        self.is_dropping = false;
-    }
-
-    /// What of it goes in this turn, where these are all that any manifest names.
-    pub fn drop_orphans(&mut self, named: &BTreeSet<ChunkHash>) -> Vec<ChunkHash> {
+    /// What of it goes in this turn, where these are all that any manifest names; nothing, and
+    /// nothing is due, where that is not known.
+    pub fn drop_orphans(&mut self, named: Option<&BTreeSet<ChunkHash>>) -> Vec<ChunkHash> {
+        let Some(named) = named else {
+            self.is_dropping = false;
+            return Vec::new();
+        };
         self.orphans.retain(|hash| !named.contains(hash));
         let going: Vec<_> = self.orphans.iter().take(CHUNKS_DROPPED_MAX).copied().collect();
         for hash in &going {

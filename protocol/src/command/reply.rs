@@ -226,6 +226,9 @@ pub struct Status {
     pub events: usize,
     /// How many conflicts are open.
     pub conflicts: usize,
+    /// In how many documents no conflicts were counted yet: the next status counts more of them.
+    #[serde(default)]
+    pub uncounted: usize,
     /// How many documents there are, the root included.
     #[serde(default)]
     pub documents: usize,

@@ -9,6 +9,10 @@ pub const DOCUMENT_MAKES: u64 = 100;
 /// that people go to and fro between.
 pub const DOCUMENTS_OPEN_MAX: usize = 32;
 
+/// Documents beside the root that are opened to count conflicts for one status: so many take a
+/// moment, and a hostile device makes many more. The next status goes on with the rest.
+pub const SURVEY_OPENED_MAX: usize = 64;
+
 /// Boards that are listed at once; the rest is counted, and reached by name.
 pub const BOARDS_LISTED_MAX: usize = 1_000;
 

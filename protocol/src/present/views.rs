@@ -33,7 +33,7 @@ pub fn status(status: &Status, names: &BTreeMap<DeviceId, String>) -> Doc {
         ("mode".to_owned(), Text::plain(mode)),
         ("events".to_owned(), Text::plain(status.events)),
         ("documents".to_owned(), Text::plain(documents(status))),
-        ("conflicts".to_owned(), Text::plain(status.conflicts)),
+        ("conflicts".to_owned(), Text::plain(conflicts_known(status))),
         ("state hash".to_owned(), hash),
     ];
     if !status.peers.is_empty() {
@@ -70,6 +70,14 @@ pub fn status(status: &Status, names: &BTreeMap<DeviceId, String>) -> Doc {
         blocks.push(Block::Line(Text::toned(Tone::Attention, format!("damaged: {damage}"))));
     }
     Doc(blocks)
+}
+
+/// How many are known, and where none were looked for yet.
+fn conflicts_known(status: &Status) -> String {
+    match status.uncounted {
+        0 => status.conflicts.to_string(),
+        left => format!("{}, {left} documents are still to be looked at", status.conflicts),
+    }
 }
 
 /// How many there are, and how many of them this device holds in memory.

@@ -113,15 +113,11 @@ impl Replica {
         }
         self.learn_artifacts();
         self.shred();
-        self.artifacts.pause_dropping();
-        if self.may_drop_chunks()
-            && self.artifacts.has_orphans()
-            && let Some(named) = self.workspace.named_chunks()
-        {
-            let dropped = self.artifacts.drop_orphans(&named);
-            if !dropped.is_empty() {
-                self.persist.push(Record::DropChunks(dropped));
-            }
+        let may_drop = self.may_drop_chunks() && self.artifacts.has_orphans();
+        let named = if may_drop { self.workspace.named_chunks() } else { None };
+        let dropped = self.artifacts.drop_orphans(named.as_ref());
+        if !dropped.is_empty() {
+            self.persist.push(Record::DropChunks(dropped));
         }
         let actions = self.artifacts.speak(self.now);
         self.act_on_chunks(actions);

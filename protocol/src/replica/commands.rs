@@ -237,6 +237,7 @@ impl Replica {
             revoked: role.is_none() && self.workspace.farewell(&device).is_some(),
             state_hash: self.state_hash(),
             conflicts,
+            uncounted: 0,
             documents: self.workspace.documents().count(),
             loaded: self.workspace.opened().len()
                 + usize::from(self.workspace.held_document().is_some()),

@@ -10,6 +10,7 @@ use crate::command::{ConflictPlace, Reply, RequestId, TimelineQuery};
 use crate::document::conflict::{Conflict, ConflictList, Which};
 use crate::document::{DocPath, DocumentTask, Edit, EditFault, Links, ReadValue};
 use crate::id::{ChangeHash, ConflictId, DocumentId};
+use crate::limits::SURVEY_OPENED_MAX;
 use crate::replica::documents::{Pending, Purpose, edit_failure};
 use crate::replica::inbox::{Listing, behind, decisions, is_open};
 use crate::replica::timeline::disputed;
@@ -42,6 +43,8 @@ pub(super) struct Survey {
     /// The document that was opened to be asked.
     opened: Option<DocumentId>,
     listing: Listing,
+    /// How many documents are left to another.
+    beyond: usize,
     /// The conflicts that stand in no document, until it is known which of them are decided; and
     /// how many there are beyond those.
     disputes: Option<(Vec<Dispute>, usize)>,
@@ -115,6 +118,7 @@ impl Replica {
             is_asked: false,
             opened: None,
             listing: Listing::new(),
+            beyond: 0,
             disputes: None,
             names: None,
             found: BTreeMap::new(),
@@ -146,6 +150,10 @@ impl Replica {
         }
         for document in settled.into_iter().filter(|_| is_timeline) {
             self.disputed.set(document, BTreeSet::new());
+        }
+        if survey.only_counts() || is_timeline {
+            survey.beyond = survey.left.len().saturating_sub(SURVEY_OPENED_MAX);
+            survey.left.truncate(SURVEY_OPENED_MAX);
         }
         survey.left.extend(root);
         if root.is_none() && !survey.only_counts() {
@@ -315,7 +323,10 @@ impl Replica {
         let Some(survey) = self.survey.take() else { return };
         match (survey.what, survey.fault) {
             (For::Status(request), _) => {
-                let reply = self.status(survey.listing.total);
+                let mut reply = self.status(survey.listing.total);
+                if let Reply::Status(status) = &mut reply {
+                    status.uncounted = survey.beyond;
+                }
                 self.reply(request, reply);
             }
             (For::Timeline(request, query), _) => self.timeline(request, &query),

@@ -4,7 +4,7 @@ use kernelos_protocol::command::{BoardRow, Command, ConflictRow, Reply, RequestI
 use kernelos_protocol::document::Edit;
 use kernelos_protocol::hash::document_id;
 use kernelos_protocol::id::{ConflictId, DocumentId};
-use kernelos_protocol::limits::{DOCUMENT_MAKES, DOCUMENTS_OPEN_MAX};
+use kernelos_protocol::limits::{DOCUMENT_MAKES, DOCUMENTS_OPEN_MAX, SURVEY_OPENED_MAX};
 use kernelos_protocol::replica::Input;
 use kernelos_protocol::role::Role;
 
@@ -251,4 +251,27 @@ fn a_board_whose_place_in_the_chain_is_taken_meanwhile_is_made_anew() {
         assert_eq!(mesh.get(device, "notes/a"), "1");
     }
     mesh.assert_equal(&[1, 2]);
+}
+
+#[test]
+fn a_status_opens_so_many_documents_and_the_next_goes_on_with_the_rest() {
+    // SPEC: PRJ-12
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    let link = mesh.connect(1, 2);
+    let boards = SURVEY_OPENED_MAX + 3;
+    for number in 0..boards {
+        create(&mut mesh, 1, &format!("b{number}"));
+    }
+    mesh.cut(link);
+    for device in [1, 2] {
+        for number in 0..boards {
+            set(&mut mesh, device, &format!("boards/b{number}/notes/a"), &device.to_string());
+        }
+    }
+    mesh.connect(1, 2);
+    mesh.restart(1);
+    let first = mesh.status(1);
+    assert_eq!((first.conflicts, first.uncounted), (SURVEY_OPENED_MAX, 3));
+    let next = mesh.status(1);
+    assert_eq!((next.conflicts, next.uncounted), (boards, 0));
 }

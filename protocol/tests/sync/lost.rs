@@ -51,7 +51,8 @@ fn only_what_builds_on_a_lost_body_waits_for_it() {
     mesh.connect(1, 3);
     mesh.wait(1_000);
     mesh.assert_equal(&[1, 3]);
-    let all = r#"{"apart":"y","first":"x","more":"goes on","own0":"theirs","own1":"theirs","own2":"theirs"}"#;
+    let theirs = r#""own0":"theirs","own1":"theirs","own2":"theirs"}"#;
+    let all = format!(r#"{{"apart":"y","first":"x","more":"goes on",{theirs}"#);
     assert_eq!(mesh.get(3, "notes"), all, "it came again, and what waited for it");
     mesh.restart(3);
     assert_eq!(mesh.get(3, "notes"), all);

@@ -3,7 +3,7 @@
 
 use kernelos_protocol::command::{Command, Reply, RequestId};
 use kernelos_protocol::document::Edit;
-use kernelos_protocol::limits::{FRAME_EVENTS_MAX, TELL_CHANGES_MIN, TELL_MS};
+use kernelos_protocol::limits::{FRAME_EVENTS_MAX, TELL_CHANGES_MIN, TELL_FEW_MAX, TELL_MS};
 use kernelos_protocol::replica::Input;
 use kernelos_protocol::role::Role;
 use kernelos_protocol::sync::{LinkId, Message};
@@ -15,8 +15,12 @@ const EVENTS: usize = 2_000;
 
 /// Device 1 has a history, and a connection with device 2, which has nothing.
 fn met() -> Mesh {
-    let mut mesh = Mesh::of(&[(2, Role::Member)]);
-    for number in 0..EVENTS as u64 {
+    met_after(Mesh::of(&[(2, Role::Member)]), EVENTS)
+}
+
+/// Device 1 has a history beside what both have, and a new connection with device 2.
+fn met_after(mut mesh: Mesh, events: usize) -> Mesh {
+    for number in 0..events as u64 {
         let now = mesh.now;
         let set = Edit::Set { set: "notes/n".parse().unwrap(), value: number.into() };
         let command = Command::Edit { edits: vec![set] };
@@ -26,7 +30,8 @@ fn met() -> Mesh {
         }
     }
     mesh.settle();
-    let (link, now, workspace) = (LinkId(1), mesh.now, [0; 32]);
+    let link = LinkId(mesh.links.len() as u64 + 1);
+    let (now, workspace) = (mesh.now, [0; 32]);
     mesh.links.insert(link, (1, 2));
     for (own, other, dialed) in [(1, 2, true), (2, 1, false)] {
         let up = Input::PeerUp { link, device: id(other), dialed, workspace };
@@ -108,4 +113,29 @@ fn who_writes_meanwhile_builds_on_all_that_came_and_who_reads_waits_for_nothing(
     assert!(later >= 2 * FRAME_EVENTS_MAX, "{later}");
     mesh.settle();
     mesh.assert_equal(&[1, 2]);
+}
+
+#[test]
+fn a_board_that_is_opened_during_a_catch_up_is_whole_at_once() {
+    // SPEC: DUR-10, PRJ-12
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    mesh.connect(1, 2);
+    let name = "garden".to_owned();
+    let made = mesh.ask(1, Command::CreateBoard { name });
+    assert!(matches!(made, Reply::BoardMade { .. }), "{made:?}");
+    let path = "boards/garden/notes/n";
+    (0..2 * TELL_FEW_MAX).for_each(|number| mesh.set(1, path, &number.to_string()));
+    assert!(mesh.get(2, path).contains("127"));
+    // What was opened is closed by a start.
+    mesh.restart(2);
+    let mut mesh = met_after(mesh, 800);
+    deliver(&mut mesh, 1);
+    let now = mesh.now;
+    let read = Command::Read { path: path.parse().unwrap() };
+    mesh.device(2).replica.handle(now, Input::Command(RequestId(8), read));
+    mesh.device(2).run(now);
+    match mesh.device(2).replies.remove(&8) {
+        Some(Reply::Read(read)) => assert_eq!(read.value, "127"),
+        other => panic!("{other:?}"),
+    }
 }

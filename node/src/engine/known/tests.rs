@@ -100,3 +100,16 @@ async fn who_the_members_are_is_kept_beside_the_store() {
     std::fs::write(&kept.at, "what is this?\n").unwrap();
     assert_eq!(Known::beside(&store).members, None);
 }
+
+#[test]
+fn members_that_a_disk_did_not_take_are_written_when_it_does() {
+    // SPEC: DUR-7
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("workspace");
+    let mut known = Known::beside(&place.join("store.db"));
+    let members = BTreeSet::from([device(1), device(2)]);
+    known.keep(&members);
+    std::fs::create_dir(&place).unwrap();
+    known.keep(&members);
+    assert_eq!(Known::beside(&place.join("store.db")).members, Some(members));
+}

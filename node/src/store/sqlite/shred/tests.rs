@@ -15,7 +15,7 @@ use rusqlite::Connection;
 
 use super::super::SqliteStore;
 use super::super::tests::folder;
-use super::{Pace, Stopper};
+use super::{Pace, Shredding, Stopper, TRACE_BYTES, TRACES_MAX, Trace};
 
 /// Bytes that are found nowhere else.
 fn noise(number: u32, len: usize) -> Vec<u8> {
@@ -324,4 +324,27 @@ fn a_sweep_takes_a_twentieth_of_the_time_at_most() {
     }
     (0..100).for_each(|_| pace.ran(began, began, false));
     assert_eq!(pace.left(began), Duration::from_mins(64));
+}
+
+#[test]
+fn more_traces_than_are_kept_have_the_file_written_anew() {
+    // SPEC: DUR-11
+    let folder = folder();
+    let mut store = SqliteStore::create(&folder.path().join("store.db")).unwrap();
+    let traces = |from: usize, count: usize| -> BTreeSet<Trace> {
+        let trace = |number: usize| {
+            let mut trace = [0; TRACE_BYTES];
+            trace[..8].copy_from_slice(&number.to_be_bytes());
+            trace
+        };
+        (from..from + count).map(trace).collect()
+    };
+    for (more, is_kept) in [(99, true), (100, false)] {
+        store.shredding = Shredding::default();
+        store.must_shred(Some(traces(0, TRACES_MAX - 100)));
+        store.must_shred(Some(traces(TRACES_MAX, more)));
+        assert_eq!(store.shredding.traces.is_some(), is_kept, "{more}");
+    }
+    store.must_shred(Some(traces(0, 1)));
+    assert!(store.shredding.traces.is_none(), "what was not kept is not forgotten");
 }
