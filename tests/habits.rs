@@ -58,7 +58,10 @@ fn every_command_is_known_to_write_or_not() {
     let known: Vec<_> = OTHERS.split('|').chain(WRITERS.iter().map(|row| row.0)).collect();
     for leaf in leaves(&home, &[]) {
         let is_known = known.contains(&leaf.as_str()) || leaf == "task done";
-        assert!(is_known, "does `kern {leaf}` write? say so here, and by Ui::wrote how it is undone");
+        assert!(
+            is_known,
+            "does `kern {leaf}` write? say so here, and by Ui::wrote how it is undone"
+        );
     }
 }
 

@@ -21,7 +21,7 @@ pub use moment::moment;
 pub use past::{found, history_row, past_read};
 pub use quarantine::{preview, quarantine};
 pub use text::to_text;
-pub use undo::{Back, wrote_by};
+pub use undo::{Back, undone, wrote, wrote_by};
 pub use views::{conflicts, device_name, devices, life, log_row, read, status};
 pub use when::utc;
 
