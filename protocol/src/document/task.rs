@@ -161,8 +161,8 @@ pub enum DocumentDone {
     Written(Result<Vec<(DocumentId, LocalChange)>, EditFault>),
     /// After `Reopen`: a change of each actor.
     Reopened(Result<Vec<LocalChange>, EditFault>),
-    /// After `Write`, `Undo`, `Look` and `Past`: nothing was done, since these are to be opened first, if
-    /// they are documents at all.
+    /// After `Write`, `Undo`, `Look` and `Past`: nothing was done, since these are to be opened
+    /// first, if they are documents at all.
     Closed(BTreeSet<DocumentId>),
     /// After `Links`.
     Links(Result<Links, EditFault>),
