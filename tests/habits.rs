@@ -19,7 +19,10 @@ fn leaves(home: &Home, above: &[String]) -> Vec<String> {
     if below.is_empty() {
         return vec![above.join(" ")];
     }
-    below.iter().flat_map(|name| leaves(home, &[above, &[name.clone()]].concat())).collect()
+    below
+        .iter()
+        .flat_map(|name| leaves(home, &[above, std::slice::from_ref(name)].concat()))
+        .collect()
 }
 
 /// Commands that write nothing that others will have, or that tests of their own run with others.
