@@ -22,6 +22,7 @@ mod demo;
 mod disks;
 mod exhausting;
 mod faults;
+mod habits;
 mod interop;
 mod join_file;
 mod kern;

@@ -62,7 +62,7 @@ use crate::sandbox;
 
 /// A local-first control plane for AI agents: one node a device, no server.
 #[derive(Debug, Parser)]
-#[command(name = "kern", version, after_help = EXAMPLES)]
+#[command(name = "kern", version, after_help = SHORT, after_long_help = EXAMPLES)]
 struct Args {
     /// Prints JSON: one object or list, or one object a line
     #[arg(long, global = true)]
@@ -73,6 +73,14 @@ struct Args {
     #[command(subcommand)]
     command: Subcommands,
 }
+
+const SHORT: &str = "\
+Examples:
+  kern demo                          watch three devices at work, in a folder of their own
+  kern init home --device laptop     make a workspace on this device
+  kern up                            run this device's node
+
+kern --help has more, and what exit codes mean.";
 
 const EXAMPLES: &str = "\
 Examples:

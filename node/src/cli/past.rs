@@ -62,7 +62,7 @@ fn moment(text: &str) -> Result<Stamp, Failure> {
 
 async fn ask(ui: &Ui, asked: PastCommand) -> Result<PastReply, Failure> {
     match ui.client()?.ask(ui.workspace(), Command::Past(asked)).await? {
-        Reply::Past(reply) => Ok(reply),
+        Reply::Past(reply) => Ok(*reply),
         other => Err(super::doc::unexpected(&other)),
     }
 }

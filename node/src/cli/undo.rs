@@ -1,7 +1,7 @@
 //! `kern undo`: takes back what an event did, by an event.
 
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
-use kernelos_protocol::present::{Block, Doc, Text};
+use kernelos_protocol::present;
 use serde_json::json;
 
 use crate::cli::Ui;
@@ -30,10 +30,11 @@ pub(super) struct Args {
 pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     let command = Command::Undo { begin: args.event, force: args.force };
     match ui.client()?.ask(ui.workspace(), command).await? {
-        Reply::Undone(undone) => ui.wrote(&Wrote::undo(Some(undone.event)), json!(undone), || {
-            let what = format!("it takes back event {}", undone.undoes);
-            Doc(vec![Block::Line(Text::plain(what))])
-        }),
+        Reply::Undone(undone) => {
+            let mut object = json!(undone);
+            Wrote::undo(Some(undone.event)).put_in(&mut object);
+            ui.wrote_whole(&object, || present::undone(&undone))
+        }
         Reply::NotUndone(not) => {
             if ui.json {
                 ui.show(&not, Default::default)?;

@@ -75,12 +75,21 @@ impl Ui {
         object: &Json,
         doc: impl FnOnce() -> Doc,
     ) -> Result<(), Failure> {
-        self.owes.store(false, Ordering::Relaxed);
-        self.show(object, || {
+        self.wrote_whole(object, || {
             let Doc(mut blocks) = doc();
             blocks.extend(wrote.doc().0);
             Doc(blocks)
         })
+    }
+
+    /// The same where the text says it already, too.
+    pub(super) fn wrote_whole(
+        &self,
+        object: &Json,
+        doc: impl FnOnce() -> Doc,
+    ) -> Result<(), Failure> {
+        self.owes.store(false, Ordering::Relaxed);
+        self.show(object, doc)
     }
 }
 

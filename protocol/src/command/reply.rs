@@ -40,7 +40,7 @@ pub enum Reply {
         event: EventId,
     },
     /// To `Past`.
-    Past(PastReply),
+    Past(Box<PastReply>),
     /// To `Boards`.
     Boards(BoardPage),
     /// To `Branch`.

@@ -169,8 +169,7 @@ pub enum DocumentDone {
     /// After `Fork`.
     Forked(Result<Box<MergePreview>, EditFault>),
     /// After `Write`, `Undo`, `Look`, `Past` and `Fork`: nothing was done, since these are to be
-    /// opened first, if
-    /// they are documents at all.
+    /// opened first, if they are documents at all.
     Closed(BTreeSet<DocumentId>),
     /// After `Links`.
     Links(Result<Links, EditFault>),

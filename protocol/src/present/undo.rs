@@ -1,6 +1,7 @@
 //! What was written, and how it is taken back.
 
 use super::{Block, Doc, Text, Tone};
+use crate::command::Undone;
 use crate::id::EventId;
 
 /// How what an event did is taken back.
@@ -30,4 +31,19 @@ pub fn wrote_by(event: Option<&EventId>, back: &Back) -> Doc {
     let event = event.map(|event| Block::Line(Text::plain(format!("event {event}"))));
     let back = Block::Line(Text::toned(Tone::Quiet, back));
     Doc(event.into_iter().chain([back]).collect())
+}
+
+/// An event was written that an undo takes back.
+#[must_use]
+pub fn wrote(event: &EventId) -> Doc {
+    wrote_by(Some(event), &Back::undo(event))
+}
+
+/// An event was taken back.
+#[must_use]
+pub fn undone(undone: &Undone) -> Doc {
+    let what = format!("it takes back event {}", undone.undoes);
+    let Doc(mut blocks) = wrote(&undone.event);
+    blocks.insert(1, Block::Line(Text::plain(what)));
+    Doc(blocks)
 }

@@ -87,7 +87,7 @@ impl Replica {
                 PastCommand::History { path, .. },
             ) => {
                 self.touch(document);
-                Reply::Past(PastReply::History(self.history(&document, path, history)))
+                Reply::Past(Box::new(PastReply::History(self.history(&document, path, history))))
             }
             (DocumentDone::Past(Err(fault)), PastCommand::Read { .. }) => Reply::Failed(
                 edit_failure(&fault)
@@ -115,7 +115,7 @@ impl Replica {
         match (self.read_reply(document, path, Ok(value)), self.moment(&at)) {
             (Reply::Read(read), Ok(Moment { after, until, written })) => {
                 let events = written.events();
-                Reply::Past(PastReply::Read(PastRead { read, after, until, events }))
+                Reply::Past(Box::new(PastReply::Read(PastRead { read, after, until, events })))
             }
             (_, Err(failure)) => Reply::Failed(failure),
             (other, _) => other,

@@ -85,7 +85,8 @@ impl Replica {
             rows.extend(found.map(|found| FoundRow { row, found: Some(found) }));
         }
         let (next, of) = (page.next, self.workspace.len());
-        self.reply(request, Reply::Past(PastReply::Found(FoundPage { rows, next, of, unread })));
+        let found = PastReply::Found(FoundPage { rows, next, of, unread });
+        self.reply(request, Reply::Past(Box::new(found)));
     }
 
     /// What an event says, in lines: the fields of its body, and what it wrote to documents.

@@ -1,0 +1,201 @@
+//! What holds of every command alike: help, what it wrote and how that is taken back; and what
+//! `kern` says of itself and of the past.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::{Value as Json, json};
+
+use crate::kern::{Home, Node};
+
+/// The commands that have no commands below them, by the help itself.
+fn leaves(home: &Home, above: &[String]) -> Vec<String> {
+    let args: Vec<_> = above.iter().map(String::as_str).chain(["-h"]).collect();
+    let help = home.run(&args).done().to_owned();
+    let commands = help.split("\nCommands:\n").nth(1).and_then(|rest| rest.split("\n\n").next());
+    let named = commands.into_iter().flat_map(str::lines).filter_map(|line| {
+        line.strip_prefix("  ").filter(|line| !line.starts_with(' '))?.split_whitespace().next()
+    });
+    let below: Vec<_> = named.filter(|name| *name != "help").map(str::to_owned).collect();
+    if below.is_empty() {
+        return vec![above.join(" ")];
+    }
+    below
+        .iter()
+        .flat_map(|name| leaves(home, &[above, std::slice::from_ref(name)].concat()))
+        .collect()
+}
+
+/// Commands that write nothing that others will have, or that tests of their own run with others.
+const OTHERS: &str = "demo|up|join|offline|online|peer add|peer list|peer rm|status|doc get|\
+    doc history|board list|task list|agent list|mission list|mission show|policy list|log|\
+    quarantine list|quarantine show|export|devices|key status|key protect|key unprotect|\
+    workspace list|bench|doctor|paths|completions|man|ui";
+
+/// Commands that write, and how each is run here; `EVENT` is one that another test's home has not.
+const WRITERS: [(&str, &str); 20] = [
+    ("init", ""),
+    ("invite", ""),
+    ("revoke", ""),
+    ("rescue", ""),
+    ("readmit", ""),
+    ("mission start", ""),
+    ("mission cancel", ""),
+    ("conflicts", ""),
+    ("conflicts resolve", ""),
+    ("purge", ""),
+    ("import", ""),
+    ("doc set", "doc set notes/a 1"),
+    ("doc rm", "doc rm notes/a"),
+    ("doc apply", "doc apply -"),
+    ("board create", "board create garden"),
+    ("board archive", "board archive garden"),
+    ("task add", "task add pack"),
+    ("agent add", "agent add fixer --command true"),
+    ("undo", "undo"),
+    ("strike", "strike EVENT"),
+];
+
+#[test]
+fn every_command_is_known_to_write_or_not() {
+    let home = Home::new();
+    let known: Vec<_> = OTHERS.split('|').chain(WRITERS.iter().map(|row| row.0)).collect();
+    for leaf in leaves(&home, &[]) {
+        let is_known = known.contains(&leaf.as_str()) || leaf == "task done";
+        assert!(
+            is_known,
+            "does `kern {leaf}` write? say so here, and by Ui::wrote how it is undone"
+        );
+    }
+}
+
+fn event_of(told: &Json) -> Json {
+    match told.as_array() {
+        Some(rows) => rows.iter().find(|row| row.get("event").is_some()).unwrap().clone(),
+        None => told.clone(),
+    }
+}
+
+#[test]
+fn who_writes_says_its_event_and_how_it_is_taken_back() {
+    let home = Home::with_workspace();
+    let _node: Node = home.up();
+    let mut last = String::new();
+    for (name, line) in WRITERS.iter().filter(|row| !row.1.is_empty()) {
+        let line = line.replace("EVENT", &last);
+        let args: Vec<_> = line.split(' ').chain(["--json"]).collect();
+        let told = event_of(&home.run_with(&args, r#"[{"set": "notes/b", "value": 2}]"#).json());
+        let event = told["event"].as_str().unwrap_or_else(|| panic!("{name}: {told}"));
+        assert!(home.log().iter().any(|row| row["id"] == *event), "{name}: {told}");
+        assert!(told["undo"].is_string() || told["undo_reason"].is_string(), "{name}: {told}");
+        last = event.to_owned();
+        if *name == "undo" {
+            last = home.run(&["doc", "get", "notes/b", "--json"]).json()["event"]
+                .as_str()
+                .unwrap_or(event)
+                .to_owned();
+        }
+    }
+    // What is said takes it back.
+    let told = home.run(&["board", "create", "shed", "--json"]).json();
+    let back = told["undo"].as_str().unwrap().strip_prefix("kern ").unwrap().to_owned();
+    home.run(&back.split(' ').collect::<Vec<_>>()).done();
+    let boards = home.run(&["board", "list", "--json"]).json();
+    assert!(boards.as_array().unwrap().iter().all(|row| row["name"] != "shed"), "{boards}");
+    let text = home.run(&["task", "add", "fold"]).done().to_owned();
+    let back = text.lines().find_map(|line| line.strip_prefix("take it back: kern ")).unwrap();
+    home.run(&back.split(' ').collect::<Vec<_>>()).done();
+    assert!(!home.run(&["task", "list"]).done().contains("fold"));
+    let agent = home.run(&["agent", "add", "b", "--command", "true"]).done().to_owned();
+    assert!(agent.contains("it cannot be taken back: "), "{agent}");
+}
+
+#[test]
+fn help_fits_a_screen_and_has_examples() {
+    let home = Home::new();
+    for leaf in leaves(&home, &[]) {
+        let args: Vec<_> = leaf.split(' ').chain(["-h"]).collect();
+        let help = home.run(&args).done().to_owned();
+        assert!(help.contains("Examples:\n  "), "{leaf}");
+        let lines = help.lines().count();
+        assert!(lines <= 40, "{leaf}: {lines} lines");
+    }
+    let said = home.run(&["stauts"]);
+    assert!(said.code == 2 && said.stderr.contains("'status'"), "{}", said.stderr);
+}
+
+#[test]
+fn the_past_is_read_and_searched() {
+    // SPEC: PAST-1, PAST-3, PAST-4
+    let home = Home::with_workspace();
+    let _node = home.up();
+    let set = |value: &str| {
+        let told = home.run(&["doc", "set", "notes/a", value, "--json"]).json();
+        told["event"].as_str().unwrap().to_owned()
+    };
+    let (first, _) = (set("\"rain\""), set("\"sun\""));
+    let then = home.run(&["doc", "get", "notes/a", "--at", &first[..8], "--json"]).json();
+    assert_eq!((&then["value"], &then["after"]), (&json!("rain"), &json!(first)));
+    let now = home.run(&["doc", "get", "notes/a", "--at", "0 s ago", "--json"]).json();
+    assert_eq!(now["value"], "sun");
+    home.run(&["doc", "get", "notes/a", "--at", "1999-01-01"]).refused(1, "nothing at");
+    home.run(&["doc", "get", "notes/a", "--at", "yesterday"]).refused(2, "no time");
+    let history = home.run(&["doc", "history", "notes/a", "--json"]);
+    let rows: Vec<Json> =
+        history.done().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |row: &Json| (row["value"].clone(), row["current"].clone(), row["device"].clone());
+    let shown: Vec<_> = rows.iter().map(of).collect();
+    let laptop = json!("laptop");
+    assert_eq!(shown[0], (json!("rain"), json!(false), laptop.clone()));
+    assert_eq!(shown[1], (json!("sun"), json!(true), laptop));
+    let found = home.run(&["log", "--search", "RAIN", "--kind", "change", "--json"]);
+    let found: Vec<Json> =
+        found.done().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((found.len(), &found[0]["id"]), (1, &json!(first)));
+    assert!(home.run(&["log", "--search", "laptop", "--since", "1 h"]).done().contains("genesis"));
+}
+
+#[test]
+fn a_doctor_says_what_is_wrong_with_and_without_a_node() {
+    let home = Home::with_workspace();
+    let check = |name: &str| {
+        let ran = home.run(&["doctor", "--json"]);
+        let checks: Json = serde_json::from_str(&ran.stdout).unwrap();
+        let rows = checks.as_array().unwrap().clone();
+        let all_ok = rows.iter().all(|row| row["ok"] == true);
+        assert_eq!(ran.code, i32::from(!all_ok), "{checks}");
+        assert!(rows.iter().all(|row| (row["ok"] == true) == row["fix"].is_null()), "{checks}");
+        rows.into_iter().find(|row| row["check"] == name).unwrap()["ok"] == true
+    };
+    assert!(!check("node") && check("home") && check("secret") && check("store"));
+    let node = home.up();
+    assert!(check("node") && check("conflicts") && check("quarantine"));
+    assert!(node.terminate().success());
+    std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    assert!(!check("home"));
+    let stores = home.run(&["paths", "--json"]).json()["stores"].clone();
+    let store = stores[0].as_str().unwrap();
+    std::fs::write(store, vec![7; 8_192]).unwrap();
+    assert!(!check("store"));
+    home.run(&["doctor"]).refused(1, "checks are not ok");
+}
+
+#[test]
+fn kern_says_where_things_lie_and_writes_completions_and_pages() {
+    let home = Home::new();
+    let paths = home.run(&["paths", "--json"]).json();
+    assert_eq!(paths["home"], json!(home.path()));
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(home.run(&["completions", shell]).done().contains("quarantine"), "{shell}");
+    }
+    assert!(home.run(&["man"]).done().contains(".TH kern"));
+    let pages = home.file("pages");
+    home.run(&["man", pages.to_str().unwrap()]).done();
+    assert!(pages.join("kern-doc-history.1").is_file());
+    let mut ui = home.command(&["ui"]);
+    let beside = crate::kern::program().with_file_name("kern-gui");
+    if !beside.exists() {
+        let said = ui.env("PATH", "/nowhere").output().unwrap();
+        assert_eq!(said.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&said.stderr).contains("cargo install"));
+    }
+}
