@@ -10,6 +10,7 @@ mod granting;
 mod guards;
 mod healing;
 mod hostile;
+mod inbox;
 mod introduce;
 mod lives;
 mod mesh;

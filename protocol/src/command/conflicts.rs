@@ -143,9 +143,7 @@ impl Choice {
     #[must_use]
     pub fn edit(&self) -> Option<Edit> {
         match &self.chosen {
-            Chosen::Keep { side, .. } => {
-                Some(Edit::Keep { resolve: self.id, keep: side.clone() })
-            }
+            Chosen::Keep { side, .. } => Some(Edit::Keep { resolve: self.id, keep: side.clone() }),
             Chosen::Open(_) => None,
         }
     }
@@ -159,7 +157,13 @@ pub fn choose(rows: &[ConflictRow], take: &Take) -> Vec<Choice> {
             Ok(side) => Chosen::Keep { side: side.side.clone(), then: side.then.clone() },
             Err(reason) => Chosen::Open(reason.to_owned()),
         };
-        Choice { id: row.id, document: row.document, path: row.path.clone(), kind: row.kind, chosen }
+        Choice {
+            id: row.id,
+            document: row.document,
+            path: row.path.clone(),
+            kind: row.kind,
+            chosen,
+        }
     };
     rows.iter().map(choice).collect()
 }
@@ -211,7 +215,9 @@ pub fn batches(choices: &[Choice]) -> Vec<Vec<&Choice>> {
     let mut goes_on = false;
     for choice in of_places {
         let fits = documents.contains(&choice.document) || documents.len() < EVENT_CHANGES_MAX;
-        match batches.last_mut().filter(|batch| goes_on && fits && batch.len() < CONFLICTS_DECIDED_MAX)
+        match batches
+            .last_mut()
+            .filter(|batch| goes_on && fits && batch.len() < CONFLICTS_DECIDED_MAX)
         {
             Some(batch) => batch.push(choice),
             None => {

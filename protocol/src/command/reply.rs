@@ -7,9 +7,7 @@ use super::{BoardPage, BranchPreview, ConflictPage, Failure, NotUndone, Quaranti
 use crate::document::DocPath;
 use crate::event::{Run, Verified};
 use crate::facts::EventView;
-use crate::id::{
-    ChangeHash, DeviceId, DocumentId, EventId, Incarnation, Lane, WorkspaceId,
-};
+use crate::id::{ChangeHash, DeviceId, DocumentId, EventId, Incarnation, Lane, WorkspaceId};
 use crate::mission::show::MissionView;
 use crate::role::Role;
 use crate::sync::PeerState;

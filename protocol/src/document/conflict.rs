@@ -26,8 +26,8 @@ use serde_json::Value as Json;
 use crate::document::{DocPath, Edit, EditFault};
 use crate::id::{ChangeHash, ConflictId, DocumentId};
 use crate::limits::{CONFLICTS_LISTED_BYTES_MAX, CONFLICTS_LISTED_MAX};
-pub use meaning::Strictest;
 use lineage::Lineage;
+pub use meaning::Strictest;
 use places::Places;
 use scan::Scan;
 

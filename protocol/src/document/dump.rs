@@ -7,8 +7,8 @@ use automerge::{Automerge, ObjId, ObjType, ROOT, ReadDoc, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::document::read::{READ_DEPTH_MAX, ReadValue, scalar_to_json};
 use crate::document::conflict::Strictest;
+use crate::document::read::{READ_DEPTH_MAX, ReadValue, scalar_to_json};
 use crate::document::{DocPath, EditFault, POLICIES};
 use crate::id::ChangeHash;
 

@@ -97,7 +97,9 @@ pub(super) fn read(
                 for segment in below {
                     let item = match value {
                         Json::Object(map) => map.get(segment),
-                        Json::Array(list) => segment.parse().ok().and_then(|at: usize| list.get(at)),
+                        Json::Array(list) => {
+                            segment.parse().ok().and_then(|at: usize| list.get(at))
+                        }
                         _ => None,
                     };
                     value = item.ok_or_else(absent)?;

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::board::{Link, route};
 use super::preview::{self, Preview};
 use super::{
-    DocPath, Document, DocumentDone, Documents, Dump, Edit, EditFault, LocalChange, local, read,
-    policy, transact, without,
+    DocPath, Document, DocumentDone, Documents, Dump, Edit, EditFault, LocalChange, local, policy,
+    read, transact, without,
 };
 use crate::hash;
 use crate::id::{ConflictId, DeviceId, DocumentId, Incarnation};

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::command::{
-    DeviceRow, LifeRow, LogRow, Mode, ReadReply, Status, WaitingRow,
-};
+use crate::command::{DeviceRow, LifeRow, LogRow, Mode, ReadReply, Status, WaitingRow};
 use crate::id::{DeviceId, Lane};
 use crate::present::{Block, Doc, Text, Tone, utc};
 use crate::sync::PeerState;

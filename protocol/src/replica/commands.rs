@@ -2,7 +2,7 @@
 
 use crate::command::{Command, DeviceRow, Failure, FailureKind, Reply, RequestId, Status};
 use crate::control::ControlBody;
-use crate::document::{Degraded, DocPath, POLICIES, DocumentTask, Edit};
+use crate::document::{Degraded, DocPath, DocumentTask, Edit, POLICIES};
 use crate::id::{DeviceId, DocumentId, EventId};
 use crate::key::{RecoveryKey, SealingStatement, is_strong};
 use crate::limits::{BATCH_EDITS_MAX, CONTROL_TEXT_MAX, NAME_BYTES_MAX};

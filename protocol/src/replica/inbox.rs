@@ -77,9 +77,8 @@ fn place_of(row: &ConflictRow) -> ConflictPlace {
 }
 
 fn size(row: &ConflictRow) -> usize {
-    let of = |side: &SideRow| {
-        side.value.to_string().len().saturating_add(side.then.to_string().len())
-    };
+    let of =
+        |side: &SideRow| side.value.to_string().len().saturating_add(side.then.to_string().len());
     let sides: usize = row.sides.iter().map(of).sum();
     sides.saturating_add(row.base.to_string().len()).saturating_add(row.why.len())
 }
@@ -116,11 +115,7 @@ pub(super) fn is_open(dispute: &Dispute, decided: &BTreeMap<ConflictId, String>)
 impl Replica {
     /// Resolves conflicts: at their places, or by a decision about those that have none.
     /// `SPEC: CFL-11, CFL-16`
-    pub(super) fn resolve(
-        &mut self,
-        request: RequestId,
-        edits: Vec<Edit>,
-    ) -> Result<(), Failure> {
+    pub(super) fn resolve(&mut self, request: RequestId, edits: Vec<Edit>) -> Result<(), Failure> {
         self.workspace.settle();
         let disputes: BTreeMap<ConflictId, Dispute> =
             self.workspace.disputes().0.into_iter().map(|one| (one.id, one)).collect();
@@ -274,7 +269,9 @@ fn last_known(common: &[EventId]) -> String {
         (0, _) => "They have no event in common here.".to_owned(),
         (1, told) => format!("The last event that all of them knew is {told}."),
         (2 | 3, told) => format!("The last events that all of them knew are {told}."),
-        (many, told) => format!("The last events that all of them knew are {told} and {} more.", many - 3),
+        (many, told) => {
+            format!("The last events that all of them knew are {told} and {} more.", many - 3)
+        }
     }
 }
 

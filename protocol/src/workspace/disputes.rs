@@ -116,7 +116,15 @@ impl Workspace {
             _ => vec![stays, branch],
         };
         let common = self.content.number(&row.tip).and_then(|no| self.before_branch(no, row));
-        Dispute { id, kind, path: named("quarantine", &row.tip), sides, why: why.to_owned(), common, next }
+        Dispute {
+            id,
+            kind,
+            path: named("quarantine", &row.tip),
+            sides,
+            why: why.to_owned(),
+            common,
+            next,
+        }
     }
 
     /// The event of its chain before a branch.
@@ -134,9 +142,8 @@ impl Workspace {
         let head = journal.head(content, mission)?;
         let stage = head.state.lease_stage().filter(|_| !head.state.progress.is_over())?;
         let ends = journal.ends(content, mission);
-        let of_stage = |entry: &&Entry| {
-            entry.state.lease.as_ref().is_some_and(|lease| lease.stage == stage)
-        };
+        let of_stage =
+            |entry: &&Entry| entry.state.lease.as_ref().is_some_and(|lease| lease.stage == stage);
         let held: Vec<_> = ends.iter().copied().filter(of_stage).collect();
         let is_known = |claim: &EventId| {
             let no = content.number(claim);
@@ -192,7 +199,8 @@ impl Workspace {
             .collect();
         let (first, others) = ways.split_first()?;
         let shared = first.iter().enumerate();
-        let shared = shared.take_while(|(at, id)| others.iter().all(|way| way.get(*at) == Some(id)));
+        let shared =
+            shared.take_while(|(at, id)| others.iter().all(|way| way.get(*at) == Some(id)));
         shared.last().map(|(_, id)| *id)
     }
 }

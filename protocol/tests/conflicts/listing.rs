@@ -16,7 +16,8 @@ fn an_id_names_document_place_kind_and_sides() {
     world.run("A set notes/y 1 | C set notes/z 2");
     assert_eq!(world.everywhere().conflicts[0].id, first.id, "what is elsewhere is nothing to it");
     let mirror = &world.device('A').mirror;
-    let other = ConflictIndex::of(mirror).list(mirror, &DocumentId([8; 32]), &Which::First).unwrap();
+    let other =
+        ConflictIndex::of(mirror).list(mirror, &DocumentId([8; 32]), &Which::First).unwrap();
     assert_ne!(other.conflicts[0].id, first.id);
     world.run("A set notes/x 3");
     assert_eq!(told_all(&world.everywhere()), "", "it knew both");

@@ -1,6 +1,7 @@
 //! Resolutions: ordinary changes that know all sides.
 
 use automerge::ReadDoc;
+use kernelos_protocol::document::conflict::Which;
 use kernelos_protocol::document::{DocumentDone, DocumentTask, Documents, Edit, EditFault};
 use kernelos_protocol::id::ConflictId;
 use serde_json::Value as Json;
@@ -174,6 +175,7 @@ fn a_resolution_is_read_as_it_is_written() {
 
 #[test]
 fn a_document_without_changes_has_no_conflicts() {
-    let done = Documents::default().perform(DocumentTask::Conflicts { document: DOCUMENT, which: Which::First });
+    let done = Documents::default()
+        .perform(DocumentTask::Conflicts { document: DOCUMENT, which: Which::First });
     assert_eq!(done, DocumentDone::Conflicts(Ok(Default::default())));
 }

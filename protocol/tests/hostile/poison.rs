@@ -2,6 +2,7 @@
 
 use automerge::transaction::Transactable as _;
 use automerge::{ActorId, AutoCommit, ObjType, ROOT, ReadDoc as _, ScalarValue};
+use kernelos_protocol::document::conflict::Which;
 use kernelos_protocol::document::{DocumentDone, DocumentTask, Documents, Edit, EditFault};
 use kernelos_protocol::hash;
 use kernelos_protocol::id::DocumentId;
@@ -109,7 +110,8 @@ fn values_of_another_kind_than_expected_are_read_as_what_they_are() {
     // The work goes on.
     member.take(&founder.set("notes/a", "goes on"));
     assert_eq!(member.get("notes/a"), "\"goes on\"");
-    let listed = founder.documents.perform(DocumentTask::Conflicts { document, which: Which::First });
+    let listed =
+        founder.documents.perform(DocumentTask::Conflicts { document, which: Which::First });
     assert!(matches!(listed, DocumentDone::Conflicts(Ok(_))), "{listed:?}");
     assert_eq!(member.state(), founder.state());
 }

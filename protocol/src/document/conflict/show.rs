@@ -54,7 +54,8 @@ impl Scan<'_> {
     /// Does no change of a side know that of another?
     fn is_apart(&self, sides: &[OpenSide]) -> bool {
         let listed = &sides[..sides.len().min(CONFLICT_SIDES_MAX)];
-        let knows = |one: &OpenSide, two: &OpenSide| self.index.lineage.knows(one.change, two.change);
+        let knows =
+            |one: &OpenSide, two: &OpenSide| self.index.lineage.knows(one.change, two.change);
         !listed.iter().enumerate().any(|(at, one)| {
             listed.iter().skip(at + 1).any(|two| knows(one, two) || knows(two, one))
         })
