@@ -94,9 +94,8 @@ impl Documents {
                 self.write(root, &hand, &edits, &found)
             }
             DocumentTask::Undo { hand, changes, force } => self.undo(&hand, &changes, force),
-            DocumentTask::Reopen { hand, document, change, force } => {
-                let held = self.documents.entry(document).or_default();
-                DocumentDone::Reopened(held.reopen(&hand, &document, &change, force))
+            DocumentTask::Reopen { hand, changes, force } => {
+                DocumentDone::Reopened(self.reopen(&hand, &changes, force))
             }
             DocumentTask::Link { root, actor, link } => {
                 let held = self.documents.entry(root).or_default();

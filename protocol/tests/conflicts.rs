@@ -4,6 +4,7 @@
 
 mod definition;
 mod listing;
+mod meaning;
 mod random;
 mod resolving;
 mod stories;

@@ -308,7 +308,7 @@ fn edits_that_cannot_be_done_say_why() {
     check(set("notes/list/9", 1), "list of 1");
     check(set("notes/list/x", 1), "list of 1");
     check(rm("notes/absent"), "nothing at");
-    check(set("policies/x", 1), "only what is below notes/ and tasks/");
+    check(set("routing/x", 1), "only what is below notes/ and tasks/");
     check(set("notes", 1), "only what is below notes/ and tasks/");
     check(set("notes/n", u64::MAX), "64 bits");
     check(set("notes/n", serde_json::json!({"": 1})), "empty");

@@ -12,6 +12,7 @@ mod granting;
 mod guards;
 mod healing;
 mod hostile;
+mod inbox;
 mod introduce;
 mod lives;
 mod lost;

@@ -1,13 +1,16 @@
 //! `kern conflicts`: where devices disagree, and deciding.
 
+mod bulk;
+
 use kernelos_protocol::command::{Command, ConflictPage, ConflictRow, Failure, FailureKind, Reply};
 use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::ConflictId;
-use kernelos_protocol::present;
+use kernelos_protocol::present::{self, Doc};
 use serde_json::{Value as Json, json};
 
 use crate::cli::Ui;
 use crate::cli::names::{Names, names};
+use crate::cli::wrote::Wrote;
 
 /// Digits of an id that name a conflict, where no other begins with them.
 const BEGINNING_MIN: usize = 4;
@@ -33,29 +36,49 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Subcommands {
-    /// Decide one
+    /// Decide one, or many at once by the same choice
     #[command(after_help = "\
 Examples:
-  kern conflicts resolve ID --keep A
-  kern conflicts resolve ID --value '{\"title\": \"both\"}'")]
+  kern conflicts resolve ID --value '{\"title\": \"both\"}'
+  kern conflicts resolve --all --take laptop --preview
+  kern conflicts resolve --path 'tasks/**' --take newest --yes")]
     Resolve(ResolveArgs),
 }
 
 #[derive(Debug, clap::Args)]
 struct ResolveArgs {
     /// Which, as `kern conflicts` shows it: its id, or how that alone begins (four digits at least)
-    id: String,
+    #[arg(value_name = "ID")]
+    ids: Vec<String>,
     /// The side that is kept, by its letter
-    #[arg(long, value_name = "A", conflicts_with = "value")]
+    #[arg(long, value_name = "A", conflicts_with_all = ["value", "take"])]
     keep: Option<String>,
     /// Another value, as JSON
-    #[arg(long, value_name = "JSON", allow_negative_numbers = true)]
+    #[arg(long, value_name = "JSON", allow_negative_numbers = true, conflicts_with = "take")]
     value: Option<String>,
+    /// Of many the side of this letter, the one of a device, or the newest
+    #[arg(long, value_name = "SIDE|DEVICE|newest")]
+    take: Option<String>,
+    /// All that are open
+    #[arg(long, requires = "take", conflicts_with_all = ["ids", "path"])]
+    all: bool,
+    /// Those below a pattern of paths, such as 'tasks/**'
+    #[arg(long, value_name = "GLOB", requires = "take", conflicts_with = "ids")]
+    path: Option<String>,
+    /// Show what each becomes, and decide nothing
+    #[arg(long, requires = "take")]
+    preview: bool,
+    /// Do not ask
+    #[arg(long, requires = "take")]
+    yes: bool,
 }
 
 pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     if let Some(Subcommands::Resolve(args)) = args.command {
-        return resolve(ui, args).await;
+        return match &args.take {
+            Some(take) => bulk::run(ui, &args, take).await,
+            None => resolve(ui, args).await,
+        };
     }
     let page = page(ui).await?;
     let names = names(ui).await?;
@@ -68,6 +91,22 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
             .with_hint("kern conflicts resolve ID --keep A, or --value JSON"));
     }
     Ok(())
+}
+
+/// All that are open, page by page.
+async fn all(ui: &Ui) -> Result<Vec<ConflictRow>, Failure> {
+    let mut page = page(ui).await?;
+    let mut rows = std::mem::take(&mut page.conflicts);
+    while let Some(place) = page.next.take() {
+        let command = Command::ConflictsBehind(place.clone());
+        page = match ui.client()?.ask(ui.workspace(), command).await? {
+            Reply::Conflicts(page) => page,
+            other => return Err(super::doc::unexpected(&other)),
+        };
+        page.next = page.next.filter(|next| *next > place);
+        rows.append(&mut page.conflicts);
+    }
+    Ok(rows)
 }
 
 async fn page(ui: &Ui) -> Result<ConflictPage, Failure> {
@@ -85,17 +124,18 @@ fn row_json(row: &ConflictRow, names: &Names) -> Json {
         .map(|side| {
             let id = side.device.map(|device| device.to_string());
             let name = side.device.map(|device| present::device_name(&device, names));
-            json!({ "side": side.side, "device": name, "device_id": id, "value": side.value,
-                "deleted": side.deleted, "event": side.event, "time": side.time })
+            json!({ "side": side.side, "device": name, "device_id": id, "member": side.member,
+                "value": side.value, "then": side.then, "deleted": side.deleted,
+                "event": side.event, "time": side.time, "clock_wrong": side.clock_wrong })
         })
         .collect();
     json!({ "id": row.id, "document": row.document, "path": row.path, "kind": row.kind,
-        "base": row.base, "sides": sides,
-        "why": row.why, "open": row.open })
+        "base": row.base, "sides": sides, "more_sides": row.more_sides, "why": row.why,
+        "common": row.common, "next": row.next, "open": row.open })
 }
 
 /// The conflict whose id is this, or alone begins so.
-async fn named(ui: &Ui, id: &str) -> Result<ConflictId, Failure> {
+fn named(rows: &[ConflictRow], id: &str) -> Result<ConflictId, Failure> {
     let wrong = |fault: String| {
         Failure::new(FailureKind::Usage, fault).with_hint("`kern conflicts` shows the ids")
     };
@@ -106,23 +146,27 @@ async fn named(ui: &Ui, id: &str) -> Result<ConflictId, Failure> {
     if whole.is_ok() || !is_beginning || digits.len() >= 32 {
         return whole.map_err(|fault| wrong(fault.to_string()));
     }
-    let page = page(ui).await?;
-    let ids = page.conflicts.iter().map(|row| row.id);
+    let ids = rows.iter().map(|row| row.id);
     let found: Vec<_> = ids.filter(|id| id.to_string().starts_with(&digits)).collect();
     match found[..] {
-        [id] if page.more == 0 => Ok(id),
-        [] if page.more == 0 => Err(Failure::new(
+        [id] => Ok(id),
+        [] => Err(Failure::new(
             FailureKind::Failed,
             format!("no open conflict's id begins with {id}"),
         )
         .with_hint("`kern conflicts` shows the ids")),
-        [] | [_] => Err(wrong(format!("there are too many conflicts to tell which {id} begins"))),
         _ => Err(wrong(format!("{id} begins several ids"))),
     }
 }
 
 async fn resolve(ui: &Ui, args: ResolveArgs) -> Result<(), Failure> {
-    let ResolveArgs { id, keep, value } = args;
+    let ResolveArgs { ids, keep, value, .. } = args;
+    let [id] = &ids[..] else {
+        let text = "one is decided by --keep or --value, many by --take";
+        return Err(
+            Failure::new(FailureKind::Usage, text).with_hint("`kern conflicts` shows the ids")
+        );
+    };
     let edit: Box<dyn FnOnce(ConflictId) -> Edit> = match (keep, value) {
         (Some(keep), _) => {
             Box::new(move |resolve| Edit::Keep { resolve, keep: keep.to_uppercase() })
@@ -137,6 +181,18 @@ async fn resolve(ui: &Ui, args: ResolveArgs) -> Result<(), Failure> {
                 .with_hint("`kern conflicts` shows the sides with their letters"));
         }
     };
-    let edited = super::doc::edit(ui, vec![edit(named(ui, &id).await?)]).await?;
-    super::doc::told(ui, &edited)
+    let id = match id.parse() {
+        Ok(id) => id,
+        Err(_) => named(&all(ui).await?, id)?,
+    };
+    let command = Command::Edit { edits: vec![edit(id)] };
+    match ui.client()?.ask(ui.workspace(), command).await? {
+        Reply::Edited(edited) => super::doc::told(ui, &edited),
+        // A branch that is kept comes back.
+        Reply::Readmitted { event, events } => {
+            let object = json!({ "events": events });
+            ui.wrote(&Wrote::never(Some(event), super::rescue::EACH), object, Doc::default)
+        }
+        other => Err(super::doc::unexpected(&other)),
+    }
 }

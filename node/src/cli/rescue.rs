@@ -124,7 +124,7 @@ pub(super) async fn readmit(ui: &Ui, args: Readmit) -> Result<(), Failure> {
 }
 
 /// Why a device's readmission is not taken back at once.
-const EACH: &str = "kern strike EVENT takes the effect of each event that came back";
+pub(super) const EACH: &str = "kern strike EVENT takes the effect of each event that came back";
 
 fn read(path: &Path) -> Result<String, Failure> {
     let failed = |error: std::io::Error| {

@@ -15,8 +15,8 @@ use super::several::Part;
 use crate::document::preview::places;
 use crate::document::read::Seen;
 use crate::document::{
-    DECIDED, DocPath, Document, DocumentDone, Documents, Edit, EditFault, Hand, LocalChange,
-    ReadValue, Reversal, WRITABLE, edit, local,
+    DECIDED, DocPath, DocumentDone, Documents, Edit, EditFault, Hand, LocalChange, ReadValue,
+    Reversal, WRITABLE, edit, local,
 };
 use crate::id::{ChangeHash, DocumentId};
 use crate::limits::CONFLICT_SIDES_MAX;
@@ -35,41 +35,55 @@ impl Documents {
             return DocumentDone::Closed(closed);
         }
         let mut parts = BTreeMap::new();
+        // How many changes it takes, of which none knows another.
+        let mut several = 1;
         for (id, change) in changes {
             let Some(held) = self.documents.get_mut(id) else { continue };
-            match held.try_with(|doc, _| edits(doc, change, force)).map(one) {
-                Ok(Ok(edits)) => parts.insert(*id, Part { above: DocPath::default(), edits }),
-                Ok(Err(fault)) | Err(fault) => return DocumentDone::Written(Err(fault)),
+            match held.try_with(|doc, _| edits(doc, change, force)) {
+                Ok(mut lists) => {
+                    several = several.max(lists.len());
+                    let edits = lists.drain(..).next().unwrap_or_default();
+                    parts.insert(*id, Part { above: DocPath::default(), edits });
+                }
+                Err(fault) => return DocumentDone::Written(Err(fault)),
             };
+        }
+        if several > 1 {
+            return DocumentDone::Written(Err(EditFault::Reopens(several)));
         }
         DocumentDone::Written(self.write_parts(hand, &parts))
     }
-}
 
-impl Document {
-    /// Takes a change back that resolved a conflict.
+    /// Takes changes back of which one at least resolved a conflict: for each actor its changes, in
+    /// all documents or in none.
     pub(super) fn reopen(
         &mut self,
         hand: &Hand,
-        document: &DocumentId,
-        change: &Reversal,
+        changes: &BTreeMap<DocumentId, Reversal>,
         force: bool,
-    ) -> Result<Vec<LocalChange>, EditFault> {
-        self.try_with(|doc, conflicts| {
-            let changes = apart(doc, hand, document, edits(doc, change, force)?)?;
-            let applied = doc.apply_changes(changes.iter().cloned());
-            applied.map_err(|error| EditFault::Document(error.to_string()))?;
-            changes.iter().for_each(|change| conflicts.learn(change));
-            Ok(changes.iter().map(local).collect())
-        })
-    }
-}
-
-/// The one list of edits; several are made otherwise.
-fn one(mut lists: Vec<Vec<Edit>>) -> Result<Vec<Edit>, EditFault> {
-    match lists.len() {
-        0 | 1 => Ok(lists.pop().unwrap_or_default()),
-        several => Err(EditFault::Reopens(several)),
+    ) -> Result<Vec<Vec<(DocumentId, LocalChange)>>, EditFault> {
+        let mut made: Vec<(DocumentId, Vec<Change>)> = Vec::new();
+        for (id, change) in changes {
+            let held = self.documents.get_mut(id).ok_or(EditFault::NotHeld(change.change))?;
+            let of_one =
+                held.try_with(|doc, _| apart(doc, hand, id, edits(doc, change, force)?))?;
+            made.push((*id, of_one));
+        }
+        let mut by_actor: Vec<Vec<(DocumentId, LocalChange)>> = Vec::new();
+        for (id, changes) in made {
+            let Some(held) = self.documents.get_mut(&id) else { continue };
+            held.try_with(|doc, conflicts| {
+                let applied = doc.apply_changes(changes.iter().cloned());
+                applied.map_err(|error| EditFault::Document(error.to_string()))?;
+                changes.iter().for_each(|change| conflicts.learn(change));
+                Ok(())
+            })?;
+            by_actor.resize(by_actor.len().max(changes.len()), Vec::new());
+            for (of_actor, change) in by_actor.iter_mut().zip(&changes) {
+                of_actor.push((id, local(change)));
+            }
+        }
+        Ok(by_actor)
     }
 }
 

@@ -58,16 +58,14 @@ pub enum DocumentTask {
         /// Also where they do not stand any more.
         force: bool,
     },
-    /// Take a change back that resolved a conflict: as many changes as it had values, each by an
+    /// Take changes back that resolved conflicts: as many changes as one had values, each by an
     /// actor of its own.
     Reopen {
         /// The first of who write; the others are of the generations behind.
         hand: Hand,
-        /// Of which document.
-        document: DocumentId,
-        /// The change.
-        change: Reversal,
-        /// Also where it does not stand any more.
+        /// The changes, one a document.
+        changes: BTreeMap<DocumentId, Reversal>,
+        /// Also where they do not stand any more.
         force: bool,
     },
     /// Make a change of the root that links a document, or of such a link. `SPEC: PRJ-9`
@@ -164,8 +162,8 @@ pub enum DocumentDone {
     Transacted(Result<Option<LocalChange>, EditFault>),
     /// After `Write` and `Undo`: the changes, by document; none where nothing was to change.
     Written(Result<Vec<(DocumentId, LocalChange)>, EditFault>),
-    /// After `Reopen`: a change of each actor.
-    Reopened(Result<Vec<LocalChange>, EditFault>),
+    /// After `Reopen`: the changes of each actor, by document.
+    Reopened(Result<Vec<Vec<(DocumentId, LocalChange)>>, EditFault>),
     /// After `Fork`.
     Forked(Result<Box<MergePreview>, EditFault>),
     /// After `Write`, `Undo`, `Look`, `Past` and `Fork`: nothing was done, since these are to be

@@ -2,7 +2,7 @@
 
 use crate::command::{Command, DeviceRow, Failure, FailureKind, Reply, RequestId, Status};
 use crate::control::ControlBody;
-use crate::document::{Degraded, DocPath, DocumentTask, Edit};
+use crate::document::{Degraded, DocPath, DocumentTask, Edit, POLICIES};
 use crate::id::{DeviceId, DocumentId, EventId};
 use crate::key::{RecoveryKey, SealingStatement, is_strong};
 use crate::limits::{BATCH_EDITS_MAX, CONTROL_TEXT_MAX, NAME_BYTES_MAX};
@@ -202,6 +202,11 @@ impl Replica {
         }
         let control = self.workspace.control();
         let role = control.role(&self.key.device(), &control.all());
+        let sets_policy = |path: &DocPath| path.segments().first().is_some_and(|f| f == POLICIES);
+        if role < Some(Role::Admin) && edits.iter().filter_map(Edit::path).any(sets_policy) {
+            return Err(Failure::new(FailureKind::Denied, "policies are set by owners and admins")
+                .with_hint("`kern devices` shows who is one"));
+        }
         // Before anything else: whose history will never be here should not wait for it.
         if role < Some(Role::Member) && self.workspace.root_document().is_some() {
             return Err(author_failure(&AuthorFault::Role(role)));

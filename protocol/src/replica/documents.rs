@@ -52,7 +52,7 @@ pub(super) enum Pending {
     /// A caller grants a role, and the names of the devices are looked at first.
     Grant { request: RequestId, member: Box<NewMember>, name: String, uses: Option<u32> },
     /// A resolution is taken back, by so many actors from this generation on.
-    Reopen { undo: Undo, document: DocumentId, first: u64, actors: u64 },
+    Reopen { undo: Undo, first: u64, actors: u64 },
     /// An edit. Something fell out of a document since where `outdated` is set.
     Edit { purpose: Purpose, work: Work, made: Option<Made>, outdated: bool },
 }
@@ -239,10 +239,9 @@ impl Replica {
             (Some(Pending::Grant { request, member, name, uses }), DocumentDone::Read(read)) => {
                 self.on_names(request, *member, &name, uses, read);
             }
-            (
-                Some(Pending::Reopen { undo, document, first, actors }),
-                DocumentDone::Reopened(changes),
-            ) => self.on_reopened(undo, document, (first, actors), changes),
+            (Some(Pending::Reopen { undo, first, actors }), DocumentDone::Reopened(changes)) => {
+                self.on_reopened(undo, (first, actors), changes);
+            }
             (Some(Pending::Edit { purpose, work, made, outdated }), done) => {
                 self.on_worked_out(Worked { purpose, work, made, outdated }, done);
             }

@@ -121,51 +121,53 @@ impl Replica {
     /// What was resolved is open again by as many changes as it had values. None of them knows the
     /// others, so each has an actor of its own. `SPEC: UNDO-2, PRJ-2`
     fn reopen(&mut self, undo: Undo, values: usize) {
-        let several = "it changed several documents, one of them by resolving a conflict";
-        let only = match self.workspace.undoable(&undo.event) {
-            Ok(Undoable::Change(changes)) if changes.len() == 1 => changes.into_iter().next(),
-            _ => None,
-        };
-        let Some((document, change)) = only else {
-            return self.refuse_undo(undo, several.to_owned(), None);
+        let changes = match self.workspace.undoable(&undo.event) {
+            Ok(Undoable::Change(changes)) => changes,
+            Ok(_) => return self.refuse_undo(undo, "it changed no document".to_owned(), None),
+            Err(reason) => return self.refuse_undo(undo, reason.to_owned(), None),
         };
         let (hand, actors) = (self.hand(), values as u64);
-        let joined = self.workspace.joined(&document, &change);
-        let change = Reversal { change, joined };
-        let task = DocumentTask::Reopen { hand, document, change, force: undo.force };
+        let reversal = |(document, change): (DocumentId, ChangeHash)| {
+            let joined = self.workspace.joined(&document, &change);
+            (document, Reversal { change, joined })
+        };
+        let changes = changes.into_iter().map(reversal).collect();
+        let task = DocumentTask::Reopen { hand, changes, force: undo.force };
         self.use_actors(actors);
         let first = hand.generation;
-        self.ask(Pending::Reopen { undo, document, first, actors }, task);
+        self.ask(Pending::Reopen { undo, first, actors }, task);
     }
 
     pub(super) fn on_reopened(
         &mut self,
         undo: Undo,
-        document: DocumentId,
         (first, actors): (u64, u64),
-        changes: Result<Vec<LocalChange>, EditFault>,
+        changes: Result<Vec<Vec<(DocumentId, LocalChange)>>, EditFault>,
     ) {
         let changes = match changes {
             Ok(changes) => changes,
             Err(fault) => return self.refuse_undo(undo, fault.to_string(), None),
         };
-        let mut left: Vec<_> =
-            changes.iter().rev().map(|change| (document, change.clone())).collect();
+        let mut left: Vec<_> = changes.iter().rev().cloned().collect();
         // Something fell out of a document meanwhile: they may build on that.
         let is_outdated = self.generation != first.saturating_add(actors);
         let again = Failure::new(FailureKind::Busy, "the document was built anew meanwhile");
         let mut event = Err(again.with_hint("try again in a moment"));
-        for (generation, change) in (first..).zip(changes).filter(|_| !is_outdated) {
-            let change =
-                DocumentChange { document: Some(document), generation, change: change.chunk };
-            let written = self.write_changes(vec![change], About::Undo(undo.event));
+        for (generation, of_actor) in (first..).zip(changes).filter(|_| !is_outdated) {
+            let change = |(document, change): (DocumentId, LocalChange)| DocumentChange {
+                document: Some(document),
+                generation,
+                change: change.chunk,
+            };
+            let changes = of_actor.into_iter().map(change).collect();
+            let written = self.write_changes(changes, About::Undo(undo.event));
             event = written.map_err(|fault| self.not_written(fault));
             if event.is_err() {
                 break;
             }
             left.pop();
         }
-        self.drop_changes(&left);
+        left.iter().for_each(|changes| self.drop_changes(changes));
         let reply = match event {
             Ok(event) => Reply::Undone(Undone { event, undoes: undo.event }),
             Err(failure) => Reply::Failed(failure),

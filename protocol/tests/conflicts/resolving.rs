@@ -1,6 +1,7 @@
 //! Resolutions: ordinary changes that know all sides.
 
 use automerge::ReadDoc;
+use kernelos_protocol::document::conflict::Which;
 use kernelos_protocol::document::{DocumentDone, DocumentTask, Documents, Edit, EditFault};
 use kernelos_protocol::id::ConflictId;
 use serde_json::Value as Json;

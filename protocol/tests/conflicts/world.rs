@@ -7,7 +7,7 @@ use automerge::{ActorId, Automerge, Change, ObjId, ROOT, ReadDoc, ScalarValue};
 use kernelos_protocol::document::conflict::{Conflict, ConflictIndex, ConflictList, Side, Which};
 use kernelos_protocol::document::validate::{ChangeHash, ChangeIndex};
 use kernelos_protocol::document::{
-    DocumentDone, DocumentTask, Documents, Edit, EditFault, LocalChange,
+    DocumentDone, DocumentTask, Documents, Dump, Edit, EditFault, LocalChange,
 };
 use kernelos_protocol::id::DocumentId;
 use serde_json::Value as Json;
@@ -79,6 +79,31 @@ impl Device {
         let made: Vec<_> = self.mirror.get_changes(&before);
         let changes = made.iter().map(|change| change.raw_bytes().to_vec()).collect();
         self.documents.perform(DocumentTask::Apply { document: DOCUMENT, changes });
+    }
+
+    pub(crate) fn read(&mut self, path: &str) -> Result<Json, EditFault> {
+        let task = DocumentTask::Read { document: DOCUMENT, path: path.parse().unwrap() };
+        match self.documents.perform(task) {
+            DocumentDone::Read(read) => read.map(|read| read.value),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) fn dump(&mut self) -> Dump {
+        match self.documents.perform(DocumentTask::Dump { documents: vec![DOCUMENT] }) {
+            DocumentDone::Dumped(dumps) => dumps.unwrap().remove(&DOCUMENT).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Writes so many keys of the notes.
+    pub(crate) fn raw_keys(&mut self, keys: std::ops::Range<usize>, value: i64) {
+        self.raw(|tx| {
+            let (_, notes) = tx.get(ROOT, "notes").unwrap().unwrap();
+            for key in keys {
+                tx.put(&notes, format!("{key:05}"), value).unwrap();
+            }
+        });
     }
 
     fn place(&self, path: &str) -> (ObjId, String) {

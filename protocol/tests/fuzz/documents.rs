@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use automerge::{Automerge, Change};
+use kernelos_protocol::document::conflict::Which;
 use kernelos_protocol::document::foreign::{plan, read};
 use kernelos_protocol::document::validate::{ChangeIndex, frame};
 use kernelos_protocol::document::{DocumentDone, DocumentTask, Documents, Edit};

@@ -2,6 +2,7 @@
 
 use automerge::transaction::Transactable as _;
 use automerge::{ActorId, AutoCommit, ObjType, ROOT, ReadDoc as _, ScalarValue};
+use kernelos_protocol::document::conflict::Which;
 use kernelos_protocol::document::{DocumentDone, DocumentTask, Documents, Edit, EditFault};
 use kernelos_protocol::hash;
 use kernelos_protocol::id::DocumentId;

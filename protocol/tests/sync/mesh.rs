@@ -358,6 +358,12 @@ impl Mesh {
         self.settle();
     }
 
+    /// The same process again on a device whose wall clock says this.
+    pub(super) fn restart_at(&mut self, number: u8, wall_us: u64) {
+        self.now.wall_us = wall_us;
+        self.restart(number);
+    }
+
     #[track_caller]
     pub(super) fn assert_equal(&mut self, numbers: &[u8]) {
         let states: Vec<_> = numbers.iter().map(|number| self.state(*number)).collect();
