@@ -55,8 +55,6 @@ pub(super) fn sentence(line: &str, devices: &[Device]) -> Option<Step> {
             let clone = who(a)?;
             devices.get(clone)?.copy_of.map(|_| Step::Clone(clone))
         }
-        [a, "does", "not", "hear", b] => Some(Step::Deaf(who(a)?, who(b)?)),
-        [a, "sleeps", time] => Some(Step::Sleep(who(a)?, milliseconds(time)?)),
         [a, "shows", "a", "fork", "of", b] => Some(Step::ShowsFork(who(a)?, who(b)?)),
         [a, "began", "a", "new", "life"] => Some(Step::NewLife(who(a)?)),
         [a, "starts"] => Some(Step::Start(who(a)?)),
@@ -98,7 +96,7 @@ fn of_mission(words: &[&str]) -> Option<Step> {
     })
 }
 
-/// What becomes of a device's clocks.
+/// What becomes of a device's clocks, and what it does not hear.
 fn of_clocks(words: &[&str], who: &impl Fn(&str) -> Option<usize>) -> Option<Step> {
     match words {
         [a, "sets", "its", "clock", "forward", by] => {
@@ -109,6 +107,8 @@ fn of_clocks(words: &[&str], who: &impl Fn(&str) -> Option<usize>) -> Option<Ste
         }
         [a, "gains", ppm, "ppm"] => Some(Step::Drift(who(a)?, parts(ppm)?)),
         [a, "loses", ppm, "ppm"] => Some(Step::Drift(who(a)?, parts(ppm)?.checked_neg()?)),
+        [a, "sleeps", time] => Some(Step::Sleep(who(a)?, milliseconds(time)?)),
+        [a, "does", "not", "hear", b] => Some(Step::Deaf(who(a)?, who(b)?)),
         _ => None,
     }
 }
