@@ -65,10 +65,11 @@ fn row(home: &Home, event: &str) -> Json {
 
 #[test]
 fn what_is_purged_is_in_no_file_of_any_device_and_a_newcomer_agrees() {
-    // SPEC: DUR-11, EFF-11, EFF-12, SYNC-16
-    let [laptop, phone, tablet] = [Home::new(), Home::new(), Home::new()];
+    // SPEC: DUR-11, EFF-11, EFF-12, SEAL-5, SYNC-16
+    let [laptop, phone, tablet, keeper] = [Home::new(), Home::new(), Home::new(), Home::new()];
     laptop.init("home").done();
-    let (_laptop, phone_node) = (laptop.up(), phone.up());
+    let (_laptop, phone_node, _keeper) = (laptop.up(), phone.up(), keeper.up());
+    laptop.pair(&keeper, "box", "store");
     laptop.pair(&phone, "phone", "member");
     until("the phone has the document", || (phone.get("notes") == json!({})).then_some(()));
     let repository = Repository::new();
@@ -91,6 +92,8 @@ fn what_is_purged_is_in_no_file_of_any_device_and_a_newcomer_agrees() {
     laptop.run(&["purge", change, "--yes"]).refused(1, "cannot be purged");
     let told = laptop.run(&["purge", short, "--yes", "--json"]).json();
     assert_eq!(told["purged"], json!([artifact]));
+    assert_eq!(told["stores"], json!(["box"]), "it keeps a sealed copy");
+    assert_eq!(laptop.run(&["mission", "list", "--json"]).json()[0]["purged"], json!([artifact]));
     laptop.run(&["purge", short, "--yes"]).refused(1, "purged already");
 
     let after = envelopes(&laptop, "after.events");

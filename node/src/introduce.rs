@@ -92,22 +92,22 @@ pub(crate) async fn to(
     device: DeviceId,
     at: &[SocketAddr],
 ) -> bool {
-    let Reply::Introduction { events, tail } = engine.ask(Command::Introduction).await else {
+    let Reply::Introduction { events, tail, .. } = engine.ask(Command::Introduction).await else {
         return false;
     };
     show(engine, transport, device, at, &events, &tail).await
 }
 
-/// Shows what this device wrote before it was told that it is revoked, to who told it.
-/// `SPEC: INTRO-6`
+/// Shows to who told this device that it is revoked what it wrote before, and its grant, where it
+/// was granted anew elsewhere. `SPEC: INTRO-6`
 pub(crate) async fn hand_over(
     engine: &Engine,
     transport: &dyn Transport,
     device: DeviceId,
     at: &[SocketAddr],
 ) {
-    if let Reply::Introduction { events, tail } = engine.ask(Command::Introduction).await
-        && !tail.is_empty()
+    if let Reply::Introduction { events, tail, member } = engine.ask(Command::Introduction).await
+        && (member || !tail.is_empty())
     {
         show(engine, transport, device, at, &events, &tail).await;
     }

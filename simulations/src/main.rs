@@ -30,7 +30,8 @@ Sentences of a script:
   A tries to undo · A tries to undo by force · A tries to cancel the mission · A tries to purge
   A tries to strike B · A tries to bring back what is struck · A tries to readmit B
   A tries to rescue
-  cut A B | C · A does not hear B · heal · wait 5s · A crashes · A crashes before output N · A starts · A restarts
+  cut A B | C · A does not hear B · heal · wait 5s · A crashes · A crashes before output N
+  A starts · A restarts
   A is copied · A is put back · A is cloned · A sleeps 5s
   A sets its clock forward 1h · A sets its clock back 1h · A gains 300 ppm · A loses 300 ppm
   A forks PATH = VALUE · A backdates PATH = VALUE · A backdates anew PATH = VALUE

@@ -15,7 +15,7 @@ use kernelos_protocol::key::{DeviceKey, RecoveryKey};
 use kernelos_protocol::mission::work::{Outcome, Ticket};
 use kernelos_protocol::replica::{Input, Replica};
 use kernelos_protocol::role::Role;
-use kernelos_protocol::sync::{LinkId, Message};
+use kernelos_protocol::sync::{LinkId, Message, REVOKED};
 use kernelos_protocol::time::Time;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
@@ -92,6 +92,8 @@ pub struct World {
     arranged: u64,
     /// Pairs whose next try to connect is arranged: one each, or tries would multiply.
     trying: BTreeSet<(usize, usize)>,
+    /// Who was told last, and by whom, that it is revoked.
+    refused: BTreeSet<(usize, usize)>,
     /// Who is suspended, and until when.
     asleep: BTreeMap<usize, u64>,
     /// Who is a clone, and of whom.
@@ -116,6 +118,7 @@ impl World {
             agenda: BTreeMap::new(),
             arranged: 0,
             trying: BTreeSet::new(),
+            refused: BTreeSet::new(),
             asleep: BTreeMap::new(),
             clones: BTreeMap::new(),
         };
@@ -330,6 +333,9 @@ impl World {
                     self.note(device, &format!("disconnects {}: {reason}", id.0));
                     let Some(link) = self.network.disconnect(id) else { continue };
                     let other = if link.from == device { link.to } else { link.from };
+                    if reason == REVOKED {
+                        self.refused.insert((other, device));
+                    }
                     let notice = Happening::Notice { link: id, device: other, within: RETRY_MS };
                     self.arrange(self.now + 1, notice);
                     self.try_to_connect(device, other, self.now + RETRY_MS);

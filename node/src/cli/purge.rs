@@ -3,9 +3,11 @@
 use std::io::IsTerminal as _;
 
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
-use kernelos_protocol::present::{Block, Doc, Text, Tone};
+use kernelos_protocol::present::{self, Block, Doc, Text, Tone};
+use kernelos_protocol::role::Role;
 use serde_json::json;
 
+use crate::cli::names::names;
 use crate::cli::wrote::Wrote;
 use crate::cli::{Ui, stdin};
 
@@ -36,16 +38,31 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     let command = Command::Purge { begin: args.events };
     match ui.client()?.ask(ui.workspace(), command).await? {
         Reply::Purged { event, purged } => {
+            let stores = stores(ui).await?;
             let wrote = Wrote::never(Some(event), "what was destroyed is nowhere any more");
-            ui.wrote(&wrote, json!({ "purged": purged }), || {
+            ui.wrote(&wrote, json!({ "purged": purged, "stores": stores }), || {
                 let text = format!("{} purged here", purged.len());
                 let next = "other devices purge it when they hear of it; copies of a home, and a \
                             device that never comes back, do not";
-                Doc(vec![
-                    Block::Line(Text::plain(text)),
-                    Block::Line(Text::toned(Tone::Quiet, next)),
-                ])
+                let kept = stores.iter().map(|store| {
+                    let text = format!("the store {store} keeps a sealed copy: it reads no purge");
+                    Block::Line(Text::toned(Tone::Attention, text))
+                });
+                let said = [Text::plain(text), Text::toned(Tone::Quiet, next)];
+                Doc(said.map(Block::Line).into_iter().chain(kept).collect())
             })
+        }
+        other => Err(super::doc::unexpected(&other)),
+    }
+}
+
+/// The members that are stores, by name. `SPEC: SEAL-5`
+async fn stores(ui: &Ui) -> Result<Vec<String>, Failure> {
+    match ui.client()?.ask(ui.workspace(), Command::Devices).await? {
+        Reply::Devices { devices } => {
+            let names = names(ui).await?;
+            let stores = devices.iter().filter(|row| row.role == Some(Role::Store));
+            Ok(stores.map(|row| present::device_name(&row.id, &names)).collect())
         }
         other => Err(super::doc::unexpected(&other)),
     }

@@ -134,6 +134,8 @@ pub enum Reply {
         /// What it wrote and nobody is known to hold, the first of it: to be shown once it is told
         /// that it was revoked.
         tail: Vec<Verified>,
+        /// Is it a member by what it knows?
+        member: bool,
     },
     /// To `Introduce` and `TakeTail`.
     Introduced {

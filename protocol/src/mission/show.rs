@@ -51,6 +51,9 @@ pub struct MissionView {
     /// Who ended it, if somebody did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancelled_by: Option<DeviceId>,
+    /// Artifacts that it names and that a purge destroyed, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub purged: Vec<EventId>,
 }
 
 /// A stage.
@@ -134,7 +137,23 @@ pub fn show(
         independent: state.progress.verified().map(|verified| verified.independent),
         promoted_commit,
         cancelled_by: state.cancelled,
+        purged: Vec::new(),
     })
+}
+
+/// The artifacts that a mission names on the way to where it goes on: its base, what its steps
+/// left and printed, and what its verification printed. Sorted, each once.
+#[must_use]
+pub fn artifacts(journal: &Journal, content: &ContentLane, id: &EventId) -> BTreeSet<EventId> {
+    let Some(head) = journal.head(content, id) else { return BTreeSet::new() };
+    let state = &*head.state;
+    let mut all = BTreeSet::from([state.contract().base_artifact]);
+    for step in &state.steps {
+        all.extend(step.ended.output.as_ref().map(|output| output.artifact));
+        all.extend(step.ended.log);
+    }
+    all.extend(state.progress.verified().into_iter().flat_map(|verified| &verified.logs));
+    all
 }
 
 fn word(state: &State) -> &'static str {

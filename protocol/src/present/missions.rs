@@ -73,6 +73,11 @@ pub fn mission(view: &MissionView, names: &Names) -> Doc {
     if let Some(why) = &view.why {
         fields.push(("why".to_owned(), Text::toned(Tone::Attention, why)));
     }
+    if !view.purged.is_empty() {
+        let ids: Vec<_> = view.purged.iter().map(EventId::short).collect();
+        let text = format!("{}: `kern log --event ID` says by whom", ids.join(", "));
+        fields.push(("purged".to_owned(), Text::toned(Tone::Attention, text)));
+    }
     for candidate in view.candidates.iter().filter(|candidate| !candidate.selected) {
         let by = listed(&candidate.devices, names);
         let text = format!("{} by {by}: made apart, not selected", candidate.commit);

@@ -40,7 +40,9 @@ impl Replica {
             // What a peer gave back of it may lack its signature; the key makes the same again.
             let tail = events.split_off(shown);
             let tail = tail.iter().map(|event| event.signed_by(&self.key)).collect();
-            Reply::Introduction { events, tail }
+            let control = self.workspace.control();
+            let member = control.role(&self.key.device(), &control.all()).is_some();
+            Reply::Introduction { events, tail, member }
         };
         self.reply(request, reply);
     }

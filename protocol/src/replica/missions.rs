@@ -12,7 +12,7 @@ use crate::limits::{
 use crate::mission::driver::{Action, Peer, World};
 use crate::mission::evidence::PlanFacts;
 use crate::mission::record::{Act, Mission, Record};
-use crate::mission::show;
+use crate::mission::show::{self, MissionView};
 use crate::mission::state::{Seen, Who};
 use crate::mission::work::{Outcome, Ticket};
 use crate::replica::documents::{Purpose, author_failure};
@@ -104,15 +104,23 @@ impl Replica {
     }
 
     pub(super) fn missions(&self) -> Reply {
-        let (journal, content) = (self.workspace.missions(), self.workspace.content());
-        let view = |id: &EventId| show::show(journal, content, id, self.driver.trouble(id));
-        Reply::Missions { missions: journal.missions().filter_map(view).collect() }
+        let view = |id: &EventId| self.mission_view(id);
+        Reply::Missions {
+            missions: self.workspace.missions().missions().filter_map(view).collect(),
+        }
     }
 
     pub(super) fn mission(&self, id: &EventId) -> Reply {
-        let trouble = self.driver.trouble(id);
-        let view = show::show(self.workspace.missions(), self.workspace.content(), id, trouble);
+        let view = self.mission_view(id);
         view.map_or_else(|| Reply::Failed(no_mission()), |view| Reply::Mission(Box::new(view)))
+    }
+
+    fn mission_view(&self, id: &EventId) -> Option<MissionView> {
+        let (journal, content) = (self.workspace.missions(), self.workspace.content());
+        let view = show::show(journal, content, id, self.driver.trouble(id))?;
+        let mut purged = show::artifacts(journal, content, id);
+        purged.retain(|artifact| self.workspace.is_purged(artifact));
+        Some(MissionView { purged: purged.into_iter().collect(), ..view })
     }
 
     /// The node did what it was ordered.

@@ -20,7 +20,7 @@ use crate::kit::{Peer, recovery};
 /// What device `number` shows: the past of its grant, and its tail.
 fn shown(mesh: &mut Mesh, number: u8) -> (Vec<Verified>, Vec<Verified>) {
     match mesh.ask(number, Command::Introduction) {
-        Reply::Introduction { events, tail } => (events, tail),
+        Reply::Introduction { events, tail, .. } => (events, tail),
         other => panic!("{other:?}"),
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kernelos_protocol::id::{DeviceId, EventId};
 use kernelos_protocol::mission::journal::Entry;
 use kernelos_protocol::mission::record::{Act, Record, Stage};
-use kernelos_protocol::mission::show::{MissionView, show};
+use kernelos_protocol::mission::show::{MissionView, artifacts, show};
 use kernelos_protocol::mission::stage::Progress;
 use kernelos_protocol::mission::state::State;
 use kernelos_protocol::role::Role;
@@ -166,7 +166,9 @@ pub fn missions_end(world: &mut World, members: &[usize]) -> Result<(), Broken> 
         let home_id = world.nodes[*home].device();
         let may_promote = roles.get(&home_id).is_some_and(|role| *role >= Role::Member);
         let can = |member: &&usize| can_go_on(&world.nodes[**member], mission);
-        if !may_promote || members.iter().filter(can).count() == 0 {
+        // Nobody goes on without what was purged; who goes on elsewhere cancels it.
+        let is_purged = members.iter().any(|member| names_purged(&world.nodes[*member], mission));
+        if !may_promote || is_purged || members.iter().filter(can).count() == 0 {
             continue;
         }
         for member in members {
@@ -187,6 +189,13 @@ pub fn missions_end(world: &mut World, members: &[usize]) -> Result<(), Broken> 
 fn is_held_by_rogue(world: &World, state: &State) -> bool {
     let holder = state.lease.as_ref().map(|lease| lease.holder);
     world.nodes.iter().any(|node| node.rogue.is_some() && Some(node.device()) == holder)
+}
+
+/// Does a mission name what a purge destroyed?
+fn names_purged(node: &Node, mission: &EventId) -> bool {
+    let Some(workspace) = node.workspace() else { return false };
+    let named = artifacts(workspace.missions(), workspace.content(), mission);
+    named.iter().any(|artifact| workspace.is_purged(artifact))
 }
 
 /// Runs this device agents, and has it all that the next stage starts from?

@@ -13,7 +13,12 @@ pub(super) fn sentence(line: &str, devices: &[Device]) -> Option<Step> {
         let (a, words) = words.split_first()?;
         Some(Step::Act(who(a)?, Act::read(words, &who)?))
     };
-    let apart = || of_mission(&words).or_else(|| of_lies(line, &words, &who)).or_else(acts);
+    let apart = || {
+        of_mission(&words)
+            .or_else(|| of_lies(line, &words, &who))
+            .or_else(acts)
+            .or_else(|| of_clocks(&words, &who))
+    };
     if let Some(step) = apart() {
         return Some(step);
     }
@@ -50,16 +55,6 @@ pub(super) fn sentence(line: &str, devices: &[Device]) -> Option<Step> {
             let clone = who(a)?;
             devices.get(clone)?.copy_of.map(|_| Step::Clone(clone))
         }
-        [a, "sets", "its", "clock", "forward", by] => {
-            Some(Step::ClockForward(who(a)?, milliseconds(by)?))
-        }
-        [a, "sets", "its", "clock", "back", by] => {
-            Some(Step::ClockBack(who(a)?, milliseconds(by)?))
-        }
-        [a, "gains", ppm, "ppm"] => Some(Step::Drift(who(a)?, parts(ppm)?)),
-        [a, "loses", ppm, "ppm"] => Some(Step::Drift(who(a)?, parts(ppm)?.checked_neg()?)),
-        [a, "does", "not", "hear", b] => Some(Step::Deaf(who(a)?, who(b)?)),
-        [a, "sleeps", time] => Some(Step::Sleep(who(a)?, milliseconds(time)?)),
         [a, "shows", "a", "fork", "of", b] => Some(Step::ShowsFork(who(a)?, who(b)?)),
         [a, "began", "a", "new", "life"] => Some(Step::NewLife(who(a)?)),
         [a, "starts"] => Some(Step::Start(who(a)?)),
@@ -99,6 +94,23 @@ fn of_mission(words: &[&str]) -> Option<Step> {
         }
         _ => return None,
     })
+}
+
+/// What becomes of a device's clocks, and what it does not hear.
+fn of_clocks(words: &[&str], who: &impl Fn(&str) -> Option<usize>) -> Option<Step> {
+    match words {
+        [a, "sets", "its", "clock", "forward", by] => {
+            Some(Step::ClockForward(who(a)?, milliseconds(by)?))
+        }
+        [a, "sets", "its", "clock", "back", by] => {
+            Some(Step::ClockBack(who(a)?, milliseconds(by)?))
+        }
+        [a, "gains", ppm, "ppm"] => Some(Step::Drift(who(a)?, parts(ppm)?)),
+        [a, "loses", ppm, "ppm"] => Some(Step::Drift(who(a)?, parts(ppm)?.checked_neg()?)),
+        [a, "sleeps", time] => Some(Step::Sleep(who(a)?, milliseconds(time)?)),
+        [a, "does", "not", "hear", b] => Some(Step::Deaf(who(a)?, who(b)?)),
+        _ => None,
+    }
 }
 
 /// What a device that is not ours any more does.

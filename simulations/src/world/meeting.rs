@@ -53,8 +53,9 @@ impl World {
         {
             return;
         }
-        if !self.is_known(from, to) {
-            self.introduce(from, to);
+        let is_refused = self.refused.remove(&(from, to));
+        if is_refused || !self.is_known(from, to) {
+            self.introduce(from, to, is_refused);
         }
         let link = self.network.connect(Link { from, to });
         self.trace.add(self.now, &self.nodes[from].name, json!({ "connects": to, "link": link }));
@@ -73,12 +74,17 @@ impl World {
         granted.is_empty() || granted.contains(&self.nodes[from].device())
     }
 
-    /// A device that is not known shows its grant, as a node does that is turned away.
-    fn introduce(&mut self, from: usize, to: usize) {
-        let Some(Reply::Introduction { events, tail }) = self.ask(from, Command::Introduction)
+    /// A device that is not known, or was told that it is revoked, shows its grant, as a node does
+    /// that is turned away. `SPEC: INTRO-6`
+    fn introduce(&mut self, from: usize, to: usize, is_refused: bool) {
+        let Some(Reply::Introduction { events, tail, member }) =
+            self.ask(from, Command::Introduction)
         else {
             return;
         };
+        if is_refused && !member && tail.is_empty() {
+            return;
+        }
         let tag = [0; 32];
         let (device, workspace) = (self.nodes[from].device(), self.nodes[to].config.workspace);
         let read = introduce::encode(&tag, &events)
