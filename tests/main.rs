@@ -21,6 +21,7 @@ mod demo;
 mod disks;
 mod exhausting;
 mod faults;
+mod inspector;
 mod interop;
 mod join_file;
 mod kern;

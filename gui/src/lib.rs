@@ -7,6 +7,7 @@
 
 pub mod app;
 pub mod client;
+pub mod describe;
 pub mod doors;
 pub mod keys;
 pub mod model;

@@ -35,6 +35,7 @@ mod status;
 mod stdin;
 mod stream;
 mod task;
+mod ui;
 mod undo;
 mod up;
 mod usage;
@@ -113,6 +114,7 @@ enum Subcommands {
     Policy(policy::Args),
     Log(log::Args),
     Conflicts(conflicts::Args),
+    Ui(ui::Args),
     Undo(undo::Args),
     Revoke(revoke::Args),
     Strike(quarantine::Strike),
@@ -191,6 +193,7 @@ fn run(args: Args) -> Result<(), Failure> {
             Subcommands::Policy(args) => policy::run(&ui, &args),
             Subcommands::Log(args) => log::run(&ui, args).await,
             Subcommands::Conflicts(args) => conflicts::run(&ui, args).await,
+            Subcommands::Ui(args) => ui::run(&ui, &args),
             Subcommands::Undo(args) => undo::run(&ui, args).await,
             Subcommands::Revoke(args) => revoke::run(&ui, args).await,
             Subcommands::Strike(args) => quarantine::strike(&ui, args).await,
