@@ -23,6 +23,7 @@ mod disks;
 mod exhausting;
 mod faults;
 mod habits;
+mod inspector;
 mod interop;
 mod join_file;
 mod kern;

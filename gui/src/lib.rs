@@ -8,6 +8,7 @@
 pub mod app;
 pub mod bench;
 pub mod client;
+pub mod describe;
 pub mod doors;
 pub mod keys;
 pub mod model;

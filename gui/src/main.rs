@@ -6,25 +6,30 @@ use std::process::ExitCode;
 use eframe::egui;
 use kernelos_gui::app::App;
 use kernelos_gui::client::{Client, socket};
+use kernelos_gui::describe::Describe;
 
 /// What is said where an argument is not known.
-const USAGE: &str = "kern-gui [--socket PATH] [--workspace NAME], or kern-gui --bench EVENTS";
+const USAGE: &str = "kern-gui [--socket PATH] [--workspace NAME] [--describe FILE], or kern-gui \
+                     --bench EVENTS";
 
 struct Args {
     socket: PathBuf,
     workspace: Option<String>,
+    /// Where what a screen reader gets is written.
+    describe: Option<PathBuf>,
 }
 
 fn args(mut given: impl Iterator<Item = String>) -> Option<Args> {
-    let (mut at, mut workspace) = (socket(), None);
+    let (mut at, mut workspace, mut describe) = (socket(), None, None);
     while let Some(arg) = given.next() {
         match arg.as_str() {
             "--socket" => at = Some(given.next()?.into()),
+            "--describe" => describe = Some(given.next()?.into()),
             "--workspace" => workspace = Some(given.next()?),
             _ => return None,
         }
     }
-    Some(Args { socket: at?, workspace })
+    Some(Args { socket: at?, workspace, describe })
 }
 
 /// What drawing costs, as JSON; nothing where the arguments ask for a window.
@@ -63,6 +68,9 @@ fn main() -> ExitCode {
         "kern-gui",
         options,
         Box::new(move |context| {
+            if let Some(to) = args.describe {
+                context.egui_ctx.add_plugin(Describe::to(to));
+            }
             let client = Client::start(args.socket, args.workspace, &context.egui_ctx)?;
             Ok(Box::new(App::new(&context.egui_ctx, client)))
         }),

@@ -83,9 +83,8 @@ pub fn table(
                 continue;
             }
             let texts: Vec<_> = cells.iter().map(|cell| toned(ui, cell)).collect();
-            match &mut chosen {
-                Some(chosen) => choosable(ui, place, (cells, index), chosen),
-                None => {}
+            if let Some(chosen) = &mut chosen {
+                choosable(ui, place, (cells, index), chosen);
             }
             row(ui, height, &widths, texts.into_iter());
         }

@@ -1,24 +1,22 @@
 //! The strip that is always there: what is saved here, where it is known, by which path, and how
 //! many conflicts are open. It is never good while one is.
 
-use eframe::egui::{self, Ui};
+use eframe::egui::{RichText, Ui};
 use kernelos_protocol::command::Status;
-use kernelos_protocol::present::{Text, Tone, device_name};
+use kernelos_protocol::present::{Text, Tone, device_name, shown};
 
 use crate::model::{Link, Model, Names};
 use crate::render;
+use crate::theme::palette;
 
 /// Draws it.
 pub fn show(ui: &mut Ui, model: &Model) {
     ui.horizontal_wrapped(|ui| {
-        for (index, text) in texts(model).iter().enumerate() {
-            ui.push_id(index, |ui| {
-                ui.label(
-                    egui::RichText::new(glyph(text.tone))
-                        .color(crate::theme::palette(ui).tone(text.tone)),
-                );
-                render::text(ui, text);
-            });
+        for text in texts(model) {
+            let colour = palette(ui).tone(text.tone);
+            // Labels right below a wrapping layout break as one text does.
+            ui.label(RichText::new(glyph(text.tone)).color(colour));
+            ui.label(RichText::new(shown(&text.text, render::TEXT_BYTES_MAX)).color(colour));
         }
     });
 }

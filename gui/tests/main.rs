@@ -9,10 +9,22 @@
 mod golden;
 mod hostile;
 #[path = "../../protocol/tests/kit.rs"]
-#[allow(dead_code, unreachable_pub, reason = "protocol's tests use the rest of it")]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    unfulfilled_lint_expectations,
+    clippy::cast_possible_truncation,
+    reason = "protocol's tests use the rest of it, under protocol's lints"
+)]
 mod kit;
 #[path = "../../protocol/tests/sync/mesh.rs"]
-#[allow(dead_code, unreachable_pub, reason = "protocol's tests use the rest of it")]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    unfulfilled_lint_expectations,
+    clippy::cast_possible_truncation,
+    reason = "protocol's tests use the rest of it, under protocol's lints"
+)]
 mod mesh;
 mod pictures;
 mod sight;

@@ -14,7 +14,7 @@ const PICTURE_BYTES_MAX: u64 = 60 * 1024;
 #[test]
 fn each_panel_looks_as_it_did() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("pictures");
-    let mut stage = stage([560.0, 360.0], world());
+    let mut stage = stage([520.0, 320.0], world());
     stage.set_render_cursor(false);
     for panel in [Panel::Overview, Panel::Devices, Panel::Conflicts, Panel::Documents] {
         go(&mut stage, panel);

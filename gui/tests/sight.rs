@@ -44,6 +44,10 @@ fn nothing_to_use_is_cut_off_at_320_points_and_at_twice_the_size() {
         let mut stage = scaled([width, height], scale, world());
         for panel in Panel::ALL {
             go(&mut stage, panel);
+            let all = nodes(&stage);
+            let strip = all.iter().find(|(_, node)| name(node) == "What is saved and where");
+            let top = strip.unwrap().1.bounding_box().unwrap().y0 / f64::from(scale);
+            assert!(top >= f64::from(height) / 2.0, "{panel:?}: the strip begins at {top}");
             let mut inputs = 0;
             for (_, node) in nodes(&stage) {
                 if is_input(node.role()) {

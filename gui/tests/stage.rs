@@ -148,8 +148,8 @@ pub(crate) fn name(node: &AccessKitNode<'_>) -> String {
 
 /// Every text that a screen reader hears, in its order, as words.
 pub(crate) fn words(stage: &Stage<'_>) -> Vec<String> {
-    let texts = nodes(stage).into_iter().filter_map(|(_, node)| {
-        matches!(node.role(), Role::Label | Role::Heading).then(|| name(&node))
-    });
+    let texts = nodes(stage).into_iter().map(|(_, node)| node);
+    let texts = texts.filter(|node| matches!(node.role(), Role::Label | Role::Heading));
+    let texts = texts.map(|node| name(&node));
     texts.flat_map(|text| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
 }

@@ -72,7 +72,7 @@ pub async fn serve(
         .route("/v1/missions", post(start_mission))
         .route("/v1/network", post(network))
         .route("/v1/peers", post(peers::peers))
-        .route("/v1/watch", get(move |node, asked| watch::watch(node, asked, ends.clone())))
+        .route("/v1/watch", get(async move |node, asked| watch::watch(node, asked, ends)))
         .layer(DefaultBodyLimit::max(API_REQUEST_BYTES_MAX))
         .with_state(node);
     axum::serve(listener, router).with_graceful_shutdown(stop).await

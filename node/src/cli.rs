@@ -39,6 +39,7 @@ mod status;
 mod stdin;
 mod stream;
 mod task;
+mod ui;
 mod undo;
 mod up;
 mod usage;
@@ -129,6 +130,7 @@ enum Subcommands {
     Policy(policy::Args),
     Log(log::Args),
     Conflicts(conflicts::Args),
+    Ui(ui::Args),
     Undo(undo::Args),
     Revoke(revoke::Args),
     Strike(quarantine::Strike),
@@ -221,6 +223,7 @@ fn run(args: Args) -> Result<(), Failure> {
             Subcommands::Policy(args) => policy::run(&ui, &args),
             Subcommands::Log(args) => log::run(&ui, args).await,
             Subcommands::Conflicts(args) => conflicts::run(&ui, args).await,
+            Subcommands::Ui(args) => ui::run(&ui, &args),
             Subcommands::Undo(args) => undo::run(&ui, args).await,
             Subcommands::Revoke(args) => revoke::run(&ui, args).await,
             Subcommands::Strike(args) => quarantine::strike(&ui, args).await,

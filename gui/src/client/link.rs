@@ -194,5 +194,5 @@ fn chosen(info: &NodeInfo, wanted: &Wanted, first: Option<&str>) -> Option<Works
     let ids = || info.workspaces.iter().map(|row| row.workspace_id);
     let wished = wanted.workspace.filter(|wished| ids().any(|id| id == *wished));
     let named = info.workspaces.iter().find(|row| Some(row.workspace.as_str()) == first);
-    wished.or(named.map(|row| row.workspace_id)).or_else(|| ids().next())
+    wished.or_else(|| named.map(|row| row.workspace_id)).or_else(|| ids().next())
 }

@@ -44,7 +44,8 @@ struct Followed {
     ends: watch::Receiver<()>,
 }
 
-pub(super) async fn watch(
+/// Begins to follow.
+pub(super) fn watch(
     State(node): State<Arc<Node>>,
     Query(asked): Query<Asked>,
     ends: watch::Receiver<()>,

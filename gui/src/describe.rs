@@ -1,0 +1,73 @@
+//! `--describe FILE`: what a screen reader gets, as JSON lines with bounds in pixels, whenever it
+//! changes. For people who debug screen readers, and for tests that click as people do.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use eframe::egui::accesskit::{Node, Role, TreeUpdate};
+use eframe::egui::{Context, FullOutput, Plugin};
+use serde_json::json;
+
+/// Writes the tree to a file.
+#[derive(Debug)]
+pub struct Describe {
+    to: PathBuf,
+    last: String,
+}
+
+impl Describe {
+    /// Writes to this file, which is replaced as a whole.
+    #[must_use]
+    pub fn to(to: PathBuf) -> Self {
+        Self { to, last: String::new() }
+    }
+}
+
+impl Plugin for Describe {
+    fn debug_name(&self) -> &'static str {
+        "describe"
+    }
+
+    fn setup(&mut self, context: &Context) {
+        context.enable_accesskit();
+    }
+
+    fn output_hook(&mut self, context: &Context, output: &mut FullOutput) {
+        // Where nobody listens, the window's system turns the tree off again.
+        context.enable_accesskit();
+        let Some(update) = &output.platform_output.accesskit_update else { return };
+        let now = lines(update, context.pixels_per_point());
+        if now != self.last && replace(&self.to, &now).is_ok() {
+            self.last = now;
+        }
+    }
+}
+
+/// A line for each node that is called something.
+fn lines(update: &TreeUpdate, scale: f32) -> String {
+    let mut text = String::new();
+    for (_, node) in &update.nodes {
+        let Some(name) = name(node) else { continue };
+        let bounds = node.bounds().map(|at| {
+            let scale = f64::from(scale);
+            [at.x0, at.y0, at.x1, at.y1].map(|edge| edge * scale)
+        });
+        let line = json!({ "role": format!("{:?}", node.role()), "name": name,
+            "disabled": node.is_disabled(), "bounds": bounds });
+        text.push_str(&line.to_string());
+        text.push('\n');
+    }
+    text
+}
+
+fn name(node: &Node) -> Option<&str> {
+    let name = if node.role() == Role::Label { node.value() } else { node.label() };
+    name.filter(|name| !name.is_empty())
+}
+
+fn replace(to: &Path, text: &str) -> std::io::Result<()> {
+    let beside = to.with_extension("new");
+    let mut file = std::fs::File::create(&beside)?;
+    file.write_all(text.as_bytes())?;
+    std::fs::rename(&beside, to)
+}
