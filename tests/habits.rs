@@ -1,7 +1,9 @@
 //! What holds of every command alike: help, what it wrote and how that is taken back; and what
 //! `kern` says of itself and of the past.
 
+use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
 
 use serde_json::{Value as Json, json};
 
@@ -191,11 +193,14 @@ fn kern_says_where_things_lie_and_writes_completions_and_pages() {
     let pages = home.file("pages");
     home.run(&["man", pages.to_str().unwrap()]).done();
     assert!(pages.join("kern-doc-history.1").is_file());
-    let mut ui = home.command(&["ui"]);
-    let beside = crate::kern::program().with_file_name("kern-gui");
-    if !beside.exists() {
-        let said = ui.env("PATH", "/nowhere").output().unwrap();
-        assert_eq!(said.status.code(), Some(1));
-        assert!(String::from_utf8_lossy(&said.stderr).contains("cargo install"));
-    }
+    // A copy of the program, with nothing beside it.
+    let alone = home.file("alone");
+    fs::create_dir(&alone).unwrap();
+    let kern = alone.join("kern");
+    fs::copy(crate::kern::program(), &kern).unwrap();
+    let mut ui = Command::new(kern);
+    ui.arg("ui").env("KERNELOS_HOME", home.path()).env("PATH", "/nowhere");
+    let said = ui.output().unwrap();
+    assert_eq!(said.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&said.stderr).contains("cargo install"));
 }

@@ -93,7 +93,7 @@ fn ten_thousand_conflicts_are_counted_and_walked() {
     let Reply::Conflicts(page) = stage.state_mut().mesh.ask(1, Command::Conflicts) else {
         panic!()
     };
-    let page = ConflictPage { conflicts: page.conflicts, more: 9_998 };
+    let page = ConflictPage { conflicts: page.conflicts, more: 9_998, total: 10_000, next: None };
     app(&mut stage).model.hear(Topic::Conflicts, Ok(Reply::Conflicts(page)));
     stage.run();
     let said = texts(&stage).join(" ");

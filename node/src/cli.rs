@@ -150,7 +150,6 @@ enum Subcommands {
     Paths(itself::Paths),
     Completions(itself::Completions),
     Man(itself::Man),
-    Ui(itself::Inspector),
     Bench(bench::Args),
 }
 
@@ -240,7 +239,6 @@ fn run(args: Args) -> Result<(), Failure> {
             Subcommands::Paths(_) => itself::paths(&ui),
             Subcommands::Completions(args) => itself::completions(&args),
             Subcommands::Man(args) => itself::man(args),
-            Subcommands::Ui(_) => itself::inspector(&ui),
             Subcommands::Bench(args) => bench::run(&ui, args).await,
         }
     };

@@ -1,9 +1,7 @@
 //! What `kern` says of itself: where things lie, completions, man pages, and its window.
 
 use std::fs;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command as Process;
 
 use clap::CommandFactory as _;
 use clap_complete::Shell;
@@ -12,7 +10,6 @@ use kernelos_protocol::present::{Block, Doc, Text};
 use serde_json::json;
 
 use crate::cli::{Ui, print};
-use crate::home::HOME_VARIABLE;
 
 /// The inspector's program.
 const GUI: &str = "kern-gui";
@@ -52,20 +49,6 @@ pub(super) struct Man {
     /// A folder for a page of each command
     dir: Option<PathBuf>,
 }
-
-/// Open the inspector
-///
-/// It is a program of its own, `kern-gui`: looked for beside `kern`, then on the PATH.
-#[derive(Debug, clap::Args)]
-#[command(
-    name = "ui",
-    after_help = "\
-Examples:
-  kern ui
-  kern ui --workspace home
-  KERNELOS_HOME=/mnt/disk/kern kern ui"
-)]
-pub(super) struct Inspector {}
 
 pub(super) fn paths(ui: &Ui) -> Result<(), Failure> {
     let (home, socket) = (ui.home.path(), ui.home.socket()?);
@@ -126,20 +109,4 @@ pub(super) fn find_gui() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let on_path = std::env::split_paths(&path).map(|folder| folder.join(GUI));
     beside.into_iter().chain(on_path).find(|path| path.is_file())
-}
-
-/// Becomes the inspector.
-pub(super) fn inspector(ui: &Ui) -> Result<(), Failure> {
-    let Some(program) = find_gui() else {
-        return Err(Failure::new(FailureKind::Failed, "the inspector is not installed")
-            .with_hint(format!("in a clone of the sources: {BUILD_GUI}")));
-    };
-    let mut process = Process::new(&program);
-    process.env(HOME_VARIABLE, ui.home.path());
-    if let Some(workspace) = ui.workspace() {
-        process.args(["--workspace", workspace]);
-    }
-    let error = process.exec();
-    Err(Failure::new(FailureKind::Failed, format!("{}: {error}", program.display()))
-        .with_hint(format!("build it anew: {BUILD_GUI}")))
 }

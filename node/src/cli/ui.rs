@@ -6,10 +6,7 @@ use std::process::Command;
 
 use kernelos_protocol::command::{Failure, FailureKind};
 
-use crate::cli::Ui;
-
-/// The inspector's program.
-const PROGRAM: &str = "kern-gui";
+use crate::cli::{Ui, itself};
 
 /// Open the inspector
 ///
@@ -19,7 +16,8 @@ const PROGRAM: &str = "kern-gui";
 #[command(after_help = "\
 Examples:
   kern ui
-  kern ui --workspace work")]
+  kern ui --workspace work
+  KERNELOS_HOME=/mnt/disk/kern kern ui")]
 pub(super) struct Args {
     /// Write what a screen reader gets to a file, as JSON lines, whenever it changes: for who
     /// debugs one
@@ -28,9 +26,11 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(ui: &Ui, args: &Args) -> Result<(), Failure> {
-    let beside = std::env::current_exe().ok().map(|kern| kern.with_file_name(PROGRAM));
-    let program = beside.filter(|beside| beside.is_file()).unwrap_or_else(|| PROGRAM.into());
-    let mut command = Command::new(program);
+    let Some(program) = itself::find_gui() else {
+        return Err(Failure::new(FailureKind::Failed, "the inspector is not installed")
+            .with_hint(format!("in a clone of the sources: {}", itself::BUILD_GUI)));
+    };
+    let mut command = Command::new(&program);
     command.arg("--socket").arg(ui.home.socket()?);
     if let Some(workspace) = ui.workspace() {
         command.args(["--workspace", workspace]);
@@ -40,6 +40,6 @@ pub(super) fn run(ui: &Ui, args: &Args) -> Result<(), Failure> {
     }
     // This process becomes the inspector: signals and the exit code are its own.
     let error = command.exec();
-    Err(Failure::new(FailureKind::Failed, format!("the inspector does not start: {error}"))
-        .with_hint("build it: cargo install --path gui"))
+    Err(Failure::new(FailureKind::Failed, format!("{}: {error}", program.display()))
+        .with_hint(format!("build it anew: {}", itself::BUILD_GUI)))
 }
