@@ -45,7 +45,6 @@ pub struct History {
 
 impl History {
     /// What a node with this history answers.
-    #[must_use]
     pub fn answer(&self, command: &Command) -> Result<Reply, Failure> {
         match command {
             Command::Timeline(query) => {

@@ -300,7 +300,7 @@ fn keys(ui: &Ui, timeline: &Timeline, fits: usize, focus: Option<RowKey>, now: &
         };
         let end =
             if back { timeline.rows.first_key_value() } else { timeline.rows.last_key_value() };
-        reached.or(end.map(|(key, _)| *key))
+        reached.or_else(|| end.map(|(key, _)| *key))
     };
     let first = timeline.from(now.place.top).next().map(|(key, _)| *key);
     let step = |steps: usize, back: bool| match before {
