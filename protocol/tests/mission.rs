@@ -5,6 +5,7 @@ mod bytes;
 #[path = "mission/cancel.rs"]
 mod cancel;
 #[path = "mission/journal.rs"]
+mod holders;
 mod journal;
 #[path = "mission/leases.rs"]
 mod leases;

@@ -51,7 +51,7 @@ impl Allows {
     }
 }
 
-/// Does `one` allow less than `two`? Of equal ones the lower text goes, so that there is one answer.
+/// Does `one` allow less than `two`? Of equal ones the lower text goes, so there is one answer.
 /// `SPEC: POL-5`
 #[must_use]
 pub fn is_stricter(one: Option<&Json>, two: Option<&Json>) -> bool {

@@ -1,5 +1,5 @@
-//! Conflicts as a [`Doc`]: what was, who wrote what and when, why neither gave way, what each choice
-//! comes to, and what can be done.
+//! Conflicts as a [`Doc`]: what was, who wrote what and when, why neither gave way, what each
+//! choice comes to, and what can be done.
 
 use std::collections::BTreeMap;
 

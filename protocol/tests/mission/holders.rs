@@ -1,0 +1,51 @@
+//! Two that hold one lease are a conflict, until one of them went on knowing of the other.
+
+use kernelos_protocol::document::conflict::ConflictKind;
+use kernelos_protocol::role::Role;
+use kernelos_protocol::workspace::Dispute;
+
+use super::runs::{lease, plan, step};
+use super::{Run, two_homes};
+use crate::kit::Peer;
+
+fn holders(peer: &Peer) -> Vec<Dispute> {
+    let (disputes, more) = peer.workspace.disputes();
+    assert_eq!(more, 0);
+    assert!(disputes.iter().all(|dispute| dispute.kind == ConflictKind::Holders));
+    disputes
+}
+
+#[test]
+fn two_holders_of_one_lease_are_a_conflict_until_one_goes_on_knowing_of_the_other() {
+    // SPEC: CFL-13
+    let (mut home, mut other) = two_homes(Role::Member);
+    let mut run = Run::start(&mut home);
+    let planned = run.write(&mut home, &plan());
+    other.take(&run.events);
+    let before = run.events.len();
+    let work = [lease().to_vec(), step(2).to_vec()].concat();
+    run.write_all(&mut home, &work);
+    let ours = run.events.split_off(before);
+    run.write_all(&mut other, &work);
+    let theirs = run.events.split_off(before);
+    assert!(holders(&home).is_empty() && holders(&other).is_empty(), "neither knows yet");
+    home.take(&theirs);
+    other.take(&ours);
+    let open = holders(&home);
+    assert_eq!(open, holders(&other));
+    let [dispute] = &open[..] else { panic!("{open:?}") };
+    let mut devices: Vec<_> = dispute.sides.iter().filter_map(|side| side.device).collect();
+    devices.sort();
+    let mut both = [home.key.device(), other.key.device()];
+    both.sort();
+    assert_eq!(devices, both);
+    assert_eq!(dispute.common, Some(planned));
+    let journal = home.workspace.missions();
+    let head = journal.head(home.workspace.content(), &run.id).unwrap();
+    let is_home = head.state.lease.as_ref().unwrap().holder == home.key.device();
+    let before = run.events.len();
+    run.write_all(if is_home { &mut home } else { &mut other }, &step(3));
+    let last = run.events.split_off(before);
+    if is_home { other.take(&last) } else { home.take(&last) };
+    assert!(holders(&home).is_empty() && holders(&other).is_empty(), "the other gave way");
+}
