@@ -4,8 +4,9 @@
 mod bytes;
 #[path = "mission/cancel.rs"]
 mod cancel;
-#[path = "mission/journal.rs"]
+#[path = "mission/holders.rs"]
 mod holders;
+#[path = "mission/journal.rs"]
 mod journal;
 #[path = "mission/leases.rs"]
 mod leases;

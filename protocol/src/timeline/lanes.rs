@@ -150,10 +150,13 @@ mod tests {
         rows.iter().map(|(at, follows)| lanes.row(&(*at..=*at), follows, '○').graph).collect()
     }
 
+    /// Events and what each follows, and the lines that are drawn of them.
+    type Case<'a> = (&'a [(usize, &'a [usize])], &'a [&'a str]);
+
     #[test]
     fn lines_meet_where_histories_do() {
         // SPEC: TIME-2
-        let cases: [(&[(usize, &[usize])], &[&str]); 5] = [
+        let cases: [Case<'_>; 5] = [
             (&[(2, &[1]), (1, &[0]), (0, &[])], &["○", "○", "○"]),
             (&[(3, &[2, 1]), (2, &[0]), (1, &[0]), (0, &[])], &["○─╮", "○ │", "│ ○", "○─╯"]),
             // Two that nobody joined yet, and a third that joins both.

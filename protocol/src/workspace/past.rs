@@ -68,7 +68,7 @@ impl Workspace {
         let mut heads: BTreeSet<ChangeHash> = BTreeSet::new();
         for hash in self.effects.order(document).iter().filter(was_there) {
             for dep in self.effects.deps(document, hash) {
-                heads.remove(&dep);
+                heads.remove(dep);
             }
             heads.insert(*hash);
         }
