@@ -12,6 +12,7 @@ const HISTORY: History = History { total: 100_000 };
 struct Drawn {
     context: Context,
     model: Model,
+    had: Vec<Topic>,
     /// What a screen reader gets of each row.
     rows: Vec<String>,
 }
@@ -26,13 +27,15 @@ impl Drawn {
             .map(|n| ([n; 32], format!("device {n}")))
             .map(|(id, name)| (kernelos_protocol::id::DeviceId(id), name))
             .into();
-        let mut drawn = Self { context, model, rows: Vec::new() };
+        let mut drawn = Self { context, model, had: Vec::new(), rows: Vec::new() };
         drawn.frame(None);
         drawn
     }
 
     fn frame(&mut self, key: Option<Key>) {
-        for topic in topics(&self.model) {
+        let wanted = topics(&self.model);
+        let had = std::mem::replace(&mut self.had, wanted.clone());
+        for topic in wanted.into_iter().filter(|topic| !had.contains(topic)) {
             let answer = topic.command().map(|command| HISTORY.answer(&command));
             answer.into_iter().for_each(|answer| self.model.hear(topic.clone(), answer));
         }
@@ -47,9 +50,10 @@ impl Drawn {
         let events = key.into_iter().collect();
         let input = RawInput { screen_rect: Some(screen), events, ..Default::default() };
         let mut actions = Vec::new();
-        let output = self.context.run_ui(input, |ui| {
+        let mut output = self.context.run_ui(input, |ui| {
             egui::CentralPanel::default().show(ui, |ui| show(ui, &self.model, &mut actions));
         });
+        output.textures_delta.clear();
         let tree = output.platform_output.accesskit_update;
         let nodes = tree.into_iter().flat_map(|tree| tree.nodes).map(|(_, node)| node);
         let rows = nodes.filter(|node| node.role() == accesskit::Role::ListBoxOption);
@@ -64,7 +68,6 @@ impl Drawn {
     /// A key, and a frame in which what it did is seen.
     fn press(&mut self, key: Key) {
         self.frame(Some(key));
-        self.frame(None);
         self.frame(None);
     }
 
@@ -98,7 +101,7 @@ fn a_history_is_walked_by_keys_alone() {
     let page = 99_999 - drawn.cursor();
     assert!((15..30).contains(&page), "{page}");
     // Across parts, one after the other, without a gap.
-    for _ in 0..60 {
+    for _ in 0..40 {
         let before = drawn.cursor();
         drawn.press(Key::PageDown);
         assert_eq!(before - drawn.cursor(), page);
