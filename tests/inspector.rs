@@ -1,4 +1,5 @@
-//! A real window on a display of its own, before real nodes: what a person does with mouse and keys.
+//! A real window on a display of its own, before real nodes: what a person does with mouse and
+//! keys.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};

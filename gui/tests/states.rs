@@ -21,7 +21,10 @@ pub(crate) fn missions() -> Vec<MissionView> {
     let oid = "0123456789abcdef0123456789abcdef01234567";
     let view = |mission: u8, state: &str, stage: &str| {
         let event = EventId([mission; 32]);
-        let stage = |name: &str| serde_json::json!({ "name": name, "devices": [id(2)], "state": stage, "evidence": event });
+        let stage = |name: &str| {
+            serde_json::json!({ "name": name, "devices": [id(2)], "state": stage,
+                "evidence": event })
+        };
         let stages = ["plan", "implement", "verify", "replay", "promote"].map(stage);
         let step = serde_json::json!({ "n": 1, "name": "make check", "device": id(2),
             "executions": 1, "input": null, "result": null, "outcome": "exit 0",

@@ -8,7 +8,7 @@
 //! | `POST /v1/command` | [`Asked`] | a [`Reply`] |
 //! | `POST /v1/pair` | [`PairAsked`] | a [`PairAnswer`] |
 //! | `POST /v1/missions` | [`Starting`], for a workspace | the mission's id |
-//! | `GET /v1/watch?workspace=W` | | an event stream that says when something changed; without `W` of the node alone |
+//! | `GET /v1/watch?workspace=W` | | events: something changed; without `W`, of the node alone |
 //! | `POST /v1/network` | `"offline"`, `"online"` | is a transport open |
 //!
 //! A failure is a reply like any other: its kind is what the command line's exit code says.
