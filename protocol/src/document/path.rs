@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn only_below_notes_and_tasks_may_be_written() {
+    fn only_below_notes_tasks_and_policies_may_be_written() {
         for (path, writable) in [
             ("notes/x", true),
             ("tasks/1/title", true),
@@ -255,6 +255,8 @@ mod tests {
             let parsed: DocPath = path.parse().unwrap();
             assert_eq!(parsed.check_writable().is_ok(), writable, "{path}");
         }
-        assert!("policies/x".parse::<DocPath>().unwrap().check_writable().is_err());
+        assert!("policies/x".parse::<DocPath>().unwrap().check_writable().is_ok());
+        assert!("boards/b/policies/x".parse::<DocPath>().unwrap().check_writable().is_err());
+        assert!("routing/x".parse::<DocPath>().unwrap().check_writable().is_err());
     }
 }
