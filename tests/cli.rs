@@ -106,7 +106,7 @@ fn what_cannot_be_done_says_what_to_do() {
     home.run(&["up"]).refused(1, "is in use by process");
     home.init("home").refused(1, "a workspace named");
     home.run(&["doc", "set", "notes/a", "rain"]).refused(2, "no JSON");
-    home.run(&["doc", "set", "policies/a", "1"]).refused(2, "notes/ and tasks/");
+    home.run(&["doc", "set", "routing/a", "1"]).refused(2, "notes/ and tasks/");
     home.run(&["doc", "set", "notes//a", "1"]).refused(2, "empty segments");
     home.run(&["doc", "set", "notes/a", "18446744073709551615"]).refused(2, "64 bits");
     home.run(&["doc", "get", "notes/absent"]).refused(1, "nothing at");

@@ -66,7 +66,7 @@ fn what_is_not_there_is_a_failure_with_a_hint_and_what_is_no_name_is_asked_wrong
         vec!["log", "--event", "name"],
         vec!["doc", "get", "notes//absent"],
         vec!["doc", "set", "notes/a", "rain"],
-        vec!["doc", "set", "policies/a", "1"],
+        vec!["doc", "set", "routing/a", "1"],
         vec!["agent", "add", "a/b", "--command", "true"],
         vec!["invite", "--role", "king"],
         start(&["--repo", "REPO", "--agent", "fixer", "--branch", "../no"]),

@@ -31,10 +31,10 @@ fn leaves(home: &Home, above: &[String]) -> Vec<String> {
 const OTHERS: &str = "demo|up|join|offline|online|peer add|peer list|peer rm|status|doc get|\
     doc history|board list|task list|agent list|mission list|mission show|policy list|log|\
     quarantine list|quarantine show|export|devices|key status|key protect|key unprotect|\
-    workspace list|bench|doctor|paths|completions|man|ui";
+    workspace list|branch list|branch diff|branch preview|bench|doctor|paths|completions|man|ui";
 
 /// Commands that write, and how each is run here; `EVENT` is one that another test's home has not.
-const WRITERS: [(&str, &str); 20] = [
+const WRITERS: [(&str, &str); 23] = [
     ("init", ""),
     ("invite", ""),
     ("revoke", ""),
@@ -51,6 +51,9 @@ const WRITERS: [(&str, &str); 20] = [
     ("doc apply", "doc apply -"),
     ("board create", "board create garden"),
     ("board archive", "board archive garden"),
+    ("branch create", "branch create try"),
+    ("branch merge", "branch merge try"),
+    ("branch archive", "branch archive try"),
     ("task add", "task add pack"),
     ("agent add", "agent add fixer --command true"),
     ("undo", "undo"),

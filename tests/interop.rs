@@ -82,7 +82,7 @@ fn what_the_javascript_automerge_wrote_is_taken_in_with_what_its_conflicts_hide(
 
     home.run(&args).refused(1, "something is at notes/theirs already");
     let mut elsewhere = args;
-    elsewhere[3] = "policies/x";
+    elsewhere[3] = "routing/x";
     home.run(&elsewhere).refused(2, "below notes/ and tasks/");
 }
 

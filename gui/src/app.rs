@@ -1,7 +1,7 @@
 //! The one place that changes the [`Model`]: hears the node, draws, and does what was asked.
 
 use eframe::egui::{self, CentralPanel, Panel as Side, Ui};
-use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
+use kernelos_protocol::command::{BranchReply, Command, Failure, FailureKind, Reply};
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::present::{self, Back, Block, Doc, Text, Tone};
 
@@ -225,12 +225,19 @@ fn told(command: &Command, reply: &Reply) -> Told {
             return Told { doc: Doc(vec![Block::Line(text)]), event: None, failed: true };
         }
         _ => match &event {
-            Some(event) => present::wrote_by(Some(event), &Back::undo(event)),
+            Some(event) => {
+                let back = match reply {
+                    Reply::Readmitted { .. } => Back::Never("what came back can be struck again"),
+                    _ => Back::undo(event),
+                };
+                present::wrote_by(Some(event), &back)
+            }
             None => Doc(vec![Block::Line(Text::plain("nothing was to change"))]),
         },
     };
     let is_undo = matches!(command, Command::Undo { .. });
-    Told { doc, event: event.filter(|_| !is_undo), failed: false }
+    let is_undoable = !is_undo && !matches!(reply, Reply::Readmitted { .. });
+    Told { doc, event: event.filter(|_| is_undoable), failed: false }
 }
 
 /// The event that a reply names.
@@ -238,6 +245,7 @@ fn written(reply: &Reply) -> Option<EventId> {
     match reply {
         Reply::Edited(edited) => edited.event,
         Reply::Undone(undone) => Some(undone.event),
+        Reply::Branch(BranchReply::Merged { event, .. }) => Some(*event),
         Reply::Revoked { event }
         | Reply::Granted { event, .. }
         | Reply::Struck { event, .. }

@@ -17,9 +17,13 @@ const DOORS: [(&str, &str, &str); 3] = [
         "Join",
         "A workspace of another device. There: kern invite. Nothing of it is here before a person \
          says yes on both.",
-        "kern join --device laptop",
+        "kern join - --device laptop",
     ),
-    ("Restore", "A workspace from an archive that `kern export` made.", "kern import archive.kern"),
+    (
+        "Restore",
+        "A workspace from a file that `kern export --events` made.",
+        "kern import --events home.events --workspace home",
+    ),
 ];
 
 /// Draws them.

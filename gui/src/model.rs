@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use kernelos_protocol::api::{Founding, NodeInfo};
 use kernelos_protocol::command::{
-    BoardPage, BranchPreview, Command, ConflictPage, DeviceRow, Failure, QuarantinePage, ReadReply,
-    Reply, Status,
+    BoardPage, BranchChanges, BranchCommand, BranchPage, BranchPreview, BranchReply, Command,
+    ConflictPage, DeviceRow, Failure, QuarantinePage, ReadReply, Reply, Status,
 };
 use kernelos_protocol::document::DocPath;
 use kernelos_protocol::facts::EventView;
-use kernelos_protocol::id::{ConflictId, DeviceId, EventId, WorkspaceId};
+use kernelos_protocol::id::{ConflictId, DeviceId, DocumentId, EventId, WorkspaceId};
 use kernelos_protocol::mission::show::MissionView;
 use kernelos_protocol::present::Doc;
 use kernelos_protocol::present::registry::Standing;
@@ -83,6 +83,10 @@ pub struct Said {
     pub quarantine: Option<QuarantinePage>,
     /// What a branch that is kept apart would set.
     pub preview: Option<BranchPreview>,
+    /// The branches.
+    pub branches: Option<BranchPage>,
+    /// What the merge of a branch would bring.
+    pub branch: Option<BranchChanges>,
     /// The missions.
     pub missions: Option<Vec<MissionView>>,
     /// The boards.
@@ -106,6 +110,8 @@ pub struct Chosen {
     pub mission: Option<EventId>,
     /// Which branch that is kept apart, by its last event.
     pub tip: Option<EventId>,
+    /// Which branch, by its document.
+    pub branch: Option<DocumentId>,
     /// Which path of the document; none for the whole.
     pub path: Option<DocPath>,
     /// Where in the timeline.
@@ -120,6 +126,7 @@ impl Default for Chosen {
             conflict: None,
             mission: None,
             tip: None,
+            branch: None,
             path: "tasks".parse().ok(),
             place: Place::default(),
             event: None,
@@ -173,6 +180,10 @@ pub enum Topic {
     Quarantine,
     /// What a branch would set.
     Preview(EventId),
+    /// The branches.
+    Branches,
+    /// What the merge of one would bring.
+    Branch(DocumentId),
     /// Part of the timeline: the one of this number, or its end.
     Timeline(Option<usize>),
     /// One event.
@@ -196,6 +207,8 @@ impl Topic {
             Self::Conflicts => Command::Conflicts,
             Self::Quarantine => Command::Quarantine,
             Self::Preview(tip) => Command::Preview { begin: tip.to_string() },
+            Self::Branches => Command::Branch(BranchCommand::List { all: true }),
+            Self::Branch(id) => Command::Branch(BranchCommand::Preview { name: id.to_string() }),
             Self::Timeline(part) => Command::Timeline(timeline::query(*part)),
             Self::Event(id) => Command::Event { begin: id.to_string() },
             Self::Missions => Command::Missions,
@@ -252,6 +265,8 @@ impl Model {
             Ok(Reply::Conflicts(page)) => said.conflicts = Some(page),
             Ok(Reply::Quarantine(page)) => said.quarantine = Some(page),
             Ok(Reply::Preview(preview)) => said.preview = Some(preview),
+            Ok(Reply::Branch(BranchReply::List(page))) => said.branches = Some(page),
+            Ok(Reply::Branch(BranchReply::Changes(changes))) => said.branch = Some(*changes),
             Ok(Reply::Timeline(page)) => said.timeline.take(*page, &self.chosen.place),
             Ok(Reply::Event(event)) => said.event = Some(*event),
             Ok(Reply::Missions { missions }) => said.missions = Some(missions),
@@ -266,7 +281,9 @@ impl Model {
     /// How many conflicts are open, as far as it is known.
     #[must_use]
     pub fn open_conflicts(&self) -> usize {
-        let listed = self.said.conflicts.as_ref().map(|page| page.conflicts.len() + page.more);
+        // The list is asked for where it is looked at; elsewhere it is an old one.
+        let page = self.said.conflicts.as_ref().filter(|_| self.panel == Panel::Conflicts);
+        let listed = page.map(|page| page.conflicts.len() + page.more);
         let counted = self.said.status.as_ref().map(|status| status.conflicts);
         listed.max(counted).unwrap_or(0)
     }

@@ -1,5 +1,6 @@
 //! The panels: each a function from what is known to widgets and what a person asks.
 
+pub mod branches;
 pub mod conflicts;
 pub mod devices;
 pub mod documents;
@@ -33,11 +34,13 @@ pub enum Panel {
     Documents,
     /// What is kept apart.
     Quarantine,
+    /// What goes on apart, until it is merged.
+    Branches,
 }
 
 impl Panel {
     /// All, in their order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Overview,
         Self::Timeline,
         Self::Devices,
@@ -45,6 +48,7 @@ impl Panel {
         Self::Missions,
         Self::Documents,
         Self::Quarantine,
+        Self::Branches,
     ];
 
     /// Its name.
@@ -58,6 +62,7 @@ impl Panel {
             Self::Missions => "Missions",
             Self::Documents => "Documents",
             Self::Quarantine => "Quarantine",
+            Self::Branches => "Branches",
         }
     }
 
@@ -72,6 +77,7 @@ impl Panel {
             Self::Missions => "go.missions",
             Self::Documents => "go.documents",
             Self::Quarantine => "go.quarantine",
+            Self::Branches => "go.branches",
         }
     }
 
@@ -92,6 +98,10 @@ impl Panel {
                 let preview = model.chosen.tip.map(Topic::Preview);
                 [Some(Topic::Quarantine), preview].into_iter().flatten().collect()
             }
+            Self::Branches => {
+                let branch = model.chosen.branch.map(Topic::Branch);
+                [Some(Topic::Branches), branch].into_iter().flatten().collect()
+            }
         }
     }
 }
@@ -106,6 +116,7 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
         Panel::Missions => missions::show(ui, model, actions),
         Panel::Documents => documents::show(ui, model, actions),
         Panel::Quarantine => quarantine::show(ui, model, actions),
+        Panel::Branches => branches::show(ui, model, actions),
     }
 }
 

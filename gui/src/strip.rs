@@ -42,7 +42,10 @@ pub fn texts(model: &Model) -> Vec<Text> {
     }
     if let Some(status) = &model.said.status {
         let open = model.open_conflicts();
-        let is_live = model.link == Link::Up && open == 0;
+        // Nothing is good while it is not known: documents that were not looked at, a history that
+        // is still read.
+        let is_known = status.uncounted == 0 && status.loading.is_none();
+        let is_live = model.link == Link::Up && open == 0 && is_known;
         let good = |good: bool| if good && is_live { Tone::Good } else { Tone::Plain };
         texts.push(Text::toned(
             good(status.damage.is_empty()),
@@ -51,6 +54,10 @@ pub fn texts(model: &Model) -> Vec<Text> {
         texts.push(known(status, &model.said.names, good));
         texts.push(Text::plain(format!("path: {}", paths(status, &model.said.names))));
         texts.push(match open {
+            0 if status.uncounted > 0 => {
+                let text = format!("0 conflicts, {} documents not looked at", status.uncounted);
+                Text::toned(Tone::Attention, text)
+            }
             0 => Text::toned(good(true), "0 conflicts"),
             1 => Text::toned(Tone::Attention, "1 conflict open"),
             open => Text::toned(Tone::Attention, format!("{open} conflicts open")),

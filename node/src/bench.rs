@@ -16,6 +16,7 @@ pub mod figures;
 mod fleet;
 mod foreign;
 mod heal;
+mod inspector;
 mod live;
 mod missions;
 mod plain;
@@ -69,6 +70,8 @@ pub enum Workload {
     Resume,
     /// A command, and what a node needs, while a member sends what it should not
     Attack,
+    /// What the inspector needs to draw a long history
+    Inspector,
 }
 
 /// A run.
@@ -106,6 +109,7 @@ impl Bench {
             Workload::Idle => fleet::idle(self).await,
             Workload::Resume => missions::resume(self).await,
             Workload::Attack => attack::run(self).await,
+            Workload::Inspector => inspector::run(self).await,
         }
     }
 

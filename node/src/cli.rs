@@ -18,7 +18,7 @@ mod foreign;
 mod import;
 mod init;
 mod invite;
-mod itself;
+pub(crate) mod itself;
 mod join;
 mod join_file;
 mod key;

@@ -9,6 +9,7 @@ mod asker;
 mod changes;
 mod documents;
 mod failing;
+mod gather;
 mod known;
 mod links;
 mod missions;
@@ -22,7 +23,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply, RequestId};
 use kernelos_protocol::document::DocumentDone;
@@ -55,8 +56,6 @@ const INBOX_MAX: usize = 1_024;
 
 /// A stop does not wait longer, in seconds, for what is under way.
 const STOP_MAX_S: u32 = 10;
-/// A commit waits no longer for edits that are being made: making one takes a tenth of that.
-const GATHER_MAX: Duration = Duration::from_millis(2);
 /// Threads that read frames beside the loop: one goes on while a heavy frame holds the other.
 const FRAME_THREADS: usize = 2;
 
@@ -278,16 +277,6 @@ impl Loop {
                 yield_now().await;
             }
             self.gather().await;
-        }
-    }
-
-    /// Edits that are being made become durable with what was made before them. `SPEC: DUR-14`
-    async fn gather(&mut self) {
-        let end = Instant::now() + GATHER_MAX;
-        while self.replica.is_half_made() {
-            let left = end.saturating_duration_since(Instant::now());
-            let Some(Some(wake)) = timeout(left, self.waiting.recv()).await else { return };
-            self.hand_in(wake);
         }
     }
 

@@ -100,8 +100,7 @@ pub struct Workspace {
     recovery: Option<RecoveryPublic>,
     /// The control lane changed since the content was judged by it.
     stale: bool,
-    /// Admitted changes that the documents do not hold yet; without chunks where the body has to
-    /// come from the store first. In causal order.
+    /// What the documents do not hold yet, causes first; no chunks where the store has the body.
     waiting: BTreeMap<ContentNo, Option<Chunks>>,
     /// Admitted changes that wait for a quota.
     backlog: Backlog,

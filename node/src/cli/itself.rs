@@ -104,7 +104,7 @@ pub(super) fn man(args: Man) -> Result<(), Failure> {
 }
 
 /// Where the inspector is, beside this program or on the PATH.
-pub(super) fn find_gui() -> Option<PathBuf> {
+pub(crate) fn find_gui() -> Option<PathBuf> {
     let beside = std::env::current_exe().ok().and_then(|path| Some(path.parent()?.join(GUI)));
     let path = std::env::var_os("PATH").unwrap_or_default();
     let on_path = std::env::split_paths(&path).map(|folder| folder.join(GUI));

@@ -155,6 +155,8 @@ pub enum Which {
     Behind(DocPath, ConflictId),
     /// Those with these ids.
     These(BTreeSet<ConflictId>),
+    /// Of a branch, those of which one of these changes is a side. `SPEC: BRA-10`
+    Own(BTreeSet<ChangeHash>, Box<Self>),
 }
 
 /// What is known of a document's changes as far as conflicts ask.
@@ -220,7 +222,13 @@ impl ConflictIndex {
         which: &Which,
     ) -> Result<ConflictList, EditFault> {
         let mut scan = Scan::new(self.whole()?, doc);
-        let open = scan.open(document);
+        let mut open = scan.open(document);
+        let mut which = which;
+        if let Which::Own(own, of_those) = which {
+            let is_own = |change| own.contains(&ChangeHash(self.lineage.hash(change).0));
+            open.retain(|open| open.sides.iter().any(|side| is_own(side.change)));
+            which = of_those;
+        }
         if let Which::These(ids) = which {
             let found = open.iter().map(|open| open.id).filter(|id| ids.contains(id)).collect();
             return Ok(ConflictList { more: open.len(), found, ..ConflictList::default() });
@@ -229,7 +237,7 @@ impl ConflictIndex {
             Which::Behind(path, id) => {
                 open.partition_point(|open| (&open.path, open.id) <= (path, *id))
             }
-            Which::First | Which::These(_) => 0,
+            Which::First | Which::These(_) | Which::Own(..) => 0,
         };
         let (mut conflicts, mut bytes) = (Vec::new(), 0_usize);
         for open in open.iter().skip(before).take(CONFLICTS_LISTED_MAX) {

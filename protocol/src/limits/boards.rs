@@ -21,11 +21,15 @@ pub const BOARDS_LISTED_MAX: usize = 1_000;
 pub const BRANCH_DEPTH_MAX: u8 = 8;
 
 /// Branches that are listed at once; the rest is counted, and reached by name.
-pub const BRANCHES_LISTED_MAX: usize = 1_000;
+pub const BRANCHES_LISTED_MAX: usize = 128;
 
 /// Bytes of what a branch is for, as it is said at its link: a sentence or two.
 pub const PURPOSE_BYTES_MAX: usize = 512;
 
 /// Changes of its origin that a branch is said to be behind, at most: counting walks over each of
 /// them, for every branch in the list.
-pub const BEHIND_COUNTED_MAX: usize = 10_000;
+pub const BEHIND_COUNTED_MAX: usize = 1_000;
+
+/// Heads of a document up to which it is told who went on with it while apart: each is compared
+/// with each.
+pub const SIDES_COMPARED_MAX: usize = 64;

@@ -1,8 +1,12 @@
 //! Bounds of looks into the past.
 
 /// Values of a place that its history lists at most: more than a person reads, and comparing each
-/// with each stays below a second.
-pub const HISTORY_ROWS_MAX: usize = 1_000;
+/// with each, in view of every third, stays below a second.
+pub const HISTORY_ROWS_MAX: usize = 200;
+
+/// Pairs of values of which one history reads what became of both: beyond them none is said to
+/// have lost.
+pub const HISTORY_MERGES_MAX: usize = 2_000;
 
 /// Changes that one history looks at for that: two reads each, so some seconds at worst.
 pub const HISTORY_LOOKS_MAX: usize = 10_000;
@@ -16,6 +20,10 @@ pub const SEARCH_TEXT_MAX: usize = 1_024;
 /// Events that one page of a search reads: a few milliseconds of opening bodies, so that nothing
 /// waits behind it.
 pub const SEARCH_PAGE_EVENTS: usize = 512;
+
+/// Bytes of sealed bodies after which a page of a search ends: they are opened by the thread that
+/// does all else, and may hold five times as much.
+pub const SEARCH_PAGE_BYTES: u64 = 1_024 * 1_024;
 
 /// Characters that a found event shows of what says it, around that.
 pub const SEARCH_SHOWN_CHARS: usize = 80;

@@ -85,6 +85,7 @@ pub fn registry(standing: &Standing) -> Vec<Entry> {
         entry("go.missions", "Go to the missions", "Alt+4", "kern mission list", goes),
         entry("go.documents", "Go to the documents", "Alt+5", "kern doc get", goes),
         entry("go.quarantine", "Go to what is kept apart", "Alt+6", "kern quarantine list", goes),
+        entry("go.branches", "Go to the branches", "Alt+8", "kern branch list --all", goes),
         entry("undo", "Undo my last change", "U", "kern undo", standing.why_no_write()),
         entry("conflict.next", "Next conflict", "N", "", when(standing.after, "it is the last")),
         entry(

@@ -1,7 +1,7 @@
 //! Branches: made, listed, compared, merged and put away. Every one of these first looks at the
 //! links of the root, which say what a name leads to. `SPEC: BRA-3, BRA-4`
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::command::{
     Apart, BranchChanges, BranchCommand, BranchKind, BranchPage, BranchReply, BranchSide,
@@ -182,7 +182,8 @@ impl Replica {
                 .with_hint(format!("bring it back first: kern branch archive {name:?} --undo")));
         }
         let origin = named.origin;
-        let distance = self.workspace.distance(&named.branch, &origin);
+        let heads = self.workspace.line(&origin).heads;
+        let distance = self.workspace.distance(&named.branch, heads);
         if distance.ahead == 0 {
             return Err(failed("there is nothing to merge".to_owned()).with_hint(format!(
                 "all that was changed on it is there already; write to it with `--branch {name:?}`"
@@ -267,7 +268,9 @@ impl Replica {
         let apart = self.workspace.quarantine().branches;
         let left_out: Vec<_> = apart.iter().filter(|row| row.why == Apart::Forked).collect();
         let count = rows.len() + diverged.len() + left_out.len();
-        let made = rows.into_iter().map(|(branch, link)| self.made(links, branch, link));
+        // What an origin's heads are is found once.
+        let mut lines = BTreeMap::new();
+        let made = rows.into_iter().map(|row| self.made(links, row, &mut lines));
         let diverged = diverged.into_iter().map(|one| self.diverged(links, one));
         let left_out = left_out.into_iter().map(|row| BranchState {
             kind: BranchKind::LeftOut,
@@ -284,9 +287,15 @@ impl Replica {
         BranchPage { more: count - branches.len(), branches }
     }
 
-    fn made(&self, links: &Links, branch: DocumentId, link: Option<&BranchLink>) -> BranchState {
+    fn made(
+        &self,
+        links: &Links,
+        (branch, link): (DocumentId, Option<&BranchLink>),
+        lines: &mut BTreeMap<DocumentId, Vec<ChangeHash>>,
+    ) -> BranchState {
         let origin = self.workspace.origin(&branch).unwrap_or(branch);
-        let distance = self.workspace.distance(&branch, &origin);
+        let heads = lines.entry(origin).or_insert_with(|| self.workspace.line(&origin).heads);
+        let distance = self.workspace.distance(&branch, heads.clone());
         let is_shown = link.is_some_and(|link| link.is_shown);
         let name = link.map(|link| link.name.clone());
         let called = name.clone().filter(|_| is_shown).unwrap_or_else(|| branch.to_string());

@@ -107,9 +107,7 @@ impl Replica {
             Command::Introduction => return self.start_introduction(request),
             Command::Introduce { device, events } => self.introduced(&device, events),
             Command::TakeTail { device, events } => self.take_tail(&device, events),
-            Command::TailAnswered { device, answer, sent } => {
-                self.note_answer(device, answer, sent)
-            }
+            Command::TailAnswered { device, answer, sent } => self.answered(device, answer, sent),
             Command::Edit { edits } => return self.start_edit(request, edits),
             Command::Undo { begin, force } => return self.start_undo(request, begin, force),
             Command::Log { from, limit } => self.log(from, limit),

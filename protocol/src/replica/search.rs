@@ -9,7 +9,9 @@ use crate::command::{
 use crate::document::past::said;
 use crate::event::Verified;
 use crate::id::EventId;
-use crate::limits::{LOAD_SLICE_EVENTS, SEARCH_PAGE_EVENTS, SEARCH_SHOWN_CHARS, SEARCH_TEXT_MAX};
+use crate::limits::{
+    LOAD_SLICE_EVENTS, SEARCH_PAGE_BYTES, SEARCH_PAGE_EVENTS, SEARCH_SHOWN_CHARS, SEARCH_TEXT_MAX,
+};
 use crate::replica::log::Asked;
 use crate::replica::{LoadFor, Replica};
 use crate::store::{LoadRequest, Place};
@@ -31,13 +33,16 @@ impl Replica {
                 .with_hint(format!("use at most {SEARCH_TEXT_MAX} bytes"));
             return self.reply(request, Reply::Failed(failure));
         }
-        let (mut events, mut at) = (Vec::new(), search.from);
+        let (mut events, mut at, mut bytes) = (Vec::new(), search.from, 0_u64);
         for id in self.workspace.order(search.from).take(LOAD_SLICE_EVENTS) {
             at = at.saturating_add(1);
             if self.log_row(id).is_some_and(|row| may_be(&row, &search)) {
                 events.push(*id);
             }
-            if events.len() >= SEARCH_PAGE_EVENTS {
+            let bytes_of =
+                |id| self.workspace.header(id).and_then(|of| of.body).map_or(0, |body| body.len);
+            bytes = bytes.saturating_add(bytes_of(id));
+            if events.len() >= SEARCH_PAGE_EVENTS || bytes > SEARCH_PAGE_BYTES {
                 break;
             }
         }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::command::{ConflictPlace, Reply, RequestId, TimelineQuery};
-use crate::document::conflict::{Conflict, ConflictList, Which};
+use crate::document::conflict::{ConflictList, Which};
 use crate::document::{DocPath, DocumentTask, Edit, EditFault, Links, ReadValue};
 use crate::id::{ChangeHash, ConflictId, DocumentId};
 use crate::limits::SURVEY_OPENED_MAX;
@@ -16,7 +16,7 @@ use crate::replica::inbox::{Listing, behind, decisions, is_open};
 use crate::replica::timeline::disputed;
 use crate::replica::work::Work;
 use crate::replica::{LoadFor, Replica};
-use crate::workspace::{Dispute, Workspace};
+use crate::workspace::Dispute;
 
 /// What a survey is for.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,14 +54,6 @@ pub(super) struct Survey {
     found: BTreeMap<ConflictId, DocumentId>,
     /// Why nothing can be said.
     fault: Option<EditFault>,
-}
-
-/// Those that a branch adds to what it has of its origin, where they are decided. `SPEC: BRA-10`
-fn own_conflicts(workspace: &Workspace, branch: &DocumentId, list: ConflictList) -> ConflictList {
-    let is_own = |conflict: &Conflict| {
-        conflict.sides.iter().any(|side| workspace.is_own(branch, &side.change))
-    };
-    ConflictList { conflicts: list.conflicts.into_iter().filter(is_own).collect(), ..list }
 }
 
 /// How many conflicts a document had at these heads.
@@ -206,6 +198,11 @@ impl Replica {
 
     fn ask_survey(&mut self, document: DocumentId, which: Which) {
         if self.workspace.is_open(&document) {
+            // What a branch has of its origin is decided there.
+            let which = match self.workspace.origin(&document) {
+                Some(_) => Which::Own(self.workspace.own_changes(&document), Box::new(which)),
+                None => which,
+            };
             let task = DocumentTask::Conflicts { document, which };
             return self.ask(Pending::Survey(document), task);
         }
@@ -267,11 +264,6 @@ impl Replica {
                 survey.fault = survey.fault.take().or_else(|| is_root.then_some(fault));
                 ConflictList::default()
             }
-        };
-        let list = if self.workspace.origin(&document).is_some() {
-            own_conflicts(&self.workspace, &document, list)
-        } else {
-            list
         };
         let conflicts = list.total();
         survey.listing.total = survey.listing.total.saturating_add(conflicts);

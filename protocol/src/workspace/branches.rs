@@ -68,7 +68,7 @@ impl Workspace {
             for found in self.not_shared(document, hash) {
                 self.shares.of.entry(*document).or_default().insert(found);
                 let carriers = self.effects.carriers(document, &found).iter();
-                let carrier = carriers.copied().find(|carrier| self.counts(*carrier));
+                let carrier = carriers.copied().filter(|carrier| self.counts(*carrier)).min();
                 if let Some(carrier) = carrier.filter(|carrier| *carrier < no) {
                     self.waiting.entry(carrier).or_insert(None);
                     waits = true;
@@ -102,6 +102,11 @@ impl Workspace {
         for holder in self.shares.holders(hash) {
             self.drop_from(holder, *hash);
         }
+        self.may_shrink(document, hash);
+    }
+
+    /// What came into a document by this change is to be looked through.
+    pub(super) fn may_shrink(&mut self, document: &DocumentId, hash: &ChangeHash) {
         if self.shares.of.contains_key(document)
             && self.effects.joined(document, hash).next().is_some()
         {
@@ -137,10 +142,12 @@ impl Workspace {
                     }
                 }
             }
-            let shared = self.shares.of.insert(document, kept.clone()).unwrap_or_default();
-            for gone in shared.difference(&kept) {
-                self.drop_from(document, *gone);
-            }
+            // What is kept and was not here yet comes with the change that brings it.
+            let shared = self.shares.of.remove(&document).unwrap_or_default();
+            let (stays, gone): (BTreeSet<_>, BTreeSet<_>) =
+                shared.into_iter().partition(|hash| kept.contains(hash));
+            self.shares.of.insert(document, stays);
+            gone.into_iter().for_each(|hash| self.drop_from(document, hash));
         }
     }
 
@@ -172,17 +179,45 @@ impl Workspace {
             // A branch begins with what its first change knows.
             let goes_on = deps.len() == heads.len() && heads.iter().eq(deps);
             line.is_straight &= goes_on || (is_branch && at == 0);
-            heads.retain(|head| !deps.contains(head));
+            deps.iter().for_each(|dep| {
+                heads.remove(dep);
+            });
             heads.insert(*hash);
             line.is_straight &= heads.len() == 1;
         }
-        // What a branch built on, and came back, is no head any more.
-        let knows = |one: &&ChangeHash, head: &ChangeHash| {
-            *one != head && self.effects.knows(document, one, head)
-        };
-        let is_last = |head: &&ChangeHash| !heads.iter().any(|one| knows(&one, head));
-        line.heads = heads.iter().filter(is_last).copied().collect();
+        let own = self.effects.order(document).iter().filter(|hash| standing.contains(hash));
+        self.drop_known(document, own, &mut heads);
+        line.heads = heads.into_iter().collect();
         line
+    }
+
+    /// What a branch built on, and came back, is no head any more. The work goes with what came in
+    /// of others.
+    pub(super) fn drop_known<'a>(
+        &self,
+        document: &DocumentId,
+        own: impl Iterator<Item = &'a ChangeHash>,
+        heads: &mut BTreeSet<ChangeHash>,
+    ) {
+        if heads.len() < 2 {
+            return;
+        }
+        // What a branch's first change knows was there before all others of it.
+        let later = own.filter(|hash| !self.effects.begins(document, hash));
+        let mut open: Vec<_> = later.flat_map(|hash| self.effects.joined(document, hash)).collect();
+        let mut seen = BTreeSet::new();
+        while let Some(next) = open.pop().filter(|_| heads.len() > 1) {
+            if !seen.insert(next) {
+                continue;
+            }
+            for dep in self.effects.deps(document, &next) {
+                if self.effects.document_of(document, dep) == *document {
+                    heads.remove(dep);
+                } else {
+                    open.push(*dep);
+                }
+            }
+        }
     }
 
     /// The branch of `origin` that the next content event of this store would make; none where it

@@ -112,7 +112,9 @@ impl Workspace {
         let is_lost = self.lost.bodies.contains(&no);
         let builds_on = |(document, change): &(DocumentId, ChangeHash)| {
             let deps = self.effects.deps(document, change);
-            deps.iter().any(|dep| missing.contains(&(*document, *dep)))
+            // A merge builds on what was written to another document.
+            deps.iter()
+                .any(|dep| missing.contains(&(self.effects.document_of(document, dep), *dep)))
         };
         let is_behind = !is_lost && changes.iter().any(builds_on);
         if !is_lost && !is_behind {
@@ -122,7 +124,9 @@ impl Workspace {
         }
         // Another event may carry the same change, and be there already.
         let is_told = |(document, change): &(DocumentId, ChangeHash)| {
-            self.held.get(document).is_some_and(|held| held.contains(change))
+            let holds =
+                |of: &DocumentId| self.held.get(of).is_some_and(|held| held.contains(change));
+            holds(document) && self.shares.holders(change).iter().all(holds)
         };
         missing.extend(changes.iter().filter(|change| !is_told(change)));
         if is_behind {

@@ -66,17 +66,15 @@ impl Workspace {
             standing.contains(hash) && carriers.any(|no| written.has(*no))
         };
         let mut heads: BTreeSet<ChangeHash> = BTreeSet::new();
-        for hash in self.effects.order(document).iter().filter(was_there) {
+        let own = || self.effects.order(document).iter().filter(was_there);
+        for hash in own() {
             for dep in self.effects.deps(document, hash) {
                 heads.remove(dep);
             }
             heads.insert(*hash);
         }
-        let knows = |one: &ChangeHash, head: &ChangeHash| {
-            one != head && self.effects.knows(document, one, head)
-        };
-        let is_last = |head: &&ChangeHash| !heads.iter().any(|one| knows(one, head));
-        heads.iter().filter(is_last).copied().collect()
+        self.drop_known(document, own(), &mut heads);
+        heads.into_iter().collect()
     }
 
     fn before(&self, no: ContentNo) -> impl Iterator<Item = ContentNo> + '_ {

@@ -144,8 +144,11 @@ impl Workspace {
                 continue;
             }
             let Effect::Change(changes) = self.effects.of(no).clone() else { continue };
-            if self.share(no, &changes) {
+            let brings: Vec<_> = changes.iter().filter(|one| !self.is_out(one)).copied().collect();
+            if self.share(no, &brings) {
                 self.waiting.insert(no, chunks);
+                // What it brings in stands before it in the order, and goes first.
+                (after, missing) = (None, Missing::new());
                 continue;
             }
             self.shares.note();
@@ -154,8 +157,7 @@ impl Workspace {
             {
                 let carriers = self.applied.entry(document).or_default().entry(hash).or_default();
                 carriers.insert(no);
-                let out = self.left_out.get(&document).is_some_and(|out| out.contains(&hash));
-                if out {
+                if self.is_out(&(document, hash)) {
                     continue;
                 }
                 for holder in self.shares.holders(&hash) {
@@ -226,6 +228,7 @@ impl Workspace {
             for hash in out {
                 self.drop_from(document, hash);
                 self.drop_shared(&hash);
+                self.may_shrink(&document, &hash);
             }
         }
         for (document, out) in before {
@@ -243,10 +246,11 @@ impl Workspace {
 
     /// Is a change left out of its document, since another has its number?
     pub(crate) fn is_left_out(&self, changes: &[(DocumentId, ChangeHash)]) -> bool {
-        let is_out = |(document, hash): &(DocumentId, ChangeHash)| {
-            self.left_out.get(document).is_some_and(|out| out.contains(hash))
-        };
-        changes.iter().any(is_out)
+        changes.iter().any(|change| self.is_out(change))
+    }
+
+    fn is_out(&self, (document, hash): &(DocumentId, ChangeHash)) -> bool {
+        self.left_out.get(document).is_some_and(|out| out.contains(hash))
     }
 
     /// Is everything that is admitted and readable on its way into the documents?

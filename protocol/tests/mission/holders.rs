@@ -46,6 +46,10 @@ fn two_holders_of_one_lease_are_a_conflict_until_one_goes_on_knowing_of_the_othe
     let before = run.events.len();
     run.write_all(if is_home { &mut home } else { &mut other }, &step(3));
     let last = run.events.split_off(before);
-    if is_home { other.take(&last) } else { home.take(&last) };
+    if is_home {
+        other.take(&last)
+    } else {
+        home.take(&last)
+    };
     assert!(holders(&home).is_empty() && holders(&other).is_empty(), "the other gave way");
 }

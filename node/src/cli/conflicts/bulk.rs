@@ -48,7 +48,9 @@ pub(super) async fn run(ui: &Ui, args: &ResolveArgs, take: &str) -> Result<(), F
     let done = decide(ui, &choices, &mut decided).await;
     decided.open.extend(choices.iter().filter(|choice| choice.edit().is_none()).cloned());
     // What was decided is told, also where the rest failed.
-    ui.show(&decided, || doc(&decided))?;
+    let object =
+        serde_json::to_value(&decided).map_err(|error| Failure::new(FailureKind::Failed, error))?;
+    ui.wrote_whole(&object, || doc(&decided))?;
     done
 }
 

@@ -4,6 +4,7 @@
 //! wrote is what the path showed once it was made, to who knew its past and nothing else; so an
 //! object that is edited below has as many values as it was edited. `SPEC: PAST-3`
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use automerge::legacy::{Key, ObjectId, OpType};
@@ -15,7 +16,7 @@ use crate::document::conflict::ConflictIndex;
 use crate::document::read::Seen;
 use crate::document::{DocPath, EditFault};
 use crate::id::ChangeHash;
-use crate::limits::{HISTORY_BYTES_MAX, HISTORY_LOOKS_MAX, HISTORY_ROWS_MAX};
+use crate::limits::{HISTORY_BYTES_MAX, HISTORY_LOOKS_MAX, HISTORY_MERGES_MAX, HISTORY_ROWS_MAX};
 
 /// The values of a place.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -66,10 +67,11 @@ pub(super) fn of(
         }
         looked += 1;
         let value = shown(&[touch.hash]);
+        // What shows nothing new was read, too.
+        bytes = bytes.saturating_add(value.as_ref().map_or(0, |value| value.to_string().len()));
         if value == shown(&touch.deps) {
             continue;
         }
-        bytes = bytes.saturating_add(value.as_ref().map_or(0, |value| value.to_string().len()));
         let change = ChangeHash(touch.hash.0);
         values.push(Stood { value, change, current: false, lost_to: None });
     }
@@ -78,15 +80,21 @@ pub(super) fn of(
         return Err(EditFault::Absent(path.to_string()));
     }
     values.reverse();
-    judge(index, &mut values, |one, two| shown(&[Hash(one.0), Hash(two.0)]));
+    let merges = Cell::new(0_usize);
+    judge(index, &mut values, |one, two| {
+        merges.set(merges.get() + 1);
+        let heads = [Hash(one.0), Hash(two.0)];
+        if merges.get() > HISTORY_MERGES_MAX { None } else { Some(shown(&heads)) }
+    });
     Ok(History { values, older })
 }
 
-/// Which of them lost, and which stand. `merged` shows the place to who knows two changes.
+/// Which of them lost, and which stand. `merged` shows the place to who knows two changes, as long
+/// as it may.
 fn judge(
     index: &ConflictIndex,
     values: &mut [Stood],
-    merged: impl Fn(&ChangeHash, &ChangeHash) -> Option<Json>,
+    merged: impl Fn(&ChangeHash, &ChangeHash) -> Option<Option<Json>>,
 ) {
     // Causes come first, so nothing knows what stands behind it.
     let knows: Vec<Vec<bool>> = values
@@ -111,7 +119,7 @@ fn judge(
         let (this, own) = (&values.get(one)?.change, &values.get(one)?.value);
         let won = rivals.find(|rival| {
             let Some(rival) = values.get(*rival) else { return false };
-            rival.value != *own && merged(this, &rival.change) == rival.value
+            rival.value != *own && merged(this, &rival.change).is_some_and(|it| it == rival.value)
         });
         values.get(won?).map(|won| won.change)
     };

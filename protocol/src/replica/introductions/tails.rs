@@ -46,7 +46,7 @@ impl Replica {
     }
 
     /// Somebody was shown the first `sent` events of the own tail: the log says what came of it.
-    pub(in crate::replica) fn note_answer(
+    pub(in crate::replica) fn answered(
         &mut self,
         device: DeviceId,
         answer: Answer,

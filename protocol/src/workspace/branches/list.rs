@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::effect::Effect;
 use crate::id::{ChangeHash, DeviceId, DocumentId, EventId};
-use crate::limits::BEHIND_COUNTED_MAX;
+use crate::limits::{BEHIND_COUNTED_MAX, SIDES_COMPARED_MAX};
 use crate::workspace::Workspace;
 
 /// How far a branch is from its origin.
@@ -42,10 +42,16 @@ impl Workspace {
         self.effects.origin(document).map(|origin| origin.document)
     }
 
-    /// Was a change written to this document itself?
+    /// The changes that were written to this document itself and stand.
     #[must_use]
-    pub fn is_own(&self, document: &DocumentId, change: &ChangeHash) -> bool {
-        self.effects.document_of(document, change) == *document
+    pub fn own_changes(&self, document: &DocumentId) -> BTreeSet<ChangeHash> {
+        let standing = self.standing(document);
+        self.effects
+            .order(document)
+            .iter()
+            .filter(|hash| standing.contains(hash))
+            .copied()
+            .collect()
     }
 
     /// The event that makes a branch, of several the lowest.
@@ -79,11 +85,12 @@ impl Workspace {
         self.effects.next_op(document, deps)
     }
 
-    /// How far a branch is from its origin. What makes a branch or merges one is not counted.
+    /// How far a branch is from its origin, whose heads these are. What makes a branch or merges
+    /// one is not counted.
     /// `SPEC: BRA-5`
     #[must_use]
-    pub fn distance(&self, branch: &DocumentId, origin: &DocumentId) -> Distance {
-        let (standing, to) = (self.standing(branch), self.line(origin).heads);
+    pub fn distance(&self, branch: &DocumentId, to: Vec<ChangeHash>) -> Distance {
+        let standing = self.standing(branch);
         let knows = |heads: &[ChangeHash], hash: &ChangeHash| {
             heads.iter().any(|head| self.effects.knows(branch, head, hash))
         };
@@ -152,7 +159,8 @@ impl Workspace {
 
     fn sides(&self, document: &DocumentId) -> Vec<(DeviceId, usize, EventId)> {
         let heads = self.line(document).heads;
-        if heads.len() < 2 {
+        // So many heads are nobody's work of an afternoon, and each is compared with each.
+        if heads.len() < 2 || heads.len() > SIDES_COMPARED_MAX {
             return Vec::new();
         }
         let mut sides: BTreeMap<DeviceId, (usize, EventId)> = BTreeMap::new();

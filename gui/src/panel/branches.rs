@@ -1,0 +1,65 @@
+//! Branches, and what devices wrote while apart: how far each is, and what its merge would bring.
+
+use eframe::egui::{Button, Ui};
+use kernelos_protocol::command::{BranchCommand, BranchKind, BranchState, Command};
+use kernelos_protocol::present::{self, Block, Doc, shown};
+
+use crate::model::{Action, Chosen, Model, Question, Topic};
+use crate::panel::absent;
+use crate::render;
+
+/// Draws it.
+pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
+    let Some(page) = &model.said.branches else {
+        return absent(ui, model, &Topic::Branches);
+    };
+    let made = page.branches.iter().filter(|row| row.kind == BranchKind::Made);
+    let made: Vec<&BranchState> = made.collect();
+    let mut chosen = made.iter().position(|row| row.document == model.chosen.branch);
+    chosen = chosen.filter(|_| model.chosen.branch.is_some());
+    let before = chosen;
+    for block in &present::branches(page, &model.said.names).0 {
+        match block {
+            Block::Table { columns, rows } => render::table(ui, columns, rows, Some(&mut chosen)),
+            other => render::doc(ui, &Doc(vec![other.clone()])),
+        }
+    }
+    let row = chosen.and_then(|index| made.get(index));
+    if chosen != before {
+        let branch = row.and_then(|row| row.document);
+        actions.push(Action::Choose(Chosen { branch, ..model.chosen.clone() }));
+    }
+    let Some((row, document)) = row.and_then(|row| Some((row, row.document?))) else { return };
+    ui.separator();
+    match &model.said.branch {
+        Some(changes) if changes.document == document => {
+            render::doc(ui, &present::branch_changes(changes, true, &model.said.names));
+        }
+        _ => absent(ui, model, &Topic::Branch(document)),
+    }
+    ways(ui, row, &document.to_string(), actions);
+}
+
+/// What can be done with a branch: each as the command line does it.
+fn ways(ui: &mut Ui, row: &BranchState, id: &str, actions: &mut Vec<Action>) {
+    let name = shown(row.name.as_deref().unwrap_or(id), 64);
+    ui.horizontal_wrapped(|ui| {
+        let merge = ui.add_enabled(row.ahead > 0, Button::new(format!("Merge {name}…")));
+        if merge.on_disabled_hover_text("nothing was changed on it").clicked() {
+            let command = Command::Branch(BranchCommand::Merge { name: id.to_owned() });
+            let text = format!("{} changes come to {}", row.ahead, whole(&row.of));
+            actions.push(Action::Ask(Question { text, verb: format!("Merge {name}"), command }));
+        }
+        let Some(named) = row.name.as_ref().filter(|_| row.is_shown) else { return };
+        let verb = if row.archived { "Bring back" } else { "Put away" };
+        if ui.button(format!("{verb} {name}")).clicked() {
+            let (name, archived) = (named.clone(), !row.archived);
+            let archive = BranchCommand::Archive { name, archived };
+            actions.push(Action::Do(Command::Branch(archive)));
+        }
+    });
+}
+
+fn whole(of: &str) -> String {
+    if of.is_empty() { "the workspace".to_owned() } else { shown(of, 64) }
+}
