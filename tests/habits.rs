@@ -34,7 +34,7 @@ const OTHERS: &str = "demo|up|join|offline|online|peer add|peer list|peer rm|sta
     workspace list|branch list|branch diff|branch preview|bench|doctor|paths|completions|man|ui";
 
 /// Commands that write, and how each is run here; `EVENT` is one that another test's home has not.
-const WRITERS: [(&str, &str); 23] = [
+const WRITERS: [(&str, &str); 24] = [
     ("init", ""),
     ("invite", ""),
     ("revoke", ""),
@@ -52,6 +52,7 @@ const WRITERS: [(&str, &str); 23] = [
     ("board create", "board create garden"),
     ("board archive", "board archive garden"),
     ("branch create", "branch create try"),
+    ("doc set", "doc set notes/c 1 --branch try"),
     ("branch merge", "branch merge try"),
     ("branch archive", "branch archive try"),
     ("task add", "task add pack"),

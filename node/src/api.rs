@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `GET /v1/node` | | [`NodeInfo`] |
 //! | `POST /v1/workspaces` | [`Founding`] | [`Founded`] |
-//! | `POST /v1/workspaces/from` | [`Entering`] | a [`WorkspaceRow`] |
+//! | `POST /v1/workspaces/from` | [`Entering`] | a `WorkspaceRow` |
 //! | `POST /v1/command` | [`Asked`] | a [`Reply`] |
 //! | `POST /v1/pair` | [`PairAsked`] | a [`PairAnswer`] |
 //! | `POST /v1/missions` | [`Starting`], for a workspace | the mission's id |
