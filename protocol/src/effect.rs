@@ -269,7 +269,7 @@ impl Effects {
             Judged::Counts => Ok(Effect::Record(kind)),
             Judged::Waits => {
                 let on = on.and_then(|on| past.content.number(&on));
-                if on.is_some_and(|on| *self.of(on) == Effect::Unread) {
+                if on.is_some_and(|on| self.may_be_built_on(on)) {
                     return Ok(Effect::Unread);
                 }
                 Err(void("order", &"it follows an event that is no record with effect"))
@@ -395,12 +395,18 @@ impl Effects {
         self.missions.waits_for_room(past.content, no, unread)
     }
 
-    /// What cannot be read of an event's past.
+    /// Can this event not be read here, and may others build on what it says? `SPEC: STATE-4`
+    #[must_use]
+    pub fn may_be_built_on(&self, no: ContentNo) -> bool {
+        *self.of(no) == Effect::Unread && !self.is_shreddable(no)
+    }
+
+    /// What cannot be read of an event's past, and may decide what it does.
     fn unread_before(&self, past: Past<'_>, no: ContentNo) -> impl Iterator<Item = ContentNo> {
         // The event itself counts as unread until it is judged.
         let all = (self.unread > 1).then(|| past.content.all()).into_iter().flatten();
         all.filter(move |x| {
-            *x != no && *self.of(*x) == Effect::Unread && past.content.in_past(no, *x)
+            *x != no && self.may_be_built_on(*x) && past.content.in_past(no, *x)
         })
     }
 }

@@ -131,7 +131,7 @@ impl Replica {
     pub(super) fn start_glance(&mut self, request: Option<RequestId>) {
         let is_calm = self.mending.is_whole()
             && self.workspace.is_projected()
-            && self.workspace.without_bodies().next().is_none()
+            && !self.workspace.lacks_bodies()
             && !self.loads.iter().any(|load| matches!(load, LoadFor::Bodies(_)));
         match self.workspace.held_document() {
             _ if !is_calm || self.survey.is_some() => self.glanced_at(request),

@@ -49,10 +49,12 @@ impl Workspace {
     }
 
     /// Every chunk that a manifest names, has it effect or not; none while an event is unread,
-    /// which may name more. `SPEC: ART-7`
+    /// which may name more. One whose body is not here names none that is. `SPEC: ART-7`
     #[must_use]
     pub fn named_chunks(&self) -> Option<BTreeSet<ChunkHash>> {
-        if self.effects.has_unread() {
+        let is_absent = |no| self.bare.contains(&no) && self.effects.is_shreddable(no);
+        let is_unread = |no| *self.effects.of(no) == Effect::Unread && !is_absent(no);
+        if self.effects.has_unread() && self.content.all().any(is_unread) {
             return None;
         }
         let manifests = self.artifacts.iter().filter_map(|no| self.manifest(*no));

@@ -106,10 +106,12 @@ impl Workspace {
         ids.filter(|id| self.ring.key(id).is_some()).collect()
     }
 
-    /// Is something admitted here whose body should be here and is not?
+    /// Is something admitted here whose body should be here and is not? Those of class 2 may be gone
+    /// for good, and nothing waits for them. `SPEC: RCPT-7`
     #[must_use]
     pub fn lacks_bodies(&self) -> bool {
-        self.bare.iter().chain(self.lost.bodies()).any(|no| self.content.is_admitted(*no))
+        let bare = self.bare.iter().filter(|no| !self.effects.is_shreddable(**no));
+        bare.chain(self.lost.bodies()).any(|no| self.content.is_admitted(*no))
     }
 
     /// The first control events of the later lives of this life's store. The newer life is the one

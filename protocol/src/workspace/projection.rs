@@ -270,13 +270,14 @@ impl Workspace {
             && self.readable.iter().all(|no| self.lost.holds_up(*no))
     }
 
-    /// Is something admitted that cannot be read here?
+    /// Is something admitted that cannot be read here, and of which state may be derived?
+    /// `SPEC: STATE-3, STATE-4`
     #[must_use]
     pub fn has_unread(&self) -> bool {
         self.effects.has_unread()
             && self
                 .content
                 .all()
-                .any(|no| self.content.is_admitted(no) && *self.effects.of(no) == Effect::Unread)
+                .any(|no| self.content.is_admitted(no) && self.effects.may_be_built_on(no))
     }
 }

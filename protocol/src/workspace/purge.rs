@@ -67,6 +67,22 @@ impl Workspace {
         )
     }
 
+    /// Why an event whose body is not here cannot be read, in words. `SPEC: DUR-17`
+    pub(super) fn absent_words(&self, no: ContentNo) -> String {
+        let takes = |by: &&ContentNo| match self.effects.of(**by) {
+            Effect::Purge(names) => names.contains(&no),
+            _ => false,
+        };
+        match self.purges.all.iter().find(takes) {
+            Some(by) => format!(
+                "its body is gone: event {} purged it, which has no effect any more; a device that \
+                 still has it gives it back",
+                self.content.id(*by).short()
+            ),
+            None => "its body is not here: every device that connects is asked for it".to_owned(),
+        }
+    }
+
     /// An event as it is kept and sent here: without its body, where that is purged.
     /// `SPEC: SYNC-16`
     #[must_use]
@@ -88,27 +104,22 @@ impl Workspace {
             self.add_purge(by, &mut purged);
         }
         let before = std::mem::replace(&mut self.purges.purged, purged.clone());
-        let mut were_unread = BTreeSet::new();
         for no in purged.keys().filter(|no| !before.contains_key(no)) {
-            if self.purge(*no) {
-                were_unread.insert(*no);
-            }
+            self.purge(*no);
         }
         for no in before.keys().filter(|no| !purged.contains_key(no)) {
             self.unpurge(*no);
         }
-        self.read_behind(&were_unread);
     }
 
     /// What these purge, which came since: nothing else of it changed.
     fn settle_fresh_purges(&mut self, fresh: &[ContentNo]) {
         let mut purged = std::mem::take(&mut self.purges.purged);
-        let new: BTreeSet<_> =
+        let new: Vec<_> =
             fresh.iter().flat_map(|by| self.add_purge(*by, &mut purged)).collect();
         self.purges.purged = purged;
-        let were_unread: BTreeSet<_> = new.into_iter().filter(|no| self.purge(*no)).collect();
-        if !were_unread.is_empty() {
-            self.read_behind(&were_unread);
+        for no in new {
+            self.purge(no);
         }
     }
 
@@ -135,9 +146,8 @@ impl Workspace {
         new
     }
 
-    /// A body is purged from now on. Was it unread?
-    fn purge(&mut self, no: ContentNo) -> bool {
-        let was_unread = *self.effects.of(no) == Effect::Unread;
+    /// A body is purged from now on. Nothing waited for it. `SPEC: STATE-4`
+    fn purge(&mut self, no: ContentNo) {
         if let Effect::Artifact(manifest) = self.effects.of(no) {
             self.purges.chunks.extend(manifest.chunks().map(|(hash, _)| hash));
         }
@@ -148,7 +158,6 @@ impl Workspace {
         if !self.bare.remove(&no) {
             self.purges.bodies.insert(no);
         }
-        was_unread
     }
 
     /// A body is purged no longer: it is not here, unless it was not destroyed yet.
@@ -159,18 +168,6 @@ impl Workspace {
         } else {
             self.bare.insert(no);
         }
-    }
-
-    /// What waited for the bodies of these to be read is judged without them.
-    fn read_behind(&mut self, purged: &BTreeSet<ContentNo>) {
-        let Some(first) = purged.first() else { return };
-        let waits = |x: &ContentNo| {
-            *self.effects.of(*x) == Effect::Unread
-                && !self.bare.contains(x)
-                && x > first
-                && purged.iter().any(|no| self.content.in_past(*x, *no))
-        };
-        self.readable.extend(self.content.all().filter(waits));
     }
 
     /// What the store is to destroy: bodies, and chunks that no manifest names that is left and was

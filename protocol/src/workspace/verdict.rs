@@ -55,6 +55,9 @@ impl Workspace {
                     Effect::Void(reason) => {
                         (Verdict::Void, Some(format!("{}: {}", reason.code, reason.text)))
                     }
+                    Effect::Unread if self.bare.contains(&no) => {
+                        (Verdict::Admitted, Some(self.absent_words(no)))
+                    }
                     Effect::Unread => {
                         (Verdict::Admitted, Some("its body cannot be read here yet".to_owned()))
                     }
