@@ -405,9 +405,7 @@ impl Effects {
     fn unread_before(&self, past: Past<'_>, no: ContentNo) -> impl Iterator<Item = ContentNo> {
         // The event itself counts as unread until it is judged.
         let all = (self.unread > 1).then(|| past.content.all()).into_iter().flatten();
-        all.filter(move |x| {
-            *x != no && self.may_be_built_on(*x) && past.content.in_past(no, *x)
-        })
+        all.filter(move |x| *x != no && self.may_be_built_on(*x) && past.content.in_past(no, *x))
     }
 }
 

@@ -258,7 +258,7 @@ impl Sync {
 
     /// What there is to say at the end of a turn: acknowledgements, news, wants, and the next
     /// events of what was wanted. `missing` are events that held ones wait for, with who sent them.
-    /// Bodies that are missing are asked of everybody, once.
+    /// Bodies that are missing are asked of everybody.
     pub fn speak(
         &mut self,
         now: Time,
@@ -319,11 +319,8 @@ impl Sync {
                     wants.insert(*id, crate::limits::WANT_BACK);
                 }
             }
-            for id in workspace.without_bodies() {
-                if wants.len() < WANTS_MAX && session.sought.insert(id) {
-                    wants.insert(id, 1);
-                }
-            }
+            let room = WANTS_MAX.saturating_sub(wants.len());
+            wants.extend(session.lacks(workspace, room).into_iter().map(|id| (id, 1)));
             for id in workspace.named_missing() {
                 if wants.len() < WANTS_MAX && session.sought.insert(*id) {
                     wants.insert(*id, 1);

@@ -239,6 +239,9 @@ pub struct Status {
     pub loaded: usize,
     /// What is wrong with this device's store or documents, in words.
     pub damage: Vec<String>,
+    /// How many events are here without their body, which nothing waits for. `SPEC: DUR-17`
+    #[serde(default)]
+    pub absent: usize,
     /// Is something of what is purged left in the files of this device's store? `SPEC: DUR-15`
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub shredding: bool,

@@ -61,6 +61,9 @@ pub fn status(status: &Status, names: &BTreeMap<DeviceId, String>) -> Doc {
     for life in &status.lives {
         blocks.push(Block::Line(Text::toned(Tone::Attention, lived(life))));
     }
+    if status.absent > 0 {
+        blocks.push(Block::Line(Text::toned(Tone::Attention, absent(status.absent))));
+    }
     if status.shredding {
         let text = "purged data may still be in the file of this device's store: the node goes on \
                     destroying it";
@@ -70,6 +73,18 @@ pub fn status(status: &Status, names: &BTreeMap<DeviceId, String>) -> Doc {
         blocks.push(Block::Line(Text::toned(Tone::Attention, format!("damaged: {damage}"))));
     }
     Doc(blocks)
+}
+
+/// Bodies that are not here, and what that means.
+fn absent(bodies: usize) -> String {
+    let whose = match bodies {
+        1 => "the body of an artifact is".to_owned(),
+        _ => format!("the bodies of {bodies} artifacts are"),
+    };
+    format!(
+        "{whose} not here, and nothing else waits for that: `kern log` says which; a device that \
+         has it gives it when it connects"
+    )
 }
 
 /// How many are known, and where none were looked for yet.

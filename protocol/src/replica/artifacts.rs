@@ -208,7 +208,13 @@ impl Replica {
                 let failure = Failure::new(FailureKind::Failed, message);
                 Reply::ArtifactWrong(failure.with_hint("`kern log` says what it is"))
             } else {
-                Reply::Failed(not_here(&artifact))
+                let failure = not_here(&artifact);
+                Reply::Failed(match self.workspace.why_absent(&artifact) {
+                    Some(why) => {
+                        Failure { message: format!("artifact {artifact}: {why}"), ..failure }
+                    }
+                    None => failure,
+                })
             };
             return self.reply(request, reply);
         };

@@ -246,6 +246,7 @@ impl Replica {
                 + usize::from(self.workspace.held_document().is_some()),
             events: self.workspace.len(),
             damage,
+            absent: self.workspace.absent(),
             shredding: false,
             // The node knows its transports, and fills in what it sees of them.
             online: false,

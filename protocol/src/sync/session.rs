@@ -32,6 +32,8 @@ pub(super) struct Session {
     pub(super) alone: BTreeSet<EventId>,
     /// Missing events that the peer was asked for by name.
     pub(super) sought: BTreeSet<EventId>,
+    /// Missing bodies that the peer was asked for, and whether it had said that it has the event.
+    bodies: BTreeMap<EventId, bool>,
     /// The tips that the peer was told, or that it told us.
     pub(super) announced: BTreeSet<EventId>,
     /// Positions of what is to be sent: control first, then in causal order.
@@ -64,6 +66,7 @@ impl Session {
             offers: Offers::default(),
             alone: BTreeSet::new(),
             sought: BTreeSet::new(),
+            bodies: BTreeMap::new(),
             announced: BTreeSet::new(),
             queue: BTreeSet::new(),
             loading: false,
@@ -116,6 +119,24 @@ impl Session {
             }
             self.announced.insert(tip.id);
         }
+    }
+
+    /// The missing bodies to ask this peer for: each once, once more when it says that it has the
+    /// event, and anew where it was purged meanwhile. `SPEC: DUR-17`
+    pub(super) fn lacks(&mut self, workspace: &Workspace, most: usize) -> Vec<EventId> {
+        let missing: BTreeSet<_> = workspace.without_bodies().collect();
+        self.bodies.retain(|id, _| missing.contains(id));
+        let mut wanted = Vec::new();
+        for id in missing {
+            let Some(header) = workspace.header(&id) else { continue };
+            let has = self.has.get(&header.chain()).is_some_and(|(seq, _)| *seq >= header.seq);
+            let asked = self.bodies.get(&id);
+            if wanted.len() < most && asked.is_none_or(|had| has && !had) {
+                self.bodies.insert(id, has);
+                wanted.push(id);
+            }
+        }
+        wanted
     }
 
     /// Says goodbye to a revoked peer; true when it has all that it gets.

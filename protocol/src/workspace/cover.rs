@@ -114,6 +114,15 @@ impl Workspace {
         bare.chain(self.lost.bodies()).any(|no| self.content.is_admitted(*no))
     }
 
+    /// How many admitted events are here without a body that may be gone for good.
+    /// `SPEC: DUR-17`
+    #[must_use]
+    pub fn absent(&self) -> usize {
+        let is_absent =
+            |no: &&_| self.effects.is_shreddable(**no) && self.content.is_admitted(**no);
+        self.bare.iter().filter(is_absent).count()
+    }
+
     /// The first control events of the later lives of this life's store. The newer life is the one
     /// whose first control event has that of the other in its past. A later life begins by a
     /// control event, so one that wrote and has none is the first. `SPEC: RCPT-5`

@@ -67,7 +67,13 @@ impl Workspace {
         )
     }
 
-    /// Why an event whose body is not here cannot be read, in words. `SPEC: DUR-17`
+    /// Why an event cannot be read whose body is not here, in words. `SPEC: DUR-17`
+    #[must_use]
+    pub fn why_absent(&self, id: &EventId) -> Option<String> {
+        let no = self.content.number(id).filter(|no| self.bare.contains(no))?;
+        Some(self.absent_words(no))
+    }
+
     pub(super) fn absent_words(&self, no: ContentNo) -> String {
         let takes = |by: &&ContentNo| match self.effects.of(**by) {
             Effect::Purge(names) => names.contains(&no),
@@ -115,8 +121,7 @@ impl Workspace {
     /// What these purge, which came since: nothing else of it changed.
     fn settle_fresh_purges(&mut self, fresh: &[ContentNo]) {
         let mut purged = std::mem::take(&mut self.purges.purged);
-        let new: Vec<_> =
-            fresh.iter().flat_map(|by| self.add_purge(*by, &mut purged)).collect();
+        let new: Vec<_> = fresh.iter().flat_map(|by| self.add_purge(*by, &mut purged)).collect();
         self.purges.purged = purged;
         for no in new {
             self.purge(no);
