@@ -244,6 +244,12 @@ impl Sync {
         }
     }
 
+    /// Events came from outside: who asked for one before is sent it. `SPEC: SYNC-17`
+    pub fn came(&mut self, events: &[EventId], workspace: &Workspace) {
+        let members = |session: &&mut Session| session.greeted && session.farewell.is_none();
+        self.sessions.values_mut().filter(members).for_each(|s| s.came(events, workspace));
+    }
+
     /// Events that were asked of the store for a connection.
     pub fn on_loaded(
         &mut self,

@@ -134,7 +134,7 @@ fn what_is_purged_is_the_same_in_whatever_order_it_comes_and_with_or_without_the
 
 #[test]
 fn a_purge_that_falls_leaves_a_body_to_be_asked_for() {
-    // SPEC: EFF-12
+    // SPEC: EFF-12, STATE-4, DUR-17
     let mut world = World::of(&[(2, Role::Admin), (3, Role::Member)]);
     let (mut thief, mut member) = (world.peer(2), world.peer(3));
     let purged = purge(&mut thief, &[world.artifact]).unwrap();
@@ -148,11 +148,17 @@ fn a_purge_that_falls_leaves_a_body_to_be_asked_for() {
     member.workspace.settle();
     let asked: Vec<_> = member.workspace.without_bodies().collect();
     assert_eq!(asked, [world.artifact], "it is gone, and not purged any more");
-    assert!(member.workspace.lacks_bodies());
+    assert!(!member.workspace.lacks_bodies(), "a receipt is not held up");
+    assert_eq!(member.workspace.absent(), 1);
+    let why = member.workspace.verdict(&world.artifact).unwrap().1.unwrap();
+    assert!(why.starts_with("its body is gone since event ") && why.contains("purged it"), "{why}");
+    let without = member.state();
     let whole = world.events.last().unwrap().clone();
     assert_eq!(member.workspace.insert(&whole, &member.key), Ok(true));
     member.project();
     assert!(member.workspace.artifact(&world.artifact).is_some());
+    assert_eq!(member.workspace.absent(), 0);
+    assert_eq!(member.state(), without, "with it and without it the state is the same");
 
     let struck =
         world.founder.write(|workspace, pen| workspace.write_strike(pen, &purged[0].id(), ""));
@@ -375,26 +381,30 @@ fn a_chunk_that_another_manifest_names_stays() {
 }
 
 #[test]
-fn what_waits_for_an_unread_body_is_judged_without_it_once_that_is_purged() {
-    // SPEC: EFF-12
-    let world = World::of(&[(2, Role::Member), (3, Role::Member)]);
-    let attacker = world.peer(2);
+fn nothing_waits_to_be_judged_for_a_body_of_class_2() {
+    // SPEC: STATE-4, EFF-10
+    let world = World::of(&[(2, Role::Member), (3, Role::Runner)]);
+    let (attacker, runner) = (world.peer(2), world.peer(3));
     let changes = vec![DocumentChange {
         document: Some(kernelos_protocol::id::DocumentId([9; 32])),
         generation: 1,
         change: vec![1],
     }];
-    let event = attacker.craft(&encode_changes(changes), world.heads());
+    let claim = Record::Claim(Claim { on: world.artifact, stage: Stage::Implement, epoch: 1 });
+    let rows = [
+        (attacker.craft(&encode_changes(changes), world.heads()), "unknown_document"),
+        (runner.craft(&encode(&claim), world.heads()), "order"),
+    ];
     let bare = world.events.last().unwrap().without_body().unwrap();
-    let mut founder = world.peer(1);
-    founder.take(std::slice::from_ref(&event));
-    let purged = purge(&mut founder, &[world.artifact]).unwrap();
-    let mut peer = Peer::new(3, world.founder.workspace.id());
-    peer.take(&world.events[..world.events.len() - 1]);
-    peer.take(&[bare, event.clone()]);
-    assert_eq!(verdict(&mut peer, &event.id()), "admitted", "it may be in what is not read");
-    peer.take(&purged);
-    peer.project();
-    assert_eq!(verdict(&mut peer, &event.id()), verdict(&mut founder, &event.id()));
-    assert_eq!(verdict(&mut peer, &event.id()), "unknown_document");
+    for (event, code) in rows {
+        let mut with = world.peer(1);
+        let mut without = Peer::new(3, world.founder.workspace.id());
+        without.take(&world.events[..world.events.len() - 1]);
+        without.take(std::slice::from_ref(&bare));
+        for peer in [&mut with, &mut without] {
+            peer.take(std::slice::from_ref(&event));
+            assert_eq!(verdict(peer, &event.id()), code);
+        }
+        assert_eq!(with.state(), without.state());
+    }
 }

@@ -151,7 +151,24 @@ pub fn agree(world: &mut World, devices: &[usize]) -> Result<(), Broken> {
     if first.is_some_and(Option::is_some) && values.all(|state| Some(state) == first) {
         return Ok(());
     }
-    Err(Broken { invariant: "devices agree", detail: format!("{states:?}") })
+    let held_up: Vec<_> = devices.iter().filter_map(|at| held_up(&world.nodes[*at])).collect();
+    let detail = format!("{states:?} {}", held_up.join(", "));
+    Err(Broken { invariant: "devices agree", detail })
+}
+
+/// What keeps a device from claiming a state, as far as its workspace tells.
+fn held_up(node: &Node) -> Option<String> {
+    let workspace = node.workspace()?;
+    let facts = [
+        ("unread", workspace.has_unread()),
+        ("without bodies", workspace.lacks_bodies()),
+        ("not projected", !workspace.is_projected()),
+        ("not told", !workspace.is_told()),
+        ("cuts name what is not here", !workspace.absent_cuts().is_empty()),
+    ];
+    let facts: Vec<_> = facts.iter().filter(|(_, is_so)| *is_so).map(|(fact, _)| *fact).collect();
+    let untold = workspace.untold();
+    (!facts.is_empty()).then(|| format!("{}: {facts:?}, untold {untold:?}", node.name))
 }
 
 /// A workspace of everything that any honest disk holds, built in the order of the ids.

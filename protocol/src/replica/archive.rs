@@ -108,16 +108,16 @@ impl Replica {
 
     /// Takes runs in, up to the first that cannot go in.
     pub(super) fn import(&mut self, runs: Vec<Run>) -> Reply {
-        let (mut here, mut new, mut not_taken) = (0, 0, None);
+        let (mut here, mut not_taken, mut new) = (0, None, Vec::new());
         let (mut released, mut filled) = (Vec::new(), Vec::new());
         for run in runs {
             match self.take(&run) {
                 Ok(taken) => {
                     here += run.events().len();
-                    new += taken.new.len() + taken.filled.len();
                     for id in &taken.new {
                         released.extend(self.held.release(id));
                     }
+                    new.extend(taken.new);
                     filled.extend(taken.filled);
                 }
                 Err(InsertFault::Missing(missing)) => {
@@ -134,7 +134,9 @@ impl Replica {
             }
         }
         self.receive(released);
+        self.sync.came(&new, &self.workspace);
         self.sync.push(&filled, &self.workspace);
+        let new = new.len().saturating_add(filled.len());
         Reply::EventsTaken { here, new, not_taken }
     }
 }

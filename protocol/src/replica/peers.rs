@@ -115,7 +115,7 @@ impl Replica {
     /// Runs from peers go in, with what waited for them.
     pub(super) fn receive(&mut self, runs: Vec<(LinkId, Run)>) {
         let mut inbox: Vec<_> = runs.into_iter().rev().collect();
-        let mut filled = Vec::new();
+        let (mut new, mut filled) = (Vec::new(), Vec::new());
         while let Some((from, run)) = inbox.pop() {
             if self.is_too_much(&run) {
                 continue;
@@ -125,6 +125,7 @@ impl Replica {
                     for id in &taken.new {
                         inbox.extend(self.held.release(id));
                     }
+                    new.extend(taken.new);
                     // Who asked for the body when it was not here yet does not ask again.
                     filled.extend(taken.filled);
                 }
@@ -136,6 +137,7 @@ impl Replica {
             }
         }
         self.load_freed();
+        self.sync.came(&new, &self.workspace);
         self.sync.push(&filled, &self.workspace);
     }
 

@@ -9,7 +9,7 @@ use crate::event::{Run, Runs, Verified};
 use crate::id::{EventId, Lane};
 use crate::limits::{
     FRAME_BYTES_MAX, FRAME_EVENTS_MAX, FRAMES_UNDER_WAY_MAX, SERVE_EVENTS, WANT_BACK,
-    WANT_COUNT_MAX,
+    WANT_COUNT_MAX, WANTS_MAX,
 };
 use crate::store::Place;
 use crate::sync::message::Message;
@@ -34,6 +34,9 @@ impl Session {
             if *count <= WANT_BACK && workspace.contains(tip) {
                 self.alone.insert(*tip);
             }
+            if self.due.len() < WANTS_MAX && !workspace.contains(tip) {
+                self.due.insert(*tip);
+            }
             let mut next = Some(*tip);
             for _ in 0..(*count).min(WANT_COUNT_MAX) {
                 let Some(id) = next else { break };
@@ -44,6 +47,14 @@ impl Session {
                 }
                 next = workspace.header(&id).and_then(|header| header.prev);
             }
+        }
+    }
+
+    /// These came: what the peer asked for when it was not here is sent now. `SPEC: SYNC-17`
+    pub(super) fn came(&mut self, events: &[EventId], workspace: &Workspace) {
+        if !self.due.is_empty() {
+            let due: Vec<_> = events.iter().filter(|id| self.due.remove(*id)).copied().collect();
+            self.push(&due, workspace);
         }
     }
 

@@ -32,8 +32,10 @@ pub(super) struct Session {
     pub(super) alone: BTreeSet<EventId>,
     /// Missing events that the peer was asked for by name.
     pub(super) sought: BTreeSet<EventId>,
-    /// Missing bodies that the peer was asked for, and whether it had said that it has the event.
-    bodies: BTreeMap<EventId, bool>,
+    /// Missing bodies that the peer was asked for.
+    bodies: BTreeSet<EventId>,
+    /// Events that the peer asked for and that were not here.
+    pub(super) due: BTreeSet<EventId>,
     /// The tips that the peer was told, or that it told us.
     pub(super) announced: BTreeSet<EventId>,
     /// Positions of what is to be sent: control first, then in causal order.
@@ -66,7 +68,8 @@ impl Session {
             offers: Offers::default(),
             alone: BTreeSet::new(),
             sought: BTreeSet::new(),
-            bodies: BTreeMap::new(),
+            bodies: BTreeSet::new(),
+            due: BTreeSet::new(),
             announced: BTreeSet::new(),
             queue: BTreeSet::new(),
             loading: false,
@@ -121,21 +124,13 @@ impl Session {
         }
     }
 
-    /// The missing bodies to ask this peer for: each once, once more when it says that it has the
-    /// event, and anew where it was purged meanwhile. `SPEC: DUR-17`
+    /// The missing bodies to ask this peer for: each once, and anew where it was purged meanwhile.
+    /// `SPEC: SYNC-17`
     pub(super) fn lacks(&mut self, workspace: &Workspace, most: usize) -> Vec<EventId> {
         let missing: BTreeSet<_> = workspace.without_bodies().collect();
-        self.bodies.retain(|id, _| missing.contains(id));
-        let mut wanted = Vec::new();
-        for id in missing {
-            let Some(header) = workspace.header(&id) else { continue };
-            let has = self.has.get(&header.chain()).is_some_and(|(seq, _)| *seq >= header.seq);
-            let asked = self.bodies.get(&id);
-            if wanted.len() < most && asked.is_none_or(|had| has && !had) {
-                self.bodies.insert(id, has);
-                wanted.push(id);
-            }
-        }
+        self.bodies.retain(|id| missing.contains(id));
+        let wanted: Vec<_> = missing.difference(&self.bodies).take(most).copied().collect();
+        self.bodies.extend(&wanted);
         wanted
     }
 

@@ -81,11 +81,13 @@ impl Workspace {
         };
         match self.purges.all.iter().find(takes) {
             Some(by) => format!(
-                "its body is gone: event {} purged it, which has no effect any more; a device that \
-                 still has it gives it back",
+                "its body is gone since event {} purged it, which has no effect any more; a device \
+                 that still has it gives it back",
                 self.content.id(*by).short()
             ),
-            None => "its body is not here: every device that connects is asked for it".to_owned(),
+            None => {
+                "its body is not here, and every device that connects is asked for it".to_owned()
+            }
         }
     }
 

@@ -124,7 +124,7 @@ fn who_sends_a_purged_body_again_is_not_heard_and_who_sends_a_header_is_fine() {
 
 #[test]
 fn a_relay_that_changes_a_salt_costs_the_body_until_another_brings_it() {
-    // SPEC: SEAL-4, SYNC-4
+    // SPEC: SEAL-4, SYNC-4, RCPT-7
     let mut mesh = Mesh::of(&[(2, Role::Member), (3, Role::Member)]);
     let link = mesh.connect(1, 3);
     mesh.cut(link);
@@ -137,11 +137,104 @@ fn a_relay_that_changes_a_salt_costs_the_body_until_another_brings_it() {
     let altered = Signed::decode(&envelope).unwrap().verify().unwrap();
     mesh.feed(3, 2, Message::Events(vec![Run::of(altered).unwrap()]));
     assert!(!is_kept(&mut mesh, 3, artifact));
-    assert_eq!(mesh.status(3).state_hash, None, "nothing is claimed");
+    assert_eq!(mesh.status(3).absent, 1, "it says so, and nothing waits for it");
+    mesh.assert_equal(&[1, 3]);
     mesh.connect(1, 3);
     mesh.wait(2_000);
     assert!(is_kept(&mut mesh, 3, artifact));
     mesh.assert_equal(&[1, 3]);
+}
+
+#[test]
+fn a_purge_that_falls_when_all_obeyed_holds_nothing_up_and_who_has_the_body_gives_it_back() {
+    // SPEC: DUR-17, STATE-4, RCPT-7, SYNC-17
+    let mut mesh = Mesh::of(&[(2, Role::Admin), (3, Role::Member)]);
+    let links = [mesh.connect(1, 2), mesh.connect(1, 3)];
+    let artifact = put(&mut mesh, 1, 1);
+    mesh.set(1, "notes/a", "before");
+    let copy = mesh.device(3).disk.clone();
+    let by = purge(&mut mesh, 2, artifact);
+    let strike = Command::Strike { begin: by.to_string(), reason: "by mistake".to_owned() };
+    assert!(matches!(mesh.ask(1, strike), Reply::Struck { .. }));
+    mesh.set(2, "notes/b", "behind it");
+    let everybody = |mesh: &mut Mesh, absent: usize| {
+        mesh.wait(2_000);
+        mesh.wait(2_000);
+        mesh.assert_equal(&[1, 2, 3]);
+        for number in [1, 2, 3] {
+            let status = mesh.status(number);
+            assert_eq!((status.absent, is_kept(mesh, number, artifact)), (absent, absent == 0));
+        }
+        for peer in mesh.status(1).peers {
+            assert_eq!(peer.acked, peer.of, "a receipt is not held up by it");
+        }
+    };
+    everybody(&mut mesh, 1);
+    match mesh.ask(2, Command::ReadArtifact { artifact, part: 0 }) {
+        Reply::Failed(why) => {
+            assert!(why.message.contains("its body is gone since event "), "{why}")
+        }
+        other => panic!("{other:?}"),
+    }
+    // A device that was put back from before the purge hears of both at once.
+    links.into_iter().for_each(|link| mesh.cut(link));
+    mesh.device(3).disk = copy;
+    for number in [1, 2, 3] {
+        mesh.restart(number);
+    }
+    mesh.connect(1, 2);
+    mesh.connect(1, 3);
+    everybody(&mut mesh, 0);
+    assert!([1, 2, 3].into_iter().all(|number| mesh.device(number).disk.chunks() == 1));
+}
+
+#[test]
+fn who_asked_for_a_body_that_was_purged_meanwhile_asks_again() {
+    // SPEC: SYNC-17
+    let mut mesh = Mesh::of(&[(2, Role::Admin), (3, Role::Member)]);
+    let link = mesh.connect(1, 3);
+    mesh.cut(link);
+    let artifact = put(&mut mesh, 1, 1);
+    let whole = kept(&mut mesh, 1, artifact);
+    let bare = Message::Events(vec![Run::of(whole.without_body().unwrap()).unwrap()]);
+    mesh.feed(3, 1, bare.clone());
+    mesh.feed(2, 1, bare);
+    mesh.connect(2, 3);
+    let by = purge(&mut mesh, 2, artifact);
+    // Who is in doubt of a purge drops what comes of it.
+    mesh.feed(3, 1, Message::Events(vec![Run::of(whole).unwrap()]));
+    mesh.settle();
+    is_purged(&mut mesh, 3, artifact);
+    mesh.withheld = Some((3, |said| matches!(said, Message::Want(_))));
+    let strike = Command::Strike { begin: by.to_string(), reason: "by mistake".to_owned() };
+    assert!(matches!(mesh.ask(2, strike), Reply::Struck { .. }));
+    let asks = |mesh: &mut Mesh| {
+        let device = mesh.device(3);
+        let said: Vec<_> = device.wire.iter().filter_map(|(_, f)| device.read(f).ok()).collect();
+        let names = |said: &Message| matches!(said, Message::Want(ids) if ids.iter().any(|(id, _)| *id == artifact));
+        said.iter().filter(|said| names(said)).count()
+    };
+    assert_eq!(asks(&mut mesh), 1);
+    mesh.wait(1_000);
+    assert_eq!(asks(&mut mesh), 1, "once");
+}
+
+#[test]
+fn who_is_asked_for_an_event_that_is_not_here_yet_sends_it_when_it_comes() {
+    // SPEC: SYNC-17
+    let mut mesh = Mesh::of(&[(2, Role::Member), (3, Role::Member)]);
+    let links = [mesh.connect(1, 2), mesh.connect(1, 3)];
+    links.into_iter().for_each(|link| mesh.cut(link));
+    mesh.connect(2, 3);
+    mesh.set(1, "notes/a", "late");
+    let whole = read_all(&mut mesh.device(1).disk.clone(), 512).pop().unwrap();
+    mesh.withheld = Some((3, |said| !matches!(said, Message::Want(_) | Message::Ack(_))));
+    mesh.feed(3, 1, Message::Events(vec![Run::of(whole.without_body().unwrap()).unwrap()]));
+    mesh.settle();
+    mesh.feed(2, 1, Message::Events(vec![Run::of(whole).unwrap()]));
+    mesh.withheld = None;
+    mesh.settle();
+    mesh.assert_equal(&[1, 2, 3]);
 }
 
 #[test]
