@@ -244,7 +244,7 @@ impl Sync {
         }
     }
 
-    /// Events came from outside: who asked for one before is sent it. `SPEC: SYNC-17`
+    /// Events came from outside: who asked for one before is sent it. `SPEC: SYNC-4`
     pub fn came(&mut self, events: &[EventId], workspace: &Workspace) {
         let members = |session: &&mut Session| session.greeted && session.farewell.is_none();
         self.sessions.values_mut().filter(members).for_each(|s| s.came(events, workspace));

@@ -50,7 +50,7 @@ impl Session {
         }
     }
 
-    /// These came: what the peer asked for when it was not here is sent now. `SPEC: SYNC-17`
+    /// These came: what the peer asked for when it was not here is sent now. `SPEC: SYNC-4`
     pub(super) fn came(&mut self, events: &[EventId], workspace: &Workspace) {
         if !self.due.is_empty() {
             let due: Vec<_> = events.iter().filter(|id| self.due.remove(*id)).copied().collect();

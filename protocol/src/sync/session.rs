@@ -125,7 +125,7 @@ impl Session {
     }
 
     /// The missing bodies to ask this peer for: each once, and anew where it was purged meanwhile.
-    /// `SPEC: SYNC-17`
+    /// `SPEC: SYNC-4`
     pub(super) fn lacks(&mut self, workspace: &Workspace, most: usize) -> Vec<EventId> {
         let missing: BTreeSet<_> = workspace.without_bodies().collect();
         self.bodies.retain(|id| missing.contains(id));

@@ -147,7 +147,7 @@ fn a_relay_that_changes_a_salt_costs_the_body_until_another_brings_it() {
 
 #[test]
 fn a_purge_that_falls_when_all_obeyed_holds_nothing_up_and_who_has_the_body_gives_it_back() {
-    // SPEC: DUR-17, STATE-4, RCPT-7, SYNC-17
+    // SPEC: DUR-17, STATE-4, RCPT-7, SYNC-4
     let mut mesh = Mesh::of(&[(2, Role::Admin), (3, Role::Member)]);
     let links = [mesh.connect(1, 2), mesh.connect(1, 3)];
     let artifact = put(&mut mesh, 1, 1);
@@ -190,7 +190,7 @@ fn a_purge_that_falls_when_all_obeyed_holds_nothing_up_and_who_has_the_body_give
 
 #[test]
 fn who_asked_for_a_body_that_was_purged_meanwhile_asks_again() {
-    // SPEC: SYNC-17
+    // SPEC: SYNC-4
     let mut mesh = Mesh::of(&[(2, Role::Admin), (3, Role::Member)]);
     let link = mesh.connect(1, 3);
     mesh.cut(link);
@@ -221,7 +221,7 @@ fn who_asked_for_a_body_that_was_purged_meanwhile_asks_again() {
 
 #[test]
 fn who_is_asked_for_an_event_that_is_not_here_yet_sends_it_when_it_comes() {
-    // SPEC: SYNC-17
+    // SPEC: SYNC-4
     let mut mesh = Mesh::of(&[(2, Role::Member), (3, Role::Member)]);
     let links = [mesh.connect(1, 2), mesh.connect(1, 3)];
     links.into_iter().for_each(|link| mesh.cut(link));
