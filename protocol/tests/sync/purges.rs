@@ -189,6 +189,21 @@ fn a_purge_that_falls_when_all_obeyed_holds_nothing_up_and_who_has_the_body_give
 }
 
 #[test]
+fn a_store_that_comes_after_a_purge_says_what_it_holds() {
+    // SPEC: RCPT-7, SEAL-5
+    let mut mesh = Mesh::of(&[(2, Role::Store)]);
+    let artifact = put(&mut mesh, 1, 1);
+    purge(&mut mesh, 1, artifact);
+    mesh.connect(1, 2);
+    mesh.wait(2_000);
+    mesh.wait(2_000);
+    assert_eq!(mesh.status(2).absent, 1, "it cannot read the purge");
+    let peers = mesh.status(1).peers;
+    let known: Vec<_> = peers.iter().map(|peer| (peer.acked, peer.of)).collect();
+    assert!(matches!(known[..], [(acked, of)] if acked == of && of > 0), "{known:?}");
+}
+
+#[test]
 fn who_asked_for_a_body_that_was_purged_meanwhile_asks_again() {
     // SPEC: SYNC-4
     let mut mesh = Mesh::of(&[(2, Role::Admin), (3, Role::Member)]);
@@ -201,7 +216,7 @@ fn who_asked_for_a_body_that_was_purged_meanwhile_asks_again() {
     mesh.feed(2, 1, bare);
     mesh.connect(2, 3);
     let by = purge(&mut mesh, 2, artifact);
-    // Who is in doubt of a purge drops what comes of it.
+    // What comes of it while it is purged is dropped.
     mesh.feed(3, 1, Message::Events(vec![Run::of(whole).unwrap()]));
     mesh.settle();
     is_purged(&mut mesh, 3, artifact);
