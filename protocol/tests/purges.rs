@@ -384,8 +384,8 @@ fn a_chunk_that_another_manifest_names_stays() {
 #[test]
 fn nothing_waits_to_be_judged_for_a_body_of_class_2() {
     // SPEC: STATE-4, EFF-10
-    let world = World::of(&[(2, Role::Member), (3, Role::Runner)]);
-    let (attacker, runner) = (world.peer(2), world.peer(3));
+    let world = World::of(&[(2, Role::Member), (3, Role::Member)]);
+    let attacker = world.peer(2);
     let changes = vec![DocumentChange {
         document: Some(kernelos_protocol::id::DocumentId([9; 32])),
         generation: 1,
@@ -394,7 +394,7 @@ fn nothing_waits_to_be_judged_for_a_body_of_class_2() {
     let claim = Record::Claim(Claim { on: world.artifact, stage: Stage::Implement, epoch: 1 });
     let rows = [
         (attacker.craft(&encode_changes(changes), world.heads()), "unknown_document"),
-        (runner.craft(&encode(&claim), world.heads()), "order"),
+        (attacker.craft(&encode(&claim), world.heads()), "order"),
     ];
     let bare = world.events.last().unwrap().without_body().unwrap();
     for (event, code) in rows {
@@ -404,6 +404,7 @@ fn nothing_waits_to_be_judged_for_a_body_of_class_2() {
         without.take(std::slice::from_ref(&bare));
         for peer in [&mut with, &mut without] {
             peer.take(std::slice::from_ref(&event));
+            peer.project();
             assert_eq!(verdict(peer, &event.id()), code);
         }
         assert_eq!(with.state(), without.state());

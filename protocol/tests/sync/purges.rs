@@ -206,7 +206,7 @@ fn a_store_that_comes_after_a_purge_says_what_it_holds() {
 #[test]
 fn who_asked_for_a_body_that_was_purged_meanwhile_asks_again() {
     // SPEC: SYNC-4
-    let mut mesh = Mesh::of(&[(2, Role::Admin), (3, Role::Member)]);
+    let mut mesh = Mesh::of(&[(2, Role::Owner), (3, Role::Member)]);
     let link = mesh.connect(1, 3);
     mesh.cut(link);
     let artifact = put(&mut mesh, 1, 1);
