@@ -2,6 +2,8 @@
 //! signature is followed by the rest of its run: what is here can be proven to others from here
 //! (SPEC: EVT-12).
 
+use std::collections::BTreeSet;
+
 use super::Workspace;
 use crate::authority::Refusal;
 use crate::event::{Run, Verified};
@@ -75,7 +77,7 @@ impl Workspace {
         if run.events().len() > 1 {
             self.check_run(run.events())?;
         }
-        let mut inserted = Vec::new();
+        let mut inserted = Vec::with_capacity(run.events().len());
         for event in run.events() {
             let was_here = self.contains(&event.id());
             // Only the first new one can fail, and then nothing has gone in: all that the others
@@ -92,13 +94,11 @@ impl Workspace {
     /// Is all here that the events of a run name, but for each other? They are of the content lane
     /// and one chain, each behind the one before.
     fn check_run(&self, events: &[Verified]) -> Result<(), InsertFault> {
-        let new: Vec<_> = events.iter().filter(|event| !self.contains(&event.id())).collect();
-        for (index, event) in new.iter().enumerate() {
+        let mut inside = BTreeSet::new();
+        for event in events.iter().filter(|event| !self.contains(&event.id())) {
             let header = event.header();
-            let is_inside = |id: &EventId| new.iter().take(index).any(|other| other.id() == *id);
-            for id in header.before() {
+            for id in header.before().filter(|id| !inside.contains(*id)) {
                 match self.header(id) {
-                    None if is_inside(id) => {}
                     None => return Err(InsertFault::Missing(*id)),
                     Some(known) if known.lane == Lane::Content => {}
                     Some(_) => return Err(InsertFault::Refused(InsertRefusal::Prev)),
@@ -108,6 +108,7 @@ impl Workspace {
             {
                 return Err(InsertFault::Missing(*missing));
             }
+            inside.insert(event.id());
         }
         Ok(())
     }
