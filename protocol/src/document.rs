@@ -161,13 +161,13 @@ impl Document {
         };
         // A change of our own is in the document already when its event comes around.
         new.retain(|change| !self.conflicts.has_learned(change));
-        let tried: BTreeSet<_> = new.iter().map(Change::hash).collect();
+        let tried: Vec<_> = new.iter().map(Change::hash).collect();
         self.guarded(|doc, conflicts| {
             new.iter().for_each(|change| conflicts.learn(change));
             doc.apply_changes(new).map_err(|error| error.to_string())
         });
         if let Some(degraded) = &mut self.degraded {
-            degraded.at = culprit(&self.automerge, &changes, &tried);
+            degraded.at = culprit(&self.automerge, &changes, tried);
         }
     }
 
@@ -232,8 +232,9 @@ const PANICKED: &str = "Automerge panicked";
 fn culprit(
     doc: &Automerge,
     changes: &[Vec<u8>],
-    tried: &BTreeSet<automerge::ChangeHash>,
+    tried: Vec<automerge::ChangeHash>,
 ) -> Option<ChangeHash> {
+    let tried: BTreeSet<_> = tried.into_iter().collect();
     let find = || {
         let new = changes.iter().filter_map(|bytes| Change::try_from(&bytes[..]).ok());
         let mut new = new.filter(|change| tried.contains(&change.hash()));

@@ -89,7 +89,8 @@ pub struct Workspace {
     ring: KeyRing,
     effects: Effects,
     chains: Chains,
-    events: BTreeMap<EventId, Known>,
+    /// Boxed: a map by ids that come in no order moves what it holds at each insertion.
+    events: BTreeMap<EventId, Box<Known>>,
     /// In the order in which they went in.
     order: Vec<EventId>,
     sealing: BTreeMap<DeviceId, SealingStatement>,
@@ -364,7 +365,7 @@ impl Workspace {
         self.order.push(event.id());
         let is_inside = !event.is_signed();
         let known = Known { header, position, control, is_inside, is_named: false };
-        self.events.insert(event.id(), known);
+        self.events.insert(event.id(), Box::new(known));
     }
 
     /// Judges the content anew if the control lane changed.

@@ -175,14 +175,12 @@ fn run(seeds: std::ops::Range<u64>, each: usize) -> (usize, usize) {
             });
             match used {
                 Ok(Ok(())) => {}
-                Ok(Err(what)) => panic!(
-                    "seed {seed} step {step}: {what}: {:#?}",
-                    change.decode().operations
-                ),
-                Err(_) => panic!(
-                    "seed {seed} step {step}: a panic: {:#?}",
-                    change.decode().operations
-                ),
+                Ok(Err(what)) => {
+                    panic!("seed {seed} step {step}: {what}: {:#?}", change.decode().operations)
+                }
+                Err(_) => {
+                    panic!("seed {seed} step {step}: a panic: {:#?}", change.decode().operations)
+                }
             }
         }
     }

@@ -150,8 +150,7 @@ impl ChangeIndex {
 
     /// Is `past` the change, or in its past? Both were accepted.
     pub fn knows(&self, change: &ChangeHash, past: &ChangeHash) -> bool {
-        let (Some(change), Some(past)) = (self.number(change), self.number(past))
-        else {
+        let (Some(change), Some(past)) = (self.number(change), self.number(past)) else {
             return false;
         };
         let (node, actor) = (self.node(change), self.node(past).actor);

@@ -164,9 +164,149 @@ fn scalar(kind: u64, bytes: &[u8]) -> Option<ScalarValue> {
         2 => ScalarValue::Boolean(true),
         3 => ScalarValue::Uint(reader.unsigned().ok()?),
         4 => ScalarValue::Int(reader.signed().ok()?),
-        5 => ScalarValue::F64(f64::from_le_bytes(reader.array().ok()?)),
+        // What is no number is refused later, and is not equal to itself.
+        5 => {
+            let number = f64::from_le_bytes(reader.array().ok()?);
+            ScalarValue::F64(Some(number).filter(|number| !number.is_nan())?)
+        }
         6 => ScalarValue::Str(std::str::from_utf8(reader.take(bytes.len()).ok()?).ok()?.into()),
         _ => return None,
     };
     reader.is_empty().then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use automerge::transaction::{CommitOptions, Transactable as _};
+    use automerge::{ActorId, Automerge, Change, ObjType, ROOT};
+
+    use super::super::columns::{
+        ACTION, INSERT, KEY_STRING, OBJECT_ACTOR, OBJECT_NUMBER, PRED_ACTOR, PRED_NUMBER, PREDS,
+        VALUE, VALUE_KIND,
+    };
+    use super::operation;
+
+    /// A document, and what is edited next by another actor.
+    fn edited(edit: impl FnOnce(&mut automerge::transaction::Transaction<'_>)) -> Change {
+        let mut doc = Automerge::new().with_actor(ActorId::from([2; 16]));
+        let mut tx = doc.transaction();
+        let map = tx.put_object(ROOT, "map", ObjType::Map).unwrap();
+        tx.put(&map, "a", 1).unwrap();
+        tx.put(ROOT, "b", "text").unwrap();
+        tx.commit_with(CommitOptions::default().with_time(0));
+        doc.set_actor(ActorId::from([1; 16]));
+        let mut tx = doc.transaction();
+        edit(&mut tx);
+        tx.commit_with(CommitOptions::default().with_time(0));
+        doc.get_last_local_change().unwrap()
+    }
+
+    #[test]
+    fn an_edit_of_a_key_is_read_as_automerge_reads_it() {
+        // SPEC: DOC-4
+        let map = |tx: &automerge::transaction::Transaction<'_>| {
+            automerge::ReadDoc::get(tx, ROOT, "map").unwrap().unwrap().1
+        };
+        let changes = [
+            edited(|tx| tx.put(ROOT, "new", 7_u64).unwrap()),
+            edited(|tx| tx.put(ROOT, "b", -300_i64).unwrap()),
+            edited(|tx| tx.put(map(tx), "a", "other").unwrap()),
+            edited(|tx| tx.put(map(tx), "a", 0.5).unwrap()),
+            edited(|tx| tx.put(ROOT, "b", true).unwrap()),
+            edited(|tx| tx.put(ROOT, "b", ()).unwrap()),
+            edited(|tx| tx.delete(map(tx), "a").unwrap()),
+            edited(|tx| drop(tx.put_object(ROOT, "b", ObjType::Text).unwrap())),
+            edited(|tx| drop(tx.put_object(map(tx), "list", ObjType::List).unwrap())),
+        ];
+        for change in changes {
+            let read = operation(change.raw_bytes());
+            let all = change.decode().operations;
+            assert_eq!(read.as_slice(), &all[..]);
+            assert_eq!(read.as_slice().len(), 1, "{all:?}");
+        }
+        let two = edited(|tx| {
+            tx.put(ROOT, "x", 1).unwrap();
+            tx.put(ROOT, "y", 1).unwrap();
+        });
+        assert_eq!(operation(two.raw_bytes()), None);
+    }
+
+    /// Parts of a change: what it lists of other actors, and its columns.
+    type Parts = (Vec<[u8; 16]>, Vec<(u64, Vec<u8>)>);
+
+    /// Puts a value at a key of a map of the second actor, in the place of another value of it.
+    fn parts() -> Parts {
+        let columns = [
+            (OBJECT_ACTOR, vec![0x7f, 1]),
+            (OBJECT_NUMBER, vec![0x7f, 1]),
+            (KEY_STRING, vec![0x7f, 1, b'k']),
+            (INSERT, vec![1]),
+            (ACTION, vec![0x7f, 1]),
+            (VALUE_KIND, vec![0x7f, 0x14]),
+            (VALUE, vec![7]),
+            (PREDS, vec![0x7f, 1]),
+            (PRED_ACTOR, vec![0x7f, 1]),
+            (PRED_NUMBER, vec![0x7f, 2]),
+        ];
+        (vec![[2; 16]], columns.into())
+    }
+
+    fn bytes((others, columns): Parts) -> Vec<u8> {
+        let mut bytes = vec![0; super::HEAD_BYTES];
+        // A length, no dependencies, the author, its number, the first operation, time, message.
+        bytes.extend([0, 0, 16]);
+        bytes.extend([1; 16]);
+        bytes.extend([1, 9, 0, 0, others.len() as u8]);
+        others.iter().for_each(|other| bytes.extend([&[16][..], other].concat()));
+        bytes.push(columns.len() as u8);
+        columns.iter().for_each(|(column, data)| bytes.extend([*column as u8, data.len() as u8]));
+        columns.iter().for_each(|(_, data)| bytes.extend(data));
+        bytes
+    }
+
+    /// The same with other data of a column; none leaves it out.
+    fn with(column: u64, data: &[u8]) -> Vec<u8> {
+        let (others, mut columns) = parts();
+        columns.retain_mut(|(of, there)| {
+            if *of == column {
+                *there = data.to_vec();
+            }
+            !there.is_empty()
+        });
+        bytes((others, columns))
+    }
+
+    #[test]
+    fn what_could_be_written_in_another_form_is_left_to_automerge() {
+        // SPEC: DOC-4
+        assert!(operation(&bytes(parts())).is_some());
+        let unused = {
+            let (mut others, columns) = parts();
+            others.push([3; 16]);
+            bytes((others, columns))
+        };
+        let rest = [bytes(parts()), vec![0]].concat();
+        for (what, bytes) in [
+            ("a run of one", with(ACTION, &[1, 1])),
+            ("a run of nulls", with(OBJECT_ACTOR, &[0, 1])),
+            ("a key in two runs", with(KEY_STRING, &[0x7f, 1, b'k', 0x7f, 1, b'k'])),
+            ("an insertion", with(INSERT, &[0, 1])),
+            ("no insertion twice", with(INSERT, &[1, 0])),
+            ("an object without a number", with(OBJECT_NUMBER, &[])),
+            ("the document, by number", with(OBJECT_NUMBER, &[0x7f, 0])),
+            ("a value that a deletion has", with(ACTION, &[0x7f, 3])),
+            ("a mark", with(ACTION, &[0x7f, 7])),
+            ("a longer value than it says", with(VALUE, &[7, 0])),
+            ("a number in a longer form", with(VALUE, &[0x87, 0])),
+            ("a counter", with(VALUE_KIND, &[0x7f, 0x18])),
+            ("predecessors without actors", with(PRED_ACTOR, &[])),
+            ("one of two predecessors", with(PREDS, &[0x7f, 2])),
+            ("predecessors that nothing counts", with(PREDS, &[0x7f, 0])),
+            ("an actor that nothing names", unused),
+            ("an actor that is not listed", with(PRED_ACTOR, &[0x7f, 2])),
+            ("bytes behind the columns", rest),
+        ] {
+            assert_eq!(operation(&bytes), None, "{what}");
+        }
+    }
 }
