@@ -251,15 +251,20 @@ mod tests {
         (vec![[2; 16]], columns.into())
     }
 
+    fn byte(number: impl TryInto<u8>) -> u8 {
+        number.try_into().ok().filter(|number| *number < 0x80).unwrap()
+    }
+
     fn bytes((others, columns): Parts) -> Vec<u8> {
         let mut bytes = vec![0; super::HEAD_BYTES];
         // A length, no dependencies, the author, its number, the first operation, time, message.
         bytes.extend([0, 0, 16]);
         bytes.extend([1; 16]);
-        bytes.extend([1, 9, 0, 0, others.len() as u8]);
+        bytes.extend([1, 9, 0, 0, byte(others.len())]);
         others.iter().for_each(|other| bytes.extend([&[16][..], other].concat()));
-        bytes.push(columns.len() as u8);
-        columns.iter().for_each(|(column, data)| bytes.extend([*column as u8, data.len() as u8]));
+        bytes.push(byte(columns.len()));
+        let heads = columns.iter().map(|(column, data)| [byte(*column), byte(data.len())]);
+        heads.for_each(|head| bytes.extend(head));
         columns.iter().for_each(|(_, data)| bytes.extend(data));
         bytes
     }
@@ -285,6 +290,12 @@ mod tests {
             others.push([3; 16]);
             bytes((others, columns))
         };
+        let of_two_bytes = |value: &[u8]| {
+            let (others, mut columns) = parts();
+            columns[5].1 = vec![0x7f, 0x24];
+            columns[6].1 = value.to_vec();
+            bytes((others, columns))
+        };
         let rest = [bytes(parts()), vec![0]].concat();
         for (what, bytes) in [
             ("a run of one", with(ACTION, &[1, 1])),
@@ -297,7 +308,9 @@ mod tests {
             ("a value that a deletion has", with(ACTION, &[0x7f, 3])),
             ("a mark", with(ACTION, &[0x7f, 7])),
             ("a longer value than it says", with(VALUE, &[7, 0])),
-            ("a number in a longer form", with(VALUE, &[0x87, 0])),
+            ("a shorter value than it says", of_two_bytes(&[7])),
+            ("a number with something behind it", of_two_bytes(&[7, 0])),
+            ("a number in a longer form", of_two_bytes(&[0x87, 0])),
             ("a counter", with(VALUE_KIND, &[0x7f, 0x18])),
             ("predecessors without actors", with(PRED_ACTOR, &[])),
             ("one of two predecessors", with(PREDS, &[0x7f, 2])),
