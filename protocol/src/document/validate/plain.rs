@@ -22,7 +22,7 @@ const HEAD_BYTES: usize = 9;
 const ALONE: i64 = -1;
 
 /// The actors that a change names beside its author: of one operation with one predecessor, two.
-const OTHERS_MAX: u64 = 2;
+const OTHERS_MAX: usize = 2;
 
 /// The columns that the operation may have, in the order in which they stand.
 const PLAIN: [u64; 10] = [
@@ -57,7 +57,8 @@ pub(crate) fn operation(bytes: &[u8]) -> Option<Op> {
         return None;
     }
     let mut actors = Actors { all: vec![author], used: [true, false, false] };
-    let others = contents.unsigned().ok().filter(|others| *others <= OTHERS_MAX)?;
+    let others = usize::try_from(contents.unsigned().ok()?).ok()?;
+    (others <= OTHERS_MAX).then_some(())?;
     for _ in 0..others {
         actors.all.push(actor(&mut contents)?);
     }
@@ -70,7 +71,7 @@ pub(crate) fn operation(bytes: &[u8]) -> Option<Op> {
 /// The actors of a change, its author first, and which of them the operation names.
 struct Actors {
     all: Vec<ActorId>,
-    used: [bool; 1 + OTHERS_MAX as usize],
+    used: [bool; 1 + OTHERS_MAX],
 }
 
 impl Actors {
