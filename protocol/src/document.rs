@@ -151,25 +151,23 @@ impl Document {
         if self.degraded.is_some() {
             return;
         }
-        let parsed = changes.into_iter().map(Change::from_bytes).collect::<Result<Vec<_>, _>>();
-        let new: Vec<_> = match parsed {
-            // A change of our own is in the document already when its event comes around.
-            Ok(parsed) => {
-                let is_new = |change: &Change| !self.conflicts.has_learned(change);
-                parsed.into_iter().filter(is_new).collect()
-            }
+        let parsed = changes.iter().map(|bytes| Change::try_from(&bytes[..]));
+        let mut new = match parsed.collect::<Result<Vec<_>, _>>() {
+            Ok(parsed) => parsed,
             Err(error) => {
                 self.degrade(error.to_string());
                 return;
             }
         };
+        // A change of our own is in the document already when its event comes around.
+        new.retain(|change| !self.conflicts.has_learned(change));
+        let tried: Vec<_> = new.iter().map(Change::hash).collect();
         self.guarded(|doc, conflicts| {
-            doc.apply_changes(new.iter().cloned()).map_err(|error| error.to_string())?;
             new.iter().for_each(|change| conflicts.learn(change));
-            Ok(())
+            doc.apply_changes(new).map_err(|error| error.to_string())
         });
         if let Some(degraded) = &mut self.degraded {
-            degraded.at = culprit(&self.automerge, &new);
+            degraded.at = culprit(&self.automerge, &changes, tried);
         }
     }
 
@@ -231,17 +229,23 @@ const PANICKED: &str = "Automerge panicked";
 
 /// The first of these changes on which Automerge fails, after what the document held before them:
 /// found on a copy, one by one.
-fn culprit(doc: &Automerge, new: &[Change]) -> Option<ChangeHash> {
-    let tried: BTreeSet<_> = new.iter().map(Change::hash).collect();
+fn culprit(
+    doc: &Automerge,
+    changes: &[Vec<u8>],
+    tried: Vec<automerge::ChangeHash>,
+) -> Option<ChangeHash> {
+    let tried: BTreeSet<_> = tried.into_iter().collect();
     let find = || {
+        let new = changes.iter().filter_map(|bytes| Change::try_from(&bytes[..]).ok());
+        let mut new = new.filter(|change| tried.contains(&change.hash()));
         let mut copy = Automerge::new();
         let before = doc.get_changes(&[]).into_iter().filter(|c| !tried.contains(&c.hash()));
         copy.apply_changes(before.collect::<Vec<_>>()).ok()?;
-        let fails = |change: &&Change| {
-            let apply = || copy.apply_changes([(*change).clone()]).is_ok();
+        let fails = |change: &Change| {
+            let apply = || copy.apply_changes([change.clone()]).is_ok();
             !catch_unwind(AssertUnwindSafe(apply)).unwrap_or(false)
         };
-        new.iter().find(fails).map(|change| ChangeHash(change.hash().0))
+        new.find(fails).map(|change| ChangeHash(change.hash().0))
     };
     catch_unwind(AssertUnwindSafe(find)).ok().flatten()
 }

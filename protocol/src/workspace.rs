@@ -41,6 +41,7 @@ pub use disputes::{Dispute, DisputeSide};
 pub use documents::Line;
 pub use insert::{InsertFault, InsertRefusal, Inserted};
 pub use membership::NewMember;
+pub(crate) use offer::Step;
 pub use past::Written;
 pub use quarantine::Branch;
 pub use rescue::Rescued;
@@ -88,7 +89,8 @@ pub struct Workspace {
     ring: KeyRing,
     effects: Effects,
     chains: Chains,
-    events: BTreeMap<EventId, Known>,
+    /// Boxed: a map by ids that come in no order moves what it holds at each insertion.
+    events: BTreeMap<EventId, Box<Known>>,
     /// In the order in which they went in.
     order: Vec<EventId>,
     sealing: BTreeMap<DeviceId, SealingStatement>,
@@ -244,39 +246,6 @@ impl Workspace {
         self.root_document().filter(is_held)
     }
 
-    /// Inserts an event after all that it names. Returns whether it is new: the event, or the body
-    /// of one that came without it. What others send goes in by [`Self::insert_run`].
-    /// `SPEC: EVT-3, EVT-9`
-    pub fn insert(&mut self, event: &Verified, own: &DeviceKey) -> Result<bool, InsertFault> {
-        if self.contains(&event.id()) {
-            return Ok(self.fill(event));
-        }
-        if event.workspace() != self.id {
-            return Err(InsertFault::Refused(InsertRefusal::WrongWorkspace));
-        }
-        let header = event.header();
-        for id in header.before() {
-            match self.events.get(id) {
-                None => return Err(InsertFault::Missing(*id)),
-                Some(known) if known.header.lane != header.lane => {
-                    return Err(InsertFault::Refused(InsertRefusal::Prev));
-                }
-                Some(_) => {}
-            }
-        }
-        if let Some(prev) = header.prev.and_then(|prev| self.events.get(&prev))
-            && (prev.header.chain() != header.chain()
-                || prev.header.seq.checked_add(1) != Some(header.seq))
-        {
-            return Err(InsertFault::Refused(InsertRefusal::Prev));
-        }
-        match header.lane {
-            Lane::Control => self.insert_control(event, own)?,
-            Lane::Content => self.insert_content(event)?,
-        }
-        Ok(true)
-    }
-
     fn insert_control(&mut self, event: &Verified, own: &DeviceKey) -> Result<(), InsertFault> {
         self.check_recovery(event)?;
         let before: Vec<_> = event.header().before().copied().collect();
@@ -396,7 +365,7 @@ impl Workspace {
         self.order.push(event.id());
         let is_inside = !event.is_signed();
         let known = Known { header, position, control, is_inside, is_named: false };
-        self.events.insert(event.id(), known);
+        self.events.insert(event.id(), Box::new(known));
     }
 
     /// Judges the content anew if the control lane changed.

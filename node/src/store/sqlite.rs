@@ -358,12 +358,7 @@ impl EventStore for SqliteStore {
                     .map_err(store_error)?;
             }
             LoadRequest::Events(places) => {
-                for place in places {
-                    match events::load_event(&self.connection, place).map_err(store_error)? {
-                        Ok(event) => slice.events.push(event),
-                        Err(reason) => slice.damaged.push(reason),
-                    }
-                }
+                events::load_events(&self.connection, places, &mut slice).map_err(store_error)?;
             }
             LoadRequest::Chunks(hashes) => {
                 for hash in hashes {

@@ -136,8 +136,14 @@ impl ContentLane {
         let find = |id: &EventId| self.number(id).ok_or(Refusal::Missing(*id));
         let prev = prev.as_ref().map(find).transpose()?;
         let parents = parents.iter().map(find).collect::<Result<Vec<_>, _>>()?;
-        let heard = control.set_of(heard).map_err(Refusal::Missing)?;
-        let heard = self.closure(control, heard, prev, &parents);
+        let as_before = self.heard_before(control, heard, prev, &parents)?;
+        let heard = match as_before {
+            Some(before) => self.set(before),
+            None => {
+                let heard = control.set_of(heard).map_err(Refusal::Missing)?;
+                self.closure(control, heard, prev, &parents)
+            }
+        };
         // What is refused must not depend on what else is here, so a grant counts by being there:
         // whether it takes effect differs from set to set.
         // SPEC: AUTH-20
@@ -145,7 +151,7 @@ impl ContentLane {
             return Err(Refusal::NotMember);
         }
         self.ahead |= !heard.is_subset(&self.set(self.now));
-        let heard = self.intern(heard);
+        let heard = as_before.unwrap_or_else(|| self.intern(heard));
         self.cuts.learn(control, &self.chains, &self.numbers);
 
         let no = ContentNo(u32::try_from(self.events.len()).unwrap_or(u32::MAX));
@@ -189,6 +195,26 @@ impl ContentLane {
         }
         self.ahead = false;
         self.rejudge(control)
+    }
+
+    /// What its direct ancestors heard, where that is one set and what an event heard is in it: so
+    /// it is of nearly all events. A set holds the past of all that it holds.
+    fn heard_before(
+        &self,
+        control: &ControlLane,
+        heard: &[EventId],
+        prev: Option<ContentNo>,
+        parents: &[ContentNo],
+    ) -> Result<Option<SetNo>, Refusal> {
+        let mut before = prev.into_iter().chain(parents.iter().copied()).map(|p| self.at(p).heard);
+        let Some(first) = before.next().filter(|first| before.all(|set| set == *first)) else {
+            return Ok(None);
+        };
+        let (set, mut is_inside) = (self.set(first), true);
+        for id in heard {
+            is_inside &= set.contains(control.number(id).ok_or(Refusal::Missing(*id))?);
+        }
+        Ok(is_inside.then_some(first))
     }
 
     /// What an event heard, with what its direct ancestors heard.

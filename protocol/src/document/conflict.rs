@@ -19,10 +19,12 @@ mod why;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use automerge::legacy::Op;
 use automerge::{Automerge, Change};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use crate::document::validate::plain_operation;
 use crate::document::{DocPath, Edit, EditFault};
 use crate::id::{ChangeHash, ConflictId, DocumentId};
 use crate::limits::{CONFLICTS_LISTED_BYTES_MAX, CONFLICTS_LISTED_MAX};
@@ -192,9 +194,16 @@ impl ConflictIndex {
             return;
         };
         let start = change.start_op().get();
-        for (op, number_of_op) in change.decode().operations.iter().zip(start..) {
+        if let Some(op) = plain_operation(change.raw_bytes()) {
+            return self.learn_operations(number, start, &[op]);
+        }
+        self.learn_operations(number, start, &change.decode().operations);
+    }
+
+    fn learn_operations(&mut self, change: u32, start: u64, operations: &[Op]) {
+        for (op, number) in operations.iter().zip(start..) {
             self.count(1);
-            if self.places.learn(&self.lineage, number, number_of_op, op).is_none() {
+            if self.places.learn(&self.lineage, change, number, op).is_none() {
                 self.broken = true;
             }
         }

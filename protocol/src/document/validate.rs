@@ -14,6 +14,7 @@ mod facts;
 mod fault;
 mod history;
 mod leb;
+mod plain;
 mod rules;
 mod runs;
 mod sequence;
@@ -24,6 +25,7 @@ pub use chunk::{Framed, frame};
 pub(crate) use clock::Clock;
 pub use fault::ChangeFault;
 pub use history::ChangeIndex;
+pub(crate) use plain::operation as plain_operation;
 
 /// The hash of a change that passed, as the rest of the protocol names it.
 #[must_use]

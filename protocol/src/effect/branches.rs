@@ -128,10 +128,11 @@ impl Effects {
         deps.filter(move |dep| self.document_of(document, dep) != *document)
     }
 
-    /// How many keys and objects a change with effect makes. `SPEC: DOC-29`
+    /// How many keys and objects a change with effect makes, and does it make its document?
+    /// `SPEC: DOC-29, PRJ-1`
     #[must_use]
-    pub fn makes(&self, document: &DocumentId, change: &ChangeHash) -> u64 {
-        self.links(document, change).map_or(0, |links| links.makes.into())
+    pub fn makes(&self, document: &DocumentId, change: &ChangeHash) -> (u64, bool) {
+        self.links(document, change).map_or((0, false), |links| (links.makes.into(), links.begins))
     }
 
     /// Is it a change with effect that makes its document? `SPEC: PRJ-1`

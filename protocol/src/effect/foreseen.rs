@@ -12,12 +12,12 @@ use crate::id::DocumentId;
 
 /// Checked changes, by document: those of one event.
 #[derive(Default)]
-pub(crate) struct Foreseen(Vec<(DocumentId, Checked)>);
+pub(crate) struct Foreseen(Vec<(DocumentId, Vec<u8>, Checked)>);
 
 impl Foreseen {
-    /// Keeps what was found of a change.
-    pub(crate) fn keep(&mut self, document: DocumentId, checked: Checked) {
-        self.0.push((document, checked));
+    /// Keeps what was found of a change of these bytes.
+    pub(crate) fn keep(&mut self, document: DocumentId, bytes: &[u8], checked: Checked) {
+        self.0.push((document, bytes.to_vec(), checked));
     }
 
     /// What was found of these bytes, once, for an author who may use `actor` and has `in_view`.
@@ -28,13 +28,13 @@ impl Foreseen {
         bytes: &[u8],
         in_view: &dyn Fn(&ChangeHash) -> bool,
     ) -> Option<Checked> {
-        let at = self.0.iter().position(|(of, checked)| {
+        let at = self.0.iter().position(|(of, kept, checked)| {
             of == document
                 && checked.actor == *actor
-                && checked.change.raw_bytes() == bytes
+                && kept == bytes
                 && checked.deps.iter().all(in_view)
         })?;
-        Some(self.0.swap_remove(at).1)
+        Some(self.0.swap_remove(at).2)
     }
 }
 
@@ -68,7 +68,7 @@ mod tests {
     fn what_was_found_is_for_the_same_bytes_document_and_actor_once() {
         let (bytes, checked) = second();
         let mut foreseen = Foreseen::default();
-        foreseen.keep(DOCUMENT, checked);
+        foreseen.keep(DOCUMENT, &bytes, checked);
         let other = [&bytes[..], &[0]].concat();
         for (document, actor, bytes) in [
             (DocumentId([3; 32]), ACTOR, &bytes),
@@ -86,7 +86,7 @@ mod tests {
         let (bytes, checked) = second();
         assert!(!checked.deps.is_empty());
         let mut foreseen = Foreseen::default();
-        foreseen.keep(DOCUMENT, checked);
+        foreseen.keep(DOCUMENT, &bytes, checked);
         assert!(foreseen.take(&DOCUMENT, &ACTOR, &bytes, &|_| false).is_none());
     }
 }

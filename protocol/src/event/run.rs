@@ -15,7 +15,11 @@ use crate::limits::RUN_BYTES_MAX;
 /// Events of which only the last carries a signature. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<Vec<u8>>", into = "Vec<Vec<u8>>")]
-pub struct Run(Vec<Verified>);
+pub struct Run {
+    events: Vec<Verified>,
+    /// Of all of them, as `weight` counts: runs grow event by event.
+    weight: usize,
+}
 
 /// Bytes of an event that count in a run: the same wherever it is, and with or without its body.
 fn weight(event: &Signed) -> usize {
@@ -44,7 +48,14 @@ impl Run {
             return Err(EventFault::TooLarge);
         }
         last.check_author()?;
-        events.into_iter().map(Signed::into_verified).collect::<Result<_, _>>().map(Self)
+        let events = events.into_iter().map(Signed::into_verified);
+        events.collect::<Result<_, _>>().map(Self::made_of)
+    }
+
+    fn made_of(events: Vec<Verified>) -> Self {
+        let weights = events.iter().map(|event| weight(event.signed()));
+        let weight = weights.fold(0, usize::saturating_add);
+        Self { events, weight }
     }
 
     /// Are these, which come without a signature or end with one, no more than a run may hold?
@@ -56,56 +67,53 @@ impl Run {
     /// A run of this event alone; none where it does not carry its signature.
     #[must_use]
     pub fn of(event: Verified) -> Option<Self> {
-        event.is_signed().then(|| Self(vec![event]))
+        event.is_signed().then(|| Self::made_of(vec![event]))
     }
 
     /// Its events, in the order of the chain.
     #[must_use]
     pub fn events(&self) -> &[Verified] {
-        &self.0
+        &self.events
     }
 
     /// Its events.
     #[must_use]
     pub fn into_events(self) -> Vec<Verified> {
-        self.0
+        self.events
     }
 
     /// Where it begins and ends.
     #[must_use]
     pub fn ends(&self) -> (EventId, EventId) {
         let id = |event: Option<&Verified>| event.map_or(EventId([0; 32]), Verified::id);
-        (id(self.0.first()), id(self.0.last()))
+        (id(self.events.first()), id(self.events.last()))
     }
 
     /// Does it keep the rule about its size? One that was verified does.
     #[must_use]
     pub fn fits(&self) -> bool {
-        self.0.len() < 2 || self.weight() <= RUN_BYTES_MAX
-    }
-
-    fn weight(&self) -> usize {
-        self.0.iter().map(|event| weight(event.signed())).fold(0, usize::saturating_add)
+        self.events.len() < 2 || self.weight <= RUN_BYTES_MAX
     }
 
     /// One run of this and `next`, which follows it, by the signature of `next`; both as they are
     /// where that may not be.
     pub fn join(mut self, mut next: Self) -> Result<Self, (Self, Self)> {
-        let may_join = match (self.0.last(), next.0.first()) {
+        let may_join = match (self.events.last(), next.events.first()) {
             (Some(last), Some(first)) => {
                 first.header().follows(&last.id(), last.header())
                     && last.header().may_be_inside()
-                    && self.weight().saturating_add(next.weight()) <= RUN_BYTES_MAX
+                    && self.weight.saturating_add(next.weight) <= RUN_BYTES_MAX
             }
             _ => false,
         };
         if !may_join {
             return Err((self, next));
         }
-        if let Some(last) = self.0.last_mut() {
+        if let Some(last) = self.events.last_mut() {
             *last = last.without_signature();
         }
-        self.0.append(&mut next.0);
+        self.events.append(&mut next.events);
+        self.weight = self.weight.saturating_add(next.weight);
         Ok(self)
     }
 }
@@ -120,7 +128,7 @@ impl TryFrom<Vec<Vec<u8>>> for Run {
 
 impl From<Run> for Vec<Vec<u8>> {
     fn from(run: Run) -> Self {
-        run.0.iter().map(Verified::encode).collect()
+        run.events.iter().map(Verified::encode).collect()
     }
 }
 
@@ -144,7 +152,7 @@ impl Runs {
         let (id, is_signed) = (event.id(), event.is_signed());
         run.push(event);
         if is_signed {
-            return Some(Run(run));
+            return Some(Run::made_of(run));
         }
         self.open.insert(id, run);
         None

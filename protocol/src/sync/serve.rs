@@ -14,7 +14,7 @@ use crate::limits::{
 use crate::store::Place;
 use crate::sync::message::Message;
 use crate::sync::session::Session;
-use crate::workspace::Workspace;
+use crate::workspace::{Step, Workspace};
 
 /// Bytes of a frame that its events may take: the rest is the heads of its arrays.
 const FRAME_ROOM: usize = FRAME_BYTES_MAX - 64;
@@ -39,13 +39,11 @@ impl Session {
             }
             let mut next = Some(*tip);
             for _ in 0..(*count).min(WANT_COUNT_MAX) {
-                let Some(id) = next else { break };
+                let Some(step) = next.and_then(|id| workspace.step(&id)) else { break };
                 let Some(left) = steps.checked_sub(1) else { return };
                 steps = left;
-                if !self.enqueue(&id, workspace) {
-                    break;
-                }
-                next = workspace.header(&id).and_then(|header| header.prev);
+                self.enqueue(step, workspace);
+                next = step.prev;
             }
         }
     }
@@ -61,18 +59,18 @@ impl Session {
     /// These are sent without being asked for.
     pub(super) fn push(&mut self, events: &[EventId], workspace: &Workspace) {
         for id in events {
-            self.enqueue(id, workspace);
+            if let Some(step) = workspace.step(id) {
+                self.enqueue(step, workspace);
+            }
             self.announced.insert(*id);
         }
     }
 
-    fn enqueue(&mut self, id: &EventId, workspace: &Workspace) -> bool {
-        let Some((lane, position)) = workspace.position(id) else { return false };
-        if self.queue.contains(&(lane as u8, position)) {
-            return true;
+    fn enqueue(&mut self, step: Step, workspace: &Workspace) {
+        let Step { lane, position, .. } = step;
+        if self.queue.insert((lane as u8, position)) && step.is_inside {
+            self.queue.extend(workspace.run_from(position).map(|position| (lane as u8, position)));
         }
-        self.queue.extend(workspace.run_from(position).map(|position| (lane as u8, position)));
-        true
     }
 
     /// The next events to load for the peer, if the window is open.
@@ -86,8 +84,9 @@ impl Session {
         let mut is_inside = false;
         while is_inside || places.len() < SERVE_EVENTS {
             let Some((_, position)) = self.queue.pop_first() else { break };
-            places.extend(workspace.place_at(position));
-            is_inside = workspace.is_inside(position);
+            let Some((place, inside)) = workspace.placed(position) else { continue };
+            places.push(place);
+            is_inside = inside;
         }
         self.loading = true;
         Some(places)
@@ -109,12 +108,15 @@ impl Session {
 /// names. Who asked for an event by its name gets its signature: it may mend a row. `SPEC: EVT-12`
 fn join(runs: Vec<Run>, workspace: &Workspace, alone: &BTreeSet<EventId>) -> Vec<Run> {
     let mut joined: Vec<Run> = Vec::new();
+    let mut stood = false;
     for run in runs.into_iter().filter(Run::fits) {
+        let stands = workspace.stands_for_others(&run.ends().1);
         let before = joined.pop().map(|before| {
-            let ((_, end), (_, next)) = (before.ends(), run.ends());
-            let may = !alone.contains(&end) && workspace.may_leave_out(&end, &next);
-            (before, may)
+            let end = before.ends().1;
+            // What another chain names keeps its signature.
+            (before, stood && stands && !alone.contains(&end) && !workspace.is_named(&end))
         });
+        stood = stands;
         match before {
             None => joined.push(run),
             Some((before, false)) => joined.extend([before, run]),

@@ -270,7 +270,7 @@ impl Workspace {
             .would_count(&|no| self.counts(no), (&document, origin), &actor, &change.change)
             .map(|checked| {
                 let makes = beginning.saturating_add(checked.makes.into());
-                foreseen.keep(document, checked);
+                foreseen.keep(document, &change.change, checked);
                 makes
             })
             .map_err(AuthorFault::Void)

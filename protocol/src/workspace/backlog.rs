@@ -286,15 +286,19 @@ impl Workspace {
 
     /// How many keys and objects these changes make that were not charged yet.
     fn unpaid(&self, changes: &[Name]) -> u64 {
-        let unpaid: BTreeSet<_> =
-            changes.iter().filter(|name| !self.backlog.paid.contains(name)).collect();
-        let root = self.root_document();
-        let makes = |(document, change): &&Name| {
-            let begins = self.effects.begins(document, change) && Some(*document) != root;
+        let makes = |(at, name): (usize, &Name)| {
+            let (document, change) = name;
+            let (makes, begins) = self.effects.makes(document, change);
+            if makes == 0 && !begins {
+                return 0;
+            }
+            let is_charged = self.backlog.paid.contains(name)
+                || changes.iter().take(at).any(|before| before == name);
+            let begins = begins && Some(*document) != self.root_document();
             let beginning = if begins { DOCUMENT_MAKES } else { 0 };
-            self.effects.makes(document, change).saturating_add(beginning)
+            if is_charged { 0 } else { makes.saturating_add(beginning) }
         };
-        unpaid.iter().map(makes).sum()
+        changes.iter().enumerate().map(makes).sum()
     }
 
     fn names(&self, no: ContentNo) -> Vec<Name> {

@@ -2,6 +2,8 @@
 //! signature is followed by the rest of its run: what is here can be proven to others from here
 //! (SPEC: EVT-12).
 
+use std::collections::BTreeSet;
+
 use super::Workspace;
 use crate::authority::Refusal;
 use crate::event::{Run, Verified};
@@ -72,33 +74,68 @@ impl Workspace {
     /// Inserts a run after all that its events name, or nothing of it. Says of each of its events
     /// what became of it. `SPEC: EVT-9, EVT-12`
     pub fn insert_run(&mut self, run: &Run, own: &DeviceKey) -> Result<Vec<Inserted>, InsertFault> {
-        if run.events().len() > 1 {
-            self.check_run(run.events())?;
+        let here: Vec<_> = run.events().iter().map(|event| self.contains(&event.id())).collect();
+        if here.len() > 1 {
+            self.check_run(run.events(), &here)?;
         }
-        let mut inserted = Vec::new();
-        for event in run.events() {
-            let was_here = self.contains(&event.id());
+        let mut inserted = Vec::with_capacity(here.len());
+        for (event, is_here) in run.events().iter().zip(here) {
             // Only the first new one can fail, and then nothing has gone in: all that the others
             // name is here, and who might write it might write what follows it.
-            inserted.push(match (self.insert(event, own)?, was_here) {
-                (false, _) => Inserted::Known,
-                (true, true) => Inserted::Filled,
-                (true, false) => Inserted::New,
+            inserted.push(match is_here {
+                true if self.fill(event) => Inserted::Filled,
+                true => Inserted::Known,
+                false => {
+                    self.insert_new(event, own)?;
+                    Inserted::New
+                }
             });
         }
         Ok(inserted)
     }
 
+    /// Inserts an event after all that it names. Returns whether it is new: the event, or the body
+    /// of one that came without it. What others send goes in by [`Self::insert_run`].
+    /// `SPEC: EVT-3, EVT-9`
+    pub fn insert(&mut self, event: &Verified, own: &DeviceKey) -> Result<bool, InsertFault> {
+        if self.contains(&event.id()) {
+            return Ok(self.fill(event));
+        }
+        self.insert_new(event, own).map(|()| true)
+    }
+
+    fn insert_new(&mut self, event: &Verified, own: &DeviceKey) -> Result<(), InsertFault> {
+        if event.workspace() != self.id {
+            return Err(InsertFault::Refused(InsertRefusal::WrongWorkspace));
+        }
+        let header = event.header();
+        let mut follows = true;
+        for id in header.before() {
+            let known = &self.events.get(id).ok_or(InsertFault::Missing(*id))?.header;
+            if known.lane != header.lane {
+                return Err(InsertFault::Refused(InsertRefusal::Prev));
+            }
+            follows &= header.prev != Some(*id)
+                || (known.chain() == header.chain()
+                    && known.seq.checked_add(1) == Some(header.seq));
+        }
+        if !follows {
+            return Err(InsertFault::Refused(InsertRefusal::Prev));
+        }
+        match header.lane {
+            Lane::Control => self.insert_control(event, own),
+            Lane::Content => self.insert_content(event),
+        }
+    }
+
     /// Is all here that the events of a run name, but for each other? They are of the content lane
     /// and one chain, each behind the one before.
-    fn check_run(&self, events: &[Verified]) -> Result<(), InsertFault> {
-        let new: Vec<_> = events.iter().filter(|event| !self.contains(&event.id())).collect();
-        for (index, event) in new.iter().enumerate() {
+    fn check_run(&self, events: &[Verified], here: &[bool]) -> Result<(), InsertFault> {
+        let mut inside = BTreeSet::new();
+        for (event, _) in events.iter().zip(here).filter(|(_, is_here)| !**is_here) {
             let header = event.header();
-            let is_inside = |id: &EventId| new.iter().take(index).any(|other| other.id() == *id);
-            for id in header.before() {
+            for id in header.before().filter(|id| !inside.contains(*id)) {
                 match self.header(id) {
-                    None if is_inside(id) => {}
                     None => return Err(InsertFault::Missing(*id)),
                     Some(known) if known.lane == Lane::Content => {}
                     Some(_) => return Err(InsertFault::Refused(InsertRefusal::Prev)),
@@ -108,6 +145,7 @@ impl Workspace {
             {
                 return Err(InsertFault::Missing(*missing));
             }
+            inside.insert(event.id());
         }
         Ok(())
     }
@@ -125,14 +163,10 @@ impl Workspace {
         std::iter::successors(Some(position), after).take_while(|at| *at < self.order.len())
     }
 
-    /// May the signature of `end` be left out where the run that ends with `next` proves it? Not if
-    /// another chain names it, and only what is admitted stands for others: nobody's junk covers
-    /// what is good. `SPEC: EVT-12`
+    /// Do events of this id stand for those before them in their run, whose signatures are left
+    /// out? Only what is admitted does: nobody's junk covers what is good. `SPEC: EVT-12`
     #[must_use]
-    pub fn may_leave_out(&self, end: &EventId, next: &EventId) -> bool {
-        let is_admitted =
-            |id| self.content.number(id).is_some_and(|no| self.content.is_admitted(no));
-        let is_named = self.events.get(end).is_none_or(|known| known.is_named);
-        !is_named && is_admitted(end) && is_admitted(next)
+    pub fn stands_for_others(&self, id: &EventId) -> bool {
+        self.content.number(id).is_some_and(|no| self.content.is_admitted(no))
     }
 }

@@ -9,12 +9,32 @@ use crate::role::Role;
 use crate::store::Place;
 use crate::sync::Tip;
 
+/// An event on the way back through its chain.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Step {
+    pub(crate) lane: Lane,
+    /// Its place in the order in which events went in.
+    pub(crate) position: usize,
+    pub(crate) prev: Option<EventId>,
+    /// It is proven by what stands behind it in that order.
+    pub(crate) is_inside: bool,
+}
+
 impl Workspace {
     /// The lane of an event, and its place in the order in which events went in.
     #[must_use]
     pub fn position(&self, id: &EventId) -> Option<(Lane, usize)> {
         let known = self.events.get(id)?;
         Some((known.header.lane, known.position))
+    }
+
+    /// The same of an event and of the one before it in its chain, and whether those behind it in
+    /// the order prove it.
+    #[must_use]
+    pub(crate) fn step(&self, id: &EventId) -> Option<Step> {
+        let known = self.events.get(id)?;
+        let (lane, prev) = (known.header.lane, known.header.prev);
+        Some(Step { lane, position: known.position, prev, is_inside: known.is_inside })
     }
 
     /// The event that went in at this place of the order.
@@ -38,9 +58,15 @@ impl Workspace {
     /// Where the store keeps the event that went in at this place of the order.
     #[must_use]
     pub fn place_at(&self, position: usize) -> Option<Place> {
+        self.placed(position).map(|(place, _)| place)
+    }
+
+    /// The same, and whether those behind it in the order prove it.
+    pub(crate) fn placed(&self, position: usize) -> Option<(Place, bool)> {
         let id = *self.order.get(position)?;
-        let header = self.header(&id)?;
-        Some(Place { chain: header.chain(), seq: header.seq, id })
+        let known = self.events.get(&id)?;
+        let place = Place { chain: known.header.chain(), seq: known.header.seq, id };
+        Some((place, known.is_inside))
     }
 
     /// The ends of all chains that peers are told of: of the control lane all, of content what is

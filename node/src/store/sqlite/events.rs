@@ -58,32 +58,61 @@ fn place(row: &Row<'_>) -> Option<(ChainId, u64)> {
     Some((ChainId { author, incarnation, lane }, seq))
 }
 
-pub(super) fn load_event(
+/// Events by their places, in that order. What stands side by side in a chain is one query.
+pub(super) fn load_events(
     connection: &Connection,
-    place: &Place,
-) -> rusqlite::Result<Result<Verified, Damage>> {
-    let chain = &place.chain;
-    let mut query = connection.prepare_cached(
-        "SELECT envelope, row_check FROM event WHERE seq = ?4 AND chain =
-         (SELECT number FROM chain WHERE author = ?1 AND incarnation = ?2 AND lane = ?3)",
-    )?;
-    let mut rows = query.query(params![
-        chain.author.0,
-        chain.incarnation.0,
-        chain.lane as i64,
-        place.seq as i64
-    ])?;
-    let mut reason = "it is not kept".to_owned();
-    while let Some(row) = rows.next()? {
-        match read_row(row.get_ref(0)?.as_blob()?, row.get_ref(1)?.as_blob()?) {
-            Ok(event) if event.id() == place.id => return Ok(Ok(event)),
-            Ok(_) => {}
-            Err(damage) => reason = damage,
+    places: &[Place],
+    slice: &mut Slice,
+) -> rusqlite::Result<()> {
+    let follows = |one: &Place, next: &Place| {
+        one.chain == next.chain && one.seq.checked_add(1) == Some(next.seq)
+    };
+    for run in places.chunk_by(follows) {
+        let mut found = load_run(connection, run)?.into_iter();
+        for place in run {
+            match found.next().unwrap_or_else(|| Err(NOT_KEPT.to_owned())) {
+                Ok(event) => slice.events.push(event),
+                Err(reason) => {
+                    let at = Some((place.chain, place.seq));
+                    let what = format!("event {}: {reason}", place.id);
+                    slice.damaged.push(Damage { at, event: Some(place.id), what });
+                }
+            }
         }
     }
-    let at = Some((place.chain, place.seq));
-    let what = format!("event {}: {reason}", place.id);
-    Ok(Err(Damage { at, event: Some(place.id), what }))
+    Ok(())
+}
+
+const NOT_KEPT: &str = "it is not kept";
+
+/// What is found at each place of a run, which has no gap.
+fn load_run(
+    connection: &Connection,
+    run: &[Place],
+) -> rusqlite::Result<Vec<Result<Verified, String>>> {
+    let (Some(first), Some(last)) = (run.first(), run.last()) else { return Ok(Vec::new()) };
+    let mut query = connection.prepare_cached(
+        "SELECT seq, envelope, row_check FROM event WHERE seq BETWEEN ?4 AND ?5 AND chain =
+         (SELECT number FROM chain WHERE author = ?1 AND incarnation = ?2 AND lane = ?3)",
+    )?;
+    let chain = &first.chain;
+    let (from, to) = (first.seq as i64, last.seq as i64);
+    let mut rows =
+        query.query(params![chain.author.0, chain.incarnation.0, chain.lane as i64, from, to])?;
+    let mut found: Vec<_> = run.iter().map(|_| Err(NOT_KEPT.to_owned())).collect();
+    while let Some(row) = rows.next()? {
+        let at = usize::try_from(row.get::<_, i64>(0)?.saturating_sub(from)).unwrap_or(usize::MAX);
+        let (Some(place), Some(there)) = (run.get(at), found.get_mut(at)) else { continue };
+        if there.is_ok() {
+            continue;
+        }
+        match read_row(row.get_ref(1)?.as_blob()?, row.get_ref(2)?.as_blob()?) {
+            Ok(event) if event.id() == place.id => *there = Ok(event),
+            Ok(_) => {}
+            Err(damage) => *there = Err(damage),
+        }
+    }
+    Ok(found)
 }
 
 /// Keeps an event once. What is kept never loses its body; a damaged row at its place is healed by

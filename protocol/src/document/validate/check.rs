@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::panic::catch_unwind;
 use std::sync::Arc;
 
+use automerge::legacy::Op;
 use automerge::{Change, ChangeHash, ExpandedChange};
 
 use super::chunk::{ACTOR_BYTES, frame};
@@ -15,9 +16,10 @@ use super::clock::Clock;
 use super::facts::Fact;
 use super::fault::ChangeFault;
 use super::history::ChangeIndex;
+use super::plain;
 use super::rules::Rules;
 
-/// A change that passed every rule. It goes to Automerge as `change` and to the index whole.
+/// A change that passed every rule: what the index keeps of it.
 #[derive(Debug)]
 pub struct Checked {
     /// The change's name.
@@ -30,8 +32,6 @@ pub struct Checked {
     pub start_op: u32,
     /// What it depends on, ascending.
     pub deps: Vec<ChangeHash>,
-    /// The change as Automerge reads it, so that it need not be parsed again.
-    pub change: Change,
     /// How many keys and objects it makes. `SPEC: DOC-29`
     pub makes: u32,
     pub(crate) prev: Option<u32>,
@@ -59,19 +59,25 @@ impl ChangeIndex {
             return Err(ChangeFault::ActorMismatch);
         }
         let past = self.past(&framed, in_view)?;
-        let (change, expanded) = read(bytes)?;
         let mut rules = Rules::new(self, &framed, &past);
-        rules.read(&expanded.operations)?;
+        let expanded = if let Some(op) = plain::operation(bytes) {
+            debug_assert!(is_read_by_automerge(bytes, &op), "Automerge reads another operation");
+            rules.read(std::slice::from_ref(&op))?;
+            None
+        } else {
+            let expanded = read(bytes)?;
+            rules.read(&expanded.operations)?;
+            Some(expanded)
+        };
         let makes = rules.makes();
         let (facts, names) = rules.finish()?;
-        same_when_written_again(bytes, expanded)?;
+        expanded.map_or(Ok(()), |expanded| same_when_written_again(bytes, expanded))?;
         Ok(Checked {
             hash: framed.hash,
             actor: framed.actor,
             seq: framed.seq,
             start_op: framed.start_op,
             deps: framed.deps,
-            change,
             makes,
             prev: past.own,
             known: past.known,
@@ -85,13 +91,16 @@ impl ChangeIndex {
 ///
 /// The frame leaves nothing that this decoder is known to panic on. If it does all the same, it
 /// does so on every device, since it sees the bytes alone; so a panic is a verdict like an error.
-fn read(bytes: &[u8]) -> Result<(Change, ExpandedChange), ChangeFault> {
-    let attempt = catch_unwind(|| {
-        let change = Change::try_from(bytes).ok()?;
-        let expanded = change.decode();
-        Some((change, expanded))
-    });
+fn read(bytes: &[u8]) -> Result<ExpandedChange, ChangeFault> {
+    let attempt = catch_unwind(|| Some(Change::try_from(bytes).ok()?.decode()));
     attempt.ok().flatten().ok_or(ChangeFault::AutomergeRefused)
+}
+
+/// Does Automerge read this one operation, and write it so?
+fn is_read_by_automerge(bytes: &[u8], op: &Op) -> bool {
+    read(bytes).is_ok_and(|expanded| {
+        expanded.operations.iter().eq([op]) && same_when_written_again(bytes, expanded).is_ok()
+    })
 }
 
 /// Whether Automerge writes the very bytes for what it has read. SPEC: DOC-4

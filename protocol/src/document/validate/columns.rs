@@ -14,18 +14,18 @@ pub(crate) struct Tally {
     pub(crate) ops: u32,
 }
 
-const OBJECT_ACTOR: u64 = 0x01;
-const OBJECT_NUMBER: u64 = 0x02;
+pub(crate) const OBJECT_ACTOR: u64 = 0x01;
+pub(crate) const OBJECT_NUMBER: u64 = 0x02;
 const KEY_ACTOR: u64 = 0x11;
 const KEY_NUMBER: u64 = 0x13;
-const KEY_STRING: u64 = 0x15;
-const INSERT: u64 = 0x34;
-const ACTION: u64 = 0x42;
-const VALUE_KIND: u64 = 0x56;
-const VALUE: u64 = 0x57;
-const PREDS: u64 = 0x70;
-const PRED_ACTOR: u64 = 0x71;
-const PRED_NUMBER: u64 = 0x73;
+pub(crate) const KEY_STRING: u64 = 0x15;
+pub(crate) const INSERT: u64 = 0x34;
+pub(crate) const ACTION: u64 = 0x42;
+pub(crate) const VALUE_KIND: u64 = 0x56;
+pub(crate) const VALUE: u64 = 0x57;
+pub(crate) const PREDS: u64 = 0x70;
+pub(crate) const PRED_ACTOR: u64 = 0x71;
+pub(crate) const PRED_NUMBER: u64 = 0x73;
 const EXPAND: u64 = 0x94;
 const MARK_NAME: u64 = 0xa5;
 

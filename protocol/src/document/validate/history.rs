@@ -32,11 +32,20 @@ struct Node {
     facts: Box<[Fact]>,
 }
 
+/// Changes of one actor, each behind the one before: all of them, but what forked away.
+#[derive(Debug, Default)]
+struct Line<T = Vec<u32>> {
+    changes: T,
+    /// The number of the first operation of each.
+    starts: T,
+}
+
 /// Per document: the changes that count, by hash.
 #[derive(Debug, Default)]
 pub struct ChangeIndex {
     nodes: Vec<Node>,
-    by_hash: BTreeMap<ChangeHash, u32>,
+    by_hash: BTreeMap<crate::id::ChangeHash, u32>,
+    lines: Vec<Line>,
     actors: BTreeMap<[u8; ACTOR_BYTES], u32>,
     actor_bytes: Vec<[u8; ACTOR_BYTES]>,
     names: BTreeSet<Arc<str>>,
@@ -58,7 +67,7 @@ impl ChangeIndex {
 
     /// Whether the change was accepted.
     pub fn contains(&self, hash: &ChangeHash) -> bool {
-        self.by_hash.contains_key(hash)
+        self.number(hash).is_some()
     }
 
     /// How many changes were accepted.
@@ -95,7 +104,13 @@ impl ChangeIndex {
             self.heads.remove(dep);
         }
         self.heads.insert(checked.hash);
-        self.by_hash.insert(checked.hash, number);
+        self.by_hash.insert(crate::id::ChangeHash(checked.hash.0), number);
+        if let Some(line) = self.lines.get_mut(actor as usize)
+            && line.changes.last().copied() == checked.prev
+        {
+            line.changes.push(number);
+            line.starts.push(checked.start_op);
+        }
         self.nodes.push(Node {
             actor,
             seq: checked.seq,
@@ -107,11 +122,16 @@ impl ChangeIndex {
         });
     }
 
+    fn number(&self, hash: &ChangeHash) -> Option<u32> {
+        self.by_hash.get(&crate::id::ChangeHash(hash.0)).copied()
+    }
+
     fn number_actor(&mut self, actor: [u8; ACTOR_BYTES]) -> u32 {
         let next = u32::try_from(self.actor_bytes.len()).unwrap_or(u32::MAX);
         let number = *self.actors.entry(actor).or_insert(next);
         if number == next {
             self.actor_bytes.push(actor);
+            self.lines.push(Line::default());
         }
         number
     }
@@ -130,8 +150,7 @@ impl ChangeIndex {
 
     /// Is `past` the change, or in its past? Both were accepted.
     pub fn knows(&self, change: &ChangeHash, past: &ChangeHash) -> bool {
-        let (Some(&change), Some(&past)) = (self.by_hash.get(change), self.by_hash.get(past))
-        else {
+        let (Some(change), Some(past)) = (self.number(change), self.number(past)) else {
             return false;
         };
         let (node, actor) = (self.node(change), self.node(past).actor);
@@ -141,7 +160,7 @@ impl ChangeIndex {
 
     /// The number of the last operation of an accepted change, or of what it knows.
     pub fn last_op(&self, change: &ChangeHash) -> Option<u32> {
-        Some(self.node(*self.by_hash.get(change)?).last_op())
+        Some(self.node(self.number(change)?).last_op())
     }
 
     /// The dependencies, each in the author's view and accepted. SPEC: DOC-14
@@ -154,7 +173,7 @@ impl ChangeIndex {
         if !framed.deps.iter().all(in_view) {
             return Err(ChangeFault::NotInView);
         }
-        let found = framed.deps.iter().map(|dep| self.by_hash.get(dep).copied());
+        let found = framed.deps.iter().map(|dep| self.number(dep));
         found.collect::<Option<Vec<_>>>().ok_or(ChangeFault::UnknownDependency)
     }
 
@@ -225,6 +244,27 @@ impl ChangeIndex {
 
     /// The operation of that number in the line of changes that ends with `last`.
     pub(crate) fn find_in_line(&self, last: u32, number: u32) -> Option<OpRef> {
+        let at = match self.line_to(last) {
+            Some(line) => {
+                let after = line.starts.partition_point(|start| *start <= number);
+                *line.changes.get(after.checked_sub(1)?)?
+            }
+            None => self.jump_to(last, number)?,
+        };
+        let node = self.node(at);
+        (number <= node.last_op()).then(|| OpRef { change: at, op: number - node.start_op })
+    }
+
+    /// The line of its actor up to this change, where it stands in it.
+    fn line_to(&self, last: u32) -> Option<Line<&[u32]>> {
+        let node = self.node(last);
+        let (line, len) = (self.lines.get(node.actor as usize)?, node.seq as usize);
+        let changes = line.changes.get(..len).filter(|changes| changes.last() == Some(&last))?;
+        Some(Line { changes, starts: line.starts.get(..len)? })
+    }
+
+    /// The change up to `last`, by its ancestors, that has the operation or is before it.
+    fn jump_to(&self, last: u32, number: u32) -> Option<u32> {
         let mut at = last;
         while self.node(at).start_op > number {
             let node = self.node(at);
@@ -233,8 +273,7 @@ impl ChangeIndex {
             }
             at = if self.node(node.jump).start_op > number { node.jump } else { node.prev };
         }
-        let node = self.node(at);
-        (number <= node.last_op()).then(|| OpRef { change: at, op: number - node.start_op })
+        Some(at)
     }
 
     /// What is kept of an accepted operation.
