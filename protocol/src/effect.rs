@@ -85,6 +85,8 @@ pub struct Effects {
     dependents: Option<Dependents>,
     /// What was found of the changes of the own event that comes next.
     foreseen: Foreseen,
+    /// Is there a change that several events carry?
+    is_recarried: bool,
 }
 
 /// What is known of the changes of a document, and of all its branches. `SPEC: BRA-2`
@@ -313,6 +315,7 @@ impl Effects {
                 history.made_by.entry(document).or_default().push(no);
             }
             let carriers = history.carried_by.entry(hash).or_default();
+            self.is_recarried |= !carriers.is_empty();
             if carriers.is_empty() {
                 let deps: Vec<_> = one.deps.iter().map(|dep| ChangeHash(dep.0)).collect();
                 for dep in &deps {

@@ -148,3 +148,34 @@ fn branches_of_one_name_made_apart_are_a_conflict_and_both_are_reached() {
     mesh.assert_equal(&[1, 2]);
     assert_eq!(conflicts(&mut mesh, 1).len(), 2, "of the name, and of what both wrote");
 }
+
+#[test]
+fn a_conflict_of_the_origin_is_not_told_of_a_branch_that_two_wrote_apart() {
+    // SPEC: BRA-10
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    let mut link = mesh.connect(1, 2);
+    set(&mut mesh, 1, "notes/a", "before");
+    mesh.cut(link);
+    set(&mut mesh, 1, "notes/a", "one");
+    set(&mut mesh, 2, "notes/a", "two");
+    link = mesh.connect(1, 2);
+    create(&mut mesh, 1, "try");
+    mesh.cut(link);
+    // Nobody knew all of the branch, so it is looked through.
+    set(&mut mesh, 1, "branches/try/notes/b", "one");
+    set(&mut mesh, 2, "branches/try/notes/c", "two");
+    mesh.connect(1, 2);
+    mesh.assert_equal(&[1, 2]);
+    let paths = |mesh: &mut Mesh, device| {
+        let rows = conflicts(mesh, device);
+        rows.iter().map(|row| row.path.to_string()).collect::<Vec<_>>()
+    };
+    for device in [1, 2] {
+        assert_eq!(paths(&mut mesh, device), ["notes/a"]);
+        assert_eq!(mesh.status(device).conflicts, 1);
+    }
+    // Where the branch writes there itself, it has a conflict of its own.
+    set(&mut mesh, 1, "branches/try/notes/d", "knows all");
+    mesh.restart(2);
+    assert_eq!(paths(&mut mesh, 2), ["notes/a"], "as after a start");
+}
