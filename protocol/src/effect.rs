@@ -374,11 +374,16 @@ impl Effects {
         let seen = |hash: &automerge::ChangeHash| {
             history.carried_by.get(&ChangeHash(hash.0)).is_some_and(|of| in_view(of))
         };
-        if let Some(checked) = foreseen.take(&document, &actor, &change.change, &seen) {
-            return Ok((document, made, checked));
+        let checked = match foreseen.take(&document, &actor, &change.change, &seen) {
+            Some(checked) => checked,
+            None => history
+                .index
+                .check(&change.change, &actor, &seen)
+                .map_err(|fault: ChangeFault| void(fault.code(), &fault))?,
+        };
+        if made && origin.is_some() && checked.deps.is_empty() {
+            return Err(void("branch_apart", &"it would be a branch that goes on from nothing"));
         }
-        let checked = history.index.check(&change.change, &actor, &seen);
-        let checked = checked.map_err(|fault: ChangeFault| void(fault.code(), &fault))?;
         Ok((document, made, checked))
     }
 

@@ -1,7 +1,7 @@
 //! Branches in hostile hands, at the workspace: changes that two events carry, merges whose actor
 //! forked, bodies that are lost. Whatever came first, a document holds the same.
 
-use kernelos_protocol::content::DocumentChange;
+use kernelos_protocol::content::{DocumentChange, encode_branch, encode_changes};
 use kernelos_protocol::control::{ControlBody, Strike};
 use kernelos_protocol::document::conflict::Which;
 use kernelos_protocol::document::{
@@ -10,9 +10,10 @@ use kernelos_protocol::document::{
 use kernelos_protocol::event::Verified;
 use kernelos_protocol::hash;
 use kernelos_protocol::id::{ChangeHash, DocumentId, EventId};
+use kernelos_protocol::limits::BRANCH_DEPTH_MAX;
 use kernelos_protocol::role::Role;
 
-use super::orders::{granted, joined};
+use super::orders::{granted, joined, word};
 use super::recarried::carrier;
 use super::samples::key;
 use crate::kit::Peer;
@@ -39,12 +40,12 @@ fn orders(events: &[Verified]) -> Vec<Vec<Verified>> {
     all
 }
 
-pub(super) fn actor(peer: &Peer, document: &DocumentId, generation: u64) -> [u8; 16] {
+fn actor(peer: &Peer, document: &DocumentId, generation: u64) -> [u8; 16] {
     hash::actor(&peer.key.device(), &peer.incarnation, document, generation)
 }
 
 /// The peer makes a branch of `origin`, without a name.
-pub(super) fn begin(peer: &mut Peer, origin: DocumentId) -> (DocumentId, Vec<Verified>) {
+fn begin(peer: &mut Peer, origin: DocumentId) -> (DocumentId, Vec<Verified>) {
     peer.project();
     let life = peer.incarnation;
     let branch = peer.workspace.next_branch(&peer.key.device(), &life, &origin).unwrap();
@@ -58,7 +59,7 @@ pub(super) fn begin(peer: &mut Peer, origin: DocumentId) -> (DocumentId, Vec<Ver
 }
 
 /// The change that sets a value in a document, after all that it holds at the peer.
-pub(super) fn edit(
+fn edit(
     peer: &mut Peer,
     document: DocumentId,
     generation: u64,
@@ -78,13 +79,13 @@ pub(super) fn edit(
     }
 }
 
-pub(super) fn write(peer: &mut Peer, change: DocumentChange) -> Vec<Verified> {
+fn write(peer: &mut Peer, change: DocumentChange) -> Vec<Verified> {
     let events = peer.write(|workspace, pen| workspace.write_change(pen, vec![change])).unwrap();
     peer.keep(events)
 }
 
 /// The change by which `origin` knows all that the branch does.
-pub(super) fn merging(
+fn merging(
     peer: &mut Peer,
     origin: DocumentId,
     branch: DocumentId,
@@ -97,7 +98,7 @@ pub(super) fn merging(
 }
 
 /// The change of a document that depends on these.
-pub(super) fn joining(
+fn joining(
     peer: &Peer,
     origin: DocumentId,
     deps: &[ChangeHash],
@@ -241,4 +242,136 @@ fn what_a_document_knows_by_a_branch_alone_is_no_head_of_it() {
     assert_eq!(heads.len(), 1);
     let written = founder.workspace.written_at(&merged[0].id()).unwrap();
     assert_eq!(founder.workspace.heads_at(&root, &written), heads);
+}
+
+/// What hostile hands say of branches, by what is found of it: events of kind 9, and merges.
+#[test]
+fn branches_and_merges_of_what_is_not_there_or_not_allowed_are_void() {
+    // SPEC: BRA-1, BRA-2, BRA-4, BRA-13, CNT-13, EFF-3
+    let (mut founder, mut base) = granted(&[Role::Member, Role::Runner]);
+    let root = founder.document();
+    let (garden, made) = board(&mut founder);
+    base.extend(made);
+    let (branch, made) = begin(&mut founder, root);
+    base.extend(made);
+    let mut deep = root;
+    for _ in 0..BRANCH_DEPTH_MAX {
+        let (next, made) = begin(&mut founder, deep);
+        base.extend(made);
+        deep = next;
+    }
+    founder.project();
+    let line = |of: &DocumentId| founder.workspace.line(of).heads;
+    let (of_root, of_garden, of_branch, of_deep) =
+        (line(&root), line(&garden), line(&branch), line(&deep));
+    let last = vec![base[base.len() - 1].id()];
+    let (unseen, news) = begin(&mut founder, root);
+    let of_unseen = founder.workspace.line(&unseen).heads;
+    let (mut two, mut three) = (joined(2, &base), joined(3, &base));
+    two.project();
+    three.project();
+    let id = |peer: &Peer, origin: &DocumentId| {
+        hash::branch_id(&peer.key.device(), &peer.incarnation, 0, origin)
+    };
+    let first = |peer: &Peer, of: DocumentId, deps: &[ChangeHash]| {
+        let start = peer.workspace.next_op(&of, deps);
+        let change = begin_branch(actor(peer, &id(peer, &of), 1), deps, start);
+        encode_branch(of, vec![DocumentChange { document: None, generation: 1, change }])
+    };
+    let merge = |peer: &Peer, of: DocumentId, deps: &[ChangeHash]| {
+        encode_changes(vec![joining(peer, of, deps, 9)])
+    };
+    let (nowhere, nobodys) = (DocumentId([9; 32]), vec![ChangeHash([7; 32])]);
+    let named = |change: DocumentChange, of| encode_branch(of, vec![change]);
+    let join = |one: &[ChangeHash], two: &[ChangeHash]| [one, two].concat();
+    let mut linked = joining(&two, nowhere, &join(&of_root, &of_branch), 1);
+    linked.document = Some(nowhere);
+    let of_two = id(&two, &root);
+    let begun =
+        begin_branch(actor(&two, &of_two, 1), &of_root, two.workspace.next_op(&root, &of_root));
+    let begun = DocumentChange { document: None, generation: 1, change: begun };
+    let mut by_another = begun.clone();
+    by_another.generation = 2;
+    let cases: Vec<(&str, &Peer, Vec<u8>, &str)> = vec![
+        ("a branch", &two, first(&two, root, &of_root), "admitted"),
+        ("a branch of a branch", &two, first(&two, branch, &of_branch), "admitted"),
+        ("of nothing", &two, first(&two, nowhere, &of_root), "void unknown_document"),
+        (
+            "of what it would be itself",
+            &two,
+            first(&two, of_two, &of_root),
+            "void unknown_document",
+        ),
+        ("of what it has not seen", &two, first(&two, unseen, &of_unseen), "void unknown_document"),
+        ("too deep", &two, first(&two, deep, &of_deep), "void branch_depth"),
+        ("on another family's heads", &two, first(&two, root, &of_garden), "void not_in_view"),
+        ("on heads of nobody", &two, first(&two, root, &nobodys), "void not_in_view"),
+        ("on no heads", &two, first(&two, root, &[]), "void branch_apart"),
+        ("by who may not write", &three, first(&three, root, &of_root), "void role"),
+        ("by another actor", &two, named(by_another, root), "void actor_mismatch"),
+        (
+            "that links nowhere",
+            &two,
+            encode_branch(root, vec![begun, linked]),
+            "void unknown_document",
+        ),
+        ("without a change", &two, encode_branch(root, Vec::new()), "void body_decode"),
+        (
+            "of a document that is there",
+            &two,
+            named(joining(&two, root, &join(&of_root, &of_branch), 1), root),
+            "void body_decode",
+        ),
+        ("a merge", &two, merge(&two, root, &join(&of_root, &of_branch)), "admitted"),
+        (
+            "a merge the other way",
+            &two,
+            merge(&two, branch, &join(&of_root, &of_branch)),
+            "admitted",
+        ),
+        (
+            "a merge of another family",
+            &two,
+            merge(&two, root, &join(&of_root, &of_garden)),
+            "void not_in_view",
+        ),
+        (
+            "a merge of nobody's heads",
+            &two,
+            merge(&two, root, &join(&of_root, &nobodys)),
+            "void not_in_view",
+        ),
+        (
+            "a merge of heads that it has not seen",
+            &two,
+            merge(&two, root, &join(&of_root, &of_unseen)),
+            "void not_in_view",
+        ),
+        (
+            "a merge by who may not write",
+            &three,
+            merge(&three, root, &join(&of_root, &of_branch)),
+            "void role",
+        ),
+        ("a merge of one", &two, merge(&two, root, &of_branch), "void empty"),
+        ("a merge into nothing", &two, merge(&two, nowhere, &of_root), "void unknown_document"),
+    ];
+    let whole = [base, news].concat();
+    let mut found = Vec::new();
+    let mut shared = joined(1, &whole);
+    for (what, by, inside, expected) in &cases {
+        let event = by.craft(inside, last.clone());
+        // What has no effect changes nothing for what comes next.
+        let mut apart = (*expected == "admitted").then(|| joined(1, &whole));
+        let peer = apart.as_mut().unwrap_or(&mut shared);
+        peer.take(std::slice::from_ref(&event));
+        peer.project();
+        found.push((*what, word(peer, &event)));
+        assert_eq!(heads(peer, root), peer.workspace.line(&root).heads, "{what}");
+    }
+    shared.set("notes/after", "x");
+    assert_eq!(shared.get("notes"), r#"{"after":"x"}"#, "who lives here goes on");
+    let expected: Vec<_> =
+        cases.iter().map(|(what, .., code)| (*what, (*code).to_owned())).collect();
+    assert_eq!(found, expected);
 }
