@@ -146,7 +146,8 @@ fn board(founder: &mut Peer) -> (DocumentId, Vec<Verified>) {
 
 fn strike(founder: &Peer, events: &[Verified]) -> Verified {
     craft(founder, 1, |_| {
-        let events = events.iter().map(Verified::id).collect();
+        let mut events: Vec<_> = events.iter().map(Verified::id).collect();
+        events.sort_unstable();
         let authors = vec![key(2).device()];
         ControlBody::Strike(Strike { authors, events, reason: String::new() })
     })
@@ -188,6 +189,43 @@ fn a_change_whose_second_carrier_comes_after_the_merge_is_in_every_document_that
             let words = || order.iter().map(|event| event.id().short()).collect::<Vec<_>>();
             assert_eq!(shown(&mut peer, garden), r#"{"a":"x","b":"y"}"#, "{:?}", words());
             assert_eq!(shown(&mut peer, branch), r#"{"a":"x"}"#);
+        }
+    }
+}
+
+#[test]
+fn one_event_that_carries_a_merge_and_what_it_brings_in_again_tells_them_in_their_order() {
+    // SPEC: BRA-11, EFF-8
+    let (mut founder, mut base) = granted(&[Role::Member]);
+    let (garden, made) = board(&mut founder);
+    base.extend(made);
+    let mut two = joined(2, &base);
+    // The changes of an event stand in the order of their documents: the merge is first.
+    let branch = loop {
+        let (branch, made) = begin(&mut two, garden);
+        base.extend(made);
+        if garden < branch {
+            break branch;
+        }
+    };
+    let written = edit(&mut two, branch, 1, ("notes/a", "x"));
+    let first = write(&mut two, written.clone());
+    let merge = merging(&mut two, garden, branch, 1);
+    let merged = write(&mut two, merge.clone());
+    let again = carrier(&two, &[merge, written], &[first[0].id()], 1);
+    founder.take(&base);
+    let struck = strike(&founder, &[first.clone(), merged.clone()].concat());
+    for order in orders(&[first, merged, vec![again, struck]].concat()) {
+        for is_open in [true, false] {
+            let mut peer = joined(1, &base);
+            if is_open {
+                peer.workspace.open(garden);
+            }
+            for event in &order {
+                peer.take(std::slice::from_ref(event));
+                peer.project();
+            }
+            assert_eq!(shown(&mut peer, garden), r#"{"a":"x"}"#);
         }
     }
 }
@@ -266,6 +304,7 @@ fn branches_and_merges_of_what_is_not_there_or_not_allowed_are_void() {
         (line(&root), line(&garden), line(&branch), line(&deep));
     let last = vec![base[base.len() - 1].id()];
     let (unseen, news) = begin(&mut founder, root);
+    founder.project();
     let of_unseen = founder.workspace.line(&unseen).heads;
     let (mut two, mut three) = (joined(2, &base), joined(3, &base));
     two.project();
