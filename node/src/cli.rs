@@ -22,6 +22,7 @@ pub(crate) mod itself;
 mod join;
 mod join_file;
 mod key;
+mod links;
 mod log;
 mod mission;
 mod names;

@@ -85,6 +85,8 @@ pub struct Effects {
     dependents: Option<Dependents>,
     /// What was found of the changes of the own event that comes next.
     foreseen: Foreseen,
+    /// Is there a change that several events carry?
+    is_recarried: bool,
 }
 
 /// What is known of the changes of a document, and of all its branches. `SPEC: BRA-2`
@@ -313,6 +315,7 @@ impl Effects {
                 history.made_by.entry(document).or_default().push(no);
             }
             let carriers = history.carried_by.entry(hash).or_default();
+            self.is_recarried |= !carriers.is_empty();
             if carriers.is_empty() {
                 let deps: Vec<_> = one.deps.iter().map(|dep| ChangeHash(dep.0)).collect();
                 for dep in &deps {
@@ -371,11 +374,16 @@ impl Effects {
         let seen = |hash: &automerge::ChangeHash| {
             history.carried_by.get(&ChangeHash(hash.0)).is_some_and(|of| in_view(of))
         };
-        if let Some(checked) = foreseen.take(&document, &actor, &change.change, &seen) {
-            return Ok((document, made, checked));
+        let checked = match foreseen.take(&document, &actor, &change.change, &seen) {
+            Some(checked) => checked,
+            None => history
+                .index
+                .check(&change.change, &actor, &seen)
+                .map_err(|fault: ChangeFault| void(fault.code(), &fault))?,
+        };
+        if made && origin.is_some() && checked.deps.is_empty() {
+            return Err(void("branch_apart", &"it would be a branch that goes on from nothing"));
         }
-        let checked = history.index.check(&change.change, &actor, &seen);
-        let checked = checked.map_err(|fault: ChangeFault| void(fault.code(), &fault))?;
         Ok((document, made, checked))
     }
 

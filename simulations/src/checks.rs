@@ -4,10 +4,12 @@
 //! The second is compared with an oracle that shares no history with the devices: it takes the
 //! union of all disks, in the order of the ids, and builds a workspace from nothing.
 
+mod branches;
 mod lives;
 mod missions;
 mod order;
 
+pub use branches::branches_agree;
 pub use lives::{forks_are_shown, lost_came_back};
 pub use missions::{candidates, missions_end, missions_hold, promoted, state, steps_held, view};
 pub use order::is_order_free;

@@ -29,7 +29,8 @@ Sentences of a script:
   A tries PATH = VALUE · A tries to remove PATH · A tries a mission of N steps
   A tries to undo · A tries to undo by force · A tries to cancel the mission · A tries to purge
   A tries to strike B · A tries to bring back what is struck · A tries to readmit B
-  A tries to rescue
+  A tries to rescue · A tries to branch NAME · A tries to branch NAME of PATH
+  A tries to merge NAME · A tries to put away NAME · A tries to get back NAME
   cut A B | C · A does not hear B · heal · wait 5s · A crashes · A crashes before output N
   A starts · A restarts
   A is copied · A is put back · A is cloned · A sleeps 5s

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kernelos_protocol::artifacts::Artifacts;
-use kernelos_protocol::command::{Command, Mode, Reply, RequestId, Undone};
+use kernelos_protocol::command::{BranchReply, Command, Mode, Reply, RequestId, Undone};
 use kernelos_protocol::document::Documents;
 use kernelos_protocol::id::{DeviceId, EventId, Incarnation, WorkspaceId};
 use kernelos_protocol::key::DeviceKey;
@@ -212,6 +212,7 @@ impl Node {
                 Reply::Started { mission: event }
                 | Reply::ArtifactWritten { event }
                 | Reply::BoardMade { event, .. }
+                | Reply::Branch(BranchReply::Made { event, .. } | BranchReply::Merged { event, .. })
                 | Reply::Undone(Undone { event, .. })
                 | Reply::Cancelled { event }
                 | Reply::Struck { event, .. }

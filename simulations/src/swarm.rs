@@ -5,6 +5,7 @@
 //! script is data: what happens in it does not depend on what came before, so a part can be left
 //! out, and what is left still means the same.
 
+use kernelos_protocol::document::DocPath;
 use kernelos_protocol::role::Role;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
@@ -17,6 +18,8 @@ use crate::script::{Act, Device, Lie, Script, Step, Who};
 const STEPS: u64 = 40;
 /// Boards, by name: some are made apart.
 pub(crate) const BOARDS: u64 = 3;
+/// Branches, by name: some are made apart, and some of boards or of others.
+const BRANCHES: u64 = 3;
 /// Missions at most, of up to three steps.
 const MISSIONS: usize = 2;
 /// Milliseconds of the longest pause.
@@ -56,6 +59,9 @@ pub fn plan(seed: u64) -> Script {
             steps.push(step);
         }
         steps.push(Step::Wait(plan.below(PAUSE_MS)));
+    }
+    if plan.reseeded(seed ^ 0xb4a9).coin() {
+        plan.branch(&mut steps);
     }
     steps.push(Step::Settle);
     Script { title: format!("Swarm, seed {seed}"), seed: Some(seed), devices, steps }
@@ -131,6 +137,38 @@ impl Plan {
 
     fn who(&mut self) -> Who {
         self.pick(self.count)
+    }
+
+    /// Goes on with other dice: what was drawn before stays what it was.
+    fn reseeded(&mut self, seed: u64) -> &mut Self {
+        self.rng = ChaCha20Rng::seed_from_u64(seed);
+        self
+    }
+
+    /// What is done with branches, between all other steps.
+    fn branch(&mut self, steps: &mut Vec<Step>) {
+        for _ in 0..STEPS / 2 {
+            let (at, step) = (self.pick(steps.len()), self.on_branch());
+            steps.insert(at, step);
+        }
+    }
+
+    fn on_branch(&mut self) -> Step {
+        let (who, name) = (self.who(), format!("x{}", self.below(BRANCHES)));
+        let of = match self.below(4) {
+            0 => format!("boards/b{}", self.below(BOARDS)).parse(),
+            1 => format!("branches/x{}", self.below(BRANCHES)).parse(),
+            _ => Ok(DocPath::default()),
+        };
+        let note = format!("branches/{name}/notes/{}", self.below(3)).parse();
+        let (Ok(of), Ok(note)) = (of, note) else { return Step::Heal };
+        match self.below(10) {
+            0..3 => Step::Act(who, Act::Branch(name, of)),
+            3..5 => Step::Act(who, Act::Merge(name)),
+            5 => Step::Act(who, Act::PutAway(name, self.coin())),
+            6 => Step::TryRemove(who, note),
+            _ => Step::TryWrite(who, note, format!("v{}", self.below(1_000))),
+        }
     }
 
     fn edit(&mut self) -> Step {

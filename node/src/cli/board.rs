@@ -1,12 +1,11 @@
 //! `kern board`: named sets of tasks and notes, each a document of its own.
 
-use kernelos_protocol::command::{BoardPage, Command, Failure, FailureKind, Reply};
+use kernelos_protocol::command::{BoardPage, Command, Failure, Reply};
 use kernelos_protocol::document::DocPath;
-use kernelos_protocol::present::{self, Doc};
-use serde_json::json;
+use kernelos_protocol::present;
 
-use crate::cli::Ui;
 use crate::cli::wrote::{Wrote, quoted};
+use crate::cli::{Ui, links};
 
 /// Boards: named sets of tasks and notes
 ///
@@ -57,8 +56,7 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
             match ui.client()?.ask(ui.workspace(), create).await? {
                 Reply::BoardMade { document, event } => {
                     let back = format!("kern board archive {}", quoted(&name));
-                    let object = json!({ "name": name, "document": document });
-                    ui.wrote(&Wrote::by(Some(event), back), object, Doc::default)
+                    links::made(ui, &name, document, &Wrote::by(Some(event), back))
                 }
                 other => Err(super::doc::unexpected(&other)),
             }
@@ -69,15 +67,9 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
         }
         Args::Archive { name, undo } => {
             let archive = Command::ArchiveBoard { name: name.clone(), archived: !undo };
-            match ui.client()?.ask(ui.workspace(), archive).await? {
-                Reply::Edited(edited) => {
-                    let back = format!("kern board archive {}", quoted(&name));
-                    let back = if undo { back } else { back + " --undo" };
-                    let object = json!({ "name": name, "archived": !undo });
-                    ui.wrote(&Wrote::by(edited.event, back), object, Doc::default)
-                }
-                other => Err(super::doc::unexpected(&other)),
-            }
+            let back = format!("kern board archive {}", quoted(&name));
+            let back = if undo { back } else { back + " --undo" };
+            links::archive(ui, (&name, !undo), archive, |event| Wrote::by(event, back)).await
         }
     }
 }
@@ -91,8 +83,5 @@ pub(super) async fn boards(ui: &Ui, all: bool) -> Result<BoardPage, Failure> {
 
 /// Where a board is, as its name or id says.
 pub(super) fn path(name: &str) -> Result<DocPath, Failure> {
-    let path = DocPath::default().child("boards").and_then(|path| path.child(name));
-    path.map_err(|fault| {
-        Failure::new(FailureKind::Usage, fault).with_hint("`kern board list` shows all")
-    })
+    links::path("boards", name)
 }

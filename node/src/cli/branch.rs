@@ -1,15 +1,13 @@
 //! `kern branch`: documents that go on from another, to try something and bring it back.
 
-use kernelos_protocol::command::{
-    BranchCommand, BranchReply, Command, Failure, FailureKind, Reply,
-};
+use kernelos_protocol::command::{BranchCommand, BranchReply, Command, Failure, Reply};
 use kernelos_protocol::document::DocPath;
 use kernelos_protocol::present::{self, Doc};
 use serde_json::json;
 
-use crate::cli::Ui;
 use crate::cli::names::names;
 use crate::cli::wrote::Wrote;
+use crate::cli::{Ui, links};
 
 /// Try something apart, and bring it back
 ///
@@ -88,8 +86,7 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
             let create = BranchCommand::Create { name: name.clone(), of, at, purpose };
             match ask(ui, create).await? {
                 Reply::Branch(BranchReply::Made { document, event }) => {
-                    let object = json!({ "name": name, "document": document });
-                    ui.wrote(&Wrote::undo(Some(event)), object, Doc::default)
+                    links::made(ui, &name, document, &Wrote::undo(Some(event)))
                 }
                 other => Err(super::doc::unexpected(&other)),
             }
@@ -112,13 +109,7 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
         },
         Args::Archive { name, undo } => {
             let archive = BranchCommand::Archive { name: name.clone(), archived: !undo };
-            match ask(ui, archive).await? {
-                Reply::Edited(edited) => {
-                    let object = json!({ "name": name, "archived": !undo });
-                    ui.wrote(&Wrote::undo(edited.event), object, Doc::default)
-                }
-                other => Err(super::doc::unexpected(&other)),
-            }
+            links::archive(ui, (&name, !undo), Command::Branch(archive), Wrote::undo).await
         }
     }
 }
@@ -141,8 +132,5 @@ async fn ask(ui: &Ui, command: BranchCommand) -> Result<Reply, Failure> {
 /// The path of a branch's document; of the root's without one.
 pub(super) fn above(branch: Option<&str>) -> Result<DocPath, Failure> {
     let Some(name) = branch else { return Ok(DocPath::default()) };
-    let path = DocPath::default().child("branches").and_then(|path| path.child(name));
-    path.map_err(|fault| {
-        Failure::new(FailureKind::Usage, fault).with_hint("`kern branch list` shows all")
-    })
+    links::path("branches", name)
 }

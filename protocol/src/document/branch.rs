@@ -13,8 +13,9 @@ use super::board::linked;
 use super::conflict::{ConflictIndex, ConflictList, Which};
 use super::preview::{self, Preview, places};
 use super::read::Seen;
-use super::{DocumentDone, Documents, EditFault};
+use super::{DocumentDone, Documents, EditFault, is_unshowable};
 use crate::id::{ChangeHash, DocumentId};
+use crate::limits::PURPOSE_BYTES_MAX;
 
 /// A link to a branch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +48,7 @@ impl BranchLink {
             Some(Self {
                 name: name.to_owned(),
                 document: linked(link)?,
-                purpose: purpose.unwrap_or_default().to_owned(),
+                purpose: shortened(purpose.unwrap_or_default()),
                 archived: link.get("archived") == Some(&Json::Bool(true)),
                 is_shown: at == last,
                 conflict: values.len() > 1,
@@ -55,6 +56,18 @@ impl BranchLink {
             })
         })
     }
+}
+
+/// As much of a purpose as one may have, whoever wrote the link. `SPEC: BRA-12`
+fn shortened(purpose: &str) -> String {
+    let mut short = String::new();
+    for c in purpose.chars().map(|c| if is_unshowable(c) { '?' } else { c }) {
+        if short.len().saturating_add(c.len_utf8()) > PURPOSE_BYTES_MAX {
+            break;
+        }
+        short.push(c);
+    }
+    short
 }
 
 /// The first change of a branch, which builds on these of its origin, with the number of its first

@@ -111,6 +111,12 @@ impl Effects {
         carried_by.and_then(|carried| carried.get(change)).map_or(&[], Vec::as_slice)
     }
 
+    /// Is there a change that several events carry? Else each comes after what it depends on.
+    #[must_use]
+    pub fn is_recarried(&self) -> bool {
+        self.is_recarried
+    }
+
     /// What a change with effect depends on. `SPEC: SYNC-9`
     #[must_use]
     pub fn deps(&self, document: &DocumentId, change: &ChangeHash) -> &[ChangeHash] {

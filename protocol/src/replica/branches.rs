@@ -298,16 +298,10 @@ impl Replica {
         let distance = self.workspace.distance(&branch, heads.clone());
         let is_shown = link.is_some_and(|link| link.is_shown);
         let name = link.map(|link| link.name.clone());
-        let called = name.clone().filter(|_| is_shown).unwrap_or_else(|| branch.to_string());
-        let called = quoted(&called);
+        // What no person could have named so is called by its id.
+        let typed = name.clone().filter(|name| is_shown && check_name(name).is_ok());
         let archived = link.is_some_and(|link| link.archived);
-        let next = match (archived, distance.ahead) {
-            (true, _) => vec![format!("kern branch archive {called} --undo")],
-            (false, 0) => vec![format!("kern branch archive {called}")],
-            (false, _) => ["preview", "merge", "archive"]
-                .map(|verb| format!("kern branch {verb} {called}"))
-                .to_vec(),
-        };
+        let next = next_of_made(typed.as_deref(), &branch, (archived, distance.ahead > 0));
         BranchState {
             name,
             document: Some(branch),
@@ -373,6 +367,22 @@ impl Replica {
         let next = self.workspace.next_branch(&device, &life, origin);
         next.ok_or_else(|| Failure::new(FailureKind::Failed, "there are heads that are not joined"))
     }
+}
+
+/// What can be done with a branch. What no name leads to has no link to put away.
+fn next_of_made(
+    name: Option<&str>,
+    branch: &DocumentId,
+    (is_archived, is_ahead): (bool, bool),
+) -> Vec<String> {
+    let called = quoted(&name.map_or_else(|| branch.to_string(), str::to_owned));
+    let verbs: &[&str] = match (is_archived, is_ahead) {
+        (true, _) | (false, false) => &["archive"],
+        (false, true) => &["preview", "merge", "archive"],
+    };
+    let can = verbs.iter().filter(|verb| name.is_some() || **verb != "archive");
+    let back = if is_archived { " --undo" } else { "" };
+    can.map(|verb| format!("kern branch {verb} {called}{back}")).collect()
 }
 
 fn nobodys() -> BranchState {

@@ -67,17 +67,25 @@ impl Workspace {
             }
             for found in self.not_shared(document, hash) {
                 self.shares.of.entry(*document).or_default().insert(found);
-                let carriers = self.effects.carriers(document, &found).iter();
-                let carrier = carriers.copied().filter(|carrier| self.counts(*carrier)).min();
-                if let Some(carrier) = carrier.filter(|carrier| *carrier < no) {
+                // It may have been told already, to other documents, whatever carries it.
+                let carrier = self.carrier_to_tell(document, &found);
+                if let Some(carrier) = carrier.filter(|carrier| *carrier != no) {
                     self.waiting.entry(carrier).or_insert(None);
-                    waits = true;
+                    // Who asks meanwhile waits until the document is whole again.
+                    self.rebuilding = true;
+                    waits |= carrier < no;
                 }
             }
         }
-        // Who asks meanwhile waits until the document is whole again.
-        self.rebuilding |= waits;
         waits
+    }
+
+    /// The event that tells a change: of those that count and carry it, the first whose body is
+    /// to be had. `SPEC: BRA-11`
+    fn carrier_to_tell(&self, document: &DocumentId, change: &ChangeHash) -> Option<ContentNo> {
+        let carriers = self.effects.carriers(document, change).iter().copied();
+        let carriers = carriers.filter(|no| self.counts(*no));
+        carriers.min_by_key(|no| (self.lost.holds_up(*no), *no))
     }
 
     /// The changes of others that this one of a document brings in, and that it has not yet.

@@ -28,6 +28,11 @@ impl Lost {
         self.bodies.contains(&no) || self.behind.contains(&no)
     }
 
+    /// It waits for what such a body is to bring.
+    pub(super) fn wait_behind(&mut self, no: ContentNo) {
+        self.behind.insert(no);
+    }
+
     /// It is purged: nothing waits for it.
     pub(super) fn forget(&mut self, no: ContentNo) {
         self.bodies.remove(&no);

@@ -3,6 +3,8 @@
 //! A document is told in causal order. Where a body has to come from the store first, what comes
 //! after it waits, so that no change is ever applied before what it builds on.
 
+mod behind;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Workspace;
@@ -16,6 +18,7 @@ use crate::event::Verified;
 use crate::id::{ChangeHash, DocumentId, EventId};
 use crate::limits::LOAD_SLICE_EVENTS;
 use crate::store::Place;
+use behind::Behind;
 
 /// What the choice between forked changes depends on: how much is here, was judged, and how often
 /// strikes changed.
@@ -137,8 +140,8 @@ impl Workspace {
             dropped.map(|(document, changes)| DocumentTask::Drop { document, changes }).collect();
         tasks.extend(anew.into_iter().map(|document| DocumentTask::Begin { document }));
         let mut apply: BTreeMap<DocumentId, Vec<Vec<u8>>> = BTreeMap::new();
-        let (mut after, mut missing) = (None, Missing::new());
-        while let Some((no, chunks)) = self.next_to_tell(&mut after, &mut missing) {
+        let (mut after, mut missing, mut behind) = (None, Missing::new(), Behind::default());
+        while let Some((no, chunks)) = self.next_of(&mut behind, &mut after, &mut missing) {
             if !self.may_go_in(no, charge) {
                 // Its body comes from the store when it may: what waits for long takes no memory.
                 continue;
@@ -151,30 +154,46 @@ impl Workspace {
                 (after, missing) = (None, Missing::new());
                 continue;
             }
-            self.shares.note();
-            for ((document, chunk), (_, hash)) in
-                chunks.unwrap_or_default().into_iter().zip(changes)
-            {
-                let carriers = self.applied.entry(document).or_default().entry(hash).or_default();
-                carriers.insert(no);
-                if self.is_out(&(document, hash)) {
-                    continue;
-                }
-                for holder in self.shares.holders(&hash) {
-                    if self.held.entry(holder).or_default().insert(hash) {
-                        apply.entry(holder).or_default().push(chunk.clone());
-                    }
-                }
-                if self.is_open(&document) && self.held.entry(document).or_default().insert(hash) {
-                    apply.entry(document).or_default().push(chunk);
-                }
+            if let Some(change) = self.comes_later(no, &brings) {
+                self.waiting.insert(no, chunks);
+                behind.wait(no, change);
+                continue;
             }
+            self.shares.note();
+            behind.told(&changes);
+            self.put_in(no, changes, chunks.unwrap_or_default(), &mut apply);
         }
         tasks.extend(
             apply.into_iter().map(|(document, changes)| DocumentTask::Apply { document, changes }),
         );
         self.rebuilding &= self.waits_to_go_in() > 0;
         tasks
+    }
+
+    /// What an event carries goes into the documents that are open and hold it.
+    fn put_in(
+        &mut self,
+        no: ContentNo,
+        changes: Vec<(DocumentId, ChangeHash)>,
+        chunks: Chunks,
+        apply: &mut BTreeMap<DocumentId, Vec<Vec<u8>>>,
+    ) {
+        let carried = chunks.into_iter().zip(changes).map(|((_, chunk), change)| (change, chunk));
+        for ((document, hash), chunk) in self.causes_first(carried.collect()) {
+            let carriers = self.applied.entry(document).or_default().entry(hash).or_default();
+            carriers.insert(no);
+            if self.is_out(&(document, hash)) {
+                continue;
+            }
+            for holder in self.shares.holders(&hash) {
+                if self.held.entry(holder).or_default().insert(hash) {
+                    apply.entry(holder).or_default().push(chunk.clone());
+                }
+            }
+            if self.is_open(&document) && self.held.entry(document).or_default().insert(hash) {
+                apply.entry(document).or_default().push(chunk);
+            }
+        }
     }
 
     /// How many events wait to go into the documents, and how many changes these hold; none where

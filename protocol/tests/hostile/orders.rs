@@ -40,7 +40,7 @@ impl Outcome {
 
 /// The verdict on an event and the code of the reason; or with which code it is refused, or that
 /// it waits for one that is.
-fn word(peer: &mut Peer, event: &Verified) -> String {
+pub(super) fn word(peer: &mut Peer, event: &Verified) -> String {
     if !peer.workspace.contains(&event.id()) {
         return match peer.workspace.insert(event, &peer.key) {
             Err(InsertFault::Refused(refusal)) => format!("refused {}", refusal.code()),

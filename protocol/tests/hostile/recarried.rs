@@ -18,7 +18,12 @@ use crate::kit::{Peer, setting};
 use crate::rescue::craft;
 
 /// An event of these changes after `before`, in a branch of its own.
-fn carrier(peer: &Peer, changes: &[DocumentChange], before: &[EventId], stamp: u64) -> Verified {
+pub(super) fn carrier(
+    peer: &Peer,
+    changes: &[DocumentChange],
+    before: &[EventId],
+    stamp: u64,
+) -> Verified {
     let mut parents = before.to_vec();
     parents.sort_unstable();
     let event = peer.craft(&encode_changes(changes.to_vec()), parents);

@@ -1,6 +1,6 @@
 //! What a device shows while bodies cannot be read, and while its documents are behind.
 
-use kernelos_protocol::command::{Command, Reply, RequestId};
+use kernelos_protocol::command::{BranchCommand, Command, Reply, RequestId};
 use kernelos_protocol::document::DocumentTask;
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::replica::{Input, Output};
@@ -54,6 +54,49 @@ fn only_what_builds_on_a_lost_body_waits_for_it() {
     let theirs = r#""own0":"theirs","own1":"theirs","own2":"theirs"}"#;
     let all = format!(r#"{{"apart":"y","first":"x","more":"goes on",{theirs}"#);
     assert_eq!(mesh.get(3, "notes"), all, "it came again, and what waited for it");
+    mesh.restart(3);
+    assert_eq!(mesh.get(3, "notes"), all);
+}
+
+#[test]
+fn a_merge_waits_for_the_lost_body_of_what_it_brings_in() {
+    // SPEC: DUR-16, BRA-4
+    let mut mesh = Mesh::of(&[(2, Role::Member), (3, Role::Admin)]);
+    let links = [mesh.connect(1, 2), mesh.connect(1, 3)];
+    mesh.set(1, "notes/first", "x");
+    let (name, of) = ("try".to_owned(), "".parse().unwrap());
+    let create = BranchCommand::Create { name, of, at: None, purpose: String::new() };
+    assert!(matches!(mesh.ask(1, Command::Branch(create)), Reply::Branch(_)));
+    let before = changes(&mut mesh, 3, 2).len();
+    mesh.set(2, "branches/try/notes/theirs", "y");
+    let theirs = changes(&mut mesh, 3, 2).split_off(before);
+    let merge = BranchCommand::Merge { name: "try".to_owned() };
+    assert!(matches!(mesh.ask(1, Command::Branch(merge)), Reply::Branch(_)));
+    links.into_iter().for_each(|link| mesh.cut(link));
+    let (begin, reason) = (theirs[0].to_string(), "by mistake".to_owned());
+    let reply = mesh.ask(3, Command::Strike { begin: begin.clone(), reason: reason.clone() });
+    assert!(matches!(reply, Reply::Struck { .. }), "{reply:?}");
+    assert_eq!(mesh.get(3, "notes"), r#"{"first":"x"}"#);
+
+    // The branch is not open: what it wrote is to go into the document that knows it alone.
+    mesh.device(3).disk.damage_event(&theirs[0]);
+    let reply = mesh.ask(3, Command::ReadmitEvent { begin, reason });
+    assert!(matches!(reply, Reply::Readmitted { .. }), "{reply:?}");
+    let is_whole = |mesh: &mut Mesh| match mesh.ask(3, Command::Conflicts) {
+        Reply::Conflicts(page) => assert_eq!(page.conflicts, []),
+        other => panic!("{other:?}"),
+    };
+    is_whole(&mut mesh);
+    assert_eq!(mesh.status(3).state_hash, None, "nothing is claimed");
+    assert_eq!(mesh.get(3, "notes"), r#"{"first":"x"}"#);
+    mesh.set(3, "notes/more", "goes on");
+
+    mesh.connect(1, 3);
+    mesh.wait(1_000);
+    mesh.assert_equal(&[1, 3]);
+    let all = r#"{"first":"x","more":"goes on","theirs":"y"}"#;
+    assert_eq!((mesh.get(3, "notes"), mesh.get(1, "notes")), (all.to_owned(), all.to_owned()));
+    is_whole(&mut mesh);
     mesh.restart(3);
     assert_eq!(mesh.get(3, "notes"), all);
 }

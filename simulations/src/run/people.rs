@@ -1,9 +1,9 @@
-//! What people do beside edits: take back, put an end to missions, strike, purge, rescue.
+//! What people do beside edits: take back, put an end to missions, strike, purge, rescue, branch.
 //!
 //! Each is tried: where nothing is there for it, or it is refused, nothing comes of it, and the
 //! trace says so.
 
-use kernelos_protocol::command::{Command, LogRow, RecoverySecret, Reply};
+use kernelos_protocol::command::{BranchCommand, Command, LogRow, RecoverySecret, Reply};
 use kernelos_protocol::id::{EventId, Lane};
 
 use crate::script::{Act, Who};
@@ -41,6 +41,15 @@ pub(super) fn perform(world: &mut World, who: Who, act: &Act) {
             keep: Vec::new(),
             reason,
         }),
+        Act::Branch(name, of) => {
+            let (name, of, purpose) = (name.clone(), of.clone(), String::new());
+            Some(Command::Branch(BranchCommand::Create { name, of, at: None, purpose }))
+        }
+        Act::Merge(name) => Some(Command::Branch(BranchCommand::Merge { name: name.clone() })),
+        Act::PutAway(name, archived) => {
+            let (name, archived) = (name.clone(), *archived);
+            Some(Command::Branch(BranchCommand::Archive { name, archived }))
+        }
     };
     if let Some(command) = command {
         world.ask(who, command);

@@ -31,6 +31,9 @@ pub(super) fn settle(world: &mut World) -> Result<(), Broken> {
     missions::missions_end(world, &members)?;
     read_boards(world, &members);
     agree(world, &members)?;
+    checks::branches_agree(world, &members)?;
+    // Each holds every branch now, and claims the same as before.
+    agree(world, &members)?;
     all_is_known(world, &members)?;
     checks::always(world)
 }

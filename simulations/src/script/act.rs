@@ -1,5 +1,7 @@
 //! What a person does on a device beside edits, and how a script says it.
 
+use kernelos_protocol::document::DocPath;
+
 use crate::script::{Device, Who};
 
 /// What is tried: where it is off, may not or finds nothing, nothing comes of it.
@@ -23,6 +25,12 @@ pub enum Act {
     Purge,
     /// `A tries to rescue`: by the recovery key, and keeps nobody who led.
     Rescue,
+    /// `A tries to branch NAME`: of the workspace's document; `A tries to branch NAME of PATH`.
+    Branch(String, DocPath),
+    /// `A tries to merge NAME`: a branch, into what it was made of.
+    Merge(String),
+    /// `A tries to put away NAME`, a branch; `A tries to get back NAME`.
+    PutAway(String, bool),
 }
 
 impl Act {
@@ -37,6 +45,13 @@ impl Act {
             ["tries", "to", "readmit", b] => Self::Readmit(who(b)?),
             ["tries", "to", "purge"] => Self::Purge,
             ["tries", "to", "rescue"] => Self::Rescue,
+            ["tries", "to", "branch", name] => Self::Branch((*name).to_owned(), DocPath::default()),
+            ["tries", "to", "branch", name, "of", path] => {
+                Self::Branch((*name).to_owned(), path.parse().ok()?)
+            }
+            ["tries", "to", "merge", name] => Self::Merge((*name).to_owned()),
+            ["tries", "to", "put", "away", name] => Self::PutAway((*name).to_owned(), true),
+            ["tries", "to", "get", "back", name] => Self::PutAway((*name).to_owned(), false),
             _ => return None,
         })
     }
@@ -53,6 +68,11 @@ impl Act {
             Self::Readmit(b) => format!("tries to readmit {}", name(b)),
             Self::Purge => "tries to purge".to_owned(),
             Self::Rescue => "tries to rescue".to_owned(),
+            Self::Branch(name, of) if of.segments().is_empty() => format!("tries to branch {name}"),
+            Self::Branch(name, of) => format!("tries to branch {name} of {of}"),
+            Self::Merge(name) => format!("tries to merge {name}"),
+            Self::PutAway(name, true) => format!("tries to put away {name}"),
+            Self::PutAway(name, false) => format!("tries to get back {name}"),
         }
     }
 }

@@ -1,0 +1,416 @@
+//! Branches in hostile hands, at the workspace: changes that two events carry, merges whose actor
+//! forked, bodies that are lost. Whatever came first, a document holds the same.
+
+use kernelos_protocol::content::{DocumentChange, encode_branch, encode_changes};
+use kernelos_protocol::control::{ControlBody, Strike};
+use kernelos_protocol::document::conflict::Which;
+use kernelos_protocol::document::{
+    DocumentDone, DocumentTask, Edit, begin_branch, board_change, merging_change,
+};
+use kernelos_protocol::event::Verified;
+use kernelos_protocol::hash;
+use kernelos_protocol::id::{ChangeHash, DocumentId, EventId};
+use kernelos_protocol::limits::BRANCH_DEPTH_MAX;
+use kernelos_protocol::role::Role;
+
+use super::orders::{granted, joined, word};
+use super::recarried::carrier;
+use super::samples::key;
+use crate::kit::Peer;
+use crate::rescue::craft;
+
+/// Every order of these in which none is before what it names.
+fn orders(events: &[Verified]) -> Vec<Vec<Verified>> {
+    let Some((last, rest)) = events.split_last() else { return vec![Vec::new()] };
+    let mut all = Vec::new();
+    for order in orders(rest) {
+        for at in 0..=order.len() {
+            let mut order = order.clone();
+            order.insert(at, last.clone());
+            all.push(order);
+        }
+    }
+    let is_before = |order: &[Verified], of: &Verified, name: &EventId| {
+        let place = |id: &EventId| order.iter().position(|event| event.id() == *id);
+        place(name).is_none_or(|named| Some(named) < place(&of.id()))
+    };
+    all.retain(|order| {
+        order.iter().all(|of| of.header().before().all(|name| is_before(order, of, name)))
+    });
+    all
+}
+
+fn actor(peer: &Peer, document: &DocumentId, generation: u64) -> [u8; 16] {
+    hash::actor(&peer.key.device(), &peer.incarnation, document, generation)
+}
+
+/// The peer makes a branch of `origin`, without a name.
+fn begin(peer: &mut Peer, origin: DocumentId) -> (DocumentId, Vec<Verified>) {
+    peer.project();
+    let life = peer.incarnation;
+    let branch = peer.workspace.next_branch(&peer.key.device(), &life, &origin).unwrap();
+    let deps = peer.workspace.line(&origin).heads;
+    let start = peer.workspace.next_op(&origin, &deps);
+    let change = begin_branch(actor(peer, &branch, 1), &deps, start);
+    let change = DocumentChange { document: None, generation: 1, change };
+    let events =
+        peer.write(|workspace, pen| workspace.write_branch(pen, origin, vec![change])).unwrap();
+    (branch, peer.keep(events))
+}
+
+/// The change that sets a value in a document, after all that it holds at the peer.
+fn edit(
+    peer: &mut Peer,
+    document: DocumentId,
+    generation: u64,
+    (path, value): (&str, &str),
+) -> DocumentChange {
+    if !peer.workspace.is_open(&document) {
+        peer.workspace.open(document);
+    }
+    peer.project();
+    let edits = vec![Edit::Set { set: path.parse().unwrap(), value: value.into() }];
+    let actor = actor(peer, &document, generation);
+    match peer.documents.perform(DocumentTask::Transact { document, actor, edits }) {
+        DocumentDone::Transacted(Ok(Some(change))) => {
+            DocumentChange { document: Some(document), generation, change: change.chunk }
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn write(peer: &mut Peer, change: DocumentChange) -> Vec<Verified> {
+    let events = peer.write(|workspace, pen| workspace.write_change(pen, vec![change])).unwrap();
+    peer.keep(events)
+}
+
+/// The change by which `origin` knows all that the branch does.
+fn merging(
+    peer: &mut Peer,
+    origin: DocumentId,
+    branch: DocumentId,
+    generation: u64,
+) -> DocumentChange {
+    peer.project();
+    let mut deps = peer.workspace.line(&origin).heads;
+    deps.extend(peer.workspace.line(&branch).heads);
+    joining(peer, origin, &deps, generation)
+}
+
+/// The change of a document that depends on these.
+fn joining(
+    peer: &Peer,
+    origin: DocumentId,
+    deps: &[ChangeHash],
+    generation: u64,
+) -> DocumentChange {
+    let start = peer.workspace.next_op(&origin, &deps);
+    let change = merging_change(actor(peer, &origin, generation), deps, start);
+    DocumentChange { document: Some(origin), generation, change }
+}
+
+/// The notes of a document and whether its conflicts can be told; opened now where it is not.
+fn shown(peer: &mut Peer, document: DocumentId) -> String {
+    if !peer.workspace.is_open(&document) {
+        peer.workspace.open(document);
+    }
+    peer.project();
+    assert!(peer.workspace.is_projected(), "something waits for ever");
+    assert_eq!(heads(peer, document), peer.workspace.line(&document).heads);
+    let which = Which::First;
+    match peer.documents.perform(DocumentTask::Conflicts { document, which }) {
+        DocumentDone::Conflicts(Ok(list)) => assert_eq!(list.total(), 0),
+        other => panic!("{other:?}"),
+    }
+    let path = "notes".parse().unwrap();
+    match peer.documents.perform(DocumentTask::Read { document, path }) {
+        DocumentDone::Read(Ok(read)) => read.value.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn heads(peer: &mut Peer, document: DocumentId) -> Vec<ChangeHash> {
+    match peer.documents.perform(DocumentTask::Apply { document, changes: Vec::new() }) {
+        DocumentDone::Holds { heads, .. } => heads.unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A board of the founder, beside the root.
+fn board(founder: &mut Peer) -> (DocumentId, Vec<Verified>) {
+    let life = founder.incarnation;
+    let document = founder.workspace.next_document(&founder.key.device(), &life).unwrap();
+    let change = board_change(actor(founder, &document, 1), "garden").unwrap();
+    (document, founder.change(None, change).unwrap())
+}
+
+fn strike(founder: &Peer, events: &[Verified]) -> Verified {
+    craft(founder, 1, |_| {
+        let mut events: Vec<_> = events.iter().map(Verified::id).collect();
+        events.sort_unstable();
+        let authors = vec![key(2).device()];
+        ControlBody::Strike(Strike { authors, events, reason: String::new() })
+    })
+}
+
+/// A branch of a board, written and merged by who knows one carrier of what was written; another
+/// event carries the same, and the first is struck.
+#[test]
+fn a_change_whose_second_carrier_comes_after_the_merge_is_in_every_document_that_holds_it() {
+    // SPEC: BRA-2, BRA-11, EFF-8
+    let (mut founder, mut base) = granted(&[Role::Member; 2]);
+    let (garden, made) = board(&mut founder);
+    base.extend(made);
+    let mut two = joined(2, &base);
+    let (branch, made) = begin(&mut two, garden);
+    base.extend(made);
+    let before = base[base.len() - 1].id();
+    let written = edit(&mut two, branch, 1, ("notes/a", "x"));
+    let again = carrier(&two, std::slice::from_ref(&written), &[before], 1);
+    let written = write(&mut two, written);
+    let mut three = joined(3, &[base.clone(), written.clone()].concat());
+    let merge = merging(&mut three, garden, branch, 1);
+    let merged = write(&mut three, merge);
+    let on = edit(&mut three, garden, 2, ("notes/b", "y"));
+    let on = write(&mut three, on);
+    founder.take(&base);
+    let struck = strike(&founder, &written);
+    let all = [written, merged, on, vec![again, struck]].concat();
+    for order in orders(&all) {
+        for is_open in [true, false] {
+            let mut peer = joined(1, &base);
+            if is_open {
+                peer.workspace.open(garden);
+            }
+            for event in &order {
+                peer.take(std::slice::from_ref(event));
+                peer.project();
+            }
+            let words = || order.iter().map(|event| event.id().short()).collect::<Vec<_>>();
+            assert_eq!(shown(&mut peer, garden), r#"{"a":"x","b":"y"}"#, "{:?}", words());
+            assert_eq!(shown(&mut peer, branch), r#"{"a":"x"}"#);
+        }
+    }
+}
+
+#[test]
+fn one_event_that_carries_a_merge_and_what_it_brings_in_again_tells_them_in_their_order() {
+    // SPEC: BRA-11, EFF-8
+    let (mut founder, mut base) = granted(&[Role::Member]);
+    let (garden, made) = board(&mut founder);
+    base.extend(made);
+    let mut two = joined(2, &base);
+    // The changes of an event stand in the order of their documents: the merge is first.
+    let branch = loop {
+        let (branch, made) = begin(&mut two, garden);
+        base.extend(made);
+        if garden < branch {
+            break branch;
+        }
+    };
+    let written = edit(&mut two, branch, 1, ("notes/a", "x"));
+    let first = write(&mut two, written.clone());
+    let merge = merging(&mut two, garden, branch, 1);
+    let merged = write(&mut two, merge.clone());
+    let again = carrier(&two, &[merge, written], &[first[0].id()], 1);
+    founder.take(&base);
+    let struck = strike(&founder, &[first.clone(), merged.clone()].concat());
+    for order in orders(&[first, merged, vec![again, struck]].concat()) {
+        for is_open in [true, false] {
+            let mut peer = joined(1, &base);
+            if is_open {
+                peer.workspace.open(garden);
+            }
+            for event in &order {
+                peer.take(std::slice::from_ref(event));
+                peer.project();
+            }
+            assert_eq!(shown(&mut peer, garden), r#"{"a":"x"}"#);
+        }
+    }
+}
+
+#[test]
+fn what_came_in_by_a_merge_that_is_left_out_is_in_its_document_no_more() {
+    // SPEC: BRA-2, PRJ-4
+    let (mut founder, mut base) = granted(&[Role::Member; 2]);
+    let root = founder.document();
+    let (branch, made) = begin(&mut founder, root);
+    base.extend(made);
+    let mut two = joined(2, &base);
+    let change = edit(&mut two, branch, 1, ("notes/a", "x"));
+    let written = write(&mut two, change);
+    let merge = merging(&mut two, root, branch, 5);
+    let merged = write(&mut two, merge);
+    // Another change of that number by that actor, on which somebody builds.
+    let mut twin = joined(2, &[base.clone(), written.clone()].concat());
+    let change = edit(&mut twin, root, 5, ("notes/b", "y"));
+    let rival = write(&mut twin, change);
+    let mut three = joined(3, &[base.clone(), written.clone(), rival.clone()].concat());
+    let on = three.set("notes/c", "z");
+    for order in orders(&[written, merged, rival, on].concat()) {
+        let mut peer = joined(1, &base);
+        for event in &order {
+            peer.take(std::slice::from_ref(event));
+            peer.project();
+        }
+        assert_eq!(shown(&mut peer, root), r#"{"b":"y","c":"z"}"#);
+        assert_eq!(shown(&mut peer, branch), r#"{"a":"x"}"#);
+    }
+}
+
+#[test]
+fn what_a_document_knows_by_a_branch_alone_is_no_head_of_it() {
+    // SPEC: BRA-2, BRA-6
+    let (mut founder, _) = granted(&[]);
+    let root = founder.document();
+    founder.project();
+    let first = founder.workspace.line(&root).heads;
+    founder.set("notes/a", "x");
+    let (branch, _) = begin(&mut founder, root);
+    let change = edit(&mut founder, branch, 1, ("notes/b", "y"));
+    write(&mut founder, change);
+    founder.project();
+    // It depends on what the branch wrote, and by that alone on the last change of its own.
+    let deps = [first, founder.workspace.line(&branch).heads].concat();
+    let merge = joining(&founder, root, &deps, 2);
+    let merged = write(&mut founder, merge);
+    assert_eq!(shown(&mut founder, root), r#"{"a":"x","b":"y"}"#);
+    let heads = founder.workspace.line(&root).heads;
+    assert_eq!(heads.len(), 1);
+    let written = founder.workspace.written_at(&merged[0].id()).unwrap();
+    assert_eq!(founder.workspace.heads_at(&root, &written), heads);
+}
+
+/// What hostile hands say of branches, by what is found of it: events of kind 9, and merges.
+#[test]
+fn branches_and_merges_of_what_is_not_there_or_not_allowed_are_void() {
+    // SPEC: BRA-1, BRA-2, BRA-4, BRA-13, CNT-13, EFF-3
+    let (mut founder, mut base) = granted(&[Role::Member, Role::Runner]);
+    let root = founder.document();
+    let (garden, made) = board(&mut founder);
+    base.extend(made);
+    let (branch, made) = begin(&mut founder, root);
+    base.extend(made);
+    let mut deep = root;
+    for _ in 0..BRANCH_DEPTH_MAX {
+        let (next, made) = begin(&mut founder, deep);
+        base.extend(made);
+        deep = next;
+    }
+    founder.project();
+    let line = |of: &DocumentId| founder.workspace.line(of).heads;
+    let (of_root, of_garden, of_branch, of_deep) =
+        (line(&root), line(&garden), line(&branch), line(&deep));
+    let last = vec![base[base.len() - 1].id()];
+    let (unseen, news) = begin(&mut founder, root);
+    founder.project();
+    let of_unseen = founder.workspace.line(&unseen).heads;
+    let (mut two, mut three) = (joined(2, &base), joined(3, &base));
+    two.project();
+    three.project();
+    let id = |peer: &Peer, origin: &DocumentId| {
+        hash::branch_id(&peer.key.device(), &peer.incarnation, 0, origin)
+    };
+    let first = |peer: &Peer, of: DocumentId, deps: &[ChangeHash]| {
+        let start = peer.workspace.next_op(&of, deps);
+        let change = begin_branch(actor(peer, &id(peer, &of), 1), deps, start);
+        encode_branch(of, vec![DocumentChange { document: None, generation: 1, change }])
+    };
+    let merge = |peer: &Peer, of: DocumentId, deps: &[ChangeHash]| {
+        encode_changes(vec![joining(peer, of, deps, 9)])
+    };
+    let (nowhere, nobodys) = (DocumentId([9; 32]), vec![ChangeHash([7; 32])]);
+    let named = |change: DocumentChange, of| encode_branch(of, vec![change]);
+    let join = |one: &[ChangeHash], two: &[ChangeHash]| [one, two].concat();
+    let mut linked = joining(&two, nowhere, &join(&of_root, &of_branch), 1);
+    linked.document = Some(nowhere);
+    let of_two = id(&two, &root);
+    let begun =
+        begin_branch(actor(&two, &of_two, 1), &of_root, two.workspace.next_op(&root, &of_root));
+    let begun = DocumentChange { document: None, generation: 1, change: begun };
+    let mut by_another = begun.clone();
+    by_another.generation = 2;
+    let cases: Vec<(&str, &Peer, Vec<u8>, &str)> = vec![
+        ("a branch", &two, first(&two, root, &of_root), "admitted"),
+        ("a branch of a branch", &two, first(&two, branch, &of_branch), "admitted"),
+        ("of nothing", &two, first(&two, nowhere, &of_root), "void unknown_document"),
+        (
+            "of what it would be itself",
+            &two,
+            first(&two, of_two, &of_root),
+            "void unknown_document",
+        ),
+        ("of what it has not seen", &two, first(&two, unseen, &of_unseen), "void unknown_document"),
+        ("too deep", &two, first(&two, deep, &of_deep), "void branch_depth"),
+        ("on another family's heads", &two, first(&two, root, &of_garden), "void not_in_view"),
+        ("on heads of nobody", &two, first(&two, root, &nobodys), "void not_in_view"),
+        ("on no heads", &two, first(&two, root, &[]), "void branch_apart"),
+        ("by who may not write", &three, first(&three, root, &of_root), "void role"),
+        ("by another actor", &two, named(by_another, root), "void actor_mismatch"),
+        (
+            "that links nowhere",
+            &two,
+            encode_branch(root, vec![begun, linked]),
+            "void unknown_document",
+        ),
+        ("without a change", &two, encode_branch(root, Vec::new()), "void body_decode"),
+        (
+            "of a document that is there",
+            &two,
+            named(joining(&two, root, &join(&of_root, &of_branch), 1), root),
+            "void body_decode",
+        ),
+        ("a merge", &two, merge(&two, root, &join(&of_root, &of_branch)), "admitted"),
+        (
+            "a merge the other way",
+            &two,
+            merge(&two, branch, &join(&of_root, &of_branch)),
+            "admitted",
+        ),
+        (
+            "a merge of another family",
+            &two,
+            merge(&two, root, &join(&of_root, &of_garden)),
+            "void not_in_view",
+        ),
+        (
+            "a merge of nobody's heads",
+            &two,
+            merge(&two, root, &join(&of_root, &nobodys)),
+            "void not_in_view",
+        ),
+        (
+            "a merge of heads that it has not seen",
+            &two,
+            merge(&two, root, &join(&of_root, &of_unseen)),
+            "void not_in_view",
+        ),
+        (
+            "a merge by who may not write",
+            &three,
+            merge(&three, root, &join(&of_root, &of_branch)),
+            "void role",
+        ),
+        ("a merge of one", &two, merge(&two, root, &of_branch), "void empty"),
+        ("a merge into nothing", &two, merge(&two, nowhere, &of_root), "void unknown_document"),
+    ];
+    let whole = [base, news].concat();
+    let mut found = Vec::new();
+    let mut shared = joined(1, &whole);
+    for (what, by, inside, expected) in &cases {
+        let event = by.craft(inside, last.clone());
+        // What has no effect changes nothing for what comes next.
+        let mut apart = (*expected == "admitted").then(|| joined(1, &whole));
+        let peer = apart.as_mut().unwrap_or(&mut shared);
+        peer.take(std::slice::from_ref(&event));
+        peer.project();
+        found.push((*what, word(peer, &event)));
+        assert_eq!(heads(peer, root), peer.workspace.line(&root).heads, "{what}");
+    }
+    shared.set("notes/after", "x");
+    assert_eq!(shared.get("notes"), r#"{"after":"x"}"#, "who lives here goes on");
+    let expected: Vec<_> =
+        cases.iter().map(|(what, .., code)| (*what, (*code).to_owned())).collect();
+    assert_eq!(found, expected);
+}
