@@ -151,7 +151,9 @@ impl Workspace {
                 (after, missing) = (None, Missing::new());
                 continue;
             }
-            self.shares.note();
+            for (document, _) in &changes {
+                self.note_counting(document);
+            }
             for ((document, chunk), (_, hash)) in
                 chunks.unwrap_or_default().into_iter().zip(changes)
             {
@@ -219,9 +221,11 @@ impl Workspace {
         if left_out == self.left_out {
             return;
         }
-        self.shares.note();
         let root = self.root_document();
         let before = std::mem::replace(&mut self.left_out, left_out.clone());
+        for document in before.keys().chain(left_out.keys()) {
+            self.note_counting(document);
+        }
         for (document, out) in left_out {
             // A number of an own actor may be among them.
             self.fell_closed |= !self.open.contains(&document) && Some(document) != root;

@@ -9,10 +9,10 @@ use super::{Run, two_homes};
 use crate::kit::Peer;
 
 fn holders(peer: &Peer) -> Vec<Dispute> {
-    let (disputes, more) = peer.workspace.disputes();
-    assert_eq!(more, 0);
-    assert!(disputes.iter().all(|dispute| dispute.kind == ConflictKind::Holders));
-    disputes
+    let disputes = peer.workspace.disputes();
+    assert_eq!(disputes.more, 0);
+    assert!(disputes.open.iter().all(|dispute| dispute.kind == ConflictKind::Holders));
+    disputes.open.clone()
 }
 
 #[test]
