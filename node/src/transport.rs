@@ -7,6 +7,7 @@
 //! that is the guard's answer, given by the owner of the membership.
 
 mod admission;
+mod handshakes;
 #[cfg(test)]
 mod contract;
 pub mod iroh;
