@@ -7,9 +7,9 @@
 //! that is the guard's answer, given by the owner of the membership.
 
 mod admission;
-mod handshakes;
 #[cfg(test)]
 mod contract;
+mod handshakes;
 pub mod iroh;
 pub mod link;
 pub mod memory;

@@ -29,8 +29,8 @@ use tokio::sync::mpsc;
 use super::handshakes::HANDSHAKES_MAX;
 use super::link::readable;
 use super::quic::{
-    self, Door, EXPORTER_LABEL, IDLE_TIME_MAX, KEEP_ALIVE, STRANGER_WINDOW_BYTES,
-    WAITING_MAX, WINDOW_BYTES, chain, given_back, kind_of, may_be_dialed, may_be_told,
+    self, Door, EXPORTER_LABEL, IDLE_TIME_MAX, KEEP_ALIVE, STRANGER_WINDOW_BYTES, WAITING_MAX,
+    WINDOW_BYTES, chain, given_back, kind_of, may_be_dialed, may_be_told,
 };
 use super::{
     BindError, BoxFuture, DIAL_ADDRESSES_MAX, DIAL_TIME_MAX, DialError, Guard, Link, PathKind,

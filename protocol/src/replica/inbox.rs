@@ -295,3 +295,6 @@ fn chosen<'a>(dispute: &'a Dispute, edit: &Edit) -> Result<&'a DisputeSide, Fail
     }
     Ok(side)
 }
+
+#[cfg(test)]
+mod tests;

@@ -150,6 +150,12 @@ impl Replica {
             survey.beyond = survey.left.len().saturating_sub(SURVEY_OPENED_MAX);
             survey.left.truncate(SURVEY_OPENED_MAX);
         }
+        if matches!(survey.what, For::Glance(_)) {
+            // Nobody waits for a glance but a stop, and that not for documents to be opened.
+            let before = survey.left.len();
+            survey.left.retain(|document| self.workspace.is_open(document));
+            survey.beyond = survey.beyond.saturating_add(before - survey.left.len());
+        }
         survey.left.extend(root);
         if root.is_none() && !survey.only_counts() {
             let reply = Reply::Failed(self.unreadable());
@@ -326,7 +332,9 @@ impl Replica {
                 self.reply(request, reply);
             }
             (For::Timeline(request, query), _) => self.timeline(request, &query),
-            (For::Glance(request), _) => self.on_glance_count(request, survey.listing.total),
+            (For::Glance(request), _) => {
+                self.on_glance_count(request, (survey.listing.total, survey.beyond));
+            }
             (For::Conflicts(request, _) | For::Resolving(request, _), Some(fault)) => {
                 self.reply(request, Reply::Failed(edit_failure(&fault)));
             }
