@@ -92,7 +92,8 @@ pub(crate) async fn to(
     device: DeviceId,
     at: &[SocketAddr],
 ) -> bool {
-    let Reply::Introduction { events, tail, .. } = engine.ask(Command::Introduction).await else {
+    let shown = engine.ask(Command::Introduction { to: device }).await;
+    let Reply::Introduction { events, tail, .. } = shown else {
         return false;
     };
     show(engine, transport, device, at, &events, &tail).await
@@ -106,7 +107,8 @@ pub(crate) async fn hand_over(
     device: DeviceId,
     at: &[SocketAddr],
 ) {
-    if let Reply::Introduction { events, tail, member } = engine.ask(Command::Introduction).await
+    let shown = engine.ask(Command::Introduction { to: device }).await;
+    if let Reply::Introduction { events, tail, member } = shown
         && (member || !tail.is_empty())
     {
         show(engine, transport, device, at, &events, &tail).await;

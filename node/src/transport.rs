@@ -9,6 +9,7 @@
 mod admission;
 #[cfg(test)]
 mod contract;
+mod handshakes;
 pub mod iroh;
 pub mod link;
 pub mod memory;

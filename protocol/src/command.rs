@@ -240,7 +240,10 @@ pub enum Command {
         reason: String,
     },
     /// What this device shows to a member that has not heard of its grant.
-    Introduction,
+    Introduction {
+        /// Which.
+        to: DeviceId,
+    },
     /// A revoked device shows events of its own.
     TakeTail {
         /// Which, as its connection proved.

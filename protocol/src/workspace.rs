@@ -37,7 +37,7 @@ pub use backlog::{Charge, Waiting};
 pub use branches::{Distance, Divergence};
 pub use chain::ForkProof;
 pub use cover::Cover;
-pub use disputes::{Dispute, DisputeSide};
+pub use disputes::{Dispute, DisputeSide, Disputes};
 pub use documents::Line;
 pub use insert::{InsertFault, InsertRefusal, Inserted};
 pub use membership::NewMember;

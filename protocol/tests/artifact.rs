@@ -269,3 +269,17 @@ fn a_manifest_that_lies_about_a_length_harms_no_other() {
         assert_eq!(again, !honest_too, "but for a manifest that describes it rightly");
     }
 }
+
+#[test]
+fn a_chunk_that_was_loaded_for_a_peer_and_destroyed_since_is_sent_to_nobody() {
+    // SPEC: SYNC-16
+    let (_, _, chunks) = sealed(1_000, 3);
+    let (link, hash) = (LinkId(1), chunks[0].hash());
+    let mut artifacts = Artifacts::default();
+    artifacts.kept(&chunks[0]);
+    artifacts.link_up(link);
+    assert_eq!(artifacts.on_want(link, vec![hash]), Ok(None));
+    assert_eq!(artifacts.forget(&BTreeSet::from([hash])), [hash]);
+    let answer = Message::Chunks { chunks: Vec::new(), lacking: vec![hash] };
+    assert_eq!(artifacts.on_loaded(link, &[hash], chunks), Some(Action::Send(link, answer)));
+}

@@ -134,6 +134,11 @@ impl Peer {
         }
     }
 
+    /// What it took, causes in any order.
+    pub(crate) fn disk(&self) -> Vec<Verified> {
+        self.kept.values().cloned().collect()
+    }
+
     /// The root document.
     pub(crate) fn document(&self) -> DocumentId {
         self.workspace.root_document().unwrap()

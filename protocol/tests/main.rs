@@ -8,6 +8,7 @@
 )]
 
 mod admission;
+mod apart;
 mod archive;
 mod artifact;
 mod authority;

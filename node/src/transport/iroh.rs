@@ -163,7 +163,7 @@ impl Transport for IrohTransport {
             if let Some(accepting) = accepting {
                 accepting.ended().await;
             }
-            self.door.all_ended().await;
+            self.door.handshakes.all_ended().await;
             // Those that nobody accepted hold the endpoint too.
             while self.waiting.lock().await.recv().await.is_some() {}
             drop(endpoint);

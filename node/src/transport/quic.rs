@@ -3,12 +3,10 @@
 //! Which library carries the packets is the business of [`super::iroh`] and [`super::quinn`].
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
 use super::admission::Admission;
+use super::handshakes::Handshakes;
 use super::{BUSY, DialError, Guard, PathKind};
 use crate::portable;
 
@@ -31,14 +29,7 @@ pub(super) const WAITING_MAX: usize = 64;
 /// How long a close waits for the owners of links to drop them, and for the system.
 const GIVE_BACK_TIME_MAX: Duration = Duration::from_secs(1);
 
-/// Handshakes under way. Each holds some 100 KiB at most and is over within
-/// [`HANDSHAKE_TIME_MAX`]; further ones are refused at once.
-pub(super) const HANDSHAKES_MAX: u32 = 64;
-
-/// From this many on, a newcomer must show that it receives at the address it claims: senders of
-/// packets with invented addresses cannot take the places of the others.
-const HANDSHAKES_UNPROVEN_MAX: usize = 8;
-
+/// How long a handshake may take. One may have to give way before (SPEC: LINK-8).
 pub(super) const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// The label under which both ends export the name of a channel. `SPEC: LINK-2`
@@ -63,31 +54,12 @@ const NO_APPLICATION_PROTOCOL: u64 = 0x100 + 120;
 /// What incoming connections have to pass.
 pub(super) struct Door {
     pub(super) admission: Admission,
-    handshakes: Arc<Semaphore>,
+    pub(super) handshakes: Handshakes,
 }
 
 impl Door {
     pub(super) fn new(guard: Guard) -> Self {
-        let handshakes = usize::try_from(HANDSHAKES_MAX).unwrap_or(1);
-        let handshakes = Arc::new(Semaphore::new(handshakes));
-        Self { admission: Admission::new(guard), handshakes }
-    }
-
-    /// A place for one more handshake, until it is dropped.
-    pub(super) fn handshake(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.handshakes).try_acquire_owned().ok()
-    }
-
-    /// Are there so many that a newcomer must show where it is?
-    pub(super) fn is_crowded(&self) -> bool {
-        let all = usize::try_from(HANDSHAKES_MAX).unwrap_or(1);
-        all.saturating_sub(self.handshakes.available_permits()) > HANDSHAKES_UNPROVEN_MAX
-    }
-
-    /// Waits until no handshake is under way.
-    pub(super) async fn all_ended(&self) {
-        // An error would say that the semaphore is closed, which never happens.
-        self.handshakes.acquire_many(HANDSHAKES_MAX).await.ok();
+        Self { admission: Admission::new(guard), handshakes: Handshakes::new() }
     }
 }
 

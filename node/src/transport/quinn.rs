@@ -26,10 +26,11 @@ use kernelos_protocol::key::DeviceKey;
 use rustls::pki_types::CertificateDer;
 use tokio::sync::mpsc;
 
+use super::handshakes::HANDSHAKES_MAX;
 use super::link::readable;
 use super::quic::{
-    self, Door, EXPORTER_LABEL, HANDSHAKES_MAX, IDLE_TIME_MAX, KEEP_ALIVE, STRANGER_WINDOW_BYTES,
-    WAITING_MAX, WINDOW_BYTES, chain, given_back, kind_of, may_be_dialed, may_be_told,
+    self, Door, EXPORTER_LABEL, IDLE_TIME_MAX, KEEP_ALIVE, STRANGER_WINDOW_BYTES, WAITING_MAX,
+    WINDOW_BYTES, chain, given_back, kind_of, may_be_dialed, may_be_told,
 };
 use super::{
     BindError, BoxFuture, DIAL_ADDRESSES_MAX, DIAL_TIME_MAX, DialError, Guard, Link, PathKind,
@@ -214,7 +215,7 @@ impl Transport for QuinnTransport {
             if let Some(accepting) = accepting {
                 accepting.ended().await;
             }
-            self.door.all_ended().await;
+            self.door.handshakes.all_ended().await;
             // Those that nobody accepted hold the endpoint too.
             while self.waiting.lock().await.recv().await.is_some() {}
             // Until the peers were told; one that is silent is not waited for.

@@ -45,13 +45,15 @@ impl Artifacts {
         Ok(Some(Action::Send(link, Message::Chunks { chunks: Vec::new(), lacking })))
     }
 
-    /// The store gave what it has of these chunks, asked for a peer.
+    /// The store gave what it has of these chunks, asked for a peer. What was destroyed since is
+    /// sent to nobody. `SPEC: SYNC-16`
     pub fn on_loaded(
         &mut self,
         link: LinkId,
         asked: &[ChunkHash],
-        chunks: Vec<Chunk>,
+        mut chunks: Vec<Chunk>,
     ) -> Option<Action> {
+        chunks.retain(|chunk| self.here.contains_key(&chunk.hash()));
         let given: BTreeSet<_> = chunks.iter().map(Chunk::hash).collect();
         let mut lacking: Vec<_> =
             asked.iter().filter(|hash| !given.contains(*hash)).copied().collect();

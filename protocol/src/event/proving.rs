@@ -11,8 +11,9 @@ use crate::limits::UNPROVEN_BYTES_MAX;
 #[derive(Debug)]
 pub struct Proving {
     workspace: WorkspaceId,
-    /// Events without their signature, by the last of each chain.
-    open: BTreeMap<EventId, Vec<Signed>>,
+    /// Events without their signature that nothing proved yet. An id is the hash of its header,
+    /// which names the one before it: so a row that follows another takes nothing from it.
+    open: BTreeMap<EventId, Signed>,
     /// The bytes of the envelopes that are open.
     bytes: usize,
     left_out: u64,
@@ -35,31 +36,53 @@ impl Proving {
             self.left_out += 1;
             return Vec::new();
         };
-        let (id, is_last) = (event.id(), event.signature().is_some());
-        if !is_last && self.open.contains_key(&id) {
+        if event.signature().is_none() {
+            self.wait(event, envelope.len());
             return Vec::new();
         }
-        let before = event.header().prev.and_then(|prev| self.open.remove(&prev));
-        let mut run = before.unwrap_or_default();
-        if !is_last {
-            self.bytes = self.bytes.saturating_add(envelope.len());
-            run.push(event);
-            self.open.insert(id, run);
-            if self.bytes > UNPROVEN_BYTES_MAX {
-                self.give_up();
+        let run = self.run_of(event.clone());
+        let is_alone = run.len() == 1;
+        let proven = Run::verify(run).or_else(|fault| match is_alone {
+            true => Err(fault),
+            // What stands before it may be a lie, and it none.
+            false => Run::verify(vec![event]),
+        });
+        let Ok(run) = proven else {
+            self.left_out += 1;
+            return Vec::new();
+        };
+        let events = run.into_events();
+        for event in &events {
+            if let Some(open) = self.open.remove(&event.id()) {
+                self.bytes = self.bytes.saturating_sub(open.encode().len());
             }
-            return Vec::new();
         }
-        let freed: usize = run.iter().map(|event| event.encode().len()).sum();
-        self.bytes = self.bytes.saturating_sub(freed);
-        // What stands before it may be a lie, and it none.
-        let alone = (!run.is_empty()).then(|| event.clone());
-        run.push(event);
-        let count = run.len() as u64;
-        let proven = Run::verify(run).or_else(|fault| Run::verify(vec![alone.ok_or(fault)?]));
-        let proven = proven.map_or_else(|_| Vec::new(), Run::into_events);
-        self.left_out += count - proven.len() as u64;
-        proven
+        events
+    }
+
+    fn wait(&mut self, event: Signed, bytes: usize) {
+        let id = event.id();
+        if self.open.insert(id, event).is_none() {
+            self.bytes = self.bytes.saturating_add(bytes);
+        }
+        if self.bytes > UNPROVEN_BYTES_MAX {
+            self.give_up();
+        }
+    }
+
+    /// What is open of the run that this event ends, and the event.
+    fn run_of(&self, last: Signed) -> Vec<Signed> {
+        let mut run = vec![last];
+        while let Some(first) = run.last()
+            && let Some(prev) = first.header().prev
+            && let Some(before) = self.open.get(&prev)
+            && first.header().follows(&prev, before.header())
+            && before.header().may_be_inside()
+        {
+            run.push(before.clone());
+        }
+        run.reverse();
+        run
     }
 
     /// How many proved nothing, when all were taken.
@@ -70,7 +93,7 @@ impl Proving {
     }
 
     fn give_up(&mut self) {
-        self.left_out += self.open.values().map(|run| run.len() as u64).sum::<u64>();
+        self.left_out += self.open.len() as u64;
         self.open.clear();
         self.bytes = 0;
     }

@@ -5,6 +5,8 @@
 //! each other went on apart, the tree of records has several ends; [`Journal::head`] is the one
 //! that goes on, the same on every device that knows the same records.
 
+mod holders;
+
 use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,13 +45,21 @@ pub struct Journal {
     /// By author the missions that it started, and where each ended, once it did.
     started: BTreeMap<DeviceId, Vec<(ContentNo, Vec<ContentNo>)>>,
     /// The heads that were found, and how often all content had been judged anew by then.
-    heads: RefCell<(u64, BTreeMap<EventId, Option<EventId>>)>,
+    heads: RefCell<(u64, BTreeMap<EventId, Found>)>,
     /// By record, those that follow it.
     followers: BTreeMap<EventId, Vec<ContentNo>>,
     /// Rises with every record, so that who follows the missions sees that there is news.
     version: u64,
     /// Records that lost their effect by strikes.
     struck: BTreeSet<ContentNo>,
+}
+
+/// What was found of a mission.
+#[derive(Debug, Default)]
+struct Found {
+    head: Option<EventId>,
+    /// Those that hold its lease, once somebody asked.
+    holders: Option<Vec<EventId>>,
 }
 
 /// What judging a record gave.
@@ -253,8 +263,9 @@ impl Journal {
             let ends = self.ends(content, mission).into_iter();
             ends.max_by_key(|entry| standing(&entry.state)).map(|entry| entry.state.last)
         };
-        let head = heads.1.entry(*mission).or_insert_with(find);
-        head.as_ref().and_then(|head| self.entries.get(head))
+        let found = || Found { head: find(), holders: None };
+        let head = heads.1.entry(*mission).or_insert_with(found).head;
+        head.and_then(|head| self.entries.get(&head))
     }
 }
 

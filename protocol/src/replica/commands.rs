@@ -68,7 +68,7 @@ impl Replica {
             | Command::CancelMission { .. }
             | Command::Missions
             | Command::Mission { .. }
-            | Command::Introduction
+            | Command::Introduction { .. }
             | Command::Notice { .. }
             | Command::Introduce { .. }
             | Command::TakeTail { .. }
@@ -104,7 +104,7 @@ impl Replica {
             Command::Read { path } => return self.start_read(request, path),
             Command::Past(asked) => return self.start_past(request, asked),
             Command::Event { begin } => return self.start_event(request, &begin),
-            Command::Introduction => return self.start_introduction(request),
+            Command::Introduction { to } => return self.start_introduction(request, &to),
             Command::Introduce { device, events } => self.introduced(&device, events),
             Command::TakeTail { device, events } => self.take_tail(&device, events),
             Command::TailAnswered { device, answer, sent } => self.answered(device, answer, sent),

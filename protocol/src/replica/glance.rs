@@ -43,6 +43,8 @@ pub(super) struct Glances {
     kept: usize,
     /// Of how many events the last one was taken.
     taken_at: usize,
+    /// How many documents the one that is being taken leaves out of its count of conflicts.
+    uncounted: usize,
     /// How many events were here when last looked, and since when, by the monotonic clock.
     seen: (usize, u64),
 }
@@ -137,14 +139,20 @@ impl Replica {
             _ if !is_calm || self.survey.is_some() => self.glanced_at(request),
             Some(_) => self.start_survey(For::Glance(request)),
             None => {
+                self.glances.uncounted = 0;
                 self.keep_glance(0, BTreeMap::new());
                 self.glanced_at(request);
             }
         }
     }
 
-    /// So many conflicts are open.
-    pub(super) fn on_glance_count(&mut self, request: Option<RequestId>, conflicts: usize) {
+    /// So many conflicts are open, and those of so many documents were not counted.
+    pub(super) fn on_glance_count(
+        &mut self,
+        request: Option<RequestId>,
+        (conflicts, uncounted): (usize, usize),
+    ) {
+        self.glances.uncounted = uncounted;
         let pending = Pending::Glance(request, conflicts, self.workspace.len());
         let root = self.workspace.root_document();
         let documents = root.into_iter().chain(self.workspace.opened().iter().copied()).collect();
@@ -172,7 +180,8 @@ impl Replica {
     }
 
     fn keep_glance(&mut self, conflicts: usize, documents: BTreeMap<DocumentId, Dump>) {
-        let Reply::Status(status) = self.status(conflicts) else { return };
+        let Reply::Status(mut status) = self.status(conflicts) else { return };
+        status.uncounted = self.glances.uncounted;
         let root = self.workspace.root_document();
         let mut carriers = BTreeMap::new();
         for (document, dump) in &documents {

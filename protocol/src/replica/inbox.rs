@@ -117,9 +117,10 @@ impl Replica {
     /// `SPEC: CFL-11, CFL-16`
     pub(super) fn resolve(&mut self, request: RequestId, edits: Vec<Edit>) -> Result<(), Failure> {
         self.workspace.settle();
-        let disputes: BTreeMap<ConflictId, Dispute> =
-            self.workspace.disputes().0.into_iter().map(|one| (one.id, one)).collect();
-        let of = |edit: &Edit| edit.conflict().and_then(|id| disputes.get(&id));
+        let all = self.workspace.disputes();
+        let disputes: BTreeMap<ConflictId, &Dispute> =
+            all.open.iter().map(|one| (one.id, one)).collect();
+        let of = |edit: &Edit| edit.conflict().and_then(|id| disputes.get(&id).copied());
         if !edits.iter().any(|edit| of(edit).is_some()) {
             self.start_survey(For::Resolving(request, edits));
             return Ok(());
@@ -294,3 +295,6 @@ fn chosen<'a>(dispute: &'a Dispute, edit: &Edit) -> Result<&'a DisputeSide, Fail
     }
     Ok(side)
 }
+
+#[cfg(test)]
+mod tests;

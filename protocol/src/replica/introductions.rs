@@ -14,12 +14,12 @@ use crate::sync::introduce::{Answer, IntroduceCode, check};
 use crate::workspace::InsertFault;
 
 impl Replica {
-    /// Asks the store for what this device shows of itself.
-    pub(super) fn start_introduction(&mut self, request: RequestId) {
+    /// Asks the store for what this device shows of itself to another.
+    pub(super) fn start_introduction(&mut self, request: RequestId, to: &DeviceId) {
         match self.workspace.introduction(&self.key.device()) {
             Some(mut places) if places.len() <= INTRODUCTION_EVENTS_MAX => {
                 let load = LoadFor::Asked(request, Asked::Introduction(places.len()));
-                places.extend(self.tail_places());
+                places.extend(self.tail_places(to));
                 self.load_next(load, LoadRequest::Events(places));
             }
             Some(_) => self.reply(request, Reply::Failed(not_shown("its past is too long"))),

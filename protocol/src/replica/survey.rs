@@ -5,6 +5,7 @@
 //! there. How many another has is remembered until its heads are others.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::command::{ConflictPlace, Reply, RequestId, TimelineQuery};
 use crate::document::conflict::{ConflictList, Which};
@@ -16,7 +17,7 @@ use crate::replica::inbox::{Listing, behind, decisions, is_open};
 use crate::replica::timeline::disputed;
 use crate::replica::work::Work;
 use crate::replica::{LoadFor, Replica};
-use crate::workspace::Dispute;
+use crate::workspace::Disputes;
 
 /// What a survey is for.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,9 +46,8 @@ pub(super) struct Survey {
     listing: Listing,
     /// How many documents are left to another.
     beyond: usize,
-    /// The conflicts that stand in no document, until it is known which of them are decided; and
-    /// how many there are beyond those.
-    disputes: Option<(Vec<Dispute>, usize)>,
+    /// The conflicts that stand in no document, until it is known which of them are decided.
+    disputes: Option<Arc<Disputes>>,
     /// How documents are named, once that is known.
     names: Option<Links>,
     /// Where the conflicts are that are to be resolved.
@@ -121,11 +121,13 @@ impl Replica {
             survey.disputes = Some(self.workspace.disputes());
         }
         let root = self.workspace.held_document();
-        let others: Vec<_> = self.workspace.documents().filter(|id| Some(*id) != root).collect();
-        self.counted.retain(|id, _| others.contains(id));
+        let all: BTreeSet<_> = self.workspace.documents().collect();
+        let others: Vec<_> = all.iter().copied().filter(|id| Some(*id) != root).collect();
+        self.counted.retain(|id, _| all.contains(id));
         let is_timeline = matches!(survey.what, For::Timeline(..));
         if is_timeline {
             self.disputed.begin();
+            self.disputed.retain(&all);
         }
         let mut settled = Vec::new();
         for document in others {
@@ -137,15 +139,22 @@ impl Replica {
                 Some(conflicts) if survey.only_counts() => {
                     survey.listing.total = survey.listing.total.saturating_add(conflicts);
                 }
+                _ if is_timeline && self.disputed.knows(&document, &line.heads) => {}
                 _ => survey.left.push(document),
             }
         }
         for document in settled.into_iter().filter(|_| is_timeline) {
-            self.disputed.set(document, BTreeSet::new());
+            self.disputed.set(document, Vec::new(), BTreeSet::new());
         }
         if survey.only_counts() || is_timeline {
             survey.beyond = survey.left.len().saturating_sub(SURVEY_OPENED_MAX);
             survey.left.truncate(SURVEY_OPENED_MAX);
+        }
+        if matches!(survey.what, For::Glance(_)) {
+            // Nobody waits for a glance but a stop, and that not for documents to be opened.
+            let before = survey.left.len();
+            survey.left.retain(|document| self.workspace.is_open(document));
+            survey.beyond = survey.beyond.saturating_add(before - survey.left.len());
         }
         survey.left.extend(root);
         if root.is_none() && !survey.only_counts() {
@@ -182,7 +191,7 @@ impl Replica {
         if survey.left.len() > 1 && survey.names.is_none() && !survey.only_counts() {
             return self.ask(Pending::Names, DocumentTask::Links { root: document });
         }
-        let has_disputes = survey.disputes.as_ref().is_some_and(|(some, _)| !some.is_empty());
+        let has_disputes = survey.disputes.as_ref().is_some_and(|some| !some.open.is_empty());
         if has_disputes && self.workspace.root_document() == Some(document) {
             let path = DocPath::default().child("workspace").unwrap_or_default();
             return self.ask(Pending::Decisions, DocumentTask::Read { document, path });
@@ -224,13 +233,13 @@ impl Replica {
         let Some(survey) = &mut self.survey else { return };
         let is_end = read.is_none();
         survey.is_asked = false;
-        if let Some((mut disputes, more)) = survey.disputes.take() {
+        if let Some(all) = survey.disputes.take() {
             let decided = read.map(decisions).unwrap_or_default();
-            disputes.retain(|dispute| is_open(dispute, &decided));
+            let disputes: Vec<_> = all.open.iter().filter(|one| is_open(one, &decided)).collect();
+            let more = all.more;
             let place = survey.place().cloned();
             let listing = &mut survey.listing;
             listing.total = listing.total.saturating_add(disputes.len()).saturating_add(more);
-            disputes.sort_by(|one, two| (&one.path, one.id).cmp(&(&two.path, two.id)));
             let at = place.map_or(0, |place| {
                 disputes.partition_point(|one| (&one.path, one.id) <= (&place.path, place.id))
             });
@@ -269,7 +278,8 @@ impl Replica {
         survey.listing.total = survey.listing.total.saturating_add(conflicts);
         if let For::Timeline(..) = survey.what {
             let sides = disputed(&self.workspace, &document, &list);
-            self.disputed.set(document, sides);
+            let heads = self.heads.get(&document).and_then(|heads| heads.as_ref().ok());
+            self.disputed.set(document, heads.cloned().unwrap_or_default(), sides);
         }
         let mut is_needed = false;
         let mut rows = None;
@@ -322,7 +332,9 @@ impl Replica {
                 self.reply(request, reply);
             }
             (For::Timeline(request, query), _) => self.timeline(request, &query),
-            (For::Glance(request), _) => self.on_glance_count(request, survey.listing.total),
+            (For::Glance(request), _) => {
+                self.on_glance_count(request, (survey.listing.total, survey.beyond));
+            }
             (For::Conflicts(request, _) | For::Resolving(request, _), Some(fault)) => {
                 self.reply(request, Reply::Failed(edit_failure(&fault)));
             }

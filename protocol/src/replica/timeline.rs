@@ -7,7 +7,7 @@ use crate::command::{
     Failure, Follow, Reply, RequestId, TimelineAt, TimelineFlag, TimelinePage, TimelineQuery,
 };
 use crate::document::conflict::ConflictList;
-use crate::id::{DeviceId, DocumentId, EventId};
+use crate::id::{ChangeHash, DeviceId, DocumentId, EventId};
 use crate::mission::record::Record;
 use crate::mission::stage::Progress;
 use crate::replica::Replica;
@@ -20,7 +20,8 @@ use crate::workspace::{Verdict, Workspace};
 /// The events that are sides of open conflicts, as the last survey found them.
 #[derive(Default)]
 pub(super) struct Disputed {
-    events: BTreeMap<DocumentId, BTreeSet<EventId>>,
+    /// With the heads at which that was found.
+    events: BTreeMap<DocumentId, (Vec<ChangeHash>, BTreeSet<EventId>)>,
     /// No document changed since that survey began.
     is_current: bool,
 }
@@ -36,16 +37,31 @@ impl Disputed {
         self.is_current = false;
     }
 
-    pub(super) fn set(&mut self, document: DocumentId, events: BTreeSet<EventId>) {
+    /// What is not among these documents any more has no conflicts.
+    pub(super) fn retain(&mut self, documents: &BTreeSet<DocumentId>) {
+        self.events.retain(|document, _| documents.contains(document));
+    }
+
+    pub(super) fn set(
+        &mut self,
+        document: DocumentId,
+        heads: Vec<ChangeHash>,
+        events: BTreeSet<EventId>,
+    ) {
         if events.is_empty() {
             self.events.remove(&document);
         } else {
-            self.events.insert(document, events);
+            self.events.insert(document, (heads, events));
         }
     }
 
+    /// Is it known which events of a document with these heads are in conflict? `SPEC: TIME-5`
+    pub(super) fn knows(&self, document: &DocumentId, heads: &[ChangeHash]) -> bool {
+        self.events.get(document).is_some_and(|(at, _)| at == heads)
+    }
+
     fn has(&self, event: &EventId) -> bool {
-        self.events.values().any(|events| events.contains(event))
+        self.events.values().any(|(_, events)| events.contains(event))
     }
 }
 

@@ -1,9 +1,11 @@
 //! Room for what is in quarantine (SPEC: SYNC-12): how much of it is here, whose, and what would
 //! come into it. A local rule: it drops what nobody needs, and decides nothing.
 
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Workspace;
+use super::disputes::KeptDisputes;
 use crate::authority::ContentNo;
 use crate::event::Header;
 use crate::id::{DeviceId, EventId, Lane};
@@ -16,6 +18,12 @@ use crate::sync::Tip;
 pub(super) struct Room {
     bytes: BTreeMap<DeviceId, u64>,
     total: u64,
+    /// The content that is not admitted.
+    pub(super) events: BTreeSet<ContentNo>,
+    /// How many events were looked at to say what is kept apart.
+    pub(super) looks: Cell<u64>,
+    /// What is disputed, and of what that was found.
+    pub(super) disputes: RefCell<KeptDisputes>,
     /// What a cut that counts names, or a readmission in effect, and that is not here.
     named: BTreeSet<EventId>,
 }
@@ -25,13 +33,15 @@ fn cost(header: &Header) -> u64 {
 }
 
 impl Room {
-    fn comes(&mut self, header: &Header) {
+    fn comes(&mut self, no: ContentNo, header: &Header) {
+        self.events.insert(no);
         let bytes = self.bytes.entry(header.author).or_default();
         *bytes = bytes.saturating_add(cost(header));
         self.total = self.total.saturating_add(cost(header));
     }
 
-    fn goes(&mut self, header: &Header) {
+    fn goes(&mut self, no: ContentNo, header: &Header) {
+        self.events.remove(&no);
         let Some(bytes) = self.bytes.get_mut(&header.author) else { return };
         *bytes = bytes.saturating_sub(cost(header));
         self.total = self.total.saturating_sub(cost(header));
@@ -62,7 +72,11 @@ impl Workspace {
     /// An event that was here before is admitted now, or is not any more.
     pub(super) fn room_changes(&mut self, no: ContentNo, admitted: bool) {
         let Some(known) = self.events.get(&self.content.id(no)) else { return };
-        if admitted { self.room.goes(&known.header) } else { self.room.comes(&known.header) }
+        if admitted {
+            self.room.goes(no, &known.header);
+        } else {
+            self.room.comes(no, &known.header);
+        }
     }
 
     /// The control lane changed: what it names of content may have, too.

@@ -21,21 +21,42 @@ pub use list::{Distance, Divergence};
 /// What stands of a family, and at which count of changes to it that was found.
 type Standing = BTreeMap<DocumentId, (u64, Arc<BTreeSet<ChangeHash>>)>;
 
+/// What the changes of documents are to each other.
+#[derive(Default)]
+pub(super) struct Lines {
+    /// With the family of each, and its version.
+    pub(super) of: BTreeMap<DocumentId, (DocumentId, u64, Line)>,
+    /// How often one was found anew.
+    pub(super) looks: u64,
+}
+
 /// What documents that are open hold of others'.
 #[derive(Default)]
 pub(super) struct Shares {
     of: BTreeMap<DocumentId, BTreeSet<ChangeHash>>,
     /// A change left these by which others' had come in.
     shrunk: BTreeSet<DocumentId>,
-    /// How often what counts changed.
+    /// How often what counts changed: of all, and of each family.
     version: u64,
+    versions: BTreeMap<DocumentId, u64>,
     standing: RefCell<Standing>,
+    pub(super) lines: RefCell<Lines>,
 }
 
 impl Shares {
-    /// What counts changed.
-    pub(super) fn note(&mut self) {
+    /// What counts changed of this family.
+    fn note(&mut self, first: DocumentId) {
         self.version = self.version.wrapping_add(1);
+        self.versions.insert(first, self.version);
+    }
+
+    /// How often what counts changed.
+    pub(super) fn version(&self) -> u64 {
+        self.version
+    }
+
+    pub(super) fn version_of(&self, first: &DocumentId) -> u64 {
+        self.versions.get(first).copied().unwrap_or(0)
     }
 
     /// The documents that hold this change of another.
@@ -106,11 +127,16 @@ impl Workspace {
     /// A change of a document counts no longer: it falls out of others that hold it, and so does,
     /// later, what came in by it.
     pub(super) fn unshare(&mut self, document: &DocumentId, hash: &ChangeHash) {
-        self.shares.note();
+        self.note_counting(document);
         for holder in self.shares.holders(hash) {
             self.drop_from(holder, *hash);
         }
         self.may_shrink(document, hash);
+    }
+
+    /// What counts of a document changed.
+    pub(super) fn note_counting(&mut self, document: &DocumentId) {
+        self.shares.note(self.effects.first_of(document));
     }
 
     /// What came into a document by this change is to be looked through.
@@ -161,7 +187,8 @@ impl Workspace {
 
     /// The changes that stand of a document and its family. `SPEC: PRJ-12, BRA-2`
     pub(super) fn standing(&self, document: &DocumentId) -> Arc<BTreeSet<ChangeHash>> {
-        let (first, version) = (self.effects.first_of(document), self.shares.version);
+        let first = self.effects.first_of(document);
+        let version = self.shares.version_of(&first);
         let mut kept = self.shares.standing.borrow_mut();
         if let Some((_, standing)) = kept.get(&first).filter(|(kept, _)| *kept == version) {
             return Arc::clone(standing);

@@ -2,6 +2,8 @@
 //! apart. Like all conflicts they are a view of what is here, the same on every device with the
 //! same events; what a person decided about one stands in the root document, under its id.
 
+use std::sync::Arc;
+
 use serde_json::{Value as Json, json};
 
 use super::Workspace;
@@ -49,15 +51,43 @@ pub struct DisputeSide {
     pub readmits: Option<EventId>,
 }
 
+/// All of them that are listed.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Disputes {
+    /// By path and id.
+    pub open: Vec<Dispute>,
+    /// How many there are beyond those.
+    pub more: usize,
+}
+
+/// The disputes, and what was here when they were found.
+pub(super) type KeptDisputes = Option<([u64; 6], Arc<Disputes>)>;
+
 impl Workspace {
-    /// All of them, by kind and what they are about; and how many there are beyond those.
-    /// `SPEC: CFL-13, CFL-14`
+    /// All of them, by path and id; and how many there are beyond those. They are found anew where
+    /// something came since. `SPEC: CFL-13, CFL-14, CFL-18`
     #[must_use]
-    pub fn disputes(&self) -> (Vec<Dispute>, usize) {
+    pub fn disputes(&self) -> Arc<Disputes> {
+        let here = [
+            self.events.len() as u64,
+            self.effects.judged() as u64,
+            self.strikes_version(),
+            self.shares.version(),
+            self.content.rejudged(),
+            self.missions().version(),
+        ];
+        let mut kept = self.room.disputes.borrow_mut();
+        if let Some((_, disputes)) = kept.as_ref().filter(|(of, _)| *of == here) {
+            return Arc::clone(disputes);
+        }
         let quarantine = self.quarantine();
         let missions = self.missions().missions().filter_map(|mission| self.holders(mission));
         let apart = quarantine.branches.iter().map(|row| self.branch_dispute(row));
-        (missions.chain(apart).collect(), quarantine.more)
+        let mut open: Vec<_> = missions.chain(apart).collect();
+        open.sort_by(|one, two| (&one.path, one.id).cmp(&(&two.path, two.id)));
+        let disputes = Arc::new(Disputes { open, more: quarantine.more });
+        *kept = Some((here, Arc::clone(&disputes)));
+        disputes
     }
 
     fn dispute_id(&self, kind: ConflictKind, about: &[&[u8]]) -> ConflictId {
@@ -138,30 +168,11 @@ impl Workspace {
 
     /// Leases on one stage of a mission that goes on, of which no holder knew the other's.
     fn holders(&self, mission: &EventId) -> Option<Dispute> {
-        let (journal, content) = (self.missions(), &self.content);
-        let head = journal.head(content, mission)?;
-        let stage = head.state.lease_stage().filter(|_| !head.state.progress.is_over())?;
-        let ends = journal.ends(content, mission);
-        let of_stage =
-            |entry: &&Entry| entry.state.lease.as_ref().is_some_and(|lease| lease.stage == stage);
-        let held: Vec<_> = ends.iter().copied().filter(of_stage).collect();
-        let is_known = |claim: &EventId| {
-            let no = content.number(claim);
-            let went_on = |end: &&&Entry| {
-                end.state.leases.iter().all(|lease| lease.claim != *claim)
-                    && no.is_some_and(|no| content.in_past(end.no, no))
-            };
-            ends.iter().any(|end| went_on(&end))
-        };
-        let mut leases: Vec<Lease> = Vec::new();
-        for lease in held.iter().filter_map(|end| end.state.lease.clone()) {
-            if !is_known(&lease.claim) && !leases.contains(&lease) {
-                leases.push(lease);
-            }
-        }
+        let held = self.missions().holders(&self.content, mission);
+        let mut leases: Vec<Lease> =
+            held.iter().filter_map(|entry| entry.state.lease.clone()).collect();
         leases.sort_by_key(|lease| lease.claim);
-        let first = leases.first()?.holder;
-        if leases.iter().all(|lease| lease.holder == first) {
+        if leases.len() < 2 {
             return None;
         }
         let claims: Vec<&[u8]> = leases.iter().map(|lease| &lease.claim.0[..]).collect();

@@ -83,9 +83,30 @@ impl Workspace {
         std::mem::take(&mut self.fell_closed)
     }
 
-    /// What the changes of a document are to each other: those that count, and stand in it.
+    /// What the changes of a document are to each other: those that count, and stand in it. It is
+    /// kept until that changes in the document's family. `SPEC: PRJ-12`
     #[must_use]
     pub fn line(&self, document: &DocumentId) -> Line {
+        let first = self.effects.first_of(document);
+        let version = self.shares.version_of(&first);
+        let mut lines = self.shares.lines.borrow_mut();
+        let known = lines.of.get(document).filter(|(of, at, _)| (*of, *at) == (first, version));
+        if let Some((_, _, line)) = known {
+            return line.clone();
+        }
+        let line = self.find_line(document);
+        lines.of.insert(*document, (first, version, line.clone()));
+        lines.looks = lines.looks.saturating_add(1);
+        line
+    }
+
+    /// How often all changes of a document were looked at for that.
+    #[must_use]
+    pub fn line_looks(&self) -> u64 {
+        self.shares.lines.borrow().looks
+    }
+
+    fn find_line(&self, document: &DocumentId) -> Line {
         if self.effects.has_branches(document) {
             return self.family_line(document);
         }

@@ -159,7 +159,9 @@ impl Workspace {
                 behind.wait(no, change);
                 continue;
             }
-            self.shares.note();
+            for (document, _) in &changes {
+                self.note_counting(document);
+            }
             behind.told(&changes);
             self.put_in(no, changes, chunks.unwrap_or_default(), &mut apply);
         }
@@ -238,9 +240,11 @@ impl Workspace {
         if left_out == self.left_out {
             return;
         }
-        self.shares.note();
         let root = self.root_document();
         let before = std::mem::replace(&mut self.left_out, left_out.clone());
+        for document in before.keys().chain(left_out.keys()) {
+            self.note_counting(document);
+        }
         for (document, out) in left_out {
             // A number of an own actor may be among them.
             self.fell_closed |= !self.open.contains(&document) && Some(document) != root;

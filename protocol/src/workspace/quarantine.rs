@@ -51,12 +51,31 @@ impl Workspace {
         }
     }
 
-    /// All that is kept apart: one pass over the content.
+    /// What may be kept apart, causes first: what is not admitted, what is void by strikes, and
+    /// what carries changes that forks left out. All other content counts, and is not looked at.
+    fn all_apart(&self) -> BTreeSet<ContentNo> {
+        let mut all = self.room.events.clone();
+        all.extend(self.void_events());
+        for (document, out) in &self.left_out {
+            all.extend(out.iter().flat_map(|hash| self.effects.carriers(document, hash)));
+        }
+        let looks = self.room.looks.get();
+        self.room.looks.set(looks.saturating_add(all.len() as u64));
+        all
+    }
+
+    /// How many events were looked at so far to say what is kept apart.
+    #[must_use]
+    pub fn apart_looks(&self) -> u64 {
+        self.room.looks.get()
+    }
+
+    /// All that is kept apart; the work goes with that alone. `SPEC: CFL-18`
     #[must_use]
     pub fn quarantine(&self) -> QuarantinePage {
         let mut rows: BTreeMap<ContentNo, BranchRow> = BTreeMap::new();
         let mut by_author: BTreeMap<DeviceId, Option<ControlNo>> = BTreeMap::new();
-        for no in self.content.all() {
+        for no in self.all_apart() {
             let Some(why) = self.apart(no) else { continue };
             let id = self.content.id(no);
             let Some(header) = self.header(&id) else { continue };
@@ -100,7 +119,7 @@ impl Workspace {
     /// How many content events are kept apart.
     #[must_use]
     pub fn count_apart(&self) -> usize {
-        self.content.all().filter(|no| self.apart(*no).is_some()).count()
+        self.all_apart().into_iter().filter(|no| self.apart(*no).is_some()).count()
     }
 
     /// The events up to this one that are kept apart, with those they build on; none where it

@@ -7,7 +7,7 @@
 
 mod void;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{AuthorFault, Pen, Workspace};
 use crate::authority::{ContentNo, ControlFact, ControlNo};
@@ -204,6 +204,10 @@ impl Workspace {
         let void: Vec<_> = now.difference(&before).copied().collect();
         let back: Vec<_> = before.difference(&now).copied().collect();
         self.apply_strikes(&void, &back);
+    }
+
+    pub(super) fn void_events(&self) -> BTreeSet<ContentNo> {
+        self.strikes.void.events()
     }
 
     /// How often an event was looked at to find what strikes take the effect of. `SPEC: CTL-12`

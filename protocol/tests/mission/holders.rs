@@ -9,10 +9,10 @@ use super::{Run, two_homes};
 use crate::kit::Peer;
 
 fn holders(peer: &Peer) -> Vec<Dispute> {
-    let (disputes, more) = peer.workspace.disputes();
-    assert_eq!(more, 0);
-    assert!(disputes.iter().all(|dispute| dispute.kind == ConflictKind::Holders));
-    disputes
+    let disputes = peer.workspace.disputes();
+    assert_eq!(disputes.more, 0);
+    assert!(disputes.open.iter().all(|dispute| dispute.kind == ConflictKind::Holders));
+    disputes.open.clone()
 }
 
 #[test]
@@ -52,4 +52,38 @@ fn two_holders_of_one_lease_are_a_conflict_until_one_goes_on_knowing_of_the_othe
         home.take(&last)
     };
     assert!(holders(&home).is_empty() && holders(&other).is_empty(), "the other gave way");
+}
+
+#[test]
+fn one_device_that_claims_many_times_apart_from_itself_is_one_side() {
+    // SPEC: CFL-18
+    let (mut home, mut other) = two_homes(Role::Member);
+    let mut run = Run::start(&mut home);
+    run.write(&mut home, &plan());
+    other.take(&run.events);
+    let disk = other.disk();
+    let before = run.events.len();
+    run.write_all(&mut home, &lease());
+    let ours = run.events.split_off(before);
+    run.write_all(&mut other, &lease());
+    let mut theirs = run.events.split_off(before);
+    // The same key in copies of its store, none of which hears of another.
+    for life in 10..40 {
+        let mut copy = Peer::new(2, home.workspace.id());
+        copy.incarnation = kernelos_protocol::id::Incarnation([life; 8]);
+        copy.take(&disk);
+        run.write_all(&mut copy, &lease());
+        theirs.extend(run.events.split_off(before));
+    }
+    home.take(&theirs);
+    other.take(&ours);
+    other.take(&theirs);
+    let open = holders(&home);
+    assert_eq!(open, holders(&other), "whatever came first");
+    let [dispute] = &open[..] else { panic!("{open:?}") };
+    let mut devices: Vec<_> = dispute.sides.iter().filter_map(|side| side.device).collect();
+    devices.sort();
+    let mut both = [home.key.device(), other.key.device()];
+    both.sort();
+    assert_eq!(devices, both);
 }

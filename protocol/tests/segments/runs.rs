@@ -162,6 +162,22 @@ fn of_a_file_that_nobody_vouches_for_only_what_proves_itself_is_taken() {
     }
 }
 
+#[test]
+fn no_row_takes_the_beginning_of_a_run_from_the_one_that_ends_it() {
+    // SPEC: DUR-7, EVT-12
+    let one = chain(1, 5);
+    let mut rows = Vec::new();
+    for (event, envelope) in one.iter().zip(envelopes(&one)) {
+        let forged = Header { stamp: Stamp(77), ..event.header().clone() };
+        let forged = sign(1, forged, event.body().map(<[u8]>::to_vec));
+        let mut bare = Writer::default();
+        bare.array(3).bytes(&encode(forged.header())).null().bytes(forged.body().unwrap());
+        rows.extend([bare.finish(), envelope]);
+    }
+    let (taken, left_out) = prove(&rows);
+    assert_eq!((taken.len(), left_out), (5, 5));
+}
+
 /// Changes the last byte of the signature.
 fn flip(envelope: &mut [u8]) {
     let at = envelope.len() - 40 - 2 - 1;

@@ -275,3 +275,30 @@ fn a_status_opens_so_many_documents_and_the_next_goes_on_with_the_rest() {
     let next = mesh.status(1);
     assert_eq!((next.conflicts, next.uncounted), (boards, 0));
 }
+
+#[test]
+fn a_status_looks_at_the_changes_of_those_boards_alone_that_changed() {
+    // SPEC: PRJ-12
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    let link = mesh.connect(1, 2);
+    for name in ["a", "b", "c"] {
+        mesh.ask(1, Command::CreateBoard { name: name.to_owned() });
+    }
+    mesh.cut(link);
+    for number in [1, 2] {
+        for name in ["a", "b", "c"] {
+            mesh.set(number, &format!("boards/{name}/notes/x"), &number.to_string());
+        }
+    }
+    mesh.connect(1, 2);
+    assert_eq!(mesh.status(1).conflicts, 3);
+    let looks = |mesh: &mut Mesh| mesh.device(1).replica.workspace().line_looks();
+    let before = looks(&mut mesh);
+    for _ in 0..3 {
+        assert_eq!(mesh.status(1).conflicts, 3);
+    }
+    mesh.set(1, "notes/root", "another document");
+    assert_eq!((mesh.status(1).conflicts, looks(&mut mesh) - before), (3, 0));
+    mesh.set(1, "boards/b/notes/x", "resolved");
+    assert_eq!((mesh.status(1).conflicts, looks(&mut mesh) - before), (2, 1));
+}

@@ -3,6 +3,7 @@
 use kernelos_protocol::command::{Command, Loading, Reply, RequestId};
 use kernelos_protocol::limits::{GLANCE_EVENTS_MIN, GLANCE_QUIET_MS, LOAD_SLICE_EVENTS};
 use kernelos_protocol::replica::{Config, Input, Output, Replica};
+use kernelos_protocol::role::Role;
 use kernelos_protocol::store::{EventStore as _, MemoryStore, Record};
 
 use super::mesh::Mesh;
@@ -85,6 +86,28 @@ fn a_glance_holds_the_boards_that_were_open_and_leads_to_them_by_their_links() {
     assert_eq!(answers(&mesh.device(1).config, &mut disk, &asked), before);
     let closed = [read("boards/closed/notes/a"), read("boards/closed")];
     assert_eq!(answers(&mesh.device(1).config, &mut disk, &closed), [None, None], "they wait");
+}
+
+#[test]
+fn a_glance_opens_no_document_and_says_how_many_it_did_not_look_at() {
+    // SPEC: DUR-9
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    let link = mesh.connect(1, 2);
+    mesh.ask(1, Command::CreateBoard { name: "a".to_owned() });
+    mesh.cut(link);
+    for number in [1, 2] {
+        mesh.set(number, "boards/a/notes/x", &number.to_string());
+    }
+    mesh.connect(1, 2);
+    mesh.restart(1);
+    let told = mesh.device(1).told.len();
+    mesh.ask(1, Command::Rest);
+    assert_eq!(mesh.device(1).told.len(), told);
+    let mut disk = mesh.device(1).disk.clone();
+    let replies = answers(&mesh.device(1).config, &mut disk, &[Command::Status]);
+    let Some(Reply::Status(shown)) = &replies[0] else { panic!("{replies:?}") };
+    assert_eq!((shown.conflicts, shown.uncounted), (0, 1));
+    assert_eq!((mesh.status(1).conflicts, mesh.status(1).uncounted), (1, 0));
 }
 
 #[test]

@@ -262,3 +262,22 @@ fn a_name_that_reorders_or_is_long_does_not_steer_what_is_shown_of_a_conflict() 
     assert!(!text.contains('\u{202e}') && !text.contains('\u{1b}'), "{text}");
     assert!(text.len() < 4_000, "{} bytes", text.len());
 }
+
+#[test]
+fn of_a_branch_that_is_kept_apart_a_clock_that_was_wrong_is_said_too() {
+    // SPEC: CFL-17
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    let link = mesh.connect(1, 2);
+    mesh.cut(link);
+    let right = mesh.now;
+    mesh.restart_at(2, 0);
+    let struck = edit(&mut mesh, 2, vec![set("notes/a", json!(1))]);
+    mesh.now = right;
+    mesh.connect(1, 2);
+    let command = Command::Strike { begin: struck.to_string(), reason: String::new() };
+    assert!(matches!(mesh.ask(1, command), Reply::Struck { .. }));
+    let row = page(&mut mesh, 1).conflicts.remove(0);
+    let wrong: Vec<_> = row.sides.iter().map(|side| (side.event, side.clock_wrong)).collect();
+    assert_eq!(wrong[1], (Some(struck), true));
+    assert!(wrong[0].0.is_some() && !wrong[0].1, "{wrong:?}");
+}

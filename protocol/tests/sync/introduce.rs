@@ -176,7 +176,8 @@ fn introduced(known: &[Verified], own: &[Verified]) -> (Mesh, Answer) {
     mesh.devices.clear();
     mesh.add(2, workspace, disk(own));
     mesh.add(3, workspace, disk(known));
-    let Reply::Introduction { events, .. } = mesh.ask(2, Command::Introduction) else {
+    let Reply::Introduction { events, .. } = mesh.ask(2, Command::Introduction { to: id(3) })
+    else {
         panic!("device 2 has nothing to show")
     };
     let events = read(&frame(&events), &workspace, &id(2)).unwrap();

@@ -17,9 +17,9 @@ use kernelos_protocol::workspace::{Verdict, Workspace};
 use super::mesh::{Mesh, id};
 use crate::kit::{Peer, recovery};
 
-/// What device `number` shows: the past of its grant, and its tail.
-fn shown(mesh: &mut Mesh, number: u8) -> (Vec<Verified>, Vec<Verified>) {
-    match mesh.ask(number, Command::Introduction) {
+/// What device `number` shows to `to`: the past of its grant, and its tail.
+fn shown(mesh: &mut Mesh, number: u8, to: u8) -> (Vec<Verified>, Vec<Verified>) {
+    match mesh.ask(number, Command::Introduction { to: id(to) }) {
         Reply::Introduction { events, tail, .. } => (events, tail),
         other => panic!("{other:?}"),
     }
@@ -35,7 +35,7 @@ fn answer(mesh: &mut Mesh, number: u8, command: Command) -> Answer {
 /// Device `from` shows itself to `to`, and its tail where it is told that it was revoked; what was
 /// said of each.
 pub(super) fn introduce(mesh: &mut Mesh, from: u8, to: u8) -> (Answer, Option<Answer>) {
-    let (events, tail) = shown(mesh, from);
+    let (events, tail) = shown(mesh, from, to);
     let workspace = mesh.device(to).config.workspace;
     let first = answer(mesh, to, Command::Introduce { device: id(from), events });
     if first != Answer::Revoked || tail.is_empty() {
@@ -68,16 +68,16 @@ fn what_a_revoked_device_wrote_and_nobody_holds_is_taken_and_kept_apart() {
     mesh.set(2, "notes/a", "known");
     mesh.wait(1_000);
     mesh.cut(link);
-    assert_eq!(shown(&mut mesh, 2).1, [], "a receipt says that all is held");
+    assert_eq!(shown(&mut mesh, 2, 1).1, [], "a receipt says that all is held");
     mesh.set(2, "notes/b", "before");
     mesh.ask(1, Command::Revoke { device: id(2), reason: "lost".to_owned() });
     mesh.set(2, "notes/c", "having heard nothing");
-    let tail = shown(&mut mesh, 2).1;
+    let tail = shown(&mut mesh, 2, 1).1;
     assert_eq!(tail.len(), 2);
     let state = mesh.state(1);
 
     assert_eq!(introduce(&mut mesh, 2, 1), (Answer::Revoked, Some(Answer::Taken(2))));
-    assert_eq!(shown(&mut mesh, 2).1, [], "it is shown once");
+    assert_eq!(shown(&mut mesh, 2, 1).1, [], "it is shown once");
     let expected = [Verdict::Admitted, Verdict::Quarantined, Verdict::Quarantined];
     assert_eq!(log(&mut mesh, 1, 2), (expected.to_vec(), Vec::new()));
     assert_eq!(log(&mut mesh, 2, 1).1, ["tail_taken: 2 of 2"]);
@@ -90,7 +90,7 @@ fn what_a_revoked_device_wrote_and_nobody_holds_is_taken_and_kept_apart() {
     assert!(mesh.status(2).revoked);
     // A device that knows shows the same again after a start; nothing changes by it.
     mesh.restart(2);
-    assert_eq!(shown(&mut mesh, 2).1, tail);
+    assert_eq!(shown(&mut mesh, 2, 1).1, tail);
     let kept = mesh.device(1).disk.len();
     assert_eq!(introduce(&mut mesh, 2, 1), (Answer::Revoked, Some(Answer::Taken(2))));
     assert_eq!((mesh.device(1).disk.len(), mesh.state(1)), (kept, state));
@@ -98,6 +98,45 @@ fn what_a_revoked_device_wrote_and_nobody_holds_is_taken_and_kept_apart() {
     mesh.assert_equal(&[1, 3]);
     let at_third = read_all(&mut mesh.device(3).disk, 64);
     assert!(at_third.contains(&tail[0]), "what is kept apart is offered apart");
+}
+
+#[test]
+fn what_one_member_says_it_took_is_shown_to_the_others_all_the_same() {
+    // SPEC: INTRO-7
+    let mut mesh = Mesh::of(&[(2, Role::Member), (3, Role::Admin), (4, Role::Member)]);
+    let links: Vec<_> = [1, 3, 4].map(|other| mesh.connect(2, other)).to_vec();
+    for link in links {
+        mesh.cut(link);
+    }
+    mesh.set(2, "notes/a", "before");
+    mesh.ask(3, Command::Revoke { device: id(2), reason: "lost".to_owned() });
+    let tail = shown(&mut mesh, 2, 3).1;
+    assert_eq!(tail.len(), 1);
+    let taken = |device| Command::TailAnswered { device, answer: Answer::Taken(1), sent: 1 };
+    mesh.ask(2, taken(id(3)));
+    assert_eq!(shown(&mut mesh, 2, 3).1, [], "it is not shown twice to who took it");
+    for other in [1, 4] {
+        assert_eq!(shown(&mut mesh, 2, other).1, tail, "one may have kept nothing");
+    }
+    mesh.set(2, "notes/b", "later");
+    assert_eq!(shown(&mut mesh, 2, 3).1.len(), 1, "what comes later is shown to it");
+}
+
+#[test]
+fn what_the_receipt_of_one_member_covers_is_shown_to_the_others_and_of_two_to_none() {
+    // SPEC: INTRO-7, RCPT-5
+    let mut mesh = Mesh::of(&[(2, Role::Member), (3, Role::Admin), (4, Role::Member)]);
+    let link = mesh.connect(2, 3);
+    mesh.set(2, "notes/a", "of which device 3 alone says that it has it");
+    mesh.wait(1_000);
+    mesh.cut(link);
+    let last = shown(&mut mesh, 2, 1).1.pop();
+    assert!(last.is_some(), "what one says is not enough");
+    assert!(!shown(&mut mesh, 2, 3).1.contains(&last.clone().unwrap()), "it said so itself");
+    let link = mesh.connect(2, 4);
+    mesh.wait(1_000);
+    mesh.cut(link);
+    assert!(!shown(&mut mesh, 2, 1).1.contains(&last.unwrap()), "two say so");
 }
 
 /// The disk of a device that holds these events.
@@ -157,7 +196,7 @@ fn what_builds_on_what_is_not_here_is_not_taken_and_waits_nowhere() {
     let mut mesh = apart(&own, &[&base[..], &revocation].concat());
     assert_eq!(introduce(&mut mesh, 2, 3), (Answer::Revoked, Some(Answer::Taken(1))));
     assert_eq!(log(&mut mesh, 2, 3).1, ["tail_taken: 1 of 2"]);
-    assert_eq!(shown(&mut mesh, 2).1.len(), 2, "it is shown to the next");
+    assert_eq!(shown(&mut mesh, 2, 3).1.len(), 2, "it is shown to the next");
 }
 
 /// Content of this peer that opens a chain, with a body of so many bytes.
@@ -307,7 +346,7 @@ fn who_was_revoked_gets_in_by_what_the_recovery_key_decides() {
         reason: reason.to_owned(),
     };
     assert!(matches!(mesh.ask(1, rescue("mine")), Reply::Rescued { .. }));
-    let (events, tail) = shown(&mut mesh, 1);
+    let (events, tail) = shown(&mut mesh, 1, 3);
     assert!(tail.iter().all(|event| event.id() != events.last().unwrap().id()));
     assert_eq!(introduce(&mut mesh, 1, 3), (Answer::Accepted, None));
     mesh.connect(1, 3);
@@ -334,7 +373,7 @@ fn what_an_admin_decided_is_no_part_of_its_tail() {
     mesh.set(2, "notes/mine", "unsent too");
     mesh.ask(1, Command::Revoke { device: id(2), reason: "lost".to_owned() });
     let kinds: Vec<_> = {
-        let tail = shown(&mut mesh, 2).1;
+        let tail = shown(&mut mesh, 2, 1).1;
         let workspace = mesh.device(2).replica.workspace();
         tail.iter().filter_map(|event| workspace.kind(&event.id())).collect()
     };

@@ -118,3 +118,37 @@ fn what_is_kept_apart_and_what_was_noticed_stand_alone() {
     assert_eq!(notices.len(), 1);
     assert_eq!(notices[0].event.reason.as_deref(), Some("not_member"));
 }
+
+#[test]
+fn a_page_asks_no_board_again_of_whose_conflicts_it_knows() {
+    // SPEC: TIME-5
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    let link = mesh.connect(1, 2);
+    for name in ["a", "b"] {
+        mesh.ask(1, Command::CreateBoard { name: name.to_owned() });
+    }
+    mesh.cut(link);
+    for number in [1, 2] {
+        for name in ["a", "b"] {
+            mesh.set(number, &format!("boards/{name}/notes/x"), &number.to_string());
+        }
+    }
+    mesh.connect(1, 2);
+    // Nothing is open but the root.
+    mesh.restart(1);
+    let in_conflict = |mesh: &mut Mesh| {
+        let page = page(mesh, 1, query(TimelineAt::Newest, false));
+        flagged(&page, TimelineFlag::Conflict).len()
+    };
+    let told = |mesh: &mut Mesh| mesh.device(1).told.len();
+    assert_eq!(in_conflict(&mut mesh), 4);
+    mesh.set(1, "notes/root", "another document");
+    let before = told(&mut mesh);
+    assert_eq!((in_conflict(&mut mesh), told(&mut mesh)), (4, before), "no board is opened");
+    mesh.set(2, "boards/a/notes/x", "resolved");
+    let before = told(&mut mesh);
+    assert_eq!(in_conflict(&mut mesh), 2);
+    let after = told(&mut mesh);
+    assert_eq!((in_conflict(&mut mesh), told(&mut mesh)), (2, after));
+    assert!(after <= before + 1, "the other board is not opened");
+}

@@ -78,7 +78,7 @@ impl World {
     /// that is turned away. `SPEC: INTRO-6`
     fn introduce(&mut self, from: usize, to: usize, is_refused: bool) {
         let Some(Reply::Introduction { events, tail, member }) =
-            self.ask(from, Command::Introduction)
+            self.ask(from, Command::Introduction { to: self.nodes[to].device() })
         else {
             return;
         };

@@ -71,7 +71,7 @@ pub(super) fn destroy(
             if bytes.len() >= TRACE_BYTES
                 && some.len() + bytes.len() / TRACE_BYTES / step < TRACES_MAX =>
         {
-            some.extend(bytes.as_chunks().0.iter().step_by(step));
+            some.extend(traces_of(bytes, step));
         }
         _ => traces = None,
     };
@@ -83,6 +83,16 @@ pub(super) fn destroy(
     }
     chunks::drop_all(transaction, hashes)?;
     Ok(traces)
+}
+
+/// What bytes are told by: of every `step` pieces the first that is not all zeros, and their end.
+/// Zeros are what the store writes over what it destroys: they are found in every file, and say
+/// nothing of what stood there.
+fn traces_of(bytes: &[u8], step: usize) -> impl Iterator<Item = Trace> {
+    let is_told = |trace: &&Trace| trace.iter().any(|byte| *byte != 0);
+    let pieces: &[Trace] = bytes.as_chunks().0;
+    let firsts = pieces.chunks(step).filter_map(move |some| some.iter().find(is_told));
+    firsts.chain(bytes.last_chunk().filter(is_told)).copied()
 }
 
 impl SqliteStore {

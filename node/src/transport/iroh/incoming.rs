@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ::iroh::Endpoint;
-use ::iroh::endpoint::{Connection, Incoming, VarInt};
+use ::iroh::endpoint::{Connection, Incoming, IncomingAddr, VarInt};
 use kernelos_protocol::id::DeviceId;
 use tokio::sync::mpsc;
 
@@ -24,19 +24,25 @@ pub(super) async fn accept_all(
             incoming.ignore();
             continue;
         }
-        let Some(handshake) = door.handshake() else {
-            incoming.refuse();
-            continue;
-        };
-        if door.is_crowded() && !incoming.remote_addr_validated() {
+        if door.handshakes.are_crowded() && !incoming.remote_addr_validated() {
             incoming.retry().ok();
             continue;
         }
+        // Who comes by a relay shares what comes by relays: a key is made for nothing.
+        let from = match incoming.remote_addr() {
+            IncomingAddr::Ip(at) => Some(at.ip()),
+            _ => None,
+        };
+        let Some(handshake) = door.handshakes.begin(from) else {
+            incoming.refuse();
+            continue;
+        };
         let door = Arc::clone(&door);
         let links = links.clone();
         portable::spawn(async move {
             // Whoever does not get through is heard of nowhere: a stranger must not fill a log.
-            portable::timeout(HANDSHAKE_TIME_MAX, let_in(incoming, &door, &links)).await;
+            let work = handshake.during(let_in(incoming, &door, &links));
+            portable::timeout(HANDSHAKE_TIME_MAX, work).await;
             drop(handshake);
         });
     }

@@ -13,19 +13,20 @@ use crate::transport::{BUSY, Link, Protocol};
 /// Takes connections until the endpoint is closed.
 pub(super) async fn accept_all(endpoint: Endpoint, door: Arc<Door>, links: mpsc::Sender<Link>) {
     while let Some(incoming) = endpoint.accept().await {
-        let Some(handshake) = door.handshake() else {
-            incoming.refuse();
-            continue;
-        };
-        if door.is_crowded() && !incoming.remote_address_validated() {
+        if door.handshakes.are_crowded() && !incoming.remote_address_validated() {
             incoming.retry().ok();
             continue;
         }
+        let Some(handshake) = door.handshakes.begin(Some(incoming.remote_address().ip())) else {
+            incoming.refuse();
+            continue;
+        };
         let door = Arc::clone(&door);
         let links = links.clone();
         portable::spawn(async move {
             // Whoever does not get through is heard of nowhere: a stranger must not fill a log.
-            portable::timeout(HANDSHAKE_TIME_MAX, let_in(incoming, &door, &links)).await;
+            let work = handshake.during(let_in(incoming, &door, &links));
+            portable::timeout(HANDSHAKE_TIME_MAX, work).await;
             drop(handshake);
         });
     }

@@ -256,3 +256,32 @@ async fn who_is_at_an_address_is_learned_of_those_that_are_wanted_and_others_do_
     })
     .await;
 }
+
+#[tokio::test]
+async fn handshakes_that_stop_half_way_by_the_hundred_keep_nobody_out_from_another_address() {
+    // SPEC: LINK-8
+    within_a_minute(async {
+        let b = QuinnTransport::bind(&[4; 32], LOOPBACK, anybody()).unwrap();
+        let at = b.addresses()[0];
+        let elsewhere = SocketAddr::from(([127, 0, 0, 2], 0));
+        let endpoint = Endpoint::client(elsewhere).unwrap();
+        let mut half = Vec::new();
+        for number in 0..100_u8 {
+            // Members, so that nobody turns them away; no stream comes, and the place is held.
+            let identity = Identity::new(&[10 + number / 20; 32]).unwrap();
+            let tls = identity.client(Protocol::Sync, Arc::new(|_| true)).unwrap();
+            let tls = QuicClientConfig::try_from(tls).unwrap();
+            let config = ClientConfig::new(Arc::new(tls));
+            let connecting = endpoint.connect_with(config, at, NO_NAME).unwrap();
+            half.push(connecting.await.expect("a newcomer of the crowd gets its turn too"));
+        }
+        let held = half.iter().filter(|one| one.close_reason().is_none()).count();
+        assert!(held >= 40, "the harness holds {held}");
+        let a = QuinnTransport::bind(&[1; 32], LOOPBACK, anybody()).unwrap();
+        let at = [at];
+        let (link, met) = tokio::join!(a.dial(device(4), &at, Protocol::Sync), b.accept());
+        assert_eq!((link.unwrap().peer, met.unwrap().peer), (device(4), device(1)));
+        drop(half);
+    })
+    .await;
+}

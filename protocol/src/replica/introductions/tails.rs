@@ -13,15 +13,19 @@ use crate::sync::introduce::{Answer, IntroduceCode, check_tail};
 use crate::workspace::InsertFault;
 
 impl Replica {
-    /// The own events that no other member is known to hold, in causal order, without those that
-    /// no tail may hold and those that were handed over.
-    pub(in crate::replica) fn unsent(&self) -> Vec<EventId> {
+    /// The own events that this member is not known to hold, nor two others, in causal order,
+    /// without those that no tail may hold and those that were handed over to it.
+    /// `SPEC: INTRO-6, INTRO-7`
+    pub(in crate::replica) fn unsent(&self, to: &DeviceId) -> Vec<EventId> {
         let (own, control) = (self.key.device(), self.workspace.control());
         let members = control.members(&control.all());
         let others: Vec<_> = members.into_keys().filter(|device| *device != own).collect();
-        let is_held =
-            |id: &EventId| others.iter().any(|by| self.receipts.covers(&self.workspace, by, id));
-        let own_events = self.workspace.order(self.tails.handed_to()).filter(|id| {
+        let covers = |by: &DeviceId, id: &EventId| self.receipts.covers(&self.workspace, by, id);
+        // One that says so may lie: to the others it is shown all the same.
+        let is_held = |id: &EventId| {
+            covers(to, id) || others.iter().filter(|by| covers(by, id)).nth(1).is_some()
+        };
+        let own_events = self.workspace.order(self.tails.handed_to(to)).filter(|id| {
             self.workspace.header(id).is_some_and(|header| header.author == own)
                 && !matches!(
                     self.workspace.kind(id).as_deref(),
@@ -32,9 +36,9 @@ impl Replica {
     }
 
     /// Where the first of them are kept: about as many as fit one frame.
-    pub(in crate::replica) fn tail_places(&self) -> Vec<Place> {
+    pub(in crate::replica) fn tail_places(&self, to: &DeviceId) -> Vec<Place> {
         let (mut places, mut sum) = (Vec::new(), 0_u64);
-        for id in self.unsent().into_iter().take(TAIL_EVENTS_MAX) {
+        for id in self.unsent(to).into_iter().take(TAIL_EVENTS_MAX) {
             let Some(header) = self.workspace.header(&id) else { break };
             sum = sum.saturating_add(header.body.as_ref().map_or(0, |body| body.len));
             if sum > FRAME_BYTES_MAX as u64 {
@@ -52,7 +56,7 @@ impl Replica {
         answer: Answer,
         sent: usize,
     ) -> Reply {
-        let unsent = self.unsent();
+        let unsent = self.unsent(&device);
         let reason = match answer {
             Answer::Taken(here) => format!("tail_taken: {here} of {}", unsent.len()),
             Answer::Refused(code) => format!("tail_refused: {}", code.code()),
@@ -64,7 +68,7 @@ impl Replica {
         if let (Answer::Taken(here), Some((_, last))) = (answer, last)
             && here >= sent as u64
         {
-            self.tails.handed_over(last.saturating_add(1));
+            self.tails.handed_over(device, last.saturating_add(1));
         }
         self.note(NoticeKind::Introduction, device, &reason);
         Reply::Noted

@@ -117,8 +117,8 @@ fn is_harmless(event: &Verified) -> bool {
 pub struct Tails {
     /// Bytes kept of each revoked device.
     kept: BTreeMap<DeviceId, usize>,
-    /// The own events that went in before this place are held by a member.
-    handed_to: usize,
+    /// The own events that went in before these places were taken by these members.
+    handed_to: BTreeMap<DeviceId, usize>,
 }
 
 impl Tails {
@@ -135,14 +135,16 @@ impl Tails {
         *kept = kept.saturating_add(event.encode().len());
     }
 
-    /// A member holds the own events that went in before this place.
-    pub fn handed_over(&mut self, to: usize) {
-        self.handed_to = self.handed_to.max(to);
+    /// A member took the own events that went in before this place, as it says. That is nothing to
+    /// the others: it may have kept none of them. `SPEC: INTRO-7`
+    pub fn handed_over(&mut self, member: DeviceId, to: usize) {
+        let place = self.handed_to.entry(member).or_default();
+        *place = (*place).max(to);
     }
 
-    /// Where the rest begins.
+    /// Where the rest begins, for a member.
     #[must_use]
-    pub fn handed_to(&self) -> usize {
-        self.handed_to
+    pub fn handed_to(&self, member: &DeviceId) -> usize {
+        self.handed_to.get(member).copied().unwrap_or(0)
     }
 }

@@ -15,7 +15,7 @@ use rusqlite::Connection;
 
 use super::super::SqliteStore;
 use super::super::tests::folder;
-use super::{Pace, Shredding, Stopper, TRACE_BYTES, TRACES_MAX, Trace};
+use super::{CHUNK_STEP, Pace, Shredding, Stopper, TRACE_BYTES, TRACES_MAX, Trace, traces_of};
 
 /// Bytes that are found nowhere else.
 fn noise(number: u32, len: usize) -> Vec<u8> {
@@ -347,4 +347,24 @@ fn more_traces_than_are_kept_have_the_file_written_anew() {
     }
     store.must_shred(Some(traces(0, 1)));
     assert!(store.shredding.traces.is_none(), "what was not kept is not forgotten");
+}
+
+#[test]
+fn zeros_are_searched_for_nowhere_and_whatever_else_a_body_holds_is() {
+    // SPEC: DUR-11
+    assert_eq!(traces_of(&[0; 6_400], 1).count(), 0, "they stand in every file");
+    let secret = b"not so many bytes as a trace";
+    for (before, behind) in [(0, 0), (0, 70), (70, 0), (64, 64), (31, 33), (4_000, 4_000)] {
+        let body = [&vec![0; before][..], secret, &vec![0; behind]].concat();
+        let found: BTreeSet<u8> = traces_of(&body, 1).flatten().collect();
+        let told = body.len() < TRACE_BYTES || secret.iter().all(|byte| found.contains(byte));
+        assert!(told, "{before} zeros, and {behind} behind it");
+    }
+    // Of a chunk that is nearly all zeros the rest is found, wherever it stands.
+    for at in [0, 1, CHUNK_STEP - 1, CHUNK_STEP, 3 * CHUNK_STEP + 7] {
+        let mut chunk = vec![0; 5 * CHUNK_STEP * TRACE_BYTES];
+        chunk[at * TRACE_BYTES] = 7;
+        assert_eq!(traces_of(&chunk, CHUNK_STEP).count(), 1, "{at}");
+    }
+    assert_eq!(traces_of(&noise(1, 5 * CHUNK_STEP * TRACE_BYTES), CHUNK_STEP).count(), 6);
 }
