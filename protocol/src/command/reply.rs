@@ -186,6 +186,8 @@ pub struct DocumentPart {
     pub document: DocumentId,
     /// The other documents of the workspace; said with the first part.
     pub others: Vec<DocumentId>,
+    /// How many events all documents hold something of, each counted once; said with the first part.
+    pub events: usize,
     /// Its heads, sorted.
     pub heads: Vec<ChangeHash>,
     /// How many changes it holds.

@@ -24,6 +24,7 @@ pub use chunk::{Framed, frame};
 pub(crate) use clock::Clock;
 pub use fault::ChangeFault;
 pub use history::ChangeIndex;
+pub(crate) use leb::Reader;
 
 /// The hash of a change that passed, as the rest of the protocol names it.
 #[must_use]

@@ -99,6 +99,7 @@ impl Replica {
         Reply::DocumentPart(DocumentPart {
             document,
             others: others.collect(),
+            events: if from == 0 { self.workspace.events_in_documents() } else { 0 },
             heads: saved.heads,
             changes: saved.changes,
             size: saved.size,
