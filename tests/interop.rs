@@ -104,7 +104,7 @@ fn a_hostile_automerge_file_costs_one_process_and_changes_nothing() {
     for bytes in [&b"{}"[..], &good[..good.len() / 2], &[&good[..], b"more"].concat()] {
         import(bytes).refused(1, "automerge_");
     }
-    // A kilobyte with a right checksum on which Automerge takes memory without end: it never sees it.
+    // A kilobyte with a right checksum on which Automerge takes memory without end: it sees none.
     import(include_bytes!("fixtures/grows.automerge")).refused(1, "automerge_too_large");
     for at in (12..good.len()).step_by(good.len() / 24) {
         let mut bad = good.clone();

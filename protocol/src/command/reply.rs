@@ -186,7 +186,7 @@ pub struct DocumentPart {
     pub document: DocumentId,
     /// The other documents of the workspace; said with the first part.
     pub others: Vec<DocumentId>,
-    /// How many events all documents hold something of, each counted once; said with the first part.
+    /// How many events the documents hold something of, each once; said with the first part.
     pub events: usize,
     /// Its heads, sorted.
     pub heads: Vec<ChangeHash>,

@@ -11,8 +11,8 @@ pub struct Room {
     pub text: usize,
 }
 
-/// What a file of any program may grow to: sixteen operations for each value, and no more than the
-/// memory of the process that reads it holds.
+/// What a file of any program may grow to: sixteen operations for each value. As many, or as many
+/// changes as that stands for, take Automerge 1.25 GB, so the process that reads it holds them.
 pub const FOREIGN_ROOM: Room =
     Room { ops: 16 * 1024 * 1024, inflated: 256 * 1024 * 1024, text: 256 * 1024 * 1024 };
 
@@ -34,7 +34,8 @@ pub const FOREIGN_MEMORY_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 /// Seconds of computing of that process.
 pub const FOREIGN_CPU_S: u64 = 60;
 
-/// Operations in one event of what is taken in: [`super::CHANGE_OPS_MAX`], with room for maps on the way.
+/// Operations in one event of what is taken in: [`super::CHANGE_OPS_MAX`], with room for maps on
+/// the way.
 pub const FOREIGN_EVENT_OPS: usize = 8_000;
 
 /// Bytes of keys, paths and texts in one such event: packed and sealed it stays below
