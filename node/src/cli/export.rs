@@ -182,7 +182,7 @@ fn file_names(boards: &[BoardRow]) -> BTreeMap<DocumentId, String> {
 
 async fn part(ui: &Ui, document: Option<DocumentId>, from: usize) -> Result<DocumentPart, Failure> {
     match ui.client()?.ask(ui.workspace(), Command::SaveDocument { document, from }).await? {
-        Reply::DocumentPart(part) => Ok(part),
+        Reply::DocumentPart(part) => Ok(*part),
         other => Err(super::doc::unexpected(&other)),
     }
 }

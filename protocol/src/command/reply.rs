@@ -154,7 +154,7 @@ pub enum Reply {
         runs: Vec<Run>,
     },
     /// To `SaveDocument`.
-    DocumentPart(DocumentPart),
+    DocumentPart(Box<DocumentPart>),
     /// To `ImportEvents`: they are durable.
     EventsTaken {
         /// How many of the slice, from its beginning, are here now.
