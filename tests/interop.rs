@@ -104,8 +104,8 @@ fn a_hostile_automerge_file_costs_one_process_and_changes_nothing() {
     for bytes in [&b"{}"[..], &good[..good.len() / 2], &[&good[..], b"more"].concat()] {
         import(bytes).refused(1, "automerge_");
     }
-    // A kilobyte with a right checksum on which Automerge takes memory without end.
-    import(include_bytes!("fixtures/grows.automerge")).refused(1, "automerge_broken");
+    // A kilobyte with a right checksum on which Automerge takes memory without end: it sees none.
+    import(include_bytes!("fixtures/grows.automerge")).refused(1, "automerge_too_large");
     for at in (12..good.len()).step_by(good.len() / 24) {
         let mut bad = good.clone();
         bad[at] ^= 0x5a;
@@ -123,7 +123,7 @@ fn text(path: &Path) -> &str {
 }
 
 #[test]
-fn the_javascript_automerge_reads_our_document_with_its_history_and_conflicts() {
+fn the_javascript_automerge_reads_our_documents_with_its_history_and_conflicts() {
     // SPEC: PRJ-8
     let [laptop, phone] = [Home::with_workspace(), Home::new()];
     let (_laptop, _phone) = (laptop.up(), phone.up());
@@ -131,25 +131,33 @@ fn the_javascript_automerge_reads_our_document_with_its_history_and_conflicts() 
     let value = r#"{"title": "ä 🦀", "n": -3, "x": 0.5, "no": null, "list": [1, "b", [true]]}"#;
     laptop.run(&["doc", "set", "tasks/1", value]).done();
     laptop.run(&["doc", "set", "notes/a", "\"base\""]).done();
-    until("the phone has it", || (phone.get("notes/a") == "base").then_some(()));
+    laptop.run(&["board", "create", "garden"]).done();
+    laptop.run(&["doc", "set", "boards/garden/notes/b", "\"base\""]).done();
+    let there = || (phone.status()["events"] == laptop.status()["events"]).then_some(());
+    until("the phone has it", there);
     for home in [&laptop, &phone] {
         home.run(&["offline"]).done();
     }
-    laptop.run(&["doc", "set", "notes/a", "\"rain\""]).done();
-    phone.run(&["doc", "set", "notes/a", "\"sun\""]).done();
+    for (home, says) in [(&laptop, "\"rain\""), (&phone, "\"sun\"")] {
+        home.run(&["doc", "set", "notes/a", says]).done();
+        home.run(&["doc", "set", "boards/garden/notes/b", says]).done();
+    }
     for home in [&laptop, &phone] {
         home.run(&["online"]).done();
     }
-    until("the conflict is there", || (laptop.status()["conflicts"] == 1).then_some(()));
+    until("the conflicts are there", || (laptop.status()["conflicts"] == 2).then_some(()));
 
     let folder = laptop.file("out");
     let args = ["export", "--automerge", text(&folder), "--json"];
     let written = laptop.run(&args).json();
     let files = &written["files"];
-    assert_eq!(files.as_array().unwrap().len(), 1);
+    assert_eq!(files.as_array().unwrap().len(), 2);
     let file = folder.join("workspace.automerge");
     assert_eq!(files[0]["bytes"], fs::metadata(&file).unwrap().len());
-    assert_eq!((&written["events"], &written["bytes"]), (&files[0]["changes"], &files[0]["bytes"]));
+    let sum = |key: &str| files[0][key].as_u64().unwrap() + files[1][key].as_u64().unwrap();
+    assert_eq!(written["bytes"], sum("bytes"));
+    // The event that made the board is in both.
+    assert_eq!(written["events"], sum("changes") - 1);
     laptop.run(&args).refused(1, "nothing is overwritten");
     laptop.run(&["export", "--json"]).refused(2, "--events");
 
@@ -160,6 +168,12 @@ fn the_javascript_automerge_reads_our_document_with_its_history_and_conflicts() 
     assert_eq!(seen["heads"], files[0]["heads"]);
     assert_eq!(seen["changes"], files[0]["changes"]);
     let kinds = laptop.log().into_iter().filter(|row| row["lane"] == "content").count();
-    assert_eq!(seen["changes"], json!(kinds), "a change for each event of content");
+    assert_eq!(written["events"], json!(kinds), "each event of content, once");
     assert_eq!(seen["conflicts"], json!({ "notes/a": ["rain", "sun"], "tasks/1": [] }));
+
+    let board = folder.join("garden.automerge");
+    let seen: Json = serde_json::from_str(&javascript(&["show", text(&board), "notes/b"])).unwrap();
+    assert_eq!(seen["value"], laptop.get("boards/garden"), "the same values");
+    assert_eq!((&seen["heads"], &seen["changes"]), (&files[1]["heads"], &files[1]["changes"]));
+    assert_eq!(seen["conflicts"], json!({ "notes/b": ["rain", "sun"] }));
 }

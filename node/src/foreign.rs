@@ -76,7 +76,10 @@ pub async fn read(bytes: Vec<u8>) -> Result<Foreign, Failure> {
         serde_json::from_slice(&text).unwrap_or(Err(ForeignFault::Broken));
     read.map_err(|fault| {
         let hint = match fault {
-            ForeignFault::TooDeep | ForeignFault::TooMany | ForeignFault::EmptyKey => {
+            ForeignFault::TooDeep
+            | ForeignFault::TooMany
+            | ForeignFault::TooLarge
+            | ForeignFault::EmptyKey => {
                 "nothing was changed; take it in by parts, or write it in another form"
             }
             _ => "nothing was changed; a file as Automerge.save writes it is taken in",

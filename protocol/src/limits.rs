@@ -3,6 +3,7 @@
 
 mod boards;
 mod conflicts;
+mod foreign;
 mod missions;
 mod pace;
 mod past;
@@ -11,6 +12,7 @@ mod timeline;
 
 pub use boards::*;
 pub use conflicts::*;
+pub use foreign::*;
 pub use missions::*;
 pub use pace::*;
 pub use past::*;
@@ -133,28 +135,6 @@ pub const ARCHIVE_VERSION: u32 = 1;
 /// Bytes of events in one page or slice of an archive: as JSON four times as many, half of a
 /// request. A greatest event fits, and one commit of a slice takes less than 50 ms.
 pub const ARCHIVE_SLICE_BYTES: usize = 1024 * 1024;
-
-/// Bytes of an Automerge file that is taken in: sixty times the text of a thick book.
-pub const FOREIGN_BYTES_MAX: u64 = 64 * 1024 * 1024;
-
-/// Values in it; as many edits take a minute.
-pub const FOREIGN_VALUES_MAX: usize = 1_000_000;
-
-/// Bytes of its values as JSON.
-pub const FOREIGN_JSON_BYTES_MAX: u64 = 256 * 1024 * 1024;
-
-/// Memory of the process that reads it: what such a file needs ten times over.
-pub const FOREIGN_MEMORY_BYTES: u64 = 2 * 1024 * 1024 * 1024;
-
-/// Seconds of computing of that process.
-pub const FOREIGN_CPU_S: u64 = 60;
-
-/// Operations in one event of what is taken in: [`CHANGE_OPS_MAX`], with room for maps on the way.
-pub const FOREIGN_EVENT_OPS: usize = 8_000;
-
-/// Bytes of keys, paths and texts in one such event: packed and sealed it stays below
-/// [`BODY_BYTES_MAX`] whatever they are.
-pub const FOREIGN_EVENT_BYTES: usize = 64 * 1024;
 
 /// Stack of the thread that calls Automerge, which recurses on nested objects.
 pub const DOCUMENT_STACK_BYTES: usize = 64 * 1024 * 1024;

@@ -28,6 +28,8 @@ mod changes {
 
 use std::sync::{Mutex, PoisonError};
 
+use kernelos_protocol::document::foreign::{ForeignFault, read, read_within};
+use kernelos_protocol::limits::Room;
 use peak_alloc::PeakAlloc;
 
 #[global_allocator]
@@ -63,4 +65,30 @@ fn no_input_of_a_corpus_and_no_worst_one_takes_more_memory_than_its_decoder_may(
             assert!(peak <= target.peak, "{}: {peak} bytes at once for {what}", target.name);
         }
     }
+}
+
+#[test]
+fn a_small_file_that_stands_for_much_is_refused_before_automerge_sees_it() {
+    // SPEC: PRJ-14
+    let _counting = COUNTING.lock().unwrap_or_else(PoisonError::into_inner);
+    let room = Room { ops: 1 << 20, inflated: 1 << 20, text: 1 << 20 };
+    for (what, contents) in worst::files() {
+        let deflated = miniz_oxide::deflate::compress_to_vec(&contents, 6);
+        let files = if what.starts_with("a change") {
+            vec![common::seal(1, &contents), common::seal(2, &deflated)]
+        } else {
+            vec![common::seal(0, &contents)]
+        };
+        for file in files {
+            let refused = || {
+                assert_eq!(read_within(&file, room), Err(ForeignFault::TooLarge), "{what}");
+            };
+            let peak = peak_of(refused);
+            assert!(peak <= 4 << 20, "{peak} bytes at once for {what}");
+        }
+    }
+    // What a fuzzer found: 240 thousand million changes in 969 bytes, and a number cut short.
+    let found = common::seal(0, include_bytes!("../fuzz/corpus/foreign/c4fee695e313"));
+    let peak = peak_of(|| assert!(matches!(read(&found), Err(ForeignFault::Unreadable(_)))));
+    assert!(peak <= 1 << 20, "{peak}");
 }

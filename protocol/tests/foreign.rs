@@ -2,9 +2,12 @@
 
 use automerge::transaction::Transactable as _;
 use automerge::{AutoCommit, ObjType, ROOT, ScalarValue};
-use kernelos_protocol::document::foreign::{Foreign, ForeignFault, PlanFault, plan, read};
+use kernelos_protocol::document::foreign::{
+    Foreign, ForeignFault, PlanFault, plan, read, read_within,
+};
 use kernelos_protocol::document::{DocPath, DocumentDone, DocumentTask, Documents, Edit};
 use kernelos_protocol::id::DocumentId;
+use kernelos_protocol::limits::{FOREIGN_CHANGE_OPS, Room};
 use serde_json::{Value as Json, json};
 use sha2::{Digest as _, Sha256};
 
@@ -109,5 +112,35 @@ fn bytes_that_automerge_does_not_expect_are_a_fault_and_no_panic() {
             Ok(_) | Err(ForeignFault::Broken | ForeignFault::Unreadable(_)) => {}
             other => panic!("byte {at}: {other:?}"),
         }
+    }
+}
+
+#[test]
+fn a_file_takes_the_room_of_all_its_operations_changes_and_texts() {
+    // SPEC: PRJ-14
+    let key = "k".repeat(1_000);
+    let mut doc = AutoCommit::new();
+    let list = doc.put_object(ROOT, "list", ObjType::List).unwrap();
+    for index in 0..99 {
+        let map = doc.insert_object(&list, index, ObjType::Map).unwrap();
+        doc.put(&map, key.as_str(), "four").unwrap();
+        doc.commit();
+    }
+    doc.delete(&list, 98).unwrap();
+    // The list, its maps and what stands in them, of which the last is deleted.
+    let (made, changes) = (1 + 2 * 99, 100);
+    let text = "list".len() + 98 * (key.len() + "four".len());
+    let whole = doc.save();
+    let apart: Vec<u8> = doc.get_changes(&[]).iter().flat_map(|c| c.raw_bytes().to_vec()).collect();
+    // A document has the deletion as the successor of what it deletes, and a row a change with
+    // what it depends on; a change has the deletion, with what that precedes.
+    let of_changes = changes * FOREIGN_CHANGE_OPS;
+    let files =
+        [(whole, made + 1 + of_changes + changes + (changes - 1)), (apart, made + 2 + of_changes)];
+    for (file, takes) in files {
+        let within = |ops, text| read_within(&file, Room { ops, inflated: 1 << 20, text });
+        let least = (0..10_000).find(|ops| within(*ops, text).is_ok());
+        assert_eq!(least, Some(takes));
+        assert_eq!(within(takes, text - 1), Err(ForeignFault::TooLarge));
     }
 }

@@ -242,6 +242,21 @@ fn of_two_connections_with_one_device_one_stays() {
 }
 
 #[test]
+fn one_member_at_two_hundred_addresses_is_one_link_and_takes_nobodys() {
+    // SPEC: LINK-4
+    let mut mesh = Mesh::of(&[(2, Role::Member), (3, Role::Member)]);
+    mesh.connect(1, 3);
+    for _ in 0..200 {
+        mesh.connect(2, 1);
+    }
+    assert_eq!(mesh.device(2).disconnected.len(), 199, "of its own, each makes room for another");
+    assert!(mesh.device(3).disconnected.is_empty());
+    mesh.set(3, "notes/a", "one");
+    assert_eq!(mesh.get(2, "notes/a"), "\"one\"");
+    mesh.assert_equal(&[1, 2, 3]);
+}
+
+#[test]
 fn a_peer_that_has_more_than_it_gives_is_not_waited_for() {
     // SPEC: SYNC-4
     let mut mesh = Mesh::of(&[(2, Role::Member), (3, Role::Member)]);

@@ -135,7 +135,7 @@ async fn documents(ui: &Ui, folder: &Path) -> Result<(), Failure> {
         Failure::new(FailureKind::Failed, format!("{}: {error}", folder.display()))
             .with_hint("name a folder that can be made or written")
     })?;
-    let others = root.others.clone();
+    let (others, events) = (root.others.clone(), root.events);
     let names = file_names(&super::board::boards(ui, true).await?.boards);
     let mut written = vec![document(ui, root, folder.join("workspace.automerge")).await?];
     for other in others {
@@ -150,7 +150,6 @@ async fn documents(ui: &Ui, folder: &Path) -> Result<(), Failure> {
                 "changes": row.changes, "bytes": row.bytes })
         })
         .collect();
-    let events: usize = written.iter().map(|row| row.changes).sum();
     let bytes: usize = written.iter().map(|row| row.bytes).sum();
     ui.show(&json!({ "events": events, "bytes": bytes, "files": rows }), || {
         let line = |row: &Written| {
@@ -183,7 +182,7 @@ fn file_names(boards: &[BoardRow]) -> BTreeMap<DocumentId, String> {
 
 async fn part(ui: &Ui, document: Option<DocumentId>, from: usize) -> Result<DocumentPart, Failure> {
     match ui.client()?.ask(ui.workspace(), Command::SaveDocument { document, from }).await? {
-        Reply::DocumentPart(part) => Ok(part),
+        Reply::DocumentPart(part) => Ok(*part),
         other => Err(super::doc::unexpected(&other)),
     }
 }

@@ -104,4 +104,28 @@ mod tests {
         drop((pairing, member, introducing));
         assert!(admission.taken.lock().unwrap().is_empty(), "nothing of them stays");
     }
+
+    #[test]
+    fn ten_thousand_who_come_at_once_have_no_more_places_than_there_are() {
+        // SPEC: LINK-1
+        let member = |number: u32| {
+            let mut id = [1; 32];
+            id[..4].copy_from_slice(&number.to_be_bytes());
+            DeviceId(id)
+        };
+        let admission = Admission::new(Arc::new(|_, _| true));
+        for protocol in [Protocol::Sync, Protocol::Pair, Protocol::Introduce] {
+            let places: Vec<_> =
+                (0..10_000).filter_map(|n| admission.admit(member(n), protocol).ok()).collect();
+            assert_eq!(places.len(), places_max(protocol));
+            assert_eq!(admission.taken.lock().unwrap().len(), places.len(), "nothing of the rest");
+        }
+        // One member at two hundred addresses is one member.
+        let places: Vec<_> =
+            (0..200).filter_map(|_| admission.admit(member(0), Protocol::Sync).ok()).collect();
+        assert_eq!(places.len(), places_per_device_max(Protocol::Sync));
+        let strangers = Admission::new(Arc::new(|_, _| false));
+        assert!((0..10_000).all(|n| strangers.admit(member(n), Protocol::Sync).is_err()));
+        assert!(strangers.taken.lock().unwrap().is_empty());
+    }
 }

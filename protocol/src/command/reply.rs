@@ -154,7 +154,7 @@ pub enum Reply {
         runs: Vec<Run>,
     },
     /// To `SaveDocument`.
-    DocumentPart(DocumentPart),
+    DocumentPart(Box<DocumentPart>),
     /// To `ImportEvents`: they are durable.
     EventsTaken {
         /// How many of the slice, from its beginning, are here now.
@@ -186,6 +186,8 @@ pub struct DocumentPart {
     pub document: DocumentId,
     /// The other documents of the workspace; said with the first part.
     pub others: Vec<DocumentId>,
+    /// How many events the documents hold something of, each once; said with the first part.
+    pub events: usize,
     /// Its heads, sorted.
     pub heads: Vec<ChangeHash>,
     /// How many changes it holds.

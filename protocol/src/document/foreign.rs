@@ -1,9 +1,11 @@
 //! Documents of other programs: what stands in an Automerge file, as values.
 //!
 //! Automerge may panic, overflow its stack or take any memory on hostile bytes, so [`read`] is for
-//! a process that has nothing else to lose. What it gives is plain values; [`plan()`] makes edits
-//! of them, so nothing of the file itself ever comes into a document of ours. `SPEC: PRJ-8`
+//! a process that has nothing else to lose, and Automerge sees no file that would grow beyond its
+//! room. What it gives is plain values; [`plan()`] makes edits of them, so nothing of the file
+//! itself ever comes into a document of ours. `SPEC: PRJ-8, PRJ-14`
 
+mod grown;
 mod plan;
 
 use std::collections::BTreeMap;
@@ -17,7 +19,7 @@ pub use plan::{PlanFault, Taken, plan};
 
 use super::edit;
 use crate::id::to_hex;
-use crate::limits::{FOREIGN_VALUES_MAX, VALUE_DEPTH_MAX};
+use crate::limits::{FOREIGN_ROOM, FOREIGN_VALUES_MAX, Room, VALUE_DEPTH_MAX};
 
 /// What stands in a file.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -56,6 +58,9 @@ pub enum ForeignFault {
     /// More values than are taken in.
     #[error("it holds more than {FOREIGN_VALUES_MAX} values")]
     TooMany,
+    /// It stands for more operations, inflated bytes or text than there is room for.
+    #[error("it is small, but grows to more than there is room for")]
+    TooLarge,
     /// A key without a name.
     #[error("a key in it is empty")]
     EmptyKey,
@@ -70,6 +75,7 @@ impl ForeignFault {
             Self::Broken => "automerge_broken",
             Self::TooDeep => "automerge_too_deep",
             Self::TooMany => "automerge_too_many",
+            Self::TooLarge => "automerge_too_large",
             Self::EmptyKey => "automerge_empty_key",
         }
     }
@@ -77,12 +83,19 @@ impl ForeignFault {
 
 /// Reads a file, in a process that has nothing else to lose.
 pub fn read(bytes: &[u8]) -> Result<Foreign, ForeignFault> {
+    read_within(bytes, FOREIGN_ROOM)
+}
+
+/// Reads a file that may grow to no more than `room`. `SPEC: PRJ-14`
+pub fn read_within(bytes: &[u8], room: Room) -> Result<Foreign, ForeignFault> {
+    grown::weigh(bytes, room)?;
     let read = || {
         let unreadable = |error: automerge::AutomergeError| {
             ForeignFault::Unreadable(error.to_string().chars().take(200).collect())
         };
         let doc = Automerge::load(bytes).map_err(unreadable)?;
-        let mut reader = Reader { doc: &doc, left: FOREIGN_VALUES_MAX, found: Foreign::default() };
+        let (left, text) = (FOREIGN_VALUES_MAX, room.text);
+        let mut reader = Reader { doc: &doc, left, text, found: Foreign::default() };
         let root = (Value::Object(ObjType::Map), ROOT);
         let value = reader.value(root, &mut Vec::new())?;
         let changes = doc.get_changes(&[]).len();
@@ -93,7 +106,10 @@ pub fn read(bytes: &[u8]) -> Result<Foreign, ForeignFault> {
 
 struct Reader<'a> {
     doc: &'a Automerge,
+    /// Values that may still come.
     left: usize,
+    /// Bytes of text that may still come.
+    text: usize,
     found: Foreign,
 }
 
@@ -114,6 +130,7 @@ impl<'a> Reader<'a> {
                     if key.is_empty() {
                         return Err(ForeignFault::EmptyKey);
                     }
+                    self.text(key.len())?;
                     if let Some(value) = self.place(&id, Prop::Map(key.clone()), &key, path)? {
                         map.insert(key, value);
                     }
@@ -132,10 +149,24 @@ impl<'a> Reader<'a> {
                 if self.doc.marks(&id).is_ok_and(|marks| !marks.is_empty()) {
                     self.converted("formatted_text");
                 }
-                Ok(self.doc.text(&id).map_or(Json::Null, Json::String))
+                let Ok(text) = self.doc.text(&id) else { return Ok(Json::Null) };
+                self.text(text.len())?;
+                Ok(Json::String(text))
             }
-            Value::Scalar(scalar) => Ok(self.scalar(&scalar)),
+            Value::Scalar(scalar) => {
+                self.text(match &*scalar {
+                    ScalarValue::Str(text) => text.len(),
+                    ScalarValue::Bytes(bytes) => bytes.len().saturating_mul(2),
+                    _ => 0,
+                })?;
+                Ok(self.scalar(&scalar))
+            }
         }
+    }
+
+    fn text(&mut self, bytes: usize) -> Result<(), ForeignFault> {
+        self.text = self.text.checked_sub(bytes).ok_or(ForeignFault::TooLarge)?;
+        Ok(())
     }
 
     /// What is shown at a place; what it hides goes to the conflicts.
@@ -153,6 +184,7 @@ impl<'a> Reader<'a> {
         let Some(shown) = values.pop() else { return Ok(None) };
         path.push(name.to_owned());
         for hidden in values {
+            self.text(path.iter().map(String::len).sum())?;
             let value = self.value(hidden, path)?;
             self.found.conflicts.push(ForeignConflict { path: path.clone(), value });
         }

@@ -96,14 +96,15 @@ impl Replica {
             Err(fault) => return Reply::Failed(edit_failure(&fault)),
         };
         let others = self.workspace.documents().filter(|other| *other != document && from == 0);
-        Reply::DocumentPart(DocumentPart {
+        Reply::DocumentPart(Box::new(DocumentPart {
             document,
             others: others.collect(),
+            events: if from == 0 { self.workspace.events_in_documents() } else { 0 },
             heads: saved.heads,
             changes: saved.changes,
             size: saved.size,
             bytes: saved.bytes,
-        })
+        }))
     }
 
     /// Takes runs in, up to the first that cannot go in.

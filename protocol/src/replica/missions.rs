@@ -254,7 +254,7 @@ impl Replica {
         id.ok_or_else(|| crate::workspace::AuthorFault::Own("no event was made".to_owned()))
     }
 
-    /// The document of a mission, which begins with its contract. `SPEC: MIS-8`
+    /// The document of a mission, which is its contract and nothing else. `SPEC: MIS-8, MIS-13`
     fn write_contract(&mut self, mission: EventId) {
         let state = self.workspace.missions().entry(&mission).map(|entry| entry.state.clone());
         let held = self.workspace.held_document();

@@ -39,6 +39,19 @@ impl Workspace {
         self.applied.keys().copied().filter(counts)
     }
 
+    /// How many events there are of which a document holds something.
+    #[must_use]
+    pub fn events_in_documents(&self) -> usize {
+        let mut events = BTreeSet::<ContentNo>::new();
+        for (document, applied) in &self.applied {
+            let left_out = self.left_out.get(document);
+            let counts = |hash: &ChangeHash| left_out.is_none_or(|out| !out.contains(hash));
+            let counting = applied.iter().filter(|(hash, _)| counts(hash));
+            events.extend(counting.flat_map(|(_, carriers)| carriers));
+        }
+        events.len()
+    }
+
     /// Is there such a document, with something that counts, or will be told of presently?
     #[must_use]
     pub fn has_document(&self, document: &DocumentId) -> bool {

@@ -1,6 +1,7 @@
 //! Long histories against the model: honest ones, disputes, forks, and a thief that goes on from
 //! old points of its chain while the recovery key takes the workspace back.
 //!
+//! In `large/lives.rs` with content, and stores that are restored and cloned.
 //! Each is told event by event; what is refused, the roles that authors had, and now and then all
 //! that is asked of a set, is what the model says. `KERNELOS_WORLDS` raises how many of each there
 //! are, `KERNELOS_EVENTS` how long they are, to 10,240.
@@ -14,6 +15,8 @@ use super::random::worlds;
 use super::set::{Set, Wide, union};
 use super::world::Dice;
 use crate::kit::setting;
+
+mod lives;
 
 /// How often two branches of a thief revoke: more are disputes by the square, for the model too.
 const FIGHTS_MAX: usize = 120;
@@ -241,13 +244,20 @@ fn run<M: Set>(name: &str, shape: fn(&mut Long<M>), events_max: usize) {
     let mut undecided = 0;
     for seed in 0..worlds(2) {
         let mut long = Long { dice: Dice::new(seed), events: vec![], events_max, fights: 0 };
+        if name == "lives" {
+            lives::run(seed, &mut long);
+            continue;
+        }
         shape(&mut long);
         let (refused, lost) = compare(&long.events, &mut long.dice);
         let all = long.events.len();
         assert!(all + 100 > events_max && refused * 10 < all * 9, "{refused} refused of {all}");
         undecided += u64::from(lost == 0);
     }
-    assert!(name == "honest" || undecided < worlds(2), "{name}: nothing was disputed");
+    assert!(
+        ["honest", "lives"].contains(&name) || undecided < worlds(2),
+        "{name}: nothing was disputed"
+    );
 }
 
 /// The model recurses as deep as grants rest on grants.
@@ -289,4 +299,9 @@ fn long_histories_of_forks_are_judged_as_the_model_does() {
 #[test]
 fn long_histories_of_a_thief_during_rescues_are_judged_as_the_model_does() {
     in_a_deep_stack("rescues");
+}
+
+#[test]
+fn long_histories_of_restored_and_cloned_stores_are_judged_as_the_model_does() {
+    in_a_deep_stack("lives");
 }

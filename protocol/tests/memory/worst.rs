@@ -6,6 +6,8 @@ use kernelos_protocol::limits::{
     FRAME_BYTES_MAX, TIPS_MAX, WANTS_MAX,
 };
 
+use crate::changes::common::{signed, unsigned};
+
 type Inputs = Vec<(&'static str, Vec<u8>)>;
 
 /// An array of 2^63 items.
@@ -77,6 +79,74 @@ fn bomb(len: usize) -> Vec<u8> {
 
 fn nested(open: &str, close: &str, depth: usize) -> Vec<u8> {
     format!("{}0{}", open.repeat(depth), close.repeat(depth)).into_bytes()
+}
+
+type Columns<'a> = &'a [(u8, Vec<u8>)];
+
+/// The contents of a document with one actor, one head and these columns.
+pub(crate) fn document(changes: Columns<'_>, ops: Columns<'_>) -> Vec<u8> {
+    let mut out = [&[1, 16][..], &[1; 16], &[1], &[7; 32]].concat();
+    for columns in [changes, ops] {
+        out.push(columns.len() as u8);
+        for (column, data) in columns {
+            out.extend([unsigned(u64::from(*column)), unsigned(data.len() as u64)].concat());
+        }
+    }
+    let data = changes.iter().chain(ops).flat_map(|(_, data)| data);
+    out.extend(data);
+    out.push(0);
+    out
+}
+
+/// A value as often as `count`.
+fn repeated(count: i64, value: &[u8]) -> Vec<u8> {
+    [&signed(count)[..], value].concat()
+}
+
+/// Columns of as many changes and operations, each written once.
+fn grown(changes: i64, ops: i64) -> Vec<u8> {
+    let change = |value: &[u8]| repeated(changes, value);
+    let op = |value: &[u8]| repeated(ops, value);
+    let changes = [
+        (0x01, change(&[0])),
+        (0x03, change(&[1])),
+        (0x13, change(&[1])),
+        (0x23, change(&[0])),
+        (0x40, change(&[0])),
+        (0x56, change(&[7])),
+    ];
+    let ops = [
+        (0x15, op(&[1, b'a'])),
+        (0x21, op(&[0])),
+        (0x23, op(&[1])),
+        (0x34, unsigned(ops.cast_unsigned())),
+        (0x42, op(&[1])),
+        (0x56, op(&[0])),
+        (0x80, op(&[0])),
+    ];
+    document(&changes, &ops)
+}
+
+/// Small files that stand for much, as contents of a document and as changes.
+pub(crate) fn files() -> Inputs {
+    let many = 1 << 40;
+    let so_many = unsigned(1 << 40);
+    let deflated = miniz_oxide::deflate::compress_to_vec(&vec![0; 64 << 20], 9);
+    let mut inputs = vec![
+        ("2^40 changes", grown(many, 1)),
+        ("2^40 operations", grown(1, many)),
+        ("2^40 dependencies", document(&[(0x40, repeated(1, &so_many))], &[])),
+        ("2^40 successors", document(&[], &[(0x80, repeated(1, &so_many))])),
+        ("2^40 times as many successors", document(&[], &[(0x80, repeated(many, &so_many))])),
+        ("2^40 truths", document(&[], &[(0x34, so_many.clone())])),
+        ("2^40 nulls", document(&[], &[(0x15, [&[0][..], &so_many].concat())])),
+        ("64 MiB of values, deflated", document(&[], &[(0x5f, deflated.clone())])),
+        ("64 MiB of runs, deflated", document(&[(0x0b, deflated)], &[])),
+    ];
+    let long = [0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0xc0, 0x00, 7];
+    let columns = [0x42_u8, 0x56, 0x70, 0x71, 0x73];
+    inputs.extend(columns.map(|column| ("a change with a run of 2^62", run(column, &long))));
+    inputs
 }
 
 /// A change whose runs claim more than there is: contents with one column of this data.
@@ -154,6 +224,7 @@ pub(crate) fn inputs(target: &str) -> Inputs {
             ("a stream that goes on", [1, 0xff].repeat(BODY_BYTES_MAX / 2)),
         ],
         "change" => changes(),
+        "foreign" => files(),
         "command" | "edits" | "facts" => texts(),
         "report" => reports(),
         "archive" => vec![(

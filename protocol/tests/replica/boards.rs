@@ -122,6 +122,8 @@ fn a_board_is_whole_before_anything_is_done_with_it() {
     let saved = again.ask(Command::SaveDocument { document: Some(board), from: 0 });
     let Reply::DocumentPart(part) = saved else { panic!("{saved:?}") };
     assert_eq!(part.changes, count + 1);
+    // That which made the board stands in the root too, which had one before.
+    assert_eq!(part.events, 1 + part.changes);
     let mut again = device.restarted();
     assert_eq!(again.get("boards/garden/notes/n"), (count - 1).to_string());
     let mut again = device.restarted();

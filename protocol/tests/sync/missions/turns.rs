@@ -1,6 +1,7 @@
 //! Whose turn it is: a lease passes on when its holder falls silent, slept, or cannot.
 
 use kernelos_protocol::command::{Command, Reply};
+use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::{ChainId, EventId, Incarnation, Lane};
 use kernelos_protocol::limits::{LEASE_MS, RANK_MS, RETRY_MS, STALL_MS};
 use kernelos_protocol::mission::work::{Outcome, Task};
@@ -206,6 +207,32 @@ fn of_many_missions_none_waits_for_the_contract_of_another() {
     let read = site.mesh.ask(1, Command::Read { path: "missions".parse().unwrap() });
     let Reply::Read(read) = read else { panic!("{read:?}") };
     assert_eq!(read.value.as_object().map(serde_json::Map::len), Some(5));
+}
+
+#[test]
+fn what_a_mission_came_to_stands_in_its_records_and_its_document_stays_the_contract() {
+    // SPEC: MIS-8, MIS-13
+    let mut site = Site::of(&[(2, Role::Runner)], &[2]);
+    site.mission = site.start(1);
+    let at = format!("missions/{}", site.mission);
+    let contract = site.mesh.get(1, &at);
+    site.until_all(&[1, 2], "promoted");
+    let view = site.view(2);
+    assert!(view.stages.iter().all(|stage| stage.evidence.is_some()), "{:?}", view.stages);
+    assert_eq!(site.mesh.get(2, &at), contract);
+    // Nor does anybody write there by hand.
+    let set = format!("{at}/progress/steps").parse().unwrap();
+    let edits = vec![Edit::Set { set, value: 7.into() }];
+    let refused = site.mesh.ask(1, Command::Edit { edits });
+    assert!(matches!(refused, Reply::Failed(_)), "{refused:?}");
+    assert_eq!(site.mesh.get(1, &at), contract);
+    let link = site.mesh.ask(1, Command::Read { path: "missions".parse().unwrap() });
+    let Reply::Read(link) = link else { panic!("{link:?}") };
+    let link = &link.value[site.mission.to_string()]["document"];
+    let document = Some(serde_json::from_value(link.clone()).unwrap());
+    let saved = site.mesh.ask(1, Command::SaveDocument { document, from: 0 });
+    let Reply::DocumentPart(part) = saved else { panic!("{saved:?}") };
+    assert_eq!(part.changes, 1);
 }
 
 #[test]
