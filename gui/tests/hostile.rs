@@ -94,7 +94,7 @@ fn ten_thousand_conflicts_are_counted_and_walked() {
         panic!()
     };
     let page = ConflictPage { conflicts: page.conflicts, more: 9_998, total: 10_000, next: None };
-    app(&mut stage).model.hear(Topic::Conflicts, Ok(Reply::Conflicts(page)));
+    app(&mut stage).model.hear(Topic::Conflicts(None), Ok(Reply::Conflicts(page)));
     stage.run();
     let said = texts(&stage).join(" ");
     assert!(said.contains("1 of 10000, needs a decision"), "{said}");
