@@ -118,7 +118,10 @@ impl App {
     fn founded(&mut self, answer: Result<Founded, Failure>) {
         let told = answer.map(|founded| {
             self.look_at(founded.workspace_id);
-            format!("workspace {} is made; keep its recovery key off this device", founded.workspace)
+            format!(
+                "workspace {} is made; keep its recovery key off this device",
+                founded.workspace
+            )
         });
         self.settled(told);
     }
@@ -364,9 +367,7 @@ fn told(command: &Command, reply: &Reply) -> Told {
     let is_undo = matches!(command, Command::Undo { .. });
     let is_for_good = matches!(
         reply,
-        Reply::Readmitted { .. }
-            | Reply::Cancelled { .. }
-            | Reply::BoardMade { .. }
+        Reply::Readmitted { .. } | Reply::Cancelled { .. } | Reply::BoardMade { .. }
     );
     let is_undoable = !is_undo && !is_for_good;
     Told { doc, event: event.filter(|_| is_undoable), failed: false }

@@ -71,7 +71,9 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
 fn why_not(fill: &Fill, model: &Model) -> Option<&'static str> {
     match fill {
         _ if !model.standing().connected => Some("the node is not reached"),
-        Fill::Rescue if model.workspace.is_none() => Some("its archive is not here yet"),
+        Fill::Rescue if model.workspace.is_none() || model.is_homeless() => {
+            Some("its archive is not here yet")
+        }
         _ => None,
     }
 }

@@ -270,7 +270,9 @@ fn mission(begin: &str, model: &Model) -> Result<EventId, String> {
     let all = model.said.missions.as_deref().unwrap_or_default();
     let mut named = all.iter().map(|view| view.id);
     let is_meant = |id: &EventId| begin.len() >= 4 && id.to_string().starts_with(begin);
-    named.find(is_meant).ok_or_else(|| "no mission begins so: the panel Missions has their ids".to_owned())
+    named
+        .find(is_meant)
+        .ok_or_else(|| "no mission begins so: the panel Missions has their ids".to_owned())
 }
 
 /// Taking a device out is confirmed: it is named by what was found, not by what was typed.

@@ -8,7 +8,7 @@ use kernelos_gui::client::{News, Order};
 use kernelos_gui::form::{Fill, Form};
 use kernelos_gui::model::Action;
 use kernelos_gui::panel::Panel;
-use kernelos_protocol::api::{Invited, InviteEvent, JoinEvent, PairAnswer, PairAsked};
+use kernelos_protocol::api::{InviteEvent, Invited, JoinEvent, PairAnswer, PairAsked};
 use kernelos_protocol::command::{BranchCommand, Command, Failure, FailureKind};
 use kernelos_protocol::document::Edit;
 use kernelos_protocol::present::registry::registry;
@@ -118,15 +118,29 @@ fn every_entry_that_writes_asks_for_its_arguments_and_orders_what_they_say() {
         let empty = Form { typed: vec![" ".to_owned(); form.typed.len()], ..form };
         assert!(empty.submit(model).is_err(), "{fill:?} asks for something");
     }
-    let revoke = Form { typed: vec!["phone".to_owned(), "lost".to_owned()], ..Form::of(Fill::Revoke, model) };
+    let revoke = Form {
+        typed: vec!["phone".to_owned(), "lost".to_owned()],
+        ..Form::of(Fill::Revoke, model)
+    };
     let Ok(Action::Ask(question)) = revoke.submit(model) else { panic!() };
     let reason = "lost".to_owned();
     assert_eq!(question.command, Command::Revoke { device: id(2), reason });
     let nobody = Form { typed: vec!["nobody".to_owned(); 2], ..revoke };
     assert_eq!(nobody.submit(model).unwrap_err(), "no device has this name");
-    let forms = ["doc.set", "doc.remove", "board.create", "branch.create", "branch.merge",
-        "mission.start", "mission.cancel", "device.invite", "device.revoke", "conflict.bulk",
-        "door.create", "door.join"];
+    let forms = [
+        "doc.set",
+        "doc.remove",
+        "board.create",
+        "branch.create",
+        "branch.merge",
+        "mission.start",
+        "mission.cancel",
+        "device.invite",
+        "device.revoke",
+        "conflict.bulk",
+        "door.create",
+        "door.join",
+    ];
     let entries = registry(&model.standing());
     for id in forms {
         assert!(entries.iter().any(|entry| entry.id == id && entry.title.ends_with('…')), "{id}");
@@ -184,8 +198,8 @@ fn a_device_joins_here_once_both_people_said_yes() {
     assert!(!line(&stage).contains('\u{202e}'), "{}", line(&stage));
     click(&mut stage, "Join");
     let ordered = std::mem::take(&mut stage.state_mut().ordered);
-    let is_yes = matches!(ordered.as_slice(),
-        [Order::Pair(PairAsked::Consent { join: 7, yes: true })]);
+    let is_yes =
+        matches!(ordered.as_slice(), [Order::Pair(PairAsked::Consent { join: 7, yes: true })]);
     assert!(is_yes, "{ordered:?}");
     heard(&mut stage, JoinEvent::CheckCode("42".to_owned()));
     assert!(line(&stage).contains("on the inviting device: 42"), "{}", line(&stage));

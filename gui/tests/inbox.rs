@@ -114,11 +114,11 @@ fn the_same_choice_for_many_is_shown_first_and_is_one_undo() {
     assert!(line(&stage).contains("1 selected"), "{}", line(&stage));
     stage.get_by_role_and_label(Role::Button, "Select these 2").click();
     play(&mut stage);
-    stage.get_by_role_and_label(Role::Button, "Keep side B of 2…").click();
+    stage.get_by_role_and_label(Role::Button, "Keep what phone wrote of 2…").click();
     play(&mut stage);
     let said = line(&stage);
     assert!(said.contains("2 conflicts are decided by one event"), "{said}");
-    assert!(said.contains("tasks/T-41/owner several values B \"agent:triage\""), "{said}");
+    assert!(said.contains("tasks/T-41/owner several values A \"agent:triage\""), "{said}");
     assert_eq!(open(&mut stage).conflicts.len(), 2, "a look changes nothing");
     stage.get_by_role_and_label(Role::Button, "Decide 2").click();
     play(&mut stage);

@@ -51,7 +51,7 @@ fn a_document_is_shown_as_it_stood_and_escape_leads_back() {
     stage.key_press_modifiers(Modifiers::ALT, Key::Num5);
     play(&mut stage);
     let said = line(&stage);
-    assert!(said.contains("Dana") && !said.contains("Priya"), "{said}");
+    assert!(said.contains("Dana") && !said.contains("triage"), "{said}");
     assert!(said.contains("so it was after event"), "{said}");
     assert!(!said.contains("shows is of now"), "this panel is of then: {said}");
     let now = tree(&stage);
@@ -62,7 +62,7 @@ fn a_document_is_shown_as_it_stood_and_escape_leads_back() {
     assert_eq!(now, std::fs::read_to_string(&file).unwrap_or_default());
     press(&mut stage, Key::Escape);
     let said = line(&stage);
-    assert!(!said.contains("the past") && said.contains("Priya"), "{said}");
+    assert!(!said.contains("the past") && !said.contains("Dana"), "{said}");
     press(&mut stage, Key::Escape);
     assert_eq!(line(&stage), said, "who is in the present is not told so");
 }

@@ -12,8 +12,12 @@ use kernelos_protocol::api::{
     NodeInfo, PairAnswer, PairAsked, PendingRow, StandingRow, WorkspaceRow,
 };
 use kernelos_protocol::command::{Command, Mode, Reply};
+use kernelos_protocol::id::Signature;
+use kernelos_protocol::key::DeviceKey;
 use kernelos_protocol::role::Role as Grant;
+use kernelos_protocol::store::MemoryStore;
 
+use crate::kit::secret;
 use crate::mesh::{Mesh, id};
 
 /// What the window shows and what it speaks to.
@@ -30,14 +34,31 @@ pub(crate) struct Show {
 
 pub(crate) type Stage<'a> = Harness<'a, Show>;
 
+/// Makes a device a member by this name.
+fn grant(number: u8, name: &str) -> Command {
+    let key = DeviceKey::from_secret(&secret(number));
+    let sealing = key.sealing_statement();
+    Command::Grant {
+        device: key.device(),
+        sealing_key: sealing.key,
+        sealing_signature: Signature(sealing.signature),
+        role: Grant::Member,
+        name: name.to_owned(),
+        rule: "test".to_owned(),
+        uses: None,
+    }
+}
+
 /// Three devices, of which two wrote the same places apart.
 pub(crate) fn world() -> Mesh {
-    let mut mesh = Mesh::of(&[(2, Grant::Member), (3, Grant::Member)]);
+    let mut mesh = Mesh::of(&[]);
+    let workspace = mesh.device(1).config.workspace;
+    for (number, name) in [(2, "phone"), (3, "server")] {
+        assert!(matches!(mesh.ask(1, grant(number, name)), Reply::Granted { .. }));
+        mesh.add(number, workspace, MemoryStore::default());
+    }
     let link = mesh.connect(1, 2);
     mesh.connect(1, 3);
-    for (number, name) in [(1, "laptop"), (2, "phone"), (3, "server")] {
-        mesh.set(1, &format!("devices/{}/name", id(number)), name);
-    }
     mesh.set(1, "tasks/T-41/owner", "Dana");
     mesh.set(1, "notes/today", "rain");
     mesh.cut(link);

@@ -41,12 +41,7 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
 }
 
 /// What can be done with a branch: each as the command line does it.
-fn ways(
-    ui: &mut Ui,
-    (row, id): (&BranchState, &str),
-    model: &Model,
-    actions: &mut Vec<Action>,
-) {
+fn ways(ui: &mut Ui, (row, id): (&BranchState, &str), model: &Model, actions: &mut Vec<Action>) {
     let name = shown(row.name.as_deref().unwrap_or(id), 64);
     ui.horizontal_wrapped(|ui| {
         if row.ahead == 0 {

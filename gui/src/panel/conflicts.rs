@@ -95,8 +95,8 @@ pub(crate) fn take(model: &mut Model, page: ConflictPage) {
     let last = page.next.as_ref().and(page.conflicts.last()).map(place);
     model.selected.retain(|_, row| {
         let at = place(row);
-        let is_of_page = first.is_none_or(|first| at > *first)
-            && last.as_ref().is_none_or(|last| at <= *last);
+        let is_of_page =
+            first.is_none_or(|first| at > *first) && last.as_ref().is_none_or(|last| at <= *last);
         !is_of_page || page.conflicts.iter().any(|other| other.id == row.id)
     });
     for row in &page.conflicts {

@@ -18,7 +18,7 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
         return absent(ui, model, &Topic::Devices);
     };
     render::doc(ui, &present::devices(devices, &model.said.names));
-    invitations::show(ui, model, actions);
+    ui.push_id("pending", |ui| invitations::pending(ui, model, actions));
     for device in devices {
         ui.separator();
         ui.push_id(device.id.to_string(), |ui| {
@@ -28,6 +28,8 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
             }
         });
     }
+    ui.separator();
+    ui.push_id("standing", |ui| invitations::standing(ui, model, actions));
 }
 
 /// The three facts of a device: what is saved, where it is known, and by which path.

@@ -168,9 +168,7 @@ impl Issuer {
         let of = move |(_, one): &(_, &Invitation)| one.terms.workspace == workspace;
         let row = |(id, one): (&InvitationId, &Invitation)| {
             let asks = one.session.as_ref().and_then(|session| match &session.step {
-                Step::Asking(ready) => {
-                    Some((session.channel.newcomer, ready.device_name.clone()))
-                }
+                Step::Asking(ready) => Some((session.channel.newcomer, ready.device_name.clone())),
                 _ => None,
             });
             let left_ms = one.expires_ms.saturating_sub(self.now_ms);

@@ -68,7 +68,10 @@ async fn news(client: &mut Client) -> News {
 #[track_caller]
 fn assert_hangs(news: &News) {
     let News::Down(failure) = news else { panic!("{news:?}") };
-    assert_eq!((failure.kind, failure.message.as_str()), (FailureKind::Busy, "the node does not answer"));
+    assert_eq!(
+        (failure.kind, failure.message.as_str()),
+        (FailureKind::Busy, "the node does not answer")
+    );
     assert!(failure.hint.as_ref().unwrap().contains("kern up"), "what to do is said");
 }
 

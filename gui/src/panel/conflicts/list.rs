@@ -10,6 +10,8 @@ use crate::theme;
 
 /// Points of the list at most.
 const HEIGHT: f32 = 160.0;
+/// Rows that this is room for, the last of them in part.
+const FITS: usize = 5;
 
 /// Draws it.
 pub(super) fn show(ui: &mut Ui, model: &Model, page: &ConflictPage, actions: &mut Vec<Action>) {
@@ -22,7 +24,8 @@ pub(super) fn show(ui: &mut Ui, model: &Model, page: &ConflictPage, actions: &mu
     let seen = egui::Id::unique("conflict in sight");
     if ui.data(|data| data.get_temp(seen)) != Some((looked_at, rows.len())) {
         ui.data_mut(|data| data.insert_temp(seen, (looked_at, rows.len())));
-        let above = u16::try_from(looked_at.saturating_sub(1)).unwrap_or(u16::MAX);
+        let above = looked_at.saturating_sub(1).min(rows.len().saturating_sub(FITS));
+        let above = u16::try_from(above).unwrap_or(u16::MAX);
         area = area.vertical_scroll_offset(f32::from(above) * row_points);
     }
     area.show_rows(ui, theme::TOUCH, rows.len(), |ui, range| {

@@ -11,19 +11,23 @@ use crate::model::{Action, Model, Topic};
 use crate::panel::{absent, can};
 use crate::render;
 
-/// Draws them.
-pub(super) fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
+/// Those that are open by a token.
+pub(super) fn pending(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
     if can(ui, model, "Invite a device…") {
         actions.push(Action::Form(Some(Form::of(Fill::Invite, model))));
     }
     match &model.said.pending {
         Some(rows) => {
             for row in rows {
-                ui.push_id(&row.invitation, |ui| pending(ui, row, model, actions));
+                ui.push_id(&row.invitation, |ui| one(ui, row, model, actions));
             }
         }
         None => absent(ui, model, &Topic::Pending),
     }
+}
+
+/// Those that stand in a file.
+pub(super) fn standing(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
     match &model.said.standing {
         Some(rows) if rows.is_empty() => {
             let text = "no invitation stands in a file: kern invite --join-file makes one";
@@ -40,7 +44,7 @@ pub(super) fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
 }
 
 /// An invitation that is open, and its way on: the token until somebody came, then the digits.
-fn pending(ui: &mut Ui, row: &PendingRow, model: &Model, actions: &mut Vec<Action>) {
+fn one(ui: &mut Ui, row: &PendingRow, model: &Model, actions: &mut Vec<Action>) {
     render::doc(ui, &present::pending(row));
     let id = row.invitation.get(..8).unwrap_or(&row.invitation);
     let token = model.pairing.tokens.get(&row.invitation).filter(|_| row.asks.is_none());
