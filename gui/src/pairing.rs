@@ -123,7 +123,7 @@ fn refused(reason: &str) -> Failure {
     Failure::new(FailureKind::Denied, format!("nobody came in: {reason}")).with_hint(hint)
 }
 
-/// By what a device joins: the text of a token, or of a join file.
+/// By what a device joins: the text of a token.
 #[must_use]
 pub fn by(text: &str) -> By {
     By::Token(text.trim().to_owned())

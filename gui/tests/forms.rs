@@ -75,7 +75,7 @@ fn the_palette_writes_by_keys_alone() {
 }
 
 #[test]
-fn every_entry_that_writes_asks_for_its_arguments_and_orders_what_they_say() {
+fn what_is_filled_in_is_what_is_ordered() {
     let mut stage = stage(WINDOW, world());
     go(&mut stage, Panel::Devices);
     let model = &app(&mut stage).model;
@@ -127,6 +127,12 @@ fn every_entry_that_writes_asks_for_its_arguments_and_orders_what_they_say() {
     assert_eq!(question.command, Command::Revoke { device: id(2), reason });
     let nobody = Form { typed: vec!["nobody".to_owned(); 2], ..revoke };
     assert_eq!(nobody.submit(model).unwrap_err(), "no device has this name");
+}
+
+#[test]
+fn every_entry_that_asks_for_something_says_so_and_opens_its_form() {
+    let mut stage = stage(WINDOW, world());
+    let model = &app(&mut stage).model;
     let forms = [
         "doc.set",
         "doc.remove",

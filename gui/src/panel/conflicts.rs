@@ -33,12 +33,13 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
             }
         }
     });
+    render::doc(ui, &present::conflict(row, &model.said.names));
+    sides(ui, row, model, actions);
     if of > 1 {
+        ui.separator();
         list::show(ui, model, page, actions);
         many(ui, model, row, actions);
     }
-    render::doc(ui, &present::conflict(row, &model.said.names));
-    sides(ui, row, model, actions);
 }
 
 /// How many there are, as the node says.
