@@ -195,7 +195,7 @@ fn a_device_joins_here_once_both_people_said_yes() {
     let [Order::Pair(join)] = ordered.as_slice() else { panic!("{ordered:?}") };
     told(&mut stage, News::Pair(join.clone(), Ok(PairAnswer::Began(7))));
     assert!(line(&stage).contains("Joining: the inviting device is awaited"), "{}", line(&stage));
-    let mut heard = |stage: &mut Stage<'_>, event| {
+    let heard = |stage: &mut Stage<'_>, event| {
         told(stage, News::Pair(PairAsked::Joining { join: 7 }, Ok(PairAnswer::Join(event))));
     };
     let (workspace, inviter) = ("home".to_owned(), "lap\u{202e}top".to_owned());

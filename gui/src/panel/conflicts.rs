@@ -93,7 +93,7 @@ pub(crate) fn take(model: &mut Model, page: ConflictPage) {
     }
     let first = model.chosen.pages.last();
     let place = |row: &ConflictRow| ConflictPlace { path: row.path.clone(), id: row.id };
-    let last = page.next.as_ref().and(page.conflicts.last()).map(place);
+    let last = page.next.as_ref().and_then(|_| page.conflicts.last()).map(place);
     model.selected.retain(|_, row| {
         let at = place(row);
         let is_of_page =
