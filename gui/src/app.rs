@@ -1,14 +1,16 @@
 //! The one place that changes the [`Model`]: hears the node, draws, and does what was asked.
 
 use eframe::egui::{self, CentralPanel, Panel as Side, Ui};
+use kernelos_protocol::api::{Founded, NodeInfo, PairAnswer, PairAsked};
 use kernelos_protocol::command::{BranchReply, Command, Failure, FailureKind, Reply};
-use kernelos_protocol::id::EventId;
+use kernelos_protocol::document::Edit;
+use kernelos_protocol::id::{EventId, WorkspaceId};
 use kernelos_protocol::present::{self, Back, Block, Doc, Text, Tone};
 
 use crate::client::{Client, News, Order, Wanted};
-use crate::model::{Action, Link, Model, Said, Told, Topic};
+use crate::model::{Action, Chosen, Link, Model, Said, Told, Topic};
 use crate::panel::failed;
-use crate::{doors, keys, nav, over, panel, render, strip, theme};
+use crate::{doors, keys, nav, over, pairing, panel, render, strip, theme};
 
 /// Below this width the ways to the panels stand above, not beside.
 const NARROW: f32 = 720.0;
@@ -36,12 +38,7 @@ impl App {
         while let Some(news) = self.client.news() {
             match news {
                 News::Up(info) => {
-                    let is_here = |id| info.workspaces.iter().any(|row| row.workspace_id == id);
-                    if !self.model.workspace.is_some_and(is_here) {
-                        self.model.workspace = None;
-                    }
-                    self.model.link = Link::Up;
-                    self.model.node = Some(info);
+                    self.up(info);
                 }
                 News::Down(failure) => {
                     self.model.link = Link::Down(failure);
@@ -54,6 +51,9 @@ impl App {
                 }
                 News::Done(command, answer) => self.done(&command, answer),
                 News::Founded(answer) => self.founded(answer),
+                News::Rescued(answer) => self.rescued(answer),
+                News::Started(answer) => self.started(answer),
+                News::Pair(asked, answer) => self.paired(asked, answer),
             }
         }
         self.want();
@@ -68,23 +68,109 @@ impl App {
     fn done(&mut self, command: &Command, answer: Result<Reply, Failure>) {
         self.model.pending = self.model.pending.saturating_sub(1);
         let told = match answer {
-            Ok(reply) => told(command, &reply),
+            Ok(reply) => {
+                self.decided(command);
+                told(command, &reply)
+            }
             Err(failure) => Told { doc: failed(&failure), event: None, failed: true },
         };
         self.model.told = Some(told);
     }
 
-    fn founded(&mut self, answer: Result<kernelos_protocol::api::Founded, Failure>) {
-        self.model.pending = self.model.pending.saturating_sub(1);
-        self.model.told = Some(match answer {
-            Ok(founded) => {
-                self.model.workspace = Some(founded.workspace_id);
-                let text = format!("workspace {} is made", founded.workspace);
-                let doc = Doc(vec![Block::Line(Text::toned(Tone::Good, text))]);
-                Told { doc, event: None, failed: false }
+    /// Conflicts that were decided are selected no more.
+    fn decided(&mut self, command: &Command) {
+        let Command::Edit { edits } = command else { return };
+        for edit in edits {
+            if let Edit::Keep { resolve, .. } = edit {
+                self.model.selected.remove(resolve);
             }
-            Err(failure) => Told { doc: failed(&failure), event: None, failed: true },
+        }
+    }
+
+    /// The node is reached.
+    fn up(&mut self, info: NodeInfo) {
+        let is_here = |id| info.workspaces.iter().any(|row| row.workspace_id == id);
+        if !self.model.workspace.is_some_and(is_here) {
+            self.model.workspace = None;
+        }
+        let joined = self.model.pairing.joined.as_ref();
+        let joined = info.workspaces.iter().find(|row| Some(&row.workspace) == joined);
+        let joined = joined.map(|row| row.workspace_id);
+        self.model.link = Link::Up;
+        self.model.node = Some(info);
+        if let Some(id) = joined {
+            self.model.pairing.joined = None;
+            self.look_at(id);
+        }
+    }
+
+    /// Looks at another workspace.
+    fn look_at(&mut self, id: WorkspaceId) {
+        if self.model.workspace != Some(id) {
+            self.model.workspace = Some(id);
+            self.model.said = Said::default();
+            self.model.chosen = Chosen::default();
+            self.model.selected.clear();
+            self.model.past = None;
+        }
+    }
+
+    fn founded(&mut self, answer: Result<Founded, Failure>) {
+        let told = answer.map(|founded| {
+            self.look_at(founded.workspace_id);
+            format!(
+                "workspace {} is made; keep its recovery key off this device",
+                founded.workspace
+            )
         });
+        self.settled(told);
+    }
+
+    fn rescued(&mut self, answer: Result<Reply, Failure>) {
+        let told = answer.map(|reply| match reply {
+            Reply::Rescued { removed, .. } => {
+                format!("this device leads the workspace; {} were removed", removed.len())
+            }
+            _ => "the node answered something else: restart it".to_owned(),
+        });
+        self.settled(told);
+    }
+
+    fn started(&mut self, answer: Result<EventId, Failure>) {
+        self.settled(answer.map(|id| format!("mission {} is started", id.short())));
+    }
+
+    /// What was ordered is over.
+    fn settled(&mut self, told: Result<String, Failure>) {
+        self.model.pending = self.model.pending.saturating_sub(1);
+        if told.is_ok() {
+            self.model.doors = false;
+        }
+        self.model.told = Some(pairing::told(told));
+    }
+
+    fn paired(&mut self, asked: PairAsked, answer: Result<PairAnswer, Failure>) {
+        let topic = match asked {
+            PairAsked::Standing { .. } => Some(Topic::Standing),
+            PairAsked::Pending { .. } => Some(Topic::Pending),
+            _ => None,
+        };
+        if let Some(topic) = topic {
+            match answer {
+                Ok(PairAnswer::Standing(rows)) => self.model.said.standing = Some(rows),
+                Ok(PairAnswer::Pending(rows)) => self.model.said.pending = Some(rows),
+                Ok(_) => return,
+                Err(failure) => return drop(self.model.said.failed.insert(topic, failure)),
+            }
+            self.model.said.failed.remove(&topic);
+            return;
+        }
+        if !matches!(asked, PairAsked::Invited { .. } | PairAsked::Joining { .. }) {
+            self.model.pending = self.model.pending.saturating_sub(1);
+        }
+        if let Some(told) = self.model.pairing.hear(asked, answer) {
+            self.model.told = Some(pairing::told(told));
+        }
     }
 
     /// Does what was asked.
@@ -94,19 +180,34 @@ impl App {
                 self.model.panel = panel;
                 self.model.doors = false;
             }
-            Action::Workspace(id) => {
-                if self.model.workspace != Some(id) {
-                    self.model.workspace = Some(id);
-                    self.model.said = Said::default();
-                    self.model.past = None;
-                }
-            }
-            Action::Choose(chosen) => self.model.chosen = chosen,
+            Action::Workspace(id) => self.look_at(id),
+            Action::Choose(chosen) => self.choose(chosen),
             Action::Do(command) => {
                 self.model.question = None;
+                if let Some(why) = self.model.why_no_write().filter(|_| command.writes()) {
+                    return self.apply(Action::WhyNot("Not done", why));
+                }
                 self.order(|id| Some(Order::Do(id?, command)));
             }
-            Action::Found(founding) => self.order(|_| Some(Order::Found(founding))),
+            Action::Order(order) => {
+                if let Some(why) = self.why_not(&order) {
+                    return self.apply(Action::WhyNot("Not done", why));
+                }
+                self.order(|_| Some(order));
+            }
+            Action::Form(form) => {
+                self.model.palette = None;
+                self.model.form = form;
+            }
+            Action::Select(rows, is_selected) => {
+                for row in rows {
+                    if is_selected {
+                        self.model.selected.insert(row.id, row);
+                    } else {
+                        self.model.selected.remove(&row.id);
+                    }
+                }
+            }
             Action::Ask(question) => self.model.question = Some(question),
             Action::Cancel => self.model.question = None,
             Action::Palette(typed, marked) => {
@@ -114,23 +215,48 @@ impl App {
                 self.model.marked = marked;
             }
             Action::Help(open) => self.model.help = open,
-            Action::Past(past) => self.model.past = past,
+            Action::Past(past) => {
+                // What is to be confirmed or filled in belongs to now.
+                (self.model.question, self.model.form) = (None, None);
+                self.model.past = past;
+                self.model.said.past = None;
+            }
             Action::Doors(open) => self.model.doors = open,
             Action::NextPane => self.model.pane = (self.model.pane + 1) % PANES,
-            Action::WhyNot(title, why) => {
-                let text = Text::toned(Tone::Attention, format!("{title}: {why}"));
-                let doc = Doc(vec![Block::Line(text)]);
-                self.model.told = Some(Told { doc, event: None, failed: true });
-            }
+            Action::WhyNot(title, why) => self.say(format!("{title}: {why}")),
+            Action::Told(text) => self.say(text),
             Action::Dismiss => self.model.told = None,
         }
         self.want();
     }
 
-    fn order(
-        &mut self,
-        order: impl FnOnce(Option<kernelos_protocol::id::WorkspaceId>) -> Option<Order>,
-    ) {
+    /// Says why something was not done.
+    fn say(&mut self, text: String) {
+        let doc = Doc(vec![Block::Line(Text::toned(Tone::Attention, text))]);
+        self.model.told = Some(Told { doc, event: None, failed: true });
+    }
+
+    fn choose(&mut self, chosen: Chosen) {
+        if chosen.pages != self.model.chosen.pages {
+            self.model.said.conflicts = None;
+        }
+        self.model.chosen = chosen;
+    }
+
+    /// Why an order is not given now. The doors lead to other workspaces, in whose past nobody is.
+    fn why_not(&self, order: &Order) -> Option<&'static str> {
+        let is_here = match order {
+            Order::Do(_, command) => command.writes(),
+            Order::Start(..) => true,
+            Order::Pair(asked) => {
+                matches!(asked, PairAsked::Invite { .. } | PairAsked::Withdraw { .. })
+            }
+            Order::Create(_) | Order::Rescue(..) => false,
+        };
+        self.model.why_no_write().filter(|_| is_here)
+    }
+
+    fn order(&mut self, order: impl FnOnce(Option<WorkspaceId>) -> Option<Order>) {
         let Some(order) = order(self.model.workspace) else { return };
         if self.client.order(order) {
             self.model.pending += 1;
@@ -165,6 +291,7 @@ impl App {
         CentralPanel::default().show(ui, |ui| {
             pane(ui, 1, model.panel.title());
             over::past(ui, model, &mut actions);
+            pairing::show(ui, model, &mut actions);
             over::told(ui, model, &mut actions);
             if model.panel == panel::Panel::Timeline && !model.is_homeless() && !model.doors {
                 // It lays out what is in sight alone, and scrolls by itself.
@@ -228,6 +355,8 @@ fn told(command: &Command, reply: &Reply) -> Told {
             Some(event) => {
                 let back = match reply {
                     Reply::Readmitted { .. } => Back::Never("what came back can be struck again"),
+                    Reply::Cancelled { .. } => Back::Never("it ended for good: start another"),
+                    Reply::BoardMade { .. } => Back::By("kern board archive NAME".to_owned()),
                     _ => Back::undo(event),
                 };
                 present::wrote_by(Some(event), &back)
@@ -236,7 +365,11 @@ fn told(command: &Command, reply: &Reply) -> Told {
         },
     };
     let is_undo = matches!(command, Command::Undo { .. });
-    let is_undoable = !is_undo && !matches!(reply, Reply::Readmitted { .. });
+    let is_for_good = matches!(
+        reply,
+        Reply::Readmitted { .. } | Reply::Cancelled { .. } | Reply::BoardMade { .. }
+    );
+    let is_undoable = !is_undo && !is_for_good;
     Told { doc, event: event.filter(|_| is_undoable), failed: false }
 }
 
@@ -244,8 +377,12 @@ fn told(command: &Command, reply: &Reply) -> Told {
 fn written(reply: &Reply) -> Option<EventId> {
     match reply {
         Reply::Edited(edited) => edited.event,
+        Reply::BoardMade { event, .. }
+        | Reply::Cancelled { event }
+        | Reply::Branch(BranchReply::Made { event, .. } | BranchReply::Merged { event, .. }) => {
+            Some(*event)
+        }
         Reply::Undone(undone) => Some(undone.event),
-        Reply::Branch(BranchReply::Merged { event, .. }) => Some(*event),
         Reply::Revoked { event }
         | Reply::Granted { event, .. }
         | Reply::Struck { event, .. }

@@ -4,15 +4,16 @@
 //! Nothing here polls: between changes it waits for the node's event stream. What a person asks is
 //! done in order; what is looked at is the newest wish alone.
 
+mod doors;
 mod http;
 mod link;
 
 use std::path::PathBuf;
 
 use eframe::egui;
-use kernelos_protocol::api::{Founded, Founding, NodeInfo};
-use kernelos_protocol::command::{Command, Failure, Reply};
-use kernelos_protocol::id::WorkspaceId;
+use kernelos_protocol::api::{Founded, NodeInfo, PairAnswer, PairAsked};
+use kernelos_protocol::command::{Command, Failure, Mode, Reply};
+use kernelos_protocol::id::{EventId, WorkspaceId};
 use tokio::sync::{mpsc, watch};
 
 use crate::model::Topic;
@@ -36,8 +37,55 @@ pub struct Wanted {
 pub enum Order {
     /// A command for a workspace.
     Do(WorkspaceId, Command),
-    /// Found a workspace.
-    Found(Founding),
+    /// Make a workspace.
+    Create(Creating),
+    /// Make this device the owner of a workspace by its recovery key.
+    Rescue(WorkspaceId, Rescuing),
+    /// Start a mission.
+    Start(WorkspaceId, Starting),
+    /// A step of pairing. Of an invitation and an attempt to join what becomes of it is told, too.
+    Pair(PairAsked),
+}
+
+/// A workspace that is to be made.
+#[derive(Debug, Clone)]
+pub struct Creating {
+    /// Its name.
+    pub name: String,
+    /// This device's name.
+    pub device: String,
+    /// Does this device speak with others?
+    pub mode: Mode,
+    /// Where its recovery key is written: a file that is not there yet.
+    pub recovery_file: PathBuf,
+}
+
+/// By what a workspace is rescued.
+#[derive(Debug, Clone)]
+pub struct Rescuing {
+    /// This device's name.
+    pub device: String,
+    /// Where its recovery key is.
+    pub recovery_file: PathBuf,
+}
+
+/// A mission that is to be started.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Starting {
+    /// What is to be reached.
+    pub goal: String,
+    /// A folder in the repository.
+    pub repo: PathBuf,
+    /// The branch; none for the one that is checked out.
+    pub branch: Option<String>,
+    /// The command that verifies.
+    pub verify: String,
+    /// The agent's name.
+    pub agent: String,
+    /// Which paths are tests; none for the usual ones.
+    pub tests: Vec<String>,
+    /// How many tests there must be at least.
+    pub floor: u64,
 }
 
 /// What the node said, or that it says nothing.
@@ -51,8 +99,14 @@ pub enum News {
     Said(WorkspaceId, Topic, Result<Reply, Failure>),
     /// What became of an [`Order::Do`].
     Done(Command, Result<Reply, Failure>),
-    /// What became of an [`Order::Found`].
+    /// What became of an [`Order::Create`].
     Founded(Result<Founded, Failure>),
+    /// What became of an [`Order::Rescue`].
+    Rescued(Result<Reply, Failure>),
+    /// What became of an [`Order::Start`].
+    Started(Result<EventId, Failure>),
+    /// What became of a step of pairing, one that was asked for or one that follows it.
+    Pair(PairAsked, Result<PairAnswer, Failure>),
 }
 
 /// A way to the node.

@@ -3,25 +3,31 @@
 use eframe::egui::Ui;
 use kernelos_protocol::present::{Text, Tone};
 
+use crate::form::{Fill, Form};
 use crate::model::{Action, Model};
 use crate::render;
 
-/// A door: its name, what is behind it, and the command that opens it.
-const DOORS: [(&str, &str, &str); 3] = [
+/// A door: its name, what is behind it, what is filled in, and the command that opens it, too.
+const DOORS: [(&str, &str, Fill, &str); 3] = [
     (
         "Create",
         "A new workspace, with this device as its first. It works without any network.",
-        "kern init home --device laptop",
+        Fill::CreateWorkspace,
+        "kern init home --device laptop --recovery-file /media/usb/home.recovery",
     ),
     (
         "Join",
         "A workspace of another device. There: kern invite. Nothing of it is here before a person \
          says yes on both.",
+        Fill::Join,
         "kern join - --device laptop",
     ),
     (
         "Restore",
-        "A workspace from a file that `kern export --events` made.",
+        "A workspace whose devices are lost: its archive first, by the command below, which \
+         reads a file of any size, tells how far it is and goes on where it was interrupted. \
+         Then, here, the recovery key.",
+        Fill::Rescue,
         "kern import --events home.events --workspace home",
     ),
 ];
@@ -34,18 +40,40 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
         "Another workspace on this device"
     };
     render::heading(ui, text);
-    for (name, what, command) in DOORS {
+    for (name, what, fill, command) in DOORS {
         ui.separator();
         ui.push_id(name, |ui| {
             render::heading(ui, name);
             render::text(ui, &Text::plain(what));
             render::text(ui, &Text::toned(Tone::Quiet, command));
-            if ui.button(format!("Copy the command: {name}")).clicked() {
-                ui.ctx().copy_text(command.to_owned());
-            }
+            ui.horizontal_wrapped(|ui| {
+                let why_not = why_not(&fill, model);
+                let button = eframe::egui::Button::new(format!("{}…", fill.title()));
+                let open = ui.add_enabled(why_not.is_none(), button);
+                if open.clicked() {
+                    actions.push(Action::Form(Some(Form::of(fill, model))));
+                }
+                if ui.button(format!("Copy the command: {name}")).clicked() {
+                    ui.ctx().copy_text(command.to_owned());
+                }
+                if let Some(why) = why_not {
+                    render::text(ui, &Text::toned(Tone::Attention, why));
+                }
+            });
         });
     }
     if !model.is_homeless() && ui.button("Back").clicked() {
         actions.push(Action::Doors(false));
+    }
+}
+
+/// Why a door is closed now.
+fn why_not(fill: &Fill, model: &Model) -> Option<&'static str> {
+    match fill {
+        _ if !model.standing().connected => Some("the node is not reached"),
+        Fill::Rescue if model.workspace.is_none() || model.is_homeless() => {
+            Some("its archive is not here yet")
+        }
+        _ => None,
     }
 }

@@ -24,12 +24,17 @@ pub fn parse(keys: &str) -> Option<(Modifiers, Key)> {
 
 /// What the keys that were pressed ask for.
 pub fn pressed(context: &Context, model: &Model, actions: &mut Vec<Action>) {
-    if model.question.is_some() || model.palette.is_some() || model.help {
+    let is_over = model.question.is_some() || model.form.is_some() || model.palette.is_some();
+    if is_over || model.help {
         return;
     }
     let is_typing = context.text_edit_focused();
     for entry in registry(&model.standing()) {
         let Some((modifiers, key)) = parse(entry.keys) else { continue };
+        // Leaving what one is not in needs no word.
+        if entry.id == "now" && entry.why_not.is_some() {
+            continue;
+        }
         if is_typing && modifiers == Modifiers::NONE && key != Key::F6 {
             continue;
         }

@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use kernelos_protocol::api::{Founding, NodeInfo};
+use kernelos_protocol::api::{NodeInfo, PendingRow, StandingRow};
 use kernelos_protocol::command::{
-    BoardPage, BranchChanges, BranchCommand, BranchPage, BranchPreview, BranchReply, Command,
-    ConflictPage, DeviceRow, Failure, QuarantinePage, ReadReply, Reply, Status,
+    At, BoardPage, BranchChanges, BranchCommand, BranchPage, BranchPreview, BranchReply, Command,
+    ConflictPage, ConflictPlace, ConflictRow, DeviceRow, Failure, FailureKind, PastCommand,
+    PastRead, PastReply, QuarantinePage, ReadReply, Reply, Status,
 };
 use kernelos_protocol::document::DocPath;
 use kernelos_protocol::facts::EventView;
@@ -15,8 +16,14 @@ use kernelos_protocol::mission::show::MissionView;
 use kernelos_protocol::present::Doc;
 use kernelos_protocol::present::registry::Standing;
 
+use crate::client::Order;
+use crate::form::Form;
+use crate::pairing::Pairing;
 use crate::panel::timeline::{self, Place, Timeline};
 use crate::panel::{Panel, conflicts};
+
+/// Why nothing is done by a node that does not answer.
+const HANGS: &str = "the node does not answer";
 
 /// Names by device.
 pub type Names = BTreeMap<DeviceId, String>;
@@ -66,6 +73,12 @@ pub struct Model {
     pub pane: usize,
     /// The past that every panel shows; none for now.
     pub past: Option<Past>,
+    /// What is filled in before it is done.
+    pub form: Option<Form>,
+    /// The conflicts that get the same choice, as they were when they were selected.
+    pub selected: BTreeMap<ConflictId, ConflictRow>,
+    /// Devices that are on their way in, and this one's way in elsewhere.
+    pub pairing: Pairing,
 }
 
 /// Answers of the node about one workspace, the last of each kind.
@@ -93,10 +106,16 @@ pub struct Said {
     pub boards: Option<BoardPage>,
     /// What is at the path that is looked at.
     pub read: Option<ReadReply>,
+    /// What was there in the past that is looked at.
+    pub past: Option<PastRead>,
     /// What happened, as far as it was looked at.
     pub timeline: Timeline,
     /// The event that is looked at.
     pub event: Option<EventView>,
+    /// The invitations that stand.
+    pub standing: Option<Vec<StandingRow>>,
+    /// Those that are open by a token, and who waits by them.
+    pub pending: Option<Vec<PendingRow>>,
     /// What could not be said, and why.
     pub failed: BTreeMap<Topic, Failure>,
 }
@@ -104,8 +123,12 @@ pub struct Said {
 /// What is looked at within the panels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chosen {
-    /// Which conflict.
+    /// Which conflict; none for the first of its page, or the last.
     pub conflict: Option<ConflictId>,
+    /// Behind which place each page of conflicts begins, but the first; the last is looked at.
+    pub pages: Vec<ConflictPlace>,
+    /// Which of a page that was just reached: its last?
+    pub from_end: bool,
     /// Which mission.
     pub mission: Option<EventId>,
     /// Which branch that is kept apart, by its last event.
@@ -124,6 +147,8 @@ impl Default for Chosen {
     fn default() -> Self {
         Self {
             conflict: None,
+            pages: Vec::new(),
+            from_end: false,
             mission: None,
             tip: None,
             branch: None,
@@ -150,6 +175,8 @@ pub struct Told {
 pub struct Question {
     /// What will happen.
     pub text: String,
+    /// What each thing becomes.
+    pub doc: Doc,
     /// What the button says that does it.
     pub verb: String,
     /// What is done.
@@ -174,8 +201,8 @@ pub enum Topic {
     Names,
     /// The devices.
     Devices,
-    /// The conflicts.
-    Conflicts,
+    /// The conflicts, from behind this place on.
+    Conflicts(Option<ConflictPlace>),
     /// What is kept apart.
     Quarantine,
     /// What a branch would set.
@@ -194,6 +221,12 @@ pub enum Topic {
     Boards,
     /// What is at a path.
     Document(String),
+    /// What was at a path after an event.
+    Past(String, EventId),
+    /// The invitations that stand: no command, but a step of pairing.
+    Standing,
+    /// Those that are open by a token: no command either.
+    Pending,
 }
 
 impl Topic {
@@ -204,7 +237,8 @@ impl Topic {
             Self::Status => Command::Status,
             Self::Names => Command::Read { path: "devices".parse().ok()? },
             Self::Devices => Command::Devices,
-            Self::Conflicts => Command::Conflicts,
+            Self::Conflicts(None) => Command::Conflicts,
+            Self::Conflicts(Some(place)) => Command::ConflictsBehind(place.clone()),
             Self::Quarantine => Command::Quarantine,
             Self::Preview(tip) => Command::Preview { begin: tip.to_string() },
             Self::Branches => Command::Branch(BranchCommand::List { all: true }),
@@ -214,6 +248,11 @@ impl Topic {
             Self::Missions => Command::Missions,
             Self::Boards => Command::Boards { all: true },
             Self::Document(path) => Command::Read { path: path.parse().ok()? },
+            Self::Past(path, event) => {
+                let at = At::Event(event.to_string());
+                Command::Past(PastCommand::Read { path: path.parse().ok()?, at })
+            }
+            Self::Standing | Self::Pending => return None,
         })
     }
 }
@@ -239,14 +278,20 @@ pub enum Action {
     Help(bool),
     /// Look at the past, or at now.
     Past(Option<Past>),
-    /// Found a workspace.
-    Found(Founding),
+    /// Ask the node for something that is no command of the workspace alone.
+    Order(Order),
+    /// Fill this in, or do not.
+    Form(Option<Form>),
+    /// Select these conflicts for the same choice, or leave them.
+    Select(Vec<ConflictRow>, bool),
     /// Show the doors to a workspace, or the panels.
     Doors(bool),
     /// The focus goes to the next pane.
     NextPane,
     /// Say why this cannot be done.
     WhyNot(&'static str, &'static str),
+    /// Say this.
+    Told(String),
     /// Forget what the last command became.
     Dismiss,
 }
@@ -254,6 +299,11 @@ pub enum Action {
 impl Model {
     /// Takes an answer.
     pub fn hear(&mut self, topic: Topic, answer: Result<Reply, Failure>) {
+        if let Topic::Conflicts(behind) = &topic
+            && behind.as_ref() != self.chosen.pages.last()
+        {
+            return;
+        }
         let said = &mut self.said;
         match answer {
             Err(failure) => {
@@ -262,7 +312,7 @@ impl Model {
             }
             Ok(Reply::Status(status)) => said.status = Some(*status),
             Ok(Reply::Devices { devices }) => said.devices = Some(devices),
-            Ok(Reply::Conflicts(page)) => said.conflicts = Some(page),
+            Ok(Reply::Conflicts(page)) => conflicts::take(self, page),
             Ok(Reply::Quarantine(page)) => said.quarantine = Some(page),
             Ok(Reply::Preview(preview)) => said.preview = Some(preview),
             Ok(Reply::Branch(BranchReply::List(page))) => said.branches = Some(page),
@@ -273,9 +323,14 @@ impl Model {
             Ok(Reply::Boards(page)) => said.boards = Some(page),
             Ok(Reply::Read(read)) if topic == Topic::Names => said.names = names(&read),
             Ok(Reply::Read(read)) => said.read = Some(read),
+            Ok(Reply::Past(past)) => {
+                if let PastReply::Read(read) = *past {
+                    said.past = Some(read);
+                }
+            }
             Ok(_) => {}
         }
-        said.failed.remove(&topic);
+        self.said.failed.remove(&topic);
     }
 
     /// How many conflicts are open, as far as it is known.
@@ -292,18 +347,34 @@ impl Model {
     #[must_use]
     pub fn standing(&self) -> Standing {
         let status = self.said.status.as_ref();
-        let conflict =
-            (self.panel == Panel::Conflicts).then(|| conflicts::looked_at(self)).flatten();
+        let is_inbox = self.panel == Panel::Conflicts;
+        let conflict = is_inbox.then(|| conflicts::looked_at(self)).flatten();
+        let step = |forwards| is_inbox.then(|| conflicts::step(self, forwards)).flatten();
         Standing {
             connected: self.link == Link::Up,
             workspace: self.workspace.is_some(),
             writes: status
                 .is_some_and(|status| status.role.is_some() && status.newer_format.is_none()),
             past: self.past.is_some(),
-            sides: conflict.map_or(0, |(row, ..)| row.sides.len()),
-            before: conflict.is_some_and(|(_, before, _)| before.is_some()),
-            after: conflict.is_some_and(|(.., after)| after.is_some()),
+            sides: conflict.map_or(0, |(_, row)| row.sides.len()),
+            before: step(false).is_some(),
+            after: step(true).is_some(),
+            selected: self.selected.len(),
+            event: timeline::looked_at(self).is_some(),
         }
+    }
+
+    /// Why nothing can be written now.
+    #[must_use]
+    pub fn why_no_write(&self) -> Option<&'static str> {
+        let why = self.standing().why_no_write()?;
+        Some(if self.hangs() { HANGS } else { why })
+    }
+
+    /// Is the node there, and does not answer?
+    #[must_use]
+    pub fn hangs(&self) -> bool {
+        matches!(&self.link, Link::Down(failure) if failure.kind != FailureKind::NotRunning)
     }
 
     /// Is nothing known of a workspace since there is none?

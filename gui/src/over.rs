@@ -5,21 +5,23 @@ use kernelos_protocol::present::registry::{Entry, registry};
 use kernelos_protocol::present::{Text, Tone};
 
 use crate::model::{Action, Model};
+use crate::panel::{Panel, can};
 use crate::{keys, render, theme};
 
 /// Draws what lies over the panels.
 pub fn show(ui: &Ui, model: &Model, actions: &mut Vec<Action>) {
     question(ui, model, actions);
+    crate::form::show(ui, model, actions);
     palette(ui, model, actions);
     help(ui, model, actions);
 }
 
-fn width(ui: &Ui) -> f32 {
+pub(crate) fn width(ui: &Ui) -> f32 {
     (ui.ctx().content_rect().width() - 48.0).clamp(200.0, 520.0)
 }
 
 /// Names what lies over the rest, for who does not see it.
-fn dialog(ui: &Ui, name: &str) {
+pub(crate) fn dialog(ui: &Ui, name: &str) {
     ui.ctx().accesskit_node_builder(ui.unique_id(), |node| {
         node.set_role(egui::accesskit::Role::Dialog);
         node.set_label(name);
@@ -34,6 +36,10 @@ fn question(ui: &Ui, model: &Model, actions: &mut Vec<Action>) {
         dialog(ui, &question.verb);
         render::heading(ui, &question.verb);
         render::text(ui, &Text::plain(&question.text));
+        let most = (ui.ctx().content_rect().height() - 200.0).max(80.0);
+        egui::ScrollArea::vertical().max_height(most).show(ui, |ui| {
+            render::doc(ui, &question.doc);
+        });
         ui.horizontal_wrapped(|ui| {
             let cancel = ui.button("Cancel");
             if ui.memory(|memory| memory.focused().is_none()) {
@@ -187,7 +193,7 @@ pub fn told(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
         render::doc(ui, &told.doc);
         ui.horizontal_wrapped(|ui| {
             if let Some(event) = told.event
-                && ui.button(format!("Undo {}", event.short())).clicked()
+                && can(ui, model, &format!("Undo {}", event.short()))
             {
                 let begin = Some(event.to_string());
                 let command = kernelos_protocol::command::Command::Undo { begin, force: false };
@@ -208,6 +214,10 @@ pub fn past(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
         ui.horizontal_wrapped(|ui| {
             let text = format!("the past, read only: {}", past.text);
             render::text(ui, &Text::toned(Tone::Attention, text));
+            if model.panel != Panel::Documents {
+                let text = format!("what {} shows is of now", model.panel.title());
+                render::text(ui, &Text::toned(Tone::Quiet, text));
+            }
             if ui.button("Back to now").clicked() {
                 actions.push(Action::Past(None));
             }

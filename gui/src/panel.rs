@@ -9,7 +9,7 @@ pub mod overview;
 pub mod quarantine;
 pub mod timeline;
 
-use eframe::egui::Ui;
+use eframe::egui::{self, Ui};
 use kernelos_protocol::command::Failure;
 use kernelos_protocol::present::{Block, Doc, Text, Tone};
 
@@ -88,11 +88,15 @@ impl Panel {
         match self {
             Self::Overview => vec![],
             Self::Timeline => timeline::topics(model),
-            Self::Devices => vec![Topic::Devices],
-            Self::Conflicts => vec![Topic::Conflicts],
+            Self::Devices => vec![Topic::Devices, Topic::Pending, Topic::Standing],
+            Self::Conflicts => vec![Topic::Conflicts(model.chosen.pages.last().cloned())],
             Self::Missions => vec![Topic::Missions],
             Self::Documents => {
-                vec![Topic::Boards, Topic::Document(path(model).unwrap_or_default())]
+                let path = path(model).unwrap_or_default();
+                match &model.past {
+                    Some(past) => vec![Topic::Past(path, past.event)],
+                    None => vec![Topic::Boards, Topic::Document(path)],
+                }
             }
             Self::Quarantine => {
                 let preview = model.chosen.tip.map(Topic::Preview);
@@ -118,6 +122,16 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
         Panel::Quarantine => quarantine::show(ui, model, actions),
         Panel::Branches => branches::show(ui, model, actions),
     }
+}
+
+/// A button that writes: true as it is used. Where nothing can be written it says why.
+pub(crate) fn can(ui: &mut Ui, model: &Model, text: &str) -> bool {
+    let why_not = model.why_no_write();
+    let button = ui.add_enabled(why_not.is_none(), egui::Button::new(text).wrap());
+    let Some(why) = why_not else { return button.clicked() };
+    ui.ctx().accesskit_node_builder(button.id, |node| node.set_description(why));
+    button.on_disabled_hover_text(why);
+    false
 }
 
 /// Shows why something is not there: it is awaited, the node does not run, or it failed.

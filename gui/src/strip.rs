@@ -36,8 +36,11 @@ pub fn texts(model: &Model) -> Vec<Text> {
     let mut texts = Vec::new();
     match &model.link {
         Link::Connecting => texts.push(Text::toned(Tone::Quiet, "connecting to the node")),
-        Link::Down(_) => texts
-            .push(Text::toned(Tone::Attention, "the node does not run: this is what it said last")),
+        Link::Down(_) => {
+            let what = if model.hangs() { "answer" } else { "run" };
+            let text = format!("the node does not {what}: this is what it said last");
+            texts.push(Text::toned(Tone::Attention, text));
+        }
         Link::Up => {}
     }
     if let Some(status) = &model.said.status {

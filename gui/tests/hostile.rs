@@ -1,12 +1,14 @@
 //! What other devices say may be anything: it is made printable, cut, and laid out in sight only.
 
 use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable as _;
 use kernelos_gui::model::Topic;
 use kernelos_gui::panel::Panel;
 use kernelos_gui::render::{self, TEXT_BYTES_MAX};
-use kernelos_protocol::command::{Command, ConflictPage, Reply};
+use kernelos_protocol::command::{Command, Reply};
 use kernelos_protocol::document::Edit;
 use kernelos_protocol::present::{Block, Doc, Text};
+use kernelos_protocol::time::Stamp;
 
 use crate::stage::{Stage, app, go, name, nodes, play, stage, world};
 
@@ -37,6 +39,71 @@ fn long_and_reordering_names_are_cut_and_made_visible() {
         }
         mesh = std::mem::replace(&mut stage.state_mut().mesh, world());
     }
+}
+
+#[test]
+fn a_name_of_a_mebibyte_is_cut_on_every_panel() {
+    let mut stage = stage([900.0, 1_000.0], world());
+    for panel in Panel::ALL {
+        go(&mut stage, panel);
+        for number in 1..=3 {
+            let name = "n".repeat(1 << 20);
+            app(&mut stage).model.said.names.insert(crate::mesh::id(number), name);
+        }
+        stage.run();
+        let longest = texts(&stage).iter().map(String::len).max().unwrap();
+        assert!(longest <= 2 * TEXT_BYTES_MAX, "{panel:?}: {longest} bytes");
+    }
+}
+
+#[test]
+fn the_time_of_a_clock_that_was_wrong_is_not_shown_as_one() {
+    let mut stage = stage([900.0, 1_000.0], world());
+    go(&mut stage, Panel::Conflicts);
+    let Reply::Conflicts(mut page) = stage.state_mut().mesh.ask(1, Command::Conflicts) else {
+        panic!()
+    };
+    let said = |stage: &Stage<'_>| texts(stage).join(" ");
+    assert!(said(&stage).contains("UTC") && !said(&stage).contains("its clock was wrong"));
+    for row in &mut page.conflicts {
+        for side in &mut row.sides {
+            (side.time, side.clock_wrong) = (Some(Stamp(7)), true);
+        }
+    }
+    app(&mut stage).model.hear(Topic::Conflicts(None), Ok(Reply::Conflicts(page)));
+    stage.run();
+    assert!(said(&stage).contains("its clock was wrong"), "{}", said(&stage));
+    assert!(!said(&stage).contains("1970"), "{}", said(&stage));
+    // Nor is anything decided by it.
+    stage.key_press(eframe::egui::Key::X);
+    stage.run();
+    stage.get_by_label_contains("Keep the newest of 1").click();
+    stage.run();
+    assert!(said(&stage).contains("none of them is decided by that"), "{}", said(&stage));
+}
+
+#[test]
+fn what_two_inspectors_decided_apart_is_a_conflict_of_both_and_nothing_is_lost() {
+    let mut stage = stage([900.0, 1_000.0], world());
+    go(&mut stage, Panel::Conflicts);
+    let mesh = &mut stage.state_mut().mesh;
+    let is_up = |(link, ends): (&_, &_)| (*ends != (0, 0)).then_some(*link);
+    let links: Vec<_> = mesh.links.iter().filter_map(is_up).collect();
+    links.into_iter().for_each(|link| mesh.cut(link));
+    let Reply::Conflicts(page) = mesh.ask(1, Command::Conflicts) else { panic!() };
+    let keep = Edit::Keep { resolve: page.conflicts[0].id, keep: "B".to_owned() };
+    assert!(matches!(mesh.ask(2, Command::Edit { edits: vec![keep] }), Reply::Edited(_)));
+    stage.key_press(eframe::egui::Key::Num1);
+    play(&mut stage);
+    assert!(texts(&stage).join(" ").contains("1 conflict open"), "decided, as far as it is known");
+    stage.state_mut().mesh.connect(1, 2);
+    play(&mut stage);
+    let said = texts(&stage).join(" ");
+    assert!(said.contains("2 conflicts open"), "{said}");
+    for value in ["\"sun\"", "\"snow\""] {
+        assert!(said.contains(value), "{value}: {said}");
+    }
+    stage.state_mut().mesh.assert_equal(&[1, 2]);
 }
 
 #[test]
@@ -84,21 +151,6 @@ fn of_many_rows_only_those_in_sight_are_laid_out() {
         }
         assert!((20..400).contains(&laid_out), "{laid_out}");
     }
-}
-
-#[test]
-fn ten_thousand_conflicts_are_counted_and_walked() {
-    let mut stage = stage([900.0, 600.0], world());
-    go(&mut stage, Panel::Conflicts);
-    let Reply::Conflicts(page) = stage.state_mut().mesh.ask(1, Command::Conflicts) else {
-        panic!()
-    };
-    let page = ConflictPage { conflicts: page.conflicts, more: 9_998, total: 10_000, next: None };
-    app(&mut stage).model.hear(Topic::Conflicts, Ok(Reply::Conflicts(page)));
-    stage.run();
-    let said = texts(&stage).join(" ");
-    assert!(said.contains("1 of 10000, needs a decision"), "{said}");
-    assert!(said.contains("10000 conflicts open"), "{said}");
 }
 
 #[test]

@@ -6,8 +6,10 @@
     reason = "clippy's exception for tests covers #[test] functions, not their helpers"
 )]
 
+mod forms;
 mod golden;
 mod hostile;
+mod inbox;
 #[path = "../../protocol/tests/kit.rs"]
 #[allow(
     dead_code,
@@ -26,6 +28,7 @@ mod kit;
     reason = "protocol's tests use the rest of it, under protocol's lints"
 )]
 mod mesh;
+mod past;
 mod pictures;
 mod sight;
 mod stage;

@@ -9,7 +9,7 @@ use kernelos_gui::panel::Panel;
 use crate::stage::{go, stage, world};
 
 /// Bytes of one picture.
-const PICTURE_BYTES_MAX: u64 = 60 * 1024;
+const PICTURE_BYTES_MAX: u64 = 72 * 1024;
 
 #[test]
 fn each_panel_looks_as_it_did() {

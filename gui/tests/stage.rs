@@ -6,11 +6,18 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::{AccessKitNode, NodeT as _};
 use kernelos_gui::app::App;
 use kernelos_gui::client::{Client, Ends, News, Order};
+use kernelos_gui::model::Topic;
 use kernelos_gui::panel::Panel;
-use kernelos_protocol::api::{NodeInfo, WorkspaceRow};
+use kernelos_protocol::api::{
+    NodeInfo, PairAnswer, PairAsked, PendingRow, StandingRow, WorkspaceRow,
+};
 use kernelos_protocol::command::{Command, Mode, Reply};
+use kernelos_protocol::id::Signature;
+use kernelos_protocol::key::DeviceKey;
 use kernelos_protocol::role::Role as Grant;
+use kernelos_protocol::store::MemoryStore;
 
+use crate::kit::secret;
 use crate::mesh::{Mesh, id};
 
 /// What the window shows and what it speaks to.
@@ -18,14 +25,38 @@ pub(crate) struct Show {
     pub(crate) app: Option<App>,
     pub(crate) ends: Ends,
     pub(crate) mesh: Mesh,
+    /// What was ordered that is no command of the mesh.
+    pub(crate) ordered: Vec<Order>,
+    pub(crate) standing: Vec<StandingRow>,
+    pub(crate) pending: Vec<PendingRow>,
     client: Option<Client>,
 }
 
 pub(crate) type Stage<'a> = Harness<'a, Show>;
 
+/// Makes a device a member by this name.
+fn grant(number: u8, name: &str) -> Command {
+    let key = DeviceKey::from_secret(&secret(number));
+    let sealing = key.sealing_statement();
+    Command::Grant {
+        device: key.device(),
+        sealing_key: sealing.key,
+        sealing_signature: Signature(sealing.signature),
+        role: Grant::Member,
+        name: name.to_owned(),
+        rule: "test".to_owned(),
+        uses: None,
+    }
+}
+
 /// Three devices, of which two wrote the same places apart.
 pub(crate) fn world() -> Mesh {
-    let mut mesh = Mesh::of(&[(2, Grant::Member), (3, Grant::Member)]);
+    let mut mesh = Mesh::of(&[]);
+    let workspace = mesh.device(1).config.workspace;
+    for (number, name) in [(2, "phone"), (3, "server")] {
+        assert!(matches!(mesh.ask(1, grant(number, name)), Reply::Granted { .. }));
+        mesh.add(number, workspace, MemoryStore::default());
+    }
     let link = mesh.connect(1, 2);
     mesh.connect(1, 3);
     mesh.set(1, "tasks/T-41/owner", "Dana");
@@ -56,6 +87,20 @@ pub(crate) fn info(mesh: &mut Mesh) -> NodeInfo {
     }
 }
 
+/// An invitation in a file.
+fn in_file() -> StandingRow {
+    let (uses, left, expires) = (8, 5, 1_700_003_600);
+    let invitation = "5e".repeat(16);
+    StandingRow { invitation, role: Grant::Store, uses, left, expires, over: None }
+}
+
+/// An invitation by which a device waits.
+fn waits() -> PendingRow {
+    let asks = Some((id(4), "tablet".to_owned()));
+    let invitation = "a7".repeat(16);
+    PendingRow { invitation, role: Grant::Member, expires: 1_700_000_300, asks }
+}
+
 /// A window of this size in points, before that workspace.
 pub(crate) fn stage<'a>(size: [f32; 2], mesh: Mesh) -> Stage<'a> {
     scaled(size, 1.0, mesh)
@@ -65,7 +110,9 @@ pub(crate) fn stage<'a>(size: [f32; 2], mesh: Mesh) -> Stage<'a> {
 pub(crate) fn scaled<'a>(size: [f32; 2], scale: f32, mut mesh: Mesh) -> Stage<'a> {
     let (client, ends) = Client::pair();
     ends.news.try_send(News::Up(info(&mut mesh))).unwrap();
-    let show = Show { app: None, ends, mesh, client: Some(client) };
+    let (standing, pending) = (vec![in_file()], vec![waits()]);
+    let ordered = Vec::new();
+    let show = Show { app: None, ends, mesh, ordered, standing, pending, client: Some(client) };
     let builder = Harness::builder().with_size(size).with_pixels_per_point(scale);
     let builder = builder.with_theme(egui::Theme::Dark);
     let draw = |ui: &mut egui::Ui, show: &mut Show| {
@@ -88,13 +135,34 @@ pub(crate) fn play(stage: &mut Stage<'_>) {
         let show = stage.state_mut();
         let workspace = show.mesh.device(1).config.workspace;
         while let Ok(order) = show.ends.orders.try_recv() {
-            let Order::Do(of, command) = order else { panic!("{order:?}") };
-            assert_eq!(of, workspace);
-            let answer = ask(&mut show.mesh, command.clone());
-            show.ends.news.try_send(News::Done(command, answer)).unwrap();
+            match order {
+                Order::Do(of, command) => {
+                    assert_eq!(of, workspace);
+                    let answer = ask(&mut show.mesh, command.clone());
+                    show.ends.news.try_send(News::Done(command, answer)).unwrap();
+                }
+                other => show.ordered.push(other),
+            }
         }
         let wanted = show.ends.wanted.borrow().clone();
         for topic in wanted.topics {
+            let workspace = workspace.to_string();
+            let paired = match topic {
+                Topic::Standing => {
+                    let asked = PairAsked::Standing { workspace: Some(workspace) };
+                    Some((asked, PairAnswer::Standing(show.standing.clone())))
+                }
+                Topic::Pending => {
+                    let asked = PairAsked::Pending { workspace: Some(workspace) };
+                    Some((asked, PairAnswer::Pending(show.pending.clone())))
+                }
+                _ => None,
+            };
+            if let Some((asked, answer)) = paired {
+                show.ends.news.try_send(News::Pair(asked, Ok(answer))).unwrap();
+                continue;
+            }
+            let workspace = show.mesh.device(1).config.workspace;
             let Some(command) = topic.command() else { continue };
             let answer = ask(&mut show.mesh, command);
             show.ends.news.try_send(News::Said(workspace, topic, answer)).unwrap();

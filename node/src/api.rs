@@ -192,6 +192,10 @@ async fn step(node: &Arc<Node>, asked: PairAsked) -> Result<PairAnswer, Failure>
             let engine = node.engine(workspace.as_deref())?;
             Ok(PairAnswer::Standing(pairing.standing(node, &engine)?))
         }
+        PairAsked::Pending { workspace } => {
+            let engine = node.engine(workspace.as_deref())?;
+            Ok(PairAnswer::Pending(pairing.pending(engine.workspace())))
+        }
         PairAsked::Withdraw { workspace, invitation } => {
             let engine = node.engine(workspace.as_deref())?;
             let row = pairing.withdraw(node, &engine, named(&invitation)?).await?;

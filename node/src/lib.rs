@@ -32,7 +32,6 @@ pub mod pairing;
 mod peers;
 pub mod portable;
 pub mod qr;
-pub mod recovery;
 pub mod sandbox;
 pub mod store;
 pub mod transport;

@@ -156,7 +156,7 @@ impl Node {
         let engine = Arc::new(engine);
         let mut engines = self.engines.write().unwrap_or_else(PoisonError::into_inner);
         engines.insert(engine.workspace(), Arc::clone(&engine));
-        self.changes.send_modify(|count| *count += 1);
+        self.changed();
         engine
     }
 
@@ -230,11 +230,15 @@ impl Node {
             return Ok(which(online));
         }
         let online = Online::open(self, &self.secret).await?;
-        self.changes.send_modify(|count| *count += 1);
+        self.changed();
         Ok(which(mesh.insert(online)))
     }
 
-    /// Grows with the workspaces, and as the transport opens and closes.
+    pub(crate) fn changed(&self) {
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    /// Grows with the workspaces, as the transport opens and closes, and as devices pair.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
@@ -259,7 +263,7 @@ impl Node {
 
     async fn close_mesh(&self) {
         let online = self.mesh.lock().await.take();
-        self.changes.send_modify(|count| *count += 1);
+        self.changed();
         for engine in self.engines() {
             engine.offline().await;
         }

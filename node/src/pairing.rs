@@ -10,9 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use kernelos_protocol::api::PendingRow;
 pub use kernelos_protocol::api::{By, InviteEvent, Invited, JoinEvent, StandingRow};
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
-use kernelos_protocol::id::{DeviceId, Signature};
+use kernelos_protocol::id::{DeviceId, Signature, WorkspaceId};
 use kernelos_protocol::key::SealingStatement;
 use kernelos_protocol::pairing::standing::rule_of;
 use kernelos_protocol::pairing::{
@@ -171,7 +172,13 @@ impl PairingHost {
         }
         let token = token.ok_or_else(|| Failure::new(FailureKind::Failed, "it was not opened"))?;
         self.watch_clock(node);
+        node.changed();
         Ok(Invited { invitation: kernelos_protocol::id::to_hex(&invitation.0), token })
+    }
+
+    /// The invitations to a workspace that are open, and who waits by them.
+    pub(crate) fn pending(&self, workspace: WorkspaceId) -> Vec<PendingRow> {
+        lock(&self.issuer).pending(clock::now(), workspace)
     }
 
     /// The next thing that an inviting person is to hear.
@@ -263,6 +270,7 @@ impl PairingHost {
             }
             IssuerOutput::AskCode { invitation, device, device_name } => {
                 self.tell(invitation, InviteEvent::AskCode { device_name, device });
+                node.changed();
             }
             IssuerOutput::Grant { invitation, workspace, device, sealing, role, device_name } => {
                 let rule = "pairing".to_owned();
@@ -292,6 +300,7 @@ impl PairingHost {
                     Err(code) => InviteEvent::Refused(code.code().to_owned()),
                 };
                 self.tell(invitation, told);
+                node.changed();
             }
             IssuerOutput::Audit { invitation, device, result } => {
                 let standing = invitation.and_then(|id| lock(&self.standing).workspace(&id));

@@ -150,6 +150,11 @@ pub enum PairAsked {
         /// To which workspace.
         workspace: Option<String>,
     },
+    /// Which invitations are open, and who waits by one?
+    Pending {
+        /// To which workspace.
+        workspace: Option<String>,
+    },
     /// End one that stands.
     Withdraw {
         /// To which workspace.
@@ -191,6 +196,8 @@ pub enum PairAnswer {
     Stands(StandingRow, String),
     /// To `Standing` and `Withdraw`.
     Standing(Vec<StandingRow>),
+    /// To `Pending`.
+    Pending(Vec<PendingRow>),
     /// To `Invite`.
     Open(Invited),
     /// To `Invited`.
@@ -288,4 +295,17 @@ pub struct StandingRow {
     pub expires: u64,
     /// Why it is over, if it is.
     pub over: Option<PairingCode>,
+}
+
+/// An invitation that is open by a token, as lists show it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingRow {
+    /// Its id.
+    pub invitation: String,
+    /// As what it lets in.
+    pub role: Role,
+    /// Until when, in seconds since 1970.
+    pub expires: u64,
+    /// The device that shows two digits, and the name that it wishes.
+    pub asks: Option<(DeviceId, String)>,
 }

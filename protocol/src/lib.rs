@@ -42,6 +42,7 @@ pub mod notice;
 pub mod pairing;
 pub mod present;
 mod printable;
+pub mod recovery;
 pub mod replica;
 pub mod report;
 pub mod role;

@@ -1,4 +1,5 @@
-//! Requests to the node's API, and its stream of events.
+//! Requests to the node's API, and its stream of events. What `kern` asks by stands in the node,
+//! on which this crate does not depend; both speak the words of `protocol::api`, which does no I/O.
 
 use std::path::Path;
 
@@ -21,6 +22,14 @@ const EVENT_BYTES_MAX: usize = 4_096;
 /// The node does not run.
 pub(super) fn not_running() -> Failure {
     Failure::new(FailureKind::NotRunning, "the node does not run").with_hint("start it: kern up")
+}
+
+/// It runs and says nothing.
+pub(super) fn hangs() -> Failure {
+    Failure::new(FailureKind::Busy, "the node does not answer").with_hint(
+        "it runs and has much to do, or is stuck. It is asked again and again; if it stays so, \
+         stop it and start it again: kern up. What was saved is not lost",
+    )
 }
 
 fn lost(error: &dyn std::fmt::Display) -> Failure {

@@ -1,16 +1,21 @@
 //! The loop behind a [`super::Client`]: connect, follow, ask, and begin again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hyper::Method;
-use kernelos_protocol::api::{Answer, Asked, NodeInfo};
-use kernelos_protocol::command::{Command, Failure, Reply};
+use kernelos_protocol::api::{
+    Answer, Asked, InviteEvent, JoinEvent, NodeInfo, PairAnswer, PairAsked,
+};
+use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
 use kernelos_protocol::id::WorkspaceId;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
-use super::http::{Events, not_running, send};
-use super::{Ends, News, Order, Wanted};
+use super::http::{Events, hangs, not_running, send};
+use super::{Ends, News, Order, Wanted, doors};
 use crate::model::Topic;
 
 /// The first wait for a node that does not run.
@@ -19,6 +24,13 @@ const AGAIN_FIRST: Duration = Duration::from_millis(100);
 const AGAIN_MAX: Duration = Duration::from_secs(5);
 /// A node that says nothing for so long is gone: it says that it is there every 15 s.
 const SILENT_MAX: Duration = Duration::from_secs(45);
+
+/// A node that has not said what is looked at by then hangs: it reads its own memory for that.
+const ANSWER_MAX: Duration = Duration::from_secs(15);
+/// The same of what it writes, which waits for its disk.
+const ORDER_MAX: Duration = Duration::from_secs(60);
+/// The same of a step of pairing: it waits 20 s for people before it says that nothing happened.
+const PAIR_MAX: Duration = Duration::from_secs(35);
 
 /// Why following ended.
 enum Over {
@@ -38,7 +50,7 @@ pub(super) struct Link<W> {
     wake: W,
 }
 
-impl<W: Fn()> Link<W> {
+impl<W: Fn() + Clone + Send + Sync + 'static> Link<W> {
     pub(super) fn new(socket: PathBuf, first: Option<String>, ends: Ends, wake: W) -> Self {
         Self { socket, first, ends, wake }
     }
@@ -90,7 +102,8 @@ impl<W: Fn()> Link<W> {
         let wanted = self.ends.wanted.borrow_and_update().clone();
         let workspace = chosen(&info, &wanted, self.first.as_deref());
         let named = workspace.map(|id| id.to_string());
-        let mut events = match Events::follow(&self.socket, named.as_deref()).await {
+        let following = Events::follow(&self.socket, named.as_deref());
+        let mut events = match within(ANSWER_MAX, following).await {
             Ok(events) => events,
             Err(failure) => return Over::Gone(failure),
         };
@@ -107,8 +120,9 @@ impl<W: Fn()> Link<W> {
                     Err(_) => return Over::Closed,
                 },
                 order = self.ends.orders.recv() => match order {
+                    // What it changed is looked at, also where the node does not say so.
                     Some(order) => match self.perform(order).await {
-                        true => false,
+                        true => true,
                         false => return Over::Closed,
                     },
                     None => return Over::Closed,
@@ -149,18 +163,42 @@ impl<W: Fn()> Link<W> {
             if !changed && had.contains(topic) {
                 continue;
             }
-            let Some(command) = topic.command() else { continue };
-            let answer = self.ask(workspace, command).await;
-            if !self.tell(News::Said(workspace, topic.clone(), answer)).await {
-                return Some(Over::Closed);
+            let news = self.look(workspace, topic.clone()).await;
+            match news {
+                Ok(news) => {
+                    if !self.tell(news).await {
+                        return Some(Over::Closed);
+                    }
+                }
+                Err(failure) => return Some(Over::Gone(failure)),
             }
         }
         *had = wanted.topics;
         None
     }
 
+    /// What the node says of something that is looked at; fails where it says nothing at all.
+    async fn look(&self, workspace: WorkspaceId, topic: Topic) -> Result<News, Failure> {
+        let named = || Some(workspace.to_string());
+        let steps = match &topic {
+            Topic::Standing => Some(PairAsked::Standing { workspace: named() }),
+            Topic::Pending => Some(PairAsked::Pending { workspace: named() }),
+            _ => None,
+        };
+        if let Some(asked) = steps {
+            let answer = heard(ANSWER_MAX, pair(&self.socket, &asked)).await?;
+            return Ok(News::Pair(asked, answer));
+        }
+        let asked = topic.command().ok_or_else(not_running);
+        let answer = match asked {
+            Ok(command) => heard(ANSWER_MAX, self.ask(workspace, command)).await?,
+            Err(failure) => Err(failure),
+        };
+        Ok(News::Said(workspace, topic, answer))
+    }
+
     async fn info(&self) -> Result<NodeInfo, Failure> {
-        send(&self.socket, Method::GET, "/v1/node", &()).await
+        within(ANSWER_MAX, send(&self.socket, Method::GET, "/v1/node", &())).await
     }
 
     async fn ask(&self, workspace: WorkspaceId, command: Command) -> Result<Reply, Failure> {
@@ -174,19 +212,114 @@ impl<W: Fn()> Link<W> {
     async fn perform(&self, order: Order) -> bool {
         let news = match order {
             Order::Do(workspace, command) => {
-                let answer = self.ask(workspace, command.clone()).await;
-                News::Done(command, answer)
+                let asked = command.clone();
+                News::Done(command, ordered(self.ask(workspace, asked)).await)
             }
-            Order::Found(founding) => {
-                let answer = send(&self.socket, Method::POST, "/v1/workspaces", &founding).await;
-                News::Founded(answer.and_then(|answer| match answer {
-                    Answer::Done(founded) => Ok(founded),
-                    Answer::Failed(failure) => Err(failure),
-                }))
+            Order::Create(creating) => News::Founded(match doors::founding(&creating) {
+                Ok(founding) => {
+                    let path = "/v1/workspaces";
+                    let founded = ordered(answered(&self.socket, path, &founding)).await;
+                    founded.inspect_err(|failure| doors::forget(&creating, failure))
+                }
+                Err(failure) => Err(failure),
+            }),
+            Order::Rescue(workspace, rescuing) => News::Rescued(match doors::rescue(&rescuing) {
+                Ok(command) => ordered(self.ask(workspace, command)).await,
+                Err(failure) => Err(failure),
+            }),
+            Order::Start(workspace, mission) => {
+                let workspace = workspace.to_string();
+                let asked = serde_json::json!({ "workspace": workspace, "mission": mission });
+                News::Started(ordered(answered(&self.socket, "/v1/missions", &asked)).await)
+            }
+            Order::Pair(asked) => {
+                let answer = ordered(pair(&self.socket, &asked)).await;
+                match &answer {
+                    Ok(PairAnswer::Open(open)) => {
+                        self.attend(PairAsked::Invited { invitation: open.invitation.clone() });
+                    }
+                    Ok(PairAnswer::Began(join)) => self.attend(PairAsked::Joining { join: *join }),
+                    _ => {}
+                }
+                News::Pair(asked, answer)
             }
         };
         self.tell(news).await
     }
+
+    /// Tells what becomes of an invitation or an attempt to join, until it is over.
+    fn attend(&self, asked: PairAsked) {
+        let (socket, wake) = (self.socket.clone(), self.wake.clone());
+        tokio::spawn(attend(socket, asked, self.ends.news.clone(), wake));
+    }
+}
+
+async fn attend(socket: PathBuf, asked: PairAsked, news: mpsc::Sender<News>, wake: impl Fn()) {
+    loop {
+        let answer = within(PAIR_MAX, pair(&socket, &asked)).await;
+        let goes_on = match &answer {
+            Ok(PairAnswer::Invite(InviteEvent::Waiting) | PairAnswer::Join(JoinEvent::Waiting)) => {
+                continue;
+            }
+            // The node may come back, and knows then.
+            Err(failure) if matches!(failure.kind, FailureKind::Busy | FailureKind::NotRunning) => {
+                sleep(AGAIN_MAX).await;
+                if news.is_closed() {
+                    return;
+                }
+                continue;
+            }
+            Ok(PairAnswer::Invite(InviteEvent::AskCode { .. })) => true,
+            Ok(PairAnswer::Join(event)) => {
+                matches!(event, JoinEvent::AskConsent { .. } | JoinEvent::CheckCode(_))
+            }
+            _ => false,
+        };
+        let is_heard = news.send(News::Pair(asked.clone(), answer)).await.is_ok();
+        wake();
+        if !goes_on || !is_heard {
+            return;
+        }
+    }
+}
+
+/// Asks, and hears whether it was done.
+async fn answered<T: DeserializeOwned>(
+    socket: &Path,
+    path: &str,
+    asked: &impl Serialize,
+) -> Result<T, Failure> {
+    match send(socket, Method::POST, path, asked).await? {
+        Answer::Done(done) => Ok(done),
+        Answer::Failed(failure) => Err(failure),
+    }
+}
+
+async fn pair(socket: &Path, asked: &PairAsked) -> Result<PairAnswer, Failure> {
+    answered(socket, "/v1/pair", asked).await
+}
+
+/// Waits for an answer for so long.
+async fn within<T>(
+    limit: Duration,
+    answer: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    timeout(limit, answer).await.unwrap_or_else(|_| Err(hangs()))
+}
+
+/// The same, apart from what the answer says.
+async fn heard<T>(
+    limit: Duration,
+    answer: impl Future<Output = Result<T, Failure>>,
+) -> Result<Result<T, Failure>, Failure> {
+    timeout(limit, answer).await.map_err(|_| hangs())
+}
+
+/// Waits for what something that was ordered became.
+async fn ordered<T>(answer: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let done = heard(ORDER_MAX, answer).await;
+    let late = "it may be done all the same: look at the timeline before you ask for it again";
+    done.unwrap_or_else(|failure| Err(failure.with_hint(late)))
 }
 
 /// Which workspace is looked at: the wished one, the named one, or the first.
@@ -196,3 +329,6 @@ fn chosen(info: &NodeInfo, wanted: &Wanted, first: Option<&str>) -> Option<Works
     let named = info.workspaces.iter().find(|row| Some(row.workspace.as_str()) == first);
     wished.or_else(|| named.map(|row| row.workspace_id)).or_else(|| ids().next())
 }
+
+#[cfg(test)]
+mod tests;

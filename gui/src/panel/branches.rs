@@ -5,7 +5,7 @@ use kernelos_protocol::command::{BranchCommand, BranchKind, BranchState, Command
 use kernelos_protocol::present::{self, Block, Doc, shown};
 
 use crate::model::{Action, Chosen, Model, Question, Topic};
-use crate::panel::absent;
+use crate::panel::{absent, can};
 use crate::render;
 
 /// Draws it.
@@ -37,22 +37,25 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
         }
         _ => absent(ui, model, &Topic::Branch(document)),
     }
-    ways(ui, row, &document.to_string(), actions);
+    ways(ui, (row, &document.to_string()), model, actions);
 }
 
 /// What can be done with a branch: each as the command line does it.
-fn ways(ui: &mut Ui, row: &BranchState, id: &str, actions: &mut Vec<Action>) {
+fn ways(ui: &mut Ui, (row, id): (&BranchState, &str), model: &Model, actions: &mut Vec<Action>) {
     let name = shown(row.name.as_deref().unwrap_or(id), 64);
     ui.horizontal_wrapped(|ui| {
-        let merge = ui.add_enabled(row.ahead > 0, Button::new(format!("Merge {name}…")));
-        if merge.on_disabled_hover_text("nothing was changed on it").clicked() {
+        if row.ahead == 0 {
+            let merge = ui.add_enabled(false, Button::new(format!("Merge {name}…")));
+            merge.on_disabled_hover_text("nothing was changed on it");
+        } else if can(ui, model, &format!("Merge {name}…")) {
             let command = Command::Branch(BranchCommand::Merge { name: id.to_owned() });
             let text = format!("{} changes come to {}", row.ahead, whole(&row.of));
-            actions.push(Action::Ask(Question { text, verb: format!("Merge {name}"), command }));
+            let (doc, verb) = (Doc::default(), format!("Merge {name}"));
+            actions.push(Action::Ask(Question { text, doc, verb, command }));
         }
         let Some(named) = row.name.as_ref().filter(|_| row.is_shown) else { return };
         let verb = if row.archived { "Bring back" } else { "Put away" };
-        if ui.button(format!("{verb} {name}")).clicked() {
+        if can(ui, model, &format!("{verb} {name}")) {
             let (name, archived) = (named.clone(), !row.archived);
             let archive = BranchCommand::Archive { name, archived };
             actions.push(Action::Do(Command::Branch(archive)));

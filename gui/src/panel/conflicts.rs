@@ -1,52 +1,117 @@
-//! The conflict inbox: what was, who wrote what, why neither gave way, and deciding.
+//! The conflict inbox: what was, who wrote what, why neither gave way, and deciding, one by one or
+//! the same choice for many. Pages follow each other as one list.
+
+mod list;
 
 use eframe::egui::{self, Ui};
-use kernelos_protocol::command::{Command, ConflictPage, ConflictRow};
+use kernelos_protocol::command::{
+    Command, ConflictPage, ConflictPlace, ConflictRow, Take, batches, choose,
+};
 use kernelos_protocol::document::Edit;
-use kernelos_protocol::present::{self, Text, Tone, shown};
+use kernelos_protocol::present::{self, Doc, Text, Tone, shown};
 
-use crate::model::{Action, Chosen, Model, Topic};
-use crate::panel::absent;
+use crate::model::{Action, Chosen, Model, Question, Topic};
+use crate::panel::{absent, can};
 use crate::{render, theme};
 
 /// Draws it.
 pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
     let Some(page) = &model.said.conflicts else {
-        return absent(ui, model, &Topic::Conflicts);
+        return absent(ui, model, &Topic::Conflicts(model.chosen.pages.last().cloned()));
     };
-    let Some((row, before, after)) = looked_at(model) else {
+    let Some((at, row)) = looked_at(model) else {
         return render::doc(ui, &present::conflicts(page, &model.said.names));
     };
-    let at = page.conflicts.iter().position(|other| other.id == row.id).unwrap_or(0);
-    let of = page.conflicts.len() + page.more;
-    let place = format!("{} of {of}, needs a decision", at + 1);
+    let of = total(page);
+    let place = format!("{} of {of}, needs a decision", before(page) + at + 1);
     render::text(ui, &Text::toned(Tone::Attention, place));
     ui.horizontal_wrapped(|ui| {
-        for (name, to) in [("Previous", before), ("Next", after)] {
+        for (name, forwards) in [("Previous", false), ("Next", true)] {
+            let to = step(model, forwards);
             if ui.add_enabled(to.is_some(), egui::Button::new(name)).clicked() {
-                actions.push(choose(model, to));
+                actions.extend(to.map(Action::Choose));
             }
         }
     });
-    let alone = ConflictPage { conflicts: vec![row.clone()], more: 0, total: 1, next: None };
-    render::doc(ui, &present::conflicts(&alone, &model.said.names));
+    render::doc(ui, &present::conflict(row, &model.said.names));
     sides(ui, row, model, actions);
+    if of > 1 {
+        ui.separator();
+        list::show(ui, model, page, actions);
+        many(ui, model, row, actions);
+    }
 }
 
-/// The conflict that is looked at, the one before it, and the one behind.
-pub(crate) type LookedAt<'a> = (&'a ConflictRow, Option<&'a ConflictRow>, Option<&'a ConflictRow>);
+/// How many there are, as the node says.
+fn total(page: &ConflictPage) -> usize {
+    page.total.max(page.conflicts.len().saturating_add(page.more))
+}
 
-/// The chosen conflict, or the first.
-pub(crate) fn looked_at(model: &Model) -> Option<LookedAt<'_>> {
+/// How many stand before the page.
+fn before(page: &ConflictPage) -> usize {
+    total(page).saturating_sub(page.conflicts.len().saturating_add(page.more))
+}
+
+/// The chosen conflict and where it is on its page: the first where none is, or the last where one
+/// came from behind.
+pub(crate) fn looked_at(model: &Model) -> Option<(usize, &ConflictRow)> {
     let rows = &model.said.conflicts.as_ref()?.conflicts;
-    let at = rows.iter().position(|row| Some(row.id) == model.chosen.conflict).unwrap_or(0);
-    let before = at.checked_sub(1).and_then(|before| rows.get(before));
-    Some((rows.get(at)?, before, rows.get(at + 1)))
+    let chosen = rows.iter().position(|row| Some(row.id) == model.chosen.conflict);
+    let end = if model.chosen.from_end { rows.len().checked_sub(1)? } else { 0 };
+    let at = chosen.unwrap_or(end);
+    Some((at, rows.get(at)?))
 }
 
-/// Looks at another.
-pub(crate) fn choose(model: &Model, row: Option<&ConflictRow>) -> Action {
-    Action::Choose(Chosen { conflict: row.map(|row| row.id), ..model.chosen.clone() })
+/// The next conflict or the one before it, also on another page.
+#[must_use]
+pub fn step(model: &Model, forwards: bool) -> Option<Chosen> {
+    let page = model.said.conflicts.as_ref()?;
+    let (at, _) = looked_at(model)?;
+    let mut chosen = Chosen { from_end: false, ..model.chosen.clone() };
+    let to = if forwards { at.checked_add(1) } else { at.checked_sub(1) };
+    chosen.conflict = to.and_then(|to| page.conflicts.get(to)).map(|row| row.id);
+    if chosen.conflict.is_some() {
+        return Some(chosen);
+    }
+    if forwards {
+        chosen.pages.push(page.next.clone()?);
+    } else {
+        chosen.pages.pop()?;
+        chosen.from_end = true;
+    }
+    Some(chosen)
+}
+
+/// Takes a page: where the conflict that was looked at is no more, the one that stands there now
+/// is; and what is open no more is selected no more.
+pub(crate) fn take(model: &mut Model, page: ConflictPage) {
+    let is_there = |row: &ConflictRow| Some(row.id) == model.chosen.conflict;
+    let was = model.said.conflicts.as_ref().and_then(|old| old.conflicts.iter().position(is_there));
+    if let Some(was) = was.filter(|_| !page.conflicts.iter().any(is_there)) {
+        let last = page.conflicts.len().saturating_sub(1);
+        model.chosen.conflict = page.conflicts.get(was.min(last)).map(|row| row.id);
+    }
+    let first = model.chosen.pages.last();
+    let place = |row: &ConflictRow| ConflictPlace { path: row.path.clone(), id: row.id };
+    let last = page.next.as_ref().and_then(|_| page.conflicts.last()).map(place);
+    model.selected.retain(|_, row| {
+        let at = place(row);
+        let is_of_page =
+            first.is_none_or(|first| at > *first) && last.as_ref().is_none_or(|last| at <= *last);
+        !is_of_page || page.conflicts.iter().any(|other| other.id == row.id)
+    });
+    for row in &page.conflicts {
+        if let Some(selected) = model.selected.get_mut(&row.id) {
+            selected.clone_from(row);
+        }
+    }
+    if page.conflicts.is_empty() && model.chosen.pages.pop().is_some() {
+        // Everything behind that place was decided meanwhile: the page before it is the last.
+        model.chosen.from_end = true;
+        model.said.conflicts = None;
+        return;
+    }
+    model.said.conflicts = Some(page);
 }
 
 /// Keeps what this side says.
@@ -54,9 +119,57 @@ pub(crate) fn keep(row: &ConflictRow, side: &str) -> Command {
     Command::Edit { edits: vec![Edit::Keep { resolve: row.id, keep: side.to_owned() }] }
 }
 
+/// What the same choice comes to for all that are selected, to be confirmed: one event, so that one
+/// undo takes it back. Why not, where it decides nothing.
+pub fn bulk(model: &Model, take: &Take) -> Result<Action, String> {
+    let mut rows: Vec<_> = model.selected.values().cloned().collect();
+    rows.sort_by(|a, b| (&a.path, a.id).cmp(&(&b.path, b.id)));
+    let choices = choose(&rows, take);
+    let all = batches(&choices);
+    let Some(batch) = all.first() else {
+        return Err("none of them is decided by that".to_owned());
+    };
+    let edits: Vec<_> = batch.iter().filter_map(|choice| choice.edit()).collect();
+    let (now, open) = (edits.len(), rows.len().saturating_sub(edits.len()));
+    let rest = if open > 0 { format!("; {open} stay selected and open") } else { String::new() };
+    let text = format!("{now} conflicts are decided by one event, which one undo takes back{rest}");
+    let verb = format!("Decide {now}");
+    let doc: Doc = present::choices(&choices);
+    Ok(Action::Ask(Question { text, doc, verb, command: Command::Edit { edits } }))
+}
+
+/// The same choice for all that are selected.
+fn many(ui: &mut Ui, model: &Model, row: &ConflictRow, actions: &mut Vec<Action>) {
+    let selected = model.selected.len();
+    if selected == 0 {
+        return;
+    }
+    let mut takes = vec![("the newest".to_owned(), Take::Newest)];
+    for side in &row.sides {
+        takes.push((format!("side {}", shown(&side.side, 8)), Take::Side(side.side.clone())));
+    }
+    for device in row.sides.iter().filter_map(|side| side.device) {
+        let name = shown(&present::device_name(&device, &model.said.names), 64);
+        let take = (format!("what {name} wrote"), Take::Device(device));
+        if !takes.contains(&take) {
+            takes.push(take);
+        }
+    }
+    ui.horizontal_wrapped(|ui| {
+        for (name, take) in takes {
+            if can(ui, model, &format!("Keep {name} of {selected}…")) {
+                actions.push(match bulk(model, &take) {
+                    Ok(action) => action,
+                    Err(why) => Action::Told(why),
+                });
+            }
+        }
+    });
+}
+
 /// A button a side, which says what will stand there; and why it does nothing now.
 fn sides(ui: &mut Ui, row: &ConflictRow, model: &Model, actions: &mut Vec<Action>) {
-    let why_not = model.standing().why_no_write();
+    let why_not = model.why_no_write();
     for (index, side) in row.sides.iter().enumerate() {
         let value = if side.deleted { "nothing".to_owned() } else { side.value.to_string() };
         let who = side.device.map(|device| present::device_name(&device, &model.said.names));

@@ -1,11 +1,15 @@
-//! Who is a member: of each what it has and over what it is reached, and taking one out.
+//! Who is a member: of each what it has and over what it is reached, and taking one out; and who is
+//! on its way in.
+
+mod invitations;
 
 use eframe::egui::Ui;
-use kernelos_protocol::command::{Command, DeviceRow, Status};
+use kernelos_protocol::command::{DeviceRow, Status};
 use kernelos_protocol::present::{self, Block, Doc, Text, Tone, shown};
 
-use crate::model::{Action, Model, Question, Topic};
-use crate::panel::absent;
+use crate::form::revoking;
+use crate::model::{Action, Model, Topic};
+use crate::panel::{absent, can};
 use crate::render;
 
 /// Draws it.
@@ -14,6 +18,7 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
         return absent(ui, model, &Topic::Devices);
     };
     render::doc(ui, &present::devices(devices, &model.said.names));
+    ui.push_id("pending", |ui| invitations::pending(ui, model, actions));
     for device in devices {
         ui.separator();
         ui.push_id(device.id.to_string(), |ui| {
@@ -23,6 +28,8 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
             }
         });
     }
+    ui.separator();
+    ui.push_id("standing", |ui| invitations::standing(ui, model, actions));
 }
 
 /// The three facts of a device: what is saved, where it is known, and by which path.
@@ -62,13 +69,8 @@ fn peer<'a>(
 }
 
 fn revoke(ui: &mut Ui, device: &DeviceRow, model: &Model, actions: &mut Vec<Action>) {
-    let name = shown(&present::device_name(&device.id, &model.said.names), 128);
-    if ui.button(format!("Revoke {name}…")).clicked() {
-        let text = format!(
-            "{name} is removed on every device, and cannot read what is written from now on. \
-             What it wrote stays"
-        );
-        let command = Command::Revoke { device: device.id, reason: String::new() };
-        actions.push(Action::Ask(Question { text, verb: format!("Revoke {name}"), command }));
+    let name = present::device_name(&device.id, &model.said.names);
+    if can(ui, model, &format!("Revoke {}…", shown(&name, 128))) {
+        actions.push(Action::Ask(revoking(device.id, "", &name)));
     }
 }

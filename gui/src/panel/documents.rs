@@ -1,7 +1,9 @@
 //! The boards, and what stands at a path of the documents.
 
 use eframe::egui::{self, TextEdit, Ui};
+use kernelos_protocol::command::PastRead;
 use kernelos_protocol::document::DocPath;
+use kernelos_protocol::id::EventId;
 use kernelos_protocol::present;
 
 use crate::model::{Action, Chosen, Model, Topic};
@@ -10,18 +12,40 @@ use crate::render;
 
 /// Draws it.
 pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
+    if let Some(past) = &model.past {
+        path(ui, model, actions);
+        return as_of(ui, model, past.event);
+    }
     match &model.said.boards {
         Some(page) => render::doc(ui, &present::boards(page)),
         None => absent(ui, model, &Topic::Boards),
     }
     ui.separator();
     path(ui, model, actions);
-    let topic =
-        Topic::Document(model.chosen.path.as_ref().map(ToString::to_string).unwrap_or_default());
+    let topic = Topic::Document(named(model));
     match &model.said.read {
         _ if model.said.failed.contains_key(&topic) => absent(ui, model, &topic),
         Some(read) if Some(&read.path) == model.chosen.path.as_ref() => {
             render::doc(ui, &present::read(read));
+        }
+        _ => absent(ui, model, &topic),
+    }
+}
+
+fn named(model: &Model) -> String {
+    model.chosen.path.as_ref().map(ToString::to_string).unwrap_or_default()
+}
+
+/// What stood there after an event.
+fn as_of(ui: &mut Ui, model: &Model, event: EventId) {
+    let topic = Topic::Past(named(model), event);
+    let is_it = |past: &&PastRead| {
+        past.after == Some(event) && Some(&past.read.path) == model.chosen.path.as_ref()
+    };
+    let said = model.said.past.as_ref().filter(is_it);
+    match said {
+        Some(past) if !model.said.failed.contains_key(&topic) => {
+            render::doc(ui, &present::past_read(past));
         }
         _ => absent(ui, model, &topic),
     }

@@ -5,7 +5,7 @@ use kernelos_protocol::command::Command;
 use kernelos_protocol::present::{self, Block, Doc};
 
 use crate::model::{Action, Chosen, Model, Question, Topic};
-use crate::panel::absent;
+use crate::panel::{absent, can};
 use crate::render;
 
 /// Draws it.
@@ -34,9 +34,10 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
         _ => absent(ui, model, &Topic::Preview(row.tip)),
     }
     let tip = row.tip.short();
-    if ui.button(format!("Bring {tip} back…")).clicked() {
+    if can(ui, model, &format!("Bring {tip} back…")) {
         let text = format!("Event {tip} and what it builds on count again, on every device");
         let command = Command::ReadmitEvent { begin: row.tip.to_string(), reason: String::new() };
-        actions.push(Action::Ask(Question { text, verb: format!("Bring {tip} back"), command }));
+        let (doc, verb) = (Doc::default(), format!("Bring {tip} back"));
+        actions.push(Action::Ask(Question { text, doc, verb, command }));
     }
 }

@@ -9,8 +9,8 @@ use eframe::egui::{
 use kernelos_protocol::command::{TimelineAt, TimelinePage, TimelineQuery, TimelineRow};
 use kernelos_protocol::present::{self, shown};
 
-use crate::model::{Action, Chosen, Model, Topic};
-use crate::panel::absent;
+use crate::model::{Action, Chosen, Model, Past, Topic};
+use crate::panel::{Panel, absent};
 use crate::{render, theme};
 
 /// Events of one part: a multiple of the blocks in which runs are folded.
@@ -101,9 +101,16 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
     if let Some(event) = details(model) {
         egui::Panel::bottom("event").resizable(true).default_size(180.0).show(ui, |ui| {
             egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-                if ui.button("Close").clicked() {
-                    now.event = None;
-                }
+                ui.horizontal_wrapped(|ui| {
+                    if ui.button("Close").clicked() {
+                        now.event = None;
+                    }
+                    if let Some(past) = looked_at(model)
+                        && ui.button("Show the workspace as of here").clicked()
+                    {
+                        actions.push(Action::Past(Some(past)));
+                    }
+                });
                 render::doc(ui, &present::event(event, &model.said.names));
             });
         });
@@ -134,6 +141,29 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
     if now != model.chosen {
         actions.push(Action::Choose(now));
     }
+}
+
+/// The past of the event that is looked at, or of the row that the cursor is on.
+#[must_use]
+pub fn looked_at(model: &Model) -> Option<Past> {
+    if model.panel != Panel::Timeline {
+        return None;
+    }
+    let cursor = model.chosen.place.cursor.and_then(|key| model.said.timeline.rows.get(&key));
+    let row = match details(model) {
+        Some(view) => &view.row,
+        None => &cursor?.event,
+    };
+    let who = present::device_name(&row.author, &model.said.names);
+    let event = row.id?;
+    let text = format!(
+        "as of event {}, {} by {}, {}",
+        event.short(),
+        row.kind,
+        shown(&who, 64),
+        present::utc(row.stamp)
+    );
+    Some(Past { event, text })
 }
 
 fn details(model: &Model) -> Option<&kernelos_protocol::facts::EventView> {

@@ -7,6 +7,7 @@ use kernelos_protocol::command::{Failure, FailureKind, Mode};
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::key::RecoveryKey;
 use kernelos_protocol::present::{Block, Doc, Text, Tone};
+use kernelos_protocol::recovery;
 use serde::Serialize;
 use serde_json::json;
 
@@ -15,7 +16,6 @@ use crate::cli::wrote::Wrote;
 use crate::cli::{Ui, is_terminal};
 use crate::founding::{Founded, Founding, check_name, found};
 use crate::home::{random, write_private};
-use crate::recovery;
 
 /// Make a workspace on this device
 ///

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use kernelos_protocol::command::{Failure, FailureKind};
 use kernelos_protocol::limits::JOIN_FILE_BYTES_MAX;
-use kernelos_protocol::pairing::PairingCode;
-use kernelos_protocol::present::{Block, Doc, Text, Tone, utc};
+use kernelos_protocol::present::{
+    Block, Doc, Text, Tone, standing, standing_state, standing_until,
+};
 use kernelos_protocol::role::Role;
-use kernelos_protocol::time::Stamp;
 use serde_json::{Value as Json, json};
 
 use crate::api::client::Client;
@@ -72,7 +72,7 @@ pub(super) async fn run(ui: &Ui, args: &FileArgs, role: Role) -> Result<bool, Fa
     };
     let PairAnswer::Standing(rows) = client.pair(&asked).await? else { return Err(unexpected()) };
     let rows_json: Vec<_> = rows.iter().map(row_json).collect();
-    ui.show(&rows_json, || table(&rows))?;
+    ui.show(&rows_json, || standing(&rows))?;
     Ok(true)
 }
 
@@ -92,22 +92,9 @@ async fn write(
         .with_hint("name a file that does not exist yet, in a folder that can be written"))
 }
 
-fn state(row: &StandingRow) -> &'static str {
-    match row.over {
-        Some(PairingCode::Expired) => "expired",
-        Some(_) => "revoked",
-        None if row.left == 0 => "used up",
-        None => "open",
-    }
-}
-
 fn row_json(row: &StandingRow) -> Json {
     json!({ "invitation": row.invitation, "role": row.role, "uses": row.uses, "left": row.left,
-        "expires": row.expires, "state": state(row) })
-}
-
-fn until(row: &StandingRow) -> String {
-    utc(Stamp(row.expires.saturating_mul(1_000_000)))
+        "expires": row.expires, "state": standing_state(row) })
 }
 
 fn made(row: &StandingRow, path: &Path) -> Doc {
@@ -117,7 +104,7 @@ fn made(row: &StandingRow, path: &Path) -> Doc {
         path.display(),
         row.role.name(),
         row.uses,
-        until(row)
+        standing_until(row)
     );
     Doc(vec![
         Block::Line(Text::toned(Tone::Attention, text)),
@@ -128,22 +115,6 @@ fn made(row: &StandingRow, path: &Path) -> Doc {
             format!("To let nobody in by it any more: kern invite --revoke {}", row.invitation),
         )),
     ])
-}
-
-fn table(rows: &[StandingRow]) -> Doc {
-    let columns = ["invitation", "role", "left", "of", "until", "state"];
-    let columns = columns.map(str::to_owned).to_vec();
-    let cells = rows.iter().map(|row| {
-        vec![
-            Text::plain(&row.invitation),
-            Text::plain(row.role.name()),
-            Text::plain(row.left),
-            Text::plain(row.uses),
-            Text::plain(until(row)),
-            Text::plain(state(row)),
-        ]
-    });
-    Doc(vec![Block::Table { columns, rows: cells.collect() }])
 }
 
 /// What stands in a join file that its owner alone may read. `SPEC: PAIR-20`

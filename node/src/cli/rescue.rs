@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use kernelos_protocol::command::{Command, Failure, FailureKind, RecoverySecret, Reply};
 use kernelos_protocol::limits::RECOVERY_FILE_BYTES_MAX;
 use kernelos_protocol::present::{Block, Doc, Text, Tone};
+use kernelos_protocol::recovery;
 use serde_json::json;
 
 use crate::cli::Ui;
@@ -13,7 +14,6 @@ use crate::cli::names::names;
 use crate::cli::revoke::find;
 use crate::cli::wrote::Wrote;
 use crate::founding::check_name;
-use crate::recovery;
 
 /// Take a workspace back by its recovery key
 ///

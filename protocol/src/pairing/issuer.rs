@@ -18,7 +18,8 @@ use super::code::PairingCode;
 use super::messages::{Message, Ready};
 use super::proof::{Channel, CheckCode};
 use super::token::{Intent, InvitationId, Token, workspace_prefix};
-use crate::id::{DeviceId, EventId};
+use crate::api::PendingRow;
+use crate::id::{DeviceId, EventId, WorkspaceId, to_hex};
 use crate::limits::{
     NAME_BYTES_MAX, PAIRING_INVITATIONS_MAX, PAIRING_LIFETIME_MS, PAIRING_NAMES_MAX,
     PAIRING_STEP_MS,
@@ -159,6 +160,22 @@ impl Issuer {
     /// The invitations that are open, but those that stand.
     pub fn open(&self) -> impl Iterator<Item = InvitationId> {
         self.invitations.keys().copied()
+    }
+
+    /// What of the open invitations to a workspace a person may see.
+    #[must_use]
+    pub fn pending(&self, now: Time, workspace: WorkspaceId) -> Vec<PendingRow> {
+        let of = move |(_, one): &(_, &Invitation)| one.terms.workspace == workspace;
+        let row = |(id, one): (&InvitationId, &Invitation)| {
+            let asks = one.session.as_ref().and_then(|session| match &session.step {
+                Step::Asking(ready) => Some((session.channel.newcomer, ready.device_name.clone())),
+                _ => None,
+            });
+            let left_ms = one.expires_ms.saturating_sub(self.now_ms);
+            let expires = (now.wall_us / 1_000).saturating_add(left_ms) / 1_000;
+            PendingRow { invitation: to_hex(&id.0), role: one.terms.role, expires, asks }
+        };
+        self.invitations.iter().filter(of).map(row).collect()
     }
 
     // What the person does.

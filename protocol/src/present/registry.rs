@@ -35,6 +35,10 @@ pub struct Standing {
     pub before: bool,
     /// There is one behind it.
     pub after: bool,
+    /// How many are selected for the same choice.
+    pub selected: usize,
+    /// An event is looked at.
+    pub event: bool,
 }
 
 const DOWN: &str = "the node does not run";
@@ -60,6 +64,18 @@ impl Standing {
         }
     }
 
+    fn looks(&self) -> Option<&'static str> {
+        (self.sides == 0).then_some(NONE_OPEN)
+    }
+
+    fn decides(&self) -> Option<&'static str> {
+        self.why_no_write().or_else(|| (self.selected == 0).then_some("no conflict is selected"))
+    }
+
+    fn goes_back(&self) -> Option<&'static str> {
+        self.reads().or_else(|| (!self.event).then_some("no event of the timeline is looked at"))
+    }
+
     fn keeps(&self, side: usize) -> Option<&'static str> {
         let absent = match self.sides {
             0 => Some(NONE_OPEN),
@@ -77,6 +93,7 @@ pub fn registry(standing: &Standing) -> Vec<Entry> {
     let when = |is: bool, why: &'static str| if is { None } else { Some(why) };
     let goes = standing.reads();
     let doors = when(standing.connected, DOWN);
+    let writes = standing.why_no_write();
     vec![
         entry("go.overview", "Go to the overview", "Alt+1", "kern status", goes),
         entry("go.timeline", "Go to the timeline", "Alt+7", "kern log --graph", goes),
@@ -86,7 +103,7 @@ pub fn registry(standing: &Standing) -> Vec<Entry> {
         entry("go.documents", "Go to the documents", "Alt+5", "kern doc get", goes),
         entry("go.quarantine", "Go to what is kept apart", "Alt+6", "kern quarantine list", goes),
         entry("go.branches", "Go to the branches", "Alt+8", "kern branch list --all", goes),
-        entry("undo", "Undo my last change", "U", "kern undo", standing.why_no_write()),
+        entry("undo", "Undo my last change", "U", "kern undo", writes),
         entry("conflict.next", "Next conflict", "N", "", when(standing.after, "it is the last")),
         entry(
             "conflict.previous",
@@ -104,10 +121,22 @@ pub fn registry(standing: &Standing) -> Vec<Entry> {
         entry("conflict.keep.7", "Keep side G", "7", RESOLVE, standing.keeps(6)),
         entry("conflict.keep.8", "Keep side H", "8", RESOLVE, standing.keeps(7)),
         entry("conflict.keep.9", "Keep side I", "9", RESOLVE, standing.keeps(8)),
-        entry("now", "Back to now", "", "", when(standing.past, "this is now")),
-        entry("door.create", "Create a workspace", "", "kern init", doors),
-        entry("door.join", "Join a workspace", "", "kern join", doors),
-        entry("door.restore", "Restore a workspace from an archive", "", "kern import", doors),
+        entry("conflict.select", "Select this conflict, or not", "X", "", standing.looks()),
+        entry("conflict.bulk", "Decide all that are selected…", "", BULK, standing.decides()),
+        entry("past", "Show the workspace as of this event", "T", AT, standing.goes_back()),
+        entry("now", "Back to now", "Escape", "", when(standing.past, "this is now")),
+        entry("doc.set", "Set a value…", "", "kern doc set", writes),
+        entry("doc.remove", "Remove a value…", "", "kern doc rm", writes),
+        entry("board.create", "Create a board…", "", "kern board create", writes),
+        entry("branch.create", "Create a branch…", "", "kern branch create", writes),
+        entry("branch.merge", "Merge a branch…", "", "kern branch merge", writes),
+        entry("mission.start", "Start a mission…", "", "kern mission start", writes),
+        entry("mission.cancel", "Cancel a mission…", "", "kern mission cancel", writes),
+        entry("device.invite", "Invite a device…", "", "kern invite", writes),
+        entry("device.revoke", "Revoke a device…", "", "kern revoke", writes),
+        entry("door.create", "Create a workspace…", "", "kern init", doors),
+        entry("door.join", "Join a workspace…", "", "kern join", doors),
+        entry("door.restore", "Restore a workspace…", "", "kern rescue", doors),
         entry("panes", "Next pane", "F6", "", None),
         entry("palette", "All commands", "Ctrl+K", "kern --help", None),
         entry("help", "Help: all keys", "?", "kern --help", None),
@@ -115,6 +144,8 @@ pub fn registry(standing: &Standing) -> Vec<Entry> {
 }
 
 const RESOLVE: &str = "kern conflicts resolve";
+const BULK: &str = "kern conflicts resolve --take";
+const AT: &str = "kern doc get --at";
 
 #[cfg(test)]
 mod tests {
@@ -144,6 +175,8 @@ mod tests {
             sides: 2,
             before: true,
             after: true,
+            selected: 0,
+            event: true,
         };
         let why = |standing: &Standing, id: &str| {
             registry(standing).into_iter().find(|entry| entry.id == id).unwrap().why_not

@@ -1,5 +1,6 @@
 //! What happens when everybody is honest.
 
+use kernelos_protocol::id::WorkspaceId;
 use kernelos_protocol::pairing::messages::Message;
 use kernelos_protocol::pairing::{
     Issuer, IssuerInput, IssuerOutput, Newcomer, NewcomerInput, NewcomerOutput, PairingCode,
@@ -9,6 +10,28 @@ use kernelos_protocol::role::Role;
 use super::kit::{
     GRANT, NOON, Room, Stage, WORKSPACE, applicant, exporter, invitation, key, terms,
 };
+
+#[test]
+fn an_invitation_says_who_waits_by_it_until_the_digits_are_typed() {
+    let (mut room, token) = Room::open();
+    let asks = |room: &Room| -> Vec<_> {
+        let rows = room.issuer.pending(room.now, WORKSPACE);
+        assert!(room.issuer.pending(room.now, WorkspaceId([7; 32])).is_empty(), "another's");
+        rows.into_iter().map(|row| row.asks).collect()
+    };
+    assert_eq!(asks(&room), [None]);
+    let until = room.issuer.pending(room.now, WORKSPACE)[0].expires;
+    assert!(until > room.now.wall_us / 1_000_000);
+    let at = room.guest(1, &token);
+    room.connect(at);
+    room.settle();
+    assert_eq!(asks(&room), [None], "who has not said that it wants to come in");
+    room.tell_guest(at, NewcomerInput::Consent(true));
+    room.settle();
+    assert_eq!(asks(&room), [Some((key(1).device(), "phone 1".to_owned()))]);
+    room.type_code(at);
+    assert_eq!(asks(&room), [None], "nobody is asked again");
+}
 
 #[test]
 fn a_newcomer_becomes_a_member_by_code_consent_and_two_digits() {

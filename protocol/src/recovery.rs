@@ -1,7 +1,7 @@
 //! A recovery key as people keep it: 24 words (BIP 39), on paper or in a file.
 
+use crate::command::{Failure, FailureKind};
 use bip39::Mnemonic;
-use kernelos_protocol::command::{Failure, FailureKind};
 
 /// The words of a recovery key.
 pub fn words(key: &[u8; 32]) -> Result<String, Failure> {

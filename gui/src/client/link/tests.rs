@@ -1,0 +1,119 @@
+//! How a node that says nothing is told, under a clock that jumps to what is waited for.
+
+use kernelos_protocol::command::FailureKind;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{UnixListener, UnixStream};
+
+use super::*;
+use crate::client::{Client, Wanted};
+
+/// A node in whose place a test answers.
+struct Fake {
+    listener: UnixListener,
+    socket: PathBuf,
+}
+
+impl Fake {
+    fn new(name: &str) -> Self {
+        let file = format!("kern-gui-{}-{name}.sock", std::process::id());
+        let socket = std::env::temp_dir().join(file);
+        std::fs::remove_file(&socket).ok();
+        Self { listener: UnixListener::bind(&socket).unwrap(), socket }
+    }
+
+    /// The next request: its first line, and the connection to answer on.
+    async fn asked(&self) -> (String, UnixStream) {
+        let (mut stream, _) = self.listener.accept().await.unwrap();
+        let mut head = Vec::new();
+        while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+            let mut byte = [0; 1];
+            stream.read_exact(&mut byte).await.unwrap();
+            head.extend_from_slice(&byte);
+        }
+        let head = String::from_utf8(head).unwrap();
+        (head.lines().next().unwrap().to_owned(), stream)
+    }
+}
+
+impl Drop for Fake {
+    fn drop(&mut self) {
+        std::fs::remove_file(&self.socket).ok();
+    }
+}
+
+/// Answers with this as JSON.
+async fn answer(mut stream: UnixStream, body: &str) {
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    stream.write_all(head.as_bytes()).await.unwrap();
+}
+
+fn info() -> String {
+    let id = "11".repeat(32);
+    serde_json::json!({ "version": "0", "device_id": id, "secret": null, "online": true,
+        "workspaces": [{ "workspace": "home", "workspace_id": id, "device": "a",
+            "mode": "synced" }] })
+    .to_string()
+}
+
+fn start(fake: &Fake) -> (Client, tokio::task::JoinHandle<()>) {
+    let (client, ends) = Client::pair();
+    let link = Link::new(fake.socket.clone(), None, ends, || {});
+    (client, tokio::spawn(link.run()))
+}
+
+async fn news(client: &mut Client) -> News {
+    client.news.recv().await.unwrap()
+}
+
+#[track_caller]
+fn assert_hangs(news: &News) {
+    let News::Down(failure) = news else { panic!("{news:?}") };
+    assert_eq!(
+        (failure.kind, failure.message.as_str()),
+        (FailureKind::Busy, "the node does not answer")
+    );
+    assert!(failure.hint.as_ref().unwrap().contains("kern up"), "what to do is said");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_takes_the_connection_and_says_nothing_is_told_and_tried_again() {
+    let fake = Fake::new("silent");
+    let (mut client, link) = start(&fake);
+    let (line, held) = fake.asked().await;
+    assert!(line.starts_with("GET /v1/node "), "{line}");
+    assert_hangs(&news(&mut client).await);
+    // It recovers: what was held is answered too late, the next is heard.
+    drop(held);
+    let (_, stream) = fake.asked().await;
+    answer(stream, &info()).await;
+    let (line, _events) = fake.asked().await;
+    assert!(line.starts_with("GET /v1/watch?workspace="), "{line}");
+    assert_hangs(&news(&mut client).await);
+    link.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_hangs_while_it_is_looked_at_is_told() {
+    let fake = Fake::new("stuck");
+    let (mut client, link) = start(&fake);
+    client.want(Wanted { workspace: None, topics: vec![Topic::Status, Topic::Devices] });
+    answer(fake.asked().await.1, &info()).await;
+    let (_, mut events) = fake.asked().await;
+    let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n8\r\ndata: 1\n\r\n";
+    events.write_all(head.as_bytes()).await.unwrap();
+    answer(fake.asked().await.1, &info()).await;
+    assert!(matches!(news(&mut client).await, News::Up(_)));
+    let (line, _held) = fake.asked().await;
+    assert!(line.starts_with("POST /v1/command "), "{line}");
+    // Not one wait for each thing that is looked at: the node is told as gone at the first.
+    assert_hangs(&news(&mut client).await);
+    link.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_ordered_of_a_node_that_hangs_is_told_as_unknown() {
+    let done = ordered(std::future::pending::<Result<(), Failure>>()).await;
+    let failure = done.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Busy);
+    assert!(failure.hint.unwrap().contains("may be done all the same"));
+}

@@ -1,0 +1,367 @@
+//! What is filled in before it is done: each form asks for what the command line takes as
+//! arguments, says what is wrong with it, and loses nothing of what was typed.
+
+use std::path::PathBuf;
+
+use eframe::egui::{self, Key, Modal, TextEdit, Ui};
+use kernelos_protocol::api::PairAsked;
+use kernelos_protocol::command::{BranchCommand, Command, Mode, Take};
+use kernelos_protocol::document::{DocPath, Edit};
+use kernelos_protocol::id::{DeviceId, EventId};
+use kernelos_protocol::limits::NAME_BYTES_MAX;
+use kernelos_protocol::pairing::messages::is_name;
+use kernelos_protocol::present::{Doc, Text, Tone, device_name};
+use kernelos_protocol::role::Role;
+
+use crate::client::{Creating, Order, Rescuing, Starting};
+use crate::model::{Action, Model, Question};
+use crate::panel::conflicts;
+use crate::{over, pairing, render};
+
+/// What a form is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fill {
+    /// Put a value somewhere.
+    SetValue,
+    /// Take one away.
+    RemoveValue,
+    /// The same choice for all conflicts that are selected.
+    Bulk,
+    /// Make a board.
+    CreateBoard,
+    /// Make a branch.
+    CreateBranch,
+    /// Bring a branch back to where it comes from.
+    MergeBranch,
+    /// Start a mission.
+    StartMission,
+    /// End one.
+    CancelMission,
+    /// Let a device in.
+    Invite,
+    /// The digits that a device shows which waits by this invitation.
+    Code(String),
+    /// Take a device out.
+    Revoke,
+    /// Make a workspace.
+    CreateWorkspace,
+    /// Join one.
+    Join,
+    /// Lead a workspace by its recovery key.
+    Rescue,
+}
+
+/// A form as it is filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Form {
+    /// What for.
+    pub fill: Fill,
+    /// What was typed, in the order of [`Fill::asks`].
+    pub typed: Vec<String>,
+    /// What is wrong with it.
+    pub fault: Option<String>,
+}
+
+/// One thing that is asked for: its name, and what it looks like.
+type Ask = (&'static str, &'static str);
+
+const PATH: Ask = ("path", "tasks/T-41/owner");
+const DEVICE: Ask = ("name of this device", "laptop");
+const RECOVERY: Ask = ("recovery file", "/media/usb/home.recovery");
+
+impl Fill {
+    /// What the form is called, and what its button says.
+    #[must_use]
+    pub fn title(&self) -> &'static str {
+        match self {
+            Self::SetValue => "Set a value",
+            Self::RemoveValue => "Remove a value",
+            Self::Bulk => "Decide all that are selected",
+            Self::CreateBoard => "Create a board",
+            Self::CreateBranch => "Create a branch",
+            Self::MergeBranch => "Merge a branch",
+            Self::StartMission => "Start a mission",
+            Self::CancelMission => "Cancel a mission",
+            Self::Invite => "Invite a device",
+            Self::Code(_) => "Let the device in",
+            Self::Revoke => "Revoke a device",
+            Self::CreateWorkspace => "Create a workspace",
+            Self::Join => "Join a workspace",
+            Self::Rescue => "Restore a workspace",
+        }
+    }
+
+    fn asks(&self) -> &'static [Ask] {
+        match self {
+            Self::SetValue => &[PATH, ("value as JSON", "\"Dana\"")],
+            Self::RemoveValue => &[PATH],
+            Self::Bulk => &[("keep: newest, a side's letter, or a device's name", "newest")],
+            Self::CreateBoard => &[("name", "plans")],
+            Self::CreateBranch => &[
+                ("name", "try"),
+                ("of which board or branch; empty for the workspace", "boards/plans"),
+                ("as of which event; empty for now", "1f2e3d4c"),
+                ("what it is for", ""),
+            ],
+            Self::MergeBranch => &[("branch", "try")],
+            Self::StartMission => &[
+                ("goal", "the tests pass"),
+                ("folder of the repository", "/home/dana/site"),
+                ("agent", "triage"),
+                ("command that verifies", "make test"),
+            ],
+            Self::CancelMission => &[("mission", "1f2e3d4c")],
+            Self::Invite => &[("role", "member")],
+            Self::Code(_) => &[("the two digits that it shows", "42")],
+            Self::Revoke => &[("device", "phone"), ("why, for the others", "")],
+            Self::CreateWorkspace => &[("name of the workspace", "home"), DEVICE, RECOVERY],
+            Self::Join => &[("token", "KOS1:…"), DEVICE],
+            Self::Rescue => &[RECOVERY, DEVICE],
+        }
+    }
+
+    /// What a person should know before.
+    fn says(&self) -> &'static str {
+        match self {
+            Self::CreateWorkspace => {
+                "The recovery key gives the workspace back when all devices are lost. It is \
+                 written to this file, which must not exist yet, and is kept nowhere else."
+            }
+            Self::Join => "The other device shows a token: kern invite, or its panel Devices.",
+            Self::Rescue => {
+                "This device becomes the owner, and all that led before are removed for good."
+            }
+            Self::Invite => "Roles: owner, admin, member, observer, store, runner.",
+            Self::MergeBranch => "The panel Branches shows what a merge would bring.",
+            _ => "",
+        }
+    }
+}
+
+impl Form {
+    /// A form that knows what is looked at.
+    #[must_use]
+    pub fn of(fill: Fill, model: &Model) -> Self {
+        let chosen = &model.chosen;
+        let first = match &fill {
+            Fill::SetValue | Fill::RemoveValue => chosen.path.as_ref().map(ToString::to_string),
+            Fill::MergeBranch => chosen.branch.map(|id| id.to_string()),
+            Fill::CancelMission => chosen.mission.map(|id| id.to_string()),
+            Fill::Invite => Some("member".to_owned()),
+            _ => None,
+        };
+        let mut typed = vec![String::new(); fill.asks().len()];
+        if let (Some(to), Some(first)) = (typed.first_mut(), first) {
+            *to = first;
+        }
+        if let (Fill::CreateBranch, Some(past)) = (&fill, &model.past)
+            && let Some(at) = typed.get_mut(2)
+        {
+            *at = past.event.to_string();
+        }
+        Self { fill, typed, fault: None }
+    }
+
+    /// What is asked once it is filled in; or what is wrong.
+    pub fn submit(&self, model: &Model) -> Result<Action, String> {
+        let field = |at: usize| self.typed.get(at).map_or("", |text| text.trim());
+        let command = match &self.fill {
+            Fill::SetValue => Command::Edit { edits: vec![set(field(0), field(1))?] },
+            Fill::RemoveValue => Command::Edit { edits: vec![Edit::Rm { rm: path(field(0))? }] },
+            Fill::CreateBoard => Command::CreateBoard { name: name(field(0))? },
+            Fill::CreateBranch => Command::Branch(BranchCommand::Create {
+                name: name(field(0))?,
+                of: field(1).parse().map_err(|fault| format!("{fault}"))?,
+                at: Some(field(2).to_owned()).filter(|at| !at.is_empty()),
+                purpose: field(3).to_owned(),
+            }),
+            Fill::MergeBranch => {
+                Command::Branch(BranchCommand::Merge { name: filled(field(0), "branch")? })
+            }
+            Fill::CancelMission => Command::CancelMission { id: mission(field(0), model)? },
+            Fill::Bulk => return conflicts::bulk(model, &take(field(0), model)?),
+            Fill::Revoke => return revoke(field(0), field(1), model),
+            _ => return self.order(model).map(Action::Order),
+        };
+        Ok(Action::Do(command))
+    }
+
+    /// The same, of what is no command.
+    fn order(&self, model: &Model) -> Result<Order, String> {
+        let field = |at: usize| self.typed.get(at).map_or("", |text| text.trim());
+        let here = || model.workspace.ok_or_else(|| "there is no workspace yet".to_owned());
+        Ok(match &self.fill {
+            Fill::StartMission => Order::Start(
+                here()?,
+                Starting {
+                    goal: filled(field(0), "goal")?,
+                    repo: absolute(field(1))?,
+                    branch: None,
+                    agent: filled(field(2), "agent")?,
+                    verify: filled(field(3), "command that verifies")?,
+                    tests: Vec::new(),
+                    floor: 1,
+                },
+            ),
+            Fill::Code(invitation) => {
+                let code = field(0);
+                if code.len() != 2 || !code.bytes().all(|byte| byte.is_ascii_digit()) {
+                    return Err("a check code is two digits".to_owned());
+                }
+                let (invitation, code) = (invitation.clone(), Some(code.to_owned()));
+                Order::Pair(PairAsked::Code { invitation, code })
+            }
+            Fill::CreateWorkspace => Order::Create(Creating {
+                name: name(field(0))?,
+                device: name(field(1))?,
+                mode: Mode::Synced,
+                recovery_file: absolute(field(2))?,
+            }),
+            Fill::Join => Order::Pair(PairAsked::Join {
+                by: pairing::by(&filled(field(0), "token")?),
+                device: name(field(1))?,
+            }),
+            Fill::Rescue => {
+                let recovery_file = absolute(field(0))?;
+                Order::Rescue(here()?, Rescuing { recovery_file, device: name(field(1))? })
+            }
+            _ => {
+                let role = Role::ALL.into_iter().find(|role| role.name() == field(0));
+                let role = role.ok_or_else(|| format!("there is no role {:?}", field(0)))?;
+                let workspace = Some(here()?.to_string());
+                Order::Pair(PairAsked::Invite { workspace, role, ttl_ms: None })
+            }
+        })
+    }
+}
+
+fn filled(text: &str, what: &str) -> Result<String, String> {
+    if text.is_empty() { Err(format!("{what}: nothing is filled in")) } else { Ok(text.to_owned()) }
+}
+
+fn name(text: &str) -> Result<String, String> {
+    let wrong = || {
+        format!("{text:?} is no name: 1 to {NAME_BYTES_MAX} bytes without / and control characters")
+    };
+    is_name(text).then(|| text.to_owned()).ok_or_else(wrong)
+}
+
+fn path(text: &str) -> Result<DocPath, String> {
+    let path: DocPath = text.parse().map_err(|fault| format!("{fault}"))?;
+    if path.segments().is_empty() { Err("path: nothing is filled in".to_owned()) } else { Ok(path) }
+}
+
+fn set(at: &str, value: &str) -> Result<Edit, String> {
+    let value = serde_json::from_str(value);
+    let value = value.map_err(|fault| format!("this is no JSON, a text has quotes: {fault}"))?;
+    Ok(Edit::Set { set: path(at)?, value })
+}
+
+/// The window knows no folder that a person would mean by a name alone.
+fn absolute(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.is_absolute() { Ok(path) } else { Err("write the path from / on".to_owned()) }
+}
+
+fn mission(begin: &str, model: &Model) -> Result<EventId, String> {
+    if let Ok(id) = begin.parse() {
+        return Ok(id);
+    }
+    let all = model.said.missions.as_deref().unwrap_or_default();
+    let mut named = all.iter().map(|view| view.id);
+    let is_meant = |id: &EventId| begin.len() >= 4 && id.to_string().starts_with(begin);
+    named
+        .find(is_meant)
+        .ok_or_else(|| "no mission begins so: the panel Missions has their ids".to_owned())
+}
+
+/// Taking a device out is confirmed: it is named by what was found, not by what was typed.
+fn revoke(typed: &str, reason: &str, model: &Model) -> Result<Action, String> {
+    let device = device(typed, model)?;
+    Ok(Action::Ask(revoking(device, reason, &device_name(&device, &model.said.names))))
+}
+
+fn device(typed: &str, model: &Model) -> Result<DeviceId, String> {
+    let names = &model.said.names;
+    let mut named = names.iter().filter(|(_, name)| *name == typed).map(|(id, _)| *id);
+    match (named.next(), named.next(), typed.parse()) {
+        (Some(id), None, _) | (None, _, Ok(id)) => Ok(id),
+        (Some(_), Some(_), _) => Err("several have this name: write the id".to_owned()),
+        _ => Err("no device has this name".to_owned()),
+    }
+}
+
+/// Which side of each conflict, as `kern conflicts resolve --take` reads it.
+fn take(typed: &str, model: &Model) -> Result<Take, String> {
+    match typed {
+        "newest" => Ok(Take::Newest),
+        letter if letter.len() == 1 && letter.bytes().all(|byte| byte.is_ascii_alphabetic()) => {
+            Ok(Take::Side(letter.to_ascii_uppercase()))
+        }
+        name => device(name, model).map(Take::Device),
+    }
+}
+
+/// What is asked before a device is taken out.
+#[must_use]
+pub fn revoking(device: DeviceId, reason: &str, name: &str) -> Question {
+    let name = kernelos_protocol::present::shown(name, 128);
+    let text = format!(
+        "{name} is removed on every device, and cannot read what is written from now on. \
+         What it wrote stays"
+    );
+    let command = Command::Revoke { device, reason: reason.to_owned() };
+    Question { text, doc: Doc::default(), verb: format!("Revoke {name}"), command }
+}
+
+/// Draws it.
+pub fn show(ui: &Ui, model: &Model, actions: &mut Vec<Action>) {
+    let Some(form) = &model.form else { return };
+    let mut now = form.clone();
+    let (mut done, mut cancelled) = (false, false);
+    let modal = Modal::new(egui::Id::unique("form")).show(ui.ctx(), |ui| {
+        ui.set_width(over::width(ui));
+        over::dialog(ui, form.fill.title());
+        render::heading(ui, form.fill.title());
+        let says = form.fill.says();
+        if !says.is_empty() {
+            render::text(ui, &Text::toned(Tone::Quiet, says));
+        }
+        for ((label, hint), text) in form.fill.asks().iter().zip(&mut now.typed) {
+            let label = ui.label(*label);
+            let edit = TextEdit::singleline(text).hint_text(*hint).desired_width(f32::INFINITY);
+            let edit = ui.add(edit).labelled_by(label.id);
+            if ui.memory(|memory| memory.focused().is_none()) && !edit.lost_focus() {
+                edit.request_focus();
+            }
+            done |= edit.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+        }
+        if let Some(fault) = &form.fault {
+            let told = ui.label(egui::RichText::new(kernelos_protocol::present::shown(fault, 512)));
+            ui.ctx().accesskit_node_builder(told.id, |node| {
+                node.set_live(egui::accesskit::Live::Assertive);
+            });
+        }
+        ui.horizontal_wrapped(|ui| {
+            cancelled |= ui.button("Cancel").clicked();
+            done |= ui.button(form.fill.title()).clicked();
+        });
+    });
+    if cancelled || (modal.should_close() && !done) {
+        return actions.push(Action::Form(None));
+    }
+    if done {
+        match now.submit(model) {
+            Ok(action) => {
+                actions.extend([Action::Form(None), action]);
+                return;
+            }
+            Err(fault) => now.fault = Some(fault),
+        }
+    } else if now.typed != form.typed {
+        now.fault = None;
+    }
+    if now != *form {
+        actions.push(Action::Form(Some(now)));
+    }
+}

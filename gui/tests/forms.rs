@@ -1,0 +1,286 @@
+//! What is filled in: the palette's writes, the doors, and devices on their way in.
+
+use std::path::PathBuf;
+
+use eframe::egui::{Key, Modifiers, accesskit::Role};
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use kernelos_gui::client::{News, Order};
+use kernelos_gui::form::{Fill, Form};
+use kernelos_gui::model::Action;
+use kernelos_gui::panel::Panel;
+use kernelos_protocol::api::{InviteEvent, Invited, JoinEvent, PairAnswer, PairAsked};
+use kernelos_protocol::command::{BranchCommand, Command, Failure, FailureKind};
+use kernelos_protocol::document::Edit;
+use kernelos_protocol::present::registry::registry;
+use serde_json::json;
+
+use crate::mesh::{Mesh, id};
+use crate::stage::{Stage, app, go, info, play, press, stage, words, world};
+
+const WINDOW: [f32; 2] = [900.0, 1_200.0];
+
+fn line(stage: &Stage<'_>) -> String {
+    words(stage).join(" ")
+}
+
+fn told(stage: &mut Stage<'_>, news: News) {
+    stage.state_mut().ends.news.try_send(news).unwrap();
+    stage.run();
+}
+
+/// Types into a field of the form.
+fn fill(stage: &mut Stage<'_>, field: &str, text: &str) {
+    stage.get_by_role_and_label(Role::TextInput, field).focus();
+    stage.run();
+    stage.get_by_role_and_label(Role::TextInput, field).type_text(text);
+    stage.run();
+}
+
+fn click(stage: &mut Stage<'_>, button: &str) {
+    stage.get_by_role_and_label(Role::Button, button).click();
+    play(stage);
+}
+
+fn homeless<'a>() -> Stage<'a> {
+    let mut stage = stage(WINDOW, Mesh::of(&[]));
+    let mut info = info(&mut stage.state_mut().mesh);
+    info.workspaces.clear();
+    told(&mut stage, News::Up(info));
+    stage
+}
+
+#[test]
+fn the_palette_writes_by_keys_alone() {
+    let mut stage = stage(WINDOW, world());
+    stage.key_press_modifiers(Modifiers::COMMAND, Key::K);
+    play(&mut stage);
+    stage.get_by_role_and_label(Role::TextInput, "command").type_text("set a value");
+    play(&mut stage);
+    press(&mut stage, Key::Enter);
+    let path = stage.get_by_role_and_label(Role::TextInput, "path");
+    assert_eq!(path.accesskit_node().value().as_deref(), Some("tasks"), "what is looked at");
+    fill(&mut stage, "path", "/T-9/owner");
+    fill(&mut stage, "value as JSON", "Dana");
+    press(&mut stage, Key::Enter);
+    assert!(line(&stage).contains("this is no JSON, a text has quotes"), "{}", line(&stage));
+    let typed = app(&mut stage).model.form.as_ref().unwrap().typed.clone();
+    assert_eq!(typed, ["tasks/T-9/owner", "Dana"], "nothing that was typed is lost");
+    app(&mut stage).model.form.as_mut().unwrap().typed[1] = "\"Dana\"".to_owned();
+    click(&mut stage, "Set a value");
+    assert!(app(&mut stage).model.form.is_none());
+    go(&mut stage, Panel::Documents);
+    assert!(line(&stage).contains("T-9"), "{}", line(&stage));
+    press(&mut stage, Key::U);
+    assert!(!line(&stage).contains("T-9"), "it is undone as any change: {}", line(&stage));
+}
+
+#[test]
+fn what_is_filled_in_is_what_is_ordered() {
+    let mut stage = stage(WINDOW, world());
+    go(&mut stage, Panel::Devices);
+    let model = &app(&mut stage).model;
+    let of = "boards/plans".parse().unwrap();
+    let branch = |command| Action::Do(Command::Branch(command));
+    let event = "ab".repeat(32);
+    let rm = Edit::Rm { rm: "notes/a".parse().unwrap() };
+    let set = Edit::Set { set: "notes/a".parse().unwrap(), value: json!({ "x": 1 }) };
+    let edit = |edit| Action::Do(Command::Edit { edits: vec![edit] });
+    let rows = [
+        (Fill::SetValue, vec!["notes/a", "{\"x\":1}"], edit(set)),
+        (Fill::RemoveValue, vec!["notes/a"], edit(rm)),
+        (
+            Fill::CreateBoard,
+            vec!["plans"],
+            Action::Do(Command::CreateBoard { name: "plans".to_owned() }),
+        ),
+        (
+            Fill::CreateBranch,
+            vec!["try", "boards/plans", "1f2e3d4c", "to see"],
+            branch(BranchCommand::Create {
+                name: "try".to_owned(),
+                of,
+                at: Some("1f2e3d4c".to_owned()),
+                purpose: "to see".to_owned(),
+            }),
+        ),
+        (Fill::MergeBranch, vec!["try"], branch(BranchCommand::Merge { name: "try".to_owned() })),
+        (
+            Fill::CancelMission,
+            vec![&event],
+            Action::Do(Command::CancelMission { id: event.parse().unwrap() }),
+        ),
+    ];
+    for (fill, typed, asked) in rows {
+        let typed = typed.into_iter().map(str::to_owned).collect();
+        let form = Form { typed, ..Form::of(fill.clone(), model) };
+        let action = form.submit(model).unwrap();
+        assert_eq!(format!("{action:?}"), format!("{asked:?}"), "{fill:?}");
+        let empty = Form { typed: vec![" ".to_owned(); form.typed.len()], ..form };
+        assert!(empty.submit(model).is_err(), "{fill:?} asks for something");
+    }
+    let revoke = Form {
+        typed: vec!["phone".to_owned(), "lost".to_owned()],
+        ..Form::of(Fill::Revoke, model)
+    };
+    let Ok(Action::Ask(question)) = revoke.submit(model) else { panic!() };
+    let reason = "lost".to_owned();
+    assert_eq!(question.command, Command::Revoke { device: id(2), reason });
+    let nobody = Form { typed: vec!["nobody".to_owned(); 2], ..revoke };
+    assert_eq!(nobody.submit(model).unwrap_err(), "no device has this name");
+}
+
+#[test]
+fn every_entry_that_asks_for_something_says_so_and_opens_its_form() {
+    let mut stage = stage(WINDOW, world());
+    let model = &app(&mut stage).model;
+    let forms = [
+        "doc.set",
+        "doc.remove",
+        "board.create",
+        "branch.create",
+        "branch.merge",
+        "mission.start",
+        "mission.cancel",
+        "device.invite",
+        "device.revoke",
+        "conflict.bulk",
+        "door.create",
+        "door.join",
+    ];
+    let entries = registry(&model.standing());
+    for id in forms {
+        assert!(entries.iter().any(|entry| entry.id == id && entry.title.ends_with('…')), "{id}");
+        let opened = kernelos_gui::run::action(id, model);
+        assert!(matches!(opened, Some(Action::Form(Some(_)))), "{id}");
+    }
+}
+
+#[test]
+fn a_workspace_is_created_with_its_recovery_file() {
+    let mut stage = homeless();
+    click(&mut stage, "Create a workspace…");
+    fill(&mut stage, "name of the workspace", "home");
+    fill(&mut stage, "name of this device", "lap/top");
+    fill(&mut stage, "recovery file", "home.recovery");
+    click(&mut stage, "Create a workspace");
+    assert!(line(&stage).contains("\"lap/top\" is no name"), "{}", line(&stage));
+    let form = app(&mut stage).model.form.as_mut().unwrap();
+    form.typed[1] = "laptop".to_owned();
+    click(&mut stage, "Create a workspace");
+    assert!(line(&stage).contains("write the path from / on"), "{}", line(&stage));
+    let form = app(&mut stage).model.form.as_mut().unwrap();
+    form.typed[2] = "/media/usb/home.recovery".to_owned();
+    click(&mut stage, "Create a workspace");
+    let ordered = std::mem::take(&mut stage.state_mut().ordered);
+    let [Order::Create(creating)] = ordered.as_slice() else { panic!("{ordered:?}") };
+    assert_eq!((creating.name.as_str(), creating.device.as_str()), ("home", "laptop"));
+    assert_eq!(creating.recovery_file, PathBuf::from("/media/usb/home.recovery"));
+    let failure = Failure::new(FailureKind::Failed, "the disk is full").with_hint("make room");
+    told(&mut stage, News::Founded(Err(failure)));
+    assert!(line(&stage).contains("the disk is full make room"), "{}", line(&stage));
+    assert!(line(&stage).contains("There is no workspace on this device yet"));
+    let restore = stage.get_by_role_and_label(Role::Button, "Restore a workspace…");
+    assert!(restore.accesskit_node().is_disabled());
+    assert!(line(&stage).contains("its archive is not here yet"), "and why");
+}
+
+#[test]
+fn a_device_joins_here_once_both_people_said_yes() {
+    let mut stage = homeless();
+    click(&mut stage, "Join a workspace…");
+    fill(&mut stage, "token", "KOS1:abc");
+    fill(&mut stage, "name of this device", "phone");
+    click(&mut stage, "Join a workspace");
+    let ordered = std::mem::take(&mut stage.state_mut().ordered);
+    let [Order::Pair(join)] = ordered.as_slice() else { panic!("{ordered:?}") };
+    told(&mut stage, News::Pair(join.clone(), Ok(PairAnswer::Began(7))));
+    assert!(line(&stage).contains("Joining: the inviting device is awaited"), "{}", line(&stage));
+    let heard = |stage: &mut Stage<'_>, event| {
+        told(stage, News::Pair(PairAsked::Joining { join: 7 }, Ok(PairAnswer::Join(event))));
+    };
+    let (workspace, inviter) = ("home".to_owned(), "lap\u{202e}top".to_owned());
+    let role = "member".to_owned();
+    heard(&mut stage, JoinEvent::AskConsent { workspace, inviter, role });
+    assert!(!line(&stage).contains('\u{202e}'), "{}", line(&stage));
+    click(&mut stage, "Join");
+    let ordered = std::mem::take(&mut stage.state_mut().ordered);
+    let is_yes =
+        matches!(ordered.as_slice(), [Order::Pair(PairAsked::Consent { join: 7, yes: true })]);
+    assert!(is_yes, "{ordered:?}");
+    heard(&mut stage, JoinEvent::CheckCode("42".to_owned()));
+    assert!(line(&stage).contains("on the inviting device: 42"), "{}", line(&stage));
+    let (workspace, device) = ("home".to_owned(), "phone".to_owned());
+    heard(&mut stage, JoinEvent::Joined { workspace, device, history_events: 9, left: None });
+    assert!(line(&stage).contains("its history of 9 events is here"), "{}", line(&stage));
+    let info = info(&mut stage.state_mut().mesh);
+    let id = info.workspaces[0].workspace_id;
+    told(&mut stage, News::Up(info));
+    assert_eq!(app(&mut stage).model.workspace, Some(id), "it is looked at");
+    assert!(!line(&stage).contains("Joining"));
+}
+
+#[test]
+fn who_is_refused_is_told_why_and_may_try_again() {
+    let mut stage = homeless();
+    let join = PairAsked::Joining { join: 7 };
+    let began = PairAnswer::Began(7);
+    let by = kernelos_gui::pairing::by("KOS1:abc");
+    told(&mut stage, News::Pair(PairAsked::Join { by, device: "a".to_owned() }, Ok(began)));
+    let refused = PairAnswer::Join(JoinEvent::Refused("name_used".to_owned()));
+    told(&mut stage, News::Pair(join, Ok(refused)));
+    assert!(line(&stage).contains("name_used a device of the workspace has this name"));
+    assert!(!line(&stage).contains("Give up"));
+    stage.get_by_role_and_label(Role::Button, "Join a workspace…");
+}
+
+#[test]
+fn a_device_that_waits_is_let_in_by_its_digits_or_refused() {
+    let mut stage = stage(WINDOW, world());
+    go(&mut stage, Panel::Devices);
+    assert!(line(&stage).contains("\"tablet\" (") && line(&stage).contains("wants to come in"));
+    click(&mut stage, "Let it in by a7a7a7a7…");
+    fill(&mut stage, "the two digits that it shows", "4");
+    click(&mut stage, "Let the device in");
+    assert!(line(&stage).contains("a check code is two digits"));
+    fill(&mut stage, "the two digits that it shows", "2");
+    click(&mut stage, "Let the device in");
+    click(&mut stage, "Refuse a7a7a7a7");
+    let ordered = std::mem::take(&mut stage.state_mut().ordered);
+    let codes: Vec<_> = ordered
+        .iter()
+        .map(|order| match order {
+            Order::Pair(PairAsked::Code { invitation, code }) => {
+                assert_eq!(*invitation, "a7".repeat(16));
+                code.as_deref()
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(codes, [Some("42"), None]);
+    click(&mut stage, "Let nobody in by 5e5e5e5e any more");
+    let ordered = std::mem::take(&mut stage.state_mut().ordered);
+    assert!(matches!(&ordered[..], [Order::Pair(PairAsked::Withdraw { .. })]), "{ordered:?}");
+}
+
+#[test]
+fn a_token_is_shown_until_its_invitation_is_over() {
+    let mut stage = stage(WINDOW, world());
+    go(&mut stage, Panel::Devices);
+    click(&mut stage, "Invite a device…");
+    click(&mut stage, "Invite a device");
+    let ordered = std::mem::take(&mut stage.state_mut().ordered);
+    let [Order::Pair(invite @ PairAsked::Invite { .. })] = &ordered[..] else { panic!() };
+    let invitation = "a7".repeat(16);
+    let open = Invited { invitation: invitation.clone(), token: "KOS1:token".to_owned() };
+    stage.state_mut().pending[0].asks = None;
+    told(&mut stage, News::Pair(invite.clone(), Ok(PairAnswer::Open(open))));
+    play(&mut stage);
+    assert!(line(&stage).contains("KOS1:token"), "{}", line(&stage));
+    stage.get_by_role_and_label(Role::Button, "Copy the token of a7a7a7a7");
+    stage.state_mut().pending.clear();
+    let granted = Ok(PairAnswer::Invite(InviteEvent::Granted(id(4))));
+    told(&mut stage, News::Pair(PairAsked::Invited { invitation }, granted));
+    play(&mut stage);
+    assert!(!line(&stage).contains("KOS1:token"));
+    assert!(line(&stage).contains("is a member"), "{}", line(&stage));
+}
