@@ -18,6 +18,7 @@ mod cli;
 mod cloned;
 mod codes;
 mod crash;
+mod deciding;
 mod demo;
 mod disks;
 mod exhausting;

@@ -13,6 +13,8 @@ pub(crate) mod demo;
 mod devices;
 mod doc;
 mod doctor;
+#[cfg(test)]
+mod examples;
 mod export;
 mod foreign;
 mod import;
@@ -23,6 +25,7 @@ mod join;
 mod join_file;
 mod key;
 mod log;
+mod look;
 mod mission;
 mod names;
 mod network;
@@ -54,7 +57,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Parser, Subcommand};
 use kernelos_protocol::command::{Failure, FailureKind};
-use kernelos_protocol::present::{Doc, to_text};
+use kernelos_protocol::present::Doc;
 use serde::Serialize;
 
 use crate::api::client::Client;
@@ -265,8 +268,7 @@ fn tell(json: bool, failure: &Failure) {
         let text = serde_json::to_string(failure).unwrap_or_default();
         writeln!(to, "{text}")
     } else {
-        let hint = failure.hint.as_ref().map_or_else(String::new, |hint| format!("hint: {hint}\n"));
-        write!(to, "error: {failure}\n{hint}")
+        write!(to, "{}", look::failed(failure))
     };
     // Where even stderr is closed, the exit code still says it.
     told.ok();
@@ -283,7 +285,7 @@ impl Ui {
 
     /// Prints an object: as JSON, or for people.
     fn show(&self, object: &impl Serialize, doc: impl FnOnce() -> Doc) -> Result<(), Failure> {
-        print(&self.text(object, doc)?)
+        print(&self.text(object, doc, look::at_stdout())?)
     }
 
     /// The same on stderr, where data is on stdout already.
@@ -293,13 +295,19 @@ impl Ui {
         doc: impl FnOnce() -> Doc,
     ) -> Result<(), Failure> {
         // The data is there, whether or not this can be told.
-        io::stderr().write_all(self.text(object, doc)?.as_bytes()).ok();
+        let text = self.text(object, doc, look::at_stderr())?;
+        io::stderr().write_all(text.as_bytes()).ok();
         Ok(())
     }
 
-    fn text(&self, object: &impl Serialize, doc: impl FnOnce() -> Doc) -> Result<String, Failure> {
+    fn text(
+        &self,
+        object: &impl Serialize,
+        doc: impl FnOnce() -> Doc,
+        look: look::Look,
+    ) -> Result<String, Failure> {
         if !self.json {
-            return Ok(to_text(&doc()));
+            return Ok(look.text(&doc()));
         }
         let text = serde_json::to_string(object);
         Ok(text.map_err(|error| Failure::new(FailureKind::Failed, error))? + "\n")

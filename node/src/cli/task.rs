@@ -3,7 +3,7 @@
 use kernelos_protocol::command::{Command as Asked, Failure, FailureKind, Reply};
 use kernelos_protocol::document::{DocPath, Edit};
 use kernelos_protocol::id::to_hex;
-use kernelos_protocol::present::{Block, Doc, Text};
+use kernelos_protocol::present::{self, Block, Doc, Text, Tone};
 use serde_json::{Value as Json, json};
 
 use crate::cli::Ui;
@@ -107,9 +107,17 @@ async fn tasks(ui: &Ui, at: &DocPath) -> Result<Vec<Json>, Failure> {
     Ok(tasks.map(task).collect())
 }
 
+/// Bytes of a text that are shown in the list; the whole of it is in `--json` and `kern doc get`.
+const SHOWN_MAX: usize = 400;
+
+/// Others write what they like there: what is no text is shown as what it is.
 fn doc(tasks: &[Json]) -> Doc {
     let columns = ["task", "state", "title"].map(str::to_owned).to_vec();
-    let text = |value: &Json| Text::plain(value.as_str().unwrap_or_default());
+    let text = |value: &Json| match value {
+        Json::Null => Text::plain(""),
+        Json::String(text) => Text::plain(present::shown(text, SHOWN_MAX)),
+        odd => Text::toned(Tone::Attention, present::shown(&odd.to_string(), SHOWN_MAX)),
+    };
     let rows = tasks.iter().map(|task| ["id", "state", "title"].map(|key| text(&task[key])).into());
     Doc(vec![Block::Table { columns, rows: rows.collect() }])
 }
