@@ -35,6 +35,7 @@ mod meeting;
 mod missions;
 mod nearby;
 mod network;
+mod odd;
 mod purge;
 mod quic;
 mod relay;

@@ -55,7 +55,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use clap::{Parser, Subcommand};
+use clap::{FromArgMatches as _, Parser, Subcommand};
 use kernelos_protocol::command::{Failure, FailureKind};
 use kernelos_protocol::present::Doc;
 use serde::Serialize;
@@ -71,7 +71,7 @@ struct Args {
     /// Prints JSON: one object or list, or one object a line
     #[arg(long, global = true)]
     json: bool,
-    /// Which workspace, by name or id; without it the only one is meant
+    /// Which workspace, by name or id, where there are several
     #[arg(long, global = true, value_name = "W")]
     workspace: Option<String>,
     #[command(subcommand)]
@@ -80,11 +80,11 @@ struct Args {
 
 const SHORT: &str = "\
 Examples:
-  kern demo                          watch three devices at work, in a folder of their own
-  kern init home --device laptop     make a workspace on this device
-  kern up                            run this device's node
+  kern demo                        watch three devices at work, in their own folder
+  kern init home --device laptop   make a workspace on this device
+  kern up                          run this device's node
 
-kern --help has more, and what exit codes mean.";
+kern COMMAND -h says more of one, kern --help what each does and exit codes.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -182,7 +182,8 @@ pub fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|arg| arg == crate::foreign::INSIDE) {
         return crate::foreign::inside();
     }
-    let args = match Args::try_parse() {
+    let asked = usage::command(std::env::args_os().skip(1)).try_get_matches();
+    let args = match asked.and_then(|asked| Args::from_arg_matches(&asked)) {
         Ok(args) => args,
         Err(error) => return usage::tell(&error),
     };

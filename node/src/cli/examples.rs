@@ -68,12 +68,13 @@ fn every_help_has_the_examples_that_it_owes_and_all_of_them_are_taken() {
         let short = command.get_after_help().map(ToString::to_string).unwrap_or_default();
         let long = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
         let shown = examples(&short);
-        let own = shown.iter().filter(|line| commands(line).iter().any(|words| {
-            words.join(" ").starts_with(name)
-        }));
+        let own = shown
+            .iter()
+            .filter(|line| commands(line).iter().any(|words| words.join(" ").starts_with(name)));
         let (own, owed) = (own.count(), owed(command));
         if shown.len() < owed || own == 0 {
-            faults.push(format!("{name}: {own} of {} examples are its own, of {owed}", shown.len()));
+            faults
+                .push(format!("{name}: {own} of {} examples are its own, of {owed}", shown.len()));
         }
         for line in shown.iter().chain(&examples(&long)) {
             for words in commands(line) {

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
 
 use kernelos_protocol::command::Failure;
-use kernelos_protocol::present::{Block, Doc, Text, Tone, to_painted, to_text};
+use kernelos_protocol::present::{self, Block, Doc, Text, Tone, to_painted, to_text};
 
 /// With colours or without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,15 +54,24 @@ impl Look {
     }
 }
 
+/// Bytes of one line of a failure: names that it repeats may be long.
+const SAID_MAX: usize = 2_000;
+
 const RESET: &str = "\u{1b}[0m";
 
 /// What went wrong, and what to do.
 pub(super) fn failed(failure: &Failure) -> String {
-    let said = format!("error: {failure}");
+    let said = format!("error: {}", cut(&failure.message));
     let mut blocks: Vec<_> = said.lines().map(|text| line(Tone::Attention, text)).collect();
-    let hint = failure.hint.as_ref().map(|hint| format!("hint: {hint}"));
+    let hint = failure.hint.as_ref().map(|hint| format!("hint: {}", cut(hint)));
     blocks.extend(hint.iter().flat_map(|hint| hint.lines()).map(|text| line(Tone::Plain, text)));
     at_stderr().text(&Doc(blocks))
+}
+
+/// As much of it as a person reads; the whole of it is in `--json`.
+fn cut(text: &str) -> String {
+    let lines = text.lines().map(|line| present::shown(line, SAID_MAX));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn line(tone: Tone, text: &str) -> Block {
