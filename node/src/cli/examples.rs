@@ -6,9 +6,10 @@ use clap::{CommandFactory as _, Parser as _};
 use super::Args;
 
 /// Lines of a help under "Examples:", until a line that is none.
-fn examples(help: &str) -> Vec<&str> {
-    let shown = help.split("Examples:\n").nth(1).unwrap_or_default();
-    shown.lines().take_while(|line| line.starts_with("  ")).map(str::trim).collect()
+fn examples(help: &str) -> Vec<String> {
+    let shown = help.split("Examples:\n").nth(1).unwrap_or_default().replace("\\\n    ", "");
+    let lines = shown.lines().take_while(|line| line.starts_with("  "));
+    lines.map(|line| line.trim().to_owned()).collect()
 }
 
 /// The words of each `kern` in a line of a shell, without what only tells people.
@@ -26,7 +27,7 @@ fn commands(line: &str) -> Vec<Vec<String>> {
             }
             // Two spaces: what stands behind them tells people what it is for.
             (' ', None) if chars.peek() == Some(&' ') => break,
-            (' ' | '|' | '&' | '>', None) => {
+            (' ' | '|' | '&' | '<' | '>', None) => {
                 words.extend(word.take());
                 if c != ' ' {
                     commands.push(std::mem::take(&mut words));
@@ -50,7 +51,8 @@ fn owed(command: &clap::Command) -> usize {
     let own = command.get_arguments().filter(|arg| !arg.is_global_set());
     let choices = own.filter(|arg| !["help", "version"].contains(&arg.get_id().as_str()));
     let optional = choices.filter(|arg| !arg.is_required_set()).count();
-    if command.has_subcommands() || optional >= 3 { 3 } else { 1 }
+    let below = command.get_subcommands().filter(|below| below.get_name() != "help").count();
+    if below >= 2 || optional >= 3 { 3 } else { 1 }
 }
 
 fn each(command: &clap::Command, above: &str, seen: &mut impl FnMut(&str, &clap::Command)) {
