@@ -211,10 +211,11 @@ impl Both<'_> {
         self.looks(Panel::Timeline, Chosen::default());
         let rows: Vec<_> = nodes(&self.stage).iter().map(|(_, node)| name(node)).collect();
         let rows: Vec<_> = rows.into_iter().filter(|row| row.starts_with("event")).collect();
-        let lines: Vec<_> = said.lines().filter_map(|line| line.split_once("  ")).collect();
+        let lines: Vec<_> = said.lines().collect();
         assert_eq!(lines.len(), rows.len(), "{said}");
-        for ((_, line), row) in lines.iter().zip(&rows) {
-            assert!(row.contains(line.trim()), "{row} does not say {line:?}");
+        for (line, row) in lines.iter().zip(&rows) {
+            let says = row.split_once(": ").unwrap().1.split("; ").next().unwrap();
+            assert!(line.ends_with(says), "{line:?} does not say {says:?}");
         }
         self.compared += 1;
         let log = self.stage.state_mut().mesh.ask(1, Command::Log { from: 0, limit: 100 });
