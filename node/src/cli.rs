@@ -80,7 +80,7 @@ struct Args {
 
 const SHORT: &str = "\
 Examples:
-  kern demo                        watch three devices at work, in their own folder
+  kern demo                        watch three devices at work
   kern init home --device laptop   make a workspace on this device
   kern up                          run this device's node
 

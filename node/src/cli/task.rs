@@ -92,8 +92,8 @@ fn below(path: &DocPath, segments: &[&str]) -> Result<DocPath, Failure> {
     path.map_err(|fault| Failure::new(FailureKind::Usage, fault))
 }
 
-/// All tasks. What others wrote there is shown as far as it has the form of a task; what has none of
-/// it is `no_task`.
+/// All tasks. What others wrote there is shown as far as it has the form of a task; what has none
+/// of it is `no_task`.
 async fn tasks(ui: &Ui, at: &DocPath) -> Result<Vec<Json>, Failure> {
     let read = Asked::Read { path: at.clone() };
     let read = match ui.client()?.ask(ui.workspace(), read).await? {
