@@ -89,12 +89,10 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
         rows.len()
     } else {
         let mut pages = Pages::default();
-        while let Some(mut page) = pages.next(ui).await? {
-            // The rest comes.
-            page.more = 0;
+        while let Some(page) = pages.next(ui).await? {
             ui.show(&(), || present::conflicts(&page, &names))?;
         }
-        pages.shown
+        pages.shown + pages.more
     };
     if args.exit_code && open > 0 {
         let told = if open == 1 { "a conflict is open" } else { "conflicts are open" };
@@ -110,25 +108,32 @@ struct Pages {
     place: Option<ConflictPlace>,
     ended: bool,
     shown: usize,
+    /// Behind the last page, with no way to go there.
+    more: usize,
 }
 
 impl Pages {
     async fn next(&mut self, ui: &Ui) -> Result<Option<ConflictPage>, Failure> {
-        if self.ended {
-            return Ok(None);
+        while !self.ended {
+            let command = self.place.clone().map_or(Command::Conflicts, Command::ConflictsBehind);
+            let mut page = match ui.client()?.ask(ui.workspace(), command).await? {
+                Reply::Conflicts(page) => page,
+                other => return Err(super::doc::unexpected(&other)),
+            };
+            // Each goes on behind the one before, whatever is decided meanwhile.
+            let next = page.next.clone().filter(|next| Some(next) > self.place.as_ref());
+            self.ended = next.is_none();
+            self.place = next;
+            // What the next page shows is not said to be missing.
+            page.more = if self.ended { page.more } else { 0 };
+            self.more = page.more;
+            self.shown += page.conflicts.len();
+            // One without any says so where there is no other.
+            if !page.conflicts.is_empty() || (self.ended && self.shown == 0) {
+                return Ok(Some(page));
+            }
         }
-        let command = self.place.clone().map_or(Command::Conflicts, Command::ConflictsBehind);
-        let page = match ui.client()?.ask(ui.workspace(), command).await? {
-            Reply::Conflicts(page) => page,
-            other => return Err(super::doc::unexpected(&other)),
-        };
-        // Each goes on behind the one before, whatever is decided meanwhile.
-        let next = page.next.clone().filter(|next| Some(next) > self.place.as_ref());
-        self.ended = next.is_none();
-        self.place = next;
-        self.shown += page.conflicts.len();
-        // An empty one behind others says nothing.
-        Ok((self.shown == 0 || !page.conflicts.is_empty()).then_some(page))
+        Ok(None)
     }
 }
 
