@@ -221,7 +221,7 @@ impl Both<'_> {
         self.compared += 1;
         let log = self.stage.state_mut().mesh.ask(1, Command::Log { from: 0, limit: 100 });
         let Reply::Log(log) = log else { panic!() };
-        let last = log.rows.iter().rev().filter_map(|row| row.id).take(2);
+        let last = log.rows.iter().rev().filter_map(|row| row.id).take(4);
         for event in last.collect::<Vec<_>>() {
             let chosen = Chosen { event: Some(event), ..Chosen::default() };
             self.same(&format!("log --event {event}"), Panel::Timeline, chosen);
