@@ -85,8 +85,9 @@ mod tests {
     #[test]
     fn nothing_is_painted_where_nobody_looks_or_nobody_wants_it() {
         use Look::{Painted, Plain};
+        type Row<'a> = (bool, &'a [(&'a str, &'a str)], Look);
         let xterm = ("TERM", "xterm");
-        let table: [(bool, &[(&str, &str)], Look); 13] = [
+        let table: [Row<'_>; 13] = [
             (true, &[xterm], Painted),
             (false, &[xterm], Plain),
             (true, &[], Plain),
