@@ -6,7 +6,7 @@ use kernelos_protocol::command::{
 };
 use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::EventId;
-use kernelos_protocol::limits::{HISTORY_BYTES_MAX, HISTORY_ROWS_MAX, SEARCH_PAGE_EVENTS};
+use kernelos_protocol::limits::{HISTORY_ROWS_MAX, SEARCH_PAGE_EVENTS};
 use kernelos_protocol::role::Role;
 use kernelos_protocol::time::{Stamp, Time};
 use serde_json::{Value as Json, json};
