@@ -35,3 +35,4 @@ mod stage;
 mod states;
 mod trees;
 mod walk;
+mod words;
