@@ -150,10 +150,10 @@ fn a_purge_that_falls_leaves_a_body_to_be_asked_for() {
     assert_eq!(asked, [world.artifact], "it is gone, and not purged any more");
     assert!(!member.workspace.lacks_bodies(), "a receipt is not held up");
     assert_eq!(member.workspace.absent(), 1);
-    assert!(member.workspace.named_chunks().is_some(), "chunks are still told apart");
     let why = member.workspace.verdict(&world.artifact).unwrap().1.unwrap();
     assert!(why.starts_with("its body is gone since event ") && why.contains("purged it"), "{why}");
     let without = member.state();
+    assert!(member.workspace.named_chunks().is_some(), "chunks are still told apart");
     let whole = world.events.last().unwrap().clone();
     assert_eq!(member.workspace.insert(&whole, &member.key), Ok(true));
     member.project();

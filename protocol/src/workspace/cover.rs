@@ -106,8 +106,8 @@ impl Workspace {
         ids.filter(|id| self.ring.key(id).is_some()).collect()
     }
 
-    /// Is something admitted here whose body should be here and is not? Those of class 2 may be gone
-    /// for good, and nothing waits for them. `SPEC: RCPT-7`
+    /// Is something admitted here whose body should be here and is not? Those of class 2 may be
+    /// gone for good, and nothing waits for them. `SPEC: RCPT-7`
     #[must_use]
     pub fn lacks_bodies(&self) -> bool {
         let bare = self.bare.iter().filter(|no| !self.effects.is_shreddable(**no));

@@ -71,10 +71,14 @@ impl Workspace {
     #[must_use]
     pub fn why_absent(&self, id: &EventId) -> Option<String> {
         let no = self.content.number(id).filter(|no| self.bare.contains(no))?;
-        Some(self.absent_words(no))
+        Some(self.unread_words(no))
     }
 
-    pub(super) fn absent_words(&self, no: ContentNo) -> String {
+    /// Why an event cannot be read, in words.
+    pub(super) fn unread_words(&self, no: ContentNo) -> String {
+        if !self.bare.contains(&no) {
+            return "its body cannot be read here yet".to_owned();
+        }
         let takes = |by: &&ContentNo| match self.effects.of(**by) {
             Effect::Purge(names) => names.contains(&no),
             _ => false,

@@ -55,12 +55,7 @@ impl Workspace {
                     Effect::Void(reason) => {
                         (Verdict::Void, Some(format!("{}: {}", reason.code, reason.text)))
                     }
-                    Effect::Unread if self.bare.contains(&no) => {
-                        (Verdict::Admitted, Some(self.absent_words(no)))
-                    }
-                    Effect::Unread => {
-                        (Verdict::Admitted, Some("its body cannot be read here yet".to_owned()))
-                    }
+                    Effect::Unread => (Verdict::Admitted, Some(self.unread_words(no))),
                     Effect::Purged => (Verdict::Admitted, Some(self.purged_words(no))),
                     Effect::Unknown(_) => {
                         (Verdict::Admitted, Some("its kind is unknown here: upgrade".to_owned()))

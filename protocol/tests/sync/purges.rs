@@ -226,7 +226,10 @@ fn who_asked_for_a_body_that_was_purged_meanwhile_asks_again() {
     let asks = |mesh: &mut Mesh| {
         let device = mesh.device(3);
         let said: Vec<_> = device.wire.iter().filter_map(|(_, f)| device.read(f).ok()).collect();
-        let names = |said: &Message| matches!(said, Message::Want(ids) if ids.iter().any(|(id, _)| *id == artifact));
+        let names = |said: &Message| match said {
+            Message::Want(ids) => ids.iter().any(|(id, _)| *id == artifact),
+            _ => false,
+        };
         said.iter().filter(|said| names(said)).count()
     };
     assert_eq!(asks(&mut mesh), 1);
