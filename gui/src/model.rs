@@ -338,7 +338,7 @@ impl Model {
     pub fn open_conflicts(&self) -> usize {
         // The list is asked for where it is looked at; elsewhere it is an old one.
         let page = self.said.conflicts.as_ref().filter(|_| self.panel == Panel::Conflicts);
-        let listed = page.map(|page| page.conflicts.len() + page.more);
+        let listed = page.map(conflicts::total);
         let counted = self.said.status.as_ref().map(|status| status.conflicts);
         listed.max(counted).unwrap_or(0)
     }

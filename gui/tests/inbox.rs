@@ -76,6 +76,7 @@ fn ten_thousand_conflicts_are_walked_across_pages_and_laid_out_in_sight_alone() 
     assert!(line(&stage).contains("loading…"), "the old page is not taken for the new one");
     answer(&mut stage, &like);
     assert!(line(&stage).contains("1001 of 10000, needs a decision"), "{}", line(&stage));
+    assert!(line(&stage).contains("10000 conflicts open"), "those before the page count, too");
     key(&mut stage, Key::P);
     answer(&mut stage, &like);
     assert!(line(&stage).contains("1000 of 10000, needs a decision"), "{}", line(&stage));
@@ -103,6 +104,7 @@ fn a_page_that_was_asked_for_before_is_not_shown_as_the_one_that_is_looked_at() 
     let late = Ok(Reply::Conflicts(page(&like, PAGE)));
     app(&mut stage).model.hear(Topic::Conflicts(behind), late);
     stage.run();
+    assert!(!line(&stage).contains("1001 of 10000"), "{}", line(&stage));
     assert!(line(&stage).contains("1 of 10000, needs a decision"), "{}", line(&stage));
 }
 

@@ -43,7 +43,7 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
 }
 
 /// How many there are, as the node says.
-fn total(page: &ConflictPage) -> usize {
+pub(crate) fn total(page: &ConflictPage) -> usize {
     page.total.max(page.conflicts.len().saturating_add(page.more))
 }
 
