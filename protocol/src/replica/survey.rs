@@ -126,7 +126,7 @@ impl Replica {
         self.counted.retain(|id, _| all.contains(id));
         let is_timeline = matches!(survey.what, For::Timeline(..));
         if is_timeline {
-            self.disputed.begin();
+            self.disputed.begin(self.workspace.changes_version());
             self.disputed.retain(&all);
         }
         let mut settled = Vec::new();

@@ -22,14 +22,16 @@ use crate::workspace::{Verdict, Workspace};
 pub(super) struct Disputed {
     /// With the heads at which that was found.
     events: BTreeMap<DocumentId, (Vec<ChangeHash>, BTreeSet<EventId>)>,
-    /// No document changed since that survey began.
+    /// No document that is held changed since that survey began.
     is_current: bool,
+    /// What counted then, of all documents.
+    version: u64,
 }
 
 impl Disputed {
     /// A survey begins.
-    pub(super) fn begin(&mut self) {
-        self.is_current = true;
+    pub(super) fn begin(&mut self, version: u64) {
+        (self.is_current, self.version) = (true, version);
     }
 
     /// A document changed.
@@ -78,7 +80,9 @@ pub(super) fn disputed(
 impl Replica {
     /// Is it to be found out first what is in conflict?
     pub(super) fn must_survey(&self) -> bool {
-        !self.disputed.is_current && self.workspace.held_document().is_some()
+        let is_current =
+            self.disputed.is_current && self.disputed.version == self.workspace.changes_version();
+        !is_current && self.workspace.held_document().is_some()
     }
 
     pub(super) fn start_timeline(

@@ -113,6 +113,12 @@ impl Workspace {
         line
     }
 
+    /// Rises when something else counts in any document, open or not.
+    #[must_use]
+    pub fn changes_version(&self) -> u64 {
+        self.shares.version()
+    }
+
     /// How often all changes of a document were looked at for that.
     #[must_use]
     pub fn line_looks(&self) -> u64 {

@@ -126,6 +126,8 @@ fn what_one_member_says_it_took_is_shown_to_the_others_all_the_same() {
 fn what_the_receipt_of_one_member_covers_is_shown_to_the_others_and_of_two_to_none() {
     // SPEC: INTRO-7, RCPT-5
     let mut mesh = Mesh::of(&[(2, Role::Member), (3, Role::Admin), (4, Role::Member)]);
+    let link = mesh.connect(1, 2);
+    mesh.cut(link);
     let link = mesh.connect(2, 3);
     mesh.set(2, "notes/a", "of which device 3 alone says that it has it");
     mesh.wait(1_000);

@@ -136,6 +136,7 @@ fn a_page_asks_no_board_again_of_whose_conflicts_it_knows() {
     mesh.connect(1, 2);
     // Nothing is open but the root.
     mesh.restart(1);
+    mesh.connect(1, 2);
     let in_conflict = |mesh: &mut Mesh| {
         let page = page(mesh, 1, query(TimelineAt::Newest, false));
         flagged(&page, TimelineFlag::Conflict).len()
