@@ -13,6 +13,8 @@ pub(crate) mod demo;
 mod devices;
 mod doc;
 mod doctor;
+#[cfg(test)]
+mod examples;
 mod export;
 mod foreign;
 mod import;
@@ -23,6 +25,7 @@ mod join;
 mod join_file;
 mod key;
 mod log;
+mod look;
 mod mission;
 mod names;
 mod network;
@@ -52,9 +55,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use clap::{Parser, Subcommand};
+use clap::{FromArgMatches as _, Parser, Subcommand};
 use kernelos_protocol::command::{Failure, FailureKind};
-use kernelos_protocol::present::{Doc, to_text};
+use kernelos_protocol::present::Doc;
 use serde::Serialize;
 
 use crate::api::client::Client;
@@ -68,7 +71,7 @@ struct Args {
     /// Prints JSON: one object or list, or one object a line
     #[arg(long, global = true)]
     json: bool,
-    /// Which workspace, by name or id; without it the only one is meant
+    /// Which workspace, by name or id, where there are several
     #[arg(long, global = true, value_name = "W")]
     workspace: Option<String>,
     #[command(subcommand)]
@@ -77,11 +80,11 @@ struct Args {
 
 const SHORT: &str = "\
 Examples:
-  kern demo                          watch three devices at work, in a folder of their own
-  kern init home --device laptop     make a workspace on this device
-  kern up                            run this device's node
+  kern demo                        watch three devices at work
+  kern init home --device laptop   make a workspace on this device
+  kern up                          run this device's node
 
-kern --help has more, and what exit codes mean.";
+kern COMMAND -h says more of one, kern --help what each does and exit codes.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -179,7 +182,8 @@ pub fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|arg| arg == crate::foreign::INSIDE) {
         return crate::foreign::inside();
     }
-    let args = match Args::try_parse() {
+    let asked = usage::command(std::env::args_os().skip(1)).try_get_matches();
+    let args = match asked.and_then(|asked| Args::from_arg_matches(&asked)) {
         Ok(args) => args,
         Err(error) => return usage::tell(&error),
     };
@@ -265,8 +269,7 @@ fn tell(json: bool, failure: &Failure) {
         let text = serde_json::to_string(failure).unwrap_or_default();
         writeln!(to, "{text}")
     } else {
-        let hint = failure.hint.as_ref().map_or_else(String::new, |hint| format!("hint: {hint}\n"));
-        write!(to, "error: {failure}\n{hint}")
+        write!(to, "{}", look::failed(failure))
     };
     // Where even stderr is closed, the exit code still says it.
     told.ok();
@@ -283,7 +286,7 @@ impl Ui {
 
     /// Prints an object: as JSON, or for people.
     fn show(&self, object: &impl Serialize, doc: impl FnOnce() -> Doc) -> Result<(), Failure> {
-        print(&self.text(object, doc)?)
+        print(&self.text(object, doc, look::at_stdout())?)
     }
 
     /// The same on stderr, where data is on stdout already.
@@ -293,13 +296,19 @@ impl Ui {
         doc: impl FnOnce() -> Doc,
     ) -> Result<(), Failure> {
         // The data is there, whether or not this can be told.
-        io::stderr().write_all(self.text(object, doc)?.as_bytes()).ok();
+        let text = self.text(object, doc, look::at_stderr())?;
+        io::stderr().write_all(text.as_bytes()).ok();
         Ok(())
     }
 
-    fn text(&self, object: &impl Serialize, doc: impl FnOnce() -> Doc) -> Result<String, Failure> {
+    fn text(
+        &self,
+        object: &impl Serialize,
+        doc: impl FnOnce() -> Doc,
+        look: look::Look,
+    ) -> Result<String, Failure> {
         if !self.json {
-            return Ok(to_text(&doc()));
+            return Ok(look.text(&doc()));
         }
         let text = serde_json::to_string(object);
         Ok(text.map_err(|error| Failure::new(FailureKind::Failed, error))? + "\n")

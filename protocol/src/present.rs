@@ -27,7 +27,7 @@ pub use missions::{cancelled, headline, mission, missions, started};
 pub use moment::moment;
 pub use past::{found, history_row, past_read};
 pub use quarantine::{preview, quarantine};
-pub use text::to_text;
+pub use text::{to_painted, to_text};
 pub use timeline::{ascii, timeline, timeline_line, timeline_row, timeline_sentence};
 pub use undo::{Back, undone, wrote, wrote_by};
 pub use views::{device_name, devices, life, log_row, read, status};

@@ -2,7 +2,9 @@
 
 mod bulk;
 
-use kernelos_protocol::command::{Command, ConflictPage, ConflictRow, Failure, FailureKind, Reply};
+use kernelos_protocol::command::{
+    Command, ConflictPage, ConflictPlace, ConflictRow, Failure, FailureKind, Reply,
+};
 use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::ConflictId;
 use kernelos_protocol::present::{self, Doc};
@@ -80,11 +82,18 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
             None => resolve(ui, args).await,
         };
     }
-    let page = page(ui).await?;
     let names = names(ui).await?;
-    let rows: Vec<Json> = page.conflicts.iter().map(|row| row_json(row, &names)).collect();
-    ui.show(&rows, || present::conflicts(&page, &names))?;
-    let open = page.conflicts.len() + page.more;
+    let open = if ui.json {
+        let rows: Vec<Json> = all(ui).await?.iter().map(|row| row_json(row, &names)).collect();
+        ui.show(&rows, Doc::default)?;
+        rows.len()
+    } else {
+        let mut pages = Pages::default();
+        while let Some(page) = pages.next(ui).await? {
+            ui.show(&(), || present::conflicts(&page, &names))?;
+        }
+        pages.shown + pages.more
+    };
     if args.exit_code && open > 0 {
         let told = if open == 1 { "a conflict is open" } else { "conflicts are open" };
         return Err(Failure::new(FailureKind::Conflicts, format!("{open}: {told}"))
@@ -93,27 +102,48 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// All that are open, page by page.
+/// The list, page by page: between two a signal is heard.
+#[derive(Default)]
+struct Pages {
+    place: Option<ConflictPlace>,
+    ended: bool,
+    shown: usize,
+    /// Behind the last page, with no way to go there.
+    more: usize,
+}
+
+impl Pages {
+    async fn next(&mut self, ui: &Ui) -> Result<Option<ConflictPage>, Failure> {
+        while !self.ended {
+            let command = self.place.clone().map_or(Command::Conflicts, Command::ConflictsBehind);
+            let mut page = match ui.client()?.ask(ui.workspace(), command).await? {
+                Reply::Conflicts(page) => page,
+                other => return Err(super::doc::unexpected(&other)),
+            };
+            // Each goes on behind the one before, whatever is decided meanwhile.
+            let next = page.next.clone().filter(|next| Some(next) > self.place.as_ref());
+            self.ended = next.is_none();
+            self.place = next;
+            // What the next page shows is not said to be missing.
+            page.more = if self.ended { page.more } else { 0 };
+            self.more = page.more;
+            self.shown += page.conflicts.len();
+            // One without any says so where there is no other.
+            if !page.conflicts.is_empty() || (self.ended && self.shown == 0) {
+                return Ok(Some(page));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// All that are open.
 async fn all(ui: &Ui) -> Result<Vec<ConflictRow>, Failure> {
-    let mut page = page(ui).await?;
-    let mut rows = std::mem::take(&mut page.conflicts);
-    while let Some(place) = page.next.take() {
-        let command = Command::ConflictsBehind(place.clone());
-        page = match ui.client()?.ask(ui.workspace(), command).await? {
-            Reply::Conflicts(page) => page,
-            other => return Err(super::doc::unexpected(&other)),
-        };
-        page.next = page.next.filter(|next| *next > place);
+    let (mut pages, mut rows) = (Pages::default(), Vec::new());
+    while let Some(mut page) = pages.next(ui).await? {
         rows.append(&mut page.conflicts);
     }
     Ok(rows)
-}
-
-async fn page(ui: &Ui) -> Result<ConflictPage, Failure> {
-    match ui.client()?.ask(ui.workspace(), Command::Conflicts).await? {
-        Reply::Conflicts(page) => Ok(page),
-        other => Err(super::doc::unexpected(&other)),
-    }
 }
 
 /// Scripts get the device's name where it has one.

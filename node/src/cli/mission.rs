@@ -28,6 +28,7 @@ Examples:
   kern mission start 'make the tests pass' --repo . --verify 'cargo test' --agent fixer
   kern mission start 'fix it' --repo ../shop --branch main --verify './check' --agent fixer \\
     --tests 'tests/**' --tests check
+  kern mission start 'greet' --repo . --verify ./check --agent fixer --floor 12 --json
 
 The command of --verify should print TAP, JUnit XML or what `cargo test` prints: what cannot be
 read counts as one test. Patterns of --tests say which paths are tests: the candidate must pass

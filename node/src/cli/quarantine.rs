@@ -14,6 +14,11 @@ use crate::cli::wrote::Wrote;
 /// Nothing is deleted here: what a revoked device wrote, what was struck, and what builds on it is
 /// kept, passed on to who needs it, and without effect until a readmission brings it back.
 #[derive(Debug, clap::Subcommand)]
+#[command(after_help = "\
+Examples:
+  kern quarantine list
+  kern quarantine show 1f2e3d4c
+  kern readmit --event 1f2e3d4c           brings a branch back")]
 pub(super) enum Args {
     List(List),
     Show(Show),

@@ -3,7 +3,7 @@
 use kernelos_protocol::command::{Command as Asked, Failure, FailureKind, Reply};
 use kernelos_protocol::document::{DocPath, Edit};
 use kernelos_protocol::id::to_hex;
-use kernelos_protocol::present::{Block, Doc, Text};
+use kernelos_protocol::present::{self, Block, Doc, Text, Tone};
 use serde_json::{Value as Json, json};
 
 use crate::cli::Ui;
@@ -92,7 +92,8 @@ fn below(path: &DocPath, segments: &[&str]) -> Result<DocPath, Failure> {
     path.map_err(|fault| Failure::new(FailureKind::Usage, fault))
 }
 
-/// All tasks. What others wrote there is shown as far as it has the form of a task.
+/// All tasks. What others wrote there is shown as far as it has the form of a task; what has none
+/// of it is `no_task`.
 async fn tasks(ui: &Ui, at: &DocPath) -> Result<Vec<Json>, Failure> {
     let read = Asked::Read { path: at.clone() };
     let read = match ui.client()?.ask(ui.workspace(), read).await? {
@@ -102,14 +103,34 @@ async fn tasks(ui: &Ui, at: &DocPath) -> Result<Vec<Json>, Failure> {
     let tasks = read.value.as_object().into_iter().flatten();
     let task = |(id, task): (&String, &Json)| {
         // Nobody takes leases yet.
-        json!({ "id": id, "title": task["title"], "state": task["state"], "lease": null })
+        let mut row =
+            json!({ "id": id, "title": task["title"], "state": task["state"], "lease": null });
+        if !task.is_object() {
+            row["no_task"] = task.clone();
+        }
+        row
     };
     Ok(tasks.map(task).collect())
 }
 
+/// Bytes of a text that are shown in the list; the whole of it is in `--json` and `kern doc get`.
+const SHOWN_MAX: usize = 400;
+
+/// Others write what they like there: what is no text is shown as what it is.
 fn doc(tasks: &[Json]) -> Doc {
     let columns = ["task", "state", "title"].map(str::to_owned).to_vec();
-    let text = |value: &Json| Text::plain(value.as_str().unwrap_or_default());
-    let rows = tasks.iter().map(|task| ["id", "state", "title"].map(|key| text(&task[key])).into());
+    let text = |value: &Json| match value {
+        Json::Null => Text::plain(""),
+        Json::String(text) => Text::plain(present::shown(text, SHOWN_MAX)),
+        odd => Text::toned(Tone::Attention, present::shown(&odd.to_string(), SHOWN_MAX)),
+    };
+    let rows = tasks.iter().map(|task| match task.get("no_task") {
+        None => ["id", "state", "title"].map(|key| text(&task[key])).to_vec(),
+        Some(odd) => {
+            let is = Text::toned(Tone::Attention, "no task");
+            let what = present::shown(&odd.to_string(), SHOWN_MAX);
+            vec![text(&task["id"]), is, Text::toned(Tone::Attention, what)]
+        }
+    });
     Doc(vec![Block::Table { columns, rows: rows.collect() }])
 }

@@ -3,8 +3,51 @@
 use std::ffi::OsStr;
 use std::process::ExitCode;
 
+use clap::CommandFactory as _;
 use clap::error::ErrorKind;
 use kernelos_protocol::command::{Failure, FailureKind};
+
+/// `kern -h`: everything there is on one screen. `kern --help` says of each command what it does.
+const SCREEN: &str = "\
+{about}
+
+{usage-heading} {usage}
+
+Commands:
+  to begin        demo, init, up, status, doctor, ui
+  documents       doc, task, board, branch
+  what happened   log, conflicts, undo
+  devices         invite, join, devices, revoke, offline, online, peer
+  agents          agent, mission, policy
+  gone wrong      quarantine, strike, readmit, rescue, purge
+  other places    export, import
+  this device     key, workspace, paths, completions, man, bench, help
+
+Options:
+{options}{after-help}
+";
+
+/// The command line; where one screen is asked for, with that as its help.
+pub(super) fn command(args: impl Iterator<Item = impl AsRef<OsStr>>) -> clap::Command {
+    let command = super::Args::command();
+    if wants_screen(args) { command.help_template(SCREEN) } else { command }
+}
+
+/// Is a short help asked for, and before any command?
+fn wants_screen(args: impl Iterator<Item = impl AsRef<OsStr>>) -> bool {
+    let mut args = args.peekable();
+    if args.peek().is_none() {
+        return true;
+    }
+    let mut is_value = false;
+    let mut options = args.take_while(|arg| {
+        let arg = arg.as_ref().as_encoded_bytes();
+        let is_option = arg.starts_with(b"-") || is_value;
+        is_value = arg == b"--workspace";
+        is_option
+    });
+    options.any(|arg| arg.as_ref() == "-h")
+}
 
 /// Tells what clap has to say: help that was asked for, or what was wrong.
 pub(super) fn tell(error: &clap::Error) -> ExitCode {
@@ -46,10 +89,40 @@ fn one_line(paragraph: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use clap::Parser as _;
 
     use super::*;
     use crate::cli::Args;
+
+    #[test]
+    fn one_screen_has_every_command_once() {
+        let listed = SCREEN.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+        let names = listed.lines().flat_map(|line| line[18..].split(", "));
+        let names: Vec<_> = names.filter(|name| *name != "help").collect();
+        let command = Args::command();
+        let all: BTreeSet<_> = command.get_subcommands().map(clap::Command::get_name).collect();
+        assert_eq!(names.iter().copied().collect::<BTreeSet<_>>(), all);
+        assert_eq!(names.len(), all.len());
+    }
+
+    #[test]
+    fn a_screen_is_for_who_asks_for_no_command() {
+        for (args, is_wanted) in [
+            (&[][..], true),
+            (&["-h"], true),
+            (&["--json", "-h"], true),
+            (&["--workspace", "w", "-h"], true),
+            (&["--help"], false),
+            (&["doc", "-h"], false),
+            (&["help"], false),
+        ] {
+            assert_eq!(wants_screen(args.iter()), is_wanted, "{args:?}");
+            let screen = command(args.iter()).render_help().to_string();
+            assert_eq!(screen.contains("to begin"), is_wanted, "{args:?}");
+        }
+    }
 
     #[test]
     fn what_is_asked_wrongly_is_one_sentence_and_a_hint() {

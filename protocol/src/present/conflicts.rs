@@ -85,7 +85,8 @@ pub fn choices(choices: &[Choice]) -> Doc {
                 (Text::toned(Tone::Attention, "open"), Text::toned(Tone::Attention, reason))
             }
         };
-        vec![Text::plain(&choice.path), Text::plain(choice.kind.words()), side, then]
+        let path = printable::shown(&choice.path.to_string(), VALUE_SHOWN_MAX);
+        vec![Text::plain(path), Text::plain(choice.kind.words()), side, then]
     });
     let columns = ["path", "kind", "keep", "then"].map(str::to_owned).to_vec();
     Doc(vec![Block::Table { columns, rows: rows.collect() }])

@@ -1,5 +1,5 @@
 //! Looking for events: page by page over the log, bodies opened as they are read, so that nothing
-//! of them is kept in the clear. `SPEC: PAST-4`
+//! of them is kept in the clear. `SPEC: PAST-4, PAST-5`
 
 use serde_json::Value as Json;
 

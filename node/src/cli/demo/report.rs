@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use kernelos_protocol::command::{Failure, FailureKind};
-use kernelos_protocol::present::{Block, Doc, Text, to_text};
+use kernelos_protocol::present::{Block, Doc, Text};
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use crate::cli::print;
+use crate::cli::{look, print};
 
 /// What was seen so far.
 #[derive(Debug)]
@@ -119,7 +119,7 @@ impl Report {
     pub(super) fn show(&self, block: Block) {
         if !self.quiet {
             // Where nobody can be told anything, the end of the demo still says it by its code.
-            print(&to_text(&Doc(vec![block]))).ok();
+            print(&look::at_stdout().text(&Doc(vec![block]))).ok();
         }
     }
 
@@ -130,9 +130,9 @@ impl Report {
             let text = text.map_err(|error| Failure::new(FailureKind::Failed, error))?;
             return print(&format!("{text}\n"));
         }
-        print(&to_text(&self.timeline()))?;
+        print(&look::at_stdout().text(&self.timeline()))?;
         if self.seen.ok {
-            print(&to_text(&self.next(keep, folder)))?;
+            print(&look::at_stdout().text(&self.next(keep, folder)))?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 //!
 //! A change touches a path where one of its operations is there, above it or below it. What it
 //! wrote is what the path showed once it was made, to who knew its past and nothing else; so an
-//! object that is edited below has as many values as it was edited. `SPEC: PAST-3`
+//! object that is edited below has as many values as it was edited. `SPEC: PAST-3, PAST-5`
 
 use std::cell::Cell;
 use std::collections::BTreeMap;

@@ -1,0 +1,106 @@
+//! What the help shows is true: every command has examples, and every one of them is a command line
+//! that `kern` takes.
+
+use clap::{CommandFactory as _, Parser as _};
+
+use super::Args;
+
+/// Lines of a help under "Examples:", until a line that is none.
+fn examples(help: &str) -> Vec<String> {
+    let shown = help.split("Examples:\n").nth(1).unwrap_or_default().replace("\\\n    ", "");
+    let lines = shown.lines().take_while(|line| line.starts_with("  "));
+    lines.map(|line| line.trim().to_owned()).collect()
+}
+
+/// The words of each `kern` in a line of a shell, without what only tells people.
+fn commands(line: &str) -> Vec<Vec<String>> {
+    let (mut commands, mut words) = (Vec::new(), Vec::new());
+    let (mut word, mut quote): (Option<String>, _) = (None, None);
+    let mut chars = line.chars().peekable();
+    while let Some(c) = chars.next() {
+        match (c, quote) {
+            (_, Some(mark)) if c == mark => quote = None,
+            (_, Some(_)) => word.get_or_insert_default().push(c),
+            ('\'' | '"', None) => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            // Two spaces: what stands behind them tells people what it is for.
+            (' ', None) if chars.peek() == Some(&' ') => break,
+            (' ' | '|' | '&' | '<' | '>', None) => {
+                words.extend(word.take());
+                if c != ' ' {
+                    commands.push(std::mem::take(&mut words));
+                }
+            }
+            _ => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    commands.push(words);
+    let begins = |words: Vec<String>| {
+        // What is set for it alone stands before it.
+        let kern = words.iter().position(|word| !word.contains('='))?;
+        (words[kern] == "kern").then(|| words[kern..].to_vec())
+    };
+    commands.into_iter().filter_map(begins).collect()
+}
+
+/// How many examples this help owes: three where there is more to choose than one thing.
+fn owed(command: &clap::Command) -> usize {
+    let own = command.get_arguments().filter(|arg| !arg.is_global_set());
+    let choices = own.filter(|arg| !["help", "version"].contains(&arg.get_id().as_str()));
+    let optional = choices.filter(|arg| !arg.is_required_set()).count();
+    let below = command.get_subcommands().filter(|below| below.get_name() != "help").count();
+    if below >= 2 || optional >= 3 { 3 } else { 1 }
+}
+
+fn each(command: &clap::Command, above: &str, seen: &mut impl FnMut(&str, &clap::Command)) {
+    let name = format!("{above} {}", command.get_name()).trim().to_owned();
+    seen(&name, command);
+    for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
+        each(below, &name, seen);
+    }
+}
+
+#[test]
+fn every_help_has_the_examples_that_it_owes_and_all_of_them_are_taken() {
+    let mut faults = Vec::new();
+    each(&Args::command(), "", &mut |name, command| {
+        let short = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let long = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
+        let shown = examples(&short);
+        let own = shown
+            .iter()
+            .filter(|line| commands(line).iter().any(|words| words.join(" ").starts_with(name)));
+        let (own, owed) = (own.count(), owed(command));
+        if shown.len() < owed || own == 0 {
+            faults
+                .push(format!("{name}: {own} of {} examples are its own, of {owed}", shown.len()));
+        }
+        for line in shown.iter().chain(&examples(&long)) {
+            for words in commands(line) {
+                if let Err(error) = Args::try_parse_from(&words) {
+                    faults.push(format!("{name}: `{line}` is refused: {error}"));
+                }
+            }
+        }
+    });
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn a_line_of_a_shell_is_read_as_a_shell_reads_it() {
+    let words = |line: &str| commands(line).into_iter().map(|words| words.join("|")).collect();
+    let table: [(&str, &[&str]); 5] = [
+        ("kern log          what there is", &["kern|log"]),
+        ("kern doc set a '\"b c\"'", &["kern|doc|set|a|\"b c\""]),
+        ("echo x | A=1 kern doc apply - && kern up", &["kern|doc|apply|-", "kern|up"]),
+        ("kern man > out", &["kern|man"]),
+        ("pbpaste", &[]),
+    ];
+    for (line, expected) in table {
+        let found: Vec<String> = words(line);
+        assert_eq!(found, expected, "{line}");
+    }
+}
