@@ -5,13 +5,14 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value as Json, json};
 
-use crate::kern::{Home, Node};
+use crate::kern::{Home, Node, Talk, until};
 
 /// The commands that have no commands below them, by the help itself.
 fn leaves(home: &Home, above: &[String]) -> Vec<String> {
-    let args: Vec<_> = above.iter().map(String::as_str).chain(["-h"]).collect();
+    let args: Vec<_> = above.iter().map(String::as_str).chain(["--help"]).collect();
     let help = home.run(&args).done().to_owned();
     let commands = help.split("\nCommands:\n").nth(1).and_then(|rest| rest.split("\n\n").next());
     let named = commands.into_iter().flat_map(str::lines).filter_map(|line| {
@@ -118,15 +119,48 @@ fn who_writes_says_its_event_and_how_it_is_taken_back() {
 #[test]
 fn help_fits_a_screen_and_has_examples() {
     let home = Home::new();
-    for leaf in leaves(&home, &[]) {
-        let args: Vec<_> = leaf.split(' ').chain(["-h"]).collect();
+    let mut asked: Vec<_> = leaves(&home, &[]);
+    asked.push(String::new());
+    for leaf in asked {
+        let args: Vec<_> = leaf.split_terminator(' ').chain(["-h"]).collect();
         let help = home.run(&args).done().to_owned();
         assert!(help.contains("Examples:\n  "), "{leaf}");
         let lines = help.lines().count();
         assert!(lines <= 40, "{leaf}: {lines} lines");
+        let wide = help.lines().find(|line| line.chars().count() > 80);
+        assert!(!leaf.is_empty() || wide.is_none(), "{wide:?}");
     }
+    let bare = home.run(&[""; 0]);
+    assert!(bare.code == 2 && bare.stderr.contains("to begin"), "{}", bare.stderr);
     let said = home.run(&["stauts"]);
     assert!(said.code == 2 && said.stderr.contains("'status'"), "{}", said.stderr);
+}
+
+#[test]
+fn tones_are_painted_for_who_wants_them_and_say_nothing_by_themselves() {
+    let home = Home::with_workspace();
+    let _node = home.up();
+    let run = |variables: &[(&str, &str)], args: &[&str]| {
+        let mut command = home.command(args);
+        for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+            command.env_remove(name);
+        }
+        let ran = command.envs(variables.iter().copied()).output().unwrap();
+        let text = [ran.stdout, ran.stderr].concat();
+        String::from_utf8(text).unwrap()
+    };
+    for args in [&["conflicts"][..], &["status"], &["doc", "get", "notes/absent"]] {
+        let plain = run(&[], args);
+        assert!(!plain.contains('\u{1b}'), "{plain:?}");
+        let painted = run(&[("CLICOLOR_FORCE", "1")], args);
+        assert!(painted.contains("\u{1b}["), "{painted:?}");
+        let mut bare = String::new();
+        for (at, part) in painted.split('\u{1b}').enumerate() {
+            bare += if at == 0 { part } else { part.split_once('m').unwrap().1 };
+        }
+        assert_eq!(bare, plain);
+        assert_eq!(run(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], args), plain);
+    }
 }
 
 #[test]
@@ -207,4 +241,43 @@ fn kern_says_where_things_lie_and_writes_completions_and_pages() {
     let said = ui.output().unwrap();
     assert_eq!(said.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&said.stderr).contains("cargo install"));
+}
+
+/// Waits until a command hears signals itself.
+fn hears(talk: &Talk) {
+    let status = format!("/proc/{}/status", talk.pid());
+    until("a command that hears signals", || {
+        let status = fs::read_to_string(&status).ok()?;
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
+        let caught = u64::from_str_radix(caught.trim(), 16).ok()?;
+        (caught & 2 != 0).then_some(())
+    });
+}
+
+#[test]
+fn a_command_that_waits_for_a_node_that_hangs_is_interrupted_and_leaves_nothing_half_done() {
+    let home = Home::with_workspace();
+    let node = home.up();
+    let pid = Pid::from_raw(i32::try_from(node.pid()).unwrap()).unwrap();
+    let (events, out) = (home.file("all.events"), home.file("out"));
+    let (events, out) = (events.to_str().unwrap(), out.to_str().unwrap());
+    kill_process(pid, Signal::STOP).unwrap();
+    for args in [
+        &["export", "--events", events][..],
+        &["export", "--automerge", out],
+        &["doc", "history", "notes/a"],
+        &["log", "--search", "rain"],
+        &["log", "--graph"],
+        &["conflicts"],
+        &["conflicts", "resolve", "--all", "--take", "A", "--yes"],
+    ] {
+        let talk = home.talk(args);
+        hears(&talk);
+        talk.signal(Signal::INT);
+        assert_eq!(talk.end_open(), 130, "{args:?}");
+    }
+    assert!(!fs::exists(events).unwrap(), "half a file is none");
+    kill_process(pid, Signal::CONT).unwrap();
+    home.run(&["export", "--events", events]).done();
+    assert_eq!(home.log().iter().filter(|row| row["kind"] == "change").count(), 1);
 }

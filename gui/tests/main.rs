@@ -32,3 +32,4 @@ mod stage;
 mod states;
 mod trees;
 mod walk;
+mod words;

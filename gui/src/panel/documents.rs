@@ -21,7 +21,8 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
     match &model.said.read {
         _ if model.said.failed.contains_key(&topic) => absent(ui, model, &topic),
         Some(read) if Some(&read.path) == model.chosen.path.as_ref() => {
-            render::doc(ui, &present::read(read));
+            // The boards above have a table, too.
+            ui.push_id("read", |ui| render::doc(ui, &present::read(read)));
         }
         _ => absent(ui, model, &topic),
     }

@@ -6,6 +6,7 @@ use kernelos_protocol::command::{
 };
 use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::EventId;
+use kernelos_protocol::limits::{HISTORY_ROWS_MAX, SEARCH_PAGE_EVENTS};
 use kernelos_protocol::role::Role;
 use kernelos_protocol::time::{Stamp, Time};
 use serde_json::{Value as Json, json};
@@ -324,4 +325,40 @@ fn events_are_found_by_what_they_say_and_who_wrote_them() {
     assert!(ids(&late).contains(&task) && !ids(&late).contains(&rain));
     let long = Search { text: Some("x".repeat(2_000)), ..Search::default() };
     assert!(past(&mut mesh, 1, PastCommand::Search(long)).is_err());
+}
+
+#[test]
+fn a_history_lists_so_many_values_and_says_how_many_are_older() {
+    // SPEC: PAST-5
+    let mut mesh = Mesh::of(&[]);
+    let many = HISTORY_ROWS_MAX + 20;
+    for value in 0..many {
+        set(&mut mesh, 1, "notes/a", json!(value));
+    }
+    let (rows, older) = history(&mut mesh, 1, "notes/a", usize::MAX);
+    // The oldest change made `notes`, too.
+    assert_eq!((rows.len(), older), (HISTORY_ROWS_MAX, many + 1 - HISTORY_ROWS_MAX));
+    assert_eq!((&rows[0].value, &rows.last().unwrap().value), (&json!(20), &json!(many - 1)));
+}
+
+#[test]
+fn a_page_of_a_search_ends_with_so_many_events_and_all_pages_are_the_whole() {
+    // SPEC: PAST-5
+    let mut mesh = Mesh::of(&[]);
+    for value in 0..SEARCH_PAGE_EVENTS {
+        set(&mut mesh, 1, "notes/a", json!(format!("rain {value}")));
+    }
+    let (mut from, mut found, mut ends) = (0, 0, Vec::new());
+    loop {
+        let text = Some("rain".to_owned());
+        let asked = PastCommand::Search(Search { from, text, ..Search::default() });
+        let Ok(PastReply::Found(page)) = past(&mut mesh, 1, asked) else { panic!() };
+        found += page.rows.len();
+        let Some(next) = page.next else { break };
+        assert!(next > from && next - from <= SEARCH_PAGE_EVENTS, "{from} to {next}");
+        ends.push(next - from);
+        from = next;
+    }
+    assert_eq!(found, SEARCH_PAGE_EVENTS, "each is found once");
+    assert_eq!(ends[0], SEARCH_PAGE_EVENTS);
 }

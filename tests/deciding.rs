@@ -1,0 +1,171 @@
+//! Conflicts decided on real devices: many at once and taken back, apart and differently, and by a
+//! node that dies meanwhile.
+
+use serde_json::{Value as Json, json};
+
+use crate::faults::disk::{Action, Disk, NAME, SYNC, WRITE};
+use crate::kern::{Home, Node, until};
+
+/// How many places two devices write apart.
+const PLACES: usize = 5;
+
+fn done(home: &Home, args: &[&str]) -> Json {
+    home.run_apart(&[args, &["--json"]].concat()).json()
+}
+
+fn conflicts(home: &Home) -> Vec<Json> {
+    done(home, &["conflicts"]).as_array().unwrap().clone()
+}
+
+fn agree(homes: &[Home; 2]) {
+    until("one state hash on both devices", || {
+        let [one, two] = homes.each_ref().map(|home| done(home, &["status"])["state_hash"].clone());
+        (one.is_string() && one == two).then_some(())
+    });
+}
+
+/// One event that sets notes/0 and so on.
+fn writes(home: &Home, who: &str) {
+    let edit = |place: usize| json!({ "set": format!("notes/{place}"), "value": who });
+    let edits: Json = (0..PLACES).map(edit).collect();
+    let file = home.file("edits");
+    std::fs::write(&file, edits.to_string()).unwrap();
+    done(home, &["doc", "apply", file.to_str().unwrap()]);
+}
+
+/// The laptop and the phone, both running, that disagree on every place.
+fn at_odds(laptop: Home) -> ([Home; 2], [Node; 2]) {
+    laptop.init("home").done();
+    let homes = [laptop, Home::new()];
+    let nodes = [homes[0].up(), homes[1].up()];
+    homes[0].pair(&homes[1], "phone", "member");
+    writes(&homes[0], "before");
+    agree(&homes);
+    done(&homes[1], &["offline"]);
+    writes(&homes[0], "laptop");
+    writes(&homes[1], "phone");
+    done(&homes[1], &["online"]);
+    agree(&homes);
+    assert_eq!(conflicts(&homes[0]).len(), PLACES);
+    (homes, nodes)
+}
+
+fn notes(home: &Home) -> Vec<Json> {
+    let value = done(home, &["doc", "get", "notes"])["value"].clone();
+    value.as_object().unwrap().values().cloned().collect()
+}
+
+#[test]
+fn many_are_decided_at_once_and_one_undo_opens_them_again() {
+    // SPEC: CFL-15
+    let (homes, _nodes) = at_odds(Home::new());
+    let [laptop, phone] = &homes;
+    let take = ["conflicts", "resolve", "--all", "--take", "phone"];
+    let shown = done(laptop, &[&take[..], &["--preview"]].concat());
+    assert_eq!(shown.as_array().unwrap().len(), PLACES, "{shown}");
+    assert!(shown.to_string().matches("\"phone\"").count() >= PLACES, "{shown}");
+    assert_eq!(conflicts(laptop).len(), PLACES, "nothing is decided by that");
+    laptop.run(&take).refused(2, "say --yes");
+    let told = done(laptop, &[&take[..], &["--yes"]].concat());
+    assert_eq!((&told["decided"], &told["open"]), (&json!(PLACES), &json!([])), "{told}");
+    let events = told["events"].as_array().unwrap();
+    assert_eq!((events.len(), &events[0]["conflicts"]), (1, &json!(PLACES)), "{told}");
+    agree(&homes);
+    for home in &homes {
+        assert_eq!((conflicts(home).len(), notes(home)), (0, vec![json!("phone"); PLACES]));
+    }
+    // By what was said, on the device that decided.
+    let undo = events[0]["undo"].as_str().unwrap().strip_prefix("kern ").unwrap().to_owned();
+    done(laptop, &undo.split(' ').collect::<Vec<_>>());
+    agree(&homes);
+    assert_eq!(conflicts(laptop), conflicts(phone));
+    assert_eq!(conflicts(phone).len(), PLACES);
+    let pattern = ["conflicts", "resolve", "--path", "notes/[01]", "--take", "a", "--yes"];
+    let text = phone.run(&pattern).done().to_owned();
+    assert!(text.contains("2 decided") && text.contains("take it back: kern undo"), "{text}");
+    agree(&homes);
+    assert_eq!(conflicts(laptop).len(), PLACES - 2);
+}
+
+#[test]
+fn two_that_decide_differently_apart_disagree_again_and_lose_neither() {
+    let (homes, _nodes) = at_odds(Home::new());
+    let [laptop, phone] = &homes;
+    done(phone, &["offline"]);
+    let decide = |home: &Home, who: &str| {
+        done(home, &["conflicts", "resolve", "--all", "--take", who, "--yes"]);
+        assert_eq!((conflicts(home).len(), notes(home)), (0, vec![json!(who); PLACES]));
+    };
+    decide(laptop, "laptop");
+    decide(phone, "phone");
+    done(phone, &["online"]);
+    agree(&homes);
+    let open = conflicts(laptop);
+    assert_eq!((open.len(), &open), (PLACES, &conflicts(phone)));
+    for row in &open {
+        let sides: Vec<_> = row["sides"].as_array().unwrap().iter().collect();
+        let side = |who: &str| sides.iter().any(|s| s["device"] == who && s["value"] == who);
+        assert!(side("laptop") && side("phone"), "{row}");
+    }
+    done(phone, &["conflicts", "resolve", "--all", "--take", "laptop", "--yes"]);
+    agree(&homes);
+    assert_eq!((conflicts(phone).len(), notes(phone)), (0, vec![json!("laptop"); PLACES]));
+}
+
+#[test]
+fn a_node_that_dies_while_it_decides_decided_all_or_nothing() {
+    // SPEC: DUR-1
+    let (disk, home) = Disk::with_home();
+    let (homes, [node, other]) = at_odds(home);
+    other.kill();
+    let [laptop, _] = &homes;
+    let take = ["conflicts", "resolve", "--all", "--take", "A", "--yes", "--json"];
+    let classes = WRITE | SYNC | NAME;
+    // How many calls it takes, where none fails.
+    disk.fails(classes, u64::MAX..=u64::MAX, Action::Kill);
+    let told = laptop.run_apart(&take).json();
+    let calls = disk.calls();
+    assert!(calls >= 2, "{calls}");
+    done(laptop, &["undo", told["events"][0]["event"].as_str().unwrap()]);
+    assert!(node.terminate().success());
+    let (mut whole, mut nothing) = (0, 0);
+    for call in [1, calls / 2, calls] {
+        disk.works();
+        let mut node = laptop.up();
+        let open = conflicts(laptop);
+        let kept = open.iter().map(|row| row["sides"][0]["value"].clone());
+        let kept: Vec<_> = kept.collect();
+        assert_eq!(kept.len(), PLACES);
+        disk.fails(classes, call..=call, Action::Kill);
+        let ran = laptop.run_apart(&take);
+        if ran.code == 0 && disk.fired() == 0 {
+            // It took fewer calls than before: it dies right behind them.
+            node.kill();
+        } else {
+            until("the end of the node", || node.ended());
+        }
+        disk.works();
+        let _node = laptop.up();
+        let open = conflicts(laptop).len();
+        if ran.code == 0 {
+            // What was told is so.
+            assert_eq!(open, 0, "call {call}: {}", ran.stdout);
+        } else {
+            assert_eq!(ran.code, 7, "{}", ran.stderr);
+            assert!(ran.stderr.contains("kern log"), "it says where to look: {}", ran.stderr);
+            let told: Json = serde_json::from_str(&ran.stdout).unwrap();
+            assert_eq!((&told["decided"], &told["events"]), (&json!(0), &json!([])));
+        }
+        match open {
+            0 => {
+                whole += 1;
+                assert_eq!(notes(laptop), kept, "call {call}");
+                done(laptop, &["undo"]);
+            }
+            PLACES => nothing += 1,
+            some => panic!("call {call} of {calls}: {some} are open"),
+        }
+    }
+    println!("{calls} calls: decided {whole} times, {nothing} times not");
+    assert!(nothing > 0, "before the first call nothing is there");
+}
