@@ -298,7 +298,7 @@ enum Said {
 }
 use Said::{Begins, Joins};
 
-/// Documents by name, with their heads, and who speaks of them: a member and one that may not write.
+/// Documents by name, with their heads; who speaks of them, of whom one may not write.
 struct Stage {
     documents: BTreeMap<&'static str, (DocumentId, Vec<ChangeHash>)>,
     member: Peer,
