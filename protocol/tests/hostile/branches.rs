@@ -106,7 +106,7 @@ fn joining(
     deps: &[ChangeHash],
     generation: u64,
 ) -> DocumentChange {
-    let start = peer.workspace.next_op(&origin, &deps);
+    let start = peer.workspace.next_op(&origin, deps);
     let change = merging_change(actor(peer, &origin, generation), deps, start);
     DocumentChange { document: Some(origin), generation, change }
 }
