@@ -344,7 +344,7 @@ impl Effects {
         Ok((Effect::Change(done), chunks))
     }
 
-    /// Checks one change; gives its document, and whether the event makes it.
+    /// Checks one change; gives its document, and whether the event makes it. `SPEC: BRA-13`
     fn check(
         &self,
         past: Past<'_>,

@@ -1,6 +1,8 @@
 //! Branches in hostile hands, at the workspace: changes that two events carry, merges whose actor
 //! forked, bodies that are lost. Whatever came first, a document holds the same.
 
+use std::collections::BTreeMap;
+
 use kernelos_protocol::content::{DocumentChange, encode_branch, encode_changes};
 use kernelos_protocol::control::{ControlBody, Strike};
 use kernelos_protocol::document::conflict::Which;
@@ -104,7 +106,7 @@ fn joining(
     deps: &[ChangeHash],
     generation: u64,
 ) -> DocumentChange {
-    let start = peer.workspace.next_op(&origin, &deps);
+    let start = peer.workspace.next_op(&origin, deps);
     let change = merging_change(actor(peer, &origin, generation), deps, start);
     DocumentChange { document: Some(origin), generation, change }
 }
@@ -215,7 +217,12 @@ fn one_event_that_carries_a_merge_and_what_it_brings_in_again_tells_them_in_thei
     let again = carrier(&two, &[merge, written], &[first[0].id()], 1);
     founder.take(&base);
     let struck = strike(&founder, &[first.clone(), merged.clone()].concat());
-    for order in orders(&[first, merged, vec![again, struck]].concat()) {
+    // It comes before the strike: nothing that it carries was lost by then.
+    let all = [first, merged, vec![again.clone(), struck.clone()]].concat();
+    let place = |order: &[Verified], of: &Verified| order.iter().position(|e| e.id() == of.id());
+    let mut orders = orders(&all);
+    orders.retain(|order| place(order, &again) < place(order, &struck));
+    for order in orders {
         for is_open in [true, false] {
             let mut peer = joined(1, &base);
             if is_open {
@@ -282,135 +289,146 @@ fn what_a_document_knows_by_a_branch_alone_is_no_head_of_it() {
     assert_eq!(founder.workspace.heads_at(&root, &written), heads);
 }
 
+/// What an event says, of documents by their names on the stage.
+enum Said {
+    /// It makes a branch of the first, on heads of the others.
+    Begins(&'static str, &'static [&'static str]),
+    /// A change of the first joins heads of the others.
+    Joins(&'static str, &'static [&'static str]),
+}
+use Said::{Begins, Joins};
+
+/// Documents by name, with their heads; who speaks of them, of whom one may not write.
+struct Stage {
+    documents: BTreeMap<&'static str, (DocumentId, Vec<ChangeHash>)>,
+    member: Peer,
+    runner: Peer,
+    last: EventId,
+    /// All events, of which they lack the last.
+    events: Vec<Verified>,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let (mut founder, mut events) = granted(&[Role::Member, Role::Runner]);
+        let root = founder.document();
+        let mut ids = vec![("root", root)];
+        let (garden, made) = board(&mut founder);
+        events.extend(made);
+        ids.push(("garden", garden));
+        let mut deep = root;
+        for level in 0..BRANCH_DEPTH_MAX {
+            let (next, made) = begin(&mut founder, deep);
+            events.extend(made);
+            deep = next;
+            ids.extend((level == 0).then_some(("branch", deep)));
+        }
+        let last = events[events.len() - 1].id();
+        let (mut member, mut runner) = (joined(2, &events), joined(3, &events));
+        member.project();
+        runner.project();
+        let (unseen, made) = begin(&mut founder, root);
+        events.extend(made);
+        founder.project();
+        ids.extend([("deep", deep), ("unseen", unseen)]);
+        let with_heads = |(name, id)| (name, (id, founder.workspace.line(&id).heads));
+        let mut documents: BTreeMap<_, _> = ids.into_iter().map(with_heads).collect();
+        documents.insert("nothing", (DocumentId([9; 32]), vec![ChangeHash([7; 32])]));
+        let itself = Self::next(&member, &root);
+        documents.insert("itself", (itself, Vec::new()));
+        Self { documents, member, runner, last, events }
+    }
+
+    fn id(&self, name: &str) -> DocumentId {
+        self.documents[name].0
+    }
+
+    fn heads(&self, names: &[&str]) -> Vec<ChangeHash> {
+        names.iter().flat_map(|name| self.documents[name].1.clone()).collect()
+    }
+
+    /// The branch that the peer's first event would make.
+    fn next(peer: &Peer, origin: &DocumentId) -> DocumentId {
+        hash::branch_id(&peer.key.device(), &peer.incarnation, 0, origin)
+    }
+
+    fn first(&self, by: &Peer, of: &str, on: &[&str]) -> DocumentChange {
+        let (origin, deps) = (self.id(of), self.heads(on));
+        let start = by.workspace.next_op(&origin, &deps);
+        let change = begin_branch(actor(by, &Self::next(by, &origin), 1), &deps, start);
+        DocumentChange { document: None, generation: 1, change }
+    }
+
+    fn inside(&self, by: &Peer, said: &Said) -> Vec<u8> {
+        match said {
+            Begins(of, on) => encode_branch(self.id(of), vec![self.first(by, of, on)]),
+            Joins(into, on) => encode_changes(vec![joining(by, self.id(into), &self.heads(on), 9)]),
+        }
+    }
+
+    /// Events of kind 9 that say something else.
+    fn odd(&self) -> [(&'static str, Vec<u8>, &'static str); 4] {
+        let (by, root) = (&self.member, self.id("root"));
+        let join = |of| joining(by, self.id(of), &self.heads(&["root", "branch"]), 9);
+        let first = self.first(by, "root", &["root"]);
+        let by_another = DocumentChange { generation: 2, ..first.clone() };
+        let of = |changes| encode_branch(root, changes);
+        [
+            ("by another actor", of(vec![by_another]), "void actor_mismatch"),
+            ("that links nowhere", of(vec![first, join("nothing")]), "void unknown_document"),
+            ("without a change", of(Vec::new()), "void body_decode"),
+            ("of a document that is there", of(vec![join("root")]), "void body_decode"),
+        ]
+    }
+}
+
 /// What hostile hands say of branches, by what is found of it: events of kind 9, and merges.
+const SAID: &[(&str, Said, &str)] = &[
+    ("a branch", Begins("root", &["root"]), "admitted"),
+    ("a branch of a branch", Begins("branch", &["branch"]), "admitted"),
+    ("a branch of nothing", Begins("nothing", &["root"]), "void unknown_document"),
+    ("of what it would be itself", Begins("itself", &["root"]), "void unknown_document"),
+    ("of what it has not seen", Begins("unseen", &["unseen"]), "void unknown_document"),
+    ("a branch that is too deep", Begins("deep", &["deep"]), "void branch_depth"),
+    ("on another family's heads", Begins("root", &["garden"]), "void not_in_view"),
+    ("on heads of nobody", Begins("root", &["nothing"]), "void not_in_view"),
+    ("on no heads", Begins("root", &[]), "void branch_apart"),
+    ("a merge", Joins("root", &["root", "branch"]), "admitted"),
+    ("a merge the other way", Joins("branch", &["root", "branch"]), "admitted"),
+    ("a merge of another family", Joins("root", &["root", "garden"]), "void not_in_view"),
+    ("a merge of nobody's heads", Joins("root", &["root", "nothing"]), "void not_in_view"),
+    ("a merge of what it has not seen", Joins("root", &["root", "unseen"]), "void not_in_view"),
+    ("a merge of one", Joins("root", &["branch"]), "void empty"),
+    ("a merge into nothing", Joins("nothing", &["root"]), "void unknown_document"),
+];
+
 #[test]
 fn branches_and_merges_of_what_is_not_there_or_not_allowed_are_void() {
     // SPEC: BRA-1, BRA-2, BRA-4, BRA-13, CNT-13, EFF-3
-    let (mut founder, mut base) = granted(&[Role::Member, Role::Runner]);
-    let root = founder.document();
-    let (garden, made) = board(&mut founder);
-    base.extend(made);
-    let (branch, made) = begin(&mut founder, root);
-    base.extend(made);
-    let mut deep = root;
-    for _ in 0..BRANCH_DEPTH_MAX {
-        let (next, made) = begin(&mut founder, deep);
-        base.extend(made);
-        deep = next;
+    let stage = Stage::new();
+    let (member, runner) = (&stage.member, &stage.runner);
+    let said =
+        |(what, said, code): &(_, Said, _)| (*what, member, stage.inside(member, said), *code);
+    let mut cases: Vec<_> = SAID.iter().map(said).collect();
+    cases.extend(stage.odd().map(|(what, inside, code)| (what, member, inside, code)));
+    for (what, by_runner) in [("one by a runner", &SAID[0].1), ("a runner's merge", &SAID[9].1)] {
+        cases.push((what, runner, stage.inside(runner, by_runner), "void role"));
     }
-    founder.project();
-    let line = |of: &DocumentId| founder.workspace.line(of).heads;
-    let (of_root, of_garden, of_branch, of_deep) =
-        (line(&root), line(&garden), line(&branch), line(&deep));
-    let last = vec![base[base.len() - 1].id()];
-    let (unseen, news) = begin(&mut founder, root);
-    founder.project();
-    let of_unseen = founder.workspace.line(&unseen).heads;
-    let (mut two, mut three) = (joined(2, &base), joined(3, &base));
-    two.project();
-    three.project();
-    let id = |peer: &Peer, origin: &DocumentId| {
-        hash::branch_id(&peer.key.device(), &peer.incarnation, 0, origin)
-    };
-    let first = |peer: &Peer, of: DocumentId, deps: &[ChangeHash]| {
-        let start = peer.workspace.next_op(&of, deps);
-        let change = begin_branch(actor(peer, &id(peer, &of), 1), deps, start);
-        encode_branch(of, vec![DocumentChange { document: None, generation: 1, change }])
-    };
-    let merge = |peer: &Peer, of: DocumentId, deps: &[ChangeHash]| {
-        encode_changes(vec![joining(peer, of, deps, 9)])
-    };
-    let (nowhere, nobodys) = (DocumentId([9; 32]), vec![ChangeHash([7; 32])]);
-    let named = |change: DocumentChange, of| encode_branch(of, vec![change]);
-    let join = |one: &[ChangeHash], two: &[ChangeHash]| [one, two].concat();
-    let mut linked = joining(&two, nowhere, &join(&of_root, &of_branch), 1);
-    linked.document = Some(nowhere);
-    let of_two = id(&two, &root);
-    let begun =
-        begin_branch(actor(&two, &of_two, 1), &of_root, two.workspace.next_op(&root, &of_root));
-    let begun = DocumentChange { document: None, generation: 1, change: begun };
-    let mut by_another = begun.clone();
-    by_another.generation = 2;
-    let cases: Vec<(&str, &Peer, Vec<u8>, &str)> = vec![
-        ("a branch", &two, first(&two, root, &of_root), "admitted"),
-        ("a branch of a branch", &two, first(&two, branch, &of_branch), "admitted"),
-        ("of nothing", &two, first(&two, nowhere, &of_root), "void unknown_document"),
-        (
-            "of what it would be itself",
-            &two,
-            first(&two, of_two, &of_root),
-            "void unknown_document",
-        ),
-        ("of what it has not seen", &two, first(&two, unseen, &of_unseen), "void unknown_document"),
-        ("too deep", &two, first(&two, deep, &of_deep), "void branch_depth"),
-        ("on another family's heads", &two, first(&two, root, &of_garden), "void not_in_view"),
-        ("on heads of nobody", &two, first(&two, root, &nobodys), "void not_in_view"),
-        ("on no heads", &two, first(&two, root, &[]), "void branch_apart"),
-        ("by who may not write", &three, first(&three, root, &of_root), "void role"),
-        ("by another actor", &two, named(by_another, root), "void actor_mismatch"),
-        (
-            "that links nowhere",
-            &two,
-            encode_branch(root, vec![begun, linked]),
-            "void unknown_document",
-        ),
-        ("without a change", &two, encode_branch(root, Vec::new()), "void body_decode"),
-        (
-            "of a document that is there",
-            &two,
-            named(joining(&two, root, &join(&of_root, &of_branch), 1), root),
-            "void body_decode",
-        ),
-        ("a merge", &two, merge(&two, root, &join(&of_root, &of_branch)), "admitted"),
-        (
-            "a merge the other way",
-            &two,
-            merge(&two, branch, &join(&of_root, &of_branch)),
-            "admitted",
-        ),
-        (
-            "a merge of another family",
-            &two,
-            merge(&two, root, &join(&of_root, &of_garden)),
-            "void not_in_view",
-        ),
-        (
-            "a merge of nobody's heads",
-            &two,
-            merge(&two, root, &join(&of_root, &nobodys)),
-            "void not_in_view",
-        ),
-        (
-            "a merge of heads that it has not seen",
-            &two,
-            merge(&two, root, &join(&of_root, &of_unseen)),
-            "void not_in_view",
-        ),
-        (
-            "a merge by who may not write",
-            &three,
-            merge(&three, root, &join(&of_root, &of_branch)),
-            "void role",
-        ),
-        ("a merge of one", &two, merge(&two, root, &of_branch), "void empty"),
-        ("a merge into nothing", &two, merge(&two, nowhere, &of_root), "void unknown_document"),
-    ];
-    let whole = [base, news].concat();
-    let mut found = Vec::new();
-    let mut shared = joined(1, &whole);
+    let root = stage.id("root");
+    let (mut found, mut shared) = (Vec::new(), joined(1, &stage.events));
     for (what, by, inside, expected) in &cases {
-        let event = by.craft(inside, last.clone());
+        let event = by.craft(inside, vec![stage.last]);
         // What has no effect changes nothing for what comes next.
-        let mut apart = (*expected == "admitted").then(|| joined(1, &whole));
+        let mut apart = (*expected == "admitted").then(|| joined(1, &stage.events));
         let peer = apart.as_mut().unwrap_or(&mut shared);
         peer.take(std::slice::from_ref(&event));
         peer.project();
         found.push((*what, word(peer, &event)));
         assert_eq!(heads(peer, root), peer.workspace.line(&root).heads, "{what}");
     }
+    let expected: Vec<_> =
+        cases.iter().map(|(what, _, _, code)| (*what, (*code).to_owned())).collect();
+    assert_eq!(found, expected);
     shared.set("notes/after", "x");
     assert_eq!(shared.get("notes"), r#"{"after":"x"}"#, "who lives here goes on");
-    let expected: Vec<_> =
-        cases.iter().map(|(what, .., code)| (*what, (*code).to_owned())).collect();
-    assert_eq!(found, expected);
 }

@@ -300,9 +300,8 @@ fn links_that_a_member_made_up_lead_nowhere_and_hide_nothing() {
         Reply::BoardMade { .. }
     ));
     let root = mesh.device(1).replica.workspace().root_document().unwrap();
-    let mut others = mesh.device(1).replica.workspace().documents();
-    let board = others.find(|id| ![root, mine].contains(id)).unwrap();
-    drop(others);
+    let documents: Vec<_> = mesh.device(1).replica.workspace().documents().collect();
+    let board = documents.into_iter().find(|id| ![root, mine].contains(id)).unwrap();
     let mut peer = rogue(&mut mesh);
     peer.project();
     let long = "\u{202e}p\n".repeat(20_000);

@@ -1,5 +1,5 @@
-//! Branches: whoever holds the same events lists the same ones, as far from their origins, and reads
-//! the same on each.
+//! Branches: whoever holds the same events lists the same ones, as far from their origins, and
+//! reads the same on each.
 
 use kernelos_protocol::command::{BranchCommand, BranchKind, BranchReply, BranchState};
 use kernelos_protocol::command::{Command, Reply};
