@@ -25,8 +25,8 @@ pub use chunk::{Framed, frame};
 pub(crate) use clock::Clock;
 pub use fault::ChangeFault;
 pub use history::ChangeIndex;
-pub(crate) use plain::operation as plain_operation;
 pub(crate) use leb::Reader;
+pub(crate) use plain::operation as plain_operation;
 
 /// The hash of a change that passed, as the rest of the protocol names it.
 #[must_use]
