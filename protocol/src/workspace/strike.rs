@@ -160,7 +160,9 @@ impl Workspace {
         self.effects.index_dependents();
         let (is_void, void, back) = if self.strikes.void.contains(no) {
             (true, self.read_void(no), Vec::new())
-        } else if self.strike_of(no).is_some() || self.depends_on_void(no) {
+        } else if self.strike_of(no).is_some()
+            || (self.depends_on_void(no) && !self.bears_itself(no))
+        {
             (true, self.make_void(vec![no]), Vec::new())
         } else {
             (false, Vec::new(), self.carries_again(no))

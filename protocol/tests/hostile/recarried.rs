@@ -160,3 +160,38 @@ fn what_is_void_is_the_same_whatever_came_first() {
         in_every_order(&base, &all);
     }
 }
+
+/// Each carries what the other builds on, and the first carriers of both are struck.
+#[test]
+fn two_events_that_carry_for_each_other_what_was_struck_count_whatever_came_first() {
+    // SPEC: EFF-8
+    let (mut founder, mut base) = granted(&[Role::Member; 2]);
+    let (a, b) =
+        (founder.document(), hash::document_id(&founder.key.device(), &founder.incarnation, 1));
+    let made = edit(&mut founder, b, "made").change;
+    base.extend(founder.change(None, made).unwrap());
+    let (mut two, mut three) = (joined(2, &base), joined(3, &base));
+    let (in_a, in_b) = (edit(&mut two, a, "tasks"), edit(&mut three, b, "tasks"));
+    let write = |peer: &mut Peer, change: &DocumentChange| {
+        let change = change.clone();
+        peer.write(|workspace, pen| workspace.write_change(pen, vec![change])).unwrap()
+    };
+    let first = [write(&mut two, &in_a), write(&mut three, &in_b)].concat();
+    two.take(&first);
+    three.take(&first);
+    let (on_b, on_a) = (edit(&mut two, b, "runs"), edit(&mut three, a, "runs"));
+    let ids: Vec<_> = first.iter().map(Verified::id).collect();
+    let again = |peer: &Peer, mut changes: Vec<DocumentChange>| {
+        changes.sort_by_key(|change| change.document);
+        carrier(peer, &changes, &ids, 1)
+    };
+    let again = vec![again(&two, vec![in_a, on_b]), again(&three, vec![in_b, on_a])];
+    founder.take(&first);
+    let all = [first, again.clone(), vec![strike(&founder, &[2, 3], &ids)]].concat();
+    in_every_order(&base, &all);
+    let mut last = joined(2, &[base, all].concat());
+    last.workspace.settle();
+    for event in again {
+        assert_eq!(last.verdict(&event.id()), "admitted");
+    }
+}

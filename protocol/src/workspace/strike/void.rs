@@ -108,6 +108,70 @@ impl Workspace {
         }) || self.record_before(no).is_some_and(|on| void.contains(on))
     }
 
+    /// The lost changes on which those of an event depend.
+    fn lost_deps(&self, no: ContentNo) -> Vec<Change> {
+        let of = self.changes_in(no).iter().flat_map(|(document, change)| {
+            let deps = self.effects.deps(document, change).iter();
+            deps.map(|dep| (self.effects.document_of(document, dep), *dep))
+        });
+        of.filter(|dep| self.strikes.void.is_lost(dep)).collect()
+    }
+
+    /// Would an event that depends on lost changes count if it did? What is void is the least set:
+    /// so an event may carry itself what its changes depend on, or what others are void for that
+    /// carry that. Looked at is what carries what it depends on, and may count with it.
+    pub(super) fn bears_itself(&mut self, no: ContentNo) -> bool {
+        if !self.changes_in(no).iter().any(|change| self.strikes.void.is_lost(change)) {
+            return false;
+        }
+        let (mut with, mut open) = (BTreeSet::from([no]), vec![no]);
+        let mut wanted: BTreeMap<Change, Vec<ContentNo>> = BTreeMap::new();
+        while let Some(one) = open.pop() {
+            self.strikes.void.looks += 1;
+            for dep in self.lost_deps(one) {
+                if !wanted.contains_key(&dep) {
+                    let carriers = self.effects.carriers(&dep.0, &dep.1).iter().copied();
+                    let may = |x: &ContentNo| {
+                        self.strikes.void.contains(*x) && self.strike_of(*x).is_none()
+                    };
+                    open.extend(carriers.filter(may).filter(|x| with.insert(*x)));
+                }
+                wanted.entry(dep).or_default().push(one);
+            }
+        }
+        self.remains(no, with, &wanted)
+    }
+
+    /// Of these events, which want these changes, those go one by one that want what none carries
+    /// that is left. Does this one stay?
+    fn remains(
+        &self,
+        no: ContentNo,
+        mut with: BTreeSet<ContentNo>,
+        wanted: &BTreeMap<Change, Vec<ContentNo>>,
+    ) -> bool {
+        let mut by: BTreeMap<&Change, usize> = wanted.keys().map(|change| (change, 0)).collect();
+        for change in with.iter().flat_map(|one| self.changes_in(*one)) {
+            by.entry(change).and_modify(|count| *count += 1);
+        }
+        let nobody = by.iter().filter(|(_, count)| **count == 0);
+        let mut gone: Vec<_> =
+            nobody.flat_map(|(change, _)| wanted.get(*change)).flatten().copied().collect();
+        while let Some(one) = gone.pop() {
+            if !with.remove(&one) {
+                continue;
+            }
+            for change in self.changes_in(one) {
+                let Some(count) = by.get_mut(change) else { continue };
+                *count -= 1;
+                if *count == 0 {
+                    gone.extend(wanted.get(change).into_iter().flatten());
+                }
+            }
+        }
+        with.contains(&no)
+    }
+
     /// What does not count if this change is lost: the events that carry one that depends on it.
     fn carriers_behind(&self, change: &Change) -> Vec<ContentNo> {
         let behind = self.effects.dependents(change).iter();
