@@ -16,15 +16,20 @@ pub fn branches_agree(world: &mut World, devices: &[usize]) -> Result<(), Broken
     for &device in devices {
         let name = world.nodes[device].name.clone();
         let command = Command::Branch(BranchCommand::List { all: true });
-        let page = match world.ask(device, command) {
-            Some(Reply::Branch(BranchReply::List(page))) => page,
+        let told = match world.ask(device, command) {
+            Some(Reply::Branch(BranchReply::List(page))) => {
+                let mut told: Vec<_> =
+                    page.branches.iter().map(|row| told(world, device, row)).collect();
+                told.push(json!({ "more": page.more }));
+                told
+            }
+            // Where the history was taken from under the branches, all say so.
+            Some(Reply::Failed(failure)) => vec![json!(failure.message)],
             other => {
                 let detail = format!("{name}: {other:?}");
                 return Err(Broken { invariant: AGREE, detail });
             }
         };
-        let mut told: Vec<_> = page.branches.iter().map(|row| told(world, device, row)).collect();
-        told.push(json!({ "more": page.more }));
         match &first {
             None => first = Some((name, told)),
             Some((other, expected)) if *expected != told => {
