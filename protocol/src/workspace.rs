@@ -319,6 +319,7 @@ impl Workspace {
             &header.heard,
         )?;
         self.remember(event);
+        header.epoch.into_iter().for_each(|epoch| self.ring.note_use(epoch));
         self.room_for_new(added.no, &added.newly_admitted);
         if header.body.is_some() && event.body().is_none() {
             self.bare.insert(added.no);

@@ -23,6 +23,8 @@ pub enum WriteEpoch {
 pub struct KeyRing {
     epochs: BTreeMap<EventId, Epoch>,
     keys: BTreeMap<EventId, EpochKey>,
+    /// The epochs that content is sealed under.
+    used: BTreeSet<EventId>,
     /// The older epochs that each held epoch leads to.
     leads_to: BTreeMap<EventId, BTreeSet<EventId>>,
     /// Who may hold an epoch's key, its maker and whom it was wrapped to, and by which events.
@@ -38,6 +40,28 @@ impl KeyRing {
     #[must_use]
     pub fn key(&self, epoch: &EventId) -> Option<&EpochKey> {
         self.keys.get(epoch)
+    }
+
+    /// Content that is here says that it is sealed under this epoch, which it heard of.
+    pub fn note_use(&mut self, epoch: EventId) {
+        if self.epochs.contains_key(&epoch) {
+            self.used.insert(epoch);
+        }
+    }
+
+    /// The held epochs that content is sealed under and to which none of these leads that are held:
+    /// whoever was given these alone cannot read it. `SPEC: KEY-8`
+    #[must_use]
+    pub fn strays(&self, current: &[EventId]) -> Vec<EventId> {
+        let mut reached: BTreeSet<EventId> = BTreeSet::new();
+        let mut open = current.to_vec();
+        while let Some(epoch) = open.pop() {
+            if reached.insert(epoch) {
+                open.extend(self.leads_to.get(&epoch).into_iter().flatten());
+            }
+        }
+        let used = self.used.iter().filter(|epoch| self.keys.contains_key(*epoch));
+        used.filter(|epoch| !reached.contains(*epoch)).copied().collect()
     }
 
     /// May `device` hold the key of `epoch`, by what events say?

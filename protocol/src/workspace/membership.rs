@@ -101,7 +101,9 @@ impl Workspace {
         Ok(events)
     }
 
-    /// Members that may read and were never given the key of a current epoch that is held here.
+    /// Members that may read and were never given the key of a current epoch that is held here, or
+    /// of one that content is sealed under and to which no current one leads: of two rescues that
+    /// did not hear of each other only one stays, and a member wrote under the other.
     fn keyless(&self) -> Vec<(EventId, Vec<(DeviceId, SealingKey)>)> {
         let readers = self.control.members(&self.control.all());
         let readers: Vec<_> = readers
@@ -109,7 +111,9 @@ impl Workspace {
             .filter(|(_, role)| role.reads())
             .map(|(device, _)| device)
             .collect();
-        let held = self.current_epochs().into_iter().filter(|id| self.ring.key(id).is_some());
+        let mut held = self.current_epochs();
+        held.extend(self.ring.strays(&held));
+        let held = held.into_iter().filter(|id| self.ring.key(id).is_some());
         held.filter_map(|epoch| {
             let lacking = readers.iter().filter(|device| !self.ring.is_holder(&epoch, device));
             let lacking: Vec<_> = lacking
@@ -126,8 +130,8 @@ impl Workspace {
         self.control.role(own, &self.control.all()).is_some() && !self.keyless().is_empty()
     }
 
-    /// Wraps every current key that is held here for the members that lack it: a grant and an
-    /// epoch that were made apart do not know each other. Twice is harmless. `SPEC: KEY-8`
+    /// Wraps the keys that members lack and this device holds: a grant and an epoch that were made
+    /// apart do not know each other. Twice is harmless. `SPEC: KEY-8`
     pub fn write_missing_wraps(&mut self, pen: &mut Pen<'_>) -> Result<Vec<Verified>, AuthorFault> {
         let mut events = Vec::new();
         for (epoch, devices) in self.keyless() {
