@@ -7,10 +7,10 @@ use eframe::egui::{self, Key, Modal, TextEdit, Ui};
 use kernelos_protocol::api::PairAsked;
 use kernelos_protocol::command::{BranchCommand, Command, Mode, Take};
 use kernelos_protocol::document::{DocPath, Edit};
-use kernelos_protocol::id::{DeviceId, EventId};
+use kernelos_protocol::id::{DeviceId, EventId, WorkspaceId};
 use kernelos_protocol::limits::NAME_BYTES_MAX;
 use kernelos_protocol::pairing::messages::is_name;
-use kernelos_protocol::present::{Doc, Text, Tone, device_name};
+use kernelos_protocol::present::{Doc, Text, Tone, device_name, shown};
 use kernelos_protocol::role::Role;
 
 use crate::client::{Creating, Order, Rescuing, Starting};
@@ -60,6 +60,8 @@ pub struct Form {
     pub typed: Vec<String>,
     /// What is wrong with it.
     pub fault: Option<String>,
+    /// The workspace that was looked at as it was opened.
+    pub workspace: Option<WorkspaceId>,
 }
 
 /// One thing that is asked for: its name, and what it looks like.
@@ -120,6 +122,12 @@ impl Fill {
         }
     }
 
+    /// Is it about the workspace that is looked at?
+    #[must_use]
+    pub fn is_of_workspace(&self) -> bool {
+        !matches!(self, Self::CreateWorkspace | Self::Join)
+    }
+
     /// What a person should know before.
     fn says(&self) -> &'static str {
         match self {
@@ -159,12 +167,15 @@ impl Form {
         {
             *at = past.event.to_string();
         }
-        Self { fill, typed, fault: None }
+        Self { fill, typed, fault: None, workspace: model.workspace }
     }
 
     /// What is asked once it is filled in; or what is wrong.
     pub fn submit(&self, model: &Model) -> Result<Action, String> {
         let field = |at: usize| self.typed.get(at).map_or("", |text| text.trim());
+        if self.fill.is_of_workspace() && self.workspace != model.workspace {
+            return Err("another workspace is looked at now: open this form there".to_owned());
+        }
         let command = match &self.fill {
             Fill::SetValue => Command::Edit { edits: vec![set(field(0), field(1))?] },
             Fill::RemoveValue => Command::Edit { edits: vec![Edit::Rm { rm: path(field(0))? }] },
@@ -181,6 +192,7 @@ impl Form {
             Fill::CancelMission => Command::CancelMission { id: mission(field(0), model)? },
             Fill::Bulk => return conflicts::bulk(model, &take(field(0), model)?),
             Fill::Revoke => return revoke(field(0), field(1), model),
+            Fill::Rescue => return rescue((field(0), field(1)), model),
             _ => return self.order(model).map(Action::Order),
         };
         Ok(Action::Do(command))
@@ -221,10 +233,6 @@ impl Form {
                 by: pairing::by(&filled(field(0), "token")?),
                 device: name(field(1))?,
             }),
-            Fill::Rescue => {
-                let recovery_file = absolute(field(0))?;
-                Order::Rescue(here()?, Rescuing { recovery_file, device: name(field(1))? })
-            }
             _ => {
                 let role = Role::ALL.into_iter().find(|role| role.name() == field(0));
                 let role = role.ok_or_else(|| format!("there is no role {:?}", field(0)))?;
@@ -275,10 +283,26 @@ fn mission(begin: &str, model: &Model) -> Result<EventId, String> {
         .ok_or_else(|| "no mission begins so: the panel Missions has their ids".to_owned())
 }
 
+/// A rescue cannot be taken back: what it removes, and where, is said before.
+fn rescue((file, device): (&str, &str), model: &Model) -> Result<Action, String> {
+    let id = model.workspace.ok_or_else(|| "there is no workspace yet".to_owned())?;
+    let rescuing = Rescuing { recovery_file: absolute(file)?, device: name(device)? };
+    let rows = model.node.iter().flat_map(|node| &node.workspaces);
+    let named = rows.filter(|row| row.workspace_id == id).map(|row| row.workspace.clone()).next();
+    let called = shown(&named.unwrap_or_else(|| id.short()), 64);
+    let text = format!(
+        "In the workspace {called}, this device becomes the owner, and every owner and admin \
+         besides is removed for good; members and what was written stay. kern rescue --keep \
+         keeps some of them"
+    );
+    let (doc, verb) = (Doc::default(), format!("Rescue {called}"));
+    Ok(Action::Ask(Question { text, doc, verb, order: Order::Rescue(id, rescuing) }))
+}
+
 /// Taking a device out is confirmed: it is named by what was found, not by what was typed.
 fn revoke(typed: &str, reason: &str, model: &Model) -> Result<Action, String> {
     let device = device(typed, model)?;
-    Ok(Action::Ask(revoking(device, reason, &device_name(&device, &model.said.names))))
+    Ok(revoking(model, device, reason, &device_name(&device, &model.said.names)))
 }
 
 fn device(typed: &str, model: &Model) -> Result<DeviceId, String> {
@@ -304,14 +328,14 @@ fn take(typed: &str, model: &Model) -> Result<Take, String> {
 
 /// What is asked before a device is taken out.
 #[must_use]
-pub fn revoking(device: DeviceId, reason: &str, name: &str) -> Question {
+pub fn revoking(model: &Model, device: DeviceId, reason: &str, name: &str) -> Action {
     let name = kernelos_protocol::present::shown(name, 128);
     let text = format!(
         "{name} is removed on every device, and cannot read what is written from now on. \
          What it wrote stays"
     );
     let command = Command::Revoke { device, reason: reason.to_owned() };
-    Question { text, doc: Doc::default(), verb: format!("Revoke {name}"), command }
+    model.ask(format!("Revoke {name}"), text, Doc::default(), command)
 }
 
 /// Draws it.

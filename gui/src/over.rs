@@ -49,7 +49,7 @@ fn question(ui: &Ui, model: &Model, actions: &mut Vec<Action>) {
                 actions.push(Action::Cancel);
             }
             if ui.button(&question.verb).clicked() {
-                actions.push(Action::Do(question.command.clone()));
+                actions.push(Action::Order(question.order.clone()));
             }
         });
     });

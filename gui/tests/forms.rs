@@ -124,7 +124,8 @@ fn what_is_filled_in_is_what_is_ordered() {
     };
     let Ok(Action::Ask(question)) = revoke.submit(model) else { panic!() };
     let reason = "lost".to_owned();
-    assert_eq!(question.command, Command::Revoke { device: id(2), reason });
+    let Order::Do(_, command) = question.order else { panic!() };
+    assert_eq!(command, Command::Revoke { device: id(2), reason });
     let nobody = Form { typed: vec!["nobody".to_owned(); 2], ..revoke };
     assert_eq!(nobody.submit(model).unwrap_err(), "no device has this name");
 }

@@ -4,7 +4,7 @@ use eframe::egui::{Button, Ui};
 use kernelos_protocol::command::{BranchCommand, BranchKind, BranchState, Command};
 use kernelos_protocol::present::{self, Block, Doc, shown};
 
-use crate::model::{Action, Chosen, Model, Question, Topic};
+use crate::model::{Action, Chosen, Model, Topic};
 use crate::panel::{absent, can};
 use crate::render;
 
@@ -51,7 +51,7 @@ fn ways(ui: &mut Ui, (row, id): (&BranchState, &str), model: &Model, actions: &m
             let command = Command::Branch(BranchCommand::Merge { name: id.to_owned() });
             let text = format!("{} changes come to {}", row.ahead, whole(&row.of));
             let (doc, verb) = (Doc::default(), format!("Merge {name}"));
-            actions.push(Action::Ask(Question { text, doc, verb, command }));
+            actions.push(model.ask(verb, text, doc, command));
         }
         let Some(named) = row.name.as_ref().filter(|_| row.is_shown) else { return };
         let verb = if row.archived { "Bring back" } else { "Put away" };

@@ -10,7 +10,7 @@ use kernelos_protocol::command::{
 use kernelos_protocol::document::Edit;
 use kernelos_protocol::present::{self, Doc, Text, Tone, shown};
 
-use crate::model::{Action, Chosen, Model, Question, Topic};
+use crate::model::{Action, Chosen, Model, Topic};
 use crate::panel::{absent, can};
 use crate::{render, theme};
 
@@ -135,7 +135,7 @@ pub fn bulk(model: &Model, take: &Take) -> Result<Action, String> {
     let text = format!("{now} conflicts are decided by one event, which one undo takes back{rest}");
     let verb = format!("Decide {now}");
     let doc: Doc = present::choices(&choices);
-    Ok(Action::Ask(Question { text, doc, verb, command: Command::Edit { edits } }))
+    Ok(model.ask(verb, text, doc, Command::Edit { edits }))
 }
 
 /// The same choice for all that are selected.
