@@ -10,7 +10,7 @@ use kernelos_protocol::present::{Block, Doc, Text, Tone};
 use crate::client::{Client, News, Order, Wanted};
 use crate::form::Form;
 use crate::model::{Action, Chosen, Link, Model, Said, Told, Topic};
-use crate::panel::failed;
+use crate::panel::{conflicts, failed};
 use crate::told::told;
 use crate::{doors, keys, nav, over, pairing, panel, render, strip, theme};
 
@@ -79,14 +79,14 @@ impl App {
         self.model.told = Some(told);
     }
 
-    /// Conflicts that were decided are selected no more.
+    /// Conflicts that were decided are selected and looked at no more.
     fn decided(&mut self, command: &Command) {
         let Command::Edit { edits } = command else { return };
-        for edit in edits {
-            if let Edit::Keep { resolve, .. } = edit {
-                self.model.selected.remove(resolve);
-            }
-        }
+        let resolved = edits.iter().filter_map(|edit| match edit {
+            Edit::Keep { resolve, .. } => Some(*resolve),
+            _ => None,
+        });
+        conflicts::decided(&mut self.model, &resolved.collect());
     }
 
     /// The node is reached.
@@ -118,6 +118,7 @@ impl App {
         self.model.said = Said::default();
         self.model.chosen = Chosen::default();
         self.model.selected.clear();
+        self.model.gone = None;
         (self.model.past, self.model.told, self.model.question) = (None, None, None);
         let is_of_one = |form: &Form| form.fill.is_of_workspace();
         if self.model.form.as_ref().is_some_and(is_of_one) {
@@ -263,6 +264,7 @@ impl App {
             self.model.said.conflicts = None;
         }
         self.model.chosen = chosen;
+        self.model.gone = None;
     }
 
     /// Why an order is not given now. Two doors lead to other workspaces, in whose past nobody is.

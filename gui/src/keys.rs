@@ -5,6 +5,7 @@ use eframe::egui::{Context, Key, Modifiers};
 use kernelos_protocol::present::registry::{Entry, registry};
 
 use crate::model::{Action, Model};
+use crate::panel::conflicts;
 use crate::run;
 
 /// The keys that a text of the registry names.
@@ -45,7 +46,9 @@ pub fn pressed(context: &Context, model: &Model, actions: &mut Vec<Action>) {
             }
             _ => input.consume_key(modifiers, key),
         });
-        if is_pressed {
+        let is_unseen =
+            entry.id.starts_with("conflict.keep.") && !conflicts::is_drawn(context, model);
+        if is_pressed && (entry.why_not.is_some() || !is_unseen) {
             actions.extend(asked(&entry, model));
         }
     }

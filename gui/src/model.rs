@@ -75,6 +75,8 @@ pub struct Model {
     pub past: Option<Past>,
     /// What is filled in before it is done.
     pub form: Option<Form>,
+    /// Where the conflict stood that was looked at and is open no more.
+    pub gone: Option<DocPath>,
     /// The conflicts that get the same choice, as they were when they were selected.
     pub selected: BTreeMap<ConflictId, ConflictRow>,
     /// Devices that are on their way in, and this one's way in elsewhere.
