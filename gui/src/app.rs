@@ -23,6 +23,9 @@ pub struct App {
     /// What is shown.
     pub model: Model,
     client: Client,
+    /// How many orders were given, and how many answered: they are, one after the other.
+    ordered: u64,
+    answered: u64,
 }
 
 impl App {
@@ -30,7 +33,7 @@ impl App {
     #[must_use]
     pub fn new(context: &egui::Context, client: Client) -> Self {
         theme::install(context);
-        let app = Self { model: Model::default(), client };
+        let app = Self { model: Model::default(), client, ordered: 0, answered: 0 };
         app.want();
         app
     }
@@ -64,11 +67,13 @@ impl App {
     fn want(&self) {
         let mut topics = vec![Topic::Status, Topic::Names];
         topics.extend(self.model.panel.topics(&self.model));
+        let form = self.model.form.as_ref().and_then(|form| form.fill.topic());
+        topics.extend(form.filter(|topic| !topics.contains(topic)).into_iter());
         self.client.want(Wanted { workspace: self.model.workspace, topics });
     }
 
     fn done(&mut self, command: &Command, answer: Result<Reply, Failure>) {
-        self.model.pending = self.model.pending.saturating_sub(1);
+        let Some(answer) = self.answer(answer) else { return };
         let told = match answer {
             Ok(reply) => {
                 self.decided(command);
@@ -139,6 +144,7 @@ impl App {
     }
 
     fn founded(&mut self, answer: Result<Founded, Failure>) {
+        let Some(answer) = self.answer(answer) else { return };
         let told = answer.map(|founded| {
             self.arrive(founded.workspace_id);
             format!(
@@ -150,6 +156,7 @@ impl App {
     }
 
     fn rescued(&mut self, answer: Result<Reply, Failure>) {
+        let Some(answer) = self.answer(answer) else { return };
         let told = answer.map(|reply| match reply {
             Reply::Rescued { removed, .. } => {
                 format!("this device leads the workspace; {} were removed", removed.len())
@@ -160,12 +167,34 @@ impl App {
     }
 
     fn started(&mut self, answer: Result<EventId, Failure>) {
+        let Some(answer) = self.answer(answer) else { return };
         self.settled(answer.map(|id| format!("mission {} is started", id.short())));
+    }
+
+    /// The node answered an order. Was it a form's, that closes where it is done; otherwise it
+    /// stays and says why not, and nobody else needs to.
+    fn answer<T>(&mut self, answer: Result<T, Failure>) -> Option<Result<T, Failure>> {
+        self.model.pending = self.model.pending.saturating_sub(1);
+        self.answered = self.answered.saturating_add(1).min(self.ordered);
+        let answered = Some(self.answered);
+        let form = self.model.form.as_mut().filter(|form| form.sent.is_some());
+        let Some(form) = form.filter(|form| form.sent == answered) else { return Some(answer) };
+        match answer {
+            Ok(done) => {
+                self.model.form = None;
+                Some(Ok(done))
+            }
+            Err(failure) => {
+                form.sent = None;
+                let hint = failure.hint.map(|hint| format!(": {hint}")).unwrap_or_default();
+                form.fault = Some(format!("{}{hint}", failure.message));
+                None
+            }
+        }
     }
 
     /// What was ordered is over.
     fn settled(&mut self, told: Result<String, Failure>) {
-        self.model.pending = self.model.pending.saturating_sub(1);
         if told.is_ok() {
             self.model.doors = false;
         }
@@ -188,8 +217,14 @@ impl App {
             self.model.said.failed.remove(&topic);
             return;
         }
-        if !matches!(asked, PairAsked::Invited { .. } | PairAsked::Joining { .. }) {
-            self.model.pending = self.model.pending.saturating_sub(1);
+        let answer = match asked {
+            PairAsked::Invited { .. } | PairAsked::Joining { .. } => Some(answer),
+            _ => self.answer(answer),
+        };
+        let Some(answer) = answer else { return };
+        if matches!(answer, Ok(PairAnswer::Open(_))) {
+            // There its token stands.
+            self.apply(Action::Go(panel::Panel::Devices));
         }
         if let Some(told) = self.model.pairing.hear(asked, answer) {
             self.model.told = Some(pairing::told(told));
@@ -246,7 +281,10 @@ impl App {
             }
             Action::Doors(open) => self.model.doors = open,
             Action::NextPane => self.model.pane = (self.model.pane + 1) % PANES,
-            Action::WhyNot(title, why) => self.say(format!("{title}: {why}")),
+            Action::WhyNot(title, why) => match &mut self.model.form {
+                Some(form) => form.fault = Some(why.to_owned()),
+                None => self.say(format!("{title}: {why}")),
+            },
             Action::Told(text) => self.say(text),
             Action::Dismiss => self.model.told = None,
         }
@@ -295,6 +333,10 @@ impl App {
     fn order(&mut self, order: Order) {
         if self.client.order(order) {
             self.model.pending += 1;
+            self.ordered = self.ordered.saturating_add(1);
+            if let Some(form) = &mut self.model.form {
+                form.sent = Some(self.ordered);
+            }
         } else {
             let failure = Failure::new(FailureKind::Busy, "too much waits for the node")
                 .with_hint("try again in a moment");

@@ -10,8 +10,12 @@ use crate::{keys, render, theme};
 
 /// Draws what lies over the panels.
 pub fn show(ui: &Ui, model: &Model, actions: &mut Vec<Action>) {
-    question(ui, model, actions);
-    crate::form::show(ui, model, actions);
+    if model.question.is_some() {
+        // A form that led to it is there again if the answer is no.
+        question(ui, model, actions);
+    } else {
+        crate::form::show(ui, model, actions);
+    }
     palette(ui, model, actions);
     help(ui, model, actions);
 }

@@ -123,7 +123,7 @@ fn nothing_is_written_while_the_past_is_looked_at() {
     for (panel, button) in [
         (Panel::Devices, "Revoke phone…"),
         (Panel::Devices, "Invite a device…"),
-        (Panel::Devices, "Let it in by a7a7a7a7…"),
+        (Panel::Devices, "Let \"tablet\" in…"),
         (Panel::Conflicts, "Keep A: notes/today"),
     ] {
         go(&mut stage, panel);
