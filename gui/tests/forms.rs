@@ -225,8 +225,12 @@ fn who_is_refused_is_told_why_and_may_try_again() {
     told(&mut stage, News::Pair(PairAsked::Join { by, device: "a".to_owned() }, Ok(began)));
     let refused = PairAnswer::Join(JoinEvent::Refused("name_used".to_owned()));
     told(&mut stage, News::Pair(join, Ok(refused)));
-    assert!(line(&stage).contains("name_used a device of the workspace has this name"));
+    assert!(line(&stage).contains("name_used another device has this name: choose another"));
     assert!(!line(&stage).contains("Give up"));
+    let join = PairAsked::Joining { join: 8 };
+    let refused = PairAnswer::Join(JoinEvent::Refused("invitation_expired".to_owned()));
+    told(&mut stage, News::Pair(join, Ok(refused)));
+    assert!(line(&stage).contains("the code is older than five minutes: ask for a new one"));
     stage.get_by_role_and_label(Role::Button, "Join a workspace…");
 }
 
