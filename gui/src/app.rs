@@ -68,7 +68,7 @@ impl App {
         let mut topics = vec![Topic::Status, Topic::Names];
         topics.extend(self.model.panel.topics(&self.model));
         let form = self.model.form.as_ref().and_then(|form| form.fill.topic());
-        topics.extend(form.filter(|topic| !topics.contains(topic)).into_iter());
+        topics.extend(form.filter(|topic| !topics.contains(topic)));
         self.client.want(Wanted { workspace: self.model.workspace, topics });
     }
 

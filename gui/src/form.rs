@@ -1,6 +1,6 @@
 //! What is filled in before it is done: each form asks for what the command line takes as
-//! arguments, says what is wrong with it, and stays until the node did it: nothing of what was typed
-//! is lost.
+//! arguments, says what is wrong with it, and stays until the node did it: nothing of what was
+//! typed is lost.
 
 mod draw;
 

@@ -46,9 +46,11 @@ pub fn pressed(context: &Context, model: &Model, actions: &mut Vec<Action>) {
             }
             _ => input.consume_key(modifiers, key),
         });
-        let is_unseen =
-            entry.id.starts_with("conflict.keep.") && !conflicts::is_drawn(context, model);
-        if is_pressed && (entry.why_not.is_some() || !is_unseen) {
+        if !is_pressed {
+            continue;
+        }
+        let decides = entry.why_not.is_none() && entry.id.starts_with("conflict.keep.");
+        if !decides || conflicts::is_drawn(context, model) {
             actions.extend(asked(&entry, model));
         }
     }
