@@ -2,14 +2,16 @@
 
 use eframe::egui::{self, CentralPanel, Panel as Side, Ui};
 use kernelos_protocol::api::{Founded, NodeInfo, PairAnswer, PairAsked};
-use kernelos_protocol::command::{BranchReply, Command, Failure, FailureKind, Reply};
+use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
 use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::{EventId, WorkspaceId};
-use kernelos_protocol::present::{self, Back, Block, Doc, Text, Tone};
+use kernelos_protocol::present::{Block, Doc, Text, Tone};
 
 use crate::client::{Client, News, Order, Wanted};
+use crate::form::Form;
 use crate::model::{Action, Chosen, Link, Model, Said, Told, Topic};
-use crate::panel::failed;
+use crate::panel::{conflicts, failed};
+use crate::told::told;
 use crate::{doors, keys, nav, over, pairing, panel, render, strip, theme};
 
 /// Below this width the ways to the panels stand above, not beside.
@@ -21,6 +23,9 @@ pub struct App {
     /// What is shown.
     pub model: Model,
     client: Client,
+    /// How many orders were given, and how many answered: they are, one after the other.
+    ordered: u64,
+    answered: u64,
 }
 
 impl App {
@@ -28,7 +33,7 @@ impl App {
     #[must_use]
     pub fn new(context: &egui::Context, client: Client) -> Self {
         theme::install(context);
-        let app = Self { model: Model::default(), client };
+        let app = Self { model: Model::default(), client, ordered: 0, answered: 0 };
         app.want();
         app
     }
@@ -62,11 +67,13 @@ impl App {
     fn want(&self) {
         let mut topics = vec![Topic::Status, Topic::Names];
         topics.extend(self.model.panel.topics(&self.model));
+        let form = self.model.form.as_ref().and_then(|form| form.fill.topic());
+        topics.extend(form.filter(|topic| !topics.contains(topic)));
         self.client.want(Wanted { workspace: self.model.workspace, topics });
     }
 
     fn done(&mut self, command: &Command, answer: Result<Reply, Failure>) {
-        self.model.pending = self.model.pending.saturating_sub(1);
+        let Some(answer) = self.answer(answer) else { return };
         let told = match answer {
             Ok(reply) => {
                 self.decided(command);
@@ -77,47 +84,69 @@ impl App {
         self.model.told = Some(told);
     }
 
-    /// Conflicts that were decided are selected no more.
+    /// Conflicts that were decided are selected and looked at no more.
     fn decided(&mut self, command: &Command) {
         let Command::Edit { edits } = command else { return };
-        for edit in edits {
-            if let Edit::Keep { resolve, .. } = edit {
-                self.model.selected.remove(resolve);
-            }
-        }
+        let resolved = edits.iter().filter_map(|edit| match edit {
+            Edit::Keep { resolve, .. } => Some(*resolve),
+            _ => None,
+        });
+        conflicts::decided(&mut self.model, &resolved.collect());
     }
 
     /// The node is reached.
     fn up(&mut self, info: NodeInfo) {
         let is_here = |id| info.workspaces.iter().any(|row| row.workspace_id == id);
-        if !self.model.workspace.is_some_and(is_here) {
-            self.model.workspace = None;
+        if self.model.workspace.is_some_and(|id| !is_here(id)) {
+            self.look(None);
         }
         let joined = self.model.pairing.joined.as_ref();
-        let joined = info.workspaces.iter().find(|row| Some(&row.workspace) == joined);
-        let joined = joined.map(|row| row.workspace_id);
+        let listed = self.model.node.as_ref().map_or(&[][..], |node| &node.workspaces);
+        let is_old = |id| listed.iter().any(|row| row.workspace_id == id);
+        // Two workspaces may have one name: the one that was joined was not there before.
+        let named = info.workspaces.iter().filter(|row| Some(&row.workspace) == joined);
+        let joined = named.map(|row| row.workspace_id).min_by_key(|id| is_old(*id));
         self.model.link = Link::Up;
         self.model.node = Some(info);
         if let Some(id) = joined {
             self.model.pairing.joined = None;
-            self.look_at(id);
+            self.arrive(id);
         }
     }
 
-    /// Looks at another workspace.
-    fn look_at(&mut self, id: WorkspaceId) {
-        if self.model.workspace != Some(id) {
-            self.model.workspace = Some(id);
-            self.model.said = Said::default();
-            self.model.chosen = Chosen::default();
-            self.model.selected.clear();
-            self.model.past = None;
+    /// Looks at another workspace; what belongs to the one before is left there.
+    fn look(&mut self, workspace: Option<WorkspaceId>) {
+        if self.model.workspace == workspace {
+            return;
+        }
+        self.model.workspace = workspace;
+        self.model.said = Said::default();
+        self.model.chosen = Chosen::default();
+        self.model.selected.clear();
+        self.model.gone = None;
+        (self.model.past, self.model.told, self.model.question) = (None, None, None);
+        let is_of_one = |form: &Form| form.fill.is_of_workspace();
+        if self.model.form.as_ref().is_some_and(is_of_one) {
+            self.model.form = None;
+        }
+    }
+
+    /// A workspace is here that was waited for. Who is asked something, or fills something in,
+    /// stays where that belongs, and goes there by a click.
+    fn arrive(&mut self, id: WorkspaceId) {
+        let form = self.model.form.as_ref();
+        let is_busy = form.is_some_and(|form| form.fill.is_of_workspace());
+        if !is_busy && self.model.question.is_none() {
+            let told = self.model.told.take();
+            self.look(Some(id));
+            self.model.told = told;
         }
     }
 
     fn founded(&mut self, answer: Result<Founded, Failure>) {
+        let Some(answer) = self.answer(answer) else { return };
         let told = answer.map(|founded| {
-            self.look_at(founded.workspace_id);
+            self.arrive(founded.workspace_id);
             format!(
                 "workspace {} is made; keep its recovery key off this device",
                 founded.workspace
@@ -127,6 +156,7 @@ impl App {
     }
 
     fn rescued(&mut self, answer: Result<Reply, Failure>) {
+        let Some(answer) = self.answer(answer) else { return };
         let told = answer.map(|reply| match reply {
             Reply::Rescued { removed, .. } => {
                 format!("this device leads the workspace; {} were removed", removed.len())
@@ -137,12 +167,34 @@ impl App {
     }
 
     fn started(&mut self, answer: Result<EventId, Failure>) {
+        let Some(answer) = self.answer(answer) else { return };
         self.settled(answer.map(|id| format!("mission {} is started", id.short())));
+    }
+
+    /// The node answered an order. Was it a form's, that closes where it is done; otherwise it
+    /// stays and says why not, and nobody else needs to.
+    fn answer<T>(&mut self, answer: Result<T, Failure>) -> Option<Result<T, Failure>> {
+        self.model.pending = self.model.pending.saturating_sub(1);
+        self.answered = self.answered.saturating_add(1).min(self.ordered);
+        let answered = Some(self.answered);
+        let form = self.model.form.as_mut().filter(|form| form.sent.is_some());
+        let Some(form) = form.filter(|form| form.sent == answered) else { return Some(answer) };
+        match answer {
+            Ok(done) => {
+                self.model.form = None;
+                Some(Ok(done))
+            }
+            Err(failure) => {
+                form.sent = None;
+                let hint = failure.hint.map(|hint| format!(": {hint}")).unwrap_or_default();
+                form.fault = Some(format!("{}{hint}", failure.message));
+                None
+            }
+        }
     }
 
     /// What was ordered is over.
     fn settled(&mut self, told: Result<String, Failure>) {
-        self.model.pending = self.model.pending.saturating_sub(1);
         if told.is_ok() {
             self.model.doors = false;
         }
@@ -165,8 +217,14 @@ impl App {
             self.model.said.failed.remove(&topic);
             return;
         }
-        if !matches!(asked, PairAsked::Invited { .. } | PairAsked::Joining { .. }) {
-            self.model.pending = self.model.pending.saturating_sub(1);
+        let answer = match asked {
+            PairAsked::Invited { .. } | PairAsked::Joining { .. } => Some(answer),
+            _ => self.answer(answer),
+        };
+        let Some(answer) = answer else { return };
+        if matches!(answer, Ok(PairAnswer::Open(_))) {
+            // There its token stands.
+            self.apply(Action::Go(panel::Panel::Devices));
         }
         if let Some(told) = self.model.pairing.hear(asked, answer) {
             self.model.told = Some(pairing::told(told));
@@ -180,20 +238,20 @@ impl App {
                 self.model.panel = panel;
                 self.model.doors = false;
             }
-            Action::Workspace(id) => self.look_at(id),
+            Action::Workspace(id) => self.look(Some(id)),
             Action::Choose(chosen) => self.choose(chosen),
             Action::Do(command) => {
-                self.model.question = None;
-                if let Some(why) = self.model.why_no_write().filter(|_| command.writes()) {
-                    return self.apply(Action::WhyNot("Not done", why));
-                }
-                self.order(|id| Some(Order::Do(id?, command)));
+                let Some(id) = self.model.workspace else {
+                    return self.apply(Action::WhyNot("Not done", "there is no workspace yet"));
+                };
+                return self.apply(Action::Order(Order::Do(id, command)));
             }
             Action::Order(order) => {
+                self.model.question = None;
                 if let Some(why) = self.why_not(&order) {
                     return self.apply(Action::WhyNot("Not done", why));
                 }
-                self.order(|_| Some(order));
+                self.order(order);
             }
             Action::Form(form) => {
                 self.model.palette = None;
@@ -223,7 +281,10 @@ impl App {
             }
             Action::Doors(open) => self.model.doors = open,
             Action::NextPane => self.model.pane = (self.model.pane + 1) % PANES,
-            Action::WhyNot(title, why) => self.say(format!("{title}: {why}")),
+            Action::WhyNot(title, why) => match &mut self.model.form {
+                Some(form) => form.fault = Some(why.to_owned()),
+                None => self.say(format!("{title}: {why}")),
+            },
             Action::Told(text) => self.say(text),
             Action::Dismiss => self.model.told = None,
         }
@@ -241,25 +302,41 @@ impl App {
             self.model.said.conflicts = None;
         }
         self.model.chosen = chosen;
+        self.model.gone = None;
     }
 
-    /// Why an order is not given now. The doors lead to other workspaces, in whose past nobody is.
+    /// Why an order is not given now. Two doors lead to other workspaces, in whose past nobody is.
     fn why_not(&self, order: &Order) -> Option<&'static str> {
-        let is_here = match order {
+        let of = match order {
+            Order::Do(id, _) | Order::Start(id, _) | Order::Rescue(id, _) => Some(*id),
+            Order::Create(_) | Order::Pair(_) => None,
+        };
+        if of.is_some() && of != self.model.workspace {
+            return Some("another workspace is looked at now");
+        }
+        let writes = match order {
             Order::Do(_, command) => command.writes(),
             Order::Start(..) => true,
-            Order::Pair(asked) => {
-                matches!(asked, PairAsked::Invite { .. } | PairAsked::Withdraw { .. })
-            }
-            Order::Create(_) | Order::Rescue(..) => false,
+            // Who rescues is no member yet.
+            Order::Rescue(..) => return self.model.why_no_rescue(),
+            Order::Pair(asked) => matches!(
+                asked,
+                PairAsked::Invite { .. }
+                    | PairAsked::Withdraw { .. }
+                    | PairAsked::Code { code: Some(_), .. }
+            ),
+            Order::Create(_) => false,
         };
-        self.model.why_no_write().filter(|_| is_here)
+        self.model.why_no_write().filter(|_| writes)
     }
 
-    fn order(&mut self, order: impl FnOnce(Option<WorkspaceId>) -> Option<Order>) {
-        let Some(order) = order(self.model.workspace) else { return };
+    fn order(&mut self, order: Order) {
         if self.client.order(order) {
             self.model.pending += 1;
+            self.ordered = self.ordered.saturating_add(1);
+            if let Some(form) = &mut self.model.form {
+                form.sent = Some(self.ordered);
+            }
         } else {
             let failure = Failure::new(FailureKind::Busy, "too much waits for the node")
                 .with_hint("try again in a moment");
@@ -335,60 +412,6 @@ fn pane(ui: &Ui, number: usize, name: &str) {
     let sense = egui::Sense::focusable_noninteractive();
     let response = ui.interact(place, pane_id(number), sense);
     response.widget_info(|| egui::WidgetInfo::labeled(egui::accesskit::Role::Group, true, name));
-}
-
-/// What a command became, and how it is taken back.
-fn told(command: &Command, reply: &Reply) -> Told {
-    let event = written(reply);
-    let doc = match reply {
-        Reply::Undone(undone) => {
-            let what = format!("it takes back event {}", undone.undoes);
-            let mut blocks = vec![Block::Line(Text::plain(what))];
-            blocks.extend(present::wrote_by(Some(&undone.event), &Back::undo(&undone.event)).0);
-            Doc(blocks)
-        }
-        Reply::NotUndone(refused) => {
-            let text = Text::toned(Tone::Attention, format!("not undone: {}", refused.reason));
-            return Told { doc: Doc(vec![Block::Line(text)]), event: None, failed: true };
-        }
-        _ => match &event {
-            Some(event) => {
-                let back = match reply {
-                    Reply::Readmitted { .. } => Back::Never("what came back can be struck again"),
-                    Reply::Cancelled { .. } => Back::Never("it ended for good: start another"),
-                    Reply::BoardMade { .. } => Back::By("kern board archive NAME".to_owned()),
-                    _ => Back::undo(event),
-                };
-                present::wrote_by(Some(event), &back)
-            }
-            None => Doc(vec![Block::Line(Text::plain("nothing was to change"))]),
-        },
-    };
-    let is_undo = matches!(command, Command::Undo { .. });
-    let is_for_good = matches!(
-        reply,
-        Reply::Readmitted { .. } | Reply::Cancelled { .. } | Reply::BoardMade { .. }
-    );
-    let is_undoable = !is_undo && !is_for_good;
-    Told { doc, event: event.filter(|_| is_undoable), failed: false }
-}
-
-/// The event that a reply names.
-fn written(reply: &Reply) -> Option<EventId> {
-    match reply {
-        Reply::Edited(edited) => edited.event,
-        Reply::BoardMade { event, .. }
-        | Reply::Cancelled { event }
-        | Reply::Branch(BranchReply::Made { event, .. } | BranchReply::Merged { event, .. }) => {
-            Some(*event)
-        }
-        Reply::Undone(undone) => Some(undone.event),
-        Reply::Revoked { event }
-        | Reply::Granted { event, .. }
-        | Reply::Struck { event, .. }
-        | Reply::Readmitted { event, .. } => Some(*event),
-        _ => None,
-    }
 }
 
 impl eframe::App for App {

@@ -24,9 +24,9 @@ const DOORS: [(&str, &str, Fill, &str); 3] = [
     ),
     (
         "Restore",
-        "A workspace whose devices are lost: its archive first, by the command below, which \
-         reads a file of any size, tells how far it is and goes on where it was interrupted. \
-         Then, here, the recovery key.",
+        "A workspace whose devices are lost. It begins with the command below, which brings its \
+         archive here: a file of any size, it tells how far it is and goes on where it was \
+         interrupted. Then, here or in the Overview, the recovery key.",
         Fill::Rescue,
         "kern import --events home.events --workspace home",
     ),
@@ -67,12 +67,32 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
     }
 }
 
+/// The way on where this device holds a workspace and is no member of it.
+pub fn restore(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
+    let status = model.said.status.as_ref();
+    if status.is_none_or(|status| status.role.is_some()) {
+        return;
+    }
+    ui.separator();
+    let text = "this device is no member: who has the recovery key can make it the owner";
+    render::text(ui, &Text::plain(text));
+    let button = eframe::egui::Button::new(format!("{}…", Fill::Rescue.title()));
+    let why_not = why_not(&Fill::Rescue, model);
+    if ui.add_enabled(why_not.is_none(), button).clicked() {
+        actions.push(Action::Form(Some(Form::of(Fill::Rescue, model))));
+    }
+    if let Some(why) = why_not {
+        render::text(ui, &Text::toned(Tone::Attention, why));
+    }
+}
+
 /// Why a door is closed now.
 fn why_not(fill: &Fill, model: &Model) -> Option<&'static str> {
     match fill {
         _ if !model.standing().connected => Some("the node is not reached"),
+        Fill::Rescue if model.past.is_some() => model.why_no_rescue(),
         Fill::Rescue if model.workspace.is_none() || model.is_homeless() => {
-            Some("its archive is not here yet")
+            Some("it begins with the command: its archive is not here yet")
         }
         _ => None,
     }

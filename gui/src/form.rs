@@ -1,22 +1,26 @@
 //! What is filled in before it is done: each form asks for what the command line takes as
-//! arguments, says what is wrong with it, and loses nothing of what was typed.
+//! arguments, says what is wrong with it, and stays until the node did it: nothing of what was
+//! typed is lost.
+
+mod draw;
 
 use std::path::PathBuf;
 
-use eframe::egui::{self, Key, Modal, TextEdit, Ui};
 use kernelos_protocol::api::PairAsked;
-use kernelos_protocol::command::{BranchCommand, Command, Mode, Take};
+use kernelos_protocol::command::{BranchCommand, BranchKind, BranchState, Command, Mode, Take};
 use kernelos_protocol::document::{DocPath, Edit};
-use kernelos_protocol::id::{DeviceId, EventId};
+use kernelos_protocol::id::{DeviceId, EventId, WorkspaceId};
 use kernelos_protocol::limits::NAME_BYTES_MAX;
 use kernelos_protocol::pairing::messages::is_name;
-use kernelos_protocol::present::{Doc, Text, Tone, device_name};
+use kernelos_protocol::present::{Doc, device_name, shown};
 use kernelos_protocol::role::Role;
 
 use crate::client::{Creating, Order, Rescuing, Starting};
-use crate::model::{Action, Model, Question};
-use crate::panel::conflicts;
-use crate::{over, pairing, render};
+use crate::model::{Action, Model, Question, Topic};
+use crate::pairing;
+use crate::panel::{branches, conflicts};
+
+pub use draw::show;
 
 /// What a form is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +64,10 @@ pub struct Form {
     pub typed: Vec<String>,
     /// What is wrong with it.
     pub fault: Option<String>,
+    /// The workspace that was looked at as it was opened.
+    pub workspace: Option<WorkspaceId>,
+    /// As which order it was sent, until the node answers.
+    pub sent: Option<u64>,
 }
 
 /// One thing that is asked for: its name, and what it looks like.
@@ -120,6 +128,23 @@ impl Fill {
         }
     }
 
+    /// Is it about the workspace that is looked at?
+    #[must_use]
+    pub fn is_of_workspace(&self) -> bool {
+        !matches!(self, Self::CreateWorkspace | Self::Join)
+    }
+
+    /// What the node is asked for while it is filled in.
+    #[must_use]
+    pub fn topic(&self) -> Option<Topic> {
+        match self {
+            Self::CancelMission => Some(Topic::Missions),
+            Self::MergeBranch => Some(Topic::Branches),
+            Self::Code(_) => Some(Topic::Pending),
+            _ => None,
+        }
+    }
+
     /// What a person should know before.
     fn says(&self) -> &'static str {
         match self {
@@ -132,7 +157,6 @@ impl Fill {
                 "This device becomes the owner, and all that led before are removed for good."
             }
             Self::Invite => "Roles: owner, admin, member, observer, store, runner.",
-            Self::MergeBranch => "The panel Branches shows what a merge would bring.",
             _ => "",
         }
     }
@@ -159,12 +183,15 @@ impl Form {
         {
             *at = past.event.to_string();
         }
-        Self { fill, typed, fault: None }
+        Self { fill, typed, fault: None, workspace: model.workspace, sent: None }
     }
 
     /// What is asked once it is filled in; or what is wrong.
     pub fn submit(&self, model: &Model) -> Result<Action, String> {
         let field = |at: usize| self.typed.get(at).map_or("", |text| text.trim());
+        if self.fill.is_of_workspace() && self.workspace != model.workspace {
+            return Err("another workspace is looked at now: open this form there".to_owned());
+        }
         let command = match &self.fill {
             Fill::SetValue => Command::Edit { edits: vec![set(field(0), field(1))?] },
             Fill::RemoveValue => Command::Edit { edits: vec![Edit::Rm { rm: path(field(0))? }] },
@@ -175,12 +202,11 @@ impl Form {
                 at: Some(field(2).to_owned()).filter(|at| !at.is_empty()),
                 purpose: field(3).to_owned(),
             }),
-            Fill::MergeBranch => {
-                Command::Branch(BranchCommand::Merge { name: filled(field(0), "branch")? })
-            }
-            Fill::CancelMission => Command::CancelMission { id: mission(field(0), model)? },
+            Fill::MergeBranch => return merge(&filled(field(0), "branch")?, model),
+            Fill::CancelMission => return cancel(field(0), model),
             Fill::Bulk => return conflicts::bulk(model, &take(field(0), model)?),
             Fill::Revoke => return revoke(field(0), field(1), model),
+            Fill::Rescue => return rescue((field(0), field(1)), model),
             _ => return self.order(model).map(Action::Order),
         };
         Ok(Action::Do(command))
@@ -221,10 +247,6 @@ impl Form {
                 by: pairing::by(&filled(field(0), "token")?),
                 device: name(field(1))?,
             }),
-            Fill::Rescue => {
-                let recovery_file = absolute(field(0))?;
-                Order::Rescue(here()?, Rescuing { recovery_file, device: name(field(1))? })
-            }
             _ => {
                 let role = Role::ALL.into_iter().find(|role| role.name() == field(0));
                 let role = role.ok_or_else(|| format!("there is no role {:?}", field(0)))?;
@@ -268,17 +290,64 @@ fn mission(begin: &str, model: &Model) -> Result<EventId, String> {
         return Ok(id);
     }
     let all = model.said.missions.as_deref().unwrap_or_default();
-    let mut named = all.iter().map(|view| view.id);
     let is_meant = |id: &EventId| begin.len() >= 4 && id.to_string().starts_with(begin);
-    named
-        .find(is_meant)
-        .ok_or_else(|| "no mission begins so: the panel Missions has their ids".to_owned())
+    let mut named = all.iter().map(|view| view.id).filter(is_meant);
+    match (named.next(), named.next()) {
+        (Some(id), None) => Ok(id),
+        (Some(_), Some(_)) => Err("several missions begin so: write more of the id".to_owned()),
+        _ => Err("no mission begins so: the panel Missions has their ids".to_owned()),
+    }
+}
+
+/// Ending a mission cannot be taken back.
+fn cancel(begin: &str, model: &Model) -> Result<Action, String> {
+    let id = mission(begin, model)?;
+    let all = model.said.missions.as_deref().unwrap_or_default();
+    let goal = all.iter().find(|view| view.id == id).map(|view| shown(&view.goal, 128));
+    let goal = goal.map(|goal| format!(" ({goal:?})")).unwrap_or_default();
+    let text = format!("Mission {}{goal} ends for good, on every device", id.short());
+    let verb = format!("Cancel mission {}", id.short());
+    Ok(model.ask(verb, text, Doc::default(), Command::CancelMission { id }))
+}
+
+/// What a merge brings is said before.
+fn merge(typed: &str, model: &Model) -> Result<Action, String> {
+    let page = model.said.branches.as_ref();
+    let page = page.ok_or_else(|| "the branches are not known yet: try again".to_owned())?;
+    let is_meant = |row: &&BranchState| {
+        row.kind == BranchKind::Made
+            && (row.name.as_deref() == Some(typed)
+                || row.document.is_some_and(|id| id.to_string() == typed))
+    };
+    let mut named = page.branches.iter().filter(is_meant);
+    match (named.next(), named.next()) {
+        (Some(row), None) if row.ahead == 0 => Err("nothing was changed on it".to_owned()),
+        (Some(row), None) => Ok(branches::merging(row, model)),
+        (Some(_), Some(_)) => Err("several have this name: choose one in Branches".to_owned()),
+        _ => Err("no branch has this name".to_owned()),
+    }
+}
+
+/// A rescue cannot be taken back: what it removes, and where, is said before.
+fn rescue((file, device): (&str, &str), model: &Model) -> Result<Action, String> {
+    let id = model.workspace.ok_or_else(|| "there is no workspace yet".to_owned())?;
+    let rescuing = Rescuing { recovery_file: absolute(file)?, device: name(device)? };
+    let rows = model.node.iter().flat_map(|node| &node.workspaces);
+    let named = rows.filter(|row| row.workspace_id == id).map(|row| row.workspace.clone()).next();
+    let called = shown(&named.unwrap_or_else(|| id.short()), 64);
+    let text = format!(
+        "In the workspace {called}, this device becomes the owner, and every owner and admin \
+         besides is removed for good; members and what was written stay. kern rescue --keep \
+         keeps some of them"
+    );
+    let (doc, verb) = (Doc::default(), format!("Rescue {called}"));
+    Ok(Action::Ask(Question { text, doc, verb, order: Order::Rescue(id, rescuing) }))
 }
 
 /// Taking a device out is confirmed: it is named by what was found, not by what was typed.
 fn revoke(typed: &str, reason: &str, model: &Model) -> Result<Action, String> {
     let device = device(typed, model)?;
-    Ok(Action::Ask(revoking(device, reason, &device_name(&device, &model.said.names))))
+    Ok(revoking(model, device, reason, &device_name(&device, &model.said.names)))
 }
 
 fn device(typed: &str, model: &Model) -> Result<DeviceId, String> {
@@ -304,64 +373,12 @@ fn take(typed: &str, model: &Model) -> Result<Take, String> {
 
 /// What is asked before a device is taken out.
 #[must_use]
-pub fn revoking(device: DeviceId, reason: &str, name: &str) -> Question {
-    let name = kernelos_protocol::present::shown(name, 128);
+pub fn revoking(model: &Model, device: DeviceId, reason: &str, name: &str) -> Action {
+    let name = shown(name, 128);
     let text = format!(
         "{name} is removed on every device, and cannot read what is written from now on. \
          What it wrote stays"
     );
     let command = Command::Revoke { device, reason: reason.to_owned() };
-    Question { text, doc: Doc::default(), verb: format!("Revoke {name}"), command }
-}
-
-/// Draws it.
-pub fn show(ui: &Ui, model: &Model, actions: &mut Vec<Action>) {
-    let Some(form) = &model.form else { return };
-    let mut now = form.clone();
-    let (mut done, mut cancelled) = (false, false);
-    let modal = Modal::new(egui::Id::unique("form")).show(ui.ctx(), |ui| {
-        ui.set_width(over::width(ui));
-        over::dialog(ui, form.fill.title());
-        render::heading(ui, form.fill.title());
-        let says = form.fill.says();
-        if !says.is_empty() {
-            render::text(ui, &Text::toned(Tone::Quiet, says));
-        }
-        for ((label, hint), text) in form.fill.asks().iter().zip(&mut now.typed) {
-            let label = ui.label(*label);
-            let edit = TextEdit::singleline(text).hint_text(*hint).desired_width(f32::INFINITY);
-            let edit = ui.add(edit).labelled_by(label.id);
-            if ui.memory(|memory| memory.focused().is_none()) && !edit.lost_focus() {
-                edit.request_focus();
-            }
-            done |= edit.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
-        }
-        if let Some(fault) = &form.fault {
-            let told = ui.label(egui::RichText::new(kernelos_protocol::present::shown(fault, 512)));
-            ui.ctx().accesskit_node_builder(told.id, |node| {
-                node.set_live(egui::accesskit::Live::Assertive);
-            });
-        }
-        ui.horizontal_wrapped(|ui| {
-            cancelled |= ui.button("Cancel").clicked();
-            done |= ui.button(form.fill.title()).clicked();
-        });
-    });
-    if cancelled || (modal.should_close() && !done) {
-        return actions.push(Action::Form(None));
-    }
-    if done {
-        match now.submit(model) {
-            Ok(action) => {
-                actions.extend([Action::Form(None), action]);
-                return;
-            }
-            Err(fault) => now.fault = Some(fault),
-        }
-    } else if now.typed != form.typed {
-        now.fault = None;
-    }
-    if now != *form {
-        actions.push(Action::Form(Some(now)));
-    }
+    model.ask(format!("Revoke {name}"), text, Doc::default(), command)
 }

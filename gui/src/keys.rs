@@ -5,6 +5,7 @@ use eframe::egui::{Context, Key, Modifiers};
 use kernelos_protocol::present::registry::{Entry, registry};
 
 use crate::model::{Action, Model};
+use crate::panel::conflicts;
 use crate::run;
 
 /// The keys that a text of the registry names.
@@ -45,7 +46,11 @@ pub fn pressed(context: &Context, model: &Model, actions: &mut Vec<Action>) {
             }
             _ => input.consume_key(modifiers, key),
         });
-        if is_pressed {
+        if !is_pressed {
+            continue;
+        }
+        let decides = entry.why_not.is_none() && entry.id.starts_with("conflict.keep.");
+        if !decides || conflicts::is_drawn(context, model) {
             actions.extend(asked(&entry, model));
         }
     }

@@ -21,3 +21,4 @@ pub mod render;
 pub mod run;
 pub mod strip;
 pub mod theme;
+mod told;

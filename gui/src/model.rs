@@ -75,6 +75,8 @@ pub struct Model {
     pub past: Option<Past>,
     /// What is filled in before it is done.
     pub form: Option<Form>,
+    /// Where the conflict stood that was looked at and is open no more.
+    pub gone: Option<DocPath>,
     /// The conflicts that get the same choice, as they were when they were selected.
     pub selected: BTreeMap<ConflictId, ConflictRow>,
     /// Devices that are on their way in, and this one's way in elsewhere.
@@ -171,7 +173,7 @@ pub struct Told {
 }
 
 /// What is done only once a person said yes.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Question {
     /// What will happen.
     pub text: String,
@@ -179,8 +181,8 @@ pub struct Question {
     pub doc: Doc,
     /// What the button says that does it.
     pub verb: String,
-    /// What is done.
-    pub command: Command,
+    /// What is done, and in which workspace: the one that was looked at as it was asked.
+    pub order: Order,
 }
 
 /// The past that every panel shows.
@@ -347,7 +349,8 @@ impl Model {
     #[must_use]
     pub fn standing(&self) -> Standing {
         let status = self.said.status.as_ref();
-        let is_inbox = self.panel == Panel::Conflicts;
+        let is_seen = !self.doors && !self.is_homeless();
+        let is_inbox = is_seen && self.panel == Panel::Conflicts;
         let conflict = is_inbox.then(|| conflicts::looked_at(self)).flatten();
         let step = |forwards| is_inbox.then(|| conflicts::step(self, forwards)).flatten();
         Standing {
@@ -360,7 +363,7 @@ impl Model {
             before: step(false).is_some(),
             after: step(true).is_some(),
             selected: self.selected.len(),
-            event: timeline::looked_at(self).is_some(),
+            event: is_seen && timeline::looked_at(self).is_some(),
         }
     }
 
@@ -369,6 +372,22 @@ impl Model {
     pub fn why_no_write(&self) -> Option<&'static str> {
         let why = self.standing().why_no_write()?;
         Some(if self.hangs() { HANGS } else { why })
+    }
+
+    /// Why no workspace is rescued now. Who does it need not be a member.
+    #[must_use]
+    pub fn why_no_rescue(&self) -> Option<&'static str> {
+        let writes = true;
+        Standing { writes, ..self.standing() }.why_no_write()
+    }
+
+    /// Asks whether this is to be done in the workspace that is looked at.
+    #[must_use]
+    pub fn ask(&self, verb: String, text: String, doc: Doc, command: Command) -> Action {
+        let Some(id) = self.workspace else {
+            return Action::WhyNot("Not done", "there is no workspace yet");
+        };
+        Action::Ask(Question { text, doc, verb, order: Order::Do(id, command) })
     }
 
     /// Is the node there, and does not answer?

@@ -2,7 +2,7 @@
 
 use eframe::egui::{self, Align, Key, Modal, Modifiers, TextEdit, Ui};
 use kernelos_protocol::present::registry::{Entry, registry};
-use kernelos_protocol::present::{Text, Tone};
+use kernelos_protocol::present::{Text, Tone, shown};
 
 use crate::model::{Action, Model};
 use crate::panel::{Panel, can};
@@ -10,8 +10,12 @@ use crate::{keys, render, theme};
 
 /// Draws what lies over the panels.
 pub fn show(ui: &Ui, model: &Model, actions: &mut Vec<Action>) {
-    question(ui, model, actions);
-    crate::form::show(ui, model, actions);
+    if model.question.is_some() {
+        // A form that led to it is there again if the answer is no.
+        question(ui, model, actions);
+    } else {
+        crate::form::show(ui, model, actions);
+    }
     palette(ui, model, actions);
     help(ui, model, actions);
 }
@@ -49,7 +53,7 @@ fn question(ui: &Ui, model: &Model, actions: &mut Vec<Action>) {
                 actions.push(Action::Cancel);
             }
             if ui.button(&question.verb).clicked() {
-                actions.push(Action::Do(question.command.clone()));
+                actions.push(Action::Order(question.order.clone()));
             }
         });
     });
@@ -154,7 +158,9 @@ fn help(ui: &Ui, model: &Model, actions: &mut Vec<Action>) {
         dialog(ui, "Help: all keys");
         render::heading(ui, "Keys");
         let close = ui.button("Close");
-        close.request_focus();
+        if ui.memory(|memory| memory.focused().is_none()) {
+            close.request_focus();
+        }
         if close.clicked() {
             actions.push(Action::Help(false));
         }
@@ -166,8 +172,11 @@ fn help(ui: &Ui, model: &Model, actions: &mut Vec<Action>) {
                     kern => format!(", as {kern}"),
                 };
                 let text = format!("{}: {}{kern}", entry.keys, entry.title);
-                render::text(ui, &Text::plain(text));
+                // Tab and arrows reach what is below, too.
+                let row = egui::Label::new(shown(&text, 256)).wrap();
+                ui.add(row.sense(egui::Sense::focusable_noninteractive()));
             }
+            theme::reveal_focus(ui);
             let tab = "Tab and arrows: from one thing to the next; Enter or Space: do it";
             render::text(ui, &Text::toned(Tone::Quiet, tab));
         });

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use eframe::egui::{self, Ui};
 use kernelos_protocol::api::{By, InviteEvent, JoinEvent, PairAnswer, PairAsked};
-use kernelos_protocol::command::Failure;
+use kernelos_protocol::command::{Failure, FailureKind};
+use kernelos_protocol::pairing::PairingCode;
 use kernelos_protocol::present::{Block, Doc, Text, Tone, shown};
 
 use crate::client::Order;
@@ -112,13 +113,9 @@ pub fn told(result: Result<String, Failure>) -> Told {
 }
 
 fn refused(reason: &str) -> Failure {
-    use kernelos_protocol::command::FailureKind;
     let hint = match reason {
-        "name_used" => "a device of the workspace has this name: choose another",
-        "own_token" => "join on the device that is to come in, not on this one",
-        "already_member" => "this device is in the workspace already",
-        "link_lost" => "look whether both devices run and are on one network, then invite anew",
-        _ => "open a new invitation and try again",
+        "already_member" => "this device is in the workspace already".to_owned(),
+        code => PairingCode::from_code(code).to_string(),
     };
     Failure::new(FailureKind::Denied, format!("nobody came in: {reason}")).with_hint(hint)
 }

@@ -110,8 +110,9 @@ impl Panel {
     }
 }
 
-/// Draws the panel that is looked at.
+/// Draws the panel that is looked at, and above it what could not be said of it.
 pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
+    failures(ui, model);
     match model.panel {
         Panel::Overview => overview::show(ui, model, actions),
         Panel::Timeline => timeline::show(ui, model, actions),
@@ -121,6 +122,19 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
         Panel::Documents => documents::show(ui, model, actions),
         Panel::Quarantine => quarantine::show(ui, model, actions),
         Panel::Branches => branches::show(ui, model, actions),
+    }
+}
+
+/// Says it also where an older answer is shown below.
+fn failures(ui: &mut Ui, model: &Model) {
+    let mut topics = model.panel.topics(model);
+    topics.extend((model.panel == Panel::Overview).then_some(Topic::Status));
+    let mut told: Vec<&Failure> = Vec::new();
+    for failure in topics.iter().filter_map(|topic| model.said.failed.get(topic)) {
+        if !told.contains(&failure) {
+            render::doc(ui, &failed(failure));
+            told.push(failure);
+        }
     }
 }
 
@@ -134,11 +148,12 @@ pub(crate) fn can(ui: &mut Ui, model: &Model, text: &str) -> bool {
     false
 }
 
-/// Shows why something is not there: it is awaited, the node does not run, or it failed.
+/// Shows why something is not there: it is awaited, or the node does not run. What failed is said
+/// above.
 pub(crate) fn absent(ui: &mut Ui, model: &Model, topic: &Topic) {
     let line = |tone, text: String| Doc(vec![Block::Line(Text::toned(tone, text))]);
-    if let Some(failure) = model.said.failed.get(topic) {
-        return render::doc(ui, &failed(failure));
+    if model.said.failed.contains_key(topic) {
+        return;
     }
     match &model.link {
         Link::Down(failure) => render::doc(ui, &failed(failure)),

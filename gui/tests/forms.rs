@@ -9,7 +9,7 @@ use kernelos_gui::form::{Fill, Form};
 use kernelos_gui::model::Action;
 use kernelos_gui::panel::Panel;
 use kernelos_protocol::api::{InviteEvent, Invited, JoinEvent, PairAnswer, PairAsked};
-use kernelos_protocol::command::{BranchCommand, Command, Failure, FailureKind};
+use kernelos_protocol::command::{BranchCommand, Command, Failure, FailureKind, Reply};
 use kernelos_protocol::document::Edit;
 use kernelos_protocol::present::registry::registry;
 use serde_json::json;
@@ -81,7 +81,6 @@ fn what_is_filled_in_is_what_is_ordered() {
     let model = &app(&mut stage).model;
     let of = "boards/plans".parse().unwrap();
     let branch = |command| Action::Do(Command::Branch(command));
-    let event = "ab".repeat(32);
     let rm = Edit::Rm { rm: "notes/a".parse().unwrap() };
     let set = Edit::Set { set: "notes/a".parse().unwrap(), value: json!({ "x": 1 }) };
     let edit = |edit| Action::Do(Command::Edit { edits: vec![edit] });
@@ -103,12 +102,6 @@ fn what_is_filled_in_is_what_is_ordered() {
                 purpose: "to see".to_owned(),
             }),
         ),
-        (Fill::MergeBranch, vec!["try"], branch(BranchCommand::Merge { name: "try".to_owned() })),
-        (
-            Fill::CancelMission,
-            vec![&event],
-            Action::Do(Command::CancelMission { id: event.parse().unwrap() }),
-        ),
     ];
     for (fill, typed, asked) in rows {
         let typed = typed.into_iter().map(str::to_owned).collect();
@@ -124,7 +117,8 @@ fn what_is_filled_in_is_what_is_ordered() {
     };
     let Ok(Action::Ask(question)) = revoke.submit(model) else { panic!() };
     let reason = "lost".to_owned();
-    assert_eq!(question.command, Command::Revoke { device: id(2), reason });
+    let Order::Do(_, command) = question.order else { panic!() };
+    assert_eq!(command, Command::Revoke { device: id(2), reason });
     let nobody = Form { typed: vec!["nobody".to_owned(); 2], ..revoke };
     assert_eq!(nobody.submit(model).unwrap_err(), "no device has this name");
 }
@@ -177,7 +171,10 @@ fn a_workspace_is_created_with_its_recovery_file() {
     assert_eq!(creating.recovery_file, PathBuf::from("/media/usb/home.recovery"));
     let failure = Failure::new(FailureKind::Failed, "the disk is full").with_hint("make room");
     told(&mut stage, News::Founded(Err(failure)));
-    assert!(line(&stage).contains("the disk is full make room"), "{}", line(&stage));
+    assert!(line(&stage).contains("the disk is full: make room"), "{}", line(&stage));
+    let typed = app(&mut stage).model.form.as_ref().unwrap().typed.clone();
+    assert_eq!(typed[1..], ["laptop", "/media/usb/home.recovery"], "it can be sent again");
+    click(&mut stage, "Cancel");
     assert!(line(&stage).contains("There is no workspace on this device yet"));
     let restore = stage.get_by_role_and_label(Role::Button, "Restore a workspace…");
     assert!(restore.accesskit_node().is_disabled());
@@ -228,8 +225,12 @@ fn who_is_refused_is_told_why_and_may_try_again() {
     told(&mut stage, News::Pair(PairAsked::Join { by, device: "a".to_owned() }, Ok(began)));
     let refused = PairAnswer::Join(JoinEvent::Refused("name_used".to_owned()));
     told(&mut stage, News::Pair(join, Ok(refused)));
-    assert!(line(&stage).contains("name_used a device of the workspace has this name"));
+    assert!(line(&stage).contains("name_used another device has this name: choose another"));
     assert!(!line(&stage).contains("Give up"));
+    let join = PairAsked::Joining { join: 8 };
+    let refused = PairAnswer::Join(JoinEvent::Refused("invitation_expired".to_owned()));
+    told(&mut stage, News::Pair(join, Ok(refused)));
+    assert!(line(&stage).contains("the code is older than five minutes: ask for a new one"));
     stage.get_by_role_and_label(Role::Button, "Join a workspace…");
 }
 
@@ -238,14 +239,19 @@ fn a_device_that_waits_is_let_in_by_its_digits_or_refused() {
     let mut stage = stage(WINDOW, world());
     go(&mut stage, Panel::Devices);
     assert!(line(&stage).contains("\"tablet\" (") && line(&stage).contains("wants to come in"));
-    click(&mut stage, "Let it in by a7a7a7a7…");
+    click(&mut stage, "Let \"tablet\" in…");
+    let who = line(&stage).matches("\"tablet\" (").count();
+    assert_eq!(who, 2, "the form says who waits: {}", line(&stage));
     fill(&mut stage, "the two digits that it shows", "4");
     click(&mut stage, "Let the device in");
     assert!(line(&stage).contains("a check code is two digits"));
     fill(&mut stage, "the two digits that it shows", "2");
     click(&mut stage, "Let the device in");
+    let mut ordered = std::mem::take(&mut stage.state_mut().ordered);
+    let [Order::Pair(asked)] = ordered.as_slice() else { panic!("{ordered:?}") };
+    told(&mut stage, News::Pair(asked.clone(), Ok(PairAnswer::Taken)));
     click(&mut stage, "Refuse a7a7a7a7");
-    let ordered = std::mem::take(&mut stage.state_mut().ordered);
+    ordered.append(&mut stage.state_mut().ordered);
     let codes: Vec<_> = ordered
         .iter()
         .map(|order| match order {
@@ -257,7 +263,7 @@ fn a_device_that_waits_is_let_in_by_its_digits_or_refused() {
         })
         .collect();
     assert_eq!(codes, [Some("42"), None]);
-    click(&mut stage, "Let nobody in by 5e5e5e5e any more");
+    click(&mut stage, "End invitation 5e5e5e5e");
     let ordered = std::mem::take(&mut stage.state_mut().ordered);
     assert!(matches!(&ordered[..], [Order::Pair(PairAsked::Withdraw { .. })]), "{ordered:?}");
 }
@@ -283,4 +289,92 @@ fn a_token_is_shown_until_its_invitation_is_over() {
     play(&mut stage);
     assert!(!line(&stage).contains("KOS1:token"));
     assert!(line(&stage).contains("is a member"), "{}", line(&stage));
+}
+
+#[test]
+fn what_was_typed_stays_until_the_node_did_it_and_a_click_beside_it_closes_nothing() {
+    let mut stage = stage(WINDOW, world());
+    let fill = Form::of(Fill::CreateBoard, &app(&mut stage).model);
+    let form = Form { typed: vec!["plans".to_owned()], ..fill };
+    app(&mut stage).apply(Action::Form(Some(form)));
+    stage.run();
+    stage.hover_at(eframe::egui::pos2(5.0, 5.0));
+    stage.drag_at(eframe::egui::pos2(5.0, 5.0));
+    stage.drop_at(eframe::egui::pos2(5.0, 5.0));
+    stage.run();
+    assert!(app(&mut stage).model.form.is_some(), "a click beside it is a slip");
+    stage.get_by_role_and_label(Role::Button, "Create a board").click();
+    stage.run();
+    assert!(line(&stage).contains("the node is asked…"), "{}", line(&stage));
+    let Ok(Order::Do(_, command)) = stage.state_mut().ends.orders.try_recv() else { panic!() };
+    let failure = Failure::new(FailureKind::Failed, "the disk is full").with_hint("make room");
+    told(&mut stage, News::Done(command, Err(failure)));
+    assert!(line(&stage).contains("the disk is full: make room"), "{}", line(&stage));
+    assert_eq!(app(&mut stage).model.form.as_ref().unwrap().typed, ["plans"]);
+    click(&mut stage, "Create a board");
+    stage.run();
+    assert!(app(&mut stage).model.form.is_none(), "it is done");
+    assert!(app(&mut stage).model.told.as_ref().is_some_and(|told| !told.failed));
+}
+
+#[test]
+fn a_mission_is_ended_for_good_only_by_an_id_that_names_one_and_a_yes() {
+    let mut stage = stage(WINDOW, world());
+    let mut missions = crate::states::missions();
+    let id = |end: char| format!("{}{end}", "0".repeat(63));
+    for (view, end) in missions.iter_mut().zip(['1', '2']) {
+        view.id = id(end).parse().unwrap();
+    }
+    let form = Form::of(Fill::CancelMission, &app(&mut stage).model);
+    app(&mut stage).apply(Action::Form(Some(form.clone())));
+    let wanted = stage.state().ends.wanted.borrow().topics.clone();
+    assert!(wanted.contains(&kernelos_gui::model::Topic::Missions), "it is asked for");
+    app(&mut stage).model.said.missions = Some(missions);
+    let asked = |stage: &mut Stage<'_>, typed: &str| {
+        Form { typed: vec![typed.to_owned()], ..form.clone() }.submit(&app(stage).model)
+    };
+    assert!(asked(&mut stage, "0000").unwrap_err().contains("several missions begin so"));
+    assert!(asked(&mut stage, "1111").is_err());
+    let Ok(Action::Ask(question)) = asked(&mut stage, &id('2')) else { panic!() };
+    assert!(question.text.contains("ends for good"), "{}", question.text);
+    let Order::Do(_, command) = question.order else { panic!() };
+    assert_eq!(command, Command::CancelMission { id: id('2').parse().unwrap() });
+}
+
+#[test]
+fn a_merge_says_first_what_it_brings() {
+    let mut mesh = world();
+    let create = BranchCommand::Create {
+        name: "try".to_owned(),
+        of: kernelos_protocol::document::DocPath::default(),
+        at: None,
+        purpose: String::new(),
+    };
+    assert!(matches!(mesh.ask(1, Command::Branch(create)), Reply::Branch(_)));
+    mesh.set(1, "branches/try/notes/try", "short");
+    let mut stage = stage(WINDOW, mesh);
+    let form = Form::of(Fill::MergeBranch, &app(&mut stage).model);
+    let form = Form { typed: vec!["try".to_owned()], ..form };
+    app(&mut stage).apply(Action::Form(Some(form)));
+    play(&mut stage);
+    click(&mut stage, "Merge a branch");
+    assert!(line(&stage).contains("1 changes come to the workspace"), "{}", line(&stage));
+    click(&mut stage, "Merge try");
+    stage.run();
+    assert!(app(&mut stage).model.form.is_none() && app(&mut stage).model.question.is_none());
+}
+
+#[test]
+fn an_invitation_that_was_opened_from_elsewhere_leads_to_its_token() {
+    let mut stage = stage(WINDOW, world());
+    let asked = PairAsked::Invite {
+        workspace: None,
+        role: kernelos_protocol::role::Role::Member,
+        ttl_ms: None,
+    };
+    let open = Invited { invitation: "a7".repeat(16), token: "KOS1:token".to_owned() };
+    stage.state_mut().pending[0].asks = None;
+    told(&mut stage, News::Pair(asked, Ok(PairAnswer::Open(open))));
+    play(&mut stage);
+    assert!(line(&stage).contains("KOS1:token"), "{}", line(&stage));
 }

@@ -98,6 +98,9 @@ fn what_two_inspectors_decided_apart_is_a_conflict_of_both_and_nothing_is_lost()
     assert!(texts(&stage).join(" ").contains("1 conflict open"), "decided, as far as it is known");
     stage.state_mut().mesh.connect(1, 2);
     play(&mut stage);
+    assert!(texts(&stage).join(" ").contains("2 of 2, needs"), "what is looked at stays");
+    stage.key_press(eframe::egui::Key::P);
+    play(&mut stage);
     let said = texts(&stage).join(" ");
     assert!(said.contains("2 conflicts open"), "{said}");
     for value in ["\"sun\"", "\"snow\""] {

@@ -148,3 +148,66 @@ fn of_what_others_decided_meanwhile_nothing_is_decided_over_and_the_rest_stays_s
     let left: Vec<_> = app(&mut stage).model.selected.keys().copied().collect();
     assert_eq!(left, [open(&mut stage).conflicts[0].id], "what is open no more is left out");
 }
+
+/// The inbox before the second of two conflicts, and those two.
+fn second<'a>() -> (Stage<'a>, ConflictPage) {
+    let mut stage = stage([900.0, 1_200.0], world());
+    go(&mut stage, Panel::Conflicts);
+    press(&mut stage, Key::N);
+    let page = open(&mut stage);
+    (stage, page)
+}
+
+fn hear(stage: &mut Stage<'_>, conflicts: &[ConflictRow]) {
+    let (conflicts, total) = (conflicts.to_vec(), conflicts.len());
+    let page = ConflictPage { conflicts, more: 0, total, next: None };
+    app(stage).model.hear(Topic::Conflicts(None), Ok(Reply::Conflicts(page)));
+}
+
+#[test]
+fn the_conflict_that_is_looked_at_stays_when_others_come_before_it() {
+    let mut stage = stage([900.0, 1_200.0], world());
+    go(&mut stage, Panel::Conflicts);
+    let rows = open(&mut stage).conflicts;
+    let model = &mut app(&mut stage).model;
+    (model.said.conflicts, model.chosen) = (None, Default::default());
+    hear(&mut stage, &rows[1..]);
+    stage.run();
+    assert!(line(&stage).contains("1 of 1, needs a decision"), "{}", line(&stage));
+    hear(&mut stage, &rows);
+    stage.run();
+    assert!(line(&stage).contains("2 of 2, needs a decision"), "{}", line(&stage));
+    assert!(!line(&stage).contains("decided elsewhere"), "{}", line(&stage));
+}
+
+#[test]
+fn what_was_decided_elsewhere_is_told_and_no_key_decides_what_was_not_seen() {
+    let (mut stage, page) = second();
+    hear(&mut stage, &page.conflicts[..1]);
+    stage.key_press(Key::Num1);
+    stage.run();
+    assert!(stage.state_mut().ends.orders.try_recv().is_err(), "it was pressed on another");
+    let said = line(&stage);
+    assert!(said.contains("the conflict at tasks/T-41/owner was decided elsewhere"), "{said}");
+    assert!(said.contains("1 of 1, needs a decision"), "{said}");
+    press(&mut stage, Key::Num1);
+    assert_eq!(open(&mut stage).conflicts.len(), 1, "now it is seen");
+    assert_eq!(open(&mut stage).conflicts[0].id, page.conflicts[1].id);
+}
+
+#[test]
+fn a_button_that_is_pressed_on_one_conflict_and_let_go_of_on_another_decides_neither() {
+    let (mut stage, page) = second();
+    let at = stage.get_by_label_contains("Keep A: tasks").rect().center();
+    stage.hover_at(at);
+    stage.run();
+    stage.drag_at(at);
+    stage.run();
+    hear(&mut stage, &page.conflicts[..1]);
+    stage.run();
+    let at = stage.get_by_label_contains("Keep A: notes").rect().center();
+    stage.hover_at(at);
+    stage.drop_at(at);
+    stage.run();
+    assert!(stage.state_mut().ends.orders.try_recv().is_err());
+}

@@ -6,6 +6,7 @@
     reason = "clippy's exception for tests covers #[test] functions, not their helpers"
 )]
 
+mod bound;
 mod forms;
 mod golden;
 mod hostile;

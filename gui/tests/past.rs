@@ -5,11 +5,14 @@ use std::path::Path;
 use eframe::egui::{Key, Modifiers, accesskit::Role};
 use egui_kittest::SnapshotOptions;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use kernelos_gui::client::{Order, Rescuing, Starting};
 use kernelos_gui::model::{Action, Chosen};
 use kernelos_gui::panel::Panel;
+use kernelos_protocol::api::PairAsked;
 use kernelos_protocol::command::{Command, PastCommand, PastReply, Reply};
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::present::registry::registry;
+use kernelos_protocol::role::Role as Grant;
 
 use crate::stage::{Stage, app, go, play, press, stage, words, world};
 use crate::trees::{tree, updates};
@@ -81,6 +84,29 @@ fn every_panel_says_whether_it_shows_the_past() {
     }
 }
 
+/// One of each that writes and is no command.
+fn orders(stage: &mut Stage<'_>) -> Vec<Order> {
+    let id = app(stage).model.workspace.unwrap();
+    let invitation = "5e".repeat(16);
+    let starting = Starting {
+        goal: "g".to_owned(),
+        repo: "/r".into(),
+        branch: None,
+        verify: "true".to_owned(),
+        agent: "a".to_owned(),
+        tests: Vec::new(),
+        floor: 1,
+    };
+    let rescuing = Rescuing { device: "a".to_owned(), recovery_file: "/r".into() };
+    vec![
+        Order::Start(id, starting),
+        Order::Rescue(id, rescuing),
+        Order::Pair(PairAsked::Invite { workspace: None, role: Grant::Member, ttl_ms: None }),
+        Order::Pair(PairAsked::Withdraw { workspace: None, invitation: invitation.clone() }),
+        Order::Pair(PairAsked::Code { invitation, code: Some("42".to_owned()) }),
+    ]
+}
+
 #[test]
 fn nothing_is_written_while_the_past_is_looked_at() {
     let mut stage = stage([900.0, 1_400.0], world());
@@ -97,7 +123,7 @@ fn nothing_is_written_while_the_past_is_looked_at() {
     for (panel, button) in [
         (Panel::Devices, "Revoke phone…"),
         (Panel::Devices, "Invite a device…"),
-        (Panel::Devices, "Let it in by a7a7a7a7…"),
+        (Panel::Devices, "Let \"tablet\" in…"),
         (Panel::Conflicts, "Keep A: notes/today"),
     ] {
         go(&mut stage, panel);
@@ -109,6 +135,13 @@ fn nothing_is_written_while_the_past_is_looked_at() {
         assert!(line(&stage).contains("go back to now first"), "{}", line(&stage));
     }
     // Whatever asks for it: the one place that orders refuses.
+    for order in orders(&mut stage) {
+        let asked = format!("{order:?}");
+        app(&mut stage).apply(Action::Order(order));
+        play(&mut stage);
+        assert!(line(&stage).contains("go back to now first"), "{asked}: {}", line(&stage));
+        assert!(stage.state().ordered.is_empty(), "{asked}");
+    }
     app(&mut stage).apply(Action::Do(Command::CreateBoard { name: "plans".to_owned() }));
     play(&mut stage);
     assert_eq!(events(&mut stage), before);

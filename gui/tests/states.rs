@@ -129,6 +129,57 @@ fn a_failure_is_shown_where_its_answer_would_be() {
 }
 
 #[test]
+fn a_later_failure_is_shown_above_what_was_said_before() {
+    let mut stage = stage(WINDOW, world());
+    go(&mut stage, Panel::Timeline);
+    let workspace = stage.state_mut().mesh.device(1).config.workspace;
+    let chosen = kernelos_gui::model::Chosen {
+        event: Some(EventId([7; 32])),
+        ..app(&mut stage).model.chosen.clone()
+    };
+    app(&mut stage).apply(Action::Choose(chosen));
+    let topics =
+        [(Panel::Timeline, Topic::Event(EventId([7; 32]))), (Panel::Devices, Topic::Devices)];
+    for (panel, topic) in topics {
+        go(&mut stage, panel);
+        let failure = Failure::new(FailureKind::Busy, format!("{panel:?}: busy now"));
+        let news = News::Said(workspace, topic, Err(failure));
+        stage.state_mut().ends.news.try_send(news).unwrap();
+        stage.run();
+        assert!(line(&stage).contains(&format!("{panel:?}: busy now")), "{}", line(&stage));
+    }
+    assert!(line(&stage).contains("server"), "what was said stays: {}", line(&stage));
+}
+
+#[test]
+fn who_holds_a_workspace_and_is_no_member_finds_the_recovery_key_in_the_overview() {
+    let mut stage = stage(WINDOW, world());
+    assert!(!line(&stage).contains("who has the recovery key"));
+    app(&mut stage).model.said.status.as_mut().unwrap().role = None;
+    stage.run();
+    stage.get_by_label("Restore a workspace…").click();
+    stage.run();
+    assert!(app(&mut stage).model.form.is_some());
+}
+
+#[test]
+fn a_path_that_is_none_is_told() {
+    let mut stage = stage(WINDOW, world());
+    go(&mut stage, Panel::Documents);
+    let path = |stage: &crate::stage::Stage<'_>| {
+        stage.get_by_role_and_label(eframe::egui::accesskit::Role::TextInput, "path").focus();
+    };
+    path(&stage);
+    stage.run();
+    let field = stage.get_by_role_and_label(eframe::egui::accesskit::Role::TextInput, "path");
+    field.type_text("//");
+    stage.run();
+    stage.get_by_label("Read").click();
+    stage.run();
+    assert!(line(&stage).contains("this is no path"), "{}", line(&stage));
+}
+
+#[test]
 fn a_mission_is_chosen_and_shown_whole() {
     let mut stage = stage([900.0, 1_000.0], Mesh::of(&[(2, Role::Member)]));
     go(&mut stage, Panel::Missions);

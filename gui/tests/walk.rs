@@ -170,6 +170,16 @@ fn f6_goes_from_pane_to_pane_and_help_lists_the_keys() {
     stage.key_press_modifiers(Modifiers::SHIFT, Key::Questionmark);
     play(&mut stage);
     assert!(says(&stage, "U: Undo my last change, as kern undo"), "{:?}", words(&stage));
+    let mut reached = Vec::new();
+    for _ in 0..4 {
+        stage.key_press(Key::Tab);
+        stage.run();
+        let all = nodes(&stage);
+        let focused = all.iter().find(|(_, node)| node.is_focused());
+        reached.extend(focused.map(|(_, node)| name(node)));
+    }
+    let is_row = |name: &String| name.starts_with("Alt+");
+    assert!(reached.iter().filter(|name| is_row(name)).count() >= 2, "rows too: {reached:?}");
     press(&mut stage, Key::Escape);
     assert!(!app(&mut stage).model.help);
 }

@@ -6,6 +6,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command as Process, Stdio};
+use std::time::{Duration, Instant};
 
 use kernelos_gui::client::News;
 use kernelos_gui::model::{Action, Chosen, Topic};
@@ -21,6 +22,9 @@ use serde_json::json;
 
 use crate::mesh::{Mesh, id};
 use crate::stage::{self, Stage, app, go, name, nodes, play, words};
+
+/// How long a command may take.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// A home whose node is device 1 of a mesh.
 struct Node {
@@ -46,11 +50,17 @@ impl Node {
         let mut kern = Process::new(program);
         kern.args(args).env("KERNELOS_HOME", &self.home).stdin(Stdio::null());
         let mut child = kern.stdout(fs::File::create(&out).unwrap()).spawn().unwrap();
+        let begun = Instant::now();
         let status = loop {
             match self.door.accept() {
                 Ok((stream, _)) => serve(stream, mesh),
                 Err(_) => match ended(&mut child) {
                     Some(is_good) => break is_good,
+                    None if begun.elapsed() > LIMIT => {
+                        child.kill().ok();
+                        child.wait().ok();
+                        panic!("kern {args:?} does not end");
+                    }
                     None => std::thread::yield_now(),
                 },
             }

@@ -177,7 +177,8 @@ impl<W: Fn() + Clone + Send + Sync + 'static> Link<W> {
         None
     }
 
-    /// What the node says of something that is looked at; fails where it says nothing at all.
+    /// What the node says of something that is looked at. Where it does not say in time how it
+    /// stands it hangs; any other view that takes so long fails alone.
     async fn look(&self, workspace: WorkspaceId, topic: Topic) -> Result<News, Failure> {
         let named = || Some(workspace.to_string());
         let steps = match &topic {
@@ -186,12 +187,15 @@ impl<W: Fn() + Clone + Send + Sync + 'static> Link<W> {
             _ => None,
         };
         if let Some(asked) = steps {
-            let answer = heard(ANSWER_MAX, pair(&self.socket, &asked)).await?;
+            let answer = view(pair(&self.socket, &asked)).await;
             return Ok(News::Pair(asked, answer));
         }
         let asked = topic.command().ok_or_else(not_running);
         let answer = match asked {
-            Ok(command) => heard(ANSWER_MAX, self.ask(workspace, command)).await?,
+            Ok(command) if topic == Topic::Status => {
+                heard(ANSWER_MAX, self.ask(workspace, command)).await?
+            }
+            Ok(command) => view(self.ask(workspace, command)).await,
             Err(failure) => Err(failure),
         };
         Ok(News::Said(workspace, topic, answer))
@@ -313,6 +317,14 @@ async fn heard<T>(
     answer: impl Future<Output = Result<T, Failure>>,
 ) -> Result<Result<T, Failure>, Failure> {
     timeout(limit, answer).await.map_err(|_| hangs())
+}
+
+/// Waits for what is looked at and may take long.
+async fn view<T>(answer: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    timeout(ANSWER_MAX, answer).await.unwrap_or_else(|_| {
+        Err(Failure::new(FailureKind::Busy, "the node takes too long to say this")
+            .with_hint("it is asked again as soon as something changes"))
+    })
 }
 
 /// Waits for what something that was ordered became.

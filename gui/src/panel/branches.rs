@@ -4,7 +4,7 @@ use eframe::egui::{Button, Ui};
 use kernelos_protocol::command::{BranchCommand, BranchKind, BranchState, Command};
 use kernelos_protocol::present::{self, Block, Doc, shown};
 
-use crate::model::{Action, Chosen, Model, Question, Topic};
+use crate::model::{Action, Chosen, Model, Topic};
 use crate::panel::{absent, can};
 use crate::render;
 
@@ -48,10 +48,7 @@ fn ways(ui: &mut Ui, (row, id): (&BranchState, &str), model: &Model, actions: &m
             let merge = ui.add_enabled(false, Button::new(format!("Merge {name}…")));
             merge.on_disabled_hover_text("nothing was changed on it");
         } else if can(ui, model, &format!("Merge {name}…")) {
-            let command = Command::Branch(BranchCommand::Merge { name: id.to_owned() });
-            let text = format!("{} changes come to {}", row.ahead, whole(&row.of));
-            let (doc, verb) = (Doc::default(), format!("Merge {name}"));
-            actions.push(Action::Ask(Question { text, doc, verb, command }));
+            actions.push(merging(row, model));
         }
         let Some(named) = row.name.as_ref().filter(|_| row.is_shown) else { return };
         let verb = if row.archived { "Bring back" } else { "Put away" };
@@ -61,6 +58,18 @@ fn ways(ui: &mut Ui, (row, id): (&BranchState, &str), model: &Model, actions: &m
             actions.push(Action::Do(Command::Branch(archive)));
         }
     });
+}
+
+/// What is asked before a branch is merged: what that brings.
+pub(crate) fn merging(row: &BranchState, model: &Model) -> Action {
+    let id = row.document.map(|id| id.to_string());
+    let name = id.or_else(|| row.name.clone()).unwrap_or_default();
+    let verb = format!("Merge {}", shown(row.name.as_deref().unwrap_or(&name), 64));
+    let text = format!("{} changes come to {}", row.ahead, whole(&row.of));
+    let changes = model.said.branch.as_ref().filter(|all| Some(all.document) == row.document);
+    let doc = changes.map(|all| present::branch_changes(all, true, &model.said.names));
+    let command = Command::Branch(BranchCommand::Merge { name });
+    model.ask(verb, text, doc.unwrap_or_default(), command)
 }
 
 fn whole(of: &str) -> String {

@@ -3,14 +3,17 @@
 
 mod list;
 
+use std::collections::BTreeSet;
+
 use eframe::egui::{self, Ui};
 use kernelos_protocol::command::{
     Command, ConflictPage, ConflictPlace, ConflictRow, Take, batches, choose,
 };
 use kernelos_protocol::document::Edit;
+use kernelos_protocol::id::ConflictId;
 use kernelos_protocol::present::{self, Doc, Text, Tone, shown};
 
-use crate::model::{Action, Chosen, Model, Question, Topic};
+use crate::model::{Action, Chosen, Model, Topic};
 use crate::panel::{absent, can};
 use crate::{render, theme};
 
@@ -22,6 +25,17 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
     let Some((at, row)) = looked_at(model) else {
         return render::doc(ui, &present::conflicts(page, &model.said.names));
     };
+    if let Some(gone) = &model.gone {
+        let path = shown(&gone.to_string(), 96);
+        let text = format!("the conflict at {path} was decided elsewhere: this is the next");
+        ui.scope(|ui| {
+            ui.ctx().accesskit_node_builder(ui.unique_id(), |node| {
+                node.set_role(egui::accesskit::Role::Status);
+                node.set_live(egui::accesskit::Live::Assertive);
+            });
+            render::text(ui, &Text::toned(Tone::Attention, text));
+        });
+    }
     let of = total(page);
     let place = format!("{} of {of}, needs a decision", before(page) + at + 1);
     render::text(ui, &Text::toned(Tone::Attention, place));
@@ -34,7 +48,9 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
         }
     });
     render::doc(ui, &present::conflict(row, &model.said.names));
-    sides(ui, row, model, actions);
+    // What is pressed on one conflict and let go of on another decides neither.
+    ui.push_id(row.id.to_string(), |ui| sides(ui, row, model, actions));
+    ui.data_mut(|data| data.insert_temp(drawn(), row.clone()));
     if of > 1 {
         ui.separator();
         list::show(ui, model, page, actions);
@@ -82,14 +98,49 @@ pub fn step(model: &Model, forwards: bool) -> Option<Chosen> {
     Some(chosen)
 }
 
-/// Takes a page: where the conflict that was looked at is no more, the one that stands there now
-/// is; and what is open no more is selected no more.
-pub(crate) fn take(model: &mut Model, page: ConflictPage) {
+/// Where it stands which conflict was drawn last.
+fn drawn() -> egui::Id {
+    egui::Id::unique("conflict drawn")
+}
+
+/// Was the conflict that is looked at drawn as it is now? Before that no key decides it.
+pub(crate) fn is_drawn(context: &egui::Context, model: &Model) -> bool {
+    let last = context.data(|data| data.get_temp::<ConflictRow>(drawn()));
+    looked_at(model).is_some_and(|(_, row)| last.as_ref() == Some(row))
+}
+
+/// Where the conflict that was looked at is no more, the one that stands there now is.
+fn follow(model: &mut Model, old: &[ConflictRow], new: &[ConflictRow]) {
     let is_there = |row: &ConflictRow| Some(row.id) == model.chosen.conflict;
-    let was = model.said.conflicts.as_ref().and_then(|old| old.conflicts.iter().position(is_there));
-    if let Some(was) = was.filter(|_| !page.conflicts.iter().any(is_there)) {
-        let last = page.conflicts.len().saturating_sub(1);
-        model.chosen.conflict = page.conflicts.get(was.min(last)).map(|row| row.id);
+    let was = old.iter().position(is_there).filter(|_| !new.iter().any(is_there));
+    if let Some(was) = was {
+        let at = was.min(new.len().saturating_sub(1));
+        model.chosen.conflict = new.get(at).map(|row| row.id);
+    }
+}
+
+/// These were decided here: the next is looked at.
+pub(crate) fn decided(model: &mut Model, ids: &BTreeSet<ConflictId>) {
+    model.selected.retain(|id, _| !ids.contains(id));
+    let Some(mut page) = model.said.conflicts.take() else { return };
+    let old = page.conflicts.clone();
+    let of = total(&page);
+    page.conflicts.retain(|row| !ids.contains(&row.id));
+    page.total = of.saturating_sub(old.len().saturating_sub(page.conflicts.len()));
+    follow(model, &old, &page.conflicts);
+    model.said.conflicts = Some(page);
+}
+
+/// Takes a page, and stays with the conflict that is looked at: where that was decided elsewhere,
+/// the one that stands there now is, and it is told. What is open no more is selected no more.
+pub(crate) fn take(model: &mut Model, page: ConflictPage) {
+    if let Some(old) = model.said.conflicts.take() {
+        let before = model.chosen.conflict;
+        follow(model, &old.conflicts, &page.conflicts);
+        if before != model.chosen.conflict {
+            let row = old.conflicts.into_iter().find(|row| Some(row.id) == before);
+            model.gone = row.map(|row| row.path);
+        }
     }
     let first = model.chosen.pages.last();
     let place = |row: &ConflictRow| ConflictPlace { path: row.path.clone(), id: row.id };
@@ -112,6 +163,9 @@ pub(crate) fn take(model: &mut Model, page: ConflictPage) {
         return;
     }
     model.said.conflicts = Some(page);
+    // The one that is shown is the chosen one, whatever comes before it later.
+    model.chosen.conflict = looked_at(model).map(|(_, row)| row.id);
+    model.chosen.from_end = false;
 }
 
 /// Keeps what this side says.
@@ -135,7 +189,7 @@ pub fn bulk(model: &Model, take: &Take) -> Result<Action, String> {
     let text = format!("{now} conflicts are decided by one event, which one undo takes back{rest}");
     let verb = format!("Decide {now}");
     let doc: Doc = present::choices(&choices);
-    Ok(Action::Ask(Question { text, doc, verb, command: Command::Edit { edits } }))
+    Ok(model.ask(verb, text, doc, Command::Edit { edits }))
 }
 
 /// The same choice for all that are selected.

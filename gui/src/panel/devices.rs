@@ -71,6 +71,6 @@ fn peer<'a>(
 fn revoke(ui: &mut Ui, device: &DeviceRow, model: &Model, actions: &mut Vec<Action>) {
     let name = present::device_name(&device.id, &model.said.names);
     if can(ui, model, &format!("Revoke {}…", shown(&name, 128))) {
-        actions.push(Action::Ask(revoking(device.id, "", &name)));
+        actions.push(revoking(model, device.id, "", &name));
     }
 }

@@ -64,10 +64,11 @@ fn path(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
         let edit = edit.labelled_by(label.id);
         let entered = edit.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
         let read = ui.button("Read").clicked();
-        if (entered || read)
-            && let Ok(path) = typed.parse::<DocPath>()
-        {
-            actions.push(Action::Choose(Chosen { path: Some(path), ..model.chosen.clone() }));
+        if entered || read {
+            actions.push(match typed.parse::<DocPath>() {
+                Ok(path) => Action::Choose(Chosen { path: Some(path), ..model.chosen.clone() }),
+                Err(fault) => Action::Told(format!("this is no path: {fault}")),
+            });
         }
     });
     ui.data_mut(|data| data.insert_temp(id, typed));

@@ -5,12 +5,13 @@ use kernelos_protocol::present;
 
 use crate::model::{Action, Model, Topic};
 use crate::panel::absent;
-use crate::render;
+use crate::{doors, render};
 
 /// Draws it.
-pub fn show(ui: &mut Ui, model: &Model, _: &mut Vec<Action>) {
+pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
     match &model.said.status {
         Some(status) => render::doc(ui, &present::status(status, &model.said.names)),
         None => absent(ui, model, &Topic::Status),
     }
+    doors::restore(ui, model, actions);
 }

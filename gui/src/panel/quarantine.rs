@@ -4,7 +4,7 @@ use eframe::egui::Ui;
 use kernelos_protocol::command::Command;
 use kernelos_protocol::present::{self, Block, Doc};
 
-use crate::model::{Action, Chosen, Model, Question, Topic};
+use crate::model::{Action, Chosen, Model, Topic};
 use crate::panel::{absent, can};
 use crate::render;
 
@@ -38,6 +38,6 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
         let text = format!("Event {tip} and what it builds on count again, on every device");
         let command = Command::ReadmitEvent { begin: row.tip.to_string(), reason: String::new() };
         let (doc, verb) = (Doc::default(), format!("Bring {tip} back"));
-        actions.push(Action::Ask(Question { text, doc, verb, command }));
+        actions.push(model.ask(verb, text, doc, command));
     }
 }

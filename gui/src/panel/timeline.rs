@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use eframe::egui::{
     self, Align2, FontId, Key, Modifiers, Painter, Pos2, Rect, Sense, Stroke, Ui, pos2, vec2,
 };
-use kernelos_protocol::command::{TimelineAt, TimelinePage, TimelineQuery, TimelineRow};
+use kernelos_protocol::command::{LogRow, TimelineAt, TimelinePage, TimelineQuery, TimelineRow};
 use kernelos_protocol::present::{self, shown};
 
 use crate::model::{Action, Chosen, Model, Past, Topic};
@@ -105,7 +105,7 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
                     if ui.button("Close").clicked() {
                         now.event = None;
                     }
-                    if let Some(past) = looked_at(model)
+                    if let Some(past) = past_of(&event.row, model)
                         && ui.button("Show the workspace as of here").clicked()
                     {
                         actions.push(Action::Past(Some(past)));
@@ -143,17 +143,18 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
     }
 }
 
-/// The past of the event that is looked at, or of the row that the cursor is on.
+/// The past of the row that the cursor is on, or of the event that is looked at.
 #[must_use]
 pub fn looked_at(model: &Model) -> Option<Past> {
     if model.panel != Panel::Timeline {
         return None;
     }
     let cursor = model.chosen.place.cursor.and_then(|key| model.said.timeline.rows.get(&key));
-    let row = match details(model) {
-        Some(view) => &view.row,
-        None => &cursor?.event,
-    };
+    let row = cursor.map(|row| &row.event).or_else(|| details(model).map(|view| &view.row));
+    past_of(row?, model)
+}
+
+fn past_of(row: &LogRow, model: &Model) -> Option<Past> {
     let who = present::device_name(&row.author, &model.said.names);
     let event = row.id?;
     let text = format!(

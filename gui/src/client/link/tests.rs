@@ -111,6 +111,27 @@ async fn a_node_that_hangs_while_it_is_looked_at_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_view_that_takes_too_long_fails_alone() {
+    let fake = Fake::new("slow");
+    let (mut client, link) = start(&fake);
+    client.want(Wanted { workspace: None, topics: vec![Topic::Status, Topic::Devices] });
+    answer(fake.asked().await.1, &info()).await;
+    let (_, mut events) = fake.asked().await;
+    let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n8\r\ndata: 1\n\r\n";
+    events.write_all(head.as_bytes()).await.unwrap();
+    answer(fake.asked().await.1, &info()).await;
+    assert!(matches!(news(&mut client).await, News::Up(_)));
+    let reply = Reply::Devices { devices: Vec::new() };
+    answer(fake.asked().await.1, &serde_json::to_string(&reply).unwrap()).await;
+    assert!(matches!(news(&mut client).await, News::Said(_, Topic::Status, Ok(_))));
+    let (line, _held) = fake.asked().await;
+    assert!(line.starts_with("POST /v1/command "), "{line}");
+    let News::Said(_, Topic::Devices, Err(failure)) = news(&mut client).await else { panic!() };
+    assert_eq!(failure.message, "the node takes too long to say this");
+    link.abort();
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_ordered_of_a_node_that_hangs_is_told_as_unknown() {
     let done = ordered(std::future::pending::<Result<(), Failure>>()).await;
     let failure = done.unwrap_err();

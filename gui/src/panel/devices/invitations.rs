@@ -3,7 +3,7 @@
 
 use eframe::egui::Ui;
 use kernelos_protocol::api::{PairAsked, PendingRow, StandingRow};
-use kernelos_protocol::present::{self, Text, Tone};
+use kernelos_protocol::present::{self, Text, Tone, shown};
 
 use crate::client::Order;
 use crate::form::{Fill, Form};
@@ -59,7 +59,8 @@ fn one(ui: &mut Ui, row: &PendingRow, model: &Model, actions: &mut Vec<Action>) 
         {
             ui.ctx().copy_text(token.clone());
         }
-        if row.asks.is_some() && can(ui, model, &format!("Let it in by {id}…")) {
+        let who = row.asks.as_ref().map(|(_, name)| shown(name, 64));
+        if who.is_some_and(|who| can(ui, model, &format!("Let {who:?} in…"))) {
             let fill = Fill::Code(row.invitation.clone());
             actions.push(Action::Form(Some(Form::of(fill, model))));
         }
@@ -77,7 +78,7 @@ fn withdraw(ui: &mut Ui, row: &StandingRow, model: &Model, actions: &mut Vec<Act
         return;
     }
     let id = row.invitation.get(..8).unwrap_or(&row.invitation);
-    if can(ui, model, &format!("Let nobody in by {id} any more")) {
+    if can(ui, model, &format!("End invitation {id}")) {
         let workspace = model.workspace.map(|id| id.to_string());
         let asked = PairAsked::Withdraw { workspace, invitation: row.invitation.clone() };
         actions.push(Action::Order(Order::Pair(asked)));

@@ -1,0 +1,93 @@
+//! A form as it is drawn: its fields, what is wrong, and how it ends.
+
+use eframe::egui::{self, Key, Modal, Modifiers, TextEdit, Ui};
+use kernelos_protocol::present::{self, Text, Tone};
+
+use super::{Fill, Form};
+use crate::model::{Action, Model};
+use crate::{over, render, theme};
+
+/// Draws it.
+pub fn show(ui: &Ui, model: &Model, actions: &mut Vec<Action>) {
+    let Some(form) = &model.form else { return };
+    let mut now = form.clone();
+    let (mut done, mut cancelled) = (false, false);
+    let modal = Modal::new(egui::Id::unique("form")).show(ui.ctx(), |ui| {
+        ui.set_width(over::width(ui));
+        over::dialog(ui, form.fill.title());
+        render::heading(ui, form.fill.title());
+        let most = (ui.ctx().content_rect().height() - 160.0).max(80.0);
+        egui::ScrollArea::vertical().max_height(most).show(ui, |ui| {
+            says(ui, form, model);
+            done |= fields(ui, form, &mut now);
+            theme::reveal_focus(ui);
+        });
+        told(ui, form);
+        ui.horizontal_wrapped(|ui| {
+            cancelled |= ui.button("Cancel").clicked();
+            let send = egui::Button::new(form.fill.title());
+            done |= ui.add_enabled(form.sent.is_none(), send).clicked();
+        });
+    });
+    // A click beside it is no answer: what was typed would be lost by a slip.
+    let is_top = modal.is_top_modal && !modal.any_popup_open;
+    let escape = |input: &mut egui::InputState| input.consume_key(Modifiers::NONE, Key::Escape);
+    if cancelled || (is_top && ui.input_mut(escape) && !done) {
+        return actions.push(Action::Form(None));
+    }
+    if done && form.sent.is_none() {
+        now.fault = None;
+        match now.submit(model) {
+            // It closes once the node said that it is done.
+            Ok(action) => return actions.extend([Action::Form(Some(now)), action]),
+            Err(fault) => now.fault = Some(fault),
+        }
+    } else if now.typed != form.typed {
+        now.fault = None;
+    }
+    if now != *form {
+        actions.push(Action::Form(Some(now)));
+    }
+}
+
+/// What a person should know before, and of whom the digits are.
+fn says(ui: &mut Ui, form: &Form, model: &Model) {
+    let says = form.fill.says();
+    if !says.is_empty() {
+        render::text(ui, &Text::toned(Tone::Quiet, says));
+    }
+    let Fill::Code(invitation) = &form.fill else { return };
+    let mut rows = model.said.pending.iter().flatten();
+    if let Some(row) = rows.find(|row| row.invitation == *invitation) {
+        render::doc(ui, &present::pending(row));
+    }
+}
+
+/// The fields; true as Enter ends one.
+fn fields(ui: &mut Ui, form: &Form, now: &mut Form) -> bool {
+    let mut done = false;
+    for ((label, hint), text) in form.fill.asks().iter().zip(&mut now.typed) {
+        let label = ui.label(*label);
+        let edit = TextEdit::singleline(text).hint_text(*hint).desired_width(f32::INFINITY);
+        let edit = edit.interactive(form.sent.is_none());
+        let edit = ui.add(edit).labelled_by(label.id);
+        if ui.memory(|memory| memory.focused().is_none()) && !edit.lost_focus() {
+            edit.request_focus();
+        }
+        done |= edit.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+    }
+    done
+}
+
+/// What is wrong with it, or that the node is awaited.
+fn told(ui: &mut Ui, form: &Form) {
+    let text = match (&form.fault, form.sent) {
+        (Some(fault), _) => present::shown(fault, 512),
+        (None, Some(_)) => "the node is asked…".to_owned(),
+        (None, None) => return,
+    };
+    let told = ui.label(egui::RichText::new(text));
+    ui.ctx().accesskit_node_builder(told.id, |node| {
+        node.set_live(egui::accesskit::Live::Assertive);
+    });
+}

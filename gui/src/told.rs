@@ -1,0 +1,61 @@
+//! What a person is told of a command: what it became, and how it is taken back.
+
+use kernelos_protocol::command::{BranchReply, Command, Reply};
+use kernelos_protocol::id::EventId;
+use kernelos_protocol::present::{self, Back, Block, Doc, Text, Tone};
+
+use crate::model::Told;
+
+/// What a command became, and how it is taken back.
+pub(crate) fn told(command: &Command, reply: &Reply) -> Told {
+    let event = written(reply);
+    let doc = match reply {
+        Reply::Undone(undone) => {
+            let what = format!("it takes back event {}", undone.undoes);
+            let mut blocks = vec![Block::Line(Text::plain(what))];
+            blocks.extend(present::wrote_by(Some(&undone.event), &Back::undo(&undone.event)).0);
+            Doc(blocks)
+        }
+        Reply::NotUndone(refused) => {
+            let text = Text::toned(Tone::Attention, format!("not undone: {}", refused.reason));
+            return Told { doc: Doc(vec![Block::Line(text)]), event: None, failed: true };
+        }
+        _ => match &event {
+            Some(event) => {
+                let back = match reply {
+                    Reply::Readmitted { .. } => Back::Never("what came back can be struck again"),
+                    Reply::Cancelled { .. } => Back::Never("it ended for good: start another"),
+                    Reply::BoardMade { .. } => Back::By("kern board archive NAME".to_owned()),
+                    _ => Back::undo(event),
+                };
+                present::wrote_by(Some(event), &back)
+            }
+            None => Doc(vec![Block::Line(Text::plain("nothing was to change"))]),
+        },
+    };
+    let is_undo = matches!(command, Command::Undo { .. });
+    let is_for_good = matches!(
+        reply,
+        Reply::Readmitted { .. } | Reply::Cancelled { .. } | Reply::BoardMade { .. }
+    );
+    let is_undoable = !is_undo && !is_for_good;
+    Told { doc, event: event.filter(|_| is_undoable), failed: false }
+}
+
+/// The event that a reply names.
+fn written(reply: &Reply) -> Option<EventId> {
+    match reply {
+        Reply::Edited(edited) => edited.event,
+        Reply::BoardMade { event, .. }
+        | Reply::Cancelled { event }
+        | Reply::Branch(BranchReply::Made { event, .. } | BranchReply::Merged { event, .. }) => {
+            Some(*event)
+        }
+        Reply::Undone(undone) => Some(undone.event),
+        Reply::Revoked { event }
+        | Reply::Granted { event, .. }
+        | Reply::Struck { event, .. }
+        | Reply::Readmitted { event, .. } => Some(*event),
+        _ => None,
+    }
+}
