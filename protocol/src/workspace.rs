@@ -133,6 +133,8 @@ pub struct Workspace {
     anew: BTreeSet<DocumentId>,
     /// They are being told.
     rebuilding: bool,
+    /// How often it was looked at whether an event can go into the documents.
+    tell_looks: u64,
     shares: branches::Shares,
     /// What the choice between forked changes was made of.
     forks_of: Option<projection::ForksOf>,
@@ -177,6 +179,7 @@ impl Workspace {
             room: Room::default(),
             anew: BTreeSet::new(),
             rebuilding: false,
+            tell_looks: 0,
             shares: branches::Shares::default(),
             forks_of: None,
             let_in: LetIn::default(),

@@ -1,6 +1,8 @@
 //! Bad input, as tables: bytes that are nothing, events that break a rule, in every order, and many
 //! thousand valid inputs put wrong.
 
+#[path = "hostile/behind.rs"]
+mod behind;
 #[path = "hostile/branches.rs"]
 mod branches;
 #[path = "hostile/fuzz.rs"]

@@ -79,6 +79,11 @@ impl Backlog {
         self.waits.contains_key(&no)
     }
 
+    /// Does an event that carries this change wait?
+    pub(super) fn withholds(&self, name: &Name) -> bool {
+        self.changes.get(name).is_some_and(|change| !change.carriers.is_empty())
+    }
+
     /// Whose quota an event waits for.
     pub(super) fn device(&self, no: ContentNo) -> Option<DeviceId> {
         Some(self.waits.get(&no)?.device)

@@ -79,9 +79,13 @@ impl Shares {
 
 impl Workspace {
     /// What an event brings into open documents that was written to others, and is not there yet,
-    /// waits to be told before it. Is there such? `SPEC: BRA-2`
-    pub(super) fn share(&mut self, no: ContentNo, changes: &[(DocumentId, ChangeHash)]) -> bool {
-        let mut waits = false;
+    /// waits to be told: what carries that. `SPEC: BRA-2`
+    pub(super) fn share(
+        &mut self,
+        no: ContentNo,
+        changes: &[(DocumentId, ChangeHash)],
+    ) -> BTreeSet<ContentNo> {
+        let mut waits = BTreeSet::new();
         for (document, hash) in changes {
             if !self.effects.has_branches(document) || !self.is_open(document) {
                 continue;
@@ -94,7 +98,7 @@ impl Workspace {
                     self.waiting.entry(carrier).or_insert(None);
                     // Who asks meanwhile waits until the document is whole again.
                     self.rebuilding = true;
-                    waits |= carrier < no;
+                    waits.insert(carrier);
                 }
             }
         }

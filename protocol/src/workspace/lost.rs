@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::Workspace;
 use crate::authority::ContentNo;
-use crate::effect::{Chunks, Effect};
+use crate::effect::Effect;
 use crate::id::{ChangeHash, DocumentId, EventId};
 
 /// What cannot be told to the documents.
@@ -31,6 +31,11 @@ impl Lost {
     /// It waits for what such a body is to bring.
     pub(super) fn wait_behind(&mut self, no: ContentNo) {
         self.behind.insert(no);
+    }
+
+    /// What it waited for came.
+    pub(super) fn told(&mut self, no: ContentNo) {
+        self.behind.remove(&no);
     }
 
     /// It is purged: nothing waits for it.
@@ -88,31 +93,8 @@ impl Workspace {
         self.waiting.keys().filter(|no| !self.lost.holds_up(**no)).count()
     }
 
-    /// Takes the next event behind `after` that can go into the documents; none where its body has
-    /// to come first. What cannot go in for want of a lost body is passed over.
-    pub(super) fn next_to_tell(
-        &mut self,
-        after: &mut Option<ContentNo>,
-        missing: &mut Missing,
-    ) -> Option<(ContentNo, Option<Chunks>)> {
-        loop {
-            let (no, is_here) = match after {
-                None => self.waiting.first_key_value(),
-                Some(after) => {
-                    use std::ops::Bound::{Excluded, Unbounded};
-                    self.waiting.range((Excluded(*after), Unbounded)).next()
-                }
-            }
-            .map(|(no, chunks)| (*no, chunks.is_some()))?;
-            *after = Some(no);
-            if self.lost.bodies.is_empty() || !self.is_held_up(no, missing) {
-                return is_here.then(|| (no, self.waiting.remove(&no).flatten()));
-            }
-        }
-    }
-
     /// Is it one of those that cannot go in?
-    fn is_held_up(&mut self, no: ContentNo, missing: &mut Missing) -> bool {
+    pub(super) fn is_held_up(&mut self, no: ContentNo, missing: &mut Missing) -> bool {
         let Effect::Change(changes) = self.effects.of(no) else { return false };
         let is_lost = self.lost.bodies.contains(&no);
         let builds_on = |(document, change): &(DocumentId, ChangeHash)| {

@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Workspace;
 use super::backlog::Charge;
-use super::lost::Missing;
 use crate::authority::ContentNo;
 use crate::content::Content;
 use crate::document::DocumentTask;
@@ -18,7 +17,7 @@ use crate::event::Verified;
 use crate::id::{ChangeHash, DocumentId, EventId};
 use crate::limits::LOAD_SLICE_EVENTS;
 use crate::store::Place;
-use behind::Behind;
+use behind::{Carried, Way};
 
 /// What the choice between forked changes depends on: how much is here, was judged, and how often
 /// strikes changed.
@@ -140,30 +139,14 @@ impl Workspace {
             dropped.map(|(document, changes)| DocumentTask::Drop { document, changes }).collect();
         tasks.extend(anew.into_iter().map(|document| DocumentTask::Begin { document }));
         let mut apply: BTreeMap<DocumentId, Vec<Vec<u8>>> = BTreeMap::new();
-        let (mut after, mut missing, mut behind) = (None, Missing::new(), Behind::default());
-        while let Some((no, chunks)) = self.next_of(&mut behind, &mut after, &mut missing) {
-            if !self.may_go_in(no, charge) {
-                // Its body comes from the store when it may: what waits for long takes no memory.
-                continue;
+        let mut way = Way::default();
+        loop {
+            self.tell_in_turn(&mut way, &mut apply, charge);
+            let together = self.take_together(&way);
+            if together.is_empty() {
+                break;
             }
-            let Effect::Change(changes) = self.effects.of(no).clone() else { continue };
-            let brings: Vec<_> = changes.iter().filter(|one| !self.is_out(one)).copied().collect();
-            if self.share(no, &brings) {
-                self.waiting.insert(no, chunks);
-                // What it brings in stands before it in the order, and goes first.
-                (after, missing) = (None, Missing::new());
-                continue;
-            }
-            if let Some(change) = self.comes_later(no, &brings) {
-                self.waiting.insert(no, chunks);
-                behind.wait(no, change);
-                continue;
-            }
-            for (document, _) in &changes {
-                self.note_counting(document);
-            }
-            behind.told(&changes);
-            self.put_in(no, changes, chunks.unwrap_or_default(), &mut apply);
+            self.put_in(together, &mut way, &mut apply);
         }
         tasks.extend(
             apply.into_iter().map(|(document, changes)| DocumentTask::Apply { document, changes }),
@@ -172,18 +155,58 @@ impl Workspace {
         tasks
     }
 
-    /// What an event carries goes into the documents that are open and hold it.
+    /// Each event after what it depends on.
+    fn tell_in_turn(
+        &mut self,
+        way: &mut Way,
+        apply: &mut BTreeMap<DocumentId, Vec<Vec<u8>>>,
+        charge: Charge<'_>,
+    ) {
+        while let Some((no, chunks)) = self.next_of(way) {
+            if !self.may_go_in(no, charge) {
+                // Its body comes from the store when it may: what waits for long takes no memory.
+                continue;
+            }
+            let Effect::Change(changes) = self.effects.of(no) else { continue };
+            let brings: Vec<_> = changes.iter().filter(|one| !self.is_out(one)).copied().collect();
+            let first = self.share(no, &brings);
+            if first.iter().any(|carrier| *carrier < no) {
+                self.waiting.insert(no, chunks);
+                // What it brings in stands before it in the order, and goes first.
+                way.look_again(first.into_iter().chain([no]));
+                continue;
+            }
+            way.look_again(first.into_iter());
+            if let Some(change) = self.comes_later(no, &brings) {
+                self.waiting.insert(no, chunks);
+                way.wait(no, change);
+                continue;
+            }
+            self.put_in(vec![(no, chunks)], way, apply);
+        }
+    }
+
+    /// What events carry goes into the documents that are open and hold it.
     fn put_in(
         &mut self,
-        no: ContentNo,
-        changes: Vec<(DocumentId, ChangeHash)>,
-        chunks: Chunks,
+        events: Vec<(ContentNo, Option<Chunks>)>,
+        way: &mut Way,
         apply: &mut BTreeMap<DocumentId, Vec<Vec<u8>>>,
     ) {
-        let carried = chunks.into_iter().zip(changes).map(|((_, chunk), change)| (change, chunk));
-        for ((document, hash), chunk) in self.causes_first(carried.collect()) {
+        let mut carried = Vec::new();
+        for (by, chunks) in events {
+            let Effect::Change(changes) = self.effects.of(by).clone() else { continue };
+            for (document, _) in &changes {
+                self.note_counting(document);
+            }
+            way.told(by, &changes);
+            self.lost.told(by);
+            let chunks = chunks.unwrap_or_default().into_iter().zip(changes);
+            carried.extend(chunks.map(|((_, chunk), change)| Carried { by, change, chunk }));
+        }
+        for Carried { by, change: (document, hash), chunk } in self.causes_first(carried) {
             let carriers = self.applied.entry(document).or_default().entry(hash).or_default();
-            carriers.insert(no);
+            carriers.insert(by);
             if self.is_out(&(document, hash)) {
                 continue;
             }

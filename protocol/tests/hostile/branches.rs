@@ -22,7 +22,7 @@ use crate::kit::Peer;
 use crate::rescue::craft;
 
 /// Every order of these in which none is before what it names.
-fn orders(events: &[Verified]) -> Vec<Vec<Verified>> {
+pub(super) fn orders(events: &[Verified]) -> Vec<Vec<Verified>> {
     let Some((last, rest)) = events.split_last() else { return vec![Vec::new()] };
     let mut all = Vec::new();
     for order in orders(rest) {
@@ -47,7 +47,7 @@ fn actor(peer: &Peer, document: &DocumentId, generation: u64) -> [u8; 16] {
 }
 
 /// The peer makes a branch of `origin`, without a name.
-fn begin(peer: &mut Peer, origin: DocumentId) -> (DocumentId, Vec<Verified>) {
+pub(super) fn begin(peer: &mut Peer, origin: DocumentId) -> (DocumentId, Vec<Verified>) {
     peer.project();
     let life = peer.incarnation;
     let branch = peer.workspace.next_branch(&peer.key.device(), &life, &origin).unwrap();
@@ -61,7 +61,7 @@ fn begin(peer: &mut Peer, origin: DocumentId) -> (DocumentId, Vec<Verified>) {
 }
 
 /// The change that sets a value in a document, after all that it holds at the peer.
-fn edit(
+pub(super) fn edit(
     peer: &mut Peer,
     document: DocumentId,
     generation: u64,
@@ -81,13 +81,13 @@ fn edit(
     }
 }
 
-fn write(peer: &mut Peer, change: DocumentChange) -> Vec<Verified> {
+pub(super) fn write(peer: &mut Peer, change: DocumentChange) -> Vec<Verified> {
     let events = peer.write(|workspace, pen| workspace.write_change(pen, vec![change])).unwrap();
     peer.keep(events)
 }
 
 /// The change by which `origin` knows all that the branch does.
-fn merging(
+pub(super) fn merging(
     peer: &mut Peer,
     origin: DocumentId,
     branch: DocumentId,
@@ -112,7 +112,7 @@ fn joining(
 }
 
 /// The notes of a document and whether its conflicts can be told; opened now where it is not.
-fn shown(peer: &mut Peer, document: DocumentId) -> String {
+pub(super) fn shown(peer: &mut Peer, document: DocumentId) -> String {
     if !peer.workspace.is_open(&document) {
         peer.workspace.open(document);
     }
@@ -139,14 +139,14 @@ fn heads(peer: &mut Peer, document: DocumentId) -> Vec<ChangeHash> {
 }
 
 /// A board of the founder, beside the root.
-fn board(founder: &mut Peer) -> (DocumentId, Vec<Verified>) {
+pub(super) fn board(founder: &mut Peer) -> (DocumentId, Vec<Verified>) {
     let life = founder.incarnation;
     let document = founder.workspace.next_document(&founder.key.device(), &life).unwrap();
     let change = board_change(actor(founder, &document, 1), "garden").unwrap();
     (document, founder.change(None, change).unwrap())
 }
 
-fn strike(founder: &Peer, events: &[Verified]) -> Verified {
+pub(super) fn strike(founder: &Peer, events: &[Verified]) -> Verified {
     craft(founder, 1, |_| {
         let mut events: Vec<_> = events.iter().map(Verified::id).collect();
         events.sort_unstable();

@@ -3,110 +3,212 @@
 //! documents in the order in which they came.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound::{Excluded, Unbounded};
 
 use crate::authority::ContentNo;
-use crate::effect::Chunks;
+use crate::effect::{Chunks, Effect};
 use crate::id::{ChangeHash, DocumentId};
 use crate::workspace::Workspace;
 use crate::workspace::lost::Missing;
 
-/// What was met of it on the way through what waits: each event behind one change, so that the
-/// work goes with the dependencies.
-#[derive(Default)]
-pub(super) struct Behind {
-    of: BTreeMap<(DocumentId, ChangeHash), BTreeSet<ContentNo>>,
-    /// What they waited for was told.
-    free: BTreeSet<ContentNo>,
+/// A change, as it is named across documents.
+type Name = (DocumentId, ChangeHash);
+
+/// What one event carries of one document.
+pub(super) struct Carried {
+    pub(super) by: ContentNo,
+    pub(super) change: Name,
+    pub(super) chunk: Vec<u8>,
 }
 
-impl Behind {
-    pub(super) fn wait(&mut self, no: ContentNo, change: (DocumentId, ChangeHash)) {
+/// A change that is lacked: who may bring it yet, and who waits for that.
+#[derive(Default)]
+struct Lacked {
+    carriers: BTreeSet<ContentNo>,
+    behind: Vec<ContentNo>,
+}
+
+/// One way through what waits, in the order in which it came: each event stands behind one change,
+/// and is looked at again when that was told, so that the work goes with the dependencies.
+#[derive(Default)]
+pub(super) struct Way {
+    /// All up to here were met.
+    met: Option<ContentNo>,
+    /// Of those, what is to be looked at once more, or waits again since.
+    again: BTreeSet<ContentNo>,
+    of: BTreeMap<Name, BTreeSet<ContentNo>>,
+    /// All that stand behind a change.
+    behind: BTreeSet<ContentNo>,
+    /// What they waited for was told.
+    free: BTreeSet<ContentNo>,
+    /// What bodies that are lost were to bring.
+    missing: Missing,
+}
+
+impl Way {
+    pub(super) fn wait(&mut self, no: ContentNo, change: Name) {
         self.of.entry(change).or_default().insert(no);
+        self.behind.insert(no);
     }
 
-    pub(super) fn told(&mut self, changes: &[(DocumentId, ChangeHash)]) {
-        if self.of.is_empty() {
-            return;
+    /// These wait, and were met before, unless they stand behind a change.
+    pub(super) fn look_again(&mut self, events: impl Iterator<Item = ContentNo>) {
+        let (met, behind) = (self.met, &self.behind);
+        self.again.extend(events.filter(|no| Some(*no) <= met && !behind.contains(no)));
+    }
+
+    /// An event goes in.
+    pub(super) fn told(&mut self, no: ContentNo, changes: &[Name]) {
+        self.behind.remove(&no);
+        for change in changes {
+            self.missing.remove(change);
+            for freed in self.of.remove(change).into_iter().flatten() {
+                if self.behind.remove(&freed) {
+                    self.free.insert(freed);
+                }
+            }
         }
-        self.free.extend(changes.iter().filter_map(|change| self.of.remove(change)).flatten());
     }
 }
 
 impl Workspace {
-    /// Takes the next event that can go into the documents: first one whose wait is over.
-    pub(super) fn next_of(
-        &mut self,
-        behind: &mut Behind,
-        after: &mut Option<ContentNo>,
-        missing: &mut Missing,
-    ) -> Option<(ContentNo, Option<Chunks>)> {
-        while let Some(no) = behind.free.pop_first() {
+    /// How often it was looked at whether an event can go into the documents.
+    #[must_use]
+    pub fn tell_looks(&self) -> u64 {
+        self.tell_looks
+    }
+
+    /// Takes the next event that can go into the documents: first one whose wait is over. None
+    /// where its body has to come first. What cannot go in for want of a lost body is passed over.
+    pub(super) fn next_of(&mut self, way: &mut Way) -> Option<(ContentNo, Option<Chunks>)> {
+        self.tell_looks = self.tell_looks.saturating_add(1);
+        while let Some(no) = way.free.pop_first() {
             if self.waiting.get(&no).is_some_and(Option::is_some) {
                 return Some((no, self.waiting.remove(&no).flatten()));
             }
         }
-        self.next_to_tell(after, missing)
+        loop {
+            let from = way.met.map_or(Unbounded, Excluded);
+            let ahead = self.waiting.range((from, Unbounded)).map(|(no, _)| *no).next();
+            let no = way.again.first().copied().or(ahead)?;
+            let is_here = self.waiting.get(&no).map(Option::is_some);
+            let passes = is_here.is_none()
+                || (!self.lost.bodies().is_empty() && self.is_held_up(no, &mut way.missing));
+            if !passes && is_here == Some(false) {
+                return None;
+            }
+            if !way.again.remove(&no) {
+                way.met = Some(no);
+            }
+            if !passes {
+                return Some((no, self.waiting.remove(&no).flatten()));
+            }
+        }
     }
 
     /// What an event's changes depend on, where a document that is to hold them does not hold it
-    /// yet, and an event that waits is to bring it.
-    pub(super) fn comes_later(
-        &mut self,
+    /// yet, and the event does not bring it itself; with all that carry it.
+    fn lacking<'a>(
+        &'a self,
         no: ContentNo,
-        changes: &[(DocumentId, ChangeHash)],
-    ) -> Option<(DocumentId, ChangeHash)> {
+        changes: &'a [Name],
+    ) -> impl Iterator<Item = (Name, &'a [ContentNo])> {
+        changes.iter().flat_map(move |(document, change)| {
+            let mut holders = self.shares.holders(change);
+            holders.extend(Some(*document).filter(|document| self.is_open(document)));
+            self.effects.deps(document, change).iter().filter_map(move |dep| {
+                let lacks =
+                    |of: &DocumentId| self.held.get(of).is_none_or(|held| !held.contains(dep));
+                let carriers = self.effects.carriers(document, dep);
+                let is_lacking = holders.iter().any(lacks) && !carriers.contains(&no);
+                is_lacking.then(|| ((self.effects.document_of(document, dep), *dep), carriers))
+            })
+        })
+    }
+
+    /// What an event's changes depend on and an event that waits is to bring.
+    pub(super) fn comes_later(&mut self, no: ContentNo, changes: &[Name]) -> Option<Name> {
         if !self.effects.is_recarried() {
             return None;
         }
-        for (document, change) in changes {
-            let mut holders = self.shares.holders(change);
-            holders.extend(Some(*document).filter(|document| self.is_open(document)));
-            for dep in self.effects.deps(document, change) {
-                let lacks =
-                    |of: &DocumentId| self.held.get(of).is_none_or(|held| !held.contains(dep));
-                if !holders.iter().any(lacks) {
-                    continue;
-                }
-                let carriers = self.effects.carriers(document, dep);
-                if carriers.contains(&no) {
-                    continue;
-                }
-                let mut waits =
-                    carriers.iter().filter(|of| self.waiting.contains_key(of)).peekable();
-                if waits.peek().is_none() {
-                    continue;
-                }
-                if waits.all(|of| self.lost.holds_up(*of)) {
-                    self.lost.wait_behind(no);
-                }
-                return Some((self.effects.document_of(document, dep), *dep));
-            }
+        let (name, is_lost) = self.lacking(no, changes).find_map(|(name, carriers)| {
+            let mut waits = carriers.iter().filter(|of| self.waiting.contains_key(of)).peekable();
+            waits.peek()?;
+            Some((name, waits.all(|of| self.lost.holds_up(*of))))
+        })?;
+        if is_lost {
+            self.lost.wait_behind(no);
         }
-        None
+        Some(name)
     }
 
-    /// What one event carries, each after what it depends on.
-    pub(super) fn causes_first(
-        &self,
-        mut carried: Vec<((DocumentId, ChangeHash), Vec<u8>)>,
-    ) -> Vec<((DocumentId, ChangeHash), Vec<u8>)> {
+    /// Takes the events that wait for each other and for nothing else: each brings what others of
+    /// them lack, so that none can go in before the others. `SPEC: EFF-8`
+    pub(super) fn take_together(&mut self, way: &Way) -> Vec<(ContentNo, Option<Chunks>)> {
+        let is_here = |no: &ContentNo| self.waiting.get(no).is_some_and(Option::is_some);
+        let mut stay: BTreeSet<_> = way.behind.iter().copied().filter(is_here).collect();
+        let mut lacked: BTreeMap<Name, Lacked> = BTreeMap::new();
+        let mut gone = Vec::new();
+        for no in &stay {
+            let Effect::Change(changes) = self.effects.of(*no) else { continue };
+            let brings: Vec<_> = changes.iter().filter(|one| !self.is_out(one)).copied().collect();
+            for (name, carriers) in self.lacking(*no, &brings) {
+                // Who waits for a quota holds up what depends on it.
+                if self.backlog.withholds(&name) {
+                    gone.push(*no);
+                } else if carriers.iter().any(|of| self.waiting.contains_key(of)) {
+                    let lacked = lacked.entry(name).or_insert_with(|| {
+                        let carriers = carriers.iter().filter(|of| stay.contains(of)).copied();
+                        Lacked { carriers: carriers.collect(), behind: Vec::new() }
+                    });
+                    lacked.behind.push(*no);
+                }
+            }
+        }
+        let never = lacked.values().filter(|lacked| lacked.carriers.is_empty());
+        gone.extend(never.flat_map(|lacked| &lacked.behind));
+        while let Some(no) = gone.pop() {
+            let Effect::Change(changes) = self.effects.of(no) else { continue };
+            if !stay.remove(&no) {
+                continue;
+            }
+            for change in changes {
+                let Some(lacked) = lacked.get_mut(change) else { continue };
+                if lacked.carriers.remove(&no) && lacked.carriers.is_empty() {
+                    gone.append(&mut lacked.behind);
+                }
+            }
+        }
+        stay.into_iter().map(|no| (no, self.waiting.remove(&no).flatten())).collect()
+    }
+
+    /// What events carry, each after what it depends on.
+    pub(super) fn causes_first(&self, carried: Vec<Carried>) -> Vec<Carried> {
         if !self.effects.is_recarried() {
             return carried;
         }
-        let mut sorted = Vec::with_capacity(carried.len());
-        while !carried.is_empty() {
-            let left: BTreeSet<_> = carried.iter().map(|((_, hash), _)| *hash).collect();
-            let deps = |(document, hash): &_| self.effects.deps(document, hash);
-            let (waits, ready): (Vec<_>, Vec<_>) = carried
-                .into_iter()
-                .partition(|(change, _)| deps(change).iter().any(|dep| left.contains(dep)));
-            // No change is in its own past.
-            if ready.is_empty() {
-                sorted.extend(waits);
-                break;
+        let mut left: BTreeMap<ChangeHash, Vec<Carried>> = BTreeMap::new();
+        let mut order = Vec::with_capacity(carried.len());
+        for one in carried {
+            order.push(one.change);
+            left.entry(one.change.1).or_default().push(one);
+        }
+        let mut sorted = Vec::with_capacity(order.len());
+        let mut opened = BTreeSet::new();
+        for name in order {
+            let mut open = vec![name];
+            while let Some((document, hash)) = open.last() {
+                if left.contains_key(hash) && opened.insert(*hash) {
+                    let deps = self.effects.deps(document, hash).iter();
+                    let before = deps.filter(|dep| left.contains_key(dep));
+                    let before: Vec<_> = before.map(|dep| (*document, *dep)).collect();
+                    open.extend(before);
+                    continue;
+                }
+                // No change is in its own past: what it depends on stands before it by now.
+                sorted.extend(left.remove(hash).into_iter().flatten());
+                open.pop();
             }
-            sorted.extend(ready);
-            carried = waits;
         }
         sorted
     }

@@ -1,0 +1,133 @@
+//! Events that can go into the documents only after what was told later, since the first carrier
+//! of it is struck: some wait for each other, some for one that many merges bring in.
+
+use kernelos_protocol::content::DocumentChange;
+use kernelos_protocol::event::Verified;
+use kernelos_protocol::id::DocumentId;
+use kernelos_protocol::role::Role;
+
+use super::branches::{begin, board, edit, merging, orders, shown, strike, write};
+use super::orders::{granted, joined};
+use super::recarried::carrier;
+use crate::kit::Peer;
+
+/// Two events that each carry what the other builds on, after what was struck.
+fn carried_again(
+    two: &Peer,
+    struck: &[Verified],
+    pairs: [Vec<DocumentChange>; 2],
+) -> Vec<Verified> {
+    let mut before: Vec<_> = struck.iter().map(Verified::id).collect();
+    before.sort_unstable();
+    let again = pairs.into_iter().zip(1..).map(|(mut changes, stamp)| {
+        changes.sort_by_key(|change| change.document);
+        carrier(two, &changes, &before, stamp)
+    });
+    again.collect()
+}
+
+/// Whatever came first, and whether a document is told as it comes or anew: these notes are shown.
+fn tells_them(base: &[Verified], all: &[Verified], shows: [(DocumentId, &str); 2]) {
+    let orders = orders(all);
+    for order in &orders {
+        for is_open in [true, false] {
+            let mut peer = joined(1, base);
+            if is_open {
+                peer.workspace.open(shows[1].0);
+            }
+            for event in order {
+                peer.take(std::slice::from_ref(event));
+                peer.project();
+            }
+            for (document, notes) in shows {
+                assert_eq!(shown(&mut peer, document), notes);
+            }
+            let mut anew = joined(1, &[base, order].concat());
+            anew.workspace.open(shows[1].0);
+            assert_eq!(anew.state(), peer.state());
+        }
+    }
+    assert!(orders.len() > 2);
+}
+
+#[test]
+fn two_events_that_wait_for_each_other_in_two_open_documents_go_in_together() {
+    // SPEC: EFF-8, BRA-11
+    let (mut founder, mut base) = granted(&[Role::Member]);
+    let root = founder.document();
+    let (garden, made) = board(&mut founder);
+    base.extend(made);
+    let mut two = joined(2, &base);
+    let in_root = edit(&mut two, root, 1, ("notes/a", "x"));
+    let mut struck = write(&mut two, in_root.clone());
+    let in_garden = edit(&mut two, garden, 1, ("notes/a", "x"));
+    struck.extend(write(&mut two, in_garden.clone()));
+    let on_root = edit(&mut two, root, 1, ("notes/b", "y"));
+    let on_garden = edit(&mut two, garden, 1, ("notes/b", "y"));
+    let pairs = [vec![in_root, on_garden], vec![in_garden, on_root]];
+    let again = carried_again(&two, &struck, pairs);
+    let strike = strike(&founder, &struck);
+    let notes = r#"{"a":"x","b":"y"}"#;
+    tells_them(&base, &[struck, again, vec![strike]].concat(), [(root, notes), (garden, notes)]);
+}
+
+#[test]
+fn two_events_that_wait_for_each_other_by_a_merge_go_in_together() {
+    // SPEC: EFF-8, BRA-2, BRA-11
+    let (mut founder, mut base) = granted(&[Role::Member]);
+    let root = founder.document();
+    let mut two = joined(2, &base);
+    let (branch, made) = begin(&mut two, root);
+    base.extend(made);
+    let written = edit(&mut two, branch, 1, ("notes/a", "x"));
+    let mut struck = write(&mut two, written.clone());
+    let merge = merging(&mut two, root, branch, 1);
+    struck.extend(write(&mut two, merge.clone()));
+    let on = edit(&mut two, root, 1, ("notes/b", "y"));
+    let again = carried_again(&two, &struck, [vec![written, on], vec![merge]]);
+    founder.take(&base);
+    let strike = strike(&founder, &struck);
+    let shows = [(root, r#"{"a":"x","b":"y"}"#), (branch, r#"{"a":"x"}"#)];
+    tells_them(&base, &[struck, again, vec![strike]].concat(), shows);
+}
+
+/// A branch whose first change was struck and comes again last, and a merge of each that builds
+/// on it; how often it was looked at whether one can go in.
+fn looks(merges: usize) -> u64 {
+    let (mut founder, mut base) = granted(&[Role::Member]);
+    let root = founder.document();
+    let mut two = joined(2, &base);
+    let (branch, made) = begin(&mut two, root);
+    base.extend(made);
+    let before = base[base.len() - 1].id();
+    let first = edit(&mut two, branch, 1, ("notes/first", "x"));
+    let again = carrier(&two, std::slice::from_ref(&first), &[before], 1);
+    let struck = write(&mut two, first);
+    let mut built = Vec::new();
+    for n in 0..merges {
+        let on = edit(&mut two, branch, 1, (&format!("notes/{n}"), "y"));
+        built.extend(write(&mut two, on));
+        let merge = merging(&mut two, root, branch, n as u64 + 1);
+        built.extend(write(&mut two, merge));
+    }
+    founder.take(&base);
+    let strike = strike(&founder, &struck);
+    let mut peer = joined(1, &base);
+    peer.workspace.open(branch);
+    peer.project();
+    let looked = peer.workspace.tell_looks();
+    peer.take(&[vec![strike], struck, built, vec![again]].concat());
+    peer.project();
+    let looks = peer.workspace.tell_looks() - looked;
+    assert!(shown(&mut peer, root).contains(&format!(r#""{}":"y""#, merges - 1)));
+    looks
+}
+
+#[test]
+fn merges_of_what_waits_cost_as_much_as_there_are() {
+    // SPEC: BRA-2, BRA-11
+    for merges in [10, 20] {
+        let looks = looks(merges);
+        assert!(looks <= 8 * merges as u64, "{merges} merges: {looks} looks");
+    }
+}
