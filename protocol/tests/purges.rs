@@ -172,6 +172,29 @@ fn a_purge_that_falls_leaves_a_body_to_be_asked_for() {
 }
 
 #[test]
+fn a_purge_that_falls_before_it_destroyed_anything_takes_no_chunk() {
+    // SPEC: DUR-11, EFF-12
+    let mut world = World::of(&[(2, Role::Admin), (3, Role::Member)]);
+    let (mut thief, mut member) = (world.peer(2), world.peer(3));
+    let twin = artifact(&mut world.founder, 1);
+    member.take(&twin);
+    member.take(&purge(&mut thief, &[world.artifact]).unwrap());
+    member.workspace.settle();
+    assert!(member.workspace.is_purged(&world.artifact));
+    member.take(&world.founder.revoke(2));
+    assert_eq!(member.workspace.take_shreds(), Default::default(), "it may be the only copy");
+    // What is kept is not read again yet, and keeps what another names that is purged.
+    member.take(&purge(&mut world.founder, &[twin[0].id()]).unwrap());
+    let (places, chunks) = member.workspace.take_shreds();
+    assert_eq!((places.len(), chunks.len()), (1, 0));
+    member.project();
+    assert!(member.workspace.artifact(&world.artifact).is_some());
+    member.take(&purge(&mut world.founder, &[world.artifact]).unwrap());
+    let (places, chunks) = member.workspace.take_shreds();
+    assert_eq!((places.len(), chunks.len()), (1, 1));
+}
+
+#[test]
 fn a_purge_that_is_struck_has_no_effect_and_before_anything_was_destroyed_nothing_is() {
     // SPEC: EFF-8, EFF-12
     let mut world = World::of(&[(2, Role::Member)]);
