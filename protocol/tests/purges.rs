@@ -407,7 +407,8 @@ fn a_chunk_that_another_manifest_names_stays() {
 #[test]
 fn nothing_waits_to_be_judged_for_a_body_of_class_2() {
     // SPEC: STATE-4, EFF-10
-    let world = World::of(&[(2, Role::Member), (3, Role::Member)]);
+    let mut world = World::of(&[(2, Role::Member), (3, Role::Member)]);
+    world.events.extend(artifact(&mut world.founder, 7));
     let attacker = world.peer(2);
     let changes = vec![DocumentChange {
         document: Some(kernelos_protocol::id::DocumentId([9; 32])),
@@ -419,16 +420,20 @@ fn nothing_waits_to_be_judged_for_a_body_of_class_2() {
         (attacker.craft(&encode_changes(changes), world.heads()), "unknown_document"),
         (attacker.craft(&encode(&claim), world.heads()), "order"),
     ];
-    let bare = world.events.last().unwrap().without_body().unwrap();
+    let (before, absent) = world.events.split_at(world.events.len() - 2);
+    let bare: Vec<_> = absent.iter().map(|event| event.without_body().unwrap()).collect();
     for (event, code) in rows {
         let mut with = world.peer(1);
         let mut without = Peer::new(3, world.founder.workspace.id());
-        without.take(&world.events[..world.events.len() - 1]);
-        without.take(std::slice::from_ref(&bare));
+        without.take(before);
+        without.take(&bare);
         for peer in [&mut with, &mut without] {
+            peer.project();
+            let before = peer.workspace.waiting_work();
             peer.take(std::slice::from_ref(&event));
             peer.project();
             assert_eq!(verdict(peer, &event.id()), code);
+            assert_eq!(peer.workspace.waiting_work(), before, "nor is anything looked at for it");
         }
         assert_eq!(with.state(), without.state());
     }
