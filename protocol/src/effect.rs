@@ -12,6 +12,7 @@ mod foreseen;
 mod forks;
 mod purge;
 mod undo;
+mod unread;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,6 +33,7 @@ use branches::Branches;
 pub use branches::Origin;
 use dependents::Dependents;
 pub(crate) use foreseen::Foreseen;
+use unread::Unread;
 
 /// Why an event has no effect: a stable code, and a sentence for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +80,7 @@ pub struct Effects {
     missions: Journal,
     /// The events that take others back, and which.
     undoes: BTreeMap<ContentNo, ContentNo>,
-    unread: usize,
+    unread: Unread,
     /// The events of class 2.
     shreddable: BTreeSet<ContentNo>,
     /// What depends on each change; kept once it was asked for.
@@ -145,21 +147,15 @@ impl Effects {
         self.missions.strike(no, struck);
     }
 
-    /// Is any event unread?
-    #[must_use]
-    pub fn has_unread(&self) -> bool {
-        self.unread > 0
-    }
-
     /// Judges `event`, whose whole past was judged before. Judging again is possible while it is
     /// unread.
     pub fn judge(&mut self, past: Past<'_>, no: ContentNo, event: &Verified) -> Chunks {
         while self.effects.len() <= no.index() {
             self.effects.push(Effect::Unread);
-            self.unread += 1;
+            self.unread.come();
         }
-        if event.header().class == Class::Shreddable {
-            self.shreddable.insert(no);
+        if event.header().class == Class::Shreddable && self.shreddable.insert(no) {
+            self.unread.may_go();
         }
         if self.effects[no.index()] != Effect::Unread {
             return Chunks::new();
@@ -168,10 +164,7 @@ impl Effects {
             Ok(done) => done,
             Err(reason) => (Effect::Void(reason), Chunks::new()),
         };
-        if effect != Effect::Unread {
-            self.unread -= 1;
-        }
-        self.effects[no.index()] = effect;
+        self.replace(no, effect);
         chunks
     }
 
@@ -192,12 +185,6 @@ impl Effects {
         self.documents.values().any(|history| !history.forked.is_empty())
     }
 
-    /// How many events were judged.
-    #[must_use]
-    pub fn judged(&self) -> usize {
-        self.effects.len() - self.unread
-    }
-
     /// Views grew: what was void for want of something in its author's view is to be judged again,
     /// and so is what was void for want of that. Gives these events. `SPEC: EFF-5`
     pub fn forget_wants(&mut self) -> Vec<usize> {
@@ -206,7 +193,8 @@ impl Effects {
         for (no, effect) in self.effects.iter_mut().enumerate() {
             if matches!(effect, Effect::Void(reason) if wants.contains(&reason.code)) {
                 *effect = Effect::Unread;
-                self.unread += 1;
+                // What is void for that is of class 1. `SPEC: EFF-10`
+                self.unread.come();
                 again.push(no);
             }
         }
@@ -401,19 +389,6 @@ impl Effects {
         };
         let unread = self.unread_before(past, no).fold((0, 0), count);
         self.missions.waits_for_room(past.content, no, unread)
-    }
-
-    /// Can this event not be read here, and may others build on what it says? `SPEC: STATE-4`
-    #[must_use]
-    pub fn may_be_built_on(&self, no: ContentNo) -> bool {
-        *self.of(no) == Effect::Unread && !self.is_shreddable(no)
-    }
-
-    /// What cannot be read of an event's past, and may decide what it does.
-    fn unread_before(&self, past: Past<'_>, no: ContentNo) -> impl Iterator<Item = ContentNo> {
-        // The event itself counts as unread until it is judged.
-        let all = (self.unread > 1).then(|| past.content.all()).into_iter().flatten();
-        all.filter(move |x| *x != no && self.may_be_built_on(*x) && past.content.in_past(no, *x))
     }
 }
 

@@ -8,6 +8,7 @@ mod apart;
 mod artifacts;
 mod author;
 mod backlog;
+mod bare;
 mod branches;
 mod chain;
 mod cover;
@@ -60,6 +61,7 @@ use crate::key::{DeviceKey, RecoveryPublic, SealingStatement};
 use crate::mission::journal::Journal;
 use apart::Room;
 use backlog::Backlog;
+use bare::Bare;
 use chain::Chains;
 use fact::fact;
 use lost::Lost;
@@ -121,7 +123,7 @@ pub struct Workspace {
     /// What the store cannot give, and what waits for that.
     lost: Lost,
     /// Events that came without the bodies that they name.
-    bare: BTreeSet<ContentNo>,
+    bare: Bare,
     /// Events that name the chunks of artifacts, whether they have effect now or not.
     artifacts: BTreeSet<ContentNo>,
     /// Which of them have effect may have changed.
@@ -171,7 +173,7 @@ impl Workspace {
             left_out: BTreeMap::new(),
             readable: BTreeSet::new(),
             lost: Lost::default(),
-            bare: BTreeSet::new(),
+            bare: Bare::default(),
             artifacts: BTreeSet::new(),
             artifacts_changed: false,
             strikes: Strikes::default(),

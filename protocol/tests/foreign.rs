@@ -135,6 +135,9 @@ fn a_file_takes_the_room_of_all_its_operations_changes_and_texts() {
     // A document has the deletion as the successor of what it deletes, and a row a change with
     // what it depends on; a change has the deletion, with what that precedes.
     let of_changes = changes * FOREIGN_CHANGE_OPS;
+    let repeated = Room { ops: 10_000, inflated: 98 * key.len(), text };
+    let refused = read_within(&whole, repeated);
+    assert_eq!(refused, Err(ForeignFault::TooLarge), "a key that is one run is there 99 times");
     let files =
         [(whole, made + 1 + of_changes + changes + (changes - 1)), (apart, made + 2 + of_changes)];
     for (file, takes) in files {

@@ -172,6 +172,29 @@ fn a_purge_that_falls_leaves_a_body_to_be_asked_for() {
 }
 
 #[test]
+fn a_purge_that_falls_before_it_destroyed_anything_takes_no_chunk() {
+    // SPEC: DUR-11, EFF-12
+    let mut world = World::of(&[(2, Role::Admin), (3, Role::Member)]);
+    let (mut thief, mut member) = (world.peer(2), world.peer(3));
+    let twin = artifact(&mut world.founder, 1);
+    member.take(&twin);
+    member.take(&purge(&mut thief, &[world.artifact]).unwrap());
+    member.workspace.settle();
+    assert!(member.workspace.is_purged(&world.artifact));
+    member.take(&world.founder.revoke(2));
+    assert_eq!(member.workspace.take_shreds(), Default::default(), "it may be the only copy");
+    // What is kept is not read again yet, and keeps what another names that is purged.
+    member.take(&purge(&mut world.founder, &[twin[0].id()]).unwrap());
+    let (places, chunks) = member.workspace.take_shreds();
+    assert_eq!((places.len(), chunks.len()), (1, 0));
+    member.project();
+    assert!(member.workspace.artifact(&world.artifact).is_some());
+    member.take(&purge(&mut world.founder, &[world.artifact]).unwrap());
+    let (places, chunks) = member.workspace.take_shreds();
+    assert_eq!((places.len(), chunks.len()), (1, 1));
+}
+
+#[test]
 fn a_purge_that_is_struck_has_no_effect_and_before_anything_was_destroyed_nothing_is() {
     // SPEC: EFF-8, EFF-12
     let mut world = World::of(&[(2, Role::Member)]);
@@ -384,7 +407,8 @@ fn a_chunk_that_another_manifest_names_stays() {
 #[test]
 fn nothing_waits_to_be_judged_for_a_body_of_class_2() {
     // SPEC: STATE-4, EFF-10
-    let world = World::of(&[(2, Role::Member), (3, Role::Member)]);
+    let mut world = World::of(&[(2, Role::Member), (3, Role::Member)]);
+    world.events.extend(artifact(&mut world.founder, 7));
     let attacker = world.peer(2);
     let changes = vec![DocumentChange {
         document: Some(kernelos_protocol::id::DocumentId([9; 32])),
@@ -396,16 +420,20 @@ fn nothing_waits_to_be_judged_for_a_body_of_class_2() {
         (attacker.craft(&encode_changes(changes), world.heads()), "unknown_document"),
         (attacker.craft(&encode(&claim), world.heads()), "order"),
     ];
-    let bare = world.events.last().unwrap().without_body().unwrap();
+    let (before, absent) = world.events.split_at(world.events.len() - 2);
+    let bare: Vec<_> = absent.iter().map(|event| event.without_body().unwrap()).collect();
     for (event, code) in rows {
         let mut with = world.peer(1);
         let mut without = Peer::new(3, world.founder.workspace.id());
-        without.take(&world.events[..world.events.len() - 1]);
-        without.take(std::slice::from_ref(&bare));
+        without.take(before);
+        without.take(&bare);
         for peer in [&mut with, &mut without] {
+            peer.project();
+            let before = peer.workspace.waiting_work();
             peer.take(std::slice::from_ref(&event));
             peer.project();
             assert_eq!(verdict(peer, &event.id()), code);
+            assert_eq!(peer.workspace.waiting_work(), before, "nor is anything looked at for it");
         }
         assert_eq!(with.state(), without.state());
     }

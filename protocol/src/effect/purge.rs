@@ -67,11 +67,4 @@ impl Effects {
     pub(crate) fn forget(&mut self, no: ContentNo) {
         self.replace(no, Effect::Unread);
     }
-
-    fn replace(&mut self, no: ContentNo, by: Effect) {
-        let Some(effect) = self.effects.get_mut(no.index()) else { return };
-        self.unread -= usize::from(*effect == Effect::Unread);
-        self.unread += usize::from(by == Effect::Unread);
-        *effect = by;
-    }
 }

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use super::run::weight;
 use super::{EventFault, Run, Signed, Verified};
 use crate::id::{EventId, WorkspaceId};
-use crate::limits::UNPROVEN_BYTES_MAX;
+use crate::limits::{RUN_BYTES_MAX, UNPROVEN_BYTES_MAX};
 
 /// Takes envelopes in the order in which a store had them, causes first.
 #[derive(Debug)]
@@ -70,8 +71,10 @@ impl Proving {
         }
     }
 
-    /// What is open of the run that this event ends, and the event.
+    /// What is open of the run that this event ends, and the event. More than a run may hold is
+    /// not looked at, so that a row costs no more than that.
     fn run_of(&self, last: Signed) -> Vec<Signed> {
+        let mut sum = weight(&last);
         let mut run = vec![last];
         while let Some(first) = run.last()
             && let Some(prev) = first.header().prev
@@ -79,6 +82,10 @@ impl Proving {
             && first.header().follows(&prev, before.header())
             && before.header().may_be_inside()
         {
+            sum = sum.saturating_add(weight(before));
+            if sum > RUN_BYTES_MAX {
+                break;
+            }
             run.push(before.clone());
         }
         run.reverse();

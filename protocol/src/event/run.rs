@@ -22,7 +22,7 @@ pub struct Run {
 }
 
 /// Bytes of an event that count in a run: the same wherever it is, and with or without its body.
-fn weight(event: &Signed) -> usize {
+pub(super) fn weight(event: &Signed) -> usize {
     let body = event.header.body.as_ref().map_or(0, |body| body.len);
     let body = usize::try_from(body).unwrap_or(usize::MAX);
     let rest = event.header_bytes.len().saturating_add(event.header.class.salt_bytes());

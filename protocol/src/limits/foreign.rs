@@ -5,7 +5,7 @@
 pub struct Room {
     /// Operations, over all of its history; a change counts as [`FOREIGN_CHANGE_OPS`] more.
     pub ops: u64,
-    /// Bytes that its deflated parts inflate to.
+    /// Bytes that its deflated parts inflate to, and that repeated texts of its columns take.
     pub inflated: usize,
     /// Bytes of keys, places and texts among its values, each as often as it stands there.
     pub text: usize,

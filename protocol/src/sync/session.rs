@@ -34,6 +34,8 @@ pub(super) struct Session {
     pub(super) sought: BTreeSet<EventId>,
     /// Missing bodies that the peer was asked for.
     bodies: BTreeSet<EventId>,
+    /// It was asked for all that were missing then, by the version of what is.
+    asked_for: Option<u64>,
     /// Events that the peer asked for and that were not here.
     pub(super) due: BTreeSet<EventId>,
     /// The tips that the peer was told, or that it told us.
@@ -69,6 +71,7 @@ impl Session {
             alone: BTreeSet::new(),
             sought: BTreeSet::new(),
             bodies: BTreeSet::new(),
+            asked_for: None,
             due: BTreeSet::new(),
             announced: BTreeSet::new(),
             queue: BTreeSet::new(),
@@ -125,12 +128,18 @@ impl Session {
     }
 
     /// The missing bodies to ask this peer for: each once, and anew where it was purged meanwhile.
+    /// Some may be missing for good, so nothing is looked at while they are the same.
     /// `SPEC: SYNC-4`
     pub(super) fn lacks(&mut self, workspace: &Workspace, most: usize) -> Vec<EventId> {
+        let version = workspace.without_bodies_version();
+        if self.asked_for == Some(version) {
+            return Vec::new();
+        }
         let missing: BTreeSet<_> = workspace.without_bodies().collect();
         self.bodies.retain(|id| missing.contains(id));
         let wanted: Vec<_> = missing.difference(&self.bodies).take(most).copied().collect();
         self.bodies.extend(&wanted);
+        self.asked_for = (self.bodies.len() == missing.len()).then_some(version);
         wanted
     }
 

@@ -52,9 +52,8 @@ impl Workspace {
     /// which may name more. One whose body is not here names none that is. `SPEC: ART-7`
     #[must_use]
     pub fn named_chunks(&self) -> Option<BTreeSet<ChunkHash>> {
-        let is_absent = |no| self.bare.contains(&no) && self.effects.is_shreddable(no);
-        let is_unread = |no| *self.effects.of(no) == Effect::Unread && !is_absent(no);
-        if self.effects.has_unread() && self.content.all().any(is_unread) {
+        let is_here = |no: &ContentNo| !self.bare.contains(no);
+        if self.effects.has_unread() || self.effects.has_unread_shreddable(is_here) {
             return None;
         }
         let manifests = self.artifacts.iter().filter_map(|no| self.manifest(*no));

@@ -83,6 +83,12 @@ impl Workspace {
         self.bare.iter().map(|no| self.content.id(*no))
     }
 
+    /// Another number since any other events are without their bodies.
+    #[must_use]
+    pub fn without_bodies_version(&self) -> u64 {
+        self.bare.version()
+    }
+
     /// Takes the body of an event that came without it. It is read, and what builds on it, when
     /// the store gives it back: by then it is kept. `SPEC: EVT-3`
     pub(super) fn fill(&mut self, event: &Verified) -> bool {
@@ -314,6 +320,12 @@ impl Workspace {
             && self.dropped.is_empty()
             && self.anew.is_empty()
             && self.readable.iter().all(|no| self.lost.holds_up(*no))
+    }
+
+    /// How many events were looked at to find out what others wait for.
+    #[must_use]
+    pub fn waiting_work(&self) -> u64 {
+        self.effects.waiting_work()
     }
 
     /// Is something admitted that cannot be read here, and of which state may be derived?

@@ -27,8 +27,9 @@ pub(super) struct Purges {
     purged: BTreeMap<ContentNo, ContentNo>,
     /// Bodies that are purged and stand in the store.
     bodies: BTreeSet<ContentNo>,
-    /// Chunks that purged manifests named.
-    chunks: BTreeSet<ChunkHash>,
+    /// Chunks that manifests name that are purged, and those of bodies that a purge gave back
+    /// before it destroyed them, until they are read again.
+    chunks: BTreeMap<ContentNo, Vec<ChunkHash>>,
     /// Those that came since it was found.
     fresh: Vec<ContentNo>,
     /// It is to be found anew.
@@ -43,6 +44,9 @@ impl Workspace {
 
     /// An event was judged: it may be a purge.
     pub(super) fn note_purge(&mut self, no: ContentNo) {
+        if *self.effects.of(no) != Effect::Unread && !self.purges.purged.contains_key(&no) {
+            self.purges.chunks.remove(&no);
+        }
         if matches!(self.effects.of(no), Effect::Purge(_)) && self.purges.all.insert(no) {
             self.purges.fresh.push(no);
         }
@@ -160,7 +164,8 @@ impl Workspace {
     /// A body is purged from now on. Nothing waited for it. `SPEC: STATE-4`
     fn purge(&mut self, no: ContentNo) {
         if let Effect::Artifact(manifest) = self.effects.of(no) {
-            self.purges.chunks.extend(manifest.chunks().map(|(hash, _)| hash));
+            let chunks = manifest.chunks().map(|(hash, _)| hash);
+            self.purges.chunks.insert(no, chunks.collect());
         }
         self.effects.purge(no);
         self.artifacts_changed |= self.artifacts.remove(&no);
@@ -182,16 +187,22 @@ impl Workspace {
     }
 
     /// What the store is to destroy: bodies, and chunks that no manifest names that is left and was
-    /// read. `SPEC: DUR-11`
+    /// read, be it before a purge of it fell. `SPEC: DUR-11`
     pub fn take_shreds(&mut self) -> (Vec<Place>, BTreeSet<ChunkHash>) {
         self.settle();
         let bodies = std::mem::take(&mut self.purges.bodies);
         let place = |no: &ContentNo| self.place_at(self.position(&self.content.id(*no))?.1);
         let places = bodies.iter().filter_map(place).collect();
-        let mut chunks = std::mem::take(&mut self.purges.chunks);
+        let all = std::mem::take(&mut self.purges.chunks);
+        let is_purged = |no: &ContentNo| self.purges.purged.contains_key(no);
+        let (purged, kept): (BTreeMap<_, _>, _) =
+            all.into_iter().partition(|row| is_purged(&row.0));
+        self.purges.chunks = kept;
+        let mut chunks: BTreeSet<_> = purged.into_values().flatten().collect();
         if !chunks.is_empty() {
             let manifests = self.artifacts.iter().filter_map(|no| self.manifest(*no));
-            for (hash, _) in manifests.flat_map(Manifest::chunks) {
+            let named = manifests.flat_map(Manifest::chunks).map(|(hash, _)| hash);
+            for hash in named.chain(self.purges.chunks.values().flatten().copied()) {
                 chunks.remove(&hash);
             }
         }

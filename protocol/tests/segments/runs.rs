@@ -4,11 +4,11 @@ use kernelos_protocol::archive::{self, ArchiveFault, Item, Reader};
 use kernelos_protocol::cbor::{Writer, encode};
 use kernelos_protocol::event::{EventFault, Header, Proving, Run, Runs, Signed, Verified};
 use kernelos_protocol::key::DeviceKey;
-use kernelos_protocol::limits::{HEADER_BYTES_MAX, UNPROVEN_BYTES_MAX};
+use kernelos_protocol::limits::{BODY_BYTES_MAX, HEADER_BYTES_MAX, UNPROVEN_BYTES_MAX};
 use kernelos_protocol::store::{EventStore as _, LoadRequest, MemoryStore, Record};
 use kernelos_protocol::time::Stamp;
 
-use super::{WORKSPACE, chain, header, proven, sign};
+use super::{WORKSPACE, after, chain, header, proven, sign};
 use crate::kit::{Peer, secret};
 
 fn envelopes(events: &[Verified]) -> Vec<Vec<u8>> {
@@ -186,6 +186,23 @@ fn flip(envelope: &mut [u8]) {
 
 fn key(number: u8) -> DeviceKey {
     DeviceKey::from_secret(&secret(number))
+}
+
+#[test]
+fn no_row_is_proven_by_more_than_a_run_may_hold() {
+    // SPEC: DUR-7, EVT-12
+    let mut proving = Proving::of(WORKSPACE);
+    let body = Some(vec![0; BODY_BYTES_MAX / 3]);
+    let mut last = sign(1, header(1), body.clone());
+    for _ in 0..8 {
+        let mut bare = Writer::default();
+        bare.array(3).bytes(&encode(last.header())).null().bytes(last.body().unwrap());
+        assert_eq!(proving.push(&bare.finish()), []);
+        last = sign(1, after(&last), body.clone());
+    }
+    let proven = proving.push(&last.encode());
+    assert_eq!(proven.len(), 3, "as many as one signature proves");
+    assert_eq!(proving.left_out(), 6);
 }
 
 #[test]

@@ -146,7 +146,7 @@ impl Scale {
             for _ in 0..values {
                 match kind {
                     DELTA => _ = from.signed()?,
-                    STRING => _ = sized(&mut from)?,
+                    STRING => self.text(sized(&mut from)?, each)?,
                     GROUP => self.ops(from.unsigned()?.saturating_mul(each))?,
                     _ => _ = from.unsigned()?,
                 }
@@ -157,6 +157,15 @@ impl Scale {
 
     fn ops(&mut self, more: u64) -> Result<(), ForeignFault> {
         self.room.ops = self.room.ops.checked_sub(more).ok_or(ForeignFault::TooLarge)?;
+        Ok(())
+    }
+
+    /// A text stands there so often: Automerge copies it for each.
+    fn text(&mut self, text: &[u8], each: u64) -> Result<(), ForeignFault> {
+        let more = usize::try_from(each.saturating_sub(1)).unwrap_or(usize::MAX);
+        let more = text.len().saturating_mul(more);
+        let left = self.room.inflated.checked_sub(more);
+        self.room.inflated = left.ok_or(ForeignFault::TooLarge)?;
         Ok(())
     }
 
