@@ -20,6 +20,8 @@ pub fn branches_agree(world: &mut World, devices: &[usize]) -> Result<(), Broken
             Some(Reply::Branch(BranchReply::List(page))) => {
                 let mut told: Vec<_> =
                     page.branches.iter().map(|row| told(world, device, row)).collect();
+                // What has no name stands in the order in which it came.
+                told.sort_by_cached_key(Json::to_string);
                 told.push(json!({ "more": page.more }));
                 told
             }
