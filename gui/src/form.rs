@@ -60,7 +60,7 @@ pub enum Fill {
 pub struct Form {
     /// What for.
     pub fill: Fill,
-    /// What was typed, in the order of [`Fill::asks`].
+    /// What was typed, in the order of `Fill::asks`.
     pub typed: Vec<String>,
     /// What is wrong with it.
     pub fault: Option<String>,
