@@ -1,10 +1,13 @@
 //! Several devices over one workspace: what they write, grant and revoke, in every order.
 
+use kernelos_protocol::control::ControlBody;
+use kernelos_protocol::epoch::{EpochKey, epoch_body};
 use kernelos_protocol::event::Verified;
 use kernelos_protocol::role::Role;
 use kernelos_protocol::workspace::AuthorFault;
 
 use crate::kit::Peer;
+use crate::rescue::craft;
 
 /// A founder, and device 2 as a member that knows everything.
 fn two() -> (Peer, Peer, Vec<Verified>) {
@@ -162,6 +165,29 @@ fn a_grant_and_an_epoch_made_apart_are_brought_together() {
     newcomer.take(&wraps);
     assert_eq!(newcomer.get("notes/a"), "\"under the new key\"");
     assert!(!founder.workspace.has_keyless(&founder.key.device()));
+}
+
+#[test]
+fn who_holds_a_key_through_a_later_one_alone_wraps_it_for_nobody() {
+    // SPEC: KEY-8, AUTH-23
+    let (mut founder, _, mut events) = two();
+    events.extend(founder.set("notes/a", "under the first"));
+    events.extend(founder.grant(3, Role::Member));
+    events.extend(founder.revoke(3));
+    events.extend(founder.grant(4, Role::Member));
+    let mut late = Peer::new(4, founder.workspace.id());
+    late.take(&events);
+    let key = EpochKey::from_bytes([7; 32]);
+    let leads_nowhere = craft(&late, 4, |_| ControlBody::Epoch(epoch_body(&key, &[])));
+    late.take(std::slice::from_ref(&leads_nowhere));
+    founder.take(&[leads_nowhere]);
+    assert_eq!(late.get("notes/a"), "\"under the first\"");
+    for peer in [&late, &founder] {
+        assert!(
+            !peer.workspace.has_keyless(&peer.key.device()),
+            "its wrap would count for nothing"
+        );
+    }
 }
 
 #[test]

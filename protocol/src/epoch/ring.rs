@@ -50,18 +50,32 @@ impl KeyRing {
     }
 
     /// The held epochs that content is sealed under and to which none of these leads that are held:
-    /// whoever was given these alone cannot read it. `SPEC: KEY-8`
+    /// whoever was given these alone cannot read it. Where such lead to each other, the last ones.
+    /// `SPEC: KEY-8`
     #[must_use]
     pub fn strays(&self, current: &[EventId]) -> Vec<EventId> {
-        let mut reached: BTreeSet<EventId> = BTreeSet::new();
-        let mut open = current.to_vec();
+        let reached = self.reached(current.to_vec());
+        let is_stray =
+            |epoch: &&EventId| !reached.contains(*epoch) && self.keys.contains_key(*epoch);
+        if !self.used.iter().any(|epoch| is_stray(&epoch)) {
+            return Vec::new();
+        }
+        let apart: BTreeSet<_> = self.keys.keys().filter(is_stray).collect();
+        let led: BTreeSet<_> =
+            apart.iter().filter_map(|epoch| self.leads_to.get(*epoch)).flatten().collect();
+        let last = apart.difference(&led).map(|epoch| **epoch);
+        last.filter(|epoch| !self.reached(vec![*epoch]).is_disjoint(&self.used)).collect()
+    }
+
+    /// These epochs, and all that they lead to.
+    fn reached(&self, mut open: Vec<EventId>) -> BTreeSet<EventId> {
+        let mut reached = BTreeSet::new();
         while let Some(epoch) = open.pop() {
             if reached.insert(epoch) {
                 open.extend(self.leads_to.get(&epoch).into_iter().flatten());
             }
         }
-        let used = self.used.iter().filter(|epoch| self.keys.contains_key(*epoch));
-        used.filter(|epoch| !reached.contains(*epoch)).copied().collect()
+        reached
     }
 
     /// May `device` hold the key of `epoch`, by what events say?
@@ -181,7 +195,11 @@ impl KeyRing {
             if self.keys.contains_key(&id) || epoch.commitment != key.commitment() {
                 continue;
             }
-            let older = key.open_older(&epoch.older);
+            // It leads to those alone whose keys it really holds: what it says of others is no key.
+            let is_key = |(older, key): &(EventId, EpochKey)| {
+                self.epochs.get(older).is_some_and(|epoch| epoch.commitment == key.commitment())
+            };
+            let older: Vec<_> = key.open_older(&epoch.older).into_iter().filter(is_key).collect();
             self.leads_to.insert(id, older.iter().map(|(older, _)| *older).collect());
             open.extend(older);
             self.keys.insert(id, key);

@@ -28,3 +28,7 @@ pub const TELL_MS: u64 = 500;
 /// Milliseconds for which an event that a cut names is waited for before anything is claimed
 /// without it: what a member holds comes within seconds of meeting it. `SPEC: AUTH-13`
 pub const ABSENT_CUT_MS: u64 = 60_000;
+
+/// Epochs whose keys one device wraps at once for those who lack them: the next are a moment later,
+/// and by then another device may have done it.
+pub const WRAPPED_EPOCHS_MAX: usize = 16;

@@ -10,7 +10,7 @@ use crate::epoch::wrap_key;
 use crate::event::Verified;
 use crate::id::{DeviceId, EventId, Lane};
 use crate::key::{SealingKey, SealingStatement};
-use crate::limits::CUTS_MAX;
+use crate::limits::{CUTS_MAX, WRAP_RECIPIENTS_MAX, WRAPPED_EPOCHS_MAX};
 use crate::pairing::standing::STANDING_RULE;
 use crate::role::Role;
 
@@ -70,7 +70,7 @@ impl Workspace {
         events.push(self.write_control(pen, &ControlBody::Grant(grant))?);
         if role.reads() {
             for epoch in self.current_epochs() {
-                events.extend(self.write_wrap(pen, epoch, &device, &sealing.key)?);
+                events.extend(self.write_wrap(pen, epoch, &[(device, sealing.key)])?);
             }
         }
         Ok(events)
@@ -104,7 +104,8 @@ impl Workspace {
     /// Members that may read and were never given the key of a current epoch that is held here, or
     /// of one that content is sealed under and to which no current one leads: of two rescues that
     /// did not hear of each other only one stays, and a member wrote under the other.
-    fn keyless(&self) -> Vec<(EventId, Vec<(DeviceId, SealingKey)>)> {
+    /// Only from who holds the key by what events say: nobody else's wrap counts (AUTH-23).
+    fn keyless(&self, own: &DeviceId) -> Vec<(EventId, Vec<(DeviceId, SealingKey)>)> {
         let readers = self.control.members(&self.control.all());
         let readers: Vec<_> = readers
             .into_iter()
@@ -113,7 +114,8 @@ impl Workspace {
             .collect();
         let mut held = self.current_epochs();
         held.extend(self.ring.strays(&held));
-        let held = held.into_iter().filter(|id| self.ring.key(id).is_some());
+        let is_held = |id: &EventId| self.ring.key(id).is_some() && self.ring.is_holder(id, own);
+        let held = held.into_iter().filter(is_held);
         held.filter_map(|epoch| {
             let lacking = readers.iter().filter(|device| !self.ring.is_holder(&epoch, device));
             let lacking: Vec<_> = lacking
@@ -127,16 +129,18 @@ impl Workspace {
     /// Does a member lack a key that this device could give it?
     #[must_use]
     pub fn has_keyless(&self, own: &DeviceId) -> bool {
-        self.control.role(own, &self.control.all()).is_some() && !self.keyless().is_empty()
+        self.control.role(own, &self.control.all()).is_some() && !self.keyless(own).is_empty()
     }
 
     /// Wraps the keys that members lack and this device holds: a grant and an epoch that were made
-    /// apart do not know each other. Twice is harmless. `SPEC: KEY-8`
+    /// apart do not know each other. Twice is harmless. What is more than one call writes is left
+    /// to the next. `SPEC: KEY-8`
     pub fn write_missing_wraps(&mut self, pen: &mut Pen<'_>) -> Result<Vec<Verified>, AuthorFault> {
         let mut events = Vec::new();
-        for (epoch, devices) in self.keyless() {
-            for (device, to) in devices {
-                events.extend(self.write_wrap(pen, epoch, &device, &to)?);
+        let keyless = self.keyless(&pen.key.device());
+        for (epoch, devices) in keyless.into_iter().take(WRAPPED_EPOCHS_MAX) {
+            for devices in devices.chunks(WRAP_RECIPIENTS_MAX) {
+                events.extend(self.write_wrap(pen, epoch, devices)?);
             }
         }
         Ok(events)
@@ -162,15 +166,19 @@ impl Workspace {
         &mut self,
         pen: &mut Pen<'_>,
         epoch: EventId,
-        device: &DeviceId,
-        to: &SealingKey,
+        devices: &[(DeviceId, SealingKey)],
     ) -> Result<Option<Verified>, AuthorFault> {
         // Whose key is not held here is wrapped by somebody who holds it.
         let Some(key) = self.ring.key(&epoch).cloned() else { return Ok(None) };
-        let Some(key) = wrap_key(&self.id, &epoch, &key, device, to, pen.rng) else {
+        let wrapped = devices
+            .iter()
+            .filter_map(|(device, to)| wrap_key(&self.id, &epoch, &key, device, to, pen.rng));
+        let mut keys: Vec<_> = wrapped.collect();
+        keys.sort_by_key(|key| key.recipient);
+        if keys.is_empty() {
             return Ok(None);
-        };
-        let wrap = ControlBody::Wrap(Wrap { epoch, keys: vec![key] });
+        }
+        let wrap = ControlBody::Wrap(Wrap { epoch, keys });
         self.write_control(pen, &wrap).map(Some)
     }
 }
