@@ -160,15 +160,28 @@ impl Workspace {
         self.effects.index_dependents();
         let (is_void, void, back) = if self.strikes.void.contains(no) {
             (true, self.read_void(no), Vec::new())
-        } else if self.strike_of(no).is_some()
-            || (self.depends_on_void(no) && !self.bears_itself(no))
-        {
+        } else if self.strike_of(no).is_some() {
             (true, self.make_void(vec![no]), Vec::new())
         } else {
-            (false, Vec::new(), self.carries_again(no))
+            self.judge_as_it_counts(no)
         };
         self.apply_strikes(&void, &back);
         is_void
+    }
+
+    /// What is void is the least set: so an event counts until something shows that it does not. It
+    /// may carry itself what its changes depend on, or what others are void for that carry that.
+    /// Where it is void after all, what rests on it is void after it again, in later turns. Is it
+    /// void, what is void by it, and what no longer?
+    fn judge_as_it_counts(&mut self, no: ContentNo) -> (bool, Vec<ContentNo>, Vec<ContentNo>) {
+        let back = self.carries_again(no);
+        if !self.depends_on_void(no) {
+            return (false, Vec::new(), back);
+        }
+        let void = BTreeSet::from_iter(self.make_void(vec![no]));
+        let back = BTreeSet::from_iter(back);
+        let since = void.difference(&back).copied().collect();
+        (true, since, back.difference(&void).copied().collect())
     }
 
     /// These events have no effect any more, and these have it again.
