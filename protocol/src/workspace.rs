@@ -102,6 +102,8 @@ pub struct Workspace {
     /// Who granted the last role of each device.
     added_by: BTreeMap<DeviceId, DeviceId>,
     recovery: Option<RecoveryPublic>,
+    /// The root document, once the genesis is here.
+    root: Option<DocumentId>,
     /// The control lane changed since the content was judged by it.
     stale: bool,
     /// What the documents do not hold yet, causes first; no chunks where the store has the body.
@@ -162,6 +164,7 @@ impl Workspace {
             undone: undo::KeptUndone::default(),
             added_by: BTreeMap::new(),
             recovery: None,
+            root: None,
             stale: false,
             waiting: BTreeMap::new(),
             backlog: Backlog::default(),
@@ -239,8 +242,7 @@ impl Workspace {
     /// `SPEC: PRJ-1`
     #[must_use]
     pub fn root_document(&self) -> Option<DocumentId> {
-        let genesis = &self.events.get(&self.id.genesis())?.header;
-        Some(hash::document_id(&genesis.author, &genesis.incarnation, 0))
+        self.root
     }
 
     /// The root document, once it holds something here: an edit of one that was not begun yet would
@@ -259,6 +261,7 @@ impl Workspace {
         self.control.add(event.id(), author, fact, &before)?;
         match event.control() {
             Some(ControlBody::Genesis(genesis)) => {
+                self.root = Some(hash::document_id(&author, &event.header().incarnation, 0));
                 self.sealing.insert(author, genesis.sealing);
                 self.added_by.insert(author, author);
                 self.recovery = Some(genesis.recovery);

@@ -107,7 +107,11 @@ impl Workspace {
 
     /// The event that tells a change: of those that count and carry it, the first whose body is
     /// to be had. `SPEC: BRA-11`
-    fn carrier_to_tell(&self, document: &DocumentId, change: &ChangeHash) -> Option<ContentNo> {
+    pub(super) fn carrier_to_tell(
+        &self,
+        document: &DocumentId,
+        change: &ChangeHash,
+    ) -> Option<ContentNo> {
         let carriers = self.effects.carriers(document, change).iter().copied();
         let carriers = carriers.filter(|no| self.counts(*no));
         carriers.min_by_key(|no| (self.lost.holds_up(*no), *no))

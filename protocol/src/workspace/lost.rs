@@ -51,10 +51,21 @@ pub(super) type Missing = BTreeSet<(DocumentId, ChangeHash)>;
 impl Workspace {
     /// Bodies that the store cannot give: they are not asked for again, and nothing is claimed.
     pub fn bodies_lost(&mut self, ids: impl Iterator<Item = EventId>) {
-        let before = self.lost.bodies.len();
-        self.lost.bodies.extend(ids.filter_map(|id| self.content.number(&id)));
+        let known = |id: EventId| self.content.number(&id);
+        let lost: Vec<_> =
+            ids.filter_map(known).filter(|no| self.lost.bodies.insert(*no)).collect();
         // A document may be built without a change of the own actor. `SPEC: PRJ-2`
-        self.fell_closed |= self.lost.bodies.len() > before;
+        self.fell_closed |= !lost.is_empty();
+        for no in lost.into_iter().filter(|no| self.waiting.contains_key(no)).collect::<Vec<_>>() {
+            let Effect::Change(changes) = self.effects.of(no) else { continue };
+            // What it was to tell another may carry. `SPEC: BRA-11`
+            let others = changes.iter().filter_map(|(document, change)| {
+                self.carrier_to_tell(document, change).filter(|other| *other != no)
+            });
+            for other in others.collect::<Vec<_>>() {
+                self.waiting.entry(other).or_insert(None);
+            }
+        }
     }
 
     /// The store has a body again that it could not give.

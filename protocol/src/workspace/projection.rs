@@ -50,6 +50,8 @@ impl Workspace {
         let Effect::Change(changes) = self.effects.of(no) else { return };
         self.backlog.fall(no, changes);
         for (document, hash) in changes.clone() {
+            // Where it waits what it brings in is held already.
+            self.may_shrink(&document, &hash);
             let applied = self.applied.entry(document).or_default();
             // Another admitted event may carry the same change: it falls with the last one.
             let Some(carriers) = applied.get_mut(&hash) else { continue };
@@ -244,7 +246,10 @@ impl Workspace {
         self.held.remove(&document);
         self.shares.forget(&document);
         let applied = self.applied.get(&document).into_iter().flatten();
-        let carriers = applied.filter_map(|(_, carriers)| carriers.first().copied());
+        let best = |of: &BTreeSet<ContentNo>| {
+            of.iter().copied().min_by_key(|no| (self.lost.holds_up(*no), *no))
+        };
+        let carriers = applied.filter_map(|(_, carriers)| best(carriers));
         for no in carriers.collect::<Vec<_>>() {
             self.waiting.entry(no).or_insert(None);
         }
@@ -289,7 +294,10 @@ impl Workspace {
             let is_open = self.is_open(&document);
             let back = back.filter(|hash| is_open || self.shares.has(hash));
             let applied = self.applied.entry(document).or_default();
-            let carriers = back.filter_map(|hash| applied.get(hash)?.first().copied());
+            let best = |of: &BTreeSet<ContentNo>| {
+                of.iter().copied().min_by_key(|no| (self.lost.holds_up(*no), *no))
+            };
+            let carriers = back.filter_map(|hash| best(applied.get(hash)?));
             for no in carriers {
                 self.waiting.entry(no).or_insert(None);
             }
