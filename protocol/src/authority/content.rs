@@ -92,6 +92,8 @@ pub struct ContentLane {
     events: Vec<Event>,
     numbers: BTreeMap<EventId, ContentNo>,
     written: BTreeMap<DeviceId, Vec<ContentNo>>,
+    /// The last events of the chains of each author.
+    ends: BTreeMap<DeviceId, BTreeSet<ContentNo>>,
     chains: Chains,
     cuts: Cuts,
     sets: Vec<ControlSet>,
@@ -159,6 +161,11 @@ impl ContentLane {
         let place = self.chains.place(author, own, prev.into_iter().chain(parents.iter().copied()));
         self.numbers.insert(id, no);
         self.written.entry(author).or_default().push(no);
+        let ends = self.ends.entry(author).or_default();
+        if let Some(own) = own {
+            ends.remove(&own);
+        }
+        ends.insert(no);
         let excluded = Arc::clone(&self.nothing);
         let event = Event {
             id,
@@ -357,10 +364,8 @@ impl ContentLane {
     /// The last events of the chains of `author`, admitted or not: each other one of them is an
     /// ancestor of one by prev. Sorted by id.
     pub fn tips_of(&self, author: &DeviceId) -> Vec<EventId> {
-        let written = self.written.get(author).into_iter().flatten();
-        let before: BTreeSet<ContentNo> = written.clone().filter_map(|&no| self.prev(no)).collect();
-        let mut tips: Vec<EventId> =
-            written.filter(|no| !before.contains(no)).map(|&no| self.id(no)).collect();
+        let ends = self.ends.get(author).into_iter().flatten();
+        let mut tips: Vec<EventId> = ends.map(|&no| self.id(no)).collect();
         tips.sort_unstable();
         tips
     }
