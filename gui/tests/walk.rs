@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use eframe::egui::{Key, Modifiers, accessibility::is_input, accesskit::Role};
-use egui_kittest::kittest::Queryable as _;
+use egui_kittest::Harness;
+use egui_kittest::kittest::{AccessKitNode, Queryable as _};
+use kernelos_gui::form::{Fill, Form};
+use kernelos_gui::model::Action;
 use kernelos_gui::panel::Panel;
 use kernelos_protocol::command::Reply;
 
@@ -52,6 +55,60 @@ fn tab_reaches_everything_on_every_panel() {
         assert!(unreached.is_empty(), "{panel:?}: {unreached:?}");
         app(&mut stage).model.chosen = Default::default();
     }
+}
+
+/// The inputs that a screen reader has no name for.
+fn nameless(stage: &Stage<'_>) -> Vec<String> {
+    let inputs = nodes(stage).into_iter().filter(|(_, node)| is_input(node.role()));
+    let is_nameless = |node: &AccessKitNode<'_>| node.label().unwrap_or_default().is_empty();
+    let found = inputs.filter(|(_, node)| is_nameless(node));
+    found.map(|(_, node)| format!("{:?} {:?}", node.role(), node.value())).collect()
+}
+
+#[test]
+fn no_input_is_without_a_name() {
+    let mut stage = stage(WINDOW, world());
+    for panel in Panel::ALL {
+        go(&mut stage, panel);
+        assert_eq!(nameless(&stage), [""; 0], "{panel:?}");
+    }
+    let fills = [
+        Fill::SetValue,
+        Fill::RemoveValue,
+        Fill::Bulk,
+        Fill::CreateBoard,
+        Fill::CreateBranch,
+        Fill::MergeBranch,
+        Fill::StartMission,
+        Fill::CancelMission,
+        Fill::Invite,
+        Fill::Code("5e5e5e5e".to_owned()),
+        Fill::Revoke,
+        Fill::CreateWorkspace,
+        Fill::Join,
+        Fill::Rescue,
+    ];
+    for fill in fills {
+        let form = Form::of(fill.clone(), &app(&mut stage).model);
+        app(&mut stage).apply(Action::Form(Some(form)));
+        stage.run();
+        assert_eq!(nameless(&stage), [""; 0], "{fill:?}");
+        app(&mut stage).apply(Action::Form(None));
+    }
+    for (with, key) in [(Modifiers::COMMAND, Key::K), (Modifiers::SHIFT, Key::Questionmark)] {
+        stage.key_press_modifiers(with, key);
+        stage.run();
+        assert_eq!(nameless(&stage), [""; 0], "{key:?}");
+        press(&mut stage, Key::Escape);
+    }
+}
+
+/// Every stage looks for such at each of its frames.
+#[test]
+#[should_panic(expected = "lack accessible name")]
+fn an_input_without_a_name_fails() {
+    let mut text = String::new();
+    Harness::new_ui(move |ui| drop(ui.text_edit_singleline(&mut text)));
 }
 
 #[test]
