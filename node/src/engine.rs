@@ -9,7 +9,6 @@ mod asker;
 mod changes;
 mod documents;
 mod failing;
-mod gather;
 mod known;
 mod links;
 mod missions;
@@ -276,7 +275,6 @@ impl Loop {
                 self.load(&request);
                 yield_now().await;
             }
-            self.gather().await;
         }
     }
 

@@ -172,14 +172,6 @@ impl Replica {
             && self.pending.iter().all(may_follow)
     }
 
-    /// Was an edit made that is not durable yet, while others that were begun are being made? They
-    /// come in a moment, and one commit takes all of them. `SPEC: DUR-14`
-    #[must_use]
-    pub fn is_half_made(&self) -> bool {
-        let is_edit = |p: &Pending| matches!(p, Pending::Edit { outdated: false, .. });
-        !self.persist.is_empty() && self.pending.iter().any(is_edit)
-    }
-
     /// Makes edits of the root, as seen from there.
     pub(super) fn edit(&mut self, purpose: Purpose, edits: Vec<Edit>) {
         self.work(purpose, Work::Edits { edits, found: BTreeMap::new() });

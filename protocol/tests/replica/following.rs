@@ -106,27 +106,3 @@ fn edits_that_are_being_made_anew_are_answered_where_the_store_fails() {
     unanswered.sort();
     assert_eq!(unanswered, [RequestId(2), RequestId(3)]);
 }
-
-#[test]
-fn an_edit_that_was_made_is_half_of_what_is_being_made_and_a_lone_one_is_not() {
-    // SPEC: DUR-14
-    for edits in [1, 3] {
-        let mut device = Device::founded();
-        for request in 0..edits {
-            device.command(request, set("notes/a", request));
-        }
-        let mut asked = Vec::new();
-        while let Some(output) = device.replica.poll_output() {
-            asked.push(output);
-        }
-        assert!(!device.replica.is_half_made(), "nothing is made yet");
-        let tasks = asked.into_iter().filter(|output| matches!(output, Output::Perform(_)));
-        for (made, output) in (1..=edits).zip(tasks) {
-            device.perform(output);
-            assert_eq!(device.replica.is_half_made(), made < edits, "{made} of {edits}");
-        }
-        assert!(device.run(Crash::Never));
-        assert!(!device.replica.is_half_made(), "all is durable");
-        assert_eq!(device.replies.len(), edits as usize);
-    }
-}
