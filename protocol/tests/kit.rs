@@ -64,6 +64,8 @@ pub(crate) struct Peer {
     pub(crate) documents: Documents,
     /// Its disk.
     kept: BTreeMap<EventId, Verified>,
+    /// How often its documents were handed what they are to hold.
+    pub(crate) rounds: usize,
     rng: ChaCha20Rng,
     stamp: u64,
 }
@@ -77,6 +79,7 @@ impl Peer {
             workspace: Workspace::new(workspace),
             documents: Documents::default(),
             kept: BTreeMap::new(),
+            rounds: 0,
             rng: ChaCha20Rng::from_seed([number; 32]),
             stamp: NOON.wall_us,
         }
@@ -306,6 +309,7 @@ impl Peer {
     pub(crate) fn project(&mut self) -> Option<DocumentDone> {
         let mut last = None;
         loop {
+            self.rounds += 1;
             self.workspace.settle();
             for place in self.workspace.wanted_places() {
                 self.workspace.body_loaded(&self.kept[&place.id]);

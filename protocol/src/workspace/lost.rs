@@ -108,30 +108,35 @@ impl Workspace {
     pub(super) fn is_held_up(&mut self, no: ContentNo, missing: &mut Missing) -> bool {
         let Effect::Change(changes) = self.effects.of(no) else { return false };
         let is_lost = self.lost.bodies.contains(&no);
-        let builds_on = |(document, change): &(DocumentId, ChangeHash)| {
-            let deps = self.effects.deps(document, change);
-            // A merge builds on what was written to another document.
-            deps.iter()
-                .any(|dep| missing.contains(&(self.effects.document_of(document, dep), *dep)))
-        };
-        let is_behind = !is_lost && changes.iter().any(builds_on);
+        let is_behind = !is_lost && self.builds_on(changes, missing);
         if !is_lost && !is_behind {
-            missing.retain(|change| !changes.contains(change));
+            for change in changes {
+                missing.remove(change);
+            }
             self.lost.behind.remove(&no);
             return false;
         }
-        // Another event may carry the same change, and be there already.
-        let is_told = |(document, change): &(DocumentId, ChangeHash)| {
-            let holds =
-                |of: &DocumentId| self.held.get(of).is_some_and(|held| held.contains(change));
-            holds(document) && self.shares.holders(change).iter().all(holds)
-        };
-        missing.extend(changes.iter().filter(|change| !is_told(change)));
+        missing.extend(changes.iter().filter(|change| !self.is_told_to_all(change)));
         if is_behind {
             self.lost.behind.insert(no);
             // What waits for long takes no memory.
             self.waiting.insert(no, None);
         }
         true
+    }
+
+    /// Does one of these changes depend on one of those?
+    pub(super) fn builds_on(&self, changes: &[(DocumentId, ChangeHash)], on: &Missing) -> bool {
+        changes.iter().any(|(document, change)| {
+            let deps = self.effects.deps(document, change);
+            // A merge builds on what was written to another document.
+            deps.iter().any(|dep| on.contains(&(self.effects.document_of(document, dep), *dep)))
+        })
+    }
+
+    /// Do all documents hold a change that are to? Another event may carry it, and be there already.
+    pub(super) fn is_told_to_all(&self, (document, change): &(DocumentId, ChangeHash)) -> bool {
+        let holds = |of: &DocumentId| self.held.get(of).is_some_and(|held| held.contains(change));
+        holds(document) && self.shares.holders(change).iter().all(holds)
     }
 }

@@ -178,6 +178,7 @@ impl Workspace {
             let Effect::Change(changes) = self.effects.of(no) else { continue };
             let brings: Vec<_> = changes.iter().filter(|one| !self.is_out(one)).copied().collect();
             let first = self.share(no, &brings);
+            way.fetch(&first);
             if first.iter().any(|carrier| *carrier < no) {
                 self.waiting.insert(no, chunks);
                 // What it brings in stands before it in the order, and goes first.
@@ -185,6 +186,10 @@ impl Workspace {
                 continue;
             }
             way.look_again(first.into_iter());
+            if self.is_behind_absent(way, &brings) {
+                self.waiting.insert(no, chunks);
+                continue;
+            }
             if let Some(change) = self.comes_later(no, &brings) {
                 self.waiting.insert(no, chunks);
                 way.wait(no, change);

@@ -131,3 +131,83 @@ fn merges_of_what_waits_cost_as_much_as_there_are() {
         assert!(looks <= 8 * merges as u64, "{merges} merges: {looks} looks");
     }
 }
+
+/// Merges of a branch that is told and closed, each after the one before; how often the documents
+/// were handed something until all are in.
+fn rounds(merges: usize) -> usize {
+    let (mut founder, mut base) = granted(&[Role::Member; 2]);
+    let root = founder.document();
+    let (branch, made) = begin(&mut founder, root);
+    base.extend(made);
+    let (mut two, mut three) = (joined(2, &base), joined(3, &base));
+    let (mut written, mut merged) = (Vec::new(), Vec::new());
+    for n in 0..merges {
+        let on = edit(&mut two, branch, 1, (&format!("notes/{n}"), "y"));
+        let on = write(&mut two, on);
+        three.take(&on);
+        written.extend(on);
+        let merge = merging(&mut three, root, branch, n as u64 + 1);
+        merged.extend(write(&mut three, merge));
+    }
+    founder.take(&written);
+    assert_eq!(founder.get("notes"), "{}", "the branch is told, and is not open");
+    founder.take(&merged);
+    let before = founder.rounds;
+    founder.project();
+    let rounds = founder.rounds - before;
+    assert!(shown(&mut founder, root).contains(&format!(r#""{}":"y""#, merges - 1)));
+    rounds
+}
+
+#[test]
+fn merges_of_a_closed_branch_ask_for_what_they_bring_in_at_once() {
+    // SPEC: BRA-2, SYNC-9
+    assert_eq!([5, 20].map(rounds), [2, 2]);
+}
+
+/// Two events that wait for each other, and one of them for a third whose body is lost: what is
+/// said of them, in both orders.
+#[test]
+fn events_that_wait_for_each_other_and_for_a_lost_body_hold_up_nothing_else() {
+    // SPEC: DUR-16, EFF-8
+    let (mut founder, mut base) = granted(&[Role::Member]);
+    let root = founder.document();
+    let (garden, made) = board(&mut founder);
+    base.extend(made);
+    let mut two = joined(2, &base);
+    let in_root = edit(&mut two, root, 1, ("notes/a", "x"));
+    let mut struck = write(&mut two, in_root.clone());
+    let in_garden = edit(&mut two, garden, 1, ("notes/a", "x"));
+    struck.extend(write(&mut two, in_garden.clone()));
+    let third = edit(&mut two, root, 1, ("notes/lost", "z"));
+    struck.extend(write(&mut two, third.clone()));
+    let on_root = edit(&mut two, root, 1, ("notes/b", "y"));
+    let on_garden = edit(&mut two, garden, 1, ("notes/b", "y"));
+    let pairs = [vec![in_root, on_garden], vec![in_garden, on_root]];
+    let mut again = carried_again(&two, &struck, pairs);
+    let before = {
+        let mut before: Vec<_> = struck.iter().map(Verified::id).collect();
+        before.sort_unstable();
+        before
+    };
+    let lost = carrier(&two, std::slice::from_ref(&third), &before, 3);
+    let strike = strike(&founder, &struck);
+    for _ in 0..2 {
+        again.reverse();
+        let mut peer = joined(1, &base);
+        peer.workspace.open(garden);
+        peer.take(&[vec![strike.clone()], struck.clone(), again.clone()].concat());
+        peer.take(std::slice::from_ref(&lost));
+        let notes = r#"{"a":"x","b":"y","lost":"z"}"#;
+        assert_eq!(shown(&mut peer, root), notes);
+        peer.workspace.tell_anew(root);
+        peer.workspace.tell_anew(garden);
+        peer.workspace.bodies_lost([lost.id()].into_iter());
+        peer.project();
+        assert!(!peer.workspace.is_projected(), "something is lost");
+        assert!(peer.workspace.is_told(), "nothing else is to come");
+        peer.workspace.body_found(&lost.id());
+        assert_eq!(shown(&mut peer, root), notes);
+        assert_eq!(shown(&mut peer, garden), r#"{"a":"x","b":"y"}"#);
+    }
+}

@@ -8,6 +8,7 @@ use std::ops::Bound::{Excluded, Unbounded};
 use crate::authority::ContentNo;
 use crate::effect::{Chunks, Effect};
 use crate::id::{ChangeHash, DocumentId};
+use crate::limits::LOAD_SLICE_EVENTS;
 use crate::workspace::Workspace;
 use crate::workspace::lost::Missing;
 
@@ -25,6 +26,8 @@ pub(super) struct Carried {
 #[derive(Default)]
 struct Lacked {
     carriers: BTreeSet<ContentNo>,
+    /// Those that no lost body holds up, here or not.
+    hopes: BTreeSet<ContentNo>,
     behind: Vec<ContentNo>,
 }
 
@@ -43,6 +46,11 @@ pub(super) struct Way {
     free: BTreeSet<ContentNo>,
     /// What bodies that are lost were to bring.
     missing: Missing,
+    /// What merges of this call bring in, and has to come from the store first.
+    fetched: BTreeSet<ContentNo>,
+    /// How many of them were passed over, and what they, and what builds on them, are to bring.
+    passed: usize,
+    absent: Missing,
 }
 
 impl Way {
@@ -57,11 +65,25 @@ impl Way {
         self.again.extend(events.filter(|no| Some(*no) <= met && !behind.contains(no)));
     }
 
+    /// A merge brings these in.
+    pub(super) fn fetch(&mut self, carriers: &BTreeSet<ContentNo>) {
+        self.fetched.extend(carriers);
+    }
+
+    /// May this one come later, so that others are asked of the store with it? A slice at a time,
+    /// and only in the call that found it: who asks again meanwhile looks at nothing twice.
+    fn passes_over(&mut self, no: ContentNo) -> bool {
+        let passes = self.passed < LOAD_SLICE_EVENTS && self.fetched.remove(&no);
+        self.passed += usize::from(passes);
+        passes
+    }
+
     /// An event goes in.
     pub(super) fn told(&mut self, no: ContentNo, changes: &[Name]) {
         self.behind.remove(&no);
         for change in changes {
             self.missing.remove(change);
+            self.absent.remove(change);
             for freed in self.of.remove(change).into_iter().flatten() {
                 if self.behind.remove(&freed) {
                     self.free.insert(freed);
@@ -92,10 +114,16 @@ impl Workspace {
             let ahead = self.waiting.range((from, Unbounded)).map(|(no, _)| *no).next();
             let no = way.again.first().copied().or(ahead)?;
             let is_here = self.waiting.get(&no).map(Option::is_some);
-            let passes = is_here.is_none()
+            let mut passes = is_here.is_none()
                 || (!self.lost.bodies().is_empty() && self.is_held_up(no, &mut way.missing));
             if !passes && is_here == Some(false) {
-                return None;
+                if !way.passes_over(no) {
+                    return None;
+                }
+                if let Effect::Change(changes) = self.effects.of(no) {
+                    way.absent.extend(changes.iter().filter(|change| !self.is_told_to_all(change)));
+                }
+                passes = true;
             }
             if !way.again.remove(&no) {
                 way.met = Some(no);
@@ -126,20 +154,26 @@ impl Workspace {
         })
     }
 
+    /// Does an event build on what was passed over, since its body comes from the store?
+    pub(super) fn is_behind_absent(&self, way: &mut Way, changes: &[Name]) -> bool {
+        let is_behind = !way.absent.is_empty() && self.builds_on(changes, &way.absent);
+        if is_behind {
+            way.absent.extend(changes);
+        }
+        is_behind
+    }
+
     /// What an event's changes depend on and an event that waits is to bring.
-    pub(super) fn comes_later(&mut self, no: ContentNo, changes: &[Name]) -> Option<Name> {
+    pub(super) fn comes_later(&self, no: ContentNo, changes: &[Name]) -> Option<Name> {
         if !self.effects.is_recarried() {
             return None;
         }
-        let (name, is_lost) = self.lacking(no, changes).find_map(|(name, carriers)| {
-            let mut waits = carriers.iter().filter(|of| self.waiting.contains_key(of)).peekable();
-            waits.peek()?;
-            Some((name, waits.all(|of| self.lost.holds_up(*of))))
-        })?;
-        if is_lost {
-            self.lost.wait_behind(no);
-        }
-        Some(name)
+        let waits = |carriers: &[ContentNo]| carriers.iter().any(|of| self.waits(of));
+        self.lacking(no, changes).find(|(_, carriers)| waits(carriers)).map(|(name, _)| name)
+    }
+
+    fn waits(&self, no: &ContentNo) -> bool {
+        self.waiting.contains_key(no)
     }
 
     /// Takes the events that wait for each other and for nothing else: each brings what others of
@@ -147,23 +181,9 @@ impl Workspace {
     pub(super) fn take_together(&mut self, way: &Way) -> Vec<(ContentNo, Option<Chunks>)> {
         let is_here = |no: &ContentNo| self.waiting.get(no).is_some_and(Option::is_some);
         let mut stay: BTreeSet<_> = way.behind.iter().copied().filter(is_here).collect();
-        let mut lacked: BTreeMap<Name, Lacked> = BTreeMap::new();
-        let mut gone = Vec::new();
-        for no in &stay {
-            let Effect::Change(changes) = self.effects.of(*no) else { continue };
-            let brings: Vec<_> = changes.iter().filter(|one| !self.is_out(one)).copied().collect();
-            for (name, carriers) in self.lacking(*no, &brings) {
-                // Who waits for a quota holds up what depends on it.
-                if self.backlog.withholds(&name) {
-                    gone.push(*no);
-                } else if carriers.iter().any(|of| self.waiting.contains_key(of)) {
-                    let lacked = lacked.entry(name).or_insert_with(|| {
-                        let carriers = carriers.iter().filter(|of| stay.contains(of)).copied();
-                        Lacked { carriers: carriers.collect(), behind: Vec::new() }
-                    });
-                    lacked.behind.push(*no);
-                }
-            }
+        let (mut lacked, mut gone) = self.lacked_by(&stay);
+        if !self.lost.bodies().is_empty() {
+            self.note_behind_lost(&mut lacked);
         }
         let never = lacked.values().filter(|lacked| lacked.carriers.is_empty());
         gone.extend(never.flat_map(|lacked| &lacked.behind));
@@ -180,6 +200,48 @@ impl Workspace {
             }
         }
         stay.into_iter().map(|no| (no, self.waiting.remove(&no).flatten())).collect()
+    }
+
+    /// What these events lack and others that wait are to bring; and those that a quota holds up.
+    fn lacked_by(&self, stay: &BTreeSet<ContentNo>) -> (BTreeMap<Name, Lacked>, Vec<ContentNo>) {
+        let mut lacked: BTreeMap<Name, Lacked> = BTreeMap::new();
+        let mut withheld = Vec::new();
+        for no in stay {
+            let Effect::Change(changes) = self.effects.of(*no) else { continue };
+            let brings: Vec<_> = changes.iter().filter(|one| !self.is_out(one)).copied().collect();
+            for (name, carriers) in self.lacking(*no, &brings) {
+                // Who waits for a quota holds up what depends on it.
+                if self.backlog.withholds(&name) {
+                    withheld.push(*no);
+                } else if carriers.iter().any(|of| self.waits(of)) {
+                    let lacked = lacked.entry(name).or_insert_with(|| {
+                        let waits = carriers.iter().copied().filter(|of| self.waits(of));
+                        let hopes = waits.filter(|of| !self.lost.holds_up(*of)).collect();
+                        let here = carriers.iter().copied().filter(|of| stay.contains(of));
+                        Lacked { carriers: here.collect(), hopes, behind: Vec::new() }
+                    });
+                    lacked.behind.push(*no);
+                }
+            }
+        }
+        (lacked, withheld)
+    }
+
+    /// Of what events lack, something only lost bodies are to bring, or events that wait for such:
+    /// whatever else they wait for, they cannot go in. `SPEC: DUR-16`
+    fn note_behind_lost(&mut self, lacked: &mut BTreeMap<Name, Lacked>) {
+        let hopeless = lacked.values().filter(|lacked| lacked.hopes.is_empty());
+        let mut open: Vec<_> = hopeless.flat_map(|lacked| &lacked.behind).copied().collect();
+        while let Some(no) = open.pop() {
+            let Effect::Change(changes) = self.effects.of(no) else { continue };
+            for change in changes {
+                let Some(lacked) = lacked.get_mut(change) else { continue };
+                if lacked.hopes.remove(&no) && lacked.hopes.is_empty() {
+                    open.extend(&lacked.behind);
+                }
+            }
+            self.lost.wait_behind(no);
+        }
     }
 
     /// What events carry, each after what it depends on.
