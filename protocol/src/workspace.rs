@@ -17,6 +17,7 @@ mod documents;
 mod fact;
 mod insert;
 mod introduction;
+mod keyless;
 mod lost;
 mod membership;
 mod offer;
@@ -64,6 +65,7 @@ use backlog::Backlog;
 use bare::Bare;
 use chain::Chains;
 use fact::fact;
+use keyless::Keyless;
 use lost::Lost;
 use membership::LetIn;
 use purge::Purges;
@@ -144,6 +146,7 @@ pub struct Workspace {
     forks_of: Option<projection::ForksOf>,
     /// Whom this device let in by which standing invitation.
     let_in: LetIn,
+    keyless: Keyless,
 }
 
 impl Workspace {
@@ -188,6 +191,7 @@ impl Workspace {
             shares: branches::Shares::default(),
             forks_of: None,
             let_in: LetIn::default(),
+            keyless: Keyless::default(),
         }
     }
 
@@ -327,7 +331,11 @@ impl Workspace {
             &header.heard,
         )?;
         self.remember(event);
-        header.epoch.into_iter().for_each(|epoch| self.ring.note_use(epoch));
+        // What it did not hear of seals nothing, whatever else came before it. `SPEC: EFF-2`
+        let number = header.epoch.and_then(|epoch| self.control.number(&epoch));
+        if number.is_some_and(|epoch| self.content.heard_set(added.no).contains(epoch)) {
+            header.epoch.into_iter().for_each(|epoch| self.ring.note_use(epoch));
+        }
         self.room_for_new(added.no, &added.newly_admitted);
         if header.body.is_some() && event.body().is_none() {
             self.bare.insert(added.no);

@@ -20,6 +20,7 @@ mod effects;
 mod foreign;
 mod fuzz;
 mod hostile;
+mod keyless;
 mod kit;
 mod members;
 mod mission;

@@ -42,6 +42,12 @@ impl KeyRing {
         self.keys.get(epoch)
     }
 
+    /// How many keys are held, and how many epochs content is sealed under: both only grow.
+    #[must_use]
+    pub fn version(&self) -> (usize, usize) {
+        (self.keys.len(), self.used.len())
+    }
+
     /// Content that is here says that it is sealed under this epoch, which it heard of.
     pub fn note_use(&mut self, epoch: EventId) {
         if self.epochs.contains_key(&epoch) {

@@ -10,7 +10,7 @@ use crate::epoch::wrap_key;
 use crate::event::Verified;
 use crate::id::{DeviceId, EventId, Lane};
 use crate::key::{SealingKey, SealingStatement};
-use crate::limits::{CUTS_MAX, WRAP_RECIPIENTS_MAX, WRAPPED_EPOCHS_MAX};
+use crate::limits::CUTS_MAX;
 use crate::pairing::standing::STANDING_RULE;
 use crate::role::Role;
 
@@ -101,51 +101,6 @@ impl Workspace {
         Ok(events)
     }
 
-    /// Members that may read and were never given the key of a current epoch that is held here, or
-    /// of one that content is sealed under and to which no current one leads: of two rescues that
-    /// did not hear of each other only one stays, and a member wrote under the other.
-    /// Only from who holds the key by what events say: nobody else's wrap counts (AUTH-23).
-    fn keyless(&self, own: &DeviceId) -> Vec<(EventId, Vec<(DeviceId, SealingKey)>)> {
-        let readers = self.control.members(&self.control.all());
-        let readers: Vec<_> = readers
-            .into_iter()
-            .filter(|(_, role)| role.reads())
-            .map(|(device, _)| device)
-            .collect();
-        let mut held = self.current_epochs();
-        held.extend(self.ring.strays(&held));
-        let is_held = |id: &EventId| self.ring.key(id).is_some() && self.ring.is_holder(id, own);
-        let held = held.into_iter().filter(is_held);
-        held.filter_map(|epoch| {
-            let lacking = readers.iter().filter(|device| !self.ring.is_holder(&epoch, device));
-            let lacking: Vec<_> = lacking
-                .filter_map(|device| Some((*device, self.sealing.get(device)?.key)))
-                .collect();
-            (!lacking.is_empty()).then_some((epoch, lacking))
-        })
-        .collect()
-    }
-
-    /// Does a member lack a key that this device could give it?
-    #[must_use]
-    pub fn has_keyless(&self, own: &DeviceId) -> bool {
-        self.control.role(own, &self.control.all()).is_some() && !self.keyless(own).is_empty()
-    }
-
-    /// Wraps the keys that members lack and this device holds: a grant and an epoch that were made
-    /// apart do not know each other. Twice is harmless. What is more than one call writes is left
-    /// to the next. `SPEC: KEY-8`
-    pub fn write_missing_wraps(&mut self, pen: &mut Pen<'_>) -> Result<Vec<Verified>, AuthorFault> {
-        let mut events = Vec::new();
-        let keyless = self.keyless(&pen.key.device());
-        for (epoch, devices) in keyless.into_iter().take(WRAPPED_EPOCHS_MAX) {
-            for devices in devices.chunks(WRAP_RECIPIENTS_MAX) {
-                events.extend(self.write_wrap(pen, epoch, devices)?);
-            }
-        }
-        Ok(events)
-    }
-
     pub(super) fn check_may(&self, pen: &Pen<'_>, fact: &ControlFact) -> Result<(), AuthorFault> {
         let author = pen.key.device();
         let heads = self.control.heads(&self.control.all());
@@ -158,11 +113,11 @@ impl Workspace {
     }
 
     /// The epochs in effect that no later one supersedes.
-    fn current_epochs(&self) -> Vec<EventId> {
+    pub(super) fn current_epochs(&self) -> Vec<EventId> {
         self.control.last_epochs().into_iter().map(|no| self.control.id(no)).collect()
     }
 
-    fn write_wrap(
+    pub(super) fn write_wrap(
         &mut self,
         pen: &mut Pen<'_>,
         epoch: EventId,
