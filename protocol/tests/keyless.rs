@@ -110,7 +110,12 @@ fn cost(epochs: usize) -> (usize, u64) {
     third.take(&written);
     third.project();
     assert!(!third.workspace.has_unread(), "it was given every key, or one that leads to it");
-    (written.len(), founder.workspace.keyless_looks())
+    let looks = founder.workspace.keyless_looks();
+    let [other, ..] = maker.epoch(&founder);
+    founder.take(&[other]);
+    assert!(!founder.workspace.has_keyless(&own));
+    assert_eq!(founder.workspace.keyless_looks(), looks, "whose key is not held is not looked at");
+    (written.len(), looks)
 }
 
 #[test]
@@ -147,4 +152,22 @@ fn an_event_uses_no_epoch_that_it_did_not_hear_of_whatever_came_first() {
     let first = [std::slice::from_ref(&unheard), &rest[..]].concat();
     let last = [&rest[..], std::slice::from_ref(&unheard)].concat();
     assert_eq!((lacks(&first), lacks(&last)), (1, 1), "the current one alone");
+}
+
+#[test]
+fn who_comes_later_is_given_what_all_others_hold() {
+    // SPEC: KEY-8
+    let (mut founder, mut maker, _, _) = stage();
+    let made: Vec<_> = (0..3).flat_map(|_| maker.epoch(&founder)).collect();
+    founder.take(&made);
+    let own = founder.key.device();
+    let give = |founder: &mut Peer| {
+        let wraps = founder.write(|workspace, pen| workspace.write_missing_wraps(pen)).unwrap();
+        assert!(!founder.workspace.has_keyless(&own));
+        wraps.len()
+    };
+    assert_eq!(give(&mut founder), 3);
+    founder.grant(7, Role::Observer);
+    assert!(founder.workspace.has_keyless(&own), "its grant brings the current key alone");
+    assert_eq!(give(&mut founder), 2);
 }
