@@ -211,3 +211,28 @@ fn events_that_wait_for_each_other_and_for_a_lost_body_hold_up_nothing_else() {
         assert_eq!(shown(&mut peer, garden), r#"{"a":"x","b":"y"}"#);
     }
 }
+
+#[test]
+fn a_merge_that_falls_while_it_waits_takes_back_what_it_was_to_bring_in() {
+    // SPEC: BRA-2
+    let (mut founder, mut base) = granted(&[Role::Member]);
+    let root = founder.document();
+    let mut two = joined(2, &base);
+    let (branch, made) = begin(&mut two, root);
+    base.extend(made);
+    let change = edit(&mut two, branch, 1, ("notes/a", "x"));
+    base.extend(write(&mut two, change));
+    founder.take(&base);
+    founder.project();
+    let merge = merging(&mut two, root, branch, 1);
+    let merged = write(&mut two, merge);
+    founder.take(&merged);
+    founder.workspace.settle();
+    let tasks = founder.workspace.document_tasks(&mut |_, _| true);
+    tasks.into_iter().for_each(|task| drop(founder.documents.perform(task)));
+    assert_eq!(founder.workspace.wanted_places().len(), 1, "what it brings in is in the store");
+    let struck = strike(&founder, &merged);
+    founder.take(&[struck]);
+    assert_eq!(shown(&mut founder, root), "{}");
+    assert_eq!(shown(&mut founder, branch), r#"{"a":"x"}"#);
+}

@@ -263,31 +263,6 @@ fn what_came_in_by_a_merge_that_is_left_out_is_in_its_document_no_more() {
 }
 
 #[test]
-fn a_merge_that_falls_while_it_waits_takes_back_what_it_was_to_bring_in() {
-    // SPEC: BRA-2
-    let (mut founder, mut base) = granted(&[Role::Member]);
-    let root = founder.document();
-    let mut two = joined(2, &base);
-    let (branch, made) = begin(&mut two, root);
-    base.extend(made);
-    let change = edit(&mut two, branch, 1, ("notes/a", "x"));
-    base.extend(write(&mut two, change));
-    founder.take(&base);
-    founder.project();
-    let merge = merging(&mut two, root, branch, 1);
-    let merged = write(&mut two, merge);
-    founder.take(&merged);
-    founder.workspace.settle();
-    let tasks = founder.workspace.document_tasks(&mut |_, _| true);
-    tasks.into_iter().for_each(|task| drop(founder.documents.perform(task)));
-    assert_eq!(founder.workspace.wanted_places().len(), 1, "what it brings in is in the store");
-    let struck = strike(&founder, &merged);
-    founder.take(&[struck]);
-    assert_eq!(shown(&mut founder, root), "{}");
-    assert_eq!(shown(&mut founder, branch), r#"{"a":"x"}"#);
-}
-
-#[test]
 fn what_a_document_knows_by_a_branch_alone_is_no_head_of_it() {
     // SPEC: BRA-2, BRA-6
     let (mut founder, _) = granted(&[]);
