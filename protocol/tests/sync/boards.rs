@@ -1,6 +1,6 @@
 //! Boards on several devices: made apart under one name, edited, in conflict, decided.
 
-use kernelos_protocol::command::{BoardRow, Command, ConflictRow, Reply, RequestId};
+use kernelos_protocol::command::{BoardRow, Command, Reply, RequestId};
 use kernelos_protocol::document::Edit;
 use kernelos_protocol::hash::document_id;
 use kernelos_protocol::id::{ConflictId, DocumentId};
@@ -14,19 +14,6 @@ use super::mesh::Mesh;
 fn create(mesh: &mut Mesh, device: u8, name: &str) -> DocumentId {
     match mesh.ask(device, Command::CreateBoard { name: name.to_owned() }) {
         Reply::BoardMade { document, .. } => document,
-        other => panic!("{other:?}"),
-    }
-}
-
-fn set(mesh: &mut Mesh, device: u8, path: &str, value: &str) {
-    let edits = vec![Edit::Set { set: path.parse().unwrap(), value: value.into() }];
-    let done = mesh.ask(device, Command::Edit { edits });
-    assert!(matches!(done, Reply::Edited(_)), "{path}: {done:?}");
-}
-
-fn conflicts(mesh: &mut Mesh, device: u8) -> Vec<ConflictRow> {
-    match mesh.ask(device, Command::Conflicts) {
-        Reply::Conflicts(page) => page.conflicts,
         other => panic!("{other:?}"),
     }
 }
@@ -47,13 +34,6 @@ fn resolve(mesh: &mut Mesh, device: u8, edits: Vec<Edit>) {
     assert!(matches!(&done, Reply::Edited(edited) if edited.event.is_some()), "{done:?}");
 }
 
-fn open_conflicts(mesh: &mut Mesh, device: u8) -> usize {
-    match mesh.ask(device, Command::Status) {
-        Reply::Status(status) => status.conflicts,
-        other => panic!("{other:?}"),
-    }
-}
-
 #[test]
 fn boards_of_one_name_made_apart_are_a_conflict_and_both_are_reached() {
     // SPEC: PRJ-9, PRJ-11, CFL-7
@@ -62,12 +42,12 @@ fn boards_of_one_name_made_apart_are_a_conflict_and_both_are_reached() {
     mesh.cut(link);
     let (one, two) = (create(&mut mesh, 1, "garden"), create(&mut mesh, 2, "garden"));
     assert_ne!(one, two);
-    set(&mut mesh, 1, "boards/garden/notes/soil", "clay");
-    set(&mut mesh, 2, "boards/garden/notes/soil", "sand");
+    mesh.set(1, "boards/garden/notes/soil", "clay");
+    mesh.set(2, "boards/garden/notes/soil", "sand");
     mesh.connect(1, 2);
     mesh.assert_equal(&[1, 2]);
     for device in [1, 2] {
-        let found = conflicts(&mut mesh, device);
+        let found = mesh.conflicts(device);
         let paths: Vec<_> = found.iter().map(|row| row.path.to_string()).collect();
         assert_eq!(paths, ["boards/garden"], "the link alone: the boards are two documents");
         let rows = boards(&mut mesh, device);
@@ -76,10 +56,10 @@ fn boards_of_one_name_made_apart_are_a_conflict_and_both_are_reached() {
         assert_eq!(mesh.get(device, &format!("boards/{one}/notes/soil")), "\"clay\"");
         assert_eq!(mesh.get(device, &format!("boards/{two}/notes/soil")), "\"sand\"");
         // Both go on being written.
-        set(&mut mesh, device, &format!("boards/{one}/notes/by{device}"), "late");
+        mesh.set(device, &format!("boards/{one}/notes/by{device}"), "late");
     }
     mesh.assert_equal(&[1, 2]);
-    let found = conflicts(&mut mesh, 1);
+    let found = mesh.conflicts(1);
     resolve(&mut mesh, 1, vec![keep(found[0].id, "A")]);
     let kept = found[0].sides[0].value["document"].as_str().unwrap().to_owned();
     let rows = boards(&mut mesh, 2);
@@ -88,7 +68,7 @@ fn boards_of_one_name_made_apart_are_a_conflict_and_both_are_reached() {
     let other = if kept == one { two } else { one };
     assert_eq!(named, [(true, kept), (false, other)], "the other is listed by its id");
     assert!(mesh.get(2, &format!("boards/{other}/notes/soil")).contains('a'));
-    assert!(conflicts(&mut mesh, 2).is_empty());
+    assert!(mesh.conflicts(2).is_empty());
 }
 
 #[test]
@@ -100,9 +80,9 @@ fn conflicts_in_all_documents_are_listed_and_decided_in_one_place() {
     create(&mut mesh, 1, "quiet");
     mesh.cut(link);
     for device in [1, 2] {
-        set(&mut mesh, device, "notes/a", &format!("{device}"));
-        set(&mut mesh, device, "boards/plan/notes/a", &format!("{device}"));
-        set(&mut mesh, device, "boards/garden/tasks/a", &format!("{device}"));
+        mesh.set(device, "notes/a", &format!("{device}"));
+        mesh.set(device, "boards/plan/notes/a", &format!("{device}"));
+        mesh.set(device, "boards/garden/tasks/a", &format!("{device}"));
     }
     mesh.connect(1, 2);
     mesh.assert_equal(&[1, 2]);
@@ -110,7 +90,7 @@ fn conflicts_in_all_documents_are_listed_and_decided_in_one_place() {
     mesh.restart(2);
     mesh.connect(1, 2);
     for device in [1, 2] {
-        let found = conflicts(&mut mesh, device);
+        let found = mesh.conflicts(device);
         let rows: Vec<_> = found.iter().map(|row| (row.path.to_string(), row.document)).collect();
         let root = mesh.device(1).replica.workspace().root_document().unwrap();
         let expected = [("boards/garden/tasks/a", garden), ("boards/plan/notes/a", plan)];
@@ -118,19 +98,19 @@ fn conflicts_in_all_documents_are_listed_and_decided_in_one_place() {
         let expected: Vec<_> = expected.map(|(path, id)| (path.to_owned(), id)).collect();
         assert_eq!(rows, expected);
         assert!(found.iter().all(|row| row.sides.iter().all(|side| side.event.is_some())));
-        assert_eq!(open_conflicts(&mut mesh, device), 3);
+        assert_eq!(mesh.status(device).conflicts, 3);
     }
-    let found = conflicts(&mut mesh, 2);
+    let found = mesh.conflicts(2);
     // All or none: a side that is not there leaves every document as it was.
     let wrong = vec![keep(found[0].id, "A"), keep(found[1].id, "Z")];
     assert!(matches!(mesh.ask(2, Command::Edit { edits: wrong }), Reply::Failed(_)));
-    assert_eq!(open_conflicts(&mut mesh, 2), 3);
+    assert_eq!(mesh.status(2).conflicts, 3);
     let before = mesh.device(2).replica.workspace().len();
     let all = found.iter().map(|row| keep(row.id, "B")).collect();
     resolve(&mut mesh, 2, all);
     assert_eq!(mesh.device(2).replica.workspace().len(), before + 1, "one event decides them");
     for device in [1, 2] {
-        assert_eq!(open_conflicts(&mut mesh, device), 0);
+        assert_eq!(mesh.status(device).conflicts, 0);
         let decided = found[1].sides[1].value.to_string();
         assert_eq!(mesh.get(device, "boards/plan/notes/a"), decided);
     }
@@ -146,7 +126,7 @@ fn a_board_of_a_revoked_device_leaves_nothing_behind() {
     let link = mesh.connect(2, 3);
     // 3 sees and opens the board of 2, which 1 revokes without having seen it.
     create(&mut mesh, 2, "garden");
-    set(&mut mesh, 2, "boards/garden/notes/a", "x");
+    mesh.set(2, "boards/garden/notes/a", "x");
     assert_eq!(mesh.get(3, "boards/garden/notes/a"), "\"x\"");
     let two = super::mesh::id(2);
     let revoked = mesh.ask(1, Command::Revoke { device: two, reason: "lost".to_owned() });
@@ -159,7 +139,7 @@ fn a_board_of_a_revoked_device_leaves_nothing_behind() {
         assert_eq!(boards(&mut mesh, device).len(), 0);
     }
     create(&mut mesh, 3, "garden");
-    set(&mut mesh, 3, "boards/garden/notes/a", "y");
+    mesh.set(3, "boards/garden/notes/a", "y");
     mesh.assert_equal(&[1, 3]);
     assert_eq!(mesh.get(1, "boards/garden/notes/a"), "\"y\"");
 }
@@ -176,21 +156,21 @@ fn conflicts_in_many_boards_are_counted_without_all_of_them_being_held() {
     mesh.cut(link);
     for device in [1, 2] {
         for n in 0..count {
-            set(&mut mesh, device, &format!("boards/b{n}/notes/a"), &format!("{device}"));
+            mesh.set(device, &format!("boards/b{n}/notes/a"), &format!("{device}"));
         }
     }
     mesh.connect(1, 2);
     mesh.restart(2);
     mesh.connect(1, 2);
     for _ in 0..2 {
-        assert_eq!(open_conflicts(&mut mesh, 2), count);
+        assert_eq!(mesh.status(2).conflicts, count);
         let status = mesh.status(2);
         assert!(status.loaded <= DOCUMENTS_OPEN_MAX + 1, "{}", status.loaded);
     }
-    let found = conflicts(&mut mesh, 2);
+    let found = mesh.conflicts(2);
     assert_eq!(found.len(), count);
     resolve(&mut mesh, 2, vec![keep(found[0].id, "A"), keep(found[count - 1].id, "B")]);
-    assert_eq!(open_conflicts(&mut mesh, 1), count - 2);
+    assert_eq!(mesh.status(1).conflicts, count - 2);
     mesh.assert_equal(&[1, 2]);
 }
 
@@ -265,7 +245,7 @@ fn a_status_opens_so_many_documents_and_the_next_goes_on_with_the_rest() {
     mesh.cut(link);
     for device in [1, 2] {
         for number in 0..boards {
-            set(&mut mesh, device, &format!("boards/b{number}/notes/a"), &device.to_string());
+            mesh.set(device, &format!("boards/b{number}/notes/a"), &device.to_string());
         }
     }
     mesh.connect(1, 2);

@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use automerge::legacy::{Key, ObjectId, Op, OpId, OpType};
 use automerge::{ActorId, Change, ChangeHash, ExpandedChange, ObjType, ScalarValue};
 use kernelos_protocol::command::{BranchCommand, BranchKind, BranchPage, BranchReply, BranchState};
-use kernelos_protocol::command::{Command, ConflictRow, Reply};
+use kernelos_protocol::command::{Command, Reply};
 use kernelos_protocol::content::DocumentChange;
 use kernelos_protocol::document::{
     DocPath, DocumentDone, DocumentTask, Edit, begin_branch, check_name, founding_change,
@@ -53,35 +53,22 @@ fn list(mesh: &mut Mesh, device: u8) -> Vec<BranchState> {
     }
 }
 
-fn set(mesh: &mut Mesh, device: u8, path: &str, value: &str) {
-    let edits = vec![Edit::Set { set: path.parse().unwrap(), value: value.into() }];
-    let done = mesh.ask(device, Command::Edit { edits });
-    assert!(matches!(done, Reply::Edited(_)), "{path}: {done:?}");
-}
-
-fn conflicts(mesh: &mut Mesh, device: u8) -> Vec<ConflictRow> {
-    match mesh.ask(device, Command::Conflicts) {
-        Reply::Conflicts(page) => page.conflicts,
-        other => panic!("{other:?}"),
-    }
-}
-
 #[test]
 fn a_branch_that_two_devices_wrote_and_merged_apart_is_one_on_both() {
     // SPEC: BRA-2, BRA-4
     let mut mesh = Mesh::of(&[(2, Role::Member)]);
     let link = mesh.connect(1, 2);
-    set(&mut mesh, 1, "notes/a", "before");
+    mesh.set(1, "notes/a", "before");
     create(&mut mesh, 1, "try");
     mesh.cut(link);
-    set(&mut mesh, 1, "branches/try/notes/a", "one");
-    set(&mut mesh, 2, "branches/try/notes/a", "two");
-    set(&mut mesh, 2, "notes/b", "root");
+    mesh.set(1, "branches/try/notes/a", "one");
+    mesh.set(2, "branches/try/notes/a", "two");
+    mesh.set(2, "notes/b", "root");
     merge(&mut mesh, 1, "try");
     merge(&mut mesh, 2, "try");
     mesh.connect(1, 2);
     mesh.assert_equal(&[1, 2]);
-    let found = [1, 2].map(|device| conflicts(&mut mesh, device));
+    let found = [1, 2].map(|device| mesh.conflicts(device));
     assert_eq!(found[0], found[1]);
     let paths: Vec<_> = found[0].iter().map(|row| row.path.to_string()).collect();
     assert_eq!(paths, ["branches/try/notes/a", "notes/a"]);
@@ -94,7 +81,7 @@ fn a_branch_that_two_devices_wrote_and_merged_apart_is_one_on_both() {
     mesh.settle();
     mesh.assert_equal(&[1, 2]);
     for device in [1, 2] {
-        assert_eq!(conflicts(&mut mesh, device), []);
+        assert_eq!(mesh.conflicts(device), []);
         assert_eq!(mesh.get(device, "notes/a"), mesh.get(device, "branches/try/notes/a"));
     }
 }
@@ -106,9 +93,9 @@ fn what_devices_went_on_with_apart_is_told_with_what_can_be_done() {
     let link = mesh.connect(1, 2);
     mesh.cut(link);
     for number in 0..3 {
-        set(&mut mesh, 1, &format!("notes/one{number}"), "x");
+        mesh.set(1, &format!("notes/one{number}"), "x");
     }
-    set(&mut mesh, 2, "notes/two", "y");
+    mesh.set(2, "notes/two", "y");
     mesh.connect(1, 2);
     mesh.assert_equal(&[1, 2]);
     for device in [1, 2] {
@@ -149,12 +136,12 @@ fn branches_of_one_name_made_apart_are_a_conflict_and_both_are_reached() {
     let link = mesh.connect(1, 2);
     mesh.cut(link);
     let ids = [create(&mut mesh, 1, "try"), create(&mut mesh, 2, "try")];
-    set(&mut mesh, 1, "branches/try/notes/a", "one");
-    set(&mut mesh, 2, "branches/try/notes/a", "two");
+    mesh.set(1, "branches/try/notes/a", "one");
+    mesh.set(2, "branches/try/notes/a", "two");
     mesh.connect(1, 2);
     mesh.assert_equal(&[1, 2]);
     for device in [1, 2] {
-        let found = conflicts(&mut mesh, device);
+        let found = mesh.conflicts(device);
         assert_eq!(
             found.iter().map(|row| row.path.to_string()).collect::<Vec<_>>(),
             ["branches/try"]
@@ -172,7 +159,7 @@ fn branches_of_one_name_made_apart_are_a_conflict_and_both_are_reached() {
     }
     mesh.settle();
     mesh.assert_equal(&[1, 2]);
-    assert_eq!(conflicts(&mut mesh, 1).len(), 2, "of the name, and of what both wrote");
+    assert_eq!(mesh.conflicts(1).len(), 2, "of the name, and of what both wrote");
 }
 
 #[test]
@@ -180,20 +167,20 @@ fn a_conflict_of_the_origin_is_not_told_of_a_branch_that_two_wrote_apart() {
     // SPEC: BRA-10
     let mut mesh = Mesh::of(&[(2, Role::Member)]);
     let mut link = mesh.connect(1, 2);
-    set(&mut mesh, 1, "notes/a", "before");
+    mesh.set(1, "notes/a", "before");
     mesh.cut(link);
-    set(&mut mesh, 1, "notes/a", "one");
-    set(&mut mesh, 2, "notes/a", "two");
+    mesh.set(1, "notes/a", "one");
+    mesh.set(2, "notes/a", "two");
     link = mesh.connect(1, 2);
     create(&mut mesh, 1, "try");
     mesh.cut(link);
     // Nobody knew all of the branch, so it is looked through.
-    set(&mut mesh, 1, "branches/try/notes/b", "one");
-    set(&mut mesh, 2, "branches/try/notes/c", "two");
+    mesh.set(1, "branches/try/notes/b", "one");
+    mesh.set(2, "branches/try/notes/c", "two");
     mesh.connect(1, 2);
     mesh.assert_equal(&[1, 2]);
     let paths = |mesh: &mut Mesh, device| {
-        let rows = conflicts(mesh, device);
+        let rows = mesh.conflicts(device);
         rows.iter().map(|row| row.path.to_string()).collect::<Vec<_>>()
     };
     for device in [1, 2] {
@@ -201,7 +188,7 @@ fn a_conflict_of_the_origin_is_not_told_of_a_branch_that_two_wrote_apart() {
         assert_eq!(mesh.status(device).conflicts, 1);
     }
     // Where the branch writes there itself, it has a conflict of its own.
-    set(&mut mesh, 1, "branches/try/notes/d", "knows all");
+    mesh.set(1, "branches/try/notes/d", "knows all");
     mesh.restart(2);
     assert_eq!(paths(&mut mesh, 2), ["notes/a"], "as after a start");
 }
@@ -340,11 +327,11 @@ fn links_that_a_member_made_up_lead_nowhere_and_hide_nothing() {
         assert!(!row.next.concat().chars().any(is_unshowable), "{:?}", row.next);
     }
     // What is told to do is done, whatever the name.
-    set(&mut mesh, 1, "branches/try/notes/a", "x");
+    mesh.set(1, "branches/try/notes/a", "x");
     for row in list(&mut mesh, 1) {
         assert!(row.next.iter().any(|line| line.starts_with("kern branch merge ")), "{row:?}");
     }
-    set(&mut mesh, 1, "notes/root", "is there");
+    mesh.set(1, "notes/root", "is there");
     assert_eq!(mesh.get(1, "notes"), r#"{"root":"is there"}"#);
     assert!(mesh.get(1, "boards/garden").starts_with('{'));
     create(&mut mesh, 1, "mine");
@@ -358,7 +345,7 @@ fn links_that_a_member_made_up_lead_nowhere_and_hide_nothing() {
 fn of_branches_by_the_thousand_some_are_listed_and_all_are_counted() {
     // SPEC: BRA-12, SYNC-9
     let mut mesh = Mesh::of(&[(2, Role::Member)]);
-    set(&mut mesh, 1, "notes/a", "before");
+    mesh.set(1, "notes/a", "before");
     let mut peer = rogue(&mut mesh);
     peer.project();
     let count = setting("KERNELOS_BRANCHES", 200);
@@ -377,7 +364,7 @@ fn of_branches_by_the_thousand_some_are_listed_and_all_are_counted() {
     assert!(format!("{doc:?}").contains(&format!("and {} more", before.more)), "it is told");
     // Who lives here goes on: what has a name comes first.
     create(&mut mesh, 1, "mine");
-    set(&mut mesh, 1, "branches/mine/notes/a", "x");
+    mesh.set(1, "branches/mine/notes/a", "x");
     let after = page(&mut mesh);
     let first = &after.branches[0];
     assert_eq!((first.name.as_deref(), first.ahead, first.behind), (Some("mine"), 1, 0));
@@ -390,7 +377,7 @@ fn of_branches_by_the_thousand_some_are_listed_and_all_are_counted() {
 fn what_a_fork_left_out_is_listed_with_the_command_that_brings_it_in() {
     // SPEC: BRA-8, PRJ-4
     let mut mesh = Mesh::of(&[(2, Role::Member)]);
-    set(&mut mesh, 1, "notes/a", "before");
+    mesh.set(1, "notes/a", "before");
     let (mut one, mut twin) = (rogue(&mut mesh), rogue(&mut mesh));
     let events =
         [put(&mut one, ("notes", "one"), json!(1)), put(&mut twin, ("notes", "two"), json!(2))];

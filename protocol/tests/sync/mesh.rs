@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use kernelos_protocol::command::{Command, Reply, RequestId, Status};
+use kernelos_protocol::command::{Command, ConflictRow, Reply, RequestId, Status};
 use kernelos_protocol::document::{DocumentTask, Documents, Edit};
 use kernelos_protocol::event::Verified;
 use kernelos_protocol::id::{DeviceId, Incarnation, WorkspaceId};
@@ -331,6 +331,14 @@ impl Mesh {
     pub(super) fn status(&mut self, number: u8) -> Status {
         match self.ask(number, Command::Status) {
             Reply::Status(status) => *status,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Of its conflicts as many as one page holds.
+    pub(super) fn conflicts(&mut self, number: u8) -> Vec<ConflictRow> {
+        match self.ask(number, Command::Conflicts) {
+            Reply::Conflicts(page) => page.conflicts,
             other => panic!("{other:?}"),
         }
     }

@@ -86,8 +86,7 @@ fn who_is_in_conflict_is_shown_until_it_is_resolved() {
     assert!(sides.iter().all(|row| row.events == 1), "never folded");
     let own = flagged(&torn, TimelineFlag::Own);
     assert!(own.iter().all(|row| row.event.author == id(1)) && own.len() > 3);
-    let Reply::Conflicts(open) = mesh.ask(1, Command::Conflicts) else { panic!() };
-    let edits = serde_json::json!([{"resolve": open.conflicts[0].id, "keep": "A"}]);
+    let edits = serde_json::json!([{"resolve": mesh.conflicts(1)[0].id, "keep": "A"}]);
     let edits = serde_json::from_value(edits).unwrap();
     mesh.ask(1, Command::Edit { edits });
     let calm = page(&mut mesh, 1, query(TimelineAt::Newest, true));
