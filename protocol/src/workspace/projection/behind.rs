@@ -8,7 +8,6 @@ use std::ops::Bound::{Excluded, Unbounded};
 use crate::authority::ContentNo;
 use crate::effect::{Chunks, Effect};
 use crate::id::{ChangeHash, DocumentId};
-use crate::limits::LOAD_SLICE_EVENTS;
 use crate::workspace::Workspace;
 use crate::workspace::lost::Missing;
 
@@ -48,8 +47,7 @@ pub(super) struct Way {
     missing: Missing,
     /// What merges of this call bring in, and has to come from the store first.
     fetched: BTreeSet<ContentNo>,
-    /// How many of them were passed over, and what they, and what builds on them, are to bring.
-    passed: usize,
+    /// What those of them that were passed over, and what builds on them, are to bring.
     absent: Missing,
 }
 
@@ -70,12 +68,10 @@ impl Way {
         self.fetched.extend(carriers);
     }
 
-    /// May this one come later, so that others are asked of the store with it? A slice at a time,
-    /// and only in the call that found it: who asks again meanwhile looks at nothing twice.
+    /// May this one come later, so that others are asked of the store with it? Only in the call that
+    /// found it: who asks again meanwhile looks at nothing twice.
     fn passes_over(&mut self, no: ContentNo) -> bool {
-        let passes = self.passed < LOAD_SLICE_EVENTS && self.fetched.remove(&no);
-        self.passed += usize::from(passes);
-        passes
+        self.fetched.remove(&no)
     }
 
     /// An event goes in.
@@ -83,7 +79,6 @@ impl Way {
         self.behind.remove(&no);
         for change in changes {
             self.missing.remove(change);
-            self.absent.remove(change);
             for freed in self.of.remove(change).into_iter().flatten() {
                 if self.behind.remove(&freed) {
                     self.free.insert(freed);
@@ -121,7 +116,7 @@ impl Workspace {
                     return None;
                 }
                 if let Effect::Change(changes) = self.effects.of(no) {
-                    way.absent.extend(changes.iter().filter(|change| !self.is_told_to_all(change)));
+                    way.absent.extend(changes);
                 }
                 passes = true;
             }
