@@ -54,7 +54,11 @@ impl Workspace {
             self.may_shrink(&document, &hash);
             let applied = self.applied.entry(document).or_default();
             // Another admitted event may carry the same change: it falls with the last one.
-            let Some(carriers) = applied.get_mut(&hash) else { continue };
+            let Some(carriers) = applied.get_mut(&hash) else {
+                // An own change stands in its document before its event is told.
+                self.drop_from(document, hash);
+                continue;
+            };
             if carriers.remove(&no) && carriers.is_empty() {
                 applied.remove(&hash);
                 let is_open = self.is_open(&document);
