@@ -25,16 +25,16 @@ pub(super) type ForksOf = (usize, usize, u64);
 
 impl Workspace {
     /// An event is admitted: what it changes waits for the documents.
-    pub(super) fn admit(&mut self, no: ContentNo, chunks: Option<&Chunks>) {
+    pub(super) fn admit(&mut self, no: ContentNo, chunks: Option<Chunks>) {
         if !self.is_void_by_strikes(no) {
             self.enter(no, chunks);
         }
     }
 
     /// An event counts: what it changes waits for the documents.
-    pub(super) fn enter(&mut self, no: ContentNo, chunks: Option<&Chunks>) {
+    pub(super) fn enter(&mut self, no: ContentNo, chunks: Option<Chunks>) {
         if matches!(self.effects.of(no), Effect::Change(_)) && !self.backlog.contains(no) {
-            self.waiting.insert(no, chunks.cloned());
+            self.waiting.insert(no, chunks);
         }
     }
 
@@ -117,7 +117,7 @@ impl Workspace {
             _ => self.open_again(event),
         };
         if self.content.is_admitted(no) {
-            self.admit(no, Some(&chunks));
+            self.admit(no, Some(chunks));
         }
     }
 

@@ -6,6 +6,7 @@ use kernelos_protocol::document::{DocumentDone, DocumentTask, Edit};
 use kernelos_protocol::id::Incarnation;
 use kernelos_protocol::replica::{Input, Output};
 use kernelos_protocol::role::Role;
+use kernelos_protocol::store::EventStore as _;
 use kernelos_protocol::store::contract::read_all;
 use kernelos_protocol::sync::{LinkId, Message};
 
@@ -36,7 +37,7 @@ fn made(mesh: &mut Mesh, path: &str) -> DocumentDone {
 /// What device 1 wrote since, as device 2 is sent it.
 fn written(mesh: &mut Mesh, since: usize) -> Message {
     let all = read_all(&mut mesh.device(1).disk.clone(), 512);
-    Message::events(all.into_iter().skip(since).collect())
+    Message::events(all.into_iter().skip(since))
 }
 
 fn hello() -> Message {
