@@ -3,10 +3,6 @@
 //! BLAKE3 in its key derivation mode separates the domains: a hash made for one purpose is never
 //! a hash for another. The strings are part of the protocol and stand in SPEC.md (HASH-1).
 
-use std::sync::OnceLock;
-
-use blake3::hazmat::{ContextKey, HasherExt as _, hash_derive_key_context};
-
 use crate::id::{DeviceId, DocumentId, EventId, Incarnation};
 
 /// The context strings. `SPEC: HASH-1`
@@ -150,37 +146,11 @@ pub const SIGN_CARD: &[u8] = b"kernelos/1/card\0";
 /// What stands before the digest of a receipt when its device signs it. `SPEC: HASH-2`
 pub const SIGN_RECEIPT: &[u8] = b"kernelos/1/receipt\0";
 
-/// The contexts of what is hashed for each event.
-const OFTEN: [&str; 7] = [
-    context::EVENT_ID,
-    context::BODY,
-    context::BODY_NONCE,
-    context::ACTOR,
-    context::DOCUMENT,
-    context::EPOCH_BODY_KEY,
-    context::STORED_ROW,
-];
-
-/// Their keys, made once: to derive one costs as much as to hash a header.
-static OFTEN_KEYS: [OnceLock<ContextKey>; OFTEN.len()] = [const { OnceLock::new() }; OFTEN.len()];
-
-/// What hashes under a context.
-fn hasher(context: &str) -> blake3::Hasher {
-    let known = OFTEN.iter().zip(&OFTEN_KEYS).find(|(often, _)| **often == context);
-    match known {
-        Some((often, key)) => {
-            let key = key.get_or_init(|| hash_derive_key_context(often));
-            blake3::Hasher::new_from_context_key(key)
-        }
-        None => blake3::Hasher::new_derive_key(context),
-    }
-}
-
 /// BLAKE3 of the parts, one after the other, under `context`. Parts have fixed sizes, or the
 /// last alone has not, so that no two lists of parts give the same input.
 #[must_use]
 pub fn hash(context: &str, parts: &[&[u8]]) -> [u8; 32] {
-    let mut hasher = hasher(context);
+    let mut hasher = blake3::Hasher::new_derive_key(context);
     for part in parts {
         hasher.update(part);
     }
@@ -190,7 +160,7 @@ pub fn hash(context: &str, parts: &[&[u8]]) -> [u8; 32] {
 /// Hash of a list of ids, which must be sorted.
 #[must_use]
 pub fn hash_ids(context: &str, ids: &[EventId]) -> [u8; 32] {
-    let mut hasher = hasher(context);
+    let mut hasher = blake3::Hasher::new_derive_key(context);
     for id in ids {
         hasher.update(&id.0);
     }
@@ -244,17 +214,6 @@ mod tests {
         let all: BTreeSet<_> = context::ALL.into_iter().collect();
         assert_eq!(all.len(), context::ALL.len());
         assert!(all.iter().all(|context| context.starts_with("kernelos 1 ")));
-    }
-
-    #[test]
-    fn a_context_whose_key_is_kept_hashes_as_blake3_derives() {
-        // SPEC: HASH-1
-        for context in context::ALL {
-            for _ in 0..2 {
-                let plain = blake3::derive_key(context, b"some parts");
-                assert_eq!(hash(context, &[b"some ", b"parts"]), plain, "{context}");
-            }
-        }
     }
 
     #[test]
