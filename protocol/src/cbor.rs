@@ -23,12 +23,15 @@ impl From<minicbor::decode::Error> for CborFault {
     }
 }
 
+/// A header of the usual size is written without growing.
+const WRITTEN_BYTES: usize = 256;
+
 /// Writes one item after the other. Writing to memory cannot fail.
 pub struct Writer(Encoder<Vec<u8>>);
 
 impl Default for Writer {
     fn default() -> Self {
-        Self(Encoder::new(Vec::new()))
+        Self(Encoder::new(Vec::with_capacity(WRITTEN_BYTES)))
     }
 }
 

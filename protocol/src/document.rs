@@ -87,6 +87,7 @@ impl Documents {
             }
             DocumentTask::Drop { document, changes } => self.leave_out(document, &changes),
             DocumentTask::Transact { document, actor, edits } => {
+                self.saving.forget(&document);
                 let held = self.documents.entry(document).or_default();
                 DocumentDone::Transacted(held.write(&document, actor, &edits))
             }
@@ -98,6 +99,7 @@ impl Documents {
                 DocumentDone::Reopened(self.reopen(&hand, &changes, force))
             }
             DocumentTask::Link { root, actor, link } => {
+                self.saving.forget(&root);
                 let held = self.documents.entry(root).or_default();
                 DocumentDone::Transacted(held.link(actor, &link))
             }
@@ -294,9 +296,11 @@ fn transact(
     if let Some(change) = &change {
         conflicts.learn(change);
     }
-    Ok(change.as_ref().map(local))
+    Ok(change.map(|change| local(doc, &change)))
 }
 
-fn local(change: &Change) -> LocalChange {
-    LocalChange { hash: ChangeHash(change.hash().0), chunk: change.raw_bytes().to_vec() }
+/// A change that stands in `doc`.
+fn local(doc: &Automerge, change: &Change) -> LocalChange {
+    let hash = ChangeHash(change.hash().0);
+    LocalChange { hash, chunk: change.raw_bytes().to_vec(), heads: heads(doc) }
 }

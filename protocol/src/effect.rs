@@ -97,8 +97,7 @@ struct History {
     index: ChangeIndex,
     /// The events that make each document: one, unless its author forked.
     made_by: BTreeMap<DocumentId, Vec<ContentNo>>,
-    carried_by: BTreeMap<ChangeHash, Vec<ContentNo>>,
-    /// What each change depends on and makes.
+    /// What each change depends on and makes, and what carries it.
     changes: BTreeMap<ChangeHash, Links>,
     /// The changes in the order in which they were judged: causes first.
     order: Vec<ChangeHash>,
@@ -109,10 +108,11 @@ struct History {
     forked: BTreeSet<([u8; 16], u32)>,
 }
 
-/// Of which document a change is, what it depends on, how many keys and objects it makes, and
-/// whether its document too.
+/// Of which document a change is, which events carry it, what it depends on, how many keys and
+/// objects it makes, and whether its document too.
 struct Links {
     document: DocumentId,
+    carriers: Vec<ContentNo>,
     deps: Vec<ChangeHash>,
     makes: u32,
     begins: bool,
@@ -302,9 +302,10 @@ impl Effects {
             if made {
                 history.made_by.entry(document).or_default().push(no);
             }
-            let carriers = history.carried_by.entry(hash).or_default();
-            self.is_recarried |= !carriers.is_empty();
-            if carriers.is_empty() {
+            if let Some(links) = history.changes.get_mut(&hash) {
+                self.is_recarried = true;
+                links.carriers.push(no);
+            } else {
                 let deps: Vec<_> = one.deps.iter().map(|dep| ChangeHash(dep.0)).collect();
                 for dep in &deps {
                     if let Some(all) = &mut self.dependents {
@@ -312,7 +313,8 @@ impl Effects {
                         all.entry((of, *dep)).or_default().push(hash);
                     }
                 }
-                let links = Links { document, deps, makes: one.makes, begins: made };
+                let carriers = vec![no];
+                let links = Links { document, carriers, deps, makes: one.makes, begins: made };
                 history.changes.insert(hash, links);
                 history.order.push(hash);
                 history.own.entry(document).or_default().push(hash);
@@ -323,7 +325,6 @@ impl Effects {
                     history.forked.insert(place);
                 }
             }
-            carriers.push(no);
             history.index.insert(one);
             done.push((document, hash));
         }
@@ -360,7 +361,7 @@ impl Effects {
         }
         let actor = hash::actor(&header.author, &header.incarnation, &document, change.generation);
         let seen = |hash: &automerge::ChangeHash| {
-            history.carried_by.get(&ChangeHash(hash.0)).is_some_and(|of| in_view(of))
+            history.changes.get(&ChangeHash(hash.0)).is_some_and(|links| in_view(&links.carriers))
         };
         let checked = match foreseen.take(&document, &actor, &change.change, &seen) {
             Some(checked) => checked,

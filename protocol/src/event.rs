@@ -338,8 +338,15 @@ impl Verified {
     }
 
     /// The same event as it is kept or sent inside a run.
-    fn without_signature(&self) -> Self {
-        self.with(Signed { signature: None, ..self.0.signed.clone() })
+    fn without_signature(mut self) -> Self {
+        match Arc::get_mut(&mut self.0) {
+            Some(inner) => {
+                inner.signed.signature = None;
+                self
+            }
+            // Others hold it as it is.
+            None => self.with(Signed { signature: None, ..self.0.signed.clone() }),
+        }
     }
 
     /// Its header.

@@ -146,7 +146,10 @@ pub fn open(key: &EpochKey, header: &Header, body: &[u8]) -> Result<Vec<u8>, Ope
         .decrypt_in_place(&nonce(header), &header.associated_data(), &mut inside)
         .map_err(|_| OpenFault::Sealed)?;
     match inside.split_first() {
-        Some((&RAW, raw)) => Ok(raw.to_vec()),
+        Some((&RAW, _)) => {
+            inside.drain(..1);
+            Ok(inside)
+        }
         Some((&DEFLATED, deflated)) => inflate(deflated),
         _ => Err(OpenFault::Broken),
     }

@@ -75,8 +75,6 @@ use strike::Strikes;
 #[derive(Debug, Clone)]
 pub(crate) struct Known {
     pub(crate) header: Header,
-    /// Its place in the order in which events went in.
-    position: usize,
     /// The kind of a control event; content's is in its effect.
     pub(crate) control: Option<&'static str>,
     /// It came without its signature: what follows it in the order proves it.
@@ -93,10 +91,12 @@ pub struct Workspace {
     ring: KeyRing,
     effects: Effects,
     chains: Chains,
-    /// Boxed: a map by ids that come in no order moves what it holds at each insertion.
-    events: BTreeMap<EventId, Box<Known>>,
-    /// In the order in which they went in.
+    /// The place of each in the order in which they went in.
+    events: BTreeMap<EventId, usize>,
+    /// In that order.
     order: Vec<EventId>,
+    /// The same of each.
+    known: Vec<Known>,
     sealing: BTreeMap<DeviceId, SealingStatement>,
     /// Own grants and revocations that take others back.
     undoing: BTreeSet<EventId>,
@@ -162,6 +162,7 @@ impl Workspace {
             chains: Chains::default(),
             events: BTreeMap::new(),
             order: Vec::new(),
+            known: Vec::new(),
             sealing: BTreeMap::new(),
             undoing: BTreeSet::new(),
             undone: undo::KeptUndone::default(),
@@ -346,14 +347,14 @@ impl Workspace {
             let again: BTreeSet<_> = self.effects.forget_wants().into_iter().collect();
             self.readable.extend(self.content.all().filter(|no| again.contains(&no.index())));
         }
-        let chunks = self.judge(added.no, event);
+        let mut chunks = Some(self.judge(added.no, event));
         if *self.effects.of(added.no) == Effect::Unread && !self.readable.is_empty() {
             // It builds on what waits to be read, and is read after it.
             self.readable.insert(added.no);
         }
         self.expect_admitted(&added.newly_admitted);
         for no in added.newly_admitted {
-            self.admit(no, if no == added.no { Some(&chunks) } else { None });
+            self.admit(no, if no == added.no { chunks.take() } else { None });
         }
         Ok(())
     }
@@ -374,15 +375,15 @@ impl Workspace {
             Lane::Content => None,
         };
         for parent in &header.parents {
-            if let Some(named) = self.events.get_mut(parent) {
+            let named = self.place_of(parent).and_then(|at| self.known.get_mut(at));
+            if let Some(named) = named {
                 named.is_named = true;
             }
         }
-        let position = self.order.len();
+        self.events.insert(event.id(), self.order.len());
         self.order.push(event.id());
         let is_inside = !event.is_signed();
-        let known = Known { header, position, control, is_inside, is_named: false };
-        self.events.insert(event.id(), Box::new(known));
+        self.known.push(Known { header, control, is_inside, is_named: false });
     }
 
     /// Judges the content anew if the control lane changed.
@@ -405,10 +406,22 @@ impl Workspace {
         self.settle_purges();
     }
 
+    /// The place of an event in the order in which they went in. Asked for most is the last.
+    fn place_of(&self, id: &EventId) -> Option<usize> {
+        match self.order.last() {
+            Some(last) if last == id => self.order.len().checked_sub(1),
+            _ => self.events.get(id).copied(),
+        }
+    }
+
+    fn known(&self, id: &EventId) -> Option<&Known> {
+        self.known.get(self.place_of(id)?)
+    }
+
     /// The header of an event that is here.
     #[must_use]
     pub fn header(&self, id: &EventId) -> Option<&Header> {
-        Some(&self.events.get(id)?.header)
+        Some(&self.known(id)?.header)
     }
 
     /// All devices that ever were granted a role, the founder included, with who granted the last.

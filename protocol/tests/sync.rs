@@ -20,6 +20,7 @@ mod mesh;
 mod missions;
 mod notices;
 mod offers;
+mod own;
 mod past;
 mod purges;
 mod quota;

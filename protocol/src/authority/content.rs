@@ -295,7 +295,15 @@ impl ContentLane {
 
     /// The number of an event, if it is here.
     pub fn number(&self, id: &EventId) -> Option<ContentNo> {
-        self.numbers.get(id).copied()
+        // Asked for most is what came last.
+        match self.events.last() {
+            Some(last) if last.id == *id => self.numbers_end(),
+            _ => self.numbers.get(id).copied(),
+        }
+    }
+
+    fn numbers_end(&self) -> Option<ContentNo> {
+        u32::try_from(self.events.len().checked_sub(1)?).ok().map(ContentNo)
     }
 
     /// The id of an event.

@@ -215,7 +215,7 @@ pub(super) fn apply(tx: &mut Transaction<'_>, edit: &Edit) -> Result<(), EditFau
         return Err(EditFault::NotAMap(String::new()));
     };
     let make = matches!(edit, Edit::Set { .. });
-    let mut object = ROOT;
+    let mut object = (ROOT, ObjType::Map);
     for (depth, segment) in above.iter().enumerate() {
         object = step(tx, &object, segment, path, depth, make)?;
     }
@@ -227,6 +227,9 @@ pub(super) fn apply(tx: &mut Transaction<'_>, edit: &Edit) -> Result<(), EditFau
     }
 }
 
+/// An object, and what it is.
+type Object = (ObjId, ObjType);
+
 fn failed(error: impl ToString) -> EditFault {
     EditFault::Document(error.to_string())
 }
@@ -234,13 +237,13 @@ fn failed(error: impl ToString) -> EditFault {
 /// The object below `object` at `segment`; a missing map is made where `make` says so.
 fn step(
     tx: &mut Transaction<'_>,
-    object: &ObjId,
+    (object, kind): &Object,
     segment: &str,
     path: &DocPath,
     depth: usize,
     make: bool,
-) -> Result<ObjId, EditFault> {
-    let found = match tx.object_type(object).map_err(failed)? {
+) -> Result<Object, EditFault> {
+    let found = match kind {
         ObjType::List => {
             let index = list_index(tx, object, segment, || path.prefix(depth))?;
             tx.get(object, index).map_err(failed)?
@@ -252,9 +255,10 @@ fn step(
         Some((Value::Object(ObjType::Text) | Value::Scalar(_), _)) => {
             Err(EditFault::NotAMap(path.prefix(depth + 1)))
         }
-        Some((Value::Object(_), child)) => Ok(child),
-        None if make && tx.object_type(object).map_err(failed)? != ObjType::List => {
-            tx.put_object(object, segment, ObjType::Map).map_err(failed)
+        Some((Value::Object(kind), child)) => Ok((child, kind)),
+        None if make && *kind != ObjType::List => {
+            let made = tx.put_object(object, segment, ObjType::Map).map_err(failed)?;
+            Ok((made, ObjType::Map))
         }
         None => Err(EditFault::Absent(path.prefix(depth + 1))),
     }
@@ -273,13 +277,13 @@ fn list_index(
 
 fn put(
     tx: &mut Transaction<'_>,
-    object: &ObjId,
+    (object, kind): &Object,
     last: &str,
     value: &Json,
     path: &DocPath,
 ) -> Result<(), EditFault> {
     let name = || path.prefix(path.segments().len() - 1);
-    match tx.object_type(object).map_err(failed)? {
+    match kind {
         ObjType::Text => Err(EditFault::NotAMap(name())),
         ObjType::Map | ObjType::Table => {
             write(tx, &Place::Key(object, last), value, path.segments().len())
@@ -298,13 +302,13 @@ fn put(
 
 fn append(
     tx: &mut Transaction<'_>,
-    object: &ObjId,
+    (object, kind): &Object,
     last: &str,
     value: &Json,
     path: &DocPath,
 ) -> Result<(), EditFault> {
     let other = || EditFault::NotAppendable(path.to_string());
-    let found = match tx.object_type(object).map_err(failed)? {
+    let found = match kind {
         ObjType::Text => return Err(other()),
         ObjType::Map | ObjType::Table => tx.get(object, last).map_err(failed)?,
         ObjType::List => {
@@ -312,9 +316,9 @@ fn append(
             tx.get(object, index).map_err(failed)?
         }
     };
-    let (kind, found) = found.ok_or_else(|| EditFault::Absent(path.to_string()))?;
+    let (found_kind, found) = found.ok_or_else(|| EditFault::Absent(path.to_string()))?;
     let end = tx.length(&found);
-    match (kind, value) {
+    match (found_kind, value) {
         (Value::Object(ObjType::Text), Json::String(text)) => {
             tx.splice_text(&found, end, 0, text).map_err(failed)
         }
@@ -330,12 +334,12 @@ fn append(
 
 fn remove(
     tx: &mut Transaction<'_>,
-    object: &ObjId,
+    (object, kind): &Object,
     last: &str,
     path: &DocPath,
 ) -> Result<(), EditFault> {
     let absent = || EditFault::Absent(path.to_string());
-    match tx.object_type(object).map_err(failed)? {
+    match kind {
         ObjType::Text => Err(EditFault::NotAMap(path.prefix(path.segments().len() - 1))),
         ObjType::Map | ObjType::Table => {
             tx.get(object, last).map_err(failed)?.ok_or_else(absent)?;

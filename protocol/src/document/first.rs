@@ -4,8 +4,8 @@ use automerge::transaction::{CommitOptions, Transactable as _};
 use automerge::{ActorId, Automerge, ObjType, ROOT, ReadDoc as _};
 use serde_json::Value as Json;
 
+use super::DocPath;
 use super::edit::{self, Edit, EditFault};
-use super::{DocPath, local};
 
 /// The maps that the first change of a workspace makes, so that no two devices make one apart.
 /// `SPEC: PRJ-6`
@@ -78,7 +78,7 @@ fn first_change<'a>(
         edit::apply(&mut tx, &Edit::Set { set, value })?;
     }
     let (hash, _) = tx.commit_with(CommitOptions::default().with_time(0));
-    let made = hash.and_then(|hash| doc.get_change_by_hash(&hash)).as_ref().map(local);
+    let made = hash.and_then(|hash| doc.get_change_by_hash(&hash));
     let missing = || EditFault::Document("no change was made".to_owned());
-    made.map(|made| made.chunk).ok_or_else(missing)
+    made.map(|made| made.raw_bytes().to_vec()).ok_or_else(missing)
 }

@@ -80,7 +80,7 @@ impl Documents {
             })?;
             by_actor.resize(by_actor.len().max(changes.len()), Vec::new());
             for (of_actor, change) in by_actor.iter_mut().zip(&changes) {
-                of_actor.push((id, local(change)));
+                of_actor.push((id, local(&held.automerge, change)));
             }
         }
         Ok(by_actor)

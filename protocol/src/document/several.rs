@@ -115,6 +115,7 @@ impl Documents {
         }
         let mut done: Vec<(DocumentId, LocalChange)> = Vec::new();
         for (id, part) in parts {
+            self.saving.forget(id);
             let Some(held) = self.documents.get_mut(id) else { continue };
             match held.write(id, hand.actor(id), &part.edits) {
                 Ok(change) => done.extend(change.map(|change| (*id, change))),
@@ -205,7 +206,7 @@ impl Document {
         self.try_with(|doc, conflicts| {
             if edits.iter().any(|edit| edit.path().is_none()) {
                 let change = conflicts.resolve(doc, document, actor, edits)?;
-                return Ok(Some(local(&change)));
+                return Ok(Some(local(doc, &change)));
             }
             transact(doc, conflicts, actor, edits)
         })

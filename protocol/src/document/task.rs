@@ -213,4 +213,6 @@ pub struct LocalChange {
     pub hash: ChangeHash,
     /// The uncompressed chunk.
     pub chunk: Vec<u8>,
+    /// The heads of its document, which holds it, sorted.
+    pub heads: Vec<ChangeHash>,
 }

@@ -107,8 +107,7 @@ impl Effects {
     /// The events that carry a change.
     #[must_use]
     pub fn carriers(&self, document: &DocumentId, change: &ChangeHash) -> &[ContentNo] {
-        let carried_by = self.family(document).map(|history| &history.carried_by);
-        carried_by.and_then(|carried| carried.get(change)).map_or(&[], Vec::as_slice)
+        self.links(document, change).map_or(&[], |links| &links.carriers)
     }
 
     /// Is there a change that several events carry? Else each comes after what it depends on.
@@ -210,8 +209,8 @@ impl Effects {
         let new = History::default();
         let history = self.family(origin.unwrap_or(document)).unwrap_or(&new);
         let admitted = |hash: &automerge::ChangeHash| {
-            let carriers = history.carried_by.get(&ChangeHash(hash.0));
-            carriers.is_some_and(|of| of.iter().any(|no| counts(*no)))
+            let links = history.changes.get(&ChangeHash(hash.0));
+            links.is_some_and(|links| links.carriers.iter().any(|no| counts(*no)))
         };
         let checked = history.index.check(change, actor, &admitted);
         checked.map_err(|fault: ChangeFault| void(fault.code(), &fault))

@@ -69,7 +69,7 @@ impl History {
     fn forks(&self, content: &ContentLane, counts: &dyn Fn(ContentNo) -> bool) -> Vec<Fork> {
         let places: BTreeSet<_> = self.forked.iter().map(|(actor, seq)| (*seq, *actor)).collect();
         let candidate = |hash: &ChangeHash| {
-            let carriers = self.carried_by.get(hash)?.iter().copied();
+            let carriers = self.changes.get(hash)?.carriers.iter().copied();
             let carriers: Vec<_> = carriers.filter(|no| counts(*no)).collect();
             let lowest = carriers.iter().map(|no| content.id(*no)).min()?;
             let author = content.author(*carriers.first()?);

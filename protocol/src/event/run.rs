@@ -109,9 +109,8 @@ impl Run {
         if !may_join {
             return Err((self, next));
         }
-        if let Some(last) = self.events.last_mut() {
-            *last = last.without_signature();
-        }
+        let last = self.events.pop().map(Verified::without_signature);
+        self.events.extend(last);
         self.events.append(&mut next.events);
         self.weight = self.weight.saturating_add(next.weight);
         Ok(self)

@@ -17,6 +17,10 @@ pub const TELL_FEW_MAX: usize = 64;
 /// cost what takes three of the last.
 pub const TELL_SHARE: usize = 2;
 
+/// The same where the documents have nothing to do: they work while the rest comes, and the last
+/// batch is a fifth.
+pub const TELL_IDLE_SHARE: usize = 4;
+
 /// Changes that are told at once whatever is on its way: Automerge takes as many in some
 /// milliseconds.
 pub const TELL_CHANGES_MIN: usize = 1_000;

@@ -245,15 +245,18 @@ impl Replica {
         let about = document.and_then(|(_, origin)| origin.map(About::Branch));
         let event = self.event_of(made, &changes);
         let reply = match self.write_changes(event, about.unwrap_or_else(|| purpose.about())) {
-            Ok(event) => match (document, purpose) {
-                (Some((document, None)), Purpose::Request(_)) => {
-                    Reply::BoardMade { document, event }
+            Ok(event) => {
+                self.hold_own(&event, &changes);
+                match (document, purpose) {
+                    (Some((document, None)), Purpose::Request(_)) => {
+                        Reply::BoardMade { document, event }
+                    }
+                    (Some((document, Some(_))), _) => {
+                        Reply::Branch(BranchReply::Made { document, event })
+                    }
+                    _ => Reply::Edited(Edited { event: Some(event), edits: work.count() }),
                 }
-                (Some((document, Some(_))), _) => {
-                    Reply::Branch(BranchReply::Made { document, event })
-                }
-                _ => Reply::Edited(Edited { event: Some(event), edits: work.count() }),
-            },
+            }
             Err(fault) => {
                 self.drop_changes(&changes);
                 Reply::Failed(self.not_written(fault))
@@ -261,6 +264,21 @@ impl Replica {
         };
         changes.iter().for_each(|(document, _)| self.touch(*document));
         self.told(purpose, reply);
+    }
+
+    /// What was just made stands in its documents, unless these were begun anew or closed behind
+    /// it: then it is told as what others write.
+    fn hold_own(&mut self, event: &EventId, changes: &[(DocumentId, LocalChange)]) {
+        let may_lack = |p: &Pending| matches!(p, Pending::Projection | Pending::Close);
+        if self.pending.iter().any(may_lack) {
+            return;
+        }
+        for (document, change) in changes {
+            if self.workspace.stands(event, &(*document, change.hash)) {
+                self.heads.insert(*document, Ok(change.heads.clone()));
+                self.disputed.outdate();
+            }
+        }
     }
 
     /// The changes of one event: first of the document that it makes. `SPEC: CNT-3`

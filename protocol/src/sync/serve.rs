@@ -37,13 +37,13 @@ impl Session {
             if self.due.len() < WANTS_MAX && !workspace.contains(tip) {
                 self.due.insert(*tip);
             }
-            let mut next = Some(*tip);
+            let mut next = workspace.step(tip);
             for _ in 0..(*count).min(WANT_COUNT_MAX) {
-                let Some(step) = next.and_then(|id| workspace.step(&id)) else { break };
+                let Some(step) = next else { break };
                 let Some(left) = steps.checked_sub(1) else { return };
                 steps = left;
+                next = workspace.step_before(&step);
                 self.enqueue(step, workspace);
-                next = step.prev;
             }
         }
     }

@@ -71,7 +71,8 @@ impl Workspace {
 
     /// An event that was here before is admitted now, or is not any more.
     pub(super) fn room_changes(&mut self, no: ContentNo, admitted: bool) {
-        let Some(known) = self.events.get(&self.content.id(no)) else { return };
+        let at = self.place_of(&self.content.id(no));
+        let Some(known) = at.and_then(|at| self.known.get(at)) else { return };
         if admitted {
             self.room.goes(no, &known.header);
         } else {

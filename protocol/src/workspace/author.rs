@@ -253,18 +253,21 @@ impl Workspace {
         foreseen: &mut Foreseen,
     ) -> Result<u64, AuthorFault> {
         let (device, incarnation) = (pen.key.device(), pen.incarnation);
-        let seq = self.next_seq(&device, &incarnation);
         let origin = origin.filter(|_| change.document.is_none());
-        let made = match origin {
-            Some(origin) => crate::hash::branch_id(&device, &incarnation, seq, origin),
-            None => crate::hash::document_id(&device, &incarnation, seq),
+        let (document, beginning) = match change.document {
+            Some(document) => (document, 0),
+            None => {
+                let seq = self.next_seq(&device, &incarnation);
+                let made = match origin {
+                    Some(origin) => crate::hash::branch_id(&device, &incarnation, seq, origin),
+                    None => crate::hash::document_id(&device, &incarnation, seq),
+                };
+                if self.root_document() == Some(made) {
+                    return Ok(0);
+                }
+                (made, DOCUMENT_MAKES)
+            }
         };
-        let beginning = match change.document {
-            None if self.root_document() == Some(made) => return Ok(0),
-            None => DOCUMENT_MAKES,
-            Some(_) => 0,
-        };
-        let document = change.document.unwrap_or(made);
         let actor = crate::hash::actor(&device, &incarnation, &document, change.generation);
         self.effects
             .would_count(&|no| self.counts(no), (&document, origin), &actor, &change.change)
@@ -360,8 +363,7 @@ impl Workspace {
     pub(super) fn draft(&self, pen: &mut Pen<'_>, lane: Lane, body: Option<BodyRef>) -> Header {
         let author = pen.key.device();
         let prev = self.own_tip(&author, &pen.incarnation, lane);
-        let seq =
-            prev.and_then(|prev| self.events.get(&prev)).map_or(0, |known| known.header.seq + 1);
+        let seq = prev.and_then(|prev| self.known(&prev)).map_or(0, |known| known.header.seq + 1);
         let mut parents = self.heads(lane);
         parents.retain(|head| Some(*head) != prev);
         parents.truncate(PARENTS_MAX);

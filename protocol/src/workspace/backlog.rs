@@ -84,6 +84,11 @@ impl Backlog {
         self.changes.get(name).is_some_and(|change| !change.carriers.is_empty())
     }
 
+    /// Does nothing wait, nor stand behind what waits?
+    fn is_idle(&self) -> bool {
+        self.waits.is_empty() && self.changes.is_empty()
+    }
+
     /// Whose quota an event waits for.
     pub(super) fn device(&self, no: ContentNo) -> Option<DeviceId> {
         Some(self.waits.get(&no)?.device)
@@ -244,6 +249,9 @@ impl Workspace {
 
     /// May an event go into the documents now? If not, it waits in the backlog.
     pub(super) fn may_go_in(&mut self, no: ContentNo, charge: Charge<'_>) -> bool {
+        if self.backlog.is_idle() && self.is_paid(no) {
+            return true;
+        }
         let changes = self.names(no);
         match self.wait_of(no, &changes, charge) {
             Some(wait) => {
@@ -304,6 +312,12 @@ impl Workspace {
             if is_charged { 0 } else { makes.saturating_add(beginning) }
         };
         changes.iter().enumerate().map(makes).sum()
+    }
+
+    /// Is nothing to be charged for an event?
+    fn is_paid(&self, no: ContentNo) -> bool {
+        let Effect::Change(changes) = self.effects.of(no) else { return true };
+        self.unpaid(changes) == 0
     }
 
     fn names(&self, no: ContentNo) -> Vec<Name> {

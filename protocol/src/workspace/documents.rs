@@ -90,6 +90,20 @@ impl Workspace {
         self.shares.forget(&document);
     }
 
+    /// The document of an own event's change holds it since it was made, so it need not be told.
+    /// Says whether that is so: what does not count, or is not to be held, is told as of others.
+    pub fn stands(&mut self, event: &EventId, change: &(DocumentId, ChangeHash)) -> bool {
+        let waits = |no: &ContentNo| self.waiting.contains_key(no);
+        let Some(no) = self.content.number(event).filter(waits) else { return false };
+        let carries = matches!(self.effects.of(no), Effect::Change(all) if all.contains(change));
+        let (document, hash) = *change;
+        let stands = carries && self.is_open(&document) && !self.is_left_out(&[*change]);
+        if stands {
+            self.held.entry(document).or_default().insert(hash);
+        }
+        stands
+    }
+
     /// Did something fall out of a document since last asked that is not open? An own actor's
     /// number may be free again there, and is not to be used for something else. `SPEC: PRJ-2`
     pub fn take_fallen(&mut self) -> bool {

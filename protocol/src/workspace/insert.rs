@@ -111,7 +111,7 @@ impl Workspace {
         let header = event.header();
         let mut follows = true;
         for id in header.before() {
-            let known = &self.events.get(id).ok_or(InsertFault::Missing(*id))?.header;
+            let known = &self.known(id).ok_or(InsertFault::Missing(*id))?.header;
             if known.lane != header.lane {
                 return Err(InsertFault::Refused(InsertRefusal::Prev));
             }
@@ -153,8 +153,7 @@ impl Workspace {
     /// Does the event at this place of the order need those behind it to be proven?
     #[must_use]
     pub fn is_inside(&self, position: usize) -> bool {
-        let id = self.order.get(position);
-        id.and_then(|id| self.events.get(id)).is_some_and(|known| known.is_inside)
+        self.known.get(position).is_some_and(|known| known.is_inside)
     }
 
     /// The places from this one to the one whose event carries the signature.

@@ -24,17 +24,29 @@ impl Workspace {
     /// The lane of an event, and its place in the order in which events went in.
     #[must_use]
     pub fn position(&self, id: &EventId) -> Option<(Lane, usize)> {
-        let known = self.events.get(id)?;
-        Some((known.header.lane, known.position))
+        let position = self.place_of(id)?;
+        Some((self.known.get(position)?.header.lane, position))
     }
 
     /// The same of an event and of the one before it in its chain, and whether those behind it in
     /// the order prove it.
     #[must_use]
     pub(crate) fn step(&self, id: &EventId) -> Option<Step> {
-        let known = self.events.get(id)?;
+        self.step_at(self.place_of(id)?)
+    }
+
+    fn step_at(&self, position: usize) -> Option<Step> {
+        let known = self.known.get(position)?;
         let (lane, prev) = (known.header.lane, known.header.prev);
-        Some(Step { lane, position: known.position, prev, is_inside: known.is_inside })
+        Some(Step { lane, position, prev, is_inside: known.is_inside })
+    }
+
+    /// The same of the event before this one in its chain, which nearly always went in before it.
+    #[must_use]
+    pub(crate) fn step_before(&self, step: &Step) -> Option<Step> {
+        let prev = step.prev?;
+        let near = step.position.checked_sub(1)?;
+        if self.order.get(near) == Some(&prev) { self.step_at(near) } else { self.step(&prev) }
     }
 
     /// The event that went in at this place of the order.
@@ -46,7 +58,7 @@ impl Workspace {
     /// Does an event of another chain name this one?
     #[must_use]
     pub fn is_named(&self, id: &EventId) -> bool {
-        self.events.get(id).is_some_and(|known| known.is_named)
+        self.known(id).is_some_and(|known| known.is_named)
     }
 
     /// Does an event of its own chain follow this one?
@@ -64,7 +76,7 @@ impl Workspace {
     /// The same, and whether those behind it in the order prove it.
     pub(crate) fn placed(&self, position: usize) -> Option<(Place, bool)> {
         let id = *self.order.get(position)?;
-        let known = self.events.get(&id)?;
+        let known = self.known.get(position)?;
         let place = Place { chain: known.header.chain(), seq: known.header.seq, id };
         Some((place, known.is_inside))
     }

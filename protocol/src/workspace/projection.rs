@@ -25,16 +25,16 @@ pub(super) type ForksOf = (usize, usize, u64);
 
 impl Workspace {
     /// An event is admitted: what it changes waits for the documents.
-    pub(super) fn admit(&mut self, no: ContentNo, chunks: Option<&Chunks>) {
+    pub(super) fn admit(&mut self, no: ContentNo, chunks: Option<Chunks>) {
         if !self.is_void_by_strikes(no) {
             self.enter(no, chunks);
         }
     }
 
     /// An event counts: what it changes waits for the documents.
-    pub(super) fn enter(&mut self, no: ContentNo, chunks: Option<&Chunks>) {
+    pub(super) fn enter(&mut self, no: ContentNo, chunks: Option<Chunks>) {
         if matches!(self.effects.of(no), Effect::Change(_)) && !self.backlog.contains(no) {
-            self.waiting.insert(no, chunks.cloned());
+            self.waiting.insert(no, chunks);
         }
     }
 
@@ -54,7 +54,11 @@ impl Workspace {
             self.may_shrink(&document, &hash);
             let applied = self.applied.entry(document).or_default();
             // Another admitted event may carry the same change: it falls with the last one.
-            let Some(carriers) = applied.get_mut(&hash) else { continue };
+            let Some(carriers) = applied.get_mut(&hash) else {
+                // An own change stands in its document before its event is told.
+                self.drop_from(document, hash);
+                continue;
+            };
             if carriers.remove(&no) && carriers.is_empty() {
                 applied.remove(&hash);
                 let is_open = self.is_open(&document);
@@ -113,7 +117,7 @@ impl Workspace {
             _ => self.open_again(event),
         };
         if self.content.is_admitted(no) {
-            self.admit(no, Some(&chunks));
+            self.admit(no, Some(chunks));
         }
     }
 

@@ -27,7 +27,7 @@ impl Workspace {
     /// What became of an event, and why where it does not count.
     #[must_use]
     pub fn verdict(&self, id: &EventId) -> Option<(Verdict, Option<String>)> {
-        let known = self.events.get(id)?;
+        let known = self.known(id)?;
         match known.header.lane {
             Lane::Control => {
                 let in_effect =
@@ -124,7 +124,7 @@ impl Workspace {
     /// The name of an event's kind.
     #[must_use]
     pub fn kind(&self, id: &EventId) -> Option<String> {
-        let known = self.events.get(id)?;
+        let known = self.known(id)?;
         if let Some(name) = known.control {
             return Some(name.to_owned());
         }

@@ -1,5 +1,7 @@
 //! Edits that follow one another: made in their order, durable together, each answered for itself.
 
+use kernelos_protocol::document::DocumentTask;
+
 use super::*;
 
 fn keeps(output: &Output) -> usize {
@@ -105,4 +107,65 @@ fn edits_that_are_being_made_anew_are_answered_where_the_store_fails() {
     let mut unanswered = device.replica.unanswered();
     unanswered.sort();
     assert_eq!(unanswered, [RequestId(2), RequestId(3)]);
+}
+
+/// How many changes the documents were told, of all that was asked of them since.
+fn told(device: &Device, since: usize) -> usize {
+    let tasks = device.outputs[since..].iter().map(|output| match output {
+        Output::Perform(DocumentTask::Apply { changes, .. }) => changes.len(),
+        _ => 0,
+    });
+    tasks.sum()
+}
+
+#[test]
+fn what_a_device_writes_is_not_told_to_the_documents_that_made_it() {
+    let mut device = Device::founded();
+    device.ask(Command::CreateBoard { name: "garden".to_owned() });
+    device.ask(set("boards/garden/notes/a", "opened"));
+    let before = device.outputs.len();
+    for request in 0..20 {
+        device.command(request, set("notes/a", request));
+    }
+    assert!(device.run(Crash::Never));
+    let edits = serde_json::json!([
+        {"set": "notes/b", "value": {"c": [1, 2]}}, {"set": "boards/garden/notes/b", "value": 1},
+    ]);
+    device.ask(Command::Edit { edits: serde_json::from_value(edits).unwrap() });
+    device.ask(Command::Undo { begin: None, force: false });
+    device.ask(set("notes/b", "last"));
+    assert_eq!(told(&device, before), 0);
+    // It claims what a device claims that was told all of it.
+    let status = device.status();
+    let mut again = device.restarted();
+    for path in ["notes", "boards/garden/notes"] {
+        assert_eq!(device.get(path), again.get(path));
+    }
+    assert!(status.state_hash.is_some());
+    assert_eq!(again.status().state_hash, status.state_hash);
+}
+
+#[test]
+fn an_own_change_whose_turn_is_not_stored_is_nowhere() {
+    // SPEC: DUR-2
+    let mut device = Device::founded();
+    device.ask(set("notes/a", 1));
+    let (state, count) = (device.status().state_hash, device.disk.clone());
+    for request in 0..3 {
+        device.command(request, set("notes/a", request + 2));
+    }
+    device.disk.full_after(0);
+    let mut failed = None;
+    while let Some(output) = device.replica.poll_output().filter(|_| failed.is_none()) {
+        match output {
+            Output::Persist(records) => failed = device.disk.commit(&records).err(),
+            output => device.perform(output),
+        }
+    }
+    assert_eq!(failed, Some(StoreError::Full));
+    device.disk = count;
+    let mut again = device.restarted();
+    assert_eq!((again.get("notes/a").as_str(), again.status().state_hash), ("1", state));
+    again.ask(set("notes/a", 9));
+    assert_eq!(again.restarted().status().state_hash, again.status().state_hash);
 }

@@ -109,7 +109,12 @@ impl ContentLane {
             self.heads.remove(&head);
         }
         self.heads.insert(e);
-        let mut newly = self.admit_view(e);
+        let mut newly = if self.has_plain_past(e) {
+            self.at_mut(e).admitted = true;
+            vec![e]
+        } else {
+            self.admit_view(e)
+        };
         newly.sort_unstable();
         self.tips_grow(&newly);
         newly
@@ -122,6 +127,12 @@ impl ContentLane {
             return self.at(e).before().filter(|p| self.heads.contains(p)).collect();
         }
         self.heads.iter().copied().filter(|&h| self.in_past(e, h)).collect()
+    }
+
+    /// Is everything in the past of an event admitted, as nearly always? What an admitted event has
+    /// in its past and did not exclude is admitted with it.
+    fn has_plain_past(&self, e: ContentNo) -> bool {
+        self.at(e).before().all(|p| self.is_admitted(p) && self.at(p).excluded.is_empty())
     }
 
     /// Admits View(e); gives what was not admitted before.

@@ -227,6 +227,14 @@ impl Places {
         value: Option<OpNo>,
         preds: &[OpNo],
     ) {
+        if !preds.iter().any(|pred| self.held.contains_key(pred))
+            && let Some(last) = self.settled.get_mut(spot)
+            && lineage.knows(change, last.change)
+        {
+            // Who wrote it last was known, and nothing was removed with it.
+            *last = Writer { change, value };
+            return;
+        }
         let mut contest = self.take(spot);
         contest.writers.retain(|writer| !lineage.knows(change, writer.change));
         contest.lost.retain(|lost| !lineage.knows(change, lost.edit));
