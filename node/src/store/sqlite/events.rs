@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use kernelos_protocol::event::{Signed, Verified};
+use kernelos_protocol::event::Verified;
 use kernelos_protocol::hash::{self, context};
 use kernelos_protocol::id::{ChainId, DeviceId, Incarnation, Lane};
 use kernelos_protocol::store::{Damage, Place, Slice};
@@ -250,6 +250,5 @@ pub(super) fn read_row(envelope: &[u8], check: &[u8]) -> Result<Verified, String
     if row_check(envelope) != check {
         return Err("the row is damaged".to_owned());
     }
-    let signed = Signed::decode(envelope).map_err(|fault| fault.to_string())?;
-    signed.trust_stored().map_err(|fault| fault.to_string())
+    Verified::of_row(envelope).map_err(|fault| fault.to_string())
 }
