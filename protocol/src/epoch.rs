@@ -27,7 +27,11 @@ use crate::limits::EPOCH_OLDER_MAX;
 
 /// The key of an epoch.
 #[derive(Clone, PartialEq, Eq)]
-pub struct EpochKey([u8; 32]);
+pub struct EpochKey {
+    bytes: [u8; 32],
+    /// Made of it, once: every body needs it.
+    body_key: [u8; 32],
+}
 
 impl fmt::Debug for EpochKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -39,25 +43,26 @@ impl EpochKey {
     /// The key with these bytes.
     #[must_use]
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+        let body_key = hash::hash(context::EPOCH_BODY_KEY, &[&bytes]);
+        Self { bytes, body_key }
     }
 
     /// What an epoch's event says of its key. `SPEC: KEY-3`
     #[must_use]
     pub fn commitment(&self) -> [u8; 32] {
-        hash::hash(context::EPOCH_COMMITMENT, &[&self.0])
+        hash::hash(context::EPOCH_COMMITMENT, &[&self.bytes])
     }
 
     /// The subkey that seals bodies. `SPEC: SEAL-2`
     #[must_use]
     pub fn body_key(&self) -> [u8; 32] {
-        hash::hash(context::EPOCH_BODY_KEY, &[&self.0])
+        self.body_key
     }
 
     /// The key that seals one shreddable body, made of this one and the body's salt. `SPEC: SEAL-4`
     #[must_use]
     pub fn salted_body_key(&self, salt: &[u8; 32]) -> [u8; 32] {
-        hash::hash(context::SALTED_BODY_KEY, &[&self.0, salt])
+        hash::hash(context::SALTED_BODY_KEY, &[&self.bytes, salt])
     }
 
     /// Seals the older keys under this one. Its subkey seals nothing else, so the nonce is zero.
@@ -70,7 +75,7 @@ impl EpochKey {
         let mut writer = Writer::default();
         writer.array(older.len());
         for (epoch, key) in older {
-            writer.array(2).bytes(&epoch.0).bytes(&key.0);
+            writer.array(2).bytes(&epoch.0).bytes(&key.bytes);
         }
         let mut sealed = writer.finish();
         let cipher = Aes256GcmSiv::new(&self.older_key().into());
@@ -91,7 +96,7 @@ impl EpochKey {
     }
 
     fn older_key(&self) -> [u8; 32] {
-        hash::hash(context::EPOCH_OLDER_KEY, &[&self.0])
+        hash::hash(context::EPOCH_OLDER_KEY, &[&self.bytes])
     }
 }
 
@@ -101,7 +106,7 @@ fn read_older(inside: &[u8]) -> Result<Vec<(EventId, EpochKey)>, CborFault> {
     let mut older = Vec::with_capacity(len);
     for _ in 0..len {
         reader.array_of(2)?;
-        older.push((EventId(reader.fixed()?), EpochKey(reader.fixed()?)));
+        older.push((EventId(reader.fixed()?), EpochKey::from_bytes(reader.fixed()?)));
     }
     reader.end()?;
     Ok(older)
@@ -136,7 +141,7 @@ pub fn wrap_key(
             &OpModeS::Base,
             &to.for_hpke()?,
             &wrap_info(workspace, epoch, recipient),
-            &key.0,
+            &key.bytes,
             b"",
             rng,
         )
@@ -167,6 +172,6 @@ pub fn unwrap_key(
         b"",
     )
     .ok()?;
-    let key = EpochKey(key.try_into().ok()?);
+    let key = EpochKey::from_bytes(key.try_into().ok()?);
     (key.commitment() == epoch.commitment).then_some(key)
 }
