@@ -1,5 +1,5 @@
-//! `start-up`: from starting `kern up` on a store with a long history to its first answer, against a
-//! process that opens the bare database: after an orderly stop, and after SIGKILL.
+//! `start-up`: from starting `kern up` on a store with a long history to its first answer, against
+//! a process that opens the bare database: after an orderly stop, and after SIGKILL.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

@@ -280,6 +280,7 @@ pub(super) fn row_check(envelope: &[u8]) -> [u8; 16] {
     check
 }
 
+/// The event of a row whose check holds. `SPEC: DUR-19`
 pub(super) fn read_row(envelope: &[u8], check: &[u8]) -> Result<Verified, String> {
     if row_check(envelope) != check {
         return Err("the row is damaged".to_owned());
