@@ -129,6 +129,32 @@ fn what_needs_no_other_program_is_measured_and_judged() {
     have_limits(&rows, &workloads);
     let groups: Vec<_> = named(&rows, "append").iter().map(|row| &row["params"]["group"]).collect();
     assert_eq!(groups, [1, 16, 128]);
+    let before: Vec<_> =
+        named(&rows, "start-up").iter().map(|row| &row["params"]["before"]).collect();
+    assert_eq!(before, ["stop", "SIGKILL"]);
+}
+
+#[test]
+fn rows_of_an_earlier_run_are_shown_and_nothing_is_measured() {
+    let home = Home::new();
+    let file = home.file("rows.json");
+    let row = serde_json::json!({
+        "workload": "append", "params": {"group": 16}, "ours": 9.0, "unit": "events/s",
+        "against": {"bare": 12.5}, "limit": 10.0, "op": ">=", "met": false,
+        "machine": {"cpu": "x", "cores": 2, "kernel": "6", "commit_p95_ms": 0.31},
+    });
+    std::fs::write(&file, serde_json::to_vec(&[row.clone()]).unwrap()).unwrap();
+    let file = file.to_str().unwrap();
+    let table = home.run(&["bench", "--rows", file, "--markdown"]);
+    let line = "| append | group 16 | 9.00 | >= 10.0 | events/s | **missed** | bare 12.5 |";
+    assert!(table.done().lines().any(|shown| shown == line), "{}", table.done());
+    let kept: Vec<Json> =
+        serde_json::from_str(home.run(&["bench", "--rows", file, "--json"]).done()).unwrap();
+    assert_eq!(kept, [row]);
+    std::fs::write(file, "append 9").unwrap();
+    let ran = home.run(&["bench", "--rows", file]);
+    assert!(ran.code == 1 && ran.stderr.contains("bench --json"), "{}", ran.stderr);
+    assert!(!home.path().join("bench").exists());
 }
 
 #[test]

@@ -19,7 +19,7 @@ mod heal;
 mod inspector;
 mod live;
 mod missions;
-mod plain;
+pub(crate) mod plain;
 mod scratch;
 mod start_up;
 
@@ -115,7 +115,18 @@ impl Bench {
 
     /// Is there one more turn, after so many since then? Told is how far it is.
     fn goes_on(&self, of: &str, done: usize, turns: usize, since: Instant) -> bool {
-        let goes_on = done == 0 || (done < turns && since.elapsed() < BUDGET);
+        self.goes_on_for(BUDGET, of, (done, turns), since)
+    }
+
+    /// The same for so long.
+    fn goes_on_for(
+        &self,
+        budget: Duration,
+        of: &str,
+        (done, turns): (usize, usize),
+        since: Instant,
+    ) -> bool {
+        let goes_on = done == 0 || (done < turns && since.elapsed() < budget);
         if goes_on && !self.quick {
             (self.tell)(&format!("  {of}: {} of {turns}", done + 1));
         }

@@ -5,7 +5,7 @@
 //! file claims. What an event is worth is judged where it goes in, as of a peer.
 
 use crate::event::{EventFault, Run, Signed, Verified};
-use crate::hash::context;
+use crate::hash::{context, hasher};
 use crate::id::WorkspaceId;
 use crate::limits::{ARCHIVE_VERSION, EVENT_BYTES_MAX};
 
@@ -101,7 +101,7 @@ impl Writer {
     /// Begins an archive; gives its first bytes.
     #[must_use]
     pub fn begin(header: Header) -> (Self, Vec<u8>) {
-        let mut writer = Self(blake3::Hasher::new_derive_key(context::ARCHIVE));
+        let mut writer = Self(hasher(context::ARCHIVE));
         let mut bytes = MAGIC.to_vec();
         bytes.extend(ARCHIVE_VERSION.to_be_bytes());
         bytes.extend(header.workspace.0);
@@ -155,7 +155,7 @@ pub struct Reader {
 impl Default for Reader {
     fn default() -> Self {
         Self {
-            hasher: blake3::Hasher::new_derive_key(context::ARCHIVE),
+            hasher: hasher(context::ARCHIVE),
             buffer: Vec::new(),
             at: 0,
             header: None,

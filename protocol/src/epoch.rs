@@ -29,6 +29,7 @@ use crate::limits::EPOCH_OLDER_MAX;
 #[derive(Clone, PartialEq, Eq)]
 pub struct EpochKey {
     bytes: [u8; 32],
+    /// Made of it, once: every body needs it.
     body_key: [u8; 32],
 }
 

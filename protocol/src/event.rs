@@ -155,6 +155,19 @@ impl Unsigned {
 impl Signed {
     /// Reads an envelope: an array of header, signature, body. `SPEC: EVT-3`
     pub fn decode(bytes: &[u8]) -> Result<Self, EventFault> {
+        let signed = Self::read(bytes, Header::decode)?;
+        if signed.encode() != bytes {
+            return Err(EventFault::NotCanonical);
+        }
+        signed.check_body()?;
+        Ok(signed)
+    }
+
+    /// Its parts, and that it is signed if it must be; the rest is what `decode` checks.
+    fn read(
+        bytes: &[u8],
+        header: impl FnOnce(&[u8]) -> Result<Header, EventFault>,
+    ) -> Result<Self, EventFault> {
         let mut reader = Reader::new(bytes);
         reader.array_of(3)?;
         let header_bytes = reader.bytes(HEADER_BYTES_MAX)?;
@@ -165,14 +178,10 @@ impl Signed {
             Some(reader.bytes(header::SALT_BYTES + BODY_BYTES_MAX)?.to_vec())
         };
         reader.end()?;
-        let header: Header = Header::decode(header_bytes)?;
+        let header = header(header_bytes)?;
         let (id, header_bytes) = (id_of(header_bytes), header_bytes.to_vec());
         let signed = Self { header, header_bytes, id, signature, body };
-        if signed.encode() != bytes {
-            return Err(EventFault::NotCanonical);
-        }
         signed.check_signature()?;
-        signed.check_body()?;
         Ok(signed)
     }
 
@@ -284,12 +293,6 @@ impl Signed {
             _ => None,
         };
         Ok(Verified(Arc::new(Inner { signed: self, control })))
-    }
-
-    /// Trusts the signature, and that what proves an event without one is kept: for rows of our
-    /// own store, whose check was compared. The rest is decoded as from anybody.
-    pub fn trust_stored(self) -> Result<Verified, EventFault> {
-        self.into_verified()
     }
 }
 

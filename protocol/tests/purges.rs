@@ -331,7 +331,9 @@ fn a_shreddable_body_opens_with_its_salt_and_its_epochs_key_alone() {
     sealed.class = Class::Sealed;
     assert_eq!(open(&key, &sealed, &stored[64..]), Err(OpenFault::Sealed), "no key without it");
     let noise: Vec<u8> = (0..BODY_BYTES_MAX as u32 / 32)
-        .flat_map(|i| kernelos_protocol::hash::hash("kernelos test noise", &[&i.to_be_bytes()]))
+        .flat_map(|i| {
+            kernelos_protocol::hash::hash_under("kernelos test noise", &[&i.to_be_bytes()])
+        })
         .collect();
     let largest = |less: usize| pack(&noise[..BODY_BYTES_MAX - 17 - less]).unwrap();
     assert!(seal_shreddable(&key, &header(), largest(31), &[1; 32]).is_err(), "it fits no event");

@@ -59,7 +59,7 @@ fn what_repeats_is_stored_small_and_noise_is_not_made_larger() {
 }
 
 fn blake(i: u32) -> [u8; 32] {
-    kernelos_protocol::hash::hash("kernelos test noise", &[&i.to_be_bytes()])
+    kernelos_protocol::hash::hash_under("kernelos test noise", &[&i.to_be_bytes()])
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use kernelos_protocol::artifact::{ArtifactKey, seal};
 use kernelos_protocol::change::{ChangedFile, Entry, MODE_FILE};
 use kernelos_protocol::command::{Command, Reply};
-use kernelos_protocol::hash::hash;
+use kernelos_protocol::hash::hash_under;
 use kernelos_protocol::id::{DeviceId, EventId, to_hex};
 use kernelos_protocol::mission::record::{Mission, ObjectId, Output, StepEnd};
 use kernelos_protocol::mission::verification::RUNS;
@@ -105,7 +105,8 @@ pub fn perform(world: &mut World, device: usize, order: &Order) -> Option<Outcom
 }
 
 fn put(world: &mut World, device: usize, name: &str, bytes: &[u8]) -> Option<EventId> {
-    let key = ArtifactKey(hash("kernelos 1 simulated key", &[&world.next_key().to_be_bytes()]));
+    let key =
+        ArtifactKey(hash_under("kernelos 1 simulated key", &[&world.next_key().to_be_bytes()]));
     let (manifest, chunks) = seal(name, key, bytes).ok()?;
     world.ask(device, Command::KeepChunks { chunks })?;
     match world.ask(device, Command::WriteArtifact { manifest })? {
@@ -123,7 +124,7 @@ fn read(world: &mut World, device: usize, artifact: EventId) -> Option<CommandLo
 
 fn object(what: &str, parts: &[&[u8]]) -> Option<ObjectId> {
     let parts: Vec<_> = [what.as_bytes()].into_iter().chain(parts.iter().copied()).collect();
-    let made = hash("kernelos 1 simulated object", &parts);
+    let made = hash_under("kernelos 1 simulated object", &parts);
     to_hex(&made[..20]).try_into().ok()
 }
 

@@ -302,7 +302,7 @@ impl World {
             Err(fault) => Input::Fault(link, fault.code().to_owned()),
         };
         let name = self.nodes[to].name.clone();
-        let hash = kernelos_protocol::hash::hash("kernelos 1 simulated frame", &[frame]);
+        let hash = kernelos_protocol::hash::hash_under("kernelos 1 simulated frame", &[frame]);
         let seen = json!({ "link": link, "bytes": frame.len(),
             "frame": kernelos_protocol::id::to_hex(&hash[..8]) });
         self.trace.add(self.now, &name, seen);

@@ -47,7 +47,6 @@ pub(super) struct Device {
     name: String,
     secret: Zeroizing<[u8; 32]>,
     home: OwnedHome,
-    worker: Worker,
     store: PathBuf,
     engine: Engine,
 }
@@ -93,18 +92,14 @@ impl Device {
         };
         let secret = home.device_secret()?;
         let engine = Engine::start(&store, &secret, &worker)?;
-        Ok(Self { name: name.to_owned(), secret, home, worker, store, engine })
+        Ok(Self { name: name.to_owned(), secret, home, store, engine })
     }
 
-    /// Stops it and starts it anew; gives what passed until it answered, the stop not counted.
-    pub(super) async fn restart(self) -> Result<(Self, Duration), Failure> {
-        let Self { name, secret, home, worker, store, engine } = self;
+    /// Stops it; gives its home, for a node in a process of its own, and where its events lie.
+    pub(super) async fn leave(self) -> (PathBuf, PathBuf) {
+        let Self { home, store, engine, .. } = self;
         engine.stop().await;
-        let start = Instant::now();
-        let engine = Engine::start(&store, &secret, &worker)?;
-        let device = Self { name, secret, home, worker, store, engine };
-        device.ask(Command::Read { path: path("tasks/task-000/title")? }).await?;
-        Ok((device, start.elapsed()))
+        (home.home().path().to_owned(), store)
     }
 
     /// Its key, as others know it.

@@ -6,14 +6,14 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use kernelos_protocol::command::Failure;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::plain::Database;
 use super::scratch::Scratch;
 
 /// Which side of the limit is good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Op {
     /// As little as possible.
     #[serde(rename = "<=")]
@@ -24,7 +24,7 @@ pub enum Op {
 }
 
 /// One figure.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Row {
     /// Which workload.
     pub workload: String,
@@ -33,7 +33,7 @@ pub struct Row {
     /// What was measured; null where it was not.
     pub ours: Option<f64>,
     /// Of `ours`, `against` and `limit`.
-    pub unit: &'static str,
+    pub unit: String,
     /// What it is measured against, in the same run.
     pub against: BTreeMap<String, f64>,
     /// Computed from `against`; null where that lacks something.
@@ -43,17 +43,17 @@ pub struct Row {
     /// Does it? Null where one of them is.
     pub met: Option<bool>,
     /// How the programs of others were set that it is measured against.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub peers: BTreeMap<String, String>,
     /// On what.
     pub machine: Machine,
     /// Why something is null.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing: Option<String>,
 }
 
 /// What the figures were taken on.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Machine {
     /// The processor's name.
     pub cpu: String,
@@ -169,7 +169,8 @@ impl Measured {
             Op::AtMost => ours <= limit,
             Op::AtLeast => ours >= limit,
         });
-        let (workload, machine) = (workload.to_owned(), machine.clone());
+        let (workload, unit) = (workload.to_owned(), unit.to_owned());
+        let machine = machine.clone();
         Row { workload, params, ours, unit, against, limit, op, met, peers, machine, missing }
     }
 }

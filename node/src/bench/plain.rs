@@ -52,8 +52,9 @@ impl Database {
 }
 
 /// Opens a database and asks it for its last row: what no program can start faster than.
-pub(super) fn open_bare(path: &Path, newest: &str) -> Result<(), Failure> {
+pub(crate) fn open_bare(path: &Path) -> Result<(), Failure> {
     let connection = Connection::open(path).map_err(failed)?;
+    let newest = "SELECT max(arrival) FROM event";
     connection.query_row(newest, [], |row| row.get::<_, i64>(0)).map_err(failed)?;
     Ok(())
 }

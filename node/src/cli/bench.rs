@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum as _;
-use kernelos_protocol::command::Failure;
+use kernelos_protocol::command::{Failure, FailureKind};
 use kernelos_protocol::present::{Block, Doc, Text, Tone};
 
 use crate::bench::figures::{Op, Row};
+use crate::bench::plain::open_bare;
 use crate::bench::{Bench, Workload};
-use crate::cli::Ui;
+use crate::cli::{Ui, print};
 
 /// Measure this program on this machine
 ///
@@ -23,7 +24,8 @@ Examples:
   kern bench                          everything
   kern bench append catch-up          some of it
   kern bench --quick --json           small sizes: to see that it works, not how fast
-  kern bench --dir /mnt/disk          on another disk")]
+  kern bench --dir /mnt/disk          on another disk
+  kern bench --rows FILE --markdown   what --json gave, as a table for a README")]
 pub(super) struct Args {
     /// What to measure; without a name everything
     #[arg(value_name = "NAME")]
@@ -34,9 +36,30 @@ pub(super) struct Args {
     /// Where to write, instead of below KERNELOS_HOME
     #[arg(long, value_name = "FOLDER")]
     dir: Option<PathBuf>,
+    /// Show the rows that `--json` gave earlier, and measure nothing
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["workloads", "quick", "dir"])]
+    rows: Option<PathBuf>,
+    /// A table in Markdown
+    #[arg(long)]
+    markdown: bool,
+    /// Open a database and ask it for its last row: what `start-up` is measured against
+    #[arg(long, hide = true, value_name = "FILE")]
+    bare: Option<PathBuf>,
 }
 
 pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
+    if let Some(store) = args.bare {
+        return open_bare(&store);
+    }
+    let markdown = args.markdown;
+    let rows = match &args.rows {
+        Some(file) => kept(file)?,
+        None => measured(ui, args).await?,
+    };
+    if markdown && !ui.json { print(&table(&rows)) } else { ui.show(&rows, || shown(&rows)) }
+}
+
+async fn measured(ui: &Ui, args: Args) -> Result<Vec<Row>, Failure> {
     let base = args.dir.unwrap_or_else(|| ui.home.path().join("bench"));
     let wanted: BTreeSet<_> = args.workloads.into_iter().collect();
     let all = Workload::value_variants().iter().copied();
@@ -52,8 +75,24 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
         }
         rows.extend(measured);
     }
-    ui.show(&rows, || shown(&rows))
+    Ok(rows)
 }
+
+/// The rows of an earlier run.
+fn kept(file: &Path) -> Result<Vec<Row>, Failure> {
+    let unreadable = |error: &dyn std::fmt::Display| {
+        Failure::new(FailureKind::Failed, format!("{} holds no rows: {error}", file.display()))
+            .with_hint("give what `kern bench --json` wrote")
+    };
+    let text = std::fs::read(file).map_err(|error| unreadable(&error))?;
+    serde_json::from_slice(&text).map_err(|error| unreadable(&error))
+}
+
+/// The head of a table in Markdown.
+const TABLE: &str = "\
+| workload | of | ours | limit | unit | | against |
+|---|---|---|---|---|---|---|
+";
 
 /// What is measured takes minutes: who watches sees how far it is.
 fn tell(line: &str) {
@@ -69,7 +108,7 @@ fn shown(rows: &[Row]) -> Doc {
             None => Text::toned(Tone::Quiet, "?"),
         };
         let [of, ours, limit, against] = parts(row).map(Text::plain);
-        let (workload, unit) = (Text::plain(&row.workload), Text::plain(row.unit));
+        let (workload, unit) = (Text::plain(&row.workload), Text::plain(&row.unit));
         vec![workload, of, ours, limit, unit, met, against]
     });
     let columns = columns.map(str::to_owned).to_vec();
@@ -80,17 +119,42 @@ fn shown(rows: &[Row]) -> Doc {
         peers.into_iter().map(|(peer, how)| Block::Line(Text::plain(format!("{peer}: {how}")))),
     );
     blocks.extend(missing.into_iter().map(|why| Block::Line(Text::toned(Tone::Attention, why))));
-    if let Some(row) = rows.first() {
-        let machine = &row.machine;
-        blocks.push(Block::Line(Text::plain(format!(
-            "on {} ({} cores, kernel {}); a commit here takes {} ms (F, p95)",
-            machine.cpu,
-            machine.cores,
-            machine.kernel,
-            number(machine.commit_p95_ms)
-        ))));
-    }
+    blocks.extend(machine(rows).map(|line| Block::Line(Text::plain(line))));
     Doc(blocks)
+}
+
+/// On what the rows were measured.
+fn machine(rows: &[Row]) -> Option<String> {
+    let machine = &rows.first()?.machine;
+    Some(format!(
+        "on {} ({} cores, kernel {}); a commit here takes {} ms (F, p95)",
+        machine.cpu,
+        machine.cores,
+        machine.kernel,
+        number(machine.commit_p95_ms)
+    ))
+}
+
+/// The rows as Markdown; params that are no plain value are left to `--json`.
+fn table(rows: &[Row]) -> String {
+    let mut text = TABLE.to_owned();
+    for row in rows {
+        let params = row.params.iter().filter(|(_, value)| !value.is_object());
+        let row =
+            Row { params: params.map(|(k, v)| (k.clone(), v.clone())).collect(), ..row.clone() };
+        let [of, ours, limit, against] = parts(&row);
+        let met = match row.met {
+            Some(true) => "met",
+            Some(false) => "**missed**",
+            None => "not judged",
+        };
+        let (workload, unit) = (&row.workload, &row.unit);
+        let line =
+            [workload, &of, &ours, &limit, unit, met, &against].map(|cell| cell.replace('|', "/"));
+        text.extend(["| ", &line.join(" | "), " |\n"]);
+    }
+    text.extend(machine(rows).map(|line| format!("\nMeasured {line}.\n")));
+    text
 }
 
 fn sentence(row: &Row) -> String {
@@ -100,7 +164,7 @@ fn sentence(row: &Row) -> String {
         Some(false) => "missed",
         None => "not judged",
     };
-    let (workload, unit) = (&row.workload, row.unit);
+    let (workload, unit) = (&row.workload, &row.unit);
     format!("{workload} {of}: {ours} {unit}, limit {limit}, {met} ({against})")
 }
 
@@ -128,4 +192,52 @@ fn number(number: f64) -> String {
         _ => 3,
     };
     format!("{number:.digits$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// What `--json` gave.
+    fn rows() -> Vec<Row> {
+        let row = |ours: Option<f64>, met: Option<bool>| {
+            json!({
+                "workload": "append", "params": {"group": 16, "bytes": {"events": 3}}, "ours": ours,
+                "unit": "events/s", "against": {"bare": 12_000.0}, "limit": 9_600.0, "op": ">=",
+                "met": met,
+                "machine": {"cpu": "x|y", "cores": 2, "kernel": "6", "commit_p95_ms": 0.31},
+            })
+        };
+        let rows = [row(Some(9_700.0), Some(true)), row(Some(9.0), Some(false)), row(None, None)];
+        serde_json::from_value(json!(rows)).unwrap()
+    }
+
+    #[test]
+    fn a_table_shows_what_was_missed_as_missed_and_the_machine() {
+        let expected = format!(
+            "{TABLE}\
+            | append | group 16 | 9700 | >= 9600 | events/s | met | bare 12000 |\n\
+            | append | group 16 | 9.00 | >= 9600 | events/s | **missed** | bare 12000 |\n\
+            | append | group 16 | ? | >= 9600 | events/s | not judged | bare 12000 |\n\
+            \nMeasured on x|y (2 cores, kernel 6); a commit here takes 0.310 ms (F, p95).\n"
+        );
+        assert_eq!(table(&rows()), expected);
+    }
+
+    #[test]
+    fn the_readme_has_a_table_that_this_program_makes() {
+        let readme = include_str!("../../../README.md");
+        let (_, figures) = readme.split_once(TABLE).expect("the head of the table");
+        let lines: Vec<_> = figures.lines().take_while(|line| line.starts_with("| ")).collect();
+        assert!(lines.len() >= 10);
+        for line in lines {
+            let cells: Vec<_> = line.trim_matches('|').split('|').map(str::trim).collect();
+            assert_eq!(cells.len(), 7, "{line}");
+            let is_of_inspector = ["frame", "open", "repaints"].contains(&cells[0]);
+            assert!(is_of_inspector || Workload::from_str(cells[0], false).is_ok(), "{line}");
+            assert!(["met", "**missed**", "not judged"].contains(&cells[5]), "{line}");
+        }
+    }
 }

@@ -34,13 +34,15 @@ impl Known {
     }
 
     /// Keeps who they are now. Where the disk takes nothing, who they were is kept.
-    fn keep(&mut self, members: &BTreeSet<DeviceId>) {
-        if self.members.as_ref() == Some(members) || members.is_empty() {
+    fn keep<'a>(&mut self, members: impl ExactSizeIterator<Item = &'a DeviceId> + Clone) {
+        let is_kept = self.members.as_ref().is_some_and(|kept| kept.iter().eq(members.clone()));
+        if is_kept || members.len() == 0 {
             return;
         }
+        let members: BTreeSet<_> = members.copied().collect();
         let text: String = members.iter().map(|member| format!("{member}\n")).collect();
         if replace_private(&self.at, text.as_bytes()).is_ok() {
-            self.members = Some(members.clone());
+            self.members = Some(members);
         }
     }
 }
@@ -48,23 +50,29 @@ impl Known {
 impl Loop {
     /// Tells what others may know without asking.
     pub(super) fn publish(&mut self) {
-        let granted = self.replica.workspace().granted_devices();
-        let granted = granted.into_iter().map(|(device, _)| device).collect();
-        let control = self.replica.workspace().control();
-        let members = control.present_members().keys().copied().collect();
+        let workspace = self.replica.workspace();
+        let granted = workspace.granted_devices();
+        let members = workspace.control().present_members();
         let connected = self.links.paths();
         let is_lost = self.replica.is_lost();
         let is_starting = self.replica.is_starting();
         if !is_lost && !is_starting {
-            self.known.keep(&members);
+            self.known.keep(members.keys());
         }
         self.share(|shared| {
-            shared.granted = granted;
+            renew(&mut shared.granted, granted.iter().map(|(device, _)| device));
             shared.is_lost = is_lost;
             shared.is_starting = is_starting;
-            shared.members = members;
+            renew(&mut shared.members, members.keys());
             shared.connected = connected;
         });
+    }
+}
+
+/// A set that is told every turn, and hardly ever another one.
+fn renew<'a>(told: &mut BTreeSet<DeviceId>, now: impl Iterator<Item = &'a DeviceId> + Clone) {
+    if !told.iter().eq(now.clone()) {
+        *told = now.copied().collect();
     }
 }
 

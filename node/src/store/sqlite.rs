@@ -155,7 +155,8 @@ impl SqliteStore {
         for (name, value) in [
             ("journal_mode", "WAL"),
             ("synchronous", "FULL"),
-            ("foreign_keys", "ON"),
+            // The number of a chain is only written with what it was found or made as.
+            ("foreign_keys", "OFF"),
             ("secure_delete", "ON"),
         ] {
             self.connection.pragma_update(None, name, value).map_err(store_error)?;
@@ -301,9 +302,10 @@ impl EventStore for SqliteStore {
         let transaction = self.connection.transaction().map_err(store_error)?;
         let mut chains = self.chains.clone();
         let mut destroyed = None;
+        let mut keeper = events::Keeper::of(&transaction).map_err(store_error)?;
         for record in records {
             let kept = match record {
-                Record::Event(event) => events::keep(&transaction, &mut chains, event),
+                Record::Event(event) => keeper.keep(&mut chains, event),
                 Record::Counter { name, value } => transaction
                     .prepare_cached("INSERT OR REPLACE INTO counter (name, value) VALUES (?1, ?2)")
                     .and_then(|mut insert| insert.execute(params![name, *value as i64]).map(drop)),
@@ -331,6 +333,7 @@ impl EventStore for SqliteStore {
             };
             kept.map_err(store_error)?;
         }
+        drop(keeper);
         transaction.commit().map_err(store_error)?;
         // Only what was committed is remembered.
         self.chains = chains;

@@ -123,14 +123,18 @@ impl Header {
         if bytes.len() > HEADER_BYTES_MAX {
             return Err(EventFault::Decode);
         }
-        // The version comes first, so that a newer header is told apart from a broken one.
-        let mut reader = Reader::new(bytes);
-        reader.array(usize::from(u8::MAX))?;
-        let version = reader.uint()?;
-        if version != HEADER_VERSION {
-            return Err(EventFault::Version(version));
-        }
+        check_version(bytes)?;
         let header: Self = cbor::decode(bytes)?;
+        header.check()?;
+        Ok(header)
+    }
+
+    /// Reads one that was decoded before it was kept: not whether this is its one encoding.
+    pub(super) fn decode_kept(bytes: &[u8]) -> Result<Self, EventFault> {
+        check_version(bytes)?;
+        let mut reader = Reader::new(bytes);
+        let header = Self::read(&mut reader)?;
+        reader.end()?;
         header.check()?;
         Ok(header)
     }
@@ -178,6 +182,16 @@ impl Header {
         }
         to.uint(self.stamp.0).uint(self.class as u64);
         to.bytes_or_null(self.epoch.as_ref().map(|id| id.0.as_slice()));
+    }
+}
+
+/// The version comes first, so that a newer header is told apart from a broken one.
+fn check_version(bytes: &[u8]) -> Result<(), EventFault> {
+    let mut reader = Reader::new(bytes);
+    reader.array(usize::from(u8::MAX))?;
+    match reader.uint()? {
+        HEADER_VERSION => Ok(()),
+        version => Err(EventFault::Version(version)),
     }
 }
 

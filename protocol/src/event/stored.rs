@@ -1,14 +1,24 @@
-//! How events are written where a store gave them or takes them, in recorded turns: one without
-//! its signature stands beside what proves it, so it is trusted as a row of the store is.
+//! Events of our own store, and how they are written where it gave them or takes them, in recorded
+//! turns: one without its signature stands beside what proves it, so it is trusted as a row is.
 
 use serde::{Deserialize as _, Deserializer, Serializer};
 
-use crate::event::{Signed, Verified};
+use crate::event::{EventFault, Header, Signed, Verified};
+
+impl Verified {
+    /// The event of a row of our own store whose check was compared: these are the bytes that were
+    /// written, of an event that was verified then. So only its parts are read. Not asked again are
+    /// the signature, or what proves it without one, whether this is its one encoding, and whether
+    /// the body is the one named: of a file that nobody vouches for, [`super::Proving`] asks them.
+    pub fn of_row(envelope: &[u8]) -> Result<Self, EventFault> {
+        Signed::read(envelope, Header::decode_kept)?.into_verified()
+    }
+}
 
 fn read<E: serde::de::Error>(envelope: &[u8]) -> Result<Verified, E> {
     let event = Signed::decode(envelope).and_then(|event| match event.signature() {
         Some(_) => event.verify(),
-        None => event.trust_stored(),
+        None => event.into_verified(),
     });
     event.map_err(E::custom)
 }

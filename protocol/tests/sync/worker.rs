@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use kernelos_protocol::artifact::{ArtifactKey, seal};
 use kernelos_protocol::change::{ChangedFile, Entry, MODE_FILE};
 use kernelos_protocol::command::{Command, Reply, RequestId};
-use kernelos_protocol::hash::hash;
+use kernelos_protocol::hash::hash_under;
 use kernelos_protocol::id::{DeviceId, EventId, to_hex};
 use kernelos_protocol::limits::JOIN_DELAY_MS;
 use kernelos_protocol::mission::record::{Mission, ObjectId, Output, StepEnd};
@@ -96,7 +96,7 @@ impl Site {
 
     fn put(&mut self, number: u8, name: &str, bytes: &[u8]) -> Option<EventId> {
         self.keys += 1;
-        let key = ArtifactKey(hash("test key", &[&self.keys.to_be_bytes()]));
+        let key = ArtifactKey(hash_under("test key", &[&self.keys.to_be_bytes()]));
         let (manifest, chunks) = seal(name, key, bytes).unwrap();
         assert_eq!(self.try_ask(number, Command::KeepChunks { chunks })?, Reply::Kept);
         match self.try_ask(number, Command::WriteArtifact { manifest })? {
@@ -264,7 +264,7 @@ impl Site {
 }
 
 fn object(what: &str, input: &ObjectId, by: u8) -> ObjectId {
-    let made = hash("test object", &[what.as_bytes(), input.as_str().as_bytes(), &[by]]);
+    let made = hash_under("test object", &[what.as_bytes(), input.as_str().as_bytes(), &[by]]);
     to_hex(&made[..20]).try_into().unwrap()
 }
 

@@ -59,8 +59,10 @@ impl World {
         }
         let link = self.network.connect(Link { from, to });
         self.trace.add(self.now, &self.nodes[from].name, json!({ "connects": to, "link": link }));
-        let exporter =
-            kernelos_protocol::hash::hash("kernelos 1 simulated channel", &[&link.0.to_be_bytes()]);
+        let exporter = kernelos_protocol::hash::hash_under(
+            "kernelos 1 simulated channel",
+            &[&link.0.to_be_bytes()],
+        );
         let workspace = workspace_tag(&exporter, &self.nodes[from].config.workspace);
         for (own, other, dialed) in [(from, to, true), (to, from, false)] {
             let device = self.nodes[other].device();

@@ -108,8 +108,8 @@ fn members_that_a_disk_did_not_take_are_written_when_it_does() {
     let place = folder.path().join("workspace");
     let mut known = Known::beside(&place.join("store.db"));
     let members = BTreeSet::from([device(1), device(2)]);
-    known.keep(&members);
+    known.keep(members.iter());
     std::fs::create_dir(&place).unwrap();
-    known.keep(&members);
+    known.keep(members.iter());
     assert_eq!(Known::beside(&place.join("store.db")).members, Some(members));
 }

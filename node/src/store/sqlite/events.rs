@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use kernelos_protocol::event::{Signed, Verified};
+use kernelos_protocol::event::Verified;
 use kernelos_protocol::hash::{self, context};
 use kernelos_protocol::id::{ChainId, DeviceId, Incarnation, Lane};
 use kernelos_protocol::store::{Damage, Place, Slice};
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, Transaction, params};
 
 /// The first events behind a cursor.
 pub(super) fn load_from(
@@ -17,8 +17,7 @@ pub(super) fn load_from(
     slice: &mut Slice,
 ) -> rusqlite::Result<()> {
     let mut query = connection.prepare_cached(
-        "SELECT arrival, envelope, row_check, author, incarnation, lane, seq
-         FROM event LEFT JOIN chain ON chain.number = event.chain
+        "SELECT arrival, envelope, row_check FROM event
          WHERE arrival > ?1 ORDER BY arrival LIMIT ?2",
     )?;
     let mut rows = query.query(params![cursor as i64, limit as i64])?;
@@ -30,7 +29,7 @@ pub(super) fn load_from(
             Ok(event) => slice.events.push(event),
             Err(reason) => {
                 let what = format!("row {last}: {reason}");
-                slice.damaged.push(Damage { at: place(row), event: None, what });
+                slice.damaged.push(Damage { at: place(connection, last)?, event: None, what });
             }
         }
     }
@@ -47,14 +46,23 @@ pub(super) fn newest(connection: &Connection) -> rusqlite::Result<u64> {
 }
 
 /// Where a damaged row says that it stands.
-fn place(row: &Row<'_>) -> Option<(ChainId, u64)> {
-    let lane = match row.get::<_, i64>(5).ok()? {
+fn place(connection: &Connection, arrival: u64) -> rusqlite::Result<Option<(ChainId, u64)>> {
+    let mut query = connection.prepare_cached(
+        "SELECT author, incarnation, lane, seq FROM event JOIN chain ON chain.number = event.chain
+         WHERE arrival = ?1",
+    )?;
+    let said = query.query_row([arrival as i64], |row| Ok(place_of(row))).optional()?;
+    Ok(said.flatten())
+}
+
+fn place_of(row: &Row<'_>) -> Option<(ChainId, u64)> {
+    let lane = match row.get::<_, i64>(2).ok()? {
         0 => Lane::Control,
         1 => Lane::Content,
         _ => return None,
     };
-    let (author, incarnation) = (DeviceId(row.get(3).ok()?), Incarnation(row.get(4).ok()?));
-    let seq = u64::try_from(row.get::<_, i64>(6).ok()?).ok()?;
+    let (author, incarnation) = (DeviceId(row.get(0).ok()?), Incarnation(row.get(1).ok()?));
+    let seq = u64::try_from(row.get::<_, i64>(3).ok()?).ok()?;
     Some((ChainId { author, incarnation, lane }, seq))
 }
 
@@ -115,20 +123,62 @@ fn load_run(
     Ok(found)
 }
 
-/// Keeps an event once. What is kept never loses its body; a damaged row at its place is healed by
-/// it, so that it stands again where it stood in the order.
-pub(super) fn keep(
-    transaction: &Transaction<'_>,
-    chains: &mut BTreeMap<ChainId, i64>,
-    event: &Verified,
-) -> rusqlite::Result<()> {
-    let chain = chain_number(transaction, chains, &event.chain())?;
-    let seq = event.header().seq as i64;
-    let envelope = event.encode();
-    // Nearly every event is the first at its place, and then nothing has to be looked up.
-    if insert(transaction, (chain, seq, 0), &envelope)? {
-        return Ok(());
+/// How events of one transaction are kept: what keeps each is prepared once.
+pub(super) struct Keeper<'t> {
+    transaction: &'t Transaction<'t>,
+    insert: CachedStatement<'t>,
+}
+
+impl<'t> Keeper<'t> {
+    pub(super) fn of(transaction: &'t Transaction<'t>) -> rusqlite::Result<Self> {
+        let insert = "INSERT INTO event (chain, seq, fork, envelope, row_check)
+            VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (chain, seq, fork) DO NOTHING";
+        Ok(Self { transaction, insert: transaction.prepare_cached(insert)? })
     }
+
+    /// Keeps an event once. What is kept never loses its body; a damaged row at its place is healed
+    /// by it, so that it stands again where it stood in the order.
+    pub(super) fn keep(
+        &mut self,
+        chains: &mut BTreeMap<ChainId, i64>,
+        event: &Verified,
+    ) -> rusqlite::Result<()> {
+        let chain = chain_number(self.transaction, chains, &event.chain())?;
+        let seq = event.header().seq as i64;
+        let envelope = event.encode();
+        // Nearly every event is the first at its place, and then nothing has to be looked up.
+        if self.insert((chain, seq, 0), &envelope)? {
+            return Ok(());
+        }
+        let Some(fork) = merge(self.transaction, (chain, seq), event, &envelope)? else {
+            return Ok(());
+        };
+        if self.insert((chain, seq, fork), &envelope)? {
+            return Ok(());
+        }
+        // Only in a damaged file: what was not kept must not be acknowledged.
+        Err(rusqlite::Error::StatementChangedRows(0))
+    }
+
+    /// Keeps an event at a place, unless something is there already; was it kept?
+    fn insert(
+        &mut self,
+        (chain, seq, fork): (i64, i64, i64),
+        envelope: &[u8],
+    ) -> rusqlite::Result<bool> {
+        let row = params![chain, seq, fork, envelope, &row_check(envelope)[..]];
+        Ok(self.insert.execute(row)? == 1)
+    }
+}
+
+/// Keeps an event among those at its place, where it is one of them or one of them is damaged; else
+/// gives which one of a fork it is.
+fn merge(
+    transaction: &Transaction<'_>,
+    (chain, seq): (i64, i64),
+    event: &Verified,
+    envelope: &[u8],
+) -> rusqlite::Result<Option<i64>> {
     let mut there = transaction.prepare_cached(
         "SELECT arrival, envelope, row_check FROM event WHERE chain = ?1 AND seq = ?2
          ORDER BY fork",
@@ -142,33 +192,17 @@ pub(super) fn keep(
                 if let Some(more) = kept.merge(event) {
                     overwrite(transaction, arrival, &more.encode())?;
                 }
-                return Ok(());
+                return Ok(None);
             }
             Ok(_) => {}
             Err(_) => damaged = damaged.or(Some(arrival)),
         }
         fork += 1;
     }
-    if let Some(arrival) = damaged {
-        return overwrite(transaction, arrival, &envelope);
+    match damaged {
+        Some(arrival) => overwrite(transaction, arrival, envelope).map(|()| None),
+        None => Ok(Some(fork)),
     }
-    if insert(transaction, (chain, seq, fork), &envelope)? {
-        return Ok(());
-    }
-    // Only in a damaged file: what was not kept must not be acknowledged.
-    Err(rusqlite::Error::StatementChangedRows(0))
-}
-
-/// Keeps an event at a place, unless something is there already; was it kept?
-fn insert(
-    transaction: &Transaction<'_>,
-    (chain, seq, fork): (i64, i64, i64),
-    envelope: &[u8],
-) -> rusqlite::Result<bool> {
-    let insert = "INSERT INTO event (chain, seq, fork, envelope, row_check)
-        VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (chain, seq, fork) DO NOTHING";
-    let row = params![chain, seq, fork, envelope, &row_check(envelope)[..]];
-    Ok(transaction.prepare_cached(insert)?.execute(row)? == 1)
 }
 
 fn overwrite(transaction: &Transaction<'_>, arrival: i64, envelope: &[u8]) -> rusqlite::Result<()> {
@@ -246,10 +280,10 @@ pub(super) fn row_check(envelope: &[u8]) -> [u8; 16] {
     check
 }
 
+/// The event of a row whose check holds. `SPEC: DUR-19`
 pub(super) fn read_row(envelope: &[u8], check: &[u8]) -> Result<Verified, String> {
     if row_check(envelope) != check {
         return Err("the row is damaged".to_owned());
     }
-    let signed = Signed::decode(envelope).map_err(|fault| fault.to_string())?;
-    signed.trust_stored().map_err(|fault| fault.to_string())
+    Verified::of_row(envelope).map_err(|fault| fault.to_string())
 }

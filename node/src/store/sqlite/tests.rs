@@ -1,7 +1,8 @@
 //! SQLite keeps the contract of stores, and tells what is damaged.
 
 use kernelos_protocol::artifact::Chunk;
-use kernelos_protocol::event::{Header, Run, Runs, Unsigned, Verified};
+use kernelos_protocol::event::{Header, Proving, Run, Runs, Unsigned, Verified};
+use kernelos_protocol::id::Lane;
 use kernelos_protocol::key::{DeviceKey, RecoveryKey};
 use kernelos_protocol::limits::QUOTA_MAKES;
 use kernelos_protocol::replica::{Config, Output, Replica};
@@ -147,6 +148,37 @@ fn an_event_that_comes_again_heals_its_row_where_it_stood() {
         let slice = store.load(&LoadRequest::From { cursor: 0, limit: 10 }).unwrap();
         assert_eq!((slice.events, slice.damaged), (events.clone(), vec![]), "{damage}");
     }
+}
+
+#[test]
+fn a_row_whose_check_holds_is_read_as_it_was_written_and_proves_nothing_to_a_salvage() {
+    // SPEC: DUR-19
+    let folder = folder();
+    let path = folder.path().join("store.db");
+    let mut store = SqliteStore::create(&path).unwrap();
+    let events = events();
+    let records: Vec<_> = events.iter().cloned().map(Record::Event).collect();
+    store.commit(&records).unwrap();
+    // The last byte of a body is another one: the event's signature does not cover it, a hash does.
+    let is_content = |event: &Verified| event.header().lane == Lane::Content;
+    let at = events.iter().position(is_content).unwrap();
+    let mut altered = events[at].encode();
+    *altered.last_mut().unwrap() ^= 1;
+    assert!(Verified::try_from(altered.clone()).is_err());
+    let update =
+        format!("UPDATE event SET envelope = ?1, row_check = ?2 WHERE arrival = {}", at + 1);
+    let check = events::row_check(&altered);
+    for (check, is_given) in [(&check[..], true), (&[0; 16][..], false), (&check[..15], false)] {
+        store.connection.execute(&update, params![altered, check]).unwrap();
+        let slice = store.load(&LoadRequest::From { cursor: 0, limit: 10 }).unwrap();
+        let given = slice.events.get(at).filter(|given| given.id() == events[at].id());
+        assert_eq!(given.map(Verified::encode), is_given.then(|| altered.clone()));
+        assert_eq!(slice.damaged.len(), usize::from(!is_given));
+    }
+    let mut proving = Proving::of(events[0].workspace());
+    let proven: Vec<_> =
+        [&events[0].encode(), &altered].iter().flat_map(|row| proving.push(row)).collect();
+    assert_eq!(proven, events[..1]);
 }
 
 /// A store of some events on the disk, closed; its bytes, and the events.

@@ -21,7 +21,7 @@ use super::{CHUNK_STEP, Pace, Shredding, Stopper, TRACE_BYTES, TRACES_MAX, Trace
 fn noise(number: u32, len: usize) -> Vec<u8> {
     let blocks = (0_u32..).take(len.div_ceil(32)).flat_map(|at| {
         let parts: [&[u8]; 2] = [&number.to_be_bytes(), &at.to_be_bytes()];
-        kernelos_protocol::hash::hash("kernelos test noise", &parts)
+        kernelos_protocol::hash::hash_under("kernelos test noise", &parts)
     });
     blocks.take(len).collect()
 }
