@@ -37,7 +37,7 @@ Examples:
 
 When every device is lost, on a new one, with `kern up` running:
   kern import --events /media/usb/home.events --workspace home
-  kern rescue --recovery-file /media/usb/home.recovery --device laptop2")]
+  kern rescue --recovery-file F --device laptop2")]
 pub(super) struct Args {
     /// A file of events, or - for stdin
     #[arg(long, value_name = "F", required_unless_present = "automerge")]
@@ -48,7 +48,9 @@ pub(super) struct Args {
     /// Where its values go, below notes/ or tasks/
     #[arg(conflicts_with = "events", requires = "automerge")]
     path: Option<String>,
-    /// This device's name, where the workspace is made (default: the computer's)
+    /// This device's name, where the workspace is made
+    ///
+    /// Without it the computer's.
     #[arg(long, value_name = "NAME", conflicts_with = "automerge")]
     device: Option<String>,
 }
@@ -196,6 +198,10 @@ impl Import<'_> {
             Reply::EventsTaken { here, new, not_taken } => {
                 self.here += here as u64;
                 self.new += new as u64;
+                let (here, of) = (self.here, &target.workspace);
+                let text =
+                    format!("{here} events of it are in {of}: take it in again for the rest");
+                self.ui.so_far(text);
                 let Some(fault) = not_taken else { return Ok(()) };
                 let (path, number) = (self.path.display(), self.here + 1);
                 let text = format!("{path}: event {number}: {} ({})", fault.message, fault.code);

@@ -19,11 +19,13 @@ use crate::cli::{Ui, stdin};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  kern log --json | jq -r 'select(.kind == \"artifact\") | .id'     what can be purged
+  kern log --json | jq -r 'select(.kind == \"artifact\") | .id'
   kern purge 1f2e3d4c
   kern purge 1f2e3d4c 5a6b7c8d --yes --json")]
 pub(super) struct Args {
-    /// The artifacts, by their events; as many digits of each id as say which, and four at least
+    /// The artifacts, by how the ids of their events begin
+    ///
+    /// As many digits of each as say which, and four at least.
     #[arg(required = true, value_name = "EVENT")]
     events: Vec<String>,
     /// Do not ask
