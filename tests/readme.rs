@@ -7,6 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use serde_json::Value as Json;
 
 use crate::kern::{Home, program, until};
+use crate::quic::free;
 
 const README: &str = include_str!("../README.md");
 
@@ -125,14 +126,14 @@ impl Person {
         Ok(())
     }
 
-    /// The first of what this command lists for which that field is this.
+    /// The last of what this command lists for which that field is this.
     fn id(&self, args: &[&str], field: &str, is: &str, id: &str) -> String {
         let said = self.home.run(&[args, &["--json"]].concat()).done().to_owned();
         let rows = said.lines().flat_map(|line| match serde_json::from_str(line).unwrap() {
             Json::Array(rows) => rows,
             row => vec![row],
         });
-        let row = rows.into_iter().find(|row| row[field] == is).expect("a row of a list");
+        let row = rows.filter(|row| row[field] == is).last().expect("a row of a list");
         row[id].as_str().unwrap().to_owned()
     }
 }
@@ -292,11 +293,72 @@ fn two_devices_are_as_readme_says() {
                 line.replace(" ID ", &format!(" {id} "))
             }
             () if line.contains("1f2e3d4c") => {
-                let first = laptop.id(&["log"], "kind", "change", "id");
-                line.replace("1f2e3d4c", &first)
+                let last = laptop.id(&["log"], "kind", "change", "id");
+                line.replace("1f2e3d4c", &last)
             }
             () => line.clone(),
         };
         laptop.types(&line).unwrap();
     }
+}
+
+/// The lines of the block below this heading that holds this.
+fn lines_with(heading: &str, what: &str) -> Vec<String> {
+    let mut blocks = blocks(README, heading).into_iter();
+    blocks.find(|block| block.lines.iter().any(|line| line.contains(what))).unwrap().lines
+}
+
+#[test]
+fn a_machine_without_a_screen_and_fixed_addresses_are_as_readme_says() {
+    const HEADING: &str = "Two devices on one network";
+    let (mut laptop, mut server) = (laptop(README).unwrap(), Person::new());
+    server.runs("kern up").unwrap();
+    let [invite, join, list] = lines_with(HEADING, "--join-file").try_into().unwrap();
+    laptop.types(&invite).unwrap();
+    std::fs::copy(laptop.home.file("box.join"), server.home.file("box.join")).unwrap();
+    server.types(&join).unwrap();
+    laptop.types(&list).unwrap();
+
+    let [up, add, kept] = lines_with(HEADING, "kern up --quic").try_into().unwrap();
+    let at = [free(), free()].map(|address| address.to_string());
+    let told = |line: &str| line.replace("10.0.0.1:7447", &at[0]).replace("10.0.0.2:7447", &at[1]);
+    laptop.runs(&told(&up)).unwrap();
+    server.runs(&up.replace("10.0.0.1:7447", &at[1])).unwrap();
+    laptop.types(&told(&add)).unwrap();
+    assert!(laptop.types(&told(&kept)).unwrap().contains(&at[1]));
+}
+
+#[test]
+fn files_between_devices_and_for_other_programs_are_as_readme_says() {
+    const HEADING: &str = "Devices that never meet, and when everything is lost";
+    let (laptop, mut other, mut rescued) = (laptop(README).unwrap(), Person::new(), Person::new());
+    laptop.types("kern doc set notes/today '\"rain\"'").unwrap();
+    other.runs("kern up").unwrap();
+    let stick = laptop.home.file("stick");
+    std::fs::create_dir(&stick).unwrap();
+    let told = |line: &str| line.replace("/media/usb", stick.to_str().unwrap());
+    let [export, import] = lines_with(HEADING, "kern export --events").try_into().unwrap();
+    laptop.types(&told(&export)).unwrap();
+    other.types(&told(&import)).unwrap();
+
+    std::fs::copy(stick.join("home.events"), rescued.home.file("home.events")).unwrap();
+    let key = "home.recovery";
+    std::fs::copy(laptop.home.file(key), rescued.home.file(key)).unwrap();
+    for line in lines_with(HEADING, "kern rescue") {
+        match bare(&line) {
+            "kern up &" => rescued.runs("kern up").unwrap(),
+            line => drop(rescued.types(line).unwrap()),
+        }
+    }
+    until("the rescued device reads it", || {
+        (rescued.home.get("notes/today") == "rain").then_some(())
+    });
+
+    laptop
+        .types("kern export --automerge plan; cp plan/workspace.automerge plan.automerge")
+        .unwrap();
+    for line in lines_with("Other programs", "--automerge") {
+        laptop.types(&line).unwrap();
+    }
+    assert!(laptop.home.file("out/workspace.automerge").is_file());
 }

@@ -102,6 +102,7 @@ impl Import<'_> {
         let mut source = Source::open(&self.path)?;
         let mut reader = Reader::default();
         let mut progress = Progress::new(self.ui.json);
+        self.ui.so_far("what came of it by then stays: take it in again for the rest");
         let (mut header, mut bytes) = (None, 0);
         loop {
             let chunk = source.next().await.map_err(|error| unreadable(&self.path, &error));
@@ -198,10 +199,6 @@ impl Import<'_> {
             Reply::EventsTaken { here, new, not_taken } => {
                 self.here += here as u64;
                 self.new += new as u64;
-                let (here, of) = (self.here, &target.workspace);
-                let text =
-                    format!("{here} events of it are in {of}: take it in again for the rest");
-                self.ui.so_far(text);
                 let Some(fault) = not_taken else { return Ok(()) };
                 let (path, number) = (self.path.display(), self.here + 1);
                 let text = format!("{path}: event {number}: {} ({})", fault.message, fault.code);

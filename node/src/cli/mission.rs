@@ -36,9 +36,11 @@ Examples:
     #[command(after_help = "Examples:\n  kern mission list\n  kern mission list --json")]
     List,
     /// Show one: its stages, its steps, who ran what, and the evidence
-    #[command(
-        after_help = "Examples:\n  kern mission show 1f2e3d4c\n  kern mission show 1f\n  kern mission show 1f --json"
-    )]
+    #[command(after_help = "\
+Examples:
+  kern mission show 1f2e3d4c
+  kern mission show 1f
+  kern mission show 1f --json")]
     Show {
         /// Its id, or how it begins
         id: String,

@@ -16,6 +16,7 @@ use crate::cli::{Ui, stdin};
 /// Its key and its bytes are destroyed on this device at once, and on every other when it hears of
 /// this. That something was there stays, and who purged it, and when; no device that heard of it
 /// can bring it back. What was taken out of it before, such as a branch or a file, is not touched.
+/// A store keeps its sealed copy, since it reads no purge; the answer names those that there are.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -49,7 +49,7 @@ pub(super) async fn until_told<T>(
         biased;
         ended = signals.any() => {
             let so_far = so_far.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let hint = so_far.unwrap_or_else(|| "`kern log` shows what was done by then".to_owned());
+            let hint = so_far.as_deref().unwrap_or("`kern log` shows what was done by then");
             Err(ended.with_hint(hint))
         }
         done = work => done,
