@@ -143,15 +143,14 @@ fn text(path: &Path) -> String {
 }
 
 #[test]
-fn files_that_are_interrupted_half_way_are_whole_or_not_there_and_the_next_time_goes_on() {
+fn files_of_events_that_are_interrupted_half_way_go_on_the_next_time() {
     let (home, edge) = (Home::with_workspace(), Home::new());
     let _nodes = [home.up(), edge.up()];
     long_history(&home);
-    home.run(&["board", "create", "garden"]).done();
     let events = home.status()["events"].clone();
     let folder = home.file("files");
     fs::create_dir(&folder).unwrap();
-    let (file, out) = (text(&folder.join("all.events")), text(&home.file("out")));
+    let file = text(&folder.join("all.events"));
 
     let front = held_after(&home, 1, "export_events");
     let mut export = Watched::new(front.command(&["export", "--events", &file]));
@@ -161,19 +160,6 @@ fn files_that_are_interrupted_half_way_are_whole_or_not_there_and_the_next_time_
     assert_eq!(names(&folder), [""; 0]);
     let whole = home.run(&["export", "--events", &file, "--json"]).json();
     assert_eq!(whole["events"], events);
-
-    let front = held_after(&home, 2, "save_document");
-    let mut export = Watched::new(front.command(&["export", "--automerge", &out]));
-    export.shows("of 2 documents");
-    export.interrupted();
-    assert!(
-        names(Path::new(&out)).iter().all(|name| !name.starts_with('.')),
-        "{:?}",
-        names(Path::new(&out))
-    );
-    let again = text(&home.file("again"));
-    let written = home.run(&["export", "--automerge", &again, "--json"]).json();
-    assert_eq!(written["files"].as_array().unwrap().len(), 2);
 
     let bytes = fs::read(&file).unwrap();
     let mut import =
@@ -190,17 +176,40 @@ fn files_that_are_interrupted_half_way_are_whole_or_not_there_and_the_next_time_
     assert!(edge.status()["events"].as_u64() < events.as_u64());
     edge.run(&["import", "--events", &file]).done();
     assert_eq!(edge.status()["events"], events);
+}
 
-    // What comes as several events says how those that came are taken back.
-    let foreign = format!("{again}/workspace.automerge");
+#[test]
+fn documents_that_are_interrupted_half_way_are_whole_files_or_taken_back_by_what_is_said() {
+    let home = Home::with_workspace();
+    let _node = home.up();
+    for round in 0..2 {
+        let edit = |number: usize| json!({ "set": format!("notes/{round}/{number}"), "value": 1 });
+        let edits: Vec<Json> = (0..2_600).map(edit).collect();
+        home.run_with(&["doc", "apply", "-"], json!(edits).to_string()).done();
+    }
+    home.run(&["board", "create", "garden"]).done();
+    let (out, again) = (home.file("out"), home.file("again"));
+
+    let front = held_after(&home, 1, "save_document");
+    let mut export = Watched::new(front.command(&["export", "--automerge", &text(&out)]));
+    export.shows("0 of 2 documents");
+    let said = export.interrupted();
+    assert!(said.contains("have their names are whole"), "{said}");
+    assert!(names(&out).iter().all(|name| name == "workspace.automerge"), "{:?}", names(&out));
+    let written = home.run(&["export", "--automerge", &text(&again), "--json"]).json();
+    assert_eq!(written["files"].as_array().unwrap().len(), 2);
+
+    let foreign = text(&again.join("workspace.automerge"));
     let front = held_after(&home, 1, "\"command\":\"edit\"");
-    let mut import =
-        Watched::new(front.command(&["import", "--automerge", &foreign, "notes/plan"]));
-    import.shows("1 of ");
+    let args = ["import", "--automerge", &foreign, "notes/plan"];
+    let mut import = Watched::new(front.command(&args));
+    import.shows("0 of ");
+    until("the first of it is here", || (!home.get("notes/plan").is_null()).then_some(()));
     let said = import.interrupted();
     assert!(said.contains("kern doc rm notes/plan"), "{said}");
+    home.run(&args).refused(1, "something is at notes/plan already");
     home.run(&["doc", "rm", "notes/plan"]).done();
-    home.run(&["import", "--automerge", &foreign, "notes/plan"]).done();
+    home.run(&args).done();
 }
 
 #[test]

@@ -146,14 +146,10 @@ async fn documents(ui: &Ui, folder: &Path) -> Result<(), Failure> {
     let mut progress = Progress::new(ui.json);
     let all = others.len() + 1;
     progress.say(|| format!("0 of {all} documents"));
+    ui.so_far("files that have their names are whole; export all again to another folder");
     let mut written = vec![document(ui, root, folder.join("workspace.automerge")).await?];
     for other in others {
         progress.say(|| format!("{} of {all} documents", written.len()));
-        ui.so_far(format!(
-            "{} of {all} files are whole and stay, of the next nothing is left; export to another \
-             folder",
-            written.len()
-        ));
         let first = part(ui, Some(other), 0).await?;
         let name = names.get(&other).cloned().unwrap_or_else(|| other.to_string());
         written.push(document(ui, first, folder.join(format!("{name}.automerge"))).await?);

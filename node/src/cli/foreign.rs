@@ -99,17 +99,10 @@ async fn write(
 ) -> Result<(usize, Option<EventId>), Failure> {
     let mut progress = Progress::new(ui.json);
     let (mut events, mut last, all) = (0, None, batches.len());
+    let at = quoted(&path.to_string());
+    ui.so_far(format!("what came by then stays; before the next time: kern doc rm {at}"));
     for edits in batches {
         progress.show(events as u64, all as u64);
-        // The one that is under way may come, too.
-        ui.so_far(match events {
-            0 => format!("look whether something is at {path}: kern doc get {path}"),
-            _ => format!(
-                "{events} of {all} events are written; take them back before the next time: kern \
-                 doc rm {}",
-                quoted(&path.to_string())
-            ),
-        });
         match edit(ui, edits).await {
             Ok(edited) => {
                 events += 1;
