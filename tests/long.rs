@@ -183,8 +183,9 @@ fn documents_that_are_interrupted_half_way_are_whole_files_or_taken_back_by_what
     let home = Home::with_workspace();
     let _node = home.up();
     for round in 0..2 {
-        let edit = |number: usize| json!({ "set": format!("notes/{round}/{number}"), "value": 1 });
-        let edits: Vec<Json> = (0..2_600).map(edit).collect();
+        let edit =
+            |number: usize| json!({ "set": format!("notes/{round}/{number:040}"), "value": 1 });
+        let edits: Vec<Json> = (0..1_000).map(edit).collect();
         home.run_with(&["doc", "apply", "-"], json!(edits).to_string()).done();
     }
     home.run(&["board", "create", "garden"]).done();
