@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::disks;
 use crate::kern::{Node, until};
-use crate::network::{Computer, Lan, agree};
+use crate::network::{Computer, Lan, Way, agree};
 
 /// Texts of each of both, as long as one change may hold.
 const TEXTS: usize = 3;
@@ -35,8 +35,12 @@ struct Pair {
 
 impl Pair {
     fn new() -> Self {
+        Self::by(Way::Usual)
+    }
+
+    fn by(way: Way) -> Self {
         let lan = Lan::new();
-        let ([laptop, server], nodes) = lan.members(["10.77.0.1/24", "10.77.0.2/24"]);
+        let ([laptop, server], nodes) = lan.members_by(way, ["10.77.0.1/24", "10.77.0.2/24"]);
         Self { lan, laptop, server, nodes: nodes.into() }
     }
 
@@ -70,16 +74,26 @@ impl Pair {
     }
 }
 
-#[test]
-fn of_three_packets_one_is_lost_and_they_agree_and_find_each_other_again() {
-    // SPEC: LINK-1, LINK-4
-    let pair = Pair::new();
+fn agree_though_of_three_packets_one_is_lost(way: Way) {
+    let pair = Pair::by(way);
     for computer in pair.both() {
         computer.drops("numgen random mod 100 < 30");
     }
     pair.agree_on_much("lossy");
     pair.part();
     pair.agree_on_much("again");
+}
+
+#[test]
+fn of_three_packets_one_is_lost_and_they_agree_and_find_each_other_again() {
+    // SPEC: LINK-1, LINK-4
+    agree_though_of_three_packets_one_is_lost(Way::Usual);
+}
+
+#[test]
+fn by_plain_quic_of_three_packets_one_is_lost_and_they_agree_too() {
+    // SPEC: LINK-3, LINK-4
+    agree_though_of_three_packets_one_is_lost(Way::Fixed);
 }
 
 #[test]

@@ -193,7 +193,7 @@ fn a_process_killed_while_it_seals_leaves_a_home_that_opens() {
 }
 
 /// A terminal: what a person holds, and what the program is given.
-fn terminal() -> (OwnedFd, fs::File) {
+pub(crate) fn terminal() -> (OwnedFd, fs::File) {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&master).unwrap();
     unlockpt(&master).unwrap();

@@ -1,13 +1,14 @@
-//! Computers on a network of their own find each other after whatever happens to it.
+//! Computers on a network of their own find each other after whatever happens to it: the usual way,
+//! and by plain QUIC between addresses that they were told.
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::kern::until;
-use crate::network::{Lan, agree};
+use crate::network::{Lan, Way, agree};
 
-#[test]
-fn two_computers_on_one_network_pair_and_find_each_other_after_whatever_happens_to_it() {
-    // SPEC: LINK-1
+fn meet_after_whatever_happens(way: Way) {
     let lan = Lan::new();
-    let ([laptop, server], _nodes) = lan.members(["10.77.0.1/24", "10.77.0.2/24"]);
+    let ([laptop, server], _nodes) = lan.members_by(way, ["10.77.0.1/24", "10.77.0.2/24"]);
     agree([&laptop, &server], "paired");
     assert_eq!(laptop.peer("path"), "lan");
 
@@ -24,6 +25,10 @@ fn two_computers_on_one_network_pair_and_find_each_other_after_whatever_happens_
     server.loses("10.77.0.2/24");
     server.has("10.77.0.9/24");
     agree([&laptop, &server], "moved");
+    if way == Way::Fixed {
+        // Who stays is the one that is found; so the next one that moves is told where that is.
+        laptop.is_told("10.77.0.9/24");
+    }
 
     laptop.loses("10.77.0.1/24");
     laptop.has("10.77.0.8/24");
@@ -31,18 +36,30 @@ fn two_computers_on_one_network_pair_and_find_each_other_after_whatever_happens_
 }
 
 #[test]
-fn two_computers_with_ipv6_alone_pair_and_agree() {
+fn two_computers_on_one_network_pair_and_find_each_other_after_whatever_happens_to_it() {
     // SPEC: LINK-1
-    let lan = Lan::new();
-    let ([laptop, server], _nodes) = lan.members(["fd77::1/64", "fd77::2/64"]);
-    agree([&laptop, &server], "paired");
+    meet_after_whatever_happens(Way::Usual);
 }
 
 #[test]
-fn what_reaches_the_other_in_one_direction_only_is_noticed_and_made_up_for() {
-    // SPEC: LINK-1, LINK-4
+fn by_plain_quic_they_find_each_other_after_whatever_happens_while_one_address_holds() {
+    // SPEC: LINK-3
+    meet_after_whatever_happens(Way::Fixed);
+}
+
+#[test]
+fn two_computers_with_ipv6_alone_pair_and_agree() {
+    // SPEC: LINK-1, LINK-3
+    for way in [Way::Usual, Way::Fixed] {
+        let lan = Lan::new();
+        let ([laptop, server], _nodes) = lan.members_by(way, ["fd77::1/64", "fd77::2/64"]);
+        agree([&laptop, &server], "paired");
+    }
+}
+
+fn meet_after_one_is_not_heard(way: Way) {
     let lan = Lan::new();
-    let ([laptop, server], _nodes) = lan.members(["10.77.0.1/24", "10.77.0.2/24"]);
+    let ([laptop, server], _nodes) = lan.members_by(way, ["10.77.0.1/24", "10.77.0.2/24"]);
     for (computer, other) in [(&server, "10.77.0.1"), (&laptop, "10.77.0.2")] {
         computer.namespace.ip(&format!("route add blackhole {other}/32"));
         until("both notice that one of them is not heard", || {
@@ -57,15 +74,33 @@ fn what_reaches_the_other_in_one_direction_only_is_noticed_and_made_up_for() {
 }
 
 #[test]
-fn a_computer_that_slept_goes_on_where_the_others_are() {
-    // SPEC: LINK-1
+fn what_reaches_the_other_in_one_direction_only_is_noticed_and_made_up_for() {
+    // SPEC: LINK-1, LINK-4
+    meet_after_one_is_not_heard(Way::Usual);
+}
+
+#[test]
+fn by_plain_quic_one_direction_alone_is_noticed_and_made_up_for_too() {
+    // SPEC: LINK-3, LINK-4
+    meet_after_one_is_not_heard(Way::Fixed);
+}
+
+fn meet_after_one_slept(way: Way) {
     let lan = Lan::new();
-    let ([laptop, server], nodes) = lan.members(["10.77.0.1/24", "10.77.0.2/24"]);
-    let pid = rustix::process::Pid::from_raw(nodes[0].pid().cast_signed()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    let ([laptop, server], nodes) = lan.members_by(way, ["10.77.0.1/24", "10.77.0.2/24"]);
+    let pid = Pid::from_raw(nodes[0].pid().cast_signed()).unwrap();
+    kill_process(pid, Signal::STOP).unwrap();
     until("the server notices", || server.peer("path").is_null().then_some(()));
     server.home.run(&["doc", "set", "notes/meanwhile", "1"]).done();
-    rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
+    kill_process(pid, Signal::CONT).unwrap();
     agree([&laptop, &server], "awake");
     assert_eq!(laptop.home.get("notes/meanwhile"), 1);
+}
+
+#[test]
+fn a_computer_that_slept_goes_on_where_the_others_are() {
+    // SPEC: LINK-1, LINK-3
+    for way in [Way::Usual, Way::Fixed] {
+        meet_after_one_slept(way);
+    }
 }

@@ -4,6 +4,7 @@
 //! This needs `unshare` and `nsenter` of util-linux, `ip` and `tc` of iproute2, `nft` of nftables
 //! where packets are to be lost or counted, and root or user namespaces.
 
+use std::net::{IpAddr, SocketAddr};
 use std::process::{Child, Command, Stdio};
 
 use crate::kern::{Home, Node, until};
@@ -83,6 +84,30 @@ pub(crate) struct Lan {
     options: &'static [&'static str],
 }
 
+/// By what members meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// As nodes do where nobody says anything: they pair by it, too.
+    Usual,
+    /// Plain QUIC alone, each told the other's address.
+    Fixed,
+}
+
+/// Where plain QUIC listens.
+const PORT: u16 = 7447;
+
+impl Way {
+    fn options(self, address: &str) -> Vec<String> {
+        let any = if address.contains(':') { "[::]" } else { "0.0.0.0" };
+        match self {
+            Self::Usual => Vec::new(),
+            Self::Fixed => {
+                ["--listen", "none", "--quic", &format!("{any}:{PORT}")].map(str::to_owned).into()
+            }
+        }
+    }
+}
+
 /// A computer: one network card, `eth0`.
 pub(crate) struct Computer {
     pub(crate) namespace: Namespace,
@@ -120,6 +145,23 @@ impl Lan {
         both[0].home.init("home").done();
         let nodes = [both[0].up(), both[1].up()];
         both[0].home.pair(&both[1].home, "server", "member");
+        (both, nodes)
+    }
+
+    /// The same where members meet by this way alone, once they are paired.
+    pub(crate) fn members_by(&self, way: Way, at: [&str; 2]) -> ([Computer; 2], [Node; 2]) {
+        let (both, nodes) = self.members(at);
+        if way == Way::Usual {
+            return (both, nodes);
+        }
+        for node in nodes {
+            assert!(node.terminate().success());
+        }
+        let options = way.options(at[0]);
+        let options: Vec<_> = options.iter().map(String::as_str).collect();
+        let nodes = both.each_ref().map(|computer| computer.up_with(&options));
+        both[0].is_told(at[1]);
+        both[1].is_told(at[0]);
         (both, nodes)
     }
 
@@ -199,6 +241,14 @@ impl Computer {
     pub(crate) fn up_with(&self, options: &[&str]) -> Node {
         let begin: Vec<_> = self.namespace.enter.iter().map(String::as_str).collect();
         self.home.up_anywhere(&begin, options)
+    }
+
+    /// Is told where another one listens by plain QUIC, in CIDR notation.
+    #[track_caller]
+    pub(crate) fn is_told(&self, address: &str) {
+        let ip: IpAddr = address.split('/').next().unwrap().parse().unwrap();
+        let at = SocketAddr::new(ip, PORT).to_string();
+        self.home.run(&["peer", "add", &at]).done();
     }
 
     /// Drops what comes in and matches this expression of the packet filter.

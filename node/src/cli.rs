@@ -53,8 +53,8 @@ mod wrote;
 use std::future::Future;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use clap::{FromArgMatches as _, Parser, Subcommand};
 use kernelos_protocol::command::{Failure, FailureKind};
@@ -69,10 +69,14 @@ use crate::sandbox;
 #[derive(Debug, Parser)]
 #[command(name = "kern", version, after_help = SHORT, after_long_help = EXAMPLES)]
 struct Args {
-    /// Prints JSON: one object or list, or one object a line
+    /// Print JSON, for scripts
+    ///
+    /// One object or list, or one object a line.
     #[arg(long, global = true)]
     json: bool,
-    /// Which workspace, by name or id, where there are several
+    /// Which workspace, by name or id
+    ///
+    /// Needed only where there are several.
     #[arg(long, global = true, value_name = "W")]
     workspace: Option<String>,
     #[command(subcommand)]
@@ -84,7 +88,6 @@ Examples:
   kern demo                        watch three devices at work
   kern init home --device laptop   make a workspace on this device
   kern up                          run this device's node
-
 kern COMMAND -h says more of one, kern --help what each does and exit codes.";
 
 const EXAMPLES: &str = "\
@@ -171,6 +174,8 @@ struct Ui {
     workspace: Option<String>,
     /// Something was written, and it was not said yet how that is taken back.
     owes: Arc<AtomicBool>,
+    /// What was done by now, for who interrupts it.
+    so_far: signals::SoFar,
 }
 
 /// Runs `kern` with the process's arguments.
@@ -205,7 +210,9 @@ fn run(args: Args) -> Result<(), Failure> {
         json: args.json,
         workspace: args.workspace,
         owes: Arc::clone(&owes),
+        so_far: signals::SoFar::default(),
     };
+    let so_far = Arc::clone(&ui.so_far);
     let ends_itself = args.command.ends_itself();
     let work = async {
         match args.command {
@@ -247,7 +254,8 @@ fn run(args: Args) -> Result<(), Failure> {
             Subcommands::Bench(args) => bench::run(&ui, args).await,
         }
     };
-    let done = async { if ends_itself { work.await } else { signals::until_told(work).await } };
+    let done =
+        async { if ends_itself { work.await } else { signals::until_told(so_far, work).await } };
     block_on(done)??;
     if cfg!(debug_assertions) && owes.load(Ordering::Relaxed) {
         let text = "this wrote something, and did not say how to take it back";
@@ -279,6 +287,11 @@ fn tell(json: bool, failure: &Failure) {
 impl Ui {
     fn client(&self) -> Result<Client, Failure> {
         Client::marking(&self.home, Arc::clone(&self.owes))
+    }
+
+    /// Keeps what was done by now, and what to do where a signal ends it here.
+    fn so_far(&self, what: impl Into<String>) {
+        *self.so_far.lock().unwrap_or_else(PoisonError::into_inner) = Some(what.into());
     }
 
     fn workspace(&self) -> Option<&str> {

@@ -17,11 +17,15 @@ use crate::cli::wrote::Wrote;
 #[command(after_help = "\
 Examples:
   kern agent add fixer --command './fix.sh'
-  kern agent add three --command './plan.sh' --command './edit.sh' --command './tidy.sh'
+  kern agent add two --command './plan.sh' --command './edit.sh'
   kern agent list")]
 pub(super) enum Args {
     /// Add one, or replace its commands
-    #[command(after_help = "Examples:\n  kern agent add fixer --command './fix.sh'")]
+    #[command(after_help = "\
+Examples:
+  kern agent add fixer --command './fix.sh'
+  kern agent add two --command './plan.sh' --command './edit.sh'
+  kern agent add fixer --command './fix.sh' --json")]
     Add {
         /// Its name
         name: String,

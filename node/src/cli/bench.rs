@@ -23,12 +23,15 @@ use crate::cli::{Ui, print};
 Examples:
   kern bench                          everything
   kern bench append catch-up          some of it
-  kern bench --quick --json           small sizes: to see that it works, not how fast
+  kern bench --quick --json           small sizes: does it work at all?
   kern bench --dir /mnt/disk          on another disk
-  kern bench --rows FILE --markdown   what --json gave, as a table for a README")]
+  kern bench --rows FILE --markdown   what --json gave, as a table for a README
+
+NAME is append, catch-up, dispatch, start-up, bytes, heal, dispatch-remote,
+live, idle, resume, attack or inspector.")]
 pub(super) struct Args {
     /// What to measure; without a name everything
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", hide_possible_values = true)]
     workloads: Vec<Workload>,
     /// Small sizes
     #[arg(long)]

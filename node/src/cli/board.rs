@@ -23,13 +23,21 @@ Examples:
   kern board list")]
 pub(super) enum Args {
     /// Make one
-    #[command(after_help = "Examples:\n  kern board create garden")]
+    #[command(after_help = "\
+Examples:
+  kern board create garden
+  kern board create 'house and yard'
+  kern board create garden --json")]
     Create {
         /// Its name, without /
         name: String,
     },
     /// List them
-    #[command(after_help = "Examples:\n  kern board list\n  kern board list --all --json")]
+    #[command(after_help = "\
+Examples:
+  kern board list
+  kern board list --all
+  kern board list --all --json")]
     List {
         /// Those that are put away, too
         #[arg(long)]
@@ -39,6 +47,7 @@ pub(super) enum Args {
     #[command(after_help = "\
 Examples:
   kern board archive garden
+  kern board archive garden --json
   kern board archive garden --undo")]
     Archive {
         /// Which, by its name

@@ -30,37 +30,57 @@ Examples:
     Create {
         /// Its name
         name: String,
-        /// Of which document: boards/NAME or branches/NAME; without it of the workspace's
-        #[arg(long, value_name = "PATH", default_value = "")]
+        /// Of which document: boards/NAME or branches/NAME
+        ///
+        /// Without it of the workspace's.
+        #[arg(long, value_name = "PATH", default_value = "", hide_default_value = true)]
         of: String,
-        /// As that was at an event: as many digits of its id as say which
+        /// As that was at an event, by how its id begins
         #[arg(long, value_name = "EVENT")]
         at: Option<String>,
         /// What it is for
-        #[arg(long, value_name = "TEXT", default_value = "")]
+        #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
         purpose: String,
     },
     /// List them, and what devices wrote while apart
-    #[command(after_help = "Examples:\n  kern branch list\n  kern branch list --all --json")]
+    #[command(after_help = "\
+Examples:
+  kern branch list
+  kern branch list --all
+  kern branch list --all --json")]
     List {
         /// Those that are put away, too
         #[arg(long)]
         all: bool,
     },
     /// Show what was changed on one since it was made
-    #[command(after_help = "Examples:\n  kern branch diff try")]
+    #[command(after_help = "\
+Examples:
+  kern branch diff try
+  kern branch diff 1f2e3d4c
+  kern branch diff try --json")]
     Diff {
         /// Its name or id
         name: String,
     },
-    /// Show what its merge would bring, with the conflicts; nothing is written
-    #[command(after_help = "Examples:\n  kern branch preview try --json")]
+    /// Show what its merge would bring, and its conflicts
+    ///
+    /// Nothing is written.
+    #[command(after_help = "\
+Examples:
+  kern branch preview try
+  kern branch preview 1f2e3d4c
+  kern branch preview try --json")]
     Preview {
         /// Its name or id
         name: String,
     },
     /// Bring what was changed on one to where it comes from
-    #[command(after_help = "Examples:\n  kern branch merge try")]
+    #[command(after_help = "\
+Examples:
+  kern branch merge try
+  kern branch merge 1f2e3d4c
+  kern branch merge try --json")]
     Merge {
         /// Its name or id
         name: String,
@@ -69,6 +89,7 @@ Examples:
     #[command(after_help = "\
 Examples:
   kern branch archive try
+  kern branch archive try --json
   kern branch archive try --undo")]
     Archive {
         /// Which, by its name

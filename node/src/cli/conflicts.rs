@@ -49,7 +49,9 @@ Examples:
 
 #[derive(Debug, clap::Args)]
 struct ResolveArgs {
-    /// Which, as `kern conflicts` shows it: its id, or how that alone begins (four digits at least)
+    /// Which, as `kern conflicts` shows it
+    ///
+    /// Its id, or how that alone begins (four digits at least).
     #[arg(value_name = "ID")]
     ids: Vec<String>,
     /// The side that is kept, by its letter
@@ -58,13 +60,15 @@ struct ResolveArgs {
     /// Another value, as JSON
     #[arg(long, value_name = "JSON", allow_negative_numbers = true, conflicts_with = "take")]
     value: Option<String>,
-    /// Of many the side of this letter, the one of a device, or the newest
+    /// The same choice for many
+    ///
+    /// The side of this letter, the one of a device, or the newest.
     #[arg(long, value_name = "SIDE|DEVICE|newest")]
     take: Option<String>,
     /// All that are open
     #[arg(long, requires = "take", conflicts_with_all = ["ids", "path"])]
     all: bool,
-    /// Those below a pattern of paths, such as 'tasks/**'
+    /// Those at such paths, as 'tasks/**'
     #[arg(long, value_name = "GLOB", requires = "take", conflicts_with = "ids")]
     path: Option<String>,
     /// Show what each becomes, and decide nothing

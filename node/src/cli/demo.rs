@@ -34,7 +34,9 @@ Examples:
   kern demo --keep      leaves the three nodes running, to look around
   kern demo --json      one object at the end")]
 pub(super) struct Args {
-    /// Leave the nodes running after a demo that went well, and keep their folder in any case
+    /// Leave the nodes running, and keep their folder
+    ///
+    /// They run on after a demo that went well; the folder is kept in any case.
     #[arg(long)]
     keep: bool,
 }

@@ -16,7 +16,9 @@ use crate::cli::{Ui, stdin};
 /// Read and edit the workspace's documents
 #[derive(Debug, clap::Args)]
 pub(super) struct Command {
-    /// On which branch, by its name or its id: paths are those of its document
+    /// On which branch, by its name or its id
+    ///
+    /// Paths are those of its document.
     #[arg(long, global = true, value_name = "NAME")]
     branch: Option<String>,
     #[command(subcommand)]
@@ -28,12 +30,9 @@ pub(super) struct Command {
 Examples:
   kern doc get notes
   kern doc set notes/today '\"rain\"'
-  kern doc rm notes/today
-  kern doc history notes/today               every value that ever stood there
-  kern doc get boards/garden                 a board is a document of its own (kern board --help)
-  kern doc get notes --branch try            and so is a branch (kern branch --help)
+  kern doc history notes/today     every value that ever stood there
 
-A path is segments joined by /; ~1 stands for / and ~0 for ~ inside one; a number indexes a list.")]
+A path is segments joined by /; ~1 is / and ~0 is ~ in one; numbers index lists.")]
 enum Args {
     /// Show what is at a path; without one, everything
     #[command(after_help = "\
@@ -46,11 +45,15 @@ Examples:
         /// Where
         #[arg(default_value = "")]
         path: String,
-        /// As it was: after an event, or at a time such as 2026-11-25T21:30:05Z, 14:02, '2 h ago'
+        /// As it was after an event, or at a time
+        ///
+        /// A time such as 2026-11-25T21:30:05Z, 14:02 or '2 h ago'.
         #[arg(long, value_name = "EVENT|TIME")]
         at: Option<String>,
     },
-    /// Show every value that ever stood at a path: by whom, on which device, and whether it lost
+    /// Show every value that ever stood at a path
+    ///
+    /// By whom, on which device, and whether it lost.
     #[command(after_help = "\
 Examples:
   kern doc history notes/today
@@ -63,11 +66,14 @@ Examples:
         #[arg(long, value_name = "N", default_value_t = 100)]
         limit: usize,
     },
-    /// Set what is at a path, below notes/ and tasks/, also those of boards/NAME/
+    /// Set what is at a path
+    ///
+    /// Below notes/ and tasks/, also those of boards/NAME/.
     #[command(after_help = "\
 Examples:
   kern doc set notes/today '\"rain\"'
-  kern doc set tasks/1 '{\"title\": \"pack\", \"days\": 3}'")]
+  kern doc set tasks/1 '{\"title\": \"pack\", \"days\": 3}'
+  kern doc set notes/today '\"sun\"' --branch try")]
     Set {
         /// Where
         path: String,
@@ -76,7 +82,11 @@ Examples:
         value: String,
     },
     /// Remove what is at a path
-    #[command(after_help = "Examples:\n  kern doc rm notes/today")]
+    #[command(after_help = "\
+Examples:
+  kern doc rm notes/today
+  kern doc rm boards/garden/notes/soil
+  kern doc rm notes/today --branch try")]
     Rm {
         /// Where
         path: String,
@@ -84,7 +94,11 @@ Examples:
     /// Make many edits as one event, all or none
     #[command(after_help = "\
 Examples:
-  echo '[{\"set\": \"notes/a\", \"value\": 1}, {\"rm\": \"notes/b\"}]' | kern doc apply -")]
+  echo '[{\"set\": \"notes/a\", \"value\": 1}]' | kern doc apply -
+  kern doc apply edits.json
+  kern doc apply edits.json --branch try
+
+An edit is {\"set\": PATH, \"value\": JSON} or {\"rm\": PATH}.")]
     Apply {
         /// A file with a JSON array of edits, or - for stdin
         file: String,

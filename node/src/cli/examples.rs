@@ -46,13 +46,27 @@ fn commands(line: &str) -> Vec<Vec<String>> {
     commands.into_iter().filter_map(begins).collect()
 }
 
-/// How many examples this help owes: three where there is more to choose than one thing.
+/// How many examples this help owes: three where there is anything to choose.
 fn owed(command: &clap::Command) -> usize {
     let own = command.get_arguments().filter(|arg| !arg.is_global_set());
-    let choices = own.filter(|arg| !["help", "version"].contains(&arg.get_id().as_str()));
-    let optional = choices.filter(|arg| !arg.is_required_set()).count();
+    let mut choices = own.filter(|arg| !["help", "version"].contains(&arg.get_id().as_str()));
     let below = command.get_subcommands().filter(|below| below.get_name() != "help").count();
-    if below >= 2 || optional >= 3 { 3 } else { 1 }
+    if below >= 2 || choices.next().is_some() { 3 } else { 1 }
+}
+
+/// The terminal that everybody has.
+const SCREEN: (usize, usize) = (80, 24);
+
+/// What of a help is not seen on one screen.
+fn beyond_the_screen(name: &str, help: &str) -> Vec<String> {
+    let (columns, rows) = SCREEN;
+    let lines: Vec<_> = help.lines().collect();
+    let long = lines.iter().filter(|line| line.chars().count() > columns);
+    let mut faults: Vec<_> = long.map(|line| format!("{name} is too wide: {line}")).collect();
+    if lines.len() > rows {
+        faults.push(format!("{name} has {} lines of {rows}", lines.len()));
+    }
+    faults
 }
 
 fn each(command: &clap::Command, above: &str, seen: &mut impl FnMut(&str, &clap::Command)) {
@@ -87,6 +101,36 @@ fn every_help_has_the_examples_that_it_owes_and_all_of_them_are_taken() {
         }
     });
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn the_short_help_of_everything_is_on_one_screen() {
+    let mut root = super::usage::command(["-h"].iter());
+    let mut faults = beyond_the_screen("kern", &root.render_help().to_string());
+    let mut all = Args::command();
+    all.build();
+    each(&all, "", &mut |name, command| {
+        if name != "kern" {
+            faults.extend(beyond_the_screen(name, &command.clone().render_help().to_string()));
+        }
+    });
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn every_command_of_the_readme_is_taken() {
+    let readme = include_str!("../../../README.md");
+    let blocks = readme.split("\n```sh\n").skip(1).filter_map(|rest| rest.split("\n```").next());
+    let blocks: Vec<_> = blocks.map(|block| block.replace("\\\n    ", "")).collect();
+    let lines = blocks.iter().flat_map(|block| block.lines());
+    let mut taken = 0;
+    for words in lines.flat_map(commands) {
+        // `$` begins what only a shell knows; nothing of it stands there.
+        let parsed = Args::try_parse_from(&words);
+        assert!(parsed.is_ok(), "{}: {}", words.join(" "), parsed.unwrap_err());
+        taken += 1;
+    }
+    assert!(taken > 60, "{taken}");
 }
 
 #[test]

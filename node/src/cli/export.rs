@@ -37,7 +37,9 @@ pub(super) struct Args {
     /// A new file for all events, or - for stdout
     #[arg(long, value_name = "F", required_unless_present = "automerge")]
     events: Option<PathBuf>,
-    /// A folder for a file of each document, readable: other programs with Automerge open them
+    /// A folder for a file of each document, readable
+    ///
+    /// Other programs with Automerge open them.
     #[arg(long, value_name = "DIR", conflicts_with = "events")]
     automerge: Option<PathBuf>,
 }
@@ -75,6 +77,7 @@ async fn events(ui: &Ui, path: &Path) -> Result<(), Failure> {
     let mut goes_on = sink.write(begin).await;
     let mut progress = Progress::new(ui.json);
     let mut written = 0;
+    ui.so_far(NOTHING_LEFT);
     while goes_on && written < count {
         // A run goes in whole, so none stands on both sides of the count.
         let events = page_now.runs.into_iter().flat_map(Run::into_events);
@@ -82,9 +85,9 @@ async fn events(ui: &Ui, path: &Path) -> Result<(), Failure> {
             let event = writer.event(&event).ok_or_else(changed)?;
             bytes += event.len() as u64;
             written += 1;
+            progress.show(written as u64, count as u64);
             goes_on = goes_on && sink.write(event).await;
         }
-        progress.show(written as u64, count as u64);
         if written == count {
             break;
         }
@@ -119,6 +122,9 @@ fn told(ui: &Ui, path: &Path, id: WorkspaceId, sizes: (u64, u64)) -> Result<(), 
     if path == Path::new("-") { ui.show_aside(&object, doc) } else { ui.show(&object, doc) }
 }
 
+/// What an interrupted export leaves.
+const NOTHING_LEFT: &str = "nothing is left of the file: export it again";
+
 /// One document that was written.
 struct Written {
     file: PathBuf,
@@ -137,12 +143,18 @@ async fn documents(ui: &Ui, folder: &Path) -> Result<(), Failure> {
     })?;
     let (others, events) = (root.others.clone(), root.events);
     let names = file_names(&super::board::boards(ui, true).await?.boards);
+    let mut progress = Progress::new(ui.json);
+    let all = others.len() + 1;
+    progress.say(|| format!("0 of {all} documents"));
+    ui.so_far("files that have their names are whole; export all again to another folder");
     let mut written = vec![document(ui, root, folder.join("workspace.automerge")).await?];
     for other in others {
+        progress.say(|| format!("{} of {all} documents", written.len()));
         let first = part(ui, Some(other), 0).await?;
         let name = names.get(&other).cloned().unwrap_or_else(|| other.to_string());
         written.push(document(ui, first, folder.join(format!("{name}.automerge"))).await?);
     }
+    drop(progress);
     let rows: Vec<_> = written
         .iter()
         .map(|row| {

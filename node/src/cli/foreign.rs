@@ -37,7 +37,7 @@ pub(super) async fn run(ui: &Ui, file: &Path, path: &str) -> Result<(), Failure>
     for place in [Some(&path), taken.conflicts_at.as_ref()].into_iter().flatten() {
         absent(ui, place).await?;
     }
-    let (events, last) = write(ui, taken.batches).await?;
+    let (events, last) = write(ui, &path, taken.batches).await?;
     let wrote = match events {
         1 => Wrote::undo(last),
         _ => Wrote::by(last, format!("kern doc rm {}", quoted(&path.to_string()))),
@@ -94,11 +94,15 @@ async fn absent(ui: &Ui, path: &DocPath) -> Result<(), Failure> {
 
 async fn write(
     ui: &Ui,
+    path: &DocPath,
     batches: Vec<Vec<kernelos_protocol::document::Edit>>,
 ) -> Result<(usize, Option<EventId>), Failure> {
     let mut progress = Progress::new(ui.json);
     let (mut events, mut last, all) = (0, None, batches.len());
+    let at = quoted(&path.to_string());
+    ui.so_far(format!("what came by then stays; before the next time: kern doc rm {at}"));
     for edits in batches {
+        progress.show(events as u64, all as u64);
         match edit(ui, edits).await {
             Ok(edited) => {
                 events += 1;
@@ -109,7 +113,6 @@ async fn write(
                 return Err(failure);
             }
         }
-        progress.show(events as u64, all as u64);
     }
     Ok((events, last))
 }

@@ -37,7 +37,7 @@ Examples:
 
 When every device is lost, on a new one, with `kern up` running:
   kern import --events /media/usb/home.events --workspace home
-  kern rescue --recovery-file /media/usb/home.recovery --device laptop2")]
+  kern rescue --recovery-file F --device laptop2")]
 pub(super) struct Args {
     /// A file of events, or - for stdin
     #[arg(long, value_name = "F", required_unless_present = "automerge")]
@@ -48,7 +48,9 @@ pub(super) struct Args {
     /// Where its values go, below notes/ or tasks/
     #[arg(conflicts_with = "events", requires = "automerge")]
     path: Option<String>,
-    /// This device's name, where the workspace is made (default: the computer's)
+    /// This device's name, where the workspace is made
+    ///
+    /// Without it the computer's.
     #[arg(long, value_name = "NAME", conflicts_with = "automerge")]
     device: Option<String>,
 }
@@ -100,6 +102,7 @@ impl Import<'_> {
         let mut source = Source::open(&self.path)?;
         let mut reader = Reader::default();
         let mut progress = Progress::new(self.ui.json);
+        self.ui.so_far("what came of it by then stays: take it in again for the rest");
         let (mut header, mut bytes) = (None, 0);
         loop {
             let chunk = source.next().await.map_err(|error| unreadable(&self.path, &error));

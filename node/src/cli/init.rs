@@ -26,15 +26,18 @@ use crate::home::{random, write_private};
 Examples:
   kern init home --device laptop --recovery-file /media/usb/home.recovery
   kern init work --device laptop --mode local      no transport ever opens
-  kern init home --device server --recovery-file F --key-file /run/keys/kernelos")]
+  kern init home --device server --recovery-file F --key-file K")]
 pub(super) struct Args {
     /// The workspace's name on this device
     name: String,
     /// This device's name, as the other members see it
     #[arg(long)]
     device: String,
-    /// Does it meet other devices?
-    #[arg(long, value_enum, default_value = "synced")]
+    /// synced, or local: no transport ever opens
+    ///
+    /// Without it synced.
+    #[arg(long, value_enum, default_value = "synced", hide_default_value = true)]
+    #[arg(hide_possible_values = true)]
     mode: ModeArg,
     /// Where to write the recovery key; must not exist
     #[arg(long, value_name = "F")]

@@ -30,13 +30,14 @@ use crate::qr::{Background, qr_text};
 Examples:
   kern invite
   kern invite --role observer --ttl 60
-  kern invite --join-file box.join --role store       for a machine without a screen
+  kern invite --join-file box.join --role store      without a screen
   kern invite --join-file rack.join --uses 8 --expires 2h
   kern invite --list
   kern invite --revoke ID")]
 pub(super) struct Args {
-    /// What it may do
+    /// member, or store, observer, runner, admin, owner
     #[arg(long, default_value = "member", value_parser = roles())]
+    #[arg(hide_default_value = true, hide_possible_values = true)]
     role: String,
     /// For how many seconds; at most 300
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=300))]

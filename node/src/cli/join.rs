@@ -1,13 +1,17 @@
 //! `kern join`: takes this device into a workspace.
 
+use std::collections::BTreeSet;
+use std::future::Future;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
+use std::time::Duration;
 
-use kernelos_protocol::command::{Failure, FailureKind};
+use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
+use kernelos_protocol::id::WorkspaceId;
 use kernelos_protocol::present::{Block, Doc, Text, Tone};
 use serde_json::json;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::api::client::Client;
 use crate::api::{PairAnswer, PairAsked};
@@ -16,6 +20,8 @@ use crate::cli::invite::{LEAVE, refused, unexpected};
 use crate::cli::join_file;
 use crate::cli::signals::Signals;
 use crate::cli::stdin;
+use crate::cli::stream::Progress;
+use crate::node::WorkspaceRow;
 use crate::pairing::{By, JoinEvent};
 
 /// Join a workspace by the token that one of its devices shows
@@ -26,19 +32,23 @@ use crate::pairing::{By, JoinEvent};
 Examples:
   kern join KOS1:… --device phone
   pbpaste | kern join - --device phone
-  kern join --join-file box.join --device box       for a machine without a screen")]
+  kern join --join-file box.join --device box      without a screen")]
 pub(super) struct Args {
     /// The token, or - for stdin
     #[arg(required_unless_present = "join_file")]
     token: Option<String>,
-    /// The file that `kern invite --join-file` wrote: nobody is asked anything, and the file is
-    /// removed when it lets in nobody more
+    /// The file that `kern invite --join-file` wrote
+    ///
+    /// Nobody is asked anything, and the file is removed when it lets in nobody more.
     #[arg(long, value_name = "F", conflicts_with = "token")]
     join_file: Option<PathBuf>,
     /// This device's name, as the other members see it
     #[arg(long)]
     device: Option<String>,
 }
+
+/// Between two looks at how much is here.
+const LOOK: Duration = Duration::from_millis(200);
 
 pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     let mut signals = Signals::watch()?;
@@ -58,7 +68,9 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
         }
         Err(failure) => return Err(failure),
     };
-    let mut attending = pin!(attend(ui, &client, join, args.join_file.as_deref()));
+    let before: BTreeSet<_> = client.info().await?.workspaces.into_iter().map(id).collect();
+    let attending = attend(ui, &client, join, args.join_file.as_deref());
+    let mut attending = pin!(telling(ui, &client, before, attending));
     let ended = tokio::select! {
         biased;
         ended = signals.any() => ended,
@@ -72,6 +84,38 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
         // It was in by then.
         Ok(Ok(())) => Ok(()),
         _ => Err(ended.with_hint("`kern workspace list` shows whether this device came in")),
+    }
+}
+
+fn id(row: WorkspaceRow) -> WorkspaceId {
+    row.workspace_id
+}
+
+/// Says how much of the history is here, now and again, while it comes.
+async fn telling(
+    ui: &Ui,
+    client: &Client,
+    before: BTreeSet<WorkspaceId>,
+    attending: impl Future<Output = Result<(), Failure>>,
+) -> Result<(), Failure> {
+    let mut progress = Progress::new(ui.json);
+    let mut attending = pin!(attending);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut attending => return done,
+            () = sleep(LOOK) => {}
+        }
+        if !progress.is_due() {
+            continue;
+        }
+        let rows = client.info().await?.workspaces.into_iter().map(id);
+        // Until the digits are typed there is none.
+        let Some(new) = rows.into_iter().find(|id| !before.contains(id)) else { continue };
+        let asked = client.ask(Some(&new.to_string()), Command::Status).await;
+        if let Ok(Reply::Status(status)) = asked {
+            progress.say(|| format!("{} events are here", status.events));
+        }
     }
 }
 

@@ -23,13 +23,13 @@ use crate::pairing::StandingRow;
 /// Invitations that stand: in a file, for machines without a screen.
 #[derive(Debug, clap::Args)]
 pub(super) struct FileArgs {
-    /// Write a file that lets devices in, without digits; must not exist
+    /// Write a file that lets devices in, without digits
     #[arg(long, value_name = "F", conflicts_with = "ttl")]
     join_file: Option<PathBuf>,
-    /// How many devices the file lets in; at most 64
+    /// How many it lets in; at most 64
     #[arg(long, value_name = "N", default_value = "1", requires = "join_file")]
     uses: u32,
-    /// For how long the file is good, such as 90m, 24h or 30d; at most 30d
+    /// For how long: 90m, 12h, at most 30d
     #[arg(long, value_name = "TIME", default_value = "24h", requires = "join_file",
         value_parser = seconds)]
     expires: u64,

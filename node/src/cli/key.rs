@@ -19,7 +19,7 @@ use crate::home::{Protection, SealedBy};
 #[command(after_help = "\
 Examples:
   kern key status
-  kern key protect                            asks for a new passphrase on the terminal
+  kern key protect      asks for a new passphrase on the terminal
   kern key protect --key-file /media/usb/laptop.key
   kern key unprotect --key-file /media/usb/laptop.key")]
 pub(super) enum Args {
@@ -29,14 +29,15 @@ pub(super) enum Args {
     /// Seal it; a home without one gets one that was never clear
     #[command(after_help = "\
 Examples:
-  kern key protect                            asks for a new passphrase on the terminal
-  kern key protect --key-file F               (umask 077; head -c 32 /dev/urandom > F) makes one
+  kern key protect      asks for a new passphrase on the terminal
+  kern key protect --key-file F
   kern key protect --key-file NEW --old-key-file F")]
     Protect(ProtectArgs),
     /// Leave it clear, in a file that its owner alone may read
     #[command(after_help = "\
 Examples:
-  kern key unprotect                          asks for the passphrase on the terminal
+  kern key unprotect      asks for the passphrase on the terminal
+  kern key unprotect --passphrase-file F
   kern key unprotect --key-file F")]
     Unprotect(KeyArgs),
 }
@@ -45,10 +46,10 @@ Examples:
 pub(super) struct ProtectArgs {
     #[command(flatten)]
     new: KeyArgs,
-    /// Where it is sealed already: under this file's bytes
+    /// It is sealed already under this file's bytes
     #[arg(long, value_name = "F")]
     old_key_file: Option<PathBuf>,
-    /// Where it is sealed already: under the passphrase in this file
+    /// Or under the passphrase in this file
     #[arg(long, value_name = "F", conflicts_with = "old_key_file")]
     old_passphrase_file: Option<PathBuf>,
 }

@@ -20,15 +20,14 @@ use crate::cli::past::SearchArgs;
 #[command(after_help = "\
 Examples:
   kern log
-  kern log --graph                                         newest first, as lines of descent
-  kern log --event 1f2e3d4c                                what one of them says
+  kern log --graph               newest first, as lines of descent
+  kern log --event 1f2e3d4c      what one of them says
   kern log --search rain --device phone --since '2 d ago'
-  kern log --follow                                        and what comes, until ctrl-C
-  kern log --json | jq 'select(.verdict != \"admitted\")'
-  kern log --json | jq 'select(.kind == \"notice\")'       devices that broke a rule, or paired")]
+  kern log --json | jq 'select(.kind == \"notice\")'")]
 pub(super) struct Args {
-    /// One event alone, whole, with what its body says; as many digits of its id as say which, and
-    /// four at least
+    /// One event alone, whole, with what its body says
+    ///
+    /// As many digits of its id as say which, and four at least.
     #[arg(long, value_name = "ID", conflicts_with_all = ["search", "device", "kind", "since"])]
     event: Option<String>,
     #[command(flatten)]
@@ -36,7 +35,9 @@ pub(super) struct Args {
     /// Go on with what comes, until interrupted
     #[arg(long, conflicts_with_all = ["event", "search", "device", "kind", "since"])]
     follow: bool,
-    /// Newest first, with lines from each event to what it follows; runs of edits on one line
+    /// Newest first, with lines to what each follows
+    ///
+    /// Runs of edits stand on one line.
     #[arg(long, conflicts_with_all = ["event", "follow", "search", "device", "kind", "since"])]
     graph: bool,
     /// Every event of a run on a line of its own

@@ -17,38 +17,41 @@ use crate::missions::Starting;
 #[derive(Debug, clap::Subcommand)]
 #[command(after_help = "\
 Examples:
-  kern mission start 'make the tests pass' --repo . --verify 'sh tests/run.sh' --agent fixer
+  kern mission start 'greet' --repo . --verify 'sh check' --agent fixer
   kern mission list
   kern mission show 1f2e3d4c
   kern mission cancel 1f2e3d4c")]
 pub(super) enum Args {
-    /// Start one; this device is the repository's home, and moves its branch at the end
+    /// Start one; this device is the repository's home
+    ///
+    /// It moves the branch at the end.
     #[command(after_help = "\
 Examples:
-  kern mission start 'make the tests pass' --repo . --verify 'cargo test' --agent fixer
-  kern mission start 'fix it' --repo ../shop --branch main --verify './check' --agent fixer \\
-    --tests 'tests/**' --tests check
-  kern mission start 'greet' --repo . --verify ./check --agent fixer --floor 12 --json
-
-The command of --verify should print TAP, JUnit XML or what `cargo test` prints: what cannot be
-read counts as one test. Patterns of --tests say which paths are tests: the candidate must pass
-with the base's own. Without any, the usual ones are meant.")]
+  kern mission start 'greet' --repo . --verify 'sh check' --agent fixer
+  kern mission start 'fix it' --repo ../shop --branch main --agent fixer \\
+    --verify './check' --tests 'tests/**' --tests check
+  kern mission start 'greet' --repo . --verify ./check --agent fixer --floor 12")]
     Start(Start),
     /// List them
     #[command(after_help = "Examples:\n  kern mission list\n  kern mission list --json")]
     List,
     /// Show one: its stages, its steps, who ran what, and the evidence
-    #[command(
-        after_help = "Examples:\n  kern mission show 1f2e3d4c\n  kern mission show 1f --json"
-    )]
+    #[command(after_help = "\
+Examples:
+  kern mission show 1f2e3d4c
+  kern mission show 1f
+  kern mission show 1f --json")]
     Show {
         /// Its id, or how it begins
         id: String,
     },
-    /// End one for good: whoever works on it stops. For its home, owners and admins
+    /// End one for good: whoever works on it stops
+    ///
+    /// For its home, owners and admins.
     #[command(after_help = "\
 Examples:
   kern mission cancel 1f2e3d4c
+  kern mission cancel 1f
   kern mission cancel 1f --json      {\"mission\":…,\"event\":…}")]
     Cancel {
         /// Its id, or how it begins
@@ -63,16 +66,23 @@ pub(super) struct Start {
     /// The repository
     #[arg(long, value_name = "P")]
     repo: PathBuf,
-    /// The branch that is to move; without it the one that is checked out
+    /// The branch that is to move
+    ///
+    /// Without it the one that is checked out.
     #[arg(long, value_name = "B")]
     branch: Option<String>,
     /// The command that verifies
-    #[arg(long, value_name = "CMD")]
+    ///
+    /// It should print TAP, JUnit XML or what `cargo test` prints: what cannot be read counts as
+    /// one test.
+    #[arg(long, value_name = "C")]
     verify: String,
-    /// Which agent
-    #[arg(long, value_name = "NAME")]
+    /// Which agent, by its name
+    #[arg(long, value_name = "A")]
     agent: String,
     /// Which paths are tests; may be given several times
+    ///
+    /// The candidate must pass with the base's own. Without any, the usual ones are meant.
     #[arg(long, value_name = "GLOB")]
     tests: Vec<String>,
     /// How many tests there must be at least

@@ -19,7 +19,9 @@ use crate::clock;
 /// What to look for, as a person says it.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct SearchArgs {
-    /// Those that say this: in paths, values, names, kinds, goals, reasons
+    /// Those that say this
+    ///
+    /// In paths, values, names, kinds, goals, reasons.
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,
     /// Those that this device signed, by name or id
@@ -28,7 +30,9 @@ pub(super) struct SearchArgs {
     /// Those of one kind, such as change, grant, mission
     #[arg(long, value_name = "K")]
     kind: Option<String>,
-    /// Those stamped since then: 2026-11-25T21:30:05Z, 2026-11-25, 14:02 or '2 h ago', in UTC
+    /// Those stamped since then, such as 14:02 or '2 h ago'
+    ///
+    /// Also 2026-11-25T21:30:05Z or 2026-11-25; all in UTC.
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
 }

@@ -22,10 +22,13 @@ Examples:
   kern peer list
   kern peer rm 10.0.0.2:7447")]
 pub(super) enum Args {
-    /// Meet the member at an address, and dial it from now on whenever it is not connected
+    /// Meet the member at an address, from now on
+    ///
+    /// It is dialed whenever it is not connected.
     #[command(after_help = "\
 Examples:
   kern peer add 10.0.0.2:7447
+  kern peer add 10.0.0.2:7447 --json
   kern peer add '[fd77::2]:7447' --workspace work --json")]
     Add {
         /// Where
@@ -36,7 +39,11 @@ Examples:
     #[command(after_help = "Examples:\n  kern peer list\n  kern peer list --json")]
     List,
     /// Dial an address no longer; a connection that is up stays until it ends
-    #[command(after_help = "Examples:\n  kern peer rm 10.0.0.2:7447")]
+    #[command(after_help = "\
+Examples:
+  kern peer rm 10.0.0.2:7447
+  kern peer rm '[fd77::2]:7447'
+  kern peer rm 10.0.0.2:7447 --json")]
     Rm {
         /// Where
         #[arg(value_name = "ADDRESS:PORT")]

@@ -16,14 +16,17 @@ use crate::cli::{Ui, stdin};
 /// Its key and its bytes are destroyed on this device at once, and on every other when it hears of
 /// this. That something was there stays, and who purged it, and when; no device that heard of it
 /// can bring it back. What was taken out of it before, such as a branch or a file, is not touched.
+/// A store keeps its sealed copy, since it reads no purge; the answer names those that there are.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  kern log --json | jq -r 'select(.kind == \"artifact\") | .id'     what can be purged
+  kern log --json | jq -r 'select(.kind == \"artifact\") | .id'
   kern purge 1f2e3d4c
   kern purge 1f2e3d4c 5a6b7c8d --yes --json")]
 pub(super) struct Args {
-    /// The artifacts, by their events; as many digits of each id as say which, and four at least
+    /// The artifacts, by how the ids of their events begin
+    ///
+    /// As many digits of each as say which, and four at least.
     #[arg(required = true, value_name = "EVENT")]
     events: Vec<String>,
     /// Do not ask

@@ -36,9 +36,13 @@ pub(super) struct List {}
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  kern quarantine show 1f2e3d4c")]
+  kern quarantine show 1f2e3d4c
+  kern quarantine show 1f2e --json
+  kern quarantine show 1f2e3d4c --workspace work")]
 pub(super) struct Show {
-    /// The branch's last event; as many digits of its id as say which, and four at least
+    /// The branch's last event
+    ///
+    /// As many digits of its id as say which, and four at least.
     tip: String,
 }
 
@@ -50,12 +54,15 @@ pub(super) struct Show {
 #[command(after_help = "\
 Examples:
   kern strike 1f2e3d4c
+  kern strike 1f2e3d4c --json
   kern strike 1f2e3d4c --reason 'an import gone wrong'")]
 pub(super) struct Strike {
-    /// The event; as many digits of its id as say which, and four at least
+    /// The event
+    ///
+    /// As many digits of its id as say which, and four at least.
     event: String,
     /// Why, for the others
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     reason: String,
 }
 

@@ -24,20 +24,24 @@ use crate::founding::check_name;
 #[command(after_help = "\
 Examples:
   kern rescue --recovery-file /media/usb/home.recovery --device laptop2
-  kern rescue --recovery-file - --device laptop2 < words      24 words, from wherever they are
+  kern rescue --recovery-file - --device laptop2 < words
   kern rescue --recovery-file F --device laptop2 --keep server")]
 pub(super) struct Args {
-    /// The file that `kern init` wrote, or - for its words on the standard input
+    /// The file that `kern init` wrote, or -
+    ///
+    /// - is for its 24 words on the standard input.
     #[arg(long, value_name = "F")]
     recovery_file: PathBuf,
     /// This device's name, as the other members see it
     #[arg(long)]
     device: String,
-    /// A device that stays what it is, by name or id; may be repeated
+    /// A device that stays what it is; repeatable
+    ///
+    /// By its name or id.
     #[arg(long, value_name = "DEVICE")]
     keep: Vec<String>,
     /// Why, for the others
-    #[arg(long, default_value = "rescued by the recovery key")]
+    #[arg(long, default_value = "rescued by the recovery key", hide_default_value = true)]
     reason: String,
 }
 
@@ -50,16 +54,18 @@ pub(super) struct Args {
 Examples:
   kern readmit phone
   kern readmit phone --reason 'it was under the sofa'
-  kern readmit --event 1f2e3d4c       what was struck, or a branch of the quarantine up to it")]
+  kern readmit --event 1f2e3d4c     what was struck, or a branch up to it")]
 pub(super) struct Readmit {
     /// The device, by name or id
     #[arg(required_unless_present = "event")]
     device: Option<String>,
-    /// One event; as many digits of its id as say which, and four at least
+    /// One event
+    ///
+    /// As many digits of its id as say which, and four at least.
     #[arg(long, value_name = "ID", conflicts_with = "device")]
     event: Option<String>,
     /// Why, for the others
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     reason: String,
 }
 

@@ -17,12 +17,13 @@ use crate::cli::wrote::Wrote;
 #[command(after_help = "\
 Examples:
   kern revoke phone
+  kern revoke phone --json
   kern revoke phone --reason 'left on the train'")]
 pub(super) struct Args {
     /// The device, by name or id
     device: String,
     /// Why, for the others
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     reason: String,
 }
 

@@ -20,11 +20,14 @@ const CREDENTIALS: (&str, &str) = ("CREDENTIALS_DIRECTORY", "kernelos-key");
 /// Where the key is that the device's secret is sealed under.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct KeyArgs {
-    /// The device's secret is sealed under this file's bytes. Without it: KERNELOS_KEY_FILE, or the
-    /// credential kernelos-key of systemd
+    /// The secret is sealed under this file's bytes
+    ///
+    /// Without it: KERNELOS_KEY_FILE, or the credential kernelos-key of systemd.
     #[arg(long, value_name = "F")]
     key_file: Option<PathBuf>,
-    /// It is sealed under the passphrase in this file; - is stdin. Without it a terminal is asked
+    /// Under the passphrase in this file; - is stdin
+    ///
+    /// Without it a terminal is asked.
     #[arg(long, value_name = "F", conflicts_with = "key_file")]
     passphrase_file: Option<PathBuf>,
 }

@@ -1,6 +1,7 @@
 //! Signals that end a command: nothing is left half done, and the exit code says which it was.
 
 use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use kernelos_protocol::command::{Failure, FailureKind};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -34,14 +35,23 @@ impl Signals {
     }
 }
 
+/// What a command that writes more than one event did by now, and what to do where it ends here:
+/// what a signal's failure says.
+pub(super) type SoFar = Arc<Mutex<Option<String>>>;
+
 /// Does `work` until it is done or a signal comes. What a node was asked by then, it goes on with.
 pub(super) async fn until_told<T>(
+    so_far: SoFar,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     let mut signals = Signals::watch()?;
     tokio::select! {
         biased;
-        ended = signals.any() => Err(ended.with_hint("`kern log` shows what was done by then")),
+        ended = signals.any() => {
+            let so_far = so_far.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let hint = so_far.as_deref().unwrap_or("`kern log` shows what was done by then");
+            Err(ended.with_hint(hint))
+        }
         done = work => done,
     }
 }

@@ -13,7 +13,8 @@ use crate::cli::names::names;
 #[command(after_help = "\
 Examples:
   kern status
-  kern status --json | jq -r .state_hash      equal on devices that hold the same")]
+  kern status --json | jq -r .state_hash     equal where the same is held
+  kern status --workspace work")]
 pub(super) struct Args {}
 
 pub(super) async fn run(ui: &Ui, _: Args) -> Result<(), Failure> {

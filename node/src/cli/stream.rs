@@ -185,31 +185,41 @@ impl FileLike for io::Stdout {
     }
 }
 
-/// How far it is, on one line of stderr, if that is a terminal.
+/// How far it is, on one line of stderr, if that is a terminal: at once, then now and again, so
+/// that who waits sees what is waited for.
 pub(super) struct Progress {
     shows: bool,
-    is_shown: bool,
-    last: Instant,
+    last: Option<Instant>,
 }
 
 impl Progress {
     pub(super) fn new(is_quiet: bool) -> Self {
-        let shows = !is_quiet && io::stderr().is_terminal();
-        Self { shows, is_shown: false, last: Instant::now() }
+        Self { shows: !is_quiet && io::stderr().is_terminal(), last: None }
     }
 
     pub(super) fn show(&mut self, done: u64, of: u64) {
-        if self.shows && self.last.elapsed() >= PROGRESS_EVERY {
-            self.last = Instant::now();
-            self.is_shown = true;
-            write!(io::stderr(), "\r{done} of {of} events").ok();
+        if done < of {
+            self.say(|| format!("{done} of {of} events"));
+        }
+    }
+
+    /// Is a word due? Who looks at nothing is asked nothing.
+    pub(super) fn is_due(&self) -> bool {
+        self.shows && self.last.is_none_or(|last| last.elapsed() >= PROGRESS_EVERY)
+    }
+
+    pub(super) fn say(&mut self, what: impl FnOnce() -> String) {
+        if self.is_due() {
+            self.last = Some(Instant::now());
+            // The rest of a longer line before it goes.
+            write!(io::stderr(), "\r{}\u{1b}[K", what()).ok();
         }
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if self.is_shown {
+        if self.last.is_some() {
             writeln!(io::stderr()).ok();
         }
     }

@@ -32,16 +32,28 @@ pub(super) struct Command {
 #[derive(Debug, clap::Subcommand)]
 enum Args {
     /// Add one
-    #[command(after_help = "Examples:\n  kern task add 'pack the tent'")]
+    #[command(after_help = "\
+Examples:
+  kern task add 'pack the tent'
+  kern task add 'sow beans' --board garden
+  kern task add 'pack the tent' --branch try")]
     Add {
         /// What is to be done
         title: String,
     },
     /// List them
-    #[command(after_help = "Examples:\n  kern task list\n  kern task list --json")]
+    #[command(after_help = "\
+Examples:
+  kern task list
+  kern task list --board garden
+  kern task list --json")]
     List,
     /// Mark one as done
-    #[command(after_help = "Examples:\n  kern task done 1f2e3d4c")]
+    #[command(after_help = "\
+Examples:
+  kern task done 1f2e3d4c
+  kern task done 1f2e3d4c --board garden
+  kern task done 1f2e3d4c --branch try")]
     Done {
         /// Which, as `kern task list` shows it
         id: String,

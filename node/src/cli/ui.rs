@@ -19,8 +19,9 @@ Examples:
   kern ui --workspace work
   KERNELOS_HOME=/mnt/disk/kern kern ui")]
 pub(super) struct Args {
-    /// Write what a screen reader gets to a file, as JSON lines, whenever it changes: for who
-    /// debugs one
+    /// Write what a screen reader gets to a file
+    ///
+    /// As JSON lines, whenever it changes: for who debugs one.
     #[arg(long, value_name = "FILE")]
     describe: Option<PathBuf>,
 }

@@ -20,7 +20,9 @@ Examples:
   kern undo 3f9a            the event whose id begins so, whoever wrote it
   kern undo 3f9a --force    also where something else was written there since")]
 pub(super) struct Args {
-    /// Which event: how its id begins, as `kern log` shows it (four digits at least)
+    /// Which event, by how its id begins
+    ///
+    /// As `kern log` shows it; four digits at least.
     event: Option<String>,
     /// Also where something else was written there since
     #[arg(long, requires = "event")]

@@ -33,24 +33,28 @@ Examples:
   kern up --run       agents may run here
   kern up --quic 10.0.0.1:7447 --listen none
   kern up --run --step-timeout 30m
-  kern up --key-file /run/keys/kernelos      opens a secret that `kern key protect` sealed
+  kern up --key-file /run/keys/kernelos
   kern up --json      one line when it answers: {\"ready\":true,\"api\":…}")]
 pub(super) struct Args {
-    /// Where other devices reach this one; port 0 is the one of the last time. `none`: only where
-    /// --quic says, and no pairing
+    /// Where to be reached, or none
+    ///
+    /// Port 0 is the one of the last time. `none`: only where --quic says, and no pairing.
     #[arg(long, default_value = "0.0.0.0:0", value_name = "ADDRESS:PORT")]
     listen: Listen,
-    /// Plain QUIC at this fixed address, for devices that are told it by `kern peer add`
+    /// Plain QUIC at this fixed address
+    ///
+    /// For devices that are told it by `kern peer add`.
     #[arg(long, value_name = "ADDRESS:PORT")]
     quic: Option<SocketAddr>,
-    /// Do not look for members on the local network by multicast DNS
+    /// Do not look for members by multicast DNS
     #[arg(long)]
     no_mdns: bool,
-    /// Let agents run on this device; the others are told
+    /// Let agents run here; the others are told
     #[arg(long)]
     run: bool,
-    /// For how long a step of an agent, or one run of a verification, may last here: then it is
-    /// ended, and its record says so
+    /// How long a step may last
+    ///
+    /// One of an agent, or one run of a verification: then it is ended, and its record says so.
     #[arg(long, requires = "run", default_value_t, value_name = "TIME")]
     step_timeout: StepTimeout,
     #[command(flatten)]

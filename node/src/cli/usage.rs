@@ -10,17 +10,15 @@ use kernelos_protocol::command::{Failure, FailureKind};
 /// `kern -h`: everything there is on one screen. `kern --help` says of each command what it does.
 const SCREEN: &str = "\
 {about}
-
 {usage-heading} {usage}
 
 Commands:
   to begin        demo, init, up, status, doctor, ui
-  documents       doc, task, board, branch
+  documents       doc, task, board, branch, export, import
   what happened   log, conflicts, undo
   devices         invite, join, devices, revoke, offline, online, peer
   agents          agent, mission, policy
   gone wrong      quarantine, strike, readmit, rescue, purge
-  other places    export, import
   this device     key, workspace, paths, completions, man, bench, help
 
 Options:
