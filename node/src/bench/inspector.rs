@@ -91,9 +91,10 @@ async fn node(bench: &Bench) -> Result<Node, Failure> {
     let ours = Device::founder(&bench.scratch).await?;
     let theirs = ours.let_in(&bench.scratch, "other").await?;
     let wire = Wire::between(&ours, &theirs).await?;
+    theirs.wait_for(&[ours.mark(0).await?]).await?;
     let size = bench.size(EVENTS.0, EVENTS.1);
     let edits: Vec<_> = Edits::new(SEED).take(size).collect();
-    for (turn, edits) in edits.chunks(2 * TURN).enumerate() {
+    for (turn, edits) in (1..).zip(edits.chunks(2 * TURN)) {
         // Each has tasks of its own: they agree.
         let of = |device: usize| -> Vec<_> {
             let task = |edit: &Edit| Edit { task: edit.task / 2 * 2 + device, ..*edit };
@@ -102,7 +103,7 @@ async fn node(bench: &Bench) -> Result<Node, Failure> {
         let (here, there) = (of(0), of(1));
         let wrote = tokio::join!(ours.write(&here, GROUP), theirs.write(&there, GROUP));
         (wrote.0?, wrote.1?);
-        let marks = [ours.mark(turn as u64).await?, theirs.mark(turn as u64).await?];
+        let marks = [ours.mark(turn).await?, theirs.mark(turn).await?];
         ours.wait_for(&marks).await?;
         theirs.wait_for(&marks).await?;
     }
