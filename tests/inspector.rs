@@ -166,16 +166,16 @@ fn pair(window: &Window<'_>, laptop: &Home, phone: &Home) {
     assert_eq!((&joined["device"], join.end()), (&json!("phone"), 0), "{joined}");
     window.gone("KOS1:");
     window.find("Heading", "phone");
-    let devices = |home: &Home| {
-        let rows = home.run(&["devices", "--json"]).json();
-        let of = |row: &Json| (row["name"].clone(), row["role"].clone());
-        rows.as_array().unwrap().iter().map(of).collect::<Vec<_>>()
-    };
-    let members = [("laptop", "owner"), ("phone", "member")];
-    let members = members.map(|(name, role)| (json!(name), json!(role)));
-    until("both know who is a member", || {
-        let known = [laptop, phone].map(devices);
-        known.iter().all(|known| members.iter().all(|of| known.contains(of))).then_some(())
+    until("both know the same members", || {
+        let known = [laptop, phone].map(|home| {
+            let rows = home.run(&["devices", "--json"]).json();
+            let of = |row: &Json| (row["id"].to_string(), row["role"].to_string());
+            rows.as_array().unwrap().iter().map(of).collect::<std::collections::BTreeMap<_, _>>()
+        });
+        let roles: Vec<_> = known[0].values().map(String::as_str).collect();
+        let is_whole =
+            roles.len() == 2 && roles.contains(&"\"owner\"") && roles.contains(&"\"member\"");
+        (is_whole && known[0] == known[1]).then_some(())
     });
 }
 

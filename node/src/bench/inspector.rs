@@ -2,8 +2,8 @@
 //! people have it, and `kern-gui --bench` starts before that: a program of its own, so that this
 //! one needs no renderer.
 //!
-//! `open` lasts until the timeline is shown, `frame` is what drawing takes while it is scrolled, and
-//! `repaints` what is drawn while nothing happens; that it listened is seen by a change after that.
+//! `open` lasts until the timeline is shown, `frame` is what drawing takes while it is scrolled,
+//! and `repaints` what is drawn while nothing happens: that it listened is seen by a change then.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
