@@ -89,7 +89,7 @@ const NUMBERS: [(&str, &str, f64); 7] = [
     ("resume", "ms p95", 5_000.0),
     ("frame", "ms of CPU p95", 4.0),
     ("open", "ms", 500.0),
-    ("repaints", "frames/idle minute", 0.0),
+    ("repaints", "frames while idle", 0.0),
 ];
 
 /// Checks that these workloads have rows, and each the limit of its goal.
@@ -194,11 +194,15 @@ fn a_holder_that_is_killed_is_followed_by_another_in_bounded_time() {
 }
 
 #[test]
-fn the_inspector_is_measured_without_a_window() {
-    let rows = measured(&Home::new(), &["inspector"]);
+fn the_inspector_is_measured_before_a_real_node_without_a_window() {
+    let rows = measured(&Home::new(), &["frame", "open", "repaints"]);
     have_limits(&rows, &["frame", "open", "repaints"]);
     let repaints = named(&rows, "repaints");
     assert_eq!(repaints[0]["ours"].as_f64(), Some(0.0), "{repaints:?}");
+    // A real history, scrolled from end to end.
+    let of = |name: &str, param: &str| named(&rows, name)[0]["params"][param].as_u64();
+    assert!(of("open", "events") >= Some(600), "{rows:?}");
+    assert!(of("frame", "frames") > Some(96), "{rows:?}");
 }
 
 #[test]

@@ -78,7 +78,20 @@ impl<'a> Window<'a> {
 
     #[track_caller]
     fn click(&self, name: &str) {
-        let bounds = self.find("Button", name)["bounds"].clone();
+        self.click_on(&self.find("Button", name));
+    }
+
+    /// The same, of the button that says this and nothing more.
+    #[track_caller]
+    fn click_only(&self, name: &str) {
+        self.click_on(&until(&format!("the button {name:?}"), || {
+            let is_it = |node: &Json| node["role"] == "Button" && node["name"] == name;
+            self.nodes().into_iter().find(|node| is_it(node) && node["disabled"] == false)
+        }));
+    }
+
+    fn click_on(&self, node: &Json) {
+        let bounds = &node["bounds"];
         let at = |a: usize, b: usize| {
             let middle = (bounds[a].as_f64().unwrap() + bounds[b].as_f64().unwrap()) / 2.0;
             format!("{middle:.0}")
@@ -90,6 +103,20 @@ impl<'a> Window<'a> {
     fn key(&self, key: &str) {
         let id = self.id();
         self.display.xdotool(&["windowfocus", "--sync", &id, "key", key]);
+    }
+
+    fn type_in(&self, text: &str) {
+        let id = self.id();
+        self.display.xdotool(&["windowfocus", "--sync", &id, "type", text]);
+    }
+
+    /// Waits until nothing is called so any more.
+    #[track_caller]
+    fn gone(&self, name: &str) {
+        until(&format!("the end of {name:?} in the window"), || {
+            let is_called = |node: &Json| node["name"].as_str().unwrap().contains(name);
+            (!self.nodes().iter().any(is_called)).then_some(())
+        });
     }
 
     fn id(&self) -> String {
@@ -111,8 +138,49 @@ fn open(home: &Home) -> usize {
     home.run(&["conflicts", "--json"]).json().as_array().unwrap().len()
 }
 
+/// The conflict at notes/a, and the button that keeps what the phone wrote.
+fn theirs(home: &Home) -> (String, String) {
+    let conflicts = home.run(&["conflicts", "--json"]).json();
+    let text = |value: &Json| value.as_str().unwrap().to_owned();
+    let sides = conflicts[0]["sides"].as_array().unwrap();
+    let theirs = sides.iter().find(|side| side["value"] == "theirs").unwrap();
+    let keep = format!("Keep {}: notes/a = \"theirs\"", text(&theirs["side"]));
+    (text(&conflicts[0]["id"]), keep)
+}
+
+/// Lets the phone in: invited in the window, it joins by its command line, and in the window its
+/// digits are typed.
+fn pair(window: &Window<'_>, laptop: &Home, phone: &Home) {
+    window.click_only("Devices");
+    window.click_only("Invite a device…");
+    window.find("Dialog", "Invite a device");
+    window.click_only("Invite a device");
+    let token = window.find("Label", "KOS1:")["name"].as_str().unwrap().to_owned();
+    let mut join = phone.talk(&["join", &token, "--device", "phone", "--json"]);
+    let code = join.line()["check_code"].as_str().unwrap().to_owned();
+    window.click_only("Let \"phone\" in…");
+    window.find("Dialog", "Let the device in");
+    window.type_in(&code);
+    window.click_only("Let the device in");
+    let joined = join.line();
+    assert_eq!((&joined["device"], join.end()), (&json!("phone"), 0), "{joined}");
+    window.gone("KOS1:");
+    window.find("Heading", "phone");
+    until("both know the same members", || {
+        let known = [laptop, phone].map(|home| {
+            let rows = home.run(&["devices", "--json"]).json();
+            let of = |row: &Json| (row["id"].to_string(), row["role"].to_string());
+            rows.as_array().unwrap().iter().map(of).collect::<std::collections::BTreeMap<_, _>>()
+        });
+        let roles: Vec<_> = known[0].values().map(String::as_str).collect();
+        let is_whole =
+            roles.len() == 2 && roles.contains(&"\"owner\"") && roles.contains(&"\"member\"");
+        (is_whole && known[0] == known[1]).then_some(())
+    });
+}
+
 #[test]
-fn a_conflict_is_decided_by_the_mouse_and_undone_by_the_keyboard() {
+fn a_device_is_let_in_and_a_conflict_decided_by_the_mouse_and_undone_by_the_keyboard() {
     let [laptop, phone] = [Home::new(), Home::new()];
     laptop.init("home").done();
     let display = Display::new();
@@ -120,8 +188,7 @@ fn a_conflict_is_decided_by_the_mouse_and_undone_by_the_keyboard() {
     let window = Window::open(&laptop, &display);
     window.find("Label", "known on: no other device");
     let _second = phone.up();
-    laptop.pair(&phone, "phone", "member");
-    window.find("Label", "phone");
+    pair(&window, &laptop, &phone);
     laptop.run(&["doc", "set", "notes/a", "\"before\""]).done();
     until("the phone has it", || (phone.get("notes/a") == "before").then_some(()));
 
@@ -130,28 +197,30 @@ fn a_conflict_is_decided_by_the_mouse_and_undone_by_the_keyboard() {
     phone.run(&["doc", "set", "notes/a", "\"theirs\""]).done();
     phone.run(&["online"]).done();
     window.click("Conflicts (1)");
-    let conflicts = laptop.run(&["conflicts", "--json"]).json();
-    let sides = conflicts[0]["sides"].as_array().unwrap();
-    let theirs = sides.iter().find(|side| side["value"] == "theirs").unwrap();
-    window.click(&format!("Keep {}: notes/a = \"theirs\"", theirs["side"].as_str().unwrap()));
+    window.click(&theirs(&laptop).1);
     until("both are told", || ([&laptop, &phone].map(open) == [0, 0]).then_some(()));
-    assert_eq!(
-        [&laptop, &phone].map(|home| home.get("notes/a")),
-        [json!("theirs"), json!("theirs")]
-    );
+    let values = [&laptop, &phone].map(|home| home.get("notes/a"));
+    assert_eq!(values, [json!("theirs"), json!("theirs")]);
 
     window.find("Label", "0 conflicts");
     window.key("u");
     until("it is open again", || ([&laptop, &phone].map(open) == [1, 1]).then_some(()));
     window.find("Label", "1 conflict open");
 
-    // The node goes and comes back; the window stays.
+    // The node dies while it is asked to decide: what is known of that is said, and the window
+    // stays. When it comes back it says that nothing was decided, and decides.
+    let (id, keep) = theirs(&laptop);
+    first.freeze();
+    window.click(&keep);
+    window.find("Label", "working…");
     drop(first);
+    window.find("Label", "the node did not answer");
     window.find("Label", "the node does not run: this is what it said last");
     let _again = laptop.up();
-    until("it is reached again", || {
-        let is_gone = |node: &Json| node["name"].as_str().unwrap().contains("does not run");
-        (!window.nodes().iter().any(is_gone)).then_some(())
-    });
+    window.gone("does not run");
     window.find("Label", "1 conflict open");
+    assert_eq!([&laptop, &phone].map(open), [1, 1]);
+    // It hears of what happens there again.
+    laptop.run(&["conflicts", "resolve", &id, "--value", "\"both\""]).done();
+    window.find("Label", "0 conflicts");
 }

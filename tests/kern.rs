@@ -420,6 +420,11 @@ impl Node {
         self.child.wait().unwrap()
     }
 
+    /// SIGSTOP: it is there, and does nothing any more.
+    pub(crate) fn freeze(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::STOP).unwrap();
+    }
+
     /// SIGKILL.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();

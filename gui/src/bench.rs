@@ -1,133 +1,121 @@
-//! What the inspector costs, without a window: the timeline of a long history is scrolled from its
-//! end to its beginning, and then nothing happens for a minute.
+//! What the inspector costs before a real node, without a window: it starts and shows the timeline,
+//! which is scrolled from its end to its beginning, then nothing happens for a while, and then
+//! something does.
 //!
-//! The history is made up, page by page as it is asked for: what a node needs for its answers is
-//! measured elsewhere. `kern-gui --bench EVENTS` prints a [`Cost`]; `kern bench` starts that.
+//! `kern-gui --bench SECONDS --socket PATH` says so line by line, each one JSON object:
+//!
+//! | line | when |
+//! |---|---|
+//! | [`Shown`] | the first frame that shows the timeline is laid out |
+//! | [`Cost`] | it was scrolled, and was idle for so many seconds |
+//! | [`Shown`] | a change that another wrote after that is shown: it had listened |
+//!
+//! `kern bench` starts the node and this. What a graphics driver needs is not in it.
 
-use std::time::Instant;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use eframe::egui::{self, Context, RawInput, Rect, pos2, vec2};
-use kernelos_protocol::command::{Command, Failure, FailureKind, Follow, LogRow, Reply};
-use kernelos_protocol::id::{DeviceId, EventId, Incarnation, Lane, WorkspaceId};
-use kernelos_protocol::time::Stamp;
-use kernelos_protocol::timeline::{self, Look};
-use kernelos_protocol::workspace::Verdict;
+use eframe::egui::{
+    self, Context, MouseWheelSource, MouseWheelUnit, RawInput, Rect, TouchPhase, pos2, vec2,
+};
+use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
 use crate::app::App;
-use crate::client::{Client, Ends, News};
-use crate::model::{Action, Link, Topic};
+use crate::client::Client;
+use crate::model::Action;
 use crate::panel::Panel;
 
-/// Frames that are measured.
-const FRAMES: usize = 240;
-/// The last of a few first frames: what is set up once is.
-const SETTLED: usize = 8;
+/// Places of the history that are jumped to.
+const PLACES: usize = 96;
+/// Turns of the wheel at each.
+const TURNS: usize = 4;
+/// Points of one turn of the wheel.
+const TURN: f32 = 66.0;
+/// Nothing that the node says takes longer, or it is told that it does.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Once nothing was drawn for so long, what was under way is over.
+const SETTLED: Duration = Duration::from_secs(2);
+
+/// The timeline is shown.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Shown {
+    /// Of a history of so many events.
+    pub events: usize,
+}
 
 /// What drawing costs.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Cost {
-    /// Milliseconds of one frame of scrolling, layout and tessellation, the 95th percentile: of CPU
-    /// where the system tells it, otherwise of time.
+    /// Milliseconds of CPU of one frame of scrolling, layout and tessellation, the 95th percentile.
     pub frame_ms: f64,
-    /// Milliseconds from nothing to the first frame that shows the timeline.
-    pub open_ms: f64,
-    /// Frames that are asked for in a minute in which nothing happens.
+    /// Of how many frames.
+    pub frames: usize,
+    /// Frames that were drawn while nothing happened.
     pub repaints: usize,
 }
 
-/// A history of some events by two devices, every 50th of which merges both lines.
-#[derive(Debug, Clone, Copy)]
-pub struct History {
-    /// How many events.
-    pub total: usize,
+/// When the next frame is asked for.
+#[derive(Default)]
+struct Due {
+    at: Mutex<Option<Instant>>,
+    changed: Condvar,
 }
 
-impl History {
-    /// What a node with this history answers.
-    pub fn answer(&self, command: &Command) -> Result<Reply, Failure> {
-        match command {
-            Command::Timeline(query) => {
-                let mut look = |at| Some(look(at));
-                let page = timeline::page(self.total, query, &mut look, Vec::new());
-                Ok(Reply::Timeline(Box::new(page)))
+impl Due {
+    fn soon(&self, delay: Duration) {
+        let Some(at) = Instant::now().checked_add(delay) else { return };
+        let mut due = self.at.lock().unwrap_or_else(PoisonError::into_inner);
+        *due = Some(due.map_or(at, |due| due.min(at)));
+        self.changed.notify_all();
+    }
+
+    fn clear(&self) {
+        *self.at.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Waits for the next frame; false where none is asked for until then.
+    fn wait(&self, until: Instant) -> bool {
+        let mut due = self.at.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let (now, next) = (Instant::now(), due.map_or(until, |due| due.min(until)));
+            if next <= now {
+                return next < until || due.is_some_and(|due| due <= now);
             }
-            _ => Err(Failure::new(FailureKind::Failed, "this history has its events alone")),
+            let waited = self.changed.wait_timeout(due, next - now);
+            due = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }
 
-/// The id of an event of a [`History`].
-#[must_use]
-pub fn id(at: usize) -> EventId {
-    let mut id = [0; 32];
-    id.iter_mut().zip((at as u64).to_be_bytes()).for_each(|(to, from)| *to = from);
-    EventId(id)
-}
-
-fn look(at: usize) -> Look {
-    let device = |at: usize| DeviceId([if at.is_multiple_of(2) { 1 } else { 2 }; 32]);
-    let other = at.is_multiple_of(50).then(|| at.checked_sub(1)).flatten();
-    let follows = at.checked_sub(2).into_iter().chain(other);
-    let follows = follows.map(|index| Follow { index, id: id(index), author: device(index) });
-    let follows: Vec<_> = follows.collect();
-    let stamp = |at: usize| Stamp(1_700_000_000_000_000 + at as u64 * 1_000_000);
-    let event = LogRow {
-        id: Some(id(at)),
-        author: device(at),
-        incarnation: Some(Incarnation([0; 8])),
-        seq: Some(at as u64 / 2),
-        lane: Some(Lane::Content),
-        kind: "change".to_owned(),
-        parents: follows.iter().map(|of| of.id).collect(),
-        stamp: stamp(at),
-        stamp_ahead: false,
-        verdict: Some(Verdict::Admitted),
-        reason: None,
-        times: None,
-    };
-    let since = follows.first().map_or(Stamp(0), |of| stamp(of.index));
-    let (followed, named) = (true, at % 50 == 49);
-    Look { event, about: None, follows, since, followed, named, flags: Vec::new() }
-}
-
-/// An inspector whose node has a [`History`].
+/// An inspector, as a window has it.
 struct Window {
     context: Context,
     app: App,
-    ends: Ends,
-    history: History,
-    /// What was answered already: nothing changes.
-    had: Vec<Topic>,
-    time: f64,
+    due: Arc<Due>,
+    start: Instant,
 }
 
 impl Window {
-    fn open(history: History) -> Self {
-        let context = Context::default();
-        let (client, ends) = Client::pair();
+    fn open(socket: PathBuf) -> io::Result<Self> {
+        let (context, due) = (Context::default(), Arc::new(Due::default()));
+        let asked = due.clone();
+        context.set_request_repaint_callback(move |info| asked.soon(info.delay));
+        let client = Client::start(socket, None, &context)?;
         let mut app = App::new(&context, client);
         app.apply(Action::Go(Panel::Timeline));
-        app.model.link = Link::Up;
-        Self { context, app, ends, history, had: Vec::new(), time: 0.0 }
+        Ok(Self { context, app, due, start: Instant::now() })
     }
 
-    /// One frame, after the node answered what is looked at. Gives what it cost, and whether and
-    /// when another is asked for.
-    fn frame(&mut self, events: Vec<egui::Event>) -> (f64, std::time::Duration) {
-        let wanted = self.ends.wanted.borrow_and_update().clone();
-        let workspace = WorkspaceId::UNBORN;
-        let had = std::mem::replace(&mut self.had, wanted.topics.clone());
-        for topic in wanted.topics.into_iter().filter(|topic| !had.contains(topic)) {
-            let answer = topic.command().map(|command| self.history.answer(&command));
-            let news = answer.map(|answer| News::Said(workspace, topic, answer));
-            news.into_iter().for_each(|news| drop(self.ends.news.try_send(news)));
-        }
-        self.time += 1.0 / 60.0;
+    /// Draws one frame; gives the milliseconds of CPU that it took.
+    fn frame(&mut self, events: Vec<egui::Event>) -> f64 {
+        self.due.clear();
         let screen = Rect::from_min_size(pos2(0.0, 0.0), vec2(1_100.0, 720.0));
         let input = RawInput {
             screen_rect: Some(screen),
-            time: Some(self.time),
+            time: Some(self.start.elapsed().as_secs_f64()),
             events,
             ..Default::default()
         };
@@ -138,72 +126,105 @@ impl Window {
         drop(self.context.tessellate(output.shapes, output.pixels_per_point));
         let cost = cpu_ms() - start;
         let next = output.viewport_output.values().map(|view| view.repaint_delay).min();
-        (cost, next.unwrap_or(std::time::Duration::MAX))
+        self.due.soon(next.unwrap_or(Duration::MAX));
+        cost
+    }
+
+    /// Draws whatever is asked for until this is shown; gives what the frames cost.
+    fn until(&mut self, what: &str, shown: impl Fn(&App) -> bool) -> io::Result<Vec<f64>> {
+        let (end, mut costs) = (Instant::now() + PATIENCE, Vec::new());
+        loop {
+            costs.push(self.frame(Vec::new()));
+            if shown(&self.app) {
+                return Ok(costs);
+            }
+            if !self.due.wait(end) {
+                let link = &self.app.model.link;
+                return Err(io::Error::other(format!("this never came: {what} ({link:?})")));
+            }
+        }
+    }
+
+    /// Draws whatever is asked for so long; gives how many frames that were.
+    fn rest(&mut self, time: Duration) -> usize {
+        let (end, mut frames) = (Instant::now() + time, 0);
+        while self.due.wait(end) {
+            self.frame(Vec::new());
+            frames += 1;
+        }
+        frames
+    }
+
+    fn total(&self) -> usize {
+        self.app.model.said.timeline.total
+    }
+
+    /// From the end of the history to its beginning: at every place the wheel is turned.
+    fn scroll(&mut self) -> io::Result<Vec<f64>> {
+        let (total, mut costs) = (self.total(), Vec::new());
+        for left in (0..PLACES).rev() {
+            let top = total.saturating_mul(left) / PLACES;
+            let mut chosen = self.app.model.chosen.clone();
+            chosen.place.top = Some(top);
+            self.app.apply(Action::Choose(chosen));
+            let what = format!("event {top} of {total}");
+            costs.extend(self.until(&what, is_in_sight)?);
+            for _ in 0..TURNS {
+                costs.push(self.frame(wheel()));
+            }
+        }
+        Ok(costs)
     }
 }
 
-/// Measures the timeline of a history of so many events.
-#[must_use]
-pub fn run(events: usize) -> Cost {
-    measure(events, FRAMES)
+/// Is it known what stands where one looks? The wheel goes on for a moment, and that moves.
+fn is_in_sight(app: &App) -> bool {
+    let (top, timeline) = (app.model.chosen.place.top, &app.model.said.timeline);
+    timeline.covers(top.unwrap_or(timeline.total))
 }
 
-fn measure(events: usize, count: usize) -> Cost {
-    let start = Instant::now();
-    let mut window = Window::open(History { total: events });
-    while window.app.model.said.timeline.total == 0 && events > 0 {
-        window.frame(Vec::new());
-    }
-    window.frame(Vec::new());
-    let open_ms = start.elapsed().as_secs_f64() * 1e3;
-    let mut frames = Vec::with_capacity(count);
-    for frame in 0..SETTLED + count {
-        let left = count.saturating_sub(frame);
-        let mut chosen = window.app.model.chosen.clone();
-        chosen.place.top = Some(events.saturating_mul(left) / count.max(1));
-        window.app.apply(Action::Choose(chosen));
-        let (cost, _) = window.frame(Vec::new());
-        frames.extend((frame >= SETTLED).then_some(cost));
-    }
-    frames.sort_by(f64::total_cmp);
-    let frame_ms = frames.get(count * 95 / 100).copied().unwrap_or(f64::NAN);
-    Cost { frame_ms, open_ms, repaints: repaints(&mut window) }
+/// One turn towards the past, in the middle of the window.
+fn wheel() -> Vec<egui::Event> {
+    let turn = egui::Event::MouseWheel {
+        unit: MouseWheelUnit::Point,
+        source: MouseWheelSource::Wheel,
+        delta: vec2(0.0, -TURN),
+        phase: TouchPhase::Move,
+        modifiers: egui::Modifiers::NONE,
+    };
+    vec![egui::Event::PointerMoved(pos2(600.0, 400.0)), turn]
 }
 
-/// A minute passes; every frame that is asked for in it is drawn, a thousand at most.
-fn repaints(window: &mut Window) -> usize {
-    for _ in 0..SETTLED {
-        window.frame(Vec::new());
+/// Measures the inspector before the node that answers there, idle for so many seconds.
+pub fn run(socket: PathBuf, seconds: u64) -> io::Result<()> {
+    let mut window = Window::open(socket)?;
+    window.until("the timeline", |app| app.model.said.timeline.total > 0)?;
+    tell(&Shown { events: window.total() })?;
+    let mut costs = window.scroll()?;
+    costs.sort_by(f64::total_cmp);
+    let frame_ms = costs.get(costs.len() * 95 / 100).copied().unwrap_or(f64::NAN);
+    let end = Instant::now() + PATIENCE;
+    while window.rest(SETTLED) > 0 {
+        if Instant::now() > end {
+            return Err(io::Error::other("it draws and draws, though nothing happens"));
+        }
     }
-    let until = window.time + 60.0;
-    let (_, mut next) = window.frame(Vec::new());
-    let mut count = 0;
-    while window.time + next.as_secs_f64() < until && count < 1_000 {
-        window.time += next.as_secs_f64();
-        next = window.frame(Vec::new()).1;
-        count += 1;
-    }
-    count
+    let repaints = window.rest(Duration::from_secs(seconds));
+    let total = window.total();
+    tell(&Cost { frame_ms, frames: costs.len(), repaints })?;
+    window.until("another's change", |app| app.model.said.timeline.total > total)?;
+    tell(&Shown { events: window.total() })
 }
 
-/// Milliseconds that this thread had of a processor; of time, where the system does not tell.
+fn tell(line: &impl Serialize) -> io::Result<()> {
+    let text = serde_json::to_string(line)?;
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}")?;
+    out.flush()
+}
+
+/// Milliseconds that this thread had of a processor.
 fn cpu_ms() -> f64 {
-    static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
-    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let nanoseconds: Option<f64> =
-        told.and_then(|text| text.split_whitespace().next()?.parse().ok());
-    let time = || START.get_or_init(Instant::now).elapsed().as_secs_f64() * 1e3;
-    nanoseconds.map_or_else(time, |of| of / 1e6)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_idle_minute_draws_nothing() {
-        let cost = measure(5_000, 10);
-        assert_eq!(cost.repaints, 0);
-        assert!(cost.frame_ms.is_finite() && cost.open_ms > 0.0, "{cost:?}");
-    }
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
 }

@@ -10,51 +10,39 @@ use kernelos_gui::describe::Describe;
 
 /// What is said where an argument is not known.
 const USAGE: &str = "kern-gui [--socket PATH] [--workspace NAME] [--describe FILE], or kern-gui \
-                     --bench EVENTS";
+                     --bench SECONDS [--socket PATH]";
 
 struct Args {
     socket: PathBuf,
     workspace: Option<String>,
     /// Where what a screen reader gets is written.
     describe: Option<PathBuf>,
+    /// For how many seconds it is idle while it is measured; none where a window is opened.
+    bench: Option<u64>,
 }
 
 fn args(mut given: impl Iterator<Item = String>) -> Option<Args> {
-    let (mut at, mut workspace, mut describe) = (socket(), None, None);
+    let (mut at, mut workspace, mut describe, mut bench) = (socket(), None, None, None);
     while let Some(arg) = given.next() {
         match arg.as_str() {
             "--socket" => at = Some(given.next()?.into()),
             "--describe" => describe = Some(given.next()?.into()),
+            "--bench" => bench = Some(given.next()?.parse().ok()?),
             "--workspace" => workspace = Some(given.next()?),
             _ => return None,
         }
     }
-    Some(Args { socket: at?, workspace, describe })
-}
-
-/// What drawing costs, as JSON; nothing where the arguments ask for a window.
-fn bench() -> Option<ExitCode> {
-    use std::io::Write as _;
-    let mut given = std::env::args().skip(1);
-    if given.next()? != "--bench" {
-        return None;
-    }
-    let Some(events) = given.next().and_then(|events| events.parse().ok()) else {
-        return Some(failed(USAGE));
-    };
-    let told = kernelos_gui::bench::run(events);
-    let told = serde_json::to_string(&told).unwrap_or_default();
-    writeln!(std::io::stdout(), "{told}").ok();
-    Some(ExitCode::SUCCESS)
+    Some(Args { socket: at?, workspace, describe, bench })
 }
 
 fn main() -> ExitCode {
-    if let Some(code) = bench() {
-        return code;
-    }
     let Some(args) = args(std::env::args().skip(1)) else {
         return failed(USAGE);
     };
+    if let Some(seconds) = args.bench {
+        let measured = kernelos_gui::bench::run(args.socket, seconds);
+        return measured.map_or_else(|error| failed(&error.to_string()), |()| ExitCode::SUCCESS);
+    }
     let size = egui::vec2(1_100.0, 720.0);
     let options = eframe::NativeOptions {
         viewport: egui::ViewportBuilder::default()

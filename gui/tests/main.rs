@@ -29,11 +29,13 @@ mod kit;
     reason = "protocol's tests use the rest of it, under protocol's lints"
 )]
 mod mesh;
+mod odd;
 mod past;
 mod pictures;
 mod sight;
 mod stage;
 mod states;
 mod trees;
+mod two;
 mod walk;
 mod words;

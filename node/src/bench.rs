@@ -70,7 +70,8 @@ pub enum Workload {
     Resume,
     /// A command, and what a node needs, while a member sends what it should not
     Attack,
-    /// What the inspector needs to draw a long history
+    /// What the inspector needs to show a long history
+    #[value(aliases = ["frame", "open", "repaints"])]
     Inspector,
 }
 

@@ -61,6 +61,13 @@ impl Timeline {
         }
     }
 
+    /// Is it known what stands here?
+    #[must_use]
+    pub fn covers(&self, at: usize) -> bool {
+        let next = self.from(Some(at)).next();
+        next.is_some_and(|((index, _), _)| at.saturating_sub(*index) < PART)
+    }
+
     /// The rows from this event on, newest first.
     fn from(&self, top: Option<usize>) -> impl Iterator<Item = (&RowKey, &TimelineRow)> {
         let last = (top.unwrap_or(usize::MAX), usize::MAX);

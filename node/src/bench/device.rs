@@ -112,6 +112,11 @@ impl Device {
         self.engine.shared(|shared| shared.sent.clone())
     }
 
+    /// Where it has what it keeps.
+    pub(super) fn home(&self) -> PathBuf {
+        self.home.home().path().to_owned()
+    }
+
     /// Where its events lie.
     pub(super) fn store(&self) -> &Path {
         &self.store

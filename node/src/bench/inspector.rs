@@ -1,60 +1,189 @@
-//! What the inspector costs on a long history: `kern-gui --bench` draws it without a window, and
-//! says so. It is a program of its own, so that this one needs no renderer.
+//! What the inspector costs on a long history: two devices write it, a node of one of them runs as
+//! people have it, and `kern-gui --bench` starts before that: a program of its own, so that this
+//! one needs no renderer.
+//!
+//! `open` lasts until the timeline is shown, `frame` is what drawing takes while it is scrolled,
+//! and `repaints` what is drawn while nothing happens: that it listened is seen by a change then.
 
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kernelos_protocol::command::Failure;
 use serde::Deserialize;
-use tokio::process::Command;
+use serde::de::DeserializeOwned;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
-use super::Bench;
-use super::figures::{Measured, Op, Row};
+use super::device::{Device, GROUP, Wire};
+use super::edits::{Edit, Edits};
+use super::figures::{Measured, Op, Row, median, ms};
+use super::{Bench, SEED};
+use crate::cli::demo::nodes::Device as Node;
 use crate::cli::itself::find_gui;
 
 /// A history that is long, and one to see that it works.
-const EVENTS: (usize, usize) = (100_000, 2_000);
-
-/// It draws some hundred frames.
+const EVENTS: (usize, usize) = (100_000, 600);
+/// For how many seconds nothing happens.
+const IDLE: (usize, usize) = (60, 1);
+/// Edits of each device before they wait for each other.
+const TURN: usize = 500;
+/// What the inspector says next comes within this time, or it is told that it does not.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What drawing costs, as the inspector says.
+/// The timeline is shown, of a history of so many events.
+#[derive(Debug, Deserialize)]
+struct Shown {
+    events: usize,
+}
+
+/// What drawing costs.
 #[derive(Debug, Deserialize)]
 struct Cost {
     frame_ms: f64,
+    frames: usize,
+    repaints: usize,
+}
+
+/// What one run of `kern bench` tells.
+struct Told {
     open_ms: f64,
-    repaints: f64,
+    events: usize,
+    cost: Cost,
 }
 
 pub(super) async fn run(bench: &Bench) -> Result<Vec<Row>, Failure> {
-    let events = bench.size(EVENTS.0, EVENTS.1);
-    let cost = cost(events).await;
-    let row = |workload, unit, goal: f64, of: fn(&Cost) -> f64| {
-        let ours = cost.as_ref().map_or(f64::NAN, of);
-        let measured = Measured::new(workload, ours, unit).with("events", events);
-        let goal = cost.as_ref().map(|_| goal).map_err(Clone::clone);
-        let measured = measured.against_what_is_there("goal", goal);
-        measured.judge(&bench.machine, Op::AtMost, |of| of("goal"))
+    let seconds = bench.size(IDLE.0, IDLE.1);
+    let told = match find_gui() {
+        None => Err("kern-gui is not beside this program nor on the PATH: build it (cargo build \
+                     --release -p kernelos-gui) to measure the inspector"
+            .to_owned()),
+        Some(program) => {
+            let mut node = node(bench).await?;
+            let told = measure(bench, &program, &node, seconds).await;
+            node.stop().await;
+            told
+        }
     };
-    Ok(vec![
-        row("frame", "ms of CPU p95", 4.0, |cost| cost.frame_ms),
-        row("open", "ms", 500.0, |cost| cost.open_ms),
-        row("repaints", "frames/idle minute", 0.0, |cost| cost.repaints),
-    ])
+    let row = |workload, unit, goal: f64, of: fn(&Told) -> f64| {
+        let ours = told.as_ref().map_or(f64::NAN, of);
+        let goal = told.as_ref().map(|_| goal).map_err(Clone::clone);
+        let measured = Measured::new(workload, ours, unit).against_what_is_there("goal", goal);
+        match &told {
+            Ok(told) => measured.with("events", told.events),
+            Err(_) => measured,
+        }
+    };
+    let frames = told.as_ref().map_or(0, |told| told.cost.frames);
+    let rows = [
+        row("frame", "ms of CPU p95", 4.0, |told| told.cost.frame_ms).with("frames", frames),
+        row("open", "ms", 500.0, |told| told.open_ms),
+        row("repaints", "frames while idle", 0.0, |told| told.cost.repaints as f64)
+            .with("seconds", seconds),
+    ];
+    let judge = |row: Measured| row.judge(&bench.machine, Op::AtMost, |of| of("goal"));
+    Ok(rows.map(judge).into())
 }
 
-async fn cost(events: usize) -> Result<Cost, String> {
-    let program = find_gui().ok_or_else(|| {
-        "kern-gui is not beside this program nor on the PATH: build it (cargo build --release -p \
-         kernelos-gui) to measure the inspector"
-            .to_owned()
-    })?;
-    let mut command = Command::new(&program);
-    command.args(["--bench", &events.to_string()]).stdin(Stdio::null()).kill_on_drop(true);
-    let late = |_| format!("{} takes longer than {PATIENCE:?}", program.display());
-    let output = timeout(PATIENCE, command.output()).await.map_err(late)?;
-    let output = output.map_err(|error| format!("{}: {error}", program.display()))?;
-    serde_json::from_slice(&output.stdout)
-        .map_err(|error| format!("{}: {error}", program.display()))
+/// A node that runs on a history of many events, which two devices wrote side by side.
+async fn node(bench: &Bench) -> Result<Node, Failure> {
+    let ours = Device::founder(&bench.scratch).await?;
+    let theirs = ours.let_in(&bench.scratch, "other").await?;
+    let wire = Wire::between(&ours, &theirs).await?;
+    theirs.wait_for(&[ours.mark(0).await?]).await?;
+    let size = bench.size(EVENTS.0, EVENTS.1);
+    let edits: Vec<_> = Edits::new(SEED).take(size).collect();
+    for (turn, edits) in (1..).zip(edits.chunks(2 * TURN)) {
+        // Each has tasks of its own: they agree.
+        let of = |device: usize| -> Vec<_> {
+            let task = |edit: &Edit| Edit { task: edit.task / 2 * 2 + device, ..*edit };
+            edits.iter().skip(device).step_by(2).map(task).collect()
+        };
+        let (here, there) = (of(0), of(1));
+        let wrote = tokio::join!(ours.write(&here, GROUP), theirs.write(&there, GROUP));
+        (wrote.0?, wrote.1?);
+        let marks = [ours.mark(turn).await?, theirs.mark(turn).await?];
+        ours.wait_for(&marks).await?;
+        theirs.wait_for(&marks).await?;
+    }
+    let home = ours.home();
+    drop(wire);
+    theirs.stop().await;
+    ours.stop().await;
+    let mut node = Node::at("founder", home, bench.scratch.file("log"))?;
+    node.start_with(&[], false).await?;
+    Ok(node)
+}
+
+/// Opens the inspector some times; the last is scrolled, idle, and hears of a change.
+async fn measure(
+    bench: &Bench,
+    program: &Path,
+    node: &Node,
+    seconds: usize,
+) -> Result<Told, String> {
+    let socket = node.home.join("kern.sock");
+    let mut opens = Vec::new();
+    for _ in 1..bench.times {
+        opens.push(Inspector::open(program, &socket, seconds).await?.1);
+    }
+    let (mut inspector, last, events) = Inspector::open(program, &socket, seconds).await?;
+    opens.push(last);
+    let cost: Cost = inspector.line(seconds).await?;
+    let change = node.ask(&["doc", "set", "notes/bench", "true"]).await;
+    change.map_err(|failure| failure.message)?;
+    let Shown { events: after } = inspector.line(0).await?;
+    if after <= events {
+        return Err(format!("{}: it saw no change", program.display()));
+    }
+    Ok(Told { open_ms: median(&mut opens), events, cost })
+}
+
+/// The inspector, which ends with this.
+struct Inspector {
+    program: PathBuf,
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Inspector {
+    /// Starts it; gives the milliseconds until it shows the timeline, and of how many events.
+    async fn open(
+        program: &Path,
+        socket: &Path,
+        seconds: usize,
+    ) -> Result<(Self, f64, usize), String> {
+        let failed = |error: std::io::Error| format!("{}: {error}", program.display());
+        let mut command = Command::new(program);
+        command.args(["--bench", &seconds.to_string(), "--socket"]).arg(socket);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let start = Instant::now();
+        let mut child = command.kill_on_drop(true).spawn().map_err(failed)?;
+        let stdout = child.stdout.take().ok_or("it has no stdout")?;
+        let lines = BufReader::new(stdout).lines();
+        let mut inspector = Self { program: program.to_owned(), child, lines };
+        let Shown { events } = inspector.line(0).await?;
+        Ok((inspector, ms(start.elapsed()), events))
+    }
+
+    /// What it says next, after it was idle for so many seconds.
+    async fn line<T: DeserializeOwned>(&mut self, seconds: usize) -> Result<T, String> {
+        let program = self.program.display();
+        let patience = PATIENCE + Duration::from_secs(seconds as u64);
+        let line = timeout(patience, self.lines.next_line()).await;
+        let line = line.map_err(|_| format!("{program} says nothing for {patience:?}"))?;
+        match line.map_err(|error| format!("{program}: {error}"))? {
+            Some(line) => {
+                serde_json::from_str(&line).map_err(|error| format!("{program}: {error}"))
+            }
+            None => {
+                let mut told = String::new();
+                if let Some(stderr) = &mut self.child.stderr {
+                    stderr.take(4_096).read_to_string(&mut told).await.ok();
+                }
+                Err(format!("{program}: {}", told.trim()))
+            }
+        }
+    }
 }

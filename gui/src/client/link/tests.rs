@@ -92,43 +92,45 @@ async fn a_node_that_takes_the_connection_and_says_nothing_is_told_and_tried_aga
     link.abort();
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_node_that_hangs_while_it_is_looked_at_is_told() {
-    let fake = Fake::new("stuck");
-    let (mut client, link) = start(&fake);
-    client.want(Wanted { workspace: None, topics: vec![Topic::Status, Topic::Devices] });
-    answer(fake.asked().await.1, &info()).await;
-    let (_, mut events) = fake.asked().await;
-    let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n8\r\ndata: 1\n\r\n";
-    events.write_all(head.as_bytes()).await.unwrap();
-    answer(fake.asked().await.1, &info()).await;
-    assert!(matches!(news(&mut client).await, News::Up(_)));
-    let (line, _held) = fake.asked().await;
-    assert!(line.starts_with("POST /v1/command "), "{line}");
-    // Not one wait for each thing that is looked at: the node is told as gone at the first.
-    assert_hangs(&news(&mut client).await);
-    link.abort();
+/// A view took too long, and nothing else is wrong.
+#[track_caller]
+fn assert_fails_alone(news: &News) {
+    let News::Said(_, Topic::Devices, Err(failure)) = news else { panic!("{news:?}") };
+    assert_eq!(
+        (failure.kind, failure.message.as_str()),
+        (FailureKind::Busy, "the node takes too long to say this")
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_view_that_takes_too_long_fails_alone() {
-    let fake = Fake::new("slow");
-    let (mut client, link) = start(&fake);
-    client.want(Wanted { workspace: None, topics: vec![Topic::Status, Topic::Devices] });
-    answer(fake.asked().await.1, &info()).await;
-    let (_, mut events) = fake.asked().await;
-    let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n8\r\ndata: 1\n\r\n";
-    events.write_all(head.as_bytes()).await.unwrap();
-    answer(fake.asked().await.1, &info()).await;
-    assert!(matches!(news(&mut client).await, News::Up(_)));
-    let reply = Reply::Devices { devices: Vec::new() };
-    answer(fake.asked().await.1, &serde_json::to_string(&reply).unwrap()).await;
-    assert!(matches!(news(&mut client).await, News::Said(_, Topic::Status, Ok(_))));
-    let (line, _held) = fake.asked().await;
-    assert!(line.starts_with("POST /v1/command "), "{line}");
-    let News::Said(_, Topic::Devices, Err(failure)) = news(&mut client).await else { panic!() };
-    assert_eq!(failure.message, "the node takes too long to say this");
-    link.abort();
+async fn a_node_that_hangs_while_it_is_looked_at_is_told_once_and_a_view_that_does_fails_alone() {
+    // What is answered before it says nothing more, and what is told of that.
+    let cases: [(&str, usize, fn(&News)); 2] =
+        [("stuck", 0, |news| assert_hangs(news)), ("slow", 1, |news| assert_fails_alone(news))];
+    for (name, answered, told) in cases {
+        let fake = Fake::new(name);
+        let (mut client, link) = start(&fake);
+        client.want(Wanted { workspace: None, topics: vec![Topic::Status, Topic::Devices] });
+        answer(fake.asked().await.1, &info()).await;
+        let (_, mut events) = fake.asked().await;
+        let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n8\r\ndata: 1\n\r\n";
+        events.write_all(head.as_bytes()).await.unwrap();
+        answer(fake.asked().await.1, &info()).await;
+        assert!(matches!(news(&mut client).await, News::Up(_)), "{name}");
+        for _ in 0..answered {
+            let reply = serde_json::to_string(&Reply::Devices { devices: Vec::new() }).unwrap();
+            answer(fake.asked().await.1, &reply).await;
+            let said = news(&mut client).await;
+            assert!(matches!(said, News::Said(_, Topic::Status, Ok(_))), "{name}: {said:?}");
+        }
+        let (line, _held) = fake.asked().await;
+        assert!(line.starts_with("POST /v1/command "), "{name}: {line}");
+        // Not one wait for each thing that is looked at: it is told at the first.
+        let began = tokio::time::Instant::now();
+        told(&news(&mut client).await);
+        assert_eq!(began.elapsed().as_secs(), ANSWER_MAX.as_secs(), "{name}");
+        link.abort();
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,11 +2,69 @@
 
 use eframe::egui::{Context, Event, RawInput, accesskit};
 
+use kernelos_protocol::command::{Command, Failure, FailureKind, Follow, Reply};
+use kernelos_protocol::id::{DeviceId, EventId, Incarnation, Lane};
+use kernelos_protocol::time::Stamp;
+use kernelos_protocol::timeline::{self as history, Look};
+use kernelos_protocol::workspace::Verdict;
+
 use super::*;
-use crate::bench::{History, id};
 use crate::panel::Panel;
 
 const HISTORY: History = History { total: 100_000 };
+
+/// A history of some events by two devices, every 50th of which merges both lines.
+#[derive(Clone, Copy)]
+struct History {
+    total: usize,
+}
+
+impl History {
+    /// What a node with this history answers.
+    fn answer(&self, command: &Command) -> Result<Reply, Failure> {
+        match command {
+            Command::Timeline(query) => {
+                let mut look = |at| Some(look(at));
+                let page = history::page(self.total, query, &mut look, Vec::new());
+                Ok(Reply::Timeline(Box::new(page)))
+            }
+            _ => Err(Failure::new(FailureKind::Failed, "this history has its events alone")),
+        }
+    }
+}
+
+/// The id of an event of a [`History`].
+fn id(at: usize) -> EventId {
+    let mut id = [0; 32];
+    id.iter_mut().zip((at as u64).to_be_bytes()).for_each(|(to, from)| *to = from);
+    EventId(id)
+}
+
+fn look(at: usize) -> Look {
+    let device = |at: usize| DeviceId([if at.is_multiple_of(2) { 1 } else { 2 }; 32]);
+    let other = at.is_multiple_of(50).then(|| at.checked_sub(1)).flatten();
+    let follows = at.checked_sub(2).into_iter().chain(other);
+    let follows = follows.map(|index| Follow { index, id: id(index), author: device(index) });
+    let follows: Vec<_> = follows.collect();
+    let stamp = |at: usize| Stamp(1_700_000_000_000_000 + at as u64 * 1_000_000);
+    let event = LogRow {
+        id: Some(id(at)),
+        author: device(at),
+        incarnation: Some(Incarnation([0; 8])),
+        seq: Some(at as u64 / 2),
+        lane: Some(Lane::Content),
+        kind: "change".to_owned(),
+        parents: follows.iter().map(|of| of.id).collect(),
+        stamp: stamp(at),
+        stamp_ahead: false,
+        verdict: Some(Verdict::Admitted),
+        reason: None,
+        times: None,
+    };
+    let since = follows.first().map_or(Stamp(0), |of| stamp(of.index));
+    let (followed, named) = (true, at % 50 == 49);
+    Look { event, about: None, follows, since, followed, named, flags: Vec::new() }
+}
 
 /// The panel alone: every topic that it asks for is answered before it is drawn.
 struct Drawn {
@@ -25,7 +83,7 @@ impl Drawn {
         let mut model = Model { panel: Panel::Timeline, ..Model::default() };
         model.said.names = [1, 2]
             .map(|n| ([n; 32], format!("device {n}")))
-            .map(|(id, name)| (kernelos_protocol::id::DeviceId(id), name))
+            .map(|(id, name)| (DeviceId(id), name))
             .into();
         let mut drawn = Self { context, model, had: Vec::new(), rows: Vec::new() };
         drawn.frame(None);
