@@ -1,6 +1,7 @@
 //! The fuzz targets of what the node reads by itself: patterns, key files, a store whose file is
-//! damaged, what git says of a repository, what processes of a sandbox say, addresses. `protocol/fuzz` makes programs for libFuzzer of them, taking the decoders by their
-//! files: the whole node is no part of those. Their corpus is replayed here.
+//! damaged, what git says of a repository, what processes of a sandbox say, addresses.
+//! `protocol/fuzz` makes programs for libFuzzer of them, taking the decoders by their files: the
+//! whole node is no part of those. Their corpus is replayed here.
 
 /// One decoder, or one property, that any bytes are given to.
 pub(crate) struct Target {

@@ -1,8 +1,8 @@
 //! What git says of trees, links and commits, read.
 //!
-//! Whoever wrote the repository chose most of these bytes. Every tree that is read comes with bounds
-//! on its files and on what they inflate to, and each of its paths is one that can be written to a
-//! disk below a folder, and nowhere else.
+//! Whoever wrote the repository chose most of these bytes. Every tree that is read comes with
+//! bounds on its files and on what they inflate to, and each of its paths is one that can be
+//! written to a disk below a folder, and nowhere else.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Frames between the processes of a sandbox, by any bytes: as they stand in the socket, and each as
-//! the words of a frame that says its length.
+//! Frames between the processes of a sandbox, by any bytes: as they stand in the socket, and each
+//! as the words of a frame that says its length.
 
 use std::io::Cursor;
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// The longest standard input of a [`super::Job`], bytes: it is held in memory three times on its way.
+/// The longest standard input of a [`super::Job`], bytes: it is held in memory three times on its
+/// way.
 pub const STDIN_MAX: usize = 16 << 20;
 
 /// Where a command ends at the latest.
