@@ -9,7 +9,8 @@
 mod confine;
 #[cfg(target_os = "linux")]
 mod frame;
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 pub(crate) mod fuzz;
 #[cfg(target_os = "linux")]
 mod grants;
