@@ -1,13 +1,15 @@
 //! The fuzz targets of what the node reads by itself: patterns, key files, a store whose file is
-//! damaged. `protocol/fuzz` makes programs for libFuzzer of them, taking the decoders by their
-//! files: the whole node is no part of those. Their corpus is replayed here.
+//! damaged, what git says of a repository, what processes of a sandbox say, addresses.
+//! `protocol/fuzz` makes programs for libFuzzer of them, taking the decoders by their files: the
+//! whole node is no part of those. Their corpus is replayed here.
 
 /// One decoder, or one property, that any bytes are given to.
 pub(crate) struct Target {
     pub(crate) name: &'static str,
     pub(crate) run: fn(&[u8]),
-    /// Most bytes that it may hold at any moment, beside what was held before.
-    #[allow(dead_code, reason = "the programs count it")]
+    /// Most bytes that it may hold at any moment, beside what was held before: the programs count
+    /// it, and `node/tests/allocation.rs` for the corpus.
+    #[allow(dead_code, reason = "the replay counts nothing")]
     pub(crate) peak: usize,
 }
 
@@ -19,6 +21,10 @@ pub(crate) const TARGETS: &[Target] = &[
     Target { name: "key_file", run: crate::home::fuzz::key_file, peak: MIB },
     Target { name: "pages", run: crate::store::sqlite::fuzz::pages, peak: 32 * MIB },
     Target { name: "wal", run: crate::store::sqlite::fuzz::wal, peak: 8 * MIB },
+    Target { name: "tree", run: crate::git::fuzz::tree, peak: 8 * MIB },
+    #[cfg(target_os = "linux")]
+    Target { name: "frame", run: crate::sandbox::fuzz::frame, peak: MIB },
+    Target { name: "peers", run: crate::peers::fuzz::peers, peak: MIB },
 ];
 
 /// The target of this name.

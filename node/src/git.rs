@@ -19,6 +19,8 @@ mod fault;
 pub(crate) mod fuzz;
 mod glob;
 mod incoming;
+mod limits;
+mod listing;
 mod mission;
 mod oid;
 mod process;
@@ -35,29 +37,16 @@ mod tests;
 
 pub use fault::GitFault;
 pub use glob::Globs;
+pub use limits::{
+    FILE_BYTES_MAX, FILES_MAX, LINK_BYTES_MAX, MESSAGE_BYTES_MAX, OBJECTS_MAX, PACK_BYTES_MAX,
+    PATH_BYTES_MAX, TREE_BYTES_MAX,
+};
+pub use listing::{ChangedFile, Entry, MODE_FILE, MODE_LINK, MODE_PROGRAM};
 pub use mission::MissionRepo;
 pub use oid::{ObjectFormat, Oid};
 pub use promote::{Promoted, promote};
 pub use source::{Source, base_pack, inspect};
-pub use tree::{ChangedFile, Entry, MODE_FILE, MODE_LINK, MODE_PROGRAM};
 pub(crate) use worktree::remove_folder;
-
-/// Bytes of a pack: those of an artifact.
-pub const PACK_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Objects in a pack: bounds what checking them costs, far above a pack of sources of 64 MiB.
-pub const OBJECTS_MAX: u32 = 500_000;
-/// Files in a tree: a large repository has fewer, and listing them stays below a second.
-pub const FILES_MAX: usize = 100_000;
-/// Bytes of one file, inflated: what is larger is no source, and would not fit a pack.
-pub const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// Bytes of all files of a tree, inflated: what one worktree may cost the disk.
-pub const TREE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
-/// Bytes of a path: what systems take.
-pub const PATH_BYTES_MAX: usize = 4096;
-/// Bytes of a link's target: what systems take.
-pub const LINK_BYTES_MAX: u64 = 4096;
-/// Bytes of a commit's message.
-pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 
 /// `bytes` as git unquotes them inside `"..."` (quote.c).
 fn quoted(bytes: &[u8]) -> Vec<u8> {

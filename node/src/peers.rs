@@ -3,6 +3,10 @@
 //! They lie in the home, one a line, and are durable before anybody hears that they are kept. Which
 //! device was found at which is known while the node runs: it is learned by its key, each time.
 
+#[cfg(test)]
+pub(crate) mod fuzz;
+mod list;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -13,12 +17,9 @@ use std::sync::Mutex;
 use kernelos_protocol::command::{Failure, FailureKind};
 use kernelos_protocol::id::DeviceId;
 
+use self::list::PEERS_MAX;
 use crate::home::Home;
 use crate::pairing::lock;
-
-/// Addresses that are kept: each is dialed while a member is missing. A closed network has some
-/// dozens of devices, and two addresses for each are plenty.
-const PEERS_MAX: usize = 64;
 
 /// The addresses of one home.
 pub(crate) struct Peers {
@@ -31,15 +32,12 @@ impl Peers {
     pub(crate) fn load(home: &Home) -> Result<Self, Failure> {
         let folder = home.path().to_owned();
         let path = folder.join("peers");
-        let text = match fs::read_to_string(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        let bytes = match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             read => read.map_err(|error| unusable(&path, &error))?,
         };
-        let known = text.lines().map(|line| {
-            let at = line.parse().map_err(|_| unusable(&path, &format!("no address: {line:?}")))?;
-            Ok((at, None))
-        });
-        let known = Mutex::new(known.collect::<Result<_, Failure>>()?);
+        let known = list::read(&bytes).map_err(|why| unusable(&path, &why))?;
+        let known = Mutex::new(known.into_iter().map(|at| (at, None)).collect());
         Ok(Self { folder, known })
     }
 
@@ -88,9 +86,7 @@ impl Peers {
         let unfinished = self.folder.join(".new-peers");
         let write = || {
             let mut file = File::create(&unfinished)?;
-            for at in known.keys() {
-                writeln!(file, "{at}")?;
-            }
+            file.write_all(list::written(known.keys()).as_bytes())?;
             file.sync_all()?;
             fs::rename(&unfinished, &path)?;
             File::open(&self.folder)?.sync_all()

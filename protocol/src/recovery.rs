@@ -3,6 +3,9 @@
 use crate::command::{Failure, FailureKind};
 use bip39::Mnemonic;
 
+/// Words of a key of 32 bytes with its checksum.
+const WORDS: usize = 24;
+
 /// The words of a recovery key.
 pub fn words(key: &[u8; 32]) -> Result<String, Failure> {
     let mnemonic = Mnemonic::from_entropy(key)
@@ -23,12 +26,17 @@ pub fn file_text(workspace: &str, key: &[u8; 32]) -> Result<String, Failure> {
 /// The key that a recovery file, or a paper's words, holds: lines that begin with `#` say nothing.
 pub fn key_of(text: &str) -> Result<[u8; 32], Failure> {
     let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
-    let words: Vec<String> = lines.flat_map(str::split_whitespace).map(str::to_lowercase).collect();
+    // One more than there may be: whatever else is given is not looked at.
+    let words = lines.flat_map(str::split_whitespace).take(WORDS + 1).map(str::to_lowercase);
+    let words: Vec<String> = words.collect();
     let fault = |what: String| {
         Failure::new(FailureKind::Usage, format!("this is no recovery key: {what}"))
             .with_hint("it is 24 words, in the order in which they were shown")
     };
-    if words.len() != 24 {
+    if words.len() > WORDS {
+        return Err(fault(format!("more than {WORDS} words")));
+    }
+    if words.len() < WORDS {
         return Err(fault(format!("{} words", words.len())));
     }
     let mnemonic = Mnemonic::parse_normalized(&words.join(" "));
@@ -57,6 +65,7 @@ mod tests {
         let swapped = format!("{rest} {first}");
         for (text, why) in [
             (rest, "23 words"),
+            (&format!("{words} {rest}"), "more than 24 words"),
             (&swapped, "checksum"),
             (&words.replacen(first, "kernelos", 1), "unknown word"),
             ("", "0 words"),

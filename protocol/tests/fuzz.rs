@@ -24,6 +24,8 @@ mod events;
 mod joining;
 #[path = "fuzz/orders.rs"]
 mod orders;
+#[path = "fuzz/people.rs"]
+mod people;
 #[path = "fuzz/replica.rs"]
 mod replica;
 #[path = "fuzz/texts.rs"]
@@ -78,6 +80,8 @@ pub(crate) const TARGETS: &[Target] = &[
     target("foreign", documents::foreign, 256 * MIB),
     target("orders", orders::orders, 64 * MIB),
     target("replica", replica::replica, 64 * MIB),
+    target("recovery", people::recovery, MIB),
+    target("moment", people::moment_typed, 64 * KIB),
 ];
 
 /// The target of this name.

@@ -1,5 +1,6 @@
-//! The clocks of a device: the monotonic one gains or loses a little against the world's time, as
-//! quartz does, and never goes back; the wall clock runs with it and can be set.
+//! The clocks of a device: the monotonic one gains or loses against the world's time, a little as
+//! quartz does or, where it is broken, tenfold, and never goes back; the wall clock runs with it
+//! and can be set.
 
 use kernelos_protocol::time::Time;
 
@@ -7,8 +8,10 @@ use kernelos_protocol::time::Time;
 const BEGIN_WALL_US: u64 = 1_700_000_000_000_000;
 /// Parts in a million.
 const MILLION: u64 = 1_000_000;
-/// What a clock gains or loses at most, in parts in a million.
+/// What a clock that works gains or loses at most, in parts in a million.
 pub const DRIFT_MAX_PPM: i64 = 50_000;
+/// What a broken one loses, and what it gains, at most: a tenth of the world's speed, and tenfold.
+pub const BROKEN_PPM: (i64, i64) = (-900_000, 9_000_000);
 
 /// A device's clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,6 +49,12 @@ impl Clock {
         self.since.0.saturating_add(left.div_ceil(self.rate()))
     }
 
+    /// Does it lose more than one that works?
+    #[must_use]
+    pub fn is_slow(&self) -> bool {
+        self.drift_ppm < -DRIFT_MAX_PPM
+    }
+
     /// The wall clock is set.
     pub fn set(&mut self, by_us: i64) {
         self.ahead_us = self.ahead_us.saturating_add(by_us);
@@ -54,7 +63,7 @@ impl Clock {
     /// From now on the monotonic one gains so much, or loses it.
     pub fn drift(&mut self, now: u64, ppm: i64) {
         self.since = (now, self.monotonic(now));
-        self.drift_ppm = ppm.clamp(-DRIFT_MAX_PPM, DRIFT_MAX_PPM);
+        self.drift_ppm = ppm.clamp(BROKEN_PPM.0, BROKEN_PPM.1);
     }
 }
 
@@ -66,21 +75,29 @@ mod tests {
     fn a_clock_that_drifts_never_goes_back_and_wakes_when_it_shows_the_time() {
         let mut clock = Clock::default();
         let mut last = 0;
+        let drifts = [50_000, -50_000, 0, 333, BROKEN_PPM.0, BROKEN_PPM.1];
         for now in 0..2_000 {
             if now % 100 == 0 {
-                clock
-                    .drift(now, [50_000, -50_000, 0, 333][usize::try_from(now / 100 % 4).unwrap()]);
+                clock.drift(now, drifts[usize::try_from(now / 100 % 6).unwrap()]);
             }
             let shown = clock.time(now).monotonic_ms;
-            assert!(shown >= last && shown <= last + 2, "{now}: {last}, {shown}");
+            assert!(shown >= last && shown <= last + 10, "{now}: {last}, {shown}");
             last = shown;
             let due = shown + 700;
             let when = clock.when(due);
             assert!(clock.time(when).monotonic_ms >= due, "{now}");
             assert!(clock.time(when - 1).monotonic_ms < due, "{now}");
         }
-        clock.drift(0, i64::MAX);
-        assert_eq!(clock.drift_ppm, DRIFT_MAX_PPM);
+    }
+
+    #[test]
+    fn a_broken_clock_runs_at_a_tenth_or_tenfold_and_no_further() {
+        for (asked, shows) in [(i64::MAX, 10_000), (i64::MIN, 100), (0, 1_000)] {
+            let mut clock = Clock::default();
+            clock.drift(0, asked);
+            assert_eq!(clock.time(1_000).monotonic_ms, shows);
+            assert_eq!(clock.is_slow(), shows < 1_000);
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use kernelos_protocol::role::Role;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
-use crate::clock::DRIFT_MAX_PPM;
+use crate::clock::{BROKEN_PPM, DRIFT_MAX_PPM};
 use crate::run::{self, Outcome};
 use crate::script::{Act, Device, Lie, Script, Step, Who};
 
@@ -22,6 +22,8 @@ pub(crate) const BOARDS: u64 = 3;
 const BRANCHES: u64 = 3;
 /// Missions at most, of up to three steps.
 const MISSIONS: usize = 2;
+/// How often a clock breaks or is mended.
+const BREAKS: usize = 6;
 /// Milliseconds of the longest pause.
 const PAUSE_MS: u64 = 800;
 
@@ -62,6 +64,9 @@ pub fn plan(seed: u64) -> Script {
     }
     if plan.reseeded(seed ^ 0xb4a9).coin() {
         plan.branch(&mut steps);
+    }
+    if plan.reseeded(seed ^ 0xc10c).below(4) == 0 {
+        plan.clocks(&mut steps);
     }
     steps.push(Step::Settle);
     Script { title: format!("Swarm, seed {seed}"), seed: Some(seed), devices, steps }
@@ -150,6 +155,15 @@ impl Plan {
         for _ in 0..STEPS / 2 {
             let (at, step) = (self.pick(steps.len()), self.on_branch());
             steps.insert(at, step);
+        }
+    }
+
+    /// Clocks that break, and are mended or not, between all other steps.
+    fn clocks(&mut self, steps: &mut Vec<Step>) {
+        for _ in 0..BREAKS {
+            let ppm = [BROKEN_PPM.0, BROKEN_PPM.1, BROKEN_PPM.1, 0][self.pick(4)];
+            let (at, who) = (self.pick(steps.len()), self.who());
+            steps.insert(at, Step::Drift(who, ppm));
         }
     }
 

@@ -102,6 +102,8 @@ fn a_swarm_has_every_kind_of_fault_and_lie() {
             seen.insert(match step {
                 Step::Lie(_, lie) => format!("Lie {}", kind(format!("{lie:?}"))),
                 Step::Act(_, act) => format!("Act {}", kind(format!("{act:?}"))),
+                Step::Drift(_, 9_000_000) => "Drift tenfold".to_owned(),
+                Step::Drift(_, -900_000) => "Drift to a tenth".to_owned(),
                 step => kind(format!("{step:?}")),
             });
         }
@@ -126,6 +128,8 @@ fn a_swarm_has_every_kind_of_fault_and_lie() {
         "ClockBack",
         "Sleep",
         "Drift",
+        "Drift tenfold",
+        "Drift to a tenth",
         "Deaf",
         "Wait",
         "Settle",
@@ -181,6 +185,21 @@ fn a_swarm_of_seeds_survives() {
     }
     assert!(promoted > 2, "missions are part of it: {promoted}");
     assert!(compared > 250, "devices are compared: {compared}");
+}
+
+#[test]
+fn clocks_that_run_tenfold_or_at_a_tenth_cost_double_work_and_time_alone() {
+    // SPEC: LSE-5
+    let is_broken = |step: &Step| matches!(step, Step::Drift(_, 9_000_000 | -900_000));
+    let starts = |step: &Step| matches!(step, Step::TryMission(..));
+    let has = |seed: &u64| {
+        let steps = swarm::plan(*seed).steps;
+        steps.iter().any(is_broken) && steps.iter().any(starts)
+    };
+    for seed in (100..).filter(has).take(4) {
+        let outcome = swarm::run(seed).unwrap();
+        assert_eq!(outcome.failed, None, "kern-sim swarm --seeds 1 --first {seed}");
+    }
 }
 
 #[test]

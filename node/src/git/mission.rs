@@ -11,10 +11,11 @@ use std::path::{Path, PathBuf};
 
 use super::fault::GitFault;
 use super::glob::Globs;
+use super::listing::{self, ChangedFile};
 use super::oid::{ObjectFormat, Oid};
 use super::process::{IDENTITY_EMAIL, IDENTITY_NAME, Place};
 use super::scratch::Scratch;
-use super::tree::{self, ChangedFile};
+use super::tree;
 use super::{MESSAGE_BYTES_MAX, PACK_BYTES_MAX, incoming, snapshot, source, worktree};
 
 const SCRATCH: &str = "kern-scratch-";
@@ -186,12 +187,7 @@ impl MissionRepo {
     fn date_of(&self, commit: &Oid) -> Result<u64, GitFault> {
         let git = self.place.git(["cat-file", "commit", commit.as_str()]);
         let said = git.output_max(COMMIT_BYTES_MAX).said()?;
-        let headers = said.output.split(|byte| *byte == b'\n').take_while(|line| !line.is_empty());
-        let date = headers
-            .filter_map(|line| line.strip_prefix(b"committer "))
-            .filter_map(|person| person.split(|byte| *byte == b' ').rev().nth(1))
-            .find_map(|date| str::from_utf8(date).ok()?.parse().ok());
-        date.ok_or_else(|| GitFault::Incomplete { id: commit.clone() })
+        listing::date(&said.output).ok_or_else(|| GitFault::Incomplete { id: commit.clone() })
     }
 
     /// Names `commit` as one whose parents are not here: gitrepository-layout(5), `shallow`.

@@ -18,11 +18,12 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use super::fault::GitFault;
+use super::listing::Entries;
 use super::oid::Oid;
 use super::process::Place;
 use super::source::{self, Person};
 use super::transaction::Transaction;
-use super::tree::{self, Entries};
+use super::tree;
 use super::{FILES_MAX, incoming};
 
 /// What became of the branch.

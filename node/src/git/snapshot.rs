@@ -15,10 +15,11 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use super::fault::{GitFault, printable};
+use super::listing::{Entries, Entry, MODE_FILE, MODE_LINK, MODE_PROGRAM, check_path};
 use super::oid::Oid;
 use super::process::Place;
 use super::scratch::Scratch;
-use super::tree::{self, Entries, Entry, MODE_FILE, MODE_LINK, MODE_PROGRAM};
+use super::tree;
 use super::{FILE_BYTES_MAX, FILES_MAX, LINK_BYTES_MAX, TREE_BYTES_MAX};
 
 /// Folders below folders: deeper is no project, and each level costs one call of git.
@@ -137,7 +138,7 @@ impl Walk<'_> {
                 || kind.is_block_device()
                 || kind.is_char_device();
             if !special {
-                tree::check_path(&path)?;
+                check_path(&path)?;
                 candidates.insert(path, metadata);
             }
         }

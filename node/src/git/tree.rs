@@ -1,54 +1,18 @@
 //! Trees of a repository: what they hold, how two differ, one laid over another.
 //!
-//! Every tree that is read comes with bounds on its files and on what they inflate to, and each of
-//! its paths is one that can be written to a disk below a folder, and nowhere else.
+//! What is read of them is read by `listing`, with its bounds.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
 use std::io::Write as _;
 use std::path::Path;
 
-use super::fault::{GitFault, printable};
+use super::fault::GitFault;
 use super::glob::Globs;
+use super::listing::{self, ChangedFile, Entries, Entry, MODE_LINK, check_path};
 use super::oid::Oid;
 use super::process::Place;
 use super::scratch::Scratch;
-use super::{FILE_BYTES_MAX, FILES_MAX, LINK_BYTES_MAX, PATH_BYTES_MAX, TREE_BYTES_MAX};
-
-/// The mode of a symbolic link.
-pub const MODE_LINK: u32 = 0o120_000;
-/// The mode of a file.
-pub const MODE_FILE: u32 = 0o100_644;
-/// The mode of a program.
-pub const MODE_PROGRAM: u32 = 0o100_755;
-const MODE_SUBMODULE: u32 = 0o160_000;
-
-/// A file or a link in a tree.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// [`MODE_FILE`], [`MODE_PROGRAM`] or [`MODE_LINK`].
-    pub mode: u32,
-    /// Its content.
-    pub oid: Oid,
-    /// Bytes of its content.
-    pub size: u64,
-    /// Where a link leads; set by `changes` alone.
-    pub link_target: Option<Vec<u8>>,
-}
-
-/// A path at which two trees differ.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChangedFile {
-    /// The path, from the root, components separated by `/`.
-    pub path: Vec<u8>,
-    /// What was there.
-    pub old: Option<Entry>,
-    /// What is there.
-    pub new: Option<Entry>,
-}
-
-/// Files and links by path.
-pub(super) type Entries = BTreeMap<Vec<u8>, Entry>;
 
 /// All that `tree` (or a commit's tree) holds.
 pub(super) fn entries(place: &Place, tree: &Oid) -> Result<Entries, GitFault> {
@@ -57,96 +21,7 @@ pub(super) fn entries(place: &Place, tree: &Oid) -> Result<Entries, GitFault> {
     if said.status != 0 {
         return Err(GitFault::Incomplete { id: tree.clone() });
     }
-    let mut entries = Entries::new();
-    let mut total = 0_u64;
-    for line in said.output.split(|byte| *byte == 0).filter(|line| !line.is_empty()) {
-        let (path, entry) = entry(line)?;
-        check_path(&path)?;
-        total = total.saturating_add(entry.size);
-        check_size(&path, &entry, total)?;
-        entries.insert(path, entry);
-        if entries.len() > FILES_MAX {
-            let what = "files in the tree".to_owned();
-            return Err(GitFault::TooLarge { what, max: FILES_MAX as u64 });
-        }
-    }
-    Ok(entries)
-}
-
-/// `<mode> SP <type> SP <id> SP+ <size> TAB <path>`, git-ls-tree(1).
-fn entry(line: &[u8]) -> Result<(Vec<u8>, Entry), GitFault> {
-    let unread = || GitFault::BadTree { path: printable(line), why: "it cannot be read" };
-    let tab = line.iter().position(|byte| *byte == b'\t').ok_or_else(unread)?;
-    let (head, path) = line.split_at_checked(tab).ok_or_else(unread)?;
-    let path = path.get(1..).unwrap_or_default().to_vec();
-    let head = str::from_utf8(head).map_err(|_| unread())?;
-    let mut fields = head.split_ascii_whitespace();
-    let mode = fields.next().and_then(|mode| u32::from_str_radix(mode, 8).ok());
-    let mode = match (mode, fields.next()) {
-        (Some(MODE_SUBMODULE), _) => {
-            return Err(GitFault::Submodules { path: printable(&path) });
-        }
-        // 100664 is what git wrote before 2005, and reads as 100644.
-        (Some(0o100_664), Some("blob")) => MODE_FILE,
-        (Some(mode @ (MODE_FILE | MODE_PROGRAM | MODE_LINK)), Some("blob")) => mode,
-        _ => {
-            let why = "it is neither a file nor a link";
-            return Err(GitFault::BadTree { path: printable(&path), why });
-        }
-    };
-    let oid = Oid::parse(fields.next().unwrap_or_default())?;
-    let size = fields.next().and_then(|size| size.parse().ok()).ok_or_else(unread)?;
-    Ok((path, Entry { mode, oid, size, link_target: None }))
-}
-
-fn check_size(path: &[u8], entry: &Entry, total: u64) -> Result<(), GitFault> {
-    if entry.mode == MODE_LINK && entry.size > LINK_BYTES_MAX {
-        let why = "it is a link to a path longer than any";
-        return Err(GitFault::BadTree { path: printable(path), why });
-    }
-    if entry.size > FILE_BYTES_MAX {
-        let what = format!("bytes of the file {:?}", printable(path));
-        return Err(GitFault::TooLarge { what, max: FILE_BYTES_MAX });
-    }
-    if total > TREE_BYTES_MAX {
-        let what = "bytes of all files".to_owned();
-        return Err(GitFault::TooLarge { what, max: TREE_BYTES_MAX });
-    }
-    Ok(())
-}
-
-/// A path stays below its folder and touches no repository, on any filesystem.
-pub(super) fn check_path(path: &[u8]) -> Result<(), GitFault> {
-    let bad = |why| Err(GitFault::BadTree { path: printable(path), why });
-    if path.len() > PATH_BYTES_MAX {
-        return bad("its path is too long");
-    }
-    for name in path.split(|byte| *byte == b'/') {
-        match name {
-            b"" => return bad("it has an empty component"),
-            b"." | b".." => return bad("it leads out of its folder"),
-            _ if name.contains(&0) => return bad("it holds a NUL"),
-            _ if is_git_folder(name) => return bad("it is the name of a repository's own folder"),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// Whether a filesystem may take `name` for `.git`: any case; NTFS drops dots and spaces at the
-/// end and what follows a colon, and knows the short name `git~1`; HFS+ drops some characters
-/// (git's path.c and utf8.c, CVE-2014-9390).
-fn is_git_folder(name: &[u8]) -> bool {
-    let visible: String = String::from_utf8_lossy(name)
-        .chars()
-        .filter(|c| {
-            let dropped = matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-                | '\u{206a}'..='\u{206f}' | '\u{feff}');
-            !dropped
-        })
-        .collect();
-    let short = visible.split([':', '\\']).next().unwrap_or_default().trim_end_matches(['.', ' ']);
-    [".git", "git~1"].iter().any(|own| short.eq_ignore_ascii_case(own))
+    listing::entries(&said.output)
 }
 
 /// Writes the tree of `entries`, whose objects are there.
@@ -199,19 +74,7 @@ fn read_links(
     let ids: String = links.iter().map(|entry| format!("{}\n", entry.oid)).collect();
     let ids = scratch.file("links", ids.as_bytes())?;
     let output = place.git(["cat-file", "--batch"]).input(&ids).run()?;
-    let mut rest = output.as_slice();
-    for link in links {
-        // "<id> SP blob SP <size> LF <content> LF", git-cat-file(1).
-        let head = format!("{} blob {}\n", link.oid, link.size);
-        let size = usize::try_from(link.size).unwrap_or(usize::MAX);
-        let parts = rest.strip_prefix(head.as_bytes()).and_then(|rest| rest.split_at_checked(size));
-        let Some((target, after)) = parts else {
-            return Err(GitFault::Incomplete { id: link.oid.clone() });
-        };
-        link.link_target = Some(target.to_vec());
-        rest = after.strip_prefix(b"\n").unwrap_or(after);
-    }
-    Ok(())
+    listing::targets(&output, links)
 }
 
 /// `onto`, in which the paths that `globs` match are those of `from`, as they are there.

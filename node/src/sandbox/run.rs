@@ -220,7 +220,7 @@ async fn read(from: &mut (impl AsyncReadExt + Unpin)) -> Result<Report, SandboxF
     let report = async {
         let mut head = [0; 4];
         from.read_exact(&mut head).await?;
-        let mut body = vec![0; frame::length(head)?];
+        let mut body = vec![0; frame::length(head, frame::REPORT_MAX)?];
         from.read_exact(&mut body).await?;
         io::Result::Ok(serde_json::from_slice(&body)?)
     };

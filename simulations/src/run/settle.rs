@@ -14,6 +14,7 @@ const NEWS_MS: u64 = 30_000;
 /// and end what they began.
 pub(super) fn settle(world: &mut World) -> Result<(), Broken> {
     world.heal();
+    world.mend_clocks();
     for device in 0..world.nodes.len() {
         world.crash(device);
         world.start(device);

@@ -64,6 +64,16 @@ impl World {
         self.arrange_wake(device);
     }
 
+    /// Clocks that are far too slow are mended: who waits by one does so ten times as long as the
+    /// others look. Those that are too fast stay what they are.
+    pub fn mend_clocks(&mut self) {
+        for device in 0..self.nodes.len() {
+            if self.nodes[device].clock.is_slow() {
+                self.drift(device, 0);
+            }
+        }
+    }
+
     /// What `from` sends does not reach `device` any more, until all is healed. What goes the other
     /// way does, until the ends of their connections notice that nobody answers.
     pub fn deafen(&mut self, device: usize, from: usize) {

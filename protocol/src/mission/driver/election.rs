@@ -69,7 +69,8 @@ impl Driver {
         let watch = self.watch(now, state);
         let expired = state.lease.as_ref().map(|lease| lease.holder);
         let open_at = match expired {
-            // Where leases bring nothing, devices may not hear each other: they fight ever less.
+            // Where leases bring nothing, devices may not hear each other, or count too fast: they
+            // fight ever less. `SPEC: LSE-5`
             Some(_) => {
                 let doublings = state.fruitless.saturating_sub(1).min(LEASE_DOUBLINGS_MAX);
                 watch.heard.saturating_add(LEASE_MS << doublings)
