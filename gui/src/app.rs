@@ -318,7 +318,7 @@ impl App {
         self.model.gone = None;
     }
 
-    /// Why an order is not given now. Two doors lead to other workspaces, in whose past nobody is.
+    /// Why an order is not given now. Doors lead to other workspaces, in whose past nobody is.
     fn why_not(&self, order: &Order) -> Option<&'static str> {
         let of = match order {
             Order::Do(id, _) | Order::Start(id, _) | Order::Rescue(id, _) => Some(*id),

@@ -166,7 +166,7 @@ impl Fill {
     /// Is it about the workspace that is looked at?
     #[must_use]
     pub fn is_of_workspace(&self) -> bool {
-        !matches!(self, Self::CreateWorkspace | Self::Join)
+        !matches!(self, Self::CreateWorkspace | Self::Join | Self::Restore)
     }
 
     /// What the node is asked for while it is filled in.
