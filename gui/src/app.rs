@@ -7,7 +7,7 @@ use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::{EventId, WorkspaceId};
 use kernelos_protocol::present::{Block, Doc, Text, Tone};
 
-use crate::client::{Client, News, Order, Wanted};
+use crate::client::{Client, News, Order, Restored, Wanted};
 use crate::form::Form;
 use crate::model::{Action, Chosen, Link, Model, Said, Told, Topic};
 use crate::panel::{conflicts, failed};
@@ -47,7 +47,7 @@ impl App {
                 }
                 News::Down(failure) => {
                     self.model.link = Link::Down(failure);
-                    self.model.pending = 0;
+                    (self.model.pending, self.model.restoring) = (0, None);
                 }
                 News::Said(workspace, topic, answer) => {
                     if *self.model.workspace.get_or_insert(workspace) == workspace {
@@ -57,6 +57,8 @@ impl App {
                 News::Done(command, answer) => self.done(&command, answer),
                 News::Founded(answer) => self.founded(answer),
                 News::Rescued(answer) => self.rescued(answer),
+                News::Restoring { here, of } => self.model.restoring = Some((here, of)),
+                News::Restored(answer) => self.restored(answer),
                 News::Started(answer) => self.started(answer),
                 News::Pair(asked, answer) => self.paired(asked, answer),
             }
@@ -162,6 +164,17 @@ impl App {
                 format!("this device leads the workspace; {} were removed", removed.len())
             }
             _ => "the node answered something else: restart it".to_owned(),
+        });
+        self.settled(told);
+    }
+
+    fn restored(&mut self, answer: Result<Restored, Failure>) {
+        self.model.restoring = None;
+        let Some(answer) = self.answer(answer) else { return };
+        let told = answer.map(|restored| {
+            self.arrive(restored.workspace_id);
+            let who = if restored.is_rescued { "this device leads it" } else { "it was a member" };
+            format!("{}: {} events are here; {who}", restored.workspace, restored.events)
         });
         self.settled(told);
     }
@@ -305,11 +318,11 @@ impl App {
         self.model.gone = None;
     }
 
-    /// Why an order is not given now. Two doors lead to other workspaces, in whose past nobody is.
+    /// Why an order is not given now. Doors lead to other workspaces, in whose past nobody is.
     fn why_not(&self, order: &Order) -> Option<&'static str> {
         let of = match order {
             Order::Do(id, _) | Order::Start(id, _) | Order::Rescue(id, _) => Some(*id),
-            Order::Create(_) | Order::Pair(_) => None,
+            Order::Create(_) | Order::Restore(_) | Order::Pair(_) => None,
         };
         if of.is_some() && of != self.model.workspace {
             return Some("another workspace is looked at now");
@@ -325,7 +338,7 @@ impl App {
                     | PairAsked::Withdraw { .. }
                     | PairAsked::Code { code: Some(_), .. }
             ),
-            Order::Create(_) => false,
+            Order::Create(_) | Order::Restore(_) => false,
         };
         self.model.why_no_write().filter(|_| writes)
     }
@@ -347,6 +360,7 @@ impl App {
     /// Draws everything, and does what a person asked by it.
     pub fn draw(&mut self, ui: &mut Ui) {
         let mut actions = Vec::new();
+        theme::fit(ui.ctx());
         let model = &self.model;
         keys::pressed(ui.ctx(), model, &mut actions);
         Side::bottom("strip").show(ui, |ui| {

@@ -7,6 +7,7 @@
 mod doors;
 mod http;
 mod link;
+mod restore;
 
 use std::path::PathBuf;
 
@@ -41,6 +42,8 @@ pub enum Order {
     Create(Creating),
     /// Make this device the owner of a workspace by its recovery key.
     Rescue(WorkspaceId, Rescuing),
+    /// Bring a workspace here from its archive, and make this device its owner.
+    Restore(Restoring),
     /// Start a mission.
     Start(WorkspaceId, Starting),
     /// A step of pairing. Of an invitation and an attempt to join what becomes of it is told, too.
@@ -67,6 +70,30 @@ pub struct Rescuing {
     pub device: String,
     /// Where its recovery key is.
     pub recovery_file: PathBuf,
+}
+
+/// By what a workspace is restored whose devices are lost.
+#[derive(Debug, Clone)]
+pub struct Restoring {
+    /// Its name here, if it is not here yet.
+    pub name: String,
+    /// The file of its events.
+    pub events: PathBuf,
+    /// Its recovery key, and this device's name.
+    pub rescuing: Rescuing,
+}
+
+/// A workspace that was restored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restored {
+    /// Its name here.
+    pub workspace: String,
+    /// Which.
+    pub workspace_id: WorkspaceId,
+    /// How many events of the file are here.
+    pub events: u64,
+    /// Was this device made its owner? Not where it is a member already.
+    pub is_rescued: bool,
 }
 
 /// A mission that is to be started.
@@ -103,6 +130,15 @@ pub enum News {
     Founded(Result<Founded, Failure>),
     /// What became of an [`Order::Rescue`].
     Rescued(Result<Reply, Failure>),
+    /// How far an [`Order::Restore`] is.
+    Restoring {
+        /// How many events are here.
+        here: u64,
+        /// Of how many.
+        of: u64,
+    },
+    /// What became of it.
+    Restored(Result<Restored, Failure>),
     /// What became of an [`Order::Start`].
     Started(Result<EventId, Failure>),
     /// What became of a step of pairing, one that was asked for or one that follows it.

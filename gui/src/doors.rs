@@ -24,11 +24,11 @@ const DOORS: [(&str, &str, Fill, &str); 3] = [
     ),
     (
         "Restore",
-        "A workspace whose devices are lost. It begins with the command below, which brings its \
-         archive here: a file of any size, it tells how far it is and goes on where it was \
-         interrupted. Then, here or in the Overview, the recovery key.",
-        Fill::Rescue,
-        "kern import --events home.events --workspace home",
+        "A workspace whose devices are lost, from the file of its events and the recovery key. The \
+         commands do the same.",
+        Fill::Restore,
+        "kern import --events home.events --workspace home && kern rescue --recovery-file \
+         home.recovery --device laptop",
     ),
 ];
 
@@ -91,9 +91,6 @@ fn why_not(fill: &Fill, model: &Model) -> Option<&'static str> {
     match fill {
         _ if !model.standing().connected => Some("the node is not reached"),
         Fill::Rescue if model.past.is_some() => model.why_no_rescue(),
-        Fill::Rescue if model.workspace.is_none() || model.is_homeless() => {
-            Some("it begins with the command: its archive is not here yet")
-        }
         _ => None,
     }
 }

@@ -3,24 +3,22 @@
 //! typed is lost.
 
 mod draw;
-
-use std::path::PathBuf;
+mod read;
 
 use kernelos_protocol::api::PairAsked;
-use kernelos_protocol::command::{BranchCommand, BranchKind, BranchState, Command, Mode, Take};
-use kernelos_protocol::document::{DocPath, Edit};
-use kernelos_protocol::id::{DeviceId, EventId, WorkspaceId};
-use kernelos_protocol::limits::NAME_BYTES_MAX;
-use kernelos_protocol::pairing::messages::is_name;
-use kernelos_protocol::present::{Doc, device_name, shown};
+use kernelos_protocol::command::{BranchCommand, Command, Mode};
+use kernelos_protocol::document::Edit;
+use kernelos_protocol::id::WorkspaceId;
 use kernelos_protocol::role::Role;
 
-use crate::client::{Creating, Order, Rescuing, Starting};
-use crate::model::{Action, Model, Question, Topic};
+use crate::client::{Creating, Order, Starting};
+use crate::model::{Action, Model, Topic};
 use crate::pairing;
-use crate::panel::{branches, conflicts};
+use crate::panel::conflicts;
 
 pub use draw::show;
+pub use read::revoking;
+use read::{absolute, filled, name, path};
 
 /// What a form is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +39,20 @@ pub enum Fill {
     StartMission,
     /// End one.
     CancelMission,
+    /// Say what an agent runs.
+    SetAgent,
+    /// Put a board away, or bring it back.
+    ArchiveBoard(bool),
+    /// Put a branch away, or bring it back.
+    ArchiveBranch(bool),
+    /// Take the effect of an event.
+    Strike,
+    /// Bring an event back.
+    Readmit,
+    /// Bring back what a device wrote that was revoked.
+    ReadmitDevice,
+    /// Destroy what artifacts hold.
+    Purge,
     /// Let a device in.
     Invite,
     /// The digits that a device shows which waits by this invitation.
@@ -51,7 +63,9 @@ pub enum Fill {
     CreateWorkspace,
     /// Join one.
     Join,
-    /// Lead a workspace by its recovery key.
+    /// Bring a workspace here from its archive, and lead it by its recovery key.
+    Restore,
+    /// Lead a workspace that is here by its recovery key.
     Rescue,
 }
 
@@ -74,7 +88,9 @@ pub struct Form {
 type Ask = (&'static str, &'static str);
 
 const PATH: Ask = ("path", "tasks/T-41/owner");
+const WHY: Ask = ("why, for the others", "");
 const DEVICE: Ask = ("name of this device", "laptop");
+const EVENTS: Ask = ("file of its events", "/media/usb/home.events");
 const RECOVERY: Ask = ("recovery file", "/media/usb/home.recovery");
 
 impl Fill {
@@ -90,12 +106,22 @@ impl Fill {
             Self::MergeBranch => "Merge a branch",
             Self::StartMission => "Start a mission",
             Self::CancelMission => "Cancel a mission",
+            Self::SetAgent => "Set an agent",
+            Self::ArchiveBoard(true) => "Put a board away",
+            Self::ArchiveBoard(false) => "Bring a board back",
+            Self::ArchiveBranch(true) => "Put a branch away",
+            Self::ArchiveBranch(false) => "Bring a branch back",
+            Self::Strike => "Strike an event",
+            Self::Readmit => "Bring an event back",
+            Self::ReadmitDevice => "Bring back what a device wrote",
+            Self::Purge => "Purge artifacts",
             Self::Invite => "Invite a device",
             Self::Code(_) => "Let the device in",
             Self::Revoke => "Revoke a device",
             Self::CreateWorkspace => "Create a workspace",
             Self::Join => "Join a workspace",
-            Self::Rescue => "Restore a workspace",
+            Self::Restore => "Restore a workspace",
+            Self::Rescue => "Rescue this workspace",
         }
     }
 
@@ -108,7 +134,7 @@ impl Fill {
             Self::CreateBranch => &[
                 ("name", "try"),
                 ("of which board or branch; empty for the workspace", "boards/plans"),
-                ("as of which event; empty for now", "1f2e3d4c"),
+                ("as of which event; empty: as it is now", "1f2e3d4c"),
                 ("what it is for", ""),
             ],
             Self::MergeBranch => &[("branch", "try")],
@@ -119,11 +145,20 @@ impl Fill {
                 ("command that verifies", "make test"),
             ],
             Self::CancelMission => &[("mission", "1f2e3d4c")],
+            Self::SetAgent => {
+                &[("name", "fixer"), ("commands, one a step, between ;;", "./fix.sh")]
+            }
+            Self::ArchiveBoard(_) => &[("board", "garden")],
+            Self::ArchiveBranch(_) => &[("branch", "try")],
+            Self::Strike | Self::Readmit => &[("event", "1f2e3d4c"), WHY],
+            Self::ReadmitDevice => &[("device", "phone"), WHY],
+            Self::Purge => &[("artifacts, by their events", "1f2e3d4c 5a6b7c8d")],
             Self::Invite => &[("role", "member")],
             Self::Code(_) => &[("the two digits that it shows", "42")],
-            Self::Revoke => &[("device", "phone"), ("why, for the others", "")],
+            Self::Revoke => &[("device", "phone"), WHY],
             Self::CreateWorkspace => &[("name of the workspace", "home"), DEVICE, RECOVERY],
             Self::Join => &[("token", "KOS1:…"), DEVICE],
+            Self::Restore => &[EVENTS, RECOVERY, ("name of the workspace here", "home"), DEVICE],
             Self::Rescue => &[RECOVERY, DEVICE],
         }
     }
@@ -131,7 +166,7 @@ impl Fill {
     /// Is it about the workspace that is looked at?
     #[must_use]
     pub fn is_of_workspace(&self) -> bool {
-        !matches!(self, Self::CreateWorkspace | Self::Join)
+        !matches!(self, Self::CreateWorkspace | Self::Join | Self::Restore)
     }
 
     /// What the node is asked for while it is filled in.
@@ -153,6 +188,10 @@ impl Fill {
                  written to this file, which must not exist yet, and is kept nowhere else."
             }
             Self::Join => "The other device shows a token: kern invite, or its panel Devices.",
+            Self::Restore => {
+                "The file is what kern export --events wrote, of any size; where it was \
+                 interrupted, it goes on."
+            }
             Self::Rescue => {
                 "This device becomes the owner, and all that led before are removed for good."
             }
@@ -171,6 +210,8 @@ impl Form {
             Fill::SetValue | Fill::RemoveValue => chosen.path.as_ref().map(ToString::to_string),
             Fill::MergeBranch => chosen.branch.map(|id| id.to_string()),
             Fill::CancelMission => chosen.mission.map(|id| id.to_string()),
+            Fill::Strike => chosen.event.map(|id| id.to_string()),
+            Fill::Readmit => chosen.tip.map(|id| id.to_string()),
             Fill::Invite => Some("member".to_owned()),
             _ => None,
         };
@@ -193,7 +234,7 @@ impl Form {
             return Err("another workspace is looked at now: open this form there".to_owned());
         }
         let command = match &self.fill {
-            Fill::SetValue => Command::Edit { edits: vec![set(field(0), field(1))?] },
+            Fill::SetValue => Command::Edit { edits: vec![read::set(field(0), field(1))?] },
             Fill::RemoveValue => Command::Edit { edits: vec![Edit::Rm { rm: path(field(0))? }] },
             Fill::CreateBoard => Command::CreateBoard { name: name(field(0))? },
             Fill::CreateBranch => Command::Branch(BranchCommand::Create {
@@ -202,14 +243,39 @@ impl Form {
                 at: Some(field(2).to_owned()).filter(|at| !at.is_empty()),
                 purpose: field(3).to_owned(),
             }),
-            Fill::MergeBranch => return merge(&filled(field(0), "branch")?, model),
-            Fill::CancelMission => return cancel(field(0), model),
-            Fill::Bulk => return conflicts::bulk(model, &take(field(0), model)?),
-            Fill::Revoke => return revoke(field(0), field(1), model),
-            Fill::Rescue => return rescue((field(0), field(1)), model),
-            _ => return self.order(model).map(Action::Order),
+            Fill::SetAgent => {
+                let steps = field(1).split(";;").map(|step| filled(step.trim(), "command"));
+                let commands = steps.collect::<Result<_, _>>()?;
+                Command::SetAgent { name: name(field(0))?, commands }
+            }
+            Fill::ArchiveBoard(archived) => {
+                Command::ArchiveBoard { name: name(field(0))?, archived: *archived }
+            }
+            Fill::ArchiveBranch(archived) => Command::Branch(BranchCommand::Archive {
+                name: name(field(0))?,
+                archived: *archived,
+            }),
+            _ => return self.ask(model),
         };
         Ok(Action::Do(command))
+    }
+
+    /// The same, of what is asked once more before it is done.
+    fn ask(&self, model: &Model) -> Result<Action, String> {
+        let field = |at: usize| self.typed.get(at).map_or("", |text| text.trim());
+        match &self.fill {
+            Fill::MergeBranch => read::merge(&filled(field(0), "branch")?, model),
+            Fill::CancelMission => read::cancel(field(0), model),
+            Fill::Bulk => conflicts::bulk(model, &read::take(field(0), model)?),
+            Fill::Revoke => read::revoke(field(0), field(1), model),
+            Fill::Restore => read::restore([field(0), field(1), field(2), field(3)]),
+            Fill::Rescue => read::rescue((field(0), field(1)), model),
+            Fill::Strike => read::strike(field(0), field(1), model),
+            Fill::Readmit => read::readmit(field(0), field(1), model),
+            Fill::ReadmitDevice => read::readmit_device(field(0), field(1), model),
+            Fill::Purge => read::purge(field(0), model),
+            _ => self.order(model).map(Action::Order),
+        }
     }
 
     /// The same, of what is no command.
@@ -255,130 +321,4 @@ impl Form {
             }
         })
     }
-}
-
-fn filled(text: &str, what: &str) -> Result<String, String> {
-    if text.is_empty() { Err(format!("{what}: nothing is filled in")) } else { Ok(text.to_owned()) }
-}
-
-fn name(text: &str) -> Result<String, String> {
-    let wrong = || {
-        format!("{text:?} is no name: 1 to {NAME_BYTES_MAX} bytes without / and control characters")
-    };
-    is_name(text).then(|| text.to_owned()).ok_or_else(wrong)
-}
-
-fn path(text: &str) -> Result<DocPath, String> {
-    let path: DocPath = text.parse().map_err(|fault| format!("{fault}"))?;
-    if path.segments().is_empty() { Err("path: nothing is filled in".to_owned()) } else { Ok(path) }
-}
-
-fn set(at: &str, value: &str) -> Result<Edit, String> {
-    let value = serde_json::from_str(value);
-    let value = value.map_err(|fault| format!("this is no JSON, a text has quotes: {fault}"))?;
-    Ok(Edit::Set { set: path(at)?, value })
-}
-
-/// The window knows no folder that a person would mean by a name alone.
-fn absolute(text: &str) -> Result<PathBuf, String> {
-    let path = PathBuf::from(text);
-    if path.is_absolute() { Ok(path) } else { Err("write the path from / on".to_owned()) }
-}
-
-fn mission(begin: &str, model: &Model) -> Result<EventId, String> {
-    if let Ok(id) = begin.parse() {
-        return Ok(id);
-    }
-    let all = model.said.missions.as_deref().unwrap_or_default();
-    let is_meant = |id: &EventId| begin.len() >= 4 && id.to_string().starts_with(begin);
-    let mut named = all.iter().map(|view| view.id).filter(is_meant);
-    match (named.next(), named.next()) {
-        (Some(id), None) => Ok(id),
-        (Some(_), Some(_)) => Err("several missions begin so: write more of the id".to_owned()),
-        _ => Err("no mission begins so: the panel Missions has their ids".to_owned()),
-    }
-}
-
-/// Ending a mission cannot be taken back.
-fn cancel(begin: &str, model: &Model) -> Result<Action, String> {
-    let id = mission(begin, model)?;
-    let all = model.said.missions.as_deref().unwrap_or_default();
-    let goal = all.iter().find(|view| view.id == id).map(|view| shown(&view.goal, 128));
-    let goal = goal.map(|goal| format!(" ({goal:?})")).unwrap_or_default();
-    let text = format!("Mission {}{goal} ends for good, on every device", id.short());
-    let verb = format!("Cancel mission {}", id.short());
-    Ok(model.ask(verb, text, Doc::default(), Command::CancelMission { id }))
-}
-
-/// What a merge brings is said before.
-fn merge(typed: &str, model: &Model) -> Result<Action, String> {
-    let page = model.said.branches.as_ref();
-    let page = page.ok_or_else(|| "the branches are not known yet: try again".to_owned())?;
-    let is_meant = |row: &&BranchState| {
-        row.kind == BranchKind::Made
-            && (row.name.as_deref() == Some(typed)
-                || row.document.is_some_and(|id| id.to_string() == typed))
-    };
-    let mut named = page.branches.iter().filter(is_meant);
-    match (named.next(), named.next()) {
-        (Some(row), None) if row.ahead == 0 => Err("nothing was changed on it".to_owned()),
-        (Some(row), None) => Ok(branches::merging(row, model)),
-        (Some(_), Some(_)) => Err("several have this name: choose one in Branches".to_owned()),
-        _ => Err("no branch has this name".to_owned()),
-    }
-}
-
-/// A rescue cannot be taken back: what it removes, and where, is said before.
-fn rescue((file, device): (&str, &str), model: &Model) -> Result<Action, String> {
-    let id = model.workspace.ok_or_else(|| "there is no workspace yet".to_owned())?;
-    let rescuing = Rescuing { recovery_file: absolute(file)?, device: name(device)? };
-    let rows = model.node.iter().flat_map(|node| &node.workspaces);
-    let named = rows.filter(|row| row.workspace_id == id).map(|row| row.workspace.clone()).next();
-    let called = shown(&named.unwrap_or_else(|| id.short()), 64);
-    let text = format!(
-        "In the workspace {called}, this device becomes the owner, and every owner and admin \
-         besides is removed for good; members and what was written stay. kern rescue --keep \
-         keeps some of them"
-    );
-    let (doc, verb) = (Doc::default(), format!("Rescue {called}"));
-    Ok(Action::Ask(Question { text, doc, verb, order: Order::Rescue(id, rescuing) }))
-}
-
-/// Taking a device out is confirmed: it is named by what was found, not by what was typed.
-fn revoke(typed: &str, reason: &str, model: &Model) -> Result<Action, String> {
-    let device = device(typed, model)?;
-    Ok(revoking(model, device, reason, &device_name(&device, &model.said.names)))
-}
-
-fn device(typed: &str, model: &Model) -> Result<DeviceId, String> {
-    let names = &model.said.names;
-    let mut named = names.iter().filter(|(_, name)| *name == typed).map(|(id, _)| *id);
-    match (named.next(), named.next(), typed.parse()) {
-        (Some(id), None, _) | (None, _, Ok(id)) => Ok(id),
-        (Some(_), Some(_), _) => Err("several have this name: write the id".to_owned()),
-        _ => Err("no device has this name".to_owned()),
-    }
-}
-
-/// Which side of each conflict, as `kern conflicts resolve --take` reads it.
-fn take(typed: &str, model: &Model) -> Result<Take, String> {
-    match typed {
-        "newest" => Ok(Take::Newest),
-        letter if letter.len() == 1 && letter.bytes().all(|byte| byte.is_ascii_alphabetic()) => {
-            Ok(Take::Side(letter.to_ascii_uppercase()))
-        }
-        name => device(name, model).map(Take::Device),
-    }
-}
-
-/// What is asked before a device is taken out.
-#[must_use]
-pub fn revoking(model: &Model, device: DeviceId, reason: &str, name: &str) -> Action {
-    let name = shown(name, 128);
-    let text = format!(
-        "{name} is removed on every device, and cannot read what is written from now on. \
-         What it wrote stays"
-    );
-    let command = Command::Revoke { device, reason: reason.to_owned() };
-    model.ask(format!("Revoke {name}"), text, Doc::default(), command)
 }

@@ -57,6 +57,8 @@ pub struct Model {
     pub chosen: Chosen,
     /// How many commands are under way.
     pub pending: usize,
+    /// How many events of an archive are here, and of how many, while one is restored.
+    pub restoring: Option<(u64, u64)>,
     /// What became of the last command.
     pub told: Option<Told>,
     /// What is to be confirmed before it is done.
@@ -71,7 +73,7 @@ pub struct Model {
     pub doors: bool,
     /// Which pane the focus went to last.
     pub pane: usize,
-    /// The past that every panel shows; none for now.
+    /// The past that every panel shows; empty: as it is now.
     pub past: Option<Past>,
     /// What is filled in before it is done.
     pub form: Option<Form>,

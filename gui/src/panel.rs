@@ -13,6 +13,7 @@ use eframe::egui::{self, Ui};
 use kernelos_protocol::command::Failure;
 use kernelos_protocol::present::{Block, Doc, Text, Tone};
 
+use crate::form::{Fill, Form};
 use crate::model::{Action, Link, Model, Topic};
 use crate::render;
 
@@ -113,6 +114,7 @@ impl Panel {
 /// Draws the panel that is looked at, and above it what could not be said of it.
 pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
     failures(ui, model);
+    read_only(ui, model);
     match model.panel {
         Panel::Overview => overview::show(ui, model, actions),
         Panel::Timeline => timeline::show(ui, model, actions),
@@ -146,6 +148,32 @@ pub(crate) fn can(ui: &mut Ui, model: &Model, text: &str) -> bool {
     ui.ctx().accesskit_node_builder(button.id, |node| node.set_description(why));
     button.on_disabled_hover_text(why);
     false
+}
+
+/// What a panel is of which there is nothing yet, and the next step.
+pub(crate) fn empty(
+    ui: &mut Ui,
+    model: &Model,
+    actions: &mut Vec<Action>,
+    (what, next): (&str, Option<Fill>),
+) {
+    render::text(ui, &Text::toned(Tone::Quiet, what));
+    if let Some(fill) = next
+        && can(ui, model, &format!("{}…", fill.title()))
+    {
+        actions.push(Action::Form(Some(Form::of(fill, model))));
+    }
+}
+
+/// Says in words why nothing is written on panels that do: a finger hovers over nothing. The bar
+/// of the past says it there.
+fn read_only(ui: &mut Ui, model: &Model) {
+    let writes = !matches!(model.panel, Panel::Overview | Panel::Timeline | Panel::Conflicts);
+    let why = model.why_no_write().filter(|_| writes && model.past.is_none());
+    if let Some(why) = why.filter(|_| model.said.status.is_some()) {
+        let text = format!("nothing can be written now: {why}");
+        render::text(ui, &Text::toned(Tone::Attention, text));
+    }
 }
 
 /// Shows why something is not there: it is awaited, or the node does not run. What failed is said

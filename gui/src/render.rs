@@ -7,7 +7,7 @@
 use eframe::egui::{self, FontId, Label, RichText, Sense, TextStyle, Ui, UiBuilder, vec2};
 use kernelos_protocol::present::{Block, Doc, Text, shown};
 
-use crate::theme::palette;
+use crate::theme::{self, palette};
 
 /// Bytes of one text that are laid out.
 pub const TEXT_BYTES_MAX: usize = 2_048;
@@ -69,7 +69,7 @@ pub fn table(
     mut chosen: Option<&mut Option<usize>>,
 ) {
     let widths = widths(ui, columns, rows);
-    let height = ui.spacing().interact_size.y.min(22.0);
+    let height = if chosen.is_some() { theme::row(ui) } else { 22.0 };
     egui::ScrollArea::horizontal().show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 2.0;
         let quiet = palette(ui).quiet;
@@ -98,6 +98,9 @@ fn choosable(
     (cells, index): (&[Text], usize),
     chosen: &mut Option<usize>,
 ) {
+    // Of a row that is wider than what is seen, the button is what is seen.
+    let seen = ui.clip_rect().x_range().intersection(place.x_range());
+    let place = egui::Rect::from_x_y_ranges(seen, place.y_range());
     let response = ui.interact(place, ui.scope_id().with(("row", index)), Sense::click());
     let is_chosen = *chosen == Some(index);
     let name = cells.iter().map(|cell| shown(&cell.text, 256)).filter(|cell| !cell.is_empty());

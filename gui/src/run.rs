@@ -25,7 +25,6 @@ pub fn action(id: &str, model: &Model) -> Option<Action> {
         }
         "past" => timeline::looked_at(model).map(|past| Action::Past(Some(past))),
         "now" => Some(Action::Past(None)),
-        "door.restore" => Some(Action::Doors(true)),
         "panes" => Some(Action::NextPane),
         "palette" => Some(Action::Palette(Some(String::new()), 0)),
         "help" => Some(Action::Help(true)),
@@ -49,10 +48,20 @@ fn fill(id: &str) -> Option<Fill> {
         "branch.merge" => Fill::MergeBranch,
         "mission.start" => Fill::StartMission,
         "mission.cancel" => Fill::CancelMission,
+        "agent.set" => Fill::SetAgent,
+        "board.archive" => Fill::ArchiveBoard(true),
+        "board.back" => Fill::ArchiveBoard(false),
+        "branch.archive" => Fill::ArchiveBranch(true),
+        "branch.back" => Fill::ArchiveBranch(false),
+        "event.strike" => Fill::Strike,
+        "event.readmit" => Fill::Readmit,
+        "event.purge" => Fill::Purge,
+        "device.readmit" => Fill::ReadmitDevice,
         "device.invite" => Fill::Invite,
         "device.revoke" => Fill::Revoke,
         "door.create" => Fill::CreateWorkspace,
         "door.join" => Fill::Join,
+        "door.restore" => Fill::Restore,
         _ => return None,
     })
 }

@@ -66,7 +66,10 @@ pub fn texts(model: &Model) -> Vec<Text> {
             open => Text::toned(Tone::Attention, format!("{open} conflicts open")),
         });
     }
-    if model.pending > 0 {
+    if let Some((here, of)) = model.restoring {
+        let text = format!("restoring: {here} of {of} events are here");
+        texts.push(Text::toned(Tone::Quiet, text));
+    } else if model.pending > 0 {
         texts.push(Text::toned(Tone::Quiet, "working…"));
     }
     texts

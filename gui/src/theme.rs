@@ -5,8 +5,12 @@ use eframe::egui::{
 };
 use kernelos_protocol::present::Tone;
 
-/// Points that a finger needs.
-pub const TOUCH: f32 = 28.0;
+/// Points of what a mouse uses: WCAG 2.2 asks for 24 (target size, minimum).
+pub const POINTS: f32 = 28.0;
+/// Points of what a finger uses (target size, enhanced).
+pub const FINGER: f32 = 44.0;
+/// Beside a text in its button, for a mouse and for a finger: "Join" is wide enough, too.
+const BESIDE: [f32; 2] = [6.0, 16.0];
 
 /// The colours of one theme.
 #[derive(Debug, Clone, Copy)]
@@ -86,11 +90,35 @@ pub fn install(context: &egui::Context) {
     for theme in [Theme::Dark, Theme::Light] {
         context.style_mut_of(theme, |style| {
             style.visuals = visuals(theme);
-            style.spacing.interact_size.y = TOUCH;
+            style.spacing.interact_size.y = POINTS;
+            style.spacing.button_padding.x = BESIDE[0];
             style.spacing.item_spacing = egui::vec2(8.0, 6.0);
             style.animation_time = 0.0;
         });
     }
+}
+
+/// Once a finger was used all is large enough for it, until the window closes.
+pub fn fit(context: &egui::Context) {
+    let is_large = |style: &egui::Style| style.spacing.interact_size.y >= FINGER;
+    if !context.input(egui::InputState::has_touch_screen)
+        || is_large(&context.style_of(Theme::Dark))
+    {
+        return;
+    }
+    for theme in [Theme::Dark, Theme::Light] {
+        context.style_mut_of(theme, |style| {
+            style.spacing.interact_size.y = FINGER;
+            style.spacing.button_padding.x = BESIDE[1];
+        });
+    }
+    context.request_repaint();
+}
+
+/// Points of a row that is used as a button.
+#[must_use]
+pub fn row(ui: &Ui) -> f32 {
+    if ui.spacing().interact_size.y >= FINGER { FINGER } else { 24.0 }
 }
 
 fn visuals(theme: Theme) -> Visuals {

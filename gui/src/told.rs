@@ -6,6 +6,9 @@ use kernelos_protocol::present::{self, Back, Block, Doc, Text, Tone};
 
 use crate::model::Told;
 
+/// Why an agent is not taken back.
+const AGENT: &str = "agents are changed by themselves: set it again with the commands that it had";
+
 /// What a command became, and how it is taken back.
 pub(crate) fn told(command: &Command, reply: &Reply) -> Told {
     let event = written(reply);
@@ -23,6 +26,14 @@ pub(crate) fn told(command: &Command, reply: &Reply) -> Told {
         _ => match &event {
             Some(event) => {
                 let back = match reply {
+                    _ if matches!(command, Command::SetAgent { .. }) => Back::Never(AGENT),
+                    Reply::Struck { .. } => match command {
+                        Command::Strike { begin, .. } => {
+                            Back::By(format!("kern readmit --event {begin}"))
+                        }
+                        _ => Back::undo(event),
+                    },
+                    Reply::Purged { .. } => Back::Never("what was destroyed is nowhere any more"),
                     Reply::Readmitted { .. } => Back::Never("what came back can be struck again"),
                     Reply::Cancelled { .. } => Back::Never("it ended for good: start another"),
                     Reply::BoardMade { .. } => Back::By("kern board archive NAME".to_owned()),
@@ -36,8 +47,12 @@ pub(crate) fn told(command: &Command, reply: &Reply) -> Told {
     let is_undo = matches!(command, Command::Undo { .. });
     let is_for_good = matches!(
         reply,
-        Reply::Readmitted { .. } | Reply::Cancelled { .. } | Reply::BoardMade { .. }
-    );
+        Reply::Readmitted { .. }
+            | Reply::Cancelled { .. }
+            | Reply::BoardMade { .. }
+            | Reply::Purged { .. }
+            | Reply::Struck { .. }
+    ) || matches!(command, Command::SetAgent { .. });
     let is_undoable = !is_undo && !is_for_good;
     Told { doc, event: event.filter(|_| is_undoable), failed: false }
 }
@@ -55,6 +70,7 @@ fn written(reply: &Reply) -> Option<EventId> {
         Reply::Revoked { event }
         | Reply::Granted { event, .. }
         | Reply::Struck { event, .. }
+        | Reply::Purged { event, .. }
         | Reply::Readmitted { event, .. } => Some(*event),
         _ => None,
     }

@@ -1,8 +1,7 @@
 //! What a person is asked, fills in or decides belongs to the workspace and to the row that were
 //! looked at: whatever the node says meanwhile, nothing else is written.
 
-use eframe::egui::{Key, accesskit::Role};
-use egui_kittest::kittest::Queryable as _;
+use eframe::egui::Key;
 use kernelos_gui::client::{News, Order};
 use kernelos_gui::form::{Fill, Form};
 use kernelos_gui::model::{Action, Chosen};
@@ -12,18 +11,9 @@ use kernelos_protocol::command::{Command, Reply};
 use kernelos_protocol::id::{EventId, WorkspaceId};
 
 use crate::mesh::id;
-use crate::stage::{Stage, app, go, info, play, press, stage, words, world};
+use crate::stage::{Stage, app, click, go, info, line, play, press, stage, told, world};
 
 const WINDOW: [f32; 2] = [900.0, 1_200.0];
-
-fn line(stage: &Stage<'_>) -> String {
-    words(stage).join(" ")
-}
-
-fn told(stage: &mut Stage<'_>, news: News) {
-    stage.state_mut().ends.news.try_send(news).unwrap();
-    stage.run();
-}
 
 fn form(stage: &mut Stage<'_>, fill: Fill, typed: &[&str]) {
     let model = &app(stage).model;
@@ -31,11 +21,6 @@ fn form(stage: &mut Stage<'_>, fill: Fill, typed: &[&str]) {
     let form = Form { typed, ..Form::of(fill, model) };
     app(stage).apply(Action::Form(Some(form)));
     stage.run();
-}
-
-fn click(stage: &mut Stage<'_>, button: &str) {
-    stage.get_by_role_and_label(Role::Button, button).click();
-    play(stage);
 }
 
 /// The node lists this workspace, too, and the one that was here.
@@ -59,7 +44,7 @@ fn a_rescue_is_done_only_once_a_person_said_yes_and_names_its_workspace() {
     let mut stage = stage(WINDOW, world());
     let here = app(&mut stage).model.workspace.unwrap();
     form(&mut stage, Fill::Rescue, &["/media/usb/home.recovery", "laptop"]);
-    click(&mut stage, "Restore a workspace");
+    click(&mut stage, "Rescue this workspace");
     assert!(stage.state().ordered.is_empty(), "it is asked first");
     let said = line(&stage);
     assert!(said.contains("In the workspace home, this device becomes the owner"), "{said}");

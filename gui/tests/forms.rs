@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use eframe::egui::{Key, Modifiers, accesskit::Role};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use kernelos_gui::client::{News, Order};
+use kernelos_gui::client::{News, Order, Restored};
 use kernelos_gui::form::{Fill, Form};
 use kernelos_gui::model::Action;
 use kernelos_gui::panel::Panel;
@@ -14,19 +14,10 @@ use kernelos_protocol::document::Edit;
 use kernelos_protocol::present::registry::registry;
 use serde_json::json;
 
-use crate::mesh::{Mesh, id};
-use crate::stage::{Stage, app, go, info, play, press, stage, words, world};
+use crate::mesh::id;
+use crate::stage::{Stage, app, click, go, homeless, info, line, play, press, stage, told, world};
 
 const WINDOW: [f32; 2] = [900.0, 1_200.0];
-
-fn line(stage: &Stage<'_>) -> String {
-    words(stage).join(" ")
-}
-
-fn told(stage: &mut Stage<'_>, news: News) {
-    stage.state_mut().ends.news.try_send(news).unwrap();
-    stage.run();
-}
 
 /// Types into a field of the form.
 fn fill(stage: &mut Stage<'_>, field: &str, text: &str) {
@@ -34,19 +25,6 @@ fn fill(stage: &mut Stage<'_>, field: &str, text: &str) {
     stage.run();
     stage.get_by_role_and_label(Role::TextInput, field).type_text(text);
     stage.run();
-}
-
-fn click(stage: &mut Stage<'_>, button: &str) {
-    stage.get_by_role_and_label(Role::Button, button).click();
-    play(stage);
-}
-
-fn homeless<'a>() -> Stage<'a> {
-    let mut stage = stage(WINDOW, Mesh::of(&[]));
-    let mut info = info(&mut stage.state_mut().mesh);
-    info.workspaces.clear();
-    told(&mut stage, News::Up(info));
-    stage
 }
 
 #[test]
@@ -140,6 +118,14 @@ fn every_entry_that_asks_for_something_says_so_and_opens_its_form() {
         "conflict.bulk",
         "door.create",
         "door.join",
+        "door.restore",
+        "board.archive",
+        "branch.archive",
+        "agent.set",
+        "event.strike",
+        "event.readmit",
+        "event.purge",
+        "device.readmit",
     ];
     let entries = registry(&model.standing());
     for id in forms {
@@ -151,7 +137,7 @@ fn every_entry_that_asks_for_something_says_so_and_opens_its_form() {
 
 #[test]
 fn a_workspace_is_created_with_its_recovery_file() {
-    let mut stage = homeless();
+    let mut stage = homeless(WINDOW);
     click(&mut stage, "Create a workspace…");
     fill(&mut stage, "name of the workspace", "home");
     fill(&mut stage, "name of this device", "lap/top");
@@ -176,14 +162,11 @@ fn a_workspace_is_created_with_its_recovery_file() {
     assert_eq!(typed[1..], ["laptop", "/media/usb/home.recovery"], "it can be sent again");
     click(&mut stage, "Cancel");
     assert!(line(&stage).contains("There is no workspace on this device yet"));
-    let restore = stage.get_by_role_and_label(Role::Button, "Restore a workspace…");
-    assert!(restore.accesskit_node().is_disabled());
-    assert!(line(&stage).contains("its archive is not here yet"), "and why");
 }
 
 #[test]
 fn a_device_joins_here_once_both_people_said_yes() {
-    let mut stage = homeless();
+    let mut stage = homeless(WINDOW);
     click(&mut stage, "Join a workspace…");
     fill(&mut stage, "token", "KOS1:abc");
     fill(&mut stage, "name of this device", "phone");
@@ -218,7 +201,7 @@ fn a_device_joins_here_once_both_people_said_yes() {
 
 #[test]
 fn who_is_refused_is_told_why_and_may_try_again() {
-    let mut stage = homeless();
+    let mut stage = homeless(WINDOW);
     let join = PairAsked::Joining { join: 7 };
     let began = PairAnswer::Began(7);
     let by = kernelos_gui::pairing::by("KOS1:abc");
@@ -377,4 +360,42 @@ fn an_invitation_that_was_opened_from_elsewhere_leads_to_its_token() {
     told(&mut stage, News::Pair(asked, Ok(PairAnswer::Open(open))));
     play(&mut stage);
     assert!(line(&stage).contains("KOS1:token"), "{}", line(&stage));
+}
+
+#[test]
+fn a_workspace_is_restored_from_two_files_only_once_a_person_said_yes() {
+    let mut stage = homeless(WINDOW);
+    click(&mut stage, "Restore a workspace…");
+    fill(&mut stage, "file of its events", "home.events");
+    fill(&mut stage, "recovery file", "/media/usb/home.recovery");
+    fill(&mut stage, "name of the workspace here", "home");
+    fill(&mut stage, "name of this device", "laptop");
+    click(&mut stage, "Restore a workspace");
+    assert!(line(&stage).contains("write the path from / on"), "{}", line(&stage));
+    let form = app(&mut stage).model.form.as_mut().unwrap();
+    form.typed[0] = "/media/usb/home.events".to_owned();
+    click(&mut stage, "Restore a workspace");
+    assert!(line(&stage).contains("is removed for good"), "{}", line(&stage));
+    assert!(stage.state().ordered.is_empty(), "it is asked first");
+    click(&mut stage, "Restore home");
+    let ordered = std::mem::take(&mut stage.state_mut().ordered);
+    let [Order::Restore(restoring)] = ordered.as_slice() else { panic!("{ordered:?}") };
+    assert_eq!(restoring.events, PathBuf::from("/media/usb/home.events"));
+    told(&mut stage, News::Restoring { here: 512, of: 3_000 });
+    assert!(line(&stage).contains("restoring: 512 of 3000 events are here"), "{}", line(&stage));
+    let failure = Failure::new(FailureKind::Failed, "the disk is full").with_hint("make room");
+    told(&mut stage, News::Restored(Err(failure)));
+    assert!(line(&stage).contains("the disk is full: make room"), "{}", line(&stage));
+    assert!(!line(&stage).contains("restoring:"), "{}", line(&stage));
+    click(&mut stage, "Restore a workspace");
+    click(&mut stage, "Restore home");
+    let info = info(&mut stage.state_mut().mesh);
+    let workspace_id = info.workspaces[0].workspace_id;
+    let workspace = "home".to_owned();
+    let restored = Restored { workspace, workspace_id, events: 3_000, is_rescued: true };
+    told(&mut stage, News::Restored(Ok(restored)));
+    told(&mut stage, News::Up(info));
+    assert!(app(&mut stage).model.form.is_none());
+    assert_eq!(app(&mut stage).model.workspace, Some(workspace_id));
+    assert!(line(&stage).contains("3000 events are here; this device leads it"));
 }

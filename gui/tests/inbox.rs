@@ -1,6 +1,6 @@
 //! Many conflicts: page after page as one list, and the same choice for those that are selected.
 
-use eframe::egui::{Key, accesskit::Role};
+use eframe::egui::Key;
 use egui_kittest::kittest::Queryable as _;
 use kernelos_gui::model::{Action, Topic};
 use kernelos_gui::panel::Panel;
@@ -8,14 +8,10 @@ use kernelos_protocol::command::{Command, ConflictPage, ConflictPlace, ConflictR
 use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::ConflictId;
 
-use crate::stage::{Stage, app, go, nodes, play, press, stage, words, world};
+use crate::stage::{Stage, app, click, go, line, nodes, press, stage, world};
 
 const ALL: usize = 10_000;
 const PAGE: usize = 1_000;
-
-fn line(stage: &Stage<'_>) -> String {
-    words(stage).join(" ")
-}
 
 fn open(stage: &mut Stage<'_>) -> ConflictPage {
     match stage.state_mut().mesh.ask(2, Command::Conflicts) {
@@ -114,16 +110,13 @@ fn the_same_choice_for_many_is_shown_first_and_is_one_undo() {
     go(&mut stage, Panel::Conflicts);
     press(&mut stage, Key::X);
     assert!(line(&stage).contains("1 selected"), "{}", line(&stage));
-    stage.get_by_role_and_label(Role::Button, "Select these 2").click();
-    play(&mut stage);
-    stage.get_by_role_and_label(Role::Button, "Keep what phone wrote of 2…").click();
-    play(&mut stage);
+    click(&mut stage, "Select these 2");
+    click(&mut stage, "Keep what phone wrote of 2…");
     let said = line(&stage);
     assert!(said.contains("2 conflicts are decided by one event"), "{said}");
     assert!(said.contains("tasks/T-41/owner several values A \"agent:triage\""), "{said}");
     assert_eq!(open(&mut stage).conflicts.len(), 2, "a look changes nothing");
-    stage.get_by_role_and_label(Role::Button, "Decide 2").click();
-    play(&mut stage);
+    click(&mut stage, "Decide 2");
     assert_eq!(open(&mut stage).conflicts.len(), 0);
     assert!(app(&mut stage).model.selected.is_empty());
     press(&mut stage, Key::U);
@@ -134,15 +127,12 @@ fn the_same_choice_for_many_is_shown_first_and_is_one_undo() {
 fn of_what_others_decided_meanwhile_nothing_is_decided_over_and_the_rest_stays_selected() {
     let mut stage = stage([900.0, 1_200.0], world());
     go(&mut stage, Panel::Conflicts);
-    stage.get_by_role_and_label(Role::Button, "Select these 2").click();
-    play(&mut stage);
-    stage.get_by_role_and_label(Role::Button, "Keep side A of 2…").click();
-    play(&mut stage);
+    click(&mut stage, "Select these 2");
+    click(&mut stage, "Keep side A of 2…");
     let first = open(&mut stage).conflicts[0].id;
     let keep = Edit::Keep { resolve: first, keep: "B".to_owned() };
     stage.state_mut().mesh.ask(2, Command::Edit { edits: vec![keep] });
-    stage.get_by_role_and_label(Role::Button, "Decide 2").click();
-    play(&mut stage);
+    click(&mut stage, "Decide 2");
     assert!(line(&stage).contains("there is no open conflict"), "{}", line(&stage));
     assert_eq!(open(&mut stage).conflicts.len(), 1);
     let left: Vec<_> = app(&mut stage).model.selected.keys().copied().collect();

@@ -8,6 +8,7 @@
 
 mod bound;
 mod forms;
+mod full;
 mod golden;
 mod hostile;
 mod inbox;
@@ -30,12 +31,37 @@ mod kit;
 )]
 mod mesh;
 mod odd;
+/// What a pretended worker of missions is made of.
+mod mission {
+    pub(crate) use crate::runs::{ended, good_logs, mission};
+}
+mod palette;
 mod past;
 mod pictures;
+mod restore;
+#[path = "../../protocol/tests/mission/runs.rs"]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    unfulfilled_lint_expectations,
+    clippy::cast_possible_truncation,
+    reason = "protocol's tests use the rest of it, under protocol's lints"
+)]
+mod runs;
 mod sight;
 mod stage;
 mod states;
+mod touch;
 mod trees;
 mod two;
 mod walk;
 mod words;
+#[path = "../../protocol/tests/sync/worker.rs"]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    unfulfilled_lint_expectations,
+    clippy::cast_possible_truncation,
+    reason = "protocol's tests use the rest of it, under protocol's lints"
+)]
+mod worker;

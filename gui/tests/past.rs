@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use eframe::egui::{Key, Modifiers, accesskit::Role};
+use eframe::egui::{Key, Modifiers};
 use egui_kittest::SnapshotOptions;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use kernelos_gui::client::{Order, Rescuing, Starting};
@@ -14,12 +14,8 @@ use kernelos_protocol::id::EventId;
 use kernelos_protocol::present::registry::registry;
 use kernelos_protocol::role::Role as Grant;
 
-use crate::stage::{Stage, app, go, play, press, stage, words, world};
-use crate::trees::{tree, updates};
-
-fn line(stage: &Stage<'_>) -> String {
-    words(stage).join(" ")
-}
+use crate::stage::{Stage, app, click, go, line, play, press, stage, world};
+use crate::trees::{as_before, tree};
 
 /// The event that wrote the first value of a path.
 fn first(stage: &mut Stage<'_>, path: &str) -> EventId {
@@ -58,11 +54,7 @@ fn a_document_is_shown_as_it_stood_and_escape_leads_back() {
     assert!(said.contains("so it was after event"), "{said}");
     assert!(!said.contains("shows is of now"), "this panel is of then: {said}");
     let now = tree(&stage);
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/trees/past.txt");
-    if updates() {
-        std::fs::write(&file, &now).unwrap();
-    }
-    assert_eq!(now, std::fs::read_to_string(&file).unwrap_or_default());
+    as_before("past", &now);
     press(&mut stage, Key::Escape);
     let said = line(&stage);
     assert!(!said.contains("the past") && !said.contains("Dana"), "{said}");
@@ -75,8 +67,7 @@ fn every_panel_says_whether_it_shows_the_past() {
     let mut stage = stage([900.0, 600.0], world());
     let event = first(&mut stage, "notes/today");
     choose(&mut stage, event);
-    stage.get_by_role_and_label(Role::Button, "Show the workspace as of here").click();
-    play(&mut stage);
+    click(&mut stage, "Show the workspace as of here");
     for panel in Panel::ALL {
         go(&mut stage, panel);
         let of_now = line(&stage).contains(&format!("what {} shows is of now", panel.title()));

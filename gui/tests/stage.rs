@@ -3,9 +3,10 @@
 
 use eframe::egui::{self, Key, accesskit::Role};
 use egui_kittest::Harness;
-use egui_kittest::kittest::{AccessKitNode, NodeT as _};
+use egui_kittest::kittest::{AccessKitNode, NodeT as _, Queryable as _};
 use kernelos_gui::app::App;
 use kernelos_gui::client::{Client, Ends, News, Order};
+use kernelos_gui::form::Fill;
 use kernelos_gui::model::Topic;
 use kernelos_gui::panel::Panel;
 use kernelos_protocol::api::{
@@ -17,6 +18,7 @@ use kernelos_protocol::key::DeviceKey;
 use kernelos_protocol::role::Role as Grant;
 use kernelos_protocol::store::MemoryStore;
 
+pub(crate) use crate::full::full_world;
 use crate::kit::secret;
 use crate::mesh::{Mesh, id};
 
@@ -34,15 +36,15 @@ pub(crate) struct Show {
 
 pub(crate) type Stage<'a> = Harness<'a, Show>;
 
-/// Makes a device a member by this name.
-fn grant(number: u8, name: &str) -> Command {
+/// Lets a device in by this name.
+pub(crate) fn grant(number: u8, name: &str, role: Grant) -> Command {
     let key = DeviceKey::from_secret(&secret(number));
     let sealing = key.sealing_statement();
     Command::Grant {
         device: key.device(),
         sealing_key: sealing.key,
         sealing_signature: Signature(sealing.signature),
-        role: Grant::Member,
+        role,
         name: name.to_owned(),
         rule: "test".to_owned(),
         uses: None,
@@ -54,7 +56,7 @@ pub(crate) fn world() -> Mesh {
     let mut mesh = Mesh::of(&[]);
     let workspace = mesh.device(1).config.workspace;
     for (number, name) in [(2, "phone"), (3, "server")] {
-        assert!(matches!(mesh.ask(1, grant(number, name)), Reply::Granted { .. }));
+        assert!(matches!(mesh.ask(1, grant(number, name, Grant::Member)), Reply::Granted { .. }));
         mesh.add(number, workspace, MemoryStore::default());
     }
     let link = mesh.connect(1, 2);
@@ -96,7 +98,7 @@ fn in_file() -> StandingRow {
 
 /// An invitation by which a device waits.
 fn waits() -> PendingRow {
-    let asks = Some((id(4), "tablet".to_owned()));
+    let asks = Some((id(5), "tablet".to_owned()));
     let invitation = "a7".repeat(16);
     PendingRow { invitation, role: Grant::Member, expires: 1_700_000_300, asks }
 }
@@ -220,4 +222,61 @@ pub(crate) fn words(stage: &Stage<'_>) -> Vec<String> {
     let texts = texts.filter(|node| matches!(node.role(), Role::Label | Role::Heading));
     let texts = texts.map(|node| name(&node));
     texts.flat_map(|text| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+/// Before a node that has no workspace.
+pub(crate) fn homeless<'a>(size: [f32; 2]) -> Stage<'a> {
+    let mut stage = stage(size, Mesh::of(&[]));
+    let mut info = info(&mut stage.state_mut().mesh);
+    info.workspaces.clear();
+    told(&mut stage, News::Up(info));
+    stage
+}
+
+/// All that is filled in anywhere.
+pub(crate) fn every_fill() -> Vec<Fill> {
+    let (away, back) = (true, false);
+    vec![
+        Fill::SetValue,
+        Fill::RemoveValue,
+        Fill::Bulk,
+        Fill::CreateBoard,
+        Fill::ArchiveBoard(away),
+        Fill::ArchiveBoard(back),
+        Fill::CreateBranch,
+        Fill::MergeBranch,
+        Fill::ArchiveBranch(away),
+        Fill::ArchiveBranch(back),
+        Fill::SetAgent,
+        Fill::StartMission,
+        Fill::CancelMission,
+        Fill::Strike,
+        Fill::Readmit,
+        Fill::Purge,
+        Fill::Invite,
+        Fill::Code("a7".repeat(16)),
+        Fill::Revoke,
+        Fill::ReadmitDevice,
+        Fill::CreateWorkspace,
+        Fill::Join,
+        Fill::Restore,
+        Fill::Rescue,
+    ]
+}
+
+/// Everything that is said, as one line.
+pub(crate) fn line(stage: &Stage<'_>) -> String {
+    words(stage).join(" ")
+}
+
+/// Clicks the button of this name.
+pub(crate) fn click(stage: &mut Stage<'_>, button: &str) {
+    stage.get_by_role_and_label(Role::Button, button).click();
+    play(stage);
+}
+
+/// The node says something of itself.
+pub(crate) fn told(stage: &mut Stage<'_>, news: News) {
+    stage.state_mut().ends.news.try_send(news).unwrap();
+    stage.run();
 }

@@ -5,14 +5,16 @@ use kernelos_gui::client::News;
 use kernelos_gui::model::{Action, Link, Model, Past, Topic};
 use kernelos_gui::panel::Panel;
 use kernelos_gui::strip;
-use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
+use kernelos_protocol::command::{
+    Command, ConflictPage, Failure, FailureKind, Loading, Reply, Status,
+};
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::mission::show::MissionView;
-use kernelos_protocol::present::Tone;
+use kernelos_protocol::present::{Text, Tone};
 use kernelos_protocol::role::Role;
 
 use crate::mesh::{Mesh, id};
-use crate::stage::{app, go, play, stage, words, world};
+use crate::stage::{app, go, homeless, line, play, stage, told, world};
 
 const WINDOW: [f32; 2] = [900.0, 600.0];
 
@@ -39,42 +41,141 @@ pub(crate) fn missions() -> Vec<MissionView> {
     vec![view(1, "running", "running"), view(2, "promoted", "done")]
 }
 
-fn line(stage: &crate::stage::Stage<'_>) -> String {
-    words(stage).join(" ")
+/// All that decides what the strip says, one of each.
+struct Case {
+    link: Link,
+    conflicts: usize,
+    /// How many the page that is looked at lists.
+    listed: usize,
+    uncounted: usize,
+    is_loading: bool,
+    is_damaged: bool,
+    behind: usize,
+    has_peers: bool,
+    path: Option<&'static str>,
+    online: bool,
+}
+
+impl Case {
+    /// The case of this number; none behind the last.
+    fn of(number: usize) -> Option<Self> {
+        let mut rest = number;
+        let mut pick = |of: usize| {
+            let digit = rest % of;
+            rest /= of;
+            digit
+        };
+        let down = |kind| Link::Down(Failure::new(kind, "down"));
+        let case = Self {
+            link: match pick(4) {
+                0 => Link::Up,
+                1 => Link::Connecting,
+                2 => down(FailureKind::NotRunning),
+                _ => down(FailureKind::Busy),
+            },
+            conflicts: [0, 1, 10_000][pick(3)],
+            listed: [0, 2][pick(2)],
+            uncounted: [0, 2][pick(2)],
+            is_loading: pick(2) == 1,
+            is_damaged: pick(2) == 1,
+            behind: [0, 3][pick(2)],
+            has_peers: pick(2) == 0,
+            path: [None, Some("relay")][pick(2)],
+            online: pick(2) == 1,
+        };
+        (rest == 0).then_some(case)
+    }
+
+    fn status(&self, like: &Status) -> Box<Status> {
+        let mut status = like.clone();
+        (status.conflicts, status.uncounted) = (self.conflicts, self.uncounted);
+        status.loading = self.is_loading.then_some(Loading { events: 1, of: 2, shown: 1 });
+        status.damage = if self.is_damaged { vec!["a page".to_owned()] } else { Vec::new() };
+        status.online = self.online;
+        for peer in &mut status.peers {
+            peer.acked = peer.of - self.behind;
+            peer.path = self.path.map(str::to_owned);
+        }
+        if !self.has_peers {
+            status.peers.clear();
+        }
+        Box::new(status)
+    }
+
+    fn open(&self) -> usize {
+        self.conflicts.max(self.listed)
+    }
+
+    fn check(&self, texts: &[Text], number: usize) {
+        let all = texts.iter().map(|text| text.text.as_str()).collect::<Vec<_>>().join("; ");
+        let find = |begin: &str| {
+            let found = texts.iter().find(|text| text.text.starts_with(begin));
+            found.unwrap_or_else(|| panic!("{number}: no {begin:?} in {all}"))
+        };
+        let is_known = self.uncounted == 0 && !self.is_loading;
+        let may = self.link == Link::Up && self.open() == 0 && is_known;
+        let is_good = |text: &Text| text.tone == Tone::Good;
+        assert_eq!(is_good(find("saved here: 16 events")), may && !self.is_damaged, "{number}");
+        let known = find("known on: ");
+        assert_eq!(is_good(known), may && self.has_peers && self.behind == 0, "{number}: {all}");
+        assert_eq!(known.text.contains("phone"), self.has_peers, "{number}: {all}");
+        let is_behind = self.has_peers && self.behind > 0;
+        assert_eq!(known.text.contains("(3 behind)"), is_behind, "{number}: {all}");
+        let path = match (self.has_peers, self.path, self.online) {
+            (true, Some(_), _) => "phone relay",
+            (_, _, true) => "nobody is connected",
+            (_, _, false) => "offline",
+        };
+        assert!(find("path: ").text.contains(path), "{number}: {all}");
+        let count = match (self.open(), self.uncounted) {
+            (0, 2) => "0 conflicts, 2 documents not looked at".to_owned(),
+            (0, _) => "0 conflicts".to_owned(),
+            (1, _) => "1 conflict open".to_owned(),
+            (open, _) => format!("{open} conflicts open"),
+        };
+        let count = find(&count);
+        assert_eq!(is_good(count), may, "{number}: {all}");
+        let is_open = self.open() > 0 || self.uncounted > 0;
+        assert_eq!(count.tone == Tone::Attention, is_open, "{number}: {all}");
+        let first = match &self.link {
+            Link::Up => "saved here",
+            Link::Connecting => "connecting to the node",
+            Link::Down(failure) if failure.kind == FailureKind::NotRunning => {
+                "the node does not run"
+            }
+            Link::Down(_) => "the node does not answer",
+        };
+        assert!(texts[0].text.starts_with(first), "{number}: {all}");
+    }
 }
 
 #[test]
-fn the_strip_is_never_good_while_a_conflict_is_open() {
+fn whatever_comes_together_the_strip_says_what_is_and_is_good_only_where_all_is() {
     let mut mesh = world();
-    let Reply::Status(status) = mesh.ask(1, Command::Status) else { panic!() };
-    let mut model = Model { link: Link::Up, ..Model::default() };
-    let mut good = |conflicts: usize, link: Link| {
-        let mut status = status.clone();
-        status.conflicts = conflicts;
-        // Nobody is behind.
-        status.peers.iter_mut().for_each(|peer| peer.acked = peer.of);
-        model.link = link;
-        model.hear(Topic::Status, Ok(Reply::Status(status)));
-        strip::texts(&model).iter().filter(|text| text.tone == Tone::Good).count()
-    };
-    assert_eq!(good(0, Link::Up), 3);
-    assert_eq!(good(1, Link::Up), 0);
-    let down = Link::Down(Failure::new(FailureKind::NotRunning, "down"));
-    assert_eq!(good(0, down), 0, "what is not known any more is not good");
+    let Reply::Status(like) = mesh.ask(1, Command::Status) else { panic!() };
+    let Reply::Conflicts(page) = mesh.ask(1, Command::Conflicts) else { panic!() };
+    let none = ConflictPage { conflicts: Vec::new(), more: 0, total: 0, next: None };
+    let mut cases = 0;
+    while let Some(case) = Case::of(cases) {
+        let mut model = Model { link: case.link.clone(), ..Model::default() };
+        model.panel = Panel::Conflicts;
+        model.hear(Topic::Status, Ok(Reply::Status(case.status(&like))));
+        let page = if case.listed == 0 { none.clone() } else { page.clone() };
+        assert_eq!(page.total, case.listed);
+        model.hear(Topic::Conflicts(None), Ok(Reply::Conflicts(page)));
+        model.said.names.insert(id(2), "phone".to_owned());
+        case.check(&strip::texts(&model), cases);
+        cases += 1;
+    }
+    assert_eq!(cases, 4 * 3 * 2 * 2 * 2 * 2 * 2 * 2 * 2 * 2);
 }
 
 #[test]
-fn a_peer_that_is_behind_is_told_by_how_much() {
-    let mut mesh = world();
-    let Reply::Status(mut status) = mesh.ask(1, Command::Status) else { panic!() };
-    status.conflicts = 0;
-    status.peers[0].acked = status.peers[0].of - 3;
-    let mut model = Model { link: Link::Up, ..Model::default() };
-    model.hear(Topic::Status, Ok(Reply::Status(status)));
-    let texts = strip::texts(&model);
-    let known = texts.iter().find(|text| text.text.starts_with("known on")).unwrap();
-    assert!(known.text.contains("(3 behind)"), "{}", known.text);
-    assert_ne!(known.tone, Tone::Good);
+fn before_the_node_said_anything_nothing_is_good() {
+    for link in [Link::Up, Link::Connecting] {
+        let model = Model { link, ..Model::default() };
+        assert!(strip::texts(&model).iter().all(|text| text.tone != Tone::Good));
+    }
 }
 
 #[test]
@@ -82,8 +183,7 @@ fn a_node_that_stops_leaves_what_it_said_last_and_says_what_to_do() {
     let mut stage = stage(WINDOW, world());
     go(&mut stage, Panel::Conflicts);
     let failure = Failure::new(FailureKind::NotRunning, "the node does not run");
-    stage.state_mut().ends.news.try_send(News::Down(failure.with_hint("kern up"))).unwrap();
-    stage.run();
+    told(&mut stage, News::Down(failure.with_hint("kern up")));
     assert!(line(&stage).contains("the node does not run: this is what it said last"));
     assert!(line(&stage).contains("1 of 2, needs a decision"), "it is there still");
     let keep = stage.get_by_label_contains("Keep A: notes/today");
@@ -104,11 +204,7 @@ fn go_quietly(stage: &mut crate::stage::Stage<'_>, panel: Panel) {
 
 #[test]
 fn without_a_workspace_there_are_three_doors() {
-    let mut stage = stage(WINDOW, Mesh::of(&[]));
-    let mut info = crate::stage::info(&mut stage.state_mut().mesh);
-    info.workspaces.clear();
-    stage.state_mut().ends.news.try_send(News::Up(info)).unwrap();
-    stage.run();
+    let stage = homeless(WINDOW);
     for door in ["Create", "Join", "Restore"] {
         stage.get_by_label(&format!("Copy the command: {door}"));
     }
@@ -123,8 +219,7 @@ fn a_failure_is_shown_where_its_answer_would_be() {
     assert!(line(&stage).contains("loading…"));
     let failure = Failure::new(FailureKind::Busy, "busy now").with_hint("try again");
     let news = News::Said(workspace, Topic::Missions, Err(failure));
-    stage.state_mut().ends.news.try_send(news).unwrap();
-    stage.run();
+    told(&mut stage, news);
     assert!(line(&stage).contains("busy now try again"), "{}", line(&stage));
 }
 
@@ -157,7 +252,7 @@ fn who_holds_a_workspace_and_is_no_member_finds_the_recovery_key_in_the_overview
     assert!(!line(&stage).contains("who has the recovery key"));
     app(&mut stage).model.said.status.as_mut().unwrap().role = None;
     stage.run();
-    stage.get_by_label("Restore a workspace…").click();
+    stage.get_by_label("Rescue this workspace…").click();
     stage.run();
     assert!(app(&mut stage).model.form.is_some());
 }
@@ -186,8 +281,7 @@ fn a_mission_is_chosen_and_shown_whole() {
     let workspace = stage.state_mut().mesh.device(1).config.workspace;
     let said = Ok(Reply::Missions { missions: missions() });
     let news = News::Said(workspace, Topic::Missions, said);
-    stage.state_mut().ends.news.try_send(news).unwrap();
-    stage.run();
+    told(&mut stage, news);
     stage.get_by_label_contains("promoted, ").click();
     stage.run();
     for part in ["promote done", "make check", "verify make test", "agent triage"] {

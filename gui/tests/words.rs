@@ -80,8 +80,8 @@ fn ended(child: &mut Child) -> Option<bool> {
     child.try_wait().unwrap().map(|status| status.success())
 }
 
-/// Answers one request as a node does.
-fn serve(mut stream: UnixStream, mesh: &mut Mesh) {
+/// A request: its first line, and its body.
+pub(crate) fn request(stream: &UnixStream) -> (String, Vec<u8>) {
     stream.set_nonblocking(false).unwrap();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let (mut first, mut length) = (String::new(), 0);
@@ -98,6 +98,12 @@ fn serve(mut stream: UnixStream, mesh: &mut Mesh) {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
+    (first, body)
+}
+
+/// Answers one request as a node does.
+fn serve(stream: UnixStream, mesh: &mut Mesh) {
+    let (first, body) = request(&stream);
     let answer = if first.starts_with("GET /v1/node ") {
         serde_json::to_vec(&stage::info(mesh)).unwrap()
     } else {
@@ -105,9 +111,14 @@ fn serve(mut stream: UnixStream, mesh: &mut Mesh) {
         let asked: Asked = serde_json::from_slice(&body).unwrap();
         serde_json::to_vec(&answer(mesh, asked.command)).unwrap()
     };
+    respond(stream, &answer);
+}
+
+/// Answers with this JSON.
+pub(crate) fn respond(mut stream: UnixStream, answer: &[u8]) {
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close";
     write!(stream, "{head}\r\ncontent-length: {}\r\n\r\n", answer.len()).unwrap();
-    stream.write_all(&answer).unwrap();
+    stream.write_all(answer).unwrap();
 }
 
 /// Missions are what another test made up: a mesh in memory runs none.

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 use super::http::{Events, hangs, not_running, send};
-use super::{Ends, News, Order, Wanted, doors};
+use super::{Ends, News, Order, Wanted, doors, restore};
 use crate::model::Topic;
 
 /// The first wait for a node that does not run.
@@ -231,6 +231,10 @@ impl<W: Fn() + Clone + Send + Sync + 'static> Link<W> {
                 Ok(command) => ordered(self.ask(workspace, command)).await,
                 Err(failure) => Err(failure),
             }),
+            Order::Restore(restoring) => {
+                let tell = (&self.ends.news, &self.wake as &(dyn Fn() + Send + Sync));
+                News::Restored(restore::restore(&self.socket, &restoring, tell).await)
+            }
             Order::Start(workspace, mission) => {
                 let workspace = workspace.to_string();
                 let asked = serde_json::json!({ "workspace": workspace, "mission": mission });
@@ -288,7 +292,7 @@ async fn attend(socket: PathBuf, asked: PairAsked, news: mpsc::Sender<News>, wak
 }
 
 /// Asks, and hears whether it was done.
-async fn answered<T: DeserializeOwned>(
+pub(super) async fn answered<T: DeserializeOwned>(
     socket: &Path,
     path: &str,
     asked: &impl Serialize,
@@ -328,7 +332,9 @@ async fn view<T>(answer: impl Future<Output = Result<T, Failure>>) -> Result<T, 
 }
 
 /// Waits for what something that was ordered became.
-async fn ordered<T>(answer: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+pub(super) async fn ordered<T>(
+    answer: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
     let done = heard(ORDER_MAX, answer).await;
     let late = "it may be done all the same: look at the timeline before you ask for it again";
     done.unwrap_or_else(|failure| Err(failure.with_hint(late)))

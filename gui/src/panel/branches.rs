@@ -4,8 +4,9 @@ use eframe::egui::{Button, Ui};
 use kernelos_protocol::command::{BranchCommand, BranchKind, BranchState, Command};
 use kernelos_protocol::present::{self, Block, Doc, shown};
 
+use crate::form::Fill;
 use crate::model::{Action, Chosen, Model, Topic};
-use crate::panel::{absent, can};
+use crate::panel::{absent, can, empty};
 use crate::render;
 
 /// Draws it.
@@ -23,6 +24,11 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
             Block::Table { columns, rows } => render::table(ui, columns, rows, Some(&mut chosen)),
             other => render::doc(ui, &Doc(vec![other.clone()])),
         }
+    }
+    if page.branches.is_empty() {
+        let what = "A branch keeps changes apart until it is merged; an old state comes back as \
+                    one. kern branch create makes one, too";
+        return empty(ui, model, actions, (what, Some(Fill::CreateBranch)));
     }
     let row = chosen.and_then(|index| made.get(index));
     if chosen != before {

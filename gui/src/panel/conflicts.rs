@@ -14,8 +14,8 @@ use kernelos_protocol::id::ConflictId;
 use kernelos_protocol::present::{self, Doc, Text, Tone, shown};
 
 use crate::model::{Action, Chosen, Model, Topic};
-use crate::panel::{absent, can};
-use crate::{render, theme};
+use crate::panel::{absent, can, empty};
+use crate::render;
 
 /// Draws it.
 pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
@@ -23,7 +23,10 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
         return absent(ui, model, &Topic::Conflicts(model.chosen.pages.last().cloned()));
     };
     let Some((at, row)) = looked_at(model) else {
-        return render::doc(ui, &present::conflicts(page, &model.said.names));
+        render::doc(ui, &present::conflicts(page, &model.said.names));
+        let what = "What devices write at one place while apart comes here, with what each wrote, \
+                    to be decided: nothing is to be done now. kern conflicts lists them, too";
+        return empty(ui, model, actions, (what, None));
     };
     if let Some(gone) = &model.gone {
         let path = shown(&gone.to_string(), 96);
@@ -233,7 +236,7 @@ fn sides(ui: &mut Ui, row: &ConflictRow, model: &Model, actions: &mut Vec<Action
         let key = if index < 9 { format!("{} ", index + 1) } else { String::new() };
         let text = format!("{key}Keep {}: {path} = {value}, by {}", side.side, shown(&who, 64));
         let button = egui::Button::new(text).wrap();
-        let size = [ui.available_width().min(640.0), theme::TOUCH];
+        let size = [ui.available_width().min(640.0), ui.spacing().interact_size.y];
         let is_clicked = ui.add_enabled_ui(why_not.is_none(), |ui| ui.add_sized(size, button));
         if is_clicked.inner.clicked() {
             actions.push(Action::Do(keep(row, &side.side)));

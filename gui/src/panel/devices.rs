@@ -9,8 +9,12 @@ use kernelos_protocol::present::{self, Block, Doc, Text, Tone, shown};
 
 use crate::form::revoking;
 use crate::model::{Action, Model, Topic};
-use crate::panel::{absent, can};
+use crate::panel::{absent, can, empty};
 use crate::render;
+
+/// Where one device has all of it.
+pub(super) const ALONE: &str = "No other device has any of this: what happens to this one happens \
+to all of it. Invite one; kern invite does it, too";
 
 /// Draws it.
 pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
@@ -18,6 +22,9 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
         return absent(ui, model, &Topic::Devices);
     };
     render::doc(ui, &present::devices(devices, &model.said.names));
+    if devices.len() < 2 {
+        empty(ui, model, actions, (ALONE, None));
+    }
     ui.push_id("pending", |ui| invitations::pending(ui, model, actions));
     for device in devices {
         ui.separator();

@@ -6,8 +6,9 @@ use kernelos_protocol::document::DocPath;
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::present;
 
+use crate::form::Fill;
 use crate::model::{Action, Chosen, Model, Topic};
-use crate::panel::absent;
+use crate::panel::{absent, empty};
 use crate::render;
 
 /// Draws it.
@@ -17,7 +18,14 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
         return as_of(ui, model, past.event);
     }
     match &model.said.boards {
-        Some(page) => render::doc(ui, &present::boards(page)),
+        Some(page) => {
+            render::doc(ui, &present::boards(page));
+            if page.boards.is_empty() {
+                let what = "A board is a document of its own, for what goes together. kern board \
+                            create makes one, too";
+                empty(ui, model, actions, (what, Some(Fill::CreateBoard)));
+            }
+        }
         None => absent(ui, model, &Topic::Boards),
     }
     ui.separator();
@@ -28,9 +36,17 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
         Some(read) if Some(&read.path) == model.chosen.path.as_ref() => {
             // The boards above have a table, too.
             ui.push_id("read", |ui| render::doc(ui, &present::read(read)));
+            if is_empty(&read.value) {
+                let what = "Nothing stands here yet. kern doc set puts a value somewhere, too";
+                empty(ui, model, actions, (what, Some(Fill::SetValue)));
+            }
         }
         _ => absent(ui, model, &topic),
     }
+}
+
+fn is_empty(value: &serde_json::Value) -> bool {
+    value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty)
 }
 
 fn named(model: &Model) -> String {

@@ -3,8 +3,9 @@
 use eframe::egui::Ui;
 use kernelos_protocol::present::{self, Block, Doc};
 
+use crate::form::Fill;
 use crate::model::{Action, Chosen, Model, Topic};
-use crate::panel::absent;
+use crate::panel::{absent, empty};
 use crate::render;
 
 /// Draws it.
@@ -12,6 +13,12 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
     let Some(missions) = &model.said.missions else {
         return absent(ui, model, &Topic::Missions);
     };
+    if missions.is_empty() {
+        render::doc(ui, &present::missions(missions, &model.said.names));
+        let what = "A mission is a goal that an agent works on until it is verified; what was not \
+                    verified moves no branch. kern mission start begins one, too";
+        return empty(ui, model, actions, (what, Some(Fill::StartMission)));
+    }
     let Doc(blocks) = present::missions(missions, &model.said.names);
     let is_chosen = |view: &_| Some(id(view)) == model.chosen.mission;
     let mut chosen = missions.iter().position(is_chosen);

@@ -4,8 +4,9 @@ use eframe::egui::Ui;
 use kernelos_protocol::command::Command;
 use kernelos_protocol::present::{self, Block, Doc};
 
+use crate::form::Fill;
 use crate::model::{Action, Chosen, Model, Topic};
-use crate::panel::{absent, can};
+use crate::panel::{absent, can, empty};
 use crate::render;
 
 /// Draws it.
@@ -22,6 +23,11 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
             other => render::doc(ui, &Doc(vec![other.clone()])),
         }
     }
+    if page.branches.is_empty() {
+        let what = "What a strike takes comes here, and what a device wrote that was revoked; from \
+                    here it comes back. kern strike takes an event, too";
+        return empty(ui, model, actions, (what, Some(Fill::Strike)));
+    }
     let row = chosen.and_then(|index| page.branches.get(index));
     if chosen != before {
         let tip = row.map(|row| row.tip);
@@ -35,9 +41,14 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
     }
     let tip = row.tip.short();
     if can(ui, model, &format!("Bring {tip} back…")) {
-        let text = format!("Event {tip} and what it builds on count again, on every device");
-        let command = Command::ReadmitEvent { begin: row.tip.to_string(), reason: String::new() };
-        let (doc, verb) = (Doc::default(), format!("Bring {tip} back"));
-        actions.push(model.ask(verb, text, doc, command));
+        actions.push(back(&tip, &row.tip.to_string(), "", model));
     }
+}
+
+/// What is asked before an event is brought back that is called so.
+pub(crate) fn back(named: &str, begin: &str, reason: &str, model: &Model) -> Action {
+    let text = format!("Event {named} and what it builds on count again, on every device");
+    let (begin, reason) = (begin.to_owned(), reason.to_owned());
+    let command = Command::ReadmitEvent { begin, reason };
+    model.ask(format!("Bring {named} back"), text, Doc::default(), command)
 }

@@ -9,14 +9,13 @@ use eframe::egui::{
 use kernelos_protocol::command::{LogRow, TimelineAt, TimelinePage, TimelineQuery, TimelineRow};
 use kernelos_protocol::present::{self, shown};
 
+use crate::form::Fill;
 use crate::model::{Action, Chosen, Model, Past, Topic};
-use crate::panel::{Panel, absent};
+use crate::panel::{Panel, absent, empty};
 use crate::{render, theme};
 
 /// Events of one part: a multiple of the blocks in which runs are folded.
 const PART: usize = 256;
-/// Points of one row.
-const ROW: f32 = 22.0;
 /// Points between two lanes.
 const LANE: f32 = 14.0;
 /// Rows this many events from what is looked at are forgotten.
@@ -103,6 +102,11 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
     if !timeline.is_known {
         return absent(ui, model, &Topic::Timeline(None));
     }
+    if timeline.rows.is_empty() {
+        let what = "Nothing happened yet: whatever anybody writes stands here. kern log lists it, \
+                    too";
+        return empty(ui, model, actions, (what, Some(Fill::SetValue)));
+    }
     let place = model.chosen.place;
     let mut now = model.chosen.clone();
     if let Some(event) = details(model) {
@@ -124,12 +128,13 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
     }
     let space = ui.available_rect_before_wrap();
     ui.set_clip_rect(space.intersect(ui.clip_rect()));
-    let fits = rows_in(space.height());
+    let row_points = theme::row(ui);
+    let fits = rows_in(space.height(), row_points);
     let in_sight: Vec<_> = timeline.from(place.top).take(fits).collect();
     let mut focus = None;
     for (number, (key, row)) in in_sight.iter().enumerate() {
-        let top = space.top() + ROW * points(number);
-        let at = Rect::from_min_size(pos2(space.left(), top), vec2(space.width(), ROW));
+        let top = space.top() + row_points * points(number);
+        let at = Rect::from_min_size(pos2(space.left(), top), vec2(space.width(), row_points));
         let response = draw(ui, at, row, model, **key);
         if response.has_focus() {
             focus = Some(**key);
@@ -184,8 +189,8 @@ fn points(rows: usize) -> f32 {
 }
 
 /// How many rows have room.
-fn rows_in(height: f32) -> usize {
-    (0..512).take_while(|rows| points(*rows + 1) * ROW <= height).count()
+fn rows_in(height: f32, row: f32) -> usize {
+    (0..512).take_while(|rows| points(*rows + 1) * row <= height).count()
 }
 
 fn row_id(key: RowKey) -> egui::Id {
@@ -298,19 +303,29 @@ fn mark(painter: &Painter, here: Pos2, mark: char, colour: egui::Color32) {
     }
 }
 
-/// By the wheel, a row at a time.
+/// By the wheel or a finger, a row at a time.
 fn scroll(ui: &Ui, space: Rect, timeline: &Timeline, now: &mut Chosen) {
+    let row = theme::row(ui);
     let is_over = ui.rect_contains_pointer(space);
-    let by = if is_over { ui.input(|input| input.smooth_scroll_delta().y) } else { 0.0 };
+    let wheel = if is_over { ui.input(|input| input.smooth_scroll_delta().y) } else { 0.0 };
+    let by = wheel + if is_over { ui.input(|input| dragged(input, space)) } else { 0.0 };
     if by == 0.0 {
         return;
     }
     let rest_id = egui::Id::unique("timeline scroll");
     let rest: f32 = ui.data(|data| data.get_temp(rest_id)).unwrap_or(0.0) + by;
-    let rows = (rest / ROW).trunc();
-    ui.data_mut(|data| data.insert_temp(rest_id, rest - rows * ROW));
-    let steps = rows_in(rows.abs() * ROW);
+    let rows = (rest / row).trunc();
+    ui.data_mut(|data| data.insert_temp(rest_id, rest - rows * row));
+    let steps = rows_in(rows.abs() * row, row);
     now.place.top = moved(timeline, now.place.top, steps, rows < 0.0);
+}
+
+/// How far what was pressed here was dragged since the last frame.
+fn dragged(input: &egui::InputState, space: Rect) -> f32 {
+    let pointer = &input.pointer;
+    let is_here = pointer.press_origin().is_some_and(|at| space.contains(at));
+    let is_dragged = is_here && pointer.primary_down() && pointer.is_decidedly_dragging();
+    if is_dragged { pointer.delta().y } else { 0.0 }
 }
 
 /// The uppermost row, so many rows further: towards the past or the end.

@@ -28,6 +28,10 @@ pub fn cancelled(id: &EventId) -> Doc {
 /// All missions.
 #[must_use]
 pub fn missions(rows: &[MissionView], names: &Names) -> Doc {
+    if rows.is_empty() {
+        let text = "no missions: `kern mission start` begins one";
+        return Doc(vec![Block::Line(Text::toned(Tone::Quiet, text))]);
+    }
     let columns = ["mission", "state", "held by", "goal"].map(str::to_owned).to_vec();
     let rows = rows.iter().map(|row| {
         let held = row.held_by.map_or_else(String::new, |device| device_name(&device, names));

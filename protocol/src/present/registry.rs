@@ -86,61 +86,87 @@ impl Standing {
     }
 }
 
+/// A thing that is there or not by one reason: its id, its title, its keys, and its command.
+type Row = [&'static str; 4];
+
+const GOES: [Row; 8] = [
+    ["go.overview", "Go to the overview", "Alt+1", "kern status"],
+    ["go.timeline", "Go to the timeline", "Alt+7", "kern log --graph"],
+    ["go.devices", "Go to the devices", "Alt+2", "kern devices"],
+    ["go.conflicts", "Go to the conflicts", "Alt+3", "kern conflicts"],
+    ["go.missions", "Go to the missions", "Alt+4", "kern mission list"],
+    ["go.documents", "Go to the documents", "Alt+5", "kern doc get"],
+    ["go.quarantine", "Go to what is kept apart", "Alt+6", "kern quarantine list"],
+    ["go.branches", "Go to the branches", "Alt+8", "kern branch list --all"],
+];
+
+/// A side each, in their order.
+const KEEPS: [Row; 9] = [
+    ["conflict.keep.1", "Keep side A", "1", RESOLVE],
+    ["conflict.keep.2", "Keep side B", "2", RESOLVE],
+    ["conflict.keep.3", "Keep side C", "3", RESOLVE],
+    ["conflict.keep.4", "Keep side D", "4", RESOLVE],
+    ["conflict.keep.5", "Keep side E", "5", RESOLVE],
+    ["conflict.keep.6", "Keep side F", "6", RESOLVE],
+    ["conflict.keep.7", "Keep side G", "7", RESOLVE],
+    ["conflict.keep.8", "Keep side H", "8", RESOLVE],
+    ["conflict.keep.9", "Keep side I", "9", RESOLVE],
+];
+
+/// What writes, and asks first what.
+const WRITES: [Row; 18] = [
+    ["doc.set", "Set a value…", "", "kern doc set"],
+    ["doc.remove", "Remove a value…", "", "kern doc rm"],
+    ["board.create", "Create a board…", "", "kern board create"],
+    ["board.archive", "Put a board away…", "", "kern board archive"],
+    ["board.back", "Bring a board back…", "", "kern board archive --undo"],
+    ["branch.create", "Create a branch…", "", "kern branch create"],
+    ["branch.merge", "Merge a branch…", "", "kern branch merge"],
+    ["branch.archive", "Put a branch away…", "", "kern branch archive"],
+    ["branch.back", "Bring a branch back…", "", "kern branch archive --undo"],
+    ["agent.set", "Set an agent…", "", "kern agent add"],
+    ["mission.start", "Start a mission…", "", "kern mission start"],
+    ["mission.cancel", "Cancel a mission…", "", "kern mission cancel"],
+    ["event.strike", "Strike an event…", "", "kern strike"],
+    ["event.readmit", "Bring an event back…", "", "kern readmit --event"],
+    ["event.purge", "Purge artifacts…", "", "kern purge"],
+    ["device.invite", "Invite a device…", "", "kern invite"],
+    ["device.revoke", "Revoke a device…", "", "kern revoke"],
+    ["device.readmit", "Bring back what a device wrote…", "", "kern readmit"],
+];
+
+const DOORS: [Row; 3] = [
+    ["door.create", "Create a workspace…", "", "kern init"],
+    ["door.join", "Join a workspace…", "", "kern join"],
+    ["door.restore", "Restore a workspace…", "", "kern import --events"],
+];
+
 /// Everything that can be done, in the order in which it is listed.
 #[must_use]
 pub fn registry(standing: &Standing) -> Vec<Entry> {
-    let entry = |id, title, keys, kern, why_not| Entry { id, title, keys, kern, why_not };
     let when = |is: bool, why: &'static str| if is { None } else { Some(why) };
-    let goes = standing.reads();
+    let (goes, writes) = (standing.reads(), standing.why_no_write());
     let doors = when(standing.connected, DOWN);
-    let writes = standing.why_no_write();
-    vec![
-        entry("go.overview", "Go to the overview", "Alt+1", "kern status", goes),
-        entry("go.timeline", "Go to the timeline", "Alt+7", "kern log --graph", goes),
-        entry("go.devices", "Go to the devices", "Alt+2", "kern devices", goes),
-        entry("go.conflicts", "Go to the conflicts", "Alt+3", "kern conflicts", goes),
-        entry("go.missions", "Go to the missions", "Alt+4", "kern mission list", goes),
-        entry("go.documents", "Go to the documents", "Alt+5", "kern doc get", goes),
-        entry("go.quarantine", "Go to what is kept apart", "Alt+6", "kern quarantine list", goes),
-        entry("go.branches", "Go to the branches", "Alt+8", "kern branch list --all", goes),
-        entry("undo", "Undo my last change", "U", "kern undo", writes),
-        entry("conflict.next", "Next conflict", "N", "", when(standing.after, "it is the last")),
-        entry(
-            "conflict.previous",
-            "Previous conflict",
-            "P",
-            "",
-            when(standing.before, "it is the first"),
-        ),
-        entry("conflict.keep.1", "Keep side A", "1", RESOLVE, standing.keeps(0)),
-        entry("conflict.keep.2", "Keep side B", "2", RESOLVE, standing.keeps(1)),
-        entry("conflict.keep.3", "Keep side C", "3", RESOLVE, standing.keeps(2)),
-        entry("conflict.keep.4", "Keep side D", "4", RESOLVE, standing.keeps(3)),
-        entry("conflict.keep.5", "Keep side E", "5", RESOLVE, standing.keeps(4)),
-        entry("conflict.keep.6", "Keep side F", "6", RESOLVE, standing.keeps(5)),
-        entry("conflict.keep.7", "Keep side G", "7", RESOLVE, standing.keeps(6)),
-        entry("conflict.keep.8", "Keep side H", "8", RESOLVE, standing.keeps(7)),
-        entry("conflict.keep.9", "Keep side I", "9", RESOLVE, standing.keeps(8)),
-        entry("conflict.select", "Select this conflict, or not", "X", "", standing.looks()),
-        entry("conflict.bulk", "Decide all that are selected…", "", BULK, standing.decides()),
-        entry("past", "Show the workspace as of this event", "T", AT, standing.goes_back()),
-        entry("now", "Back to now", "Escape", "", when(standing.past, "this is now")),
-        entry("doc.set", "Set a value…", "", "kern doc set", writes),
-        entry("doc.remove", "Remove a value…", "", "kern doc rm", writes),
-        entry("board.create", "Create a board…", "", "kern board create", writes),
-        entry("branch.create", "Create a branch…", "", "kern branch create", writes),
-        entry("branch.merge", "Merge a branch…", "", "kern branch merge", writes),
-        entry("mission.start", "Start a mission…", "", "kern mission start", writes),
-        entry("mission.cancel", "Cancel a mission…", "", "kern mission cancel", writes),
-        entry("device.invite", "Invite a device…", "", "kern invite", writes),
-        entry("device.revoke", "Revoke a device…", "", "kern revoke", writes),
-        entry("door.create", "Create a workspace…", "", "kern init", doors),
-        entry("door.join", "Join a workspace…", "", "kern join", doors),
-        entry("door.restore", "Restore a workspace…", "", "kern rescue", doors),
-        entry("panes", "Next pane", "F6", "", None),
-        entry("palette", "All commands", "Ctrl+K", "kern --help", None),
-        entry("help", "Help: all keys", "?", "kern --help", None),
-    ]
+    let mut all = Vec::new();
+    let mut add = |[id, title, keys, kern]: Row, why_not| {
+        all.push(Entry { id, title, keys, kern, why_not });
+    };
+    GOES.into_iter().for_each(|row| add(row, goes));
+    add(["undo", "Undo my last change", "U", "kern undo"], writes);
+    add(["conflict.next", "Next conflict", "N", ""], when(standing.after, "it is the last"));
+    let first = when(standing.before, "it is the first");
+    add(["conflict.previous", "Previous conflict", "P", ""], first);
+    KEEPS.into_iter().enumerate().for_each(|(side, row)| add(row, standing.keeps(side)));
+    add(["conflict.select", "Select this conflict, or not", "X", ""], standing.looks());
+    add(["conflict.bulk", "Decide all that are selected…", "", BULK], standing.decides());
+    add(["past", "Show the workspace as of this event", "T", AT], standing.goes_back());
+    add(["now", "Back to now", "Escape", ""], when(standing.past, "this is now"));
+    WRITES.into_iter().for_each(|row| add(row, writes));
+    DOORS.into_iter().for_each(|row| add(row, doors));
+    add(["panes", "Next pane", "F6", ""], None);
+    add(["palette", "All commands", "Ctrl+K", "kern --help"], None);
+    add(["help", "Help: all keys", "?", "kern --help"], None);
+    all
 }
 
 const RESOLVE: &str = "kern conflicts resolve";

@@ -36,7 +36,11 @@ pub(super) struct Site {
 impl Site {
     /// Device 1 is the home; `runners` were started with `--run`; all are connected.
     pub(super) fn of(roles: &[(u8, Role)], runners: &[u8]) -> Self {
-        let mut mesh = Mesh::of(roles);
+        Self::on(Mesh::of(roles), runners)
+    }
+
+    /// The same of devices that are there already.
+    pub(super) fn on(mut mesh: Mesh, runners: &[u8]) -> Self {
         let numbers: Vec<_> = mesh.devices.keys().copied().collect();
         for number in runners {
             mesh.device(*number).config.runs = true;

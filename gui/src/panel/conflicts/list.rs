@@ -10,30 +10,31 @@ use crate::theme;
 
 /// Points of the list at most.
 const HEIGHT: f32 = 160.0;
-/// Rows that this is room for, the last of them in part.
-const FITS: usize = 5;
 
 /// Draws it.
 pub(super) fn show(ui: &mut Ui, model: &Model, page: &ConflictPage, actions: &mut Vec<Action>) {
     let rows = &page.conflicts;
     ways(ui, model, page, actions);
     let looked_at = super::looked_at(model).map_or(0, |(at, _)| at);
-    let row_points = theme::TOUCH + ui.spacing().item_spacing.y;
+    let height = ui.spacing().interact_size.y;
+    let row_points = height + ui.spacing().item_spacing.y;
+    // Rows that there is room for, the last of them in part.
+    let fits = if height >= theme::FINGER { 4 } else { 5 };
     let mut area = egui::ScrollArea::vertical().id_salt("conflicts").max_height(HEIGHT);
     // What the keys lead to is in sight; the wheel leads where it likes.
     let seen = egui::Id::unique("conflict in sight");
     if ui.data(|data| data.get_temp(seen)) != Some((looked_at, rows.len())) {
         ui.data_mut(|data| data.insert_temp(seen, (looked_at, rows.len())));
-        let above = looked_at.saturating_sub(1).min(rows.len().saturating_sub(FITS));
+        let above = looked_at.saturating_sub(1).min(rows.len().saturating_sub(fits));
         let above = u16::try_from(above).unwrap_or(u16::MAX);
         area = area.vertical_scroll_offset(f32::from(above) * row_points);
     }
-    area.show_rows(ui, theme::TOUCH, rows.len(), |ui, range| {
+    area.show_rows(ui, height, rows.len(), |ui, range| {
         for at in range {
             let Some(row) = rows.get(at) else { continue };
             ui.push_id(row.id.to_string(), |ui| {
                 ui.horizontal(|ui| {
-                    ui.set_min_height(theme::TOUCH);
+                    ui.set_min_height(height);
                     let path = shown(&row.path.to_string(), 64);
                     let mut is_selected = model.selected.contains_key(&row.id);
                     let select = ui.checkbox(&mut is_selected, "");
