@@ -306,3 +306,27 @@ fn a_receipt_whose_heads_are_not_here_counts_when_they_come() {
     assert_eq!(hear(&founder, 2, join.id()), all);
     assert_eq!(hear(&founder, 3, EventId([9; 32])), all, "the one before goes on counting");
 }
+
+#[test]
+fn an_event_is_known_to_every_life_or_to_one_of_those_beside_each_other() {
+    // SPEC: RCPT-5, RCPT-6
+    let (mut founder, events) = Peer::founder();
+    let first = events.last().unwrap().id();
+    let last = founder.set("notes/a", "x").last().unwrap().id();
+    let control = founder.workspace.control();
+    let heads = control.heads(&control.all());
+    let [older, newer] = [first, last].map(|tip| founder.workspace.cover(&heads, &[tip]).unwrap());
+    let life = |number| (key(8).device(), Incarnation([number; 8]));
+    let (one, two) = ((life(1), &older), (life(2), &newer));
+    for (lives, is_beside, event, is_known) in [
+        (vec![one, two], false, first, true),
+        (vec![one, two], false, last, false),
+        (vec![one, two], true, last, true),
+        (vec![one], true, last, false),
+        (Vec::new(), true, last, true),
+        (Vec::new(), false, last, true),
+    ] {
+        let found = founder.workspace.is_known(&lives, is_beside, &event);
+        assert_eq!(found, is_known, "{} lives, beside: {is_beside}", lives.len());
+    }
+}

@@ -34,5 +34,6 @@ pub const TELL_MS: u64 = 500;
 pub const ABSENT_CUT_MS: u64 = 60_000;
 
 /// Epochs whose keys one device wraps at once for those who lack them: more are lacked only where a
-/// member makes epochs that lead to none, and one that leads to all of them costs less. `SPEC: KEY-10`
+/// member makes epochs that lead to none, and one that leads to all of them costs less.
+/// `SPEC: KEY-10`
 pub const WRAPPED_EPOCHS_MAX: usize = 16;

@@ -134,7 +134,7 @@ impl Workspace {
         })
     }
 
-    /// Do all documents hold a change that are to? Another event may carry it, and be there already.
+    /// Do all documents hold a change that are to? Another event may carry it, and be there.
     fn is_told_to_all(&self, (document, change): &(DocumentId, ChangeHash)) -> bool {
         let holds = |of: &DocumentId| self.held.get(of).is_some_and(|held| held.contains(change));
         holds(document) && self.shares.holders(change).iter().all(holds)

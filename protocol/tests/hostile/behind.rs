@@ -206,6 +206,7 @@ fn events_that_wait_for_each_other_and_for_a_lost_body_hold_up_nothing_else() {
         peer.project();
         assert!(!peer.workspace.is_projected(), "something is lost");
         assert!(peer.workspace.is_told(), "nothing else is to come");
+        assert!(peer.workspace.lacks_bodies(), "no receipt claims it");
         peer.workspace.body_found(&lost.id());
         assert_eq!(shown(&mut peer, root), notes);
         assert_eq!(shown(&mut peer, garden), r#"{"a":"x","b":"y"}"#);

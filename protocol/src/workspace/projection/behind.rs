@@ -68,8 +68,8 @@ impl Way {
         self.fetched.extend(carriers);
     }
 
-    /// May this one come later, so that others are asked of the store with it? Only in the call that
-    /// found it: who asks again meanwhile looks at nothing twice.
+    /// May this one come later, so that others are asked of the store with it? Only in the call
+    /// that found it: who asks again meanwhile looks at nothing twice.
     fn passes_over(&mut self, no: ContentNo) -> bool {
         self.fetched.remove(&no)
     }
