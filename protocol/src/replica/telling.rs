@@ -2,9 +2,10 @@
 //! that is on its way.
 //!
 //! A batch of changes costs Automerge a time that grows with the document. So while much more
-//! comes, what is here waits until it is half as much as the documents hold, or a quarter where they
-//! have nothing to do: then all batches together cost little more than the last, however long the
-//! history is, and the documents take most of it while the rest is on its way. `SPEC: DUR-10`
+//! comes, what is here waits until it is half as much as the documents hold, or a quarter where
+//! they have nothing to do: then all batches together cost little more than the last, however long
+//! the history is, and the documents take most of it while the rest is on its way.
+//! `SPEC: DUR-10`
 
 use crate::command::Command;
 use crate::limits::{
