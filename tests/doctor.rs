@@ -131,7 +131,7 @@ fn other_version(home: &Home) -> Home {
             let older = own.replace(|c: char| c.is_ascii_digit(), "0");
             asking.write_all(answer.replace(&own, &older).as_bytes()).ok();
             // Until it has read all of it.
-            asking.read(&mut [0]).ok();
+            asking.read_to_end(&mut Vec::new()).ok();
         }
     });
     front

@@ -129,11 +129,11 @@ impl Person {
     /// The last of what this command lists for which that field is this.
     fn id(&self, args: &[&str], field: &str, is: &str, id: &str) -> String {
         let said = self.home.run(&[args, &["--json"]].concat()).done().to_owned();
-        let rows = said.lines().flat_map(|line| match serde_json::from_str(line).unwrap() {
+        let mut rows = said.lines().flat_map(|line| match serde_json::from_str(line).unwrap() {
             Json::Array(rows) => rows,
             row => vec![row],
         });
-        let row = rows.filter(|row| row[field] == is).last().expect("a row of a list");
+        let row = rows.rfind(|row| row[field] == is).expect("a row of a list");
         row[id].as_str().unwrap().to_owned()
     }
 }
