@@ -124,11 +124,17 @@ fn have_limits(rows: &[Json], workloads: &[&str]) {
 
 #[test]
 fn what_needs_no_other_program_is_measured_and_judged() {
-    let workloads = ["append", "catch-up", "start-up", "dispatch"];
+    let workloads = ["append", "catch-up", "dispatch"];
     let rows = measured(&Home::new(), &workloads);
     have_limits(&rows, &workloads);
     let groups: Vec<_> = named(&rows, "append").iter().map(|row| &row["params"]["group"]).collect();
     assert_eq!(groups, [1, 16, 128]);
+}
+
+#[test]
+fn a_start_is_that_of_a_process_after_a_stop_and_after_a_kill() {
+    let rows = measured(&Home::new(), &["start-up"]);
+    have_limits(&rows, &["start-up"]);
     let before: Vec<_> =
         named(&rows, "start-up").iter().map(|row| &row["params"]["before"]).collect();
     assert_eq!(before, ["stop", "SIGKILL"]);
