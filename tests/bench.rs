@@ -149,7 +149,7 @@ fn rows_of_an_earlier_run_are_shown_and_nothing_is_measured() {
         "against": {"bare": 12.5}, "limit": 10.0, "op": ">=", "met": false,
         "machine": {"cpu": "x", "cores": 2, "kernel": "6", "commit_p95_ms": 0.31},
     });
-    std::fs::write(&file, serde_json::to_vec(&[row.clone()]).unwrap()).unwrap();
+    std::fs::write(&file, serde_json::to_vec(std::slice::from_ref(&row)).unwrap()).unwrap();
     let file = file.to_str().unwrap();
     let table = home.run(&["bench", "--rows", file, "--markdown"]);
     let line = "| append | group 16 | 9.00 | >= 10.0 | events/s | **missed** | bare 12.5 |";
