@@ -124,11 +124,17 @@ fn have_limits(rows: &[Json], workloads: &[&str]) {
 
 #[test]
 fn what_needs_no_other_program_is_measured_and_judged() {
-    let workloads = ["append", "catch-up", "start-up", "dispatch"];
+    let workloads = ["append", "catch-up", "dispatch"];
     let rows = measured(&Home::new(), &workloads);
     have_limits(&rows, &workloads);
     let groups: Vec<_> = named(&rows, "append").iter().map(|row| &row["params"]["group"]).collect();
     assert_eq!(groups, [1, 16, 128]);
+}
+
+#[test]
+fn a_start_is_that_of_a_process_after_a_stop_and_after_a_kill() {
+    let rows = measured(&Home::new(), &["start-up"]);
+    have_limits(&rows, &["start-up"]);
     let before: Vec<_> =
         named(&rows, "start-up").iter().map(|row| &row["params"]["before"]).collect();
     assert_eq!(before, ["stop", "SIGKILL"]);
@@ -143,7 +149,7 @@ fn rows_of_an_earlier_run_are_shown_and_nothing_is_measured() {
         "against": {"bare": 12.5}, "limit": 10.0, "op": ">=", "met": false,
         "machine": {"cpu": "x", "cores": 2, "kernel": "6", "commit_p95_ms": 0.31},
     });
-    std::fs::write(&file, serde_json::to_vec(&[row.clone()]).unwrap()).unwrap();
+    std::fs::write(&file, serde_json::to_vec(std::slice::from_ref(&row)).unwrap()).unwrap();
     let file = file.to_str().unwrap();
     let table = home.run(&["bench", "--rows", file, "--markdown"]);
     let line = "| append | group 16 | 9.00 | >= 10.0 | events/s | **missed** | bare 12.5 |";

@@ -23,7 +23,7 @@ const PLAIN: &str = "bare database";
 const MORE_MS: f64 = 200.0;
 
 pub(super) async fn run(bench: &Bench) -> Result<Vec<Row>, Failure> {
-    let size = bench.size(100_000, 1_000);
+    let size = bench.size(100_000, 300);
     let founder = device::Device::founder(&bench.scratch).await?;
     let edits: Vec<_> = Edits::new(SEED).take(size).collect();
     founder.write(&edits, GROUP).await?;
