@@ -196,7 +196,7 @@ fn clocks_that_run_tenfold_or_at_a_tenth_cost_double_work_and_time_alone() {
         let steps = swarm::plan(*seed).steps;
         steps.iter().any(is_broken) && steps.iter().any(starts)
     };
-    for seed in (100..).filter(has).take(4) {
+    for seed in (100..).filter(has).take(3) {
         let outcome = swarm::run(seed).unwrap();
         assert_eq!(outcome.failed, None, "kern-sim swarm --seeds 1 --first {seed}");
     }
