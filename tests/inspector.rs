@@ -105,9 +105,21 @@ impl<'a> Window<'a> {
         self.display.xdotool(&["windowfocus", "--sync", &id, "key", key]);
     }
 
+    /// Types into the one field that there is, until that shows it.
+    #[track_caller]
     fn type_in(&self, text: &str) {
         let id = self.id();
-        self.display.xdotool(&["windowfocus", "--sync", &id, "type", text]);
+        until(&format!("{text:?} in the field"), || {
+            let nodes = self.nodes();
+            let field = nodes.iter().find(|node| node["role"] == "TextInput")?;
+            if field["value"] == text {
+                return Some(());
+            }
+            self.click_on(field);
+            let typed = ["windowfocus", "--sync", &id, "key", "ctrl+a", "type", text];
+            self.display.xdotool(&typed);
+            None
+        });
     }
 
     /// Waits until nothing is called so any more.
