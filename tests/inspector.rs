@@ -226,7 +226,8 @@ fn a_device_is_let_in_and_a_conflict_decided_by_the_mouse_and_undone_by_the_keyb
     window.click(&keep);
     window.find("Label", "working…");
     drop(first);
-    window.find("Label", "the node did not answer");
+    // Also where it was not asked any more.
+    window.find("Label", "start it");
     window.find("Label", "the node does not run: this is what it said last");
     let _again = laptop.up();
     window.gone("does not run");
