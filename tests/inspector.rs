@@ -105,9 +105,21 @@ impl<'a> Window<'a> {
         self.display.xdotool(&["windowfocus", "--sync", &id, "key", key]);
     }
 
+    /// Types into the one field that there is, until that shows it.
+    #[track_caller]
     fn type_in(&self, text: &str) {
         let id = self.id();
-        self.display.xdotool(&["windowfocus", "--sync", &id, "type", text]);
+        until(&format!("{text:?} in the field"), || {
+            let nodes = self.nodes();
+            let field = nodes.iter().find(|node| node["role"] == "TextInput")?;
+            if field["value"] == text {
+                return Some(());
+            }
+            self.click_on(field);
+            let typed = ["windowfocus", "--sync", &id, "key", "ctrl+a", "type", text];
+            self.display.xdotool(&typed);
+            None
+        });
     }
 
     /// Waits until nothing is called so any more.
@@ -214,7 +226,8 @@ fn a_device_is_let_in_and_a_conflict_decided_by_the_mouse_and_undone_by_the_keyb
     window.click(&keep);
     window.find("Label", "working…");
     drop(first);
-    window.find("Label", "the node did not answer");
+    // Also where it was not asked any more.
+    window.find("Label", "start it");
     window.find("Label", "the node does not run: this is what it said last");
     let _again = laptop.up();
     window.gone("does not run");

@@ -43,17 +43,21 @@ impl Plugin for Describe {
     }
 }
 
-/// A line for each node that is called something.
+/// A line for each node that is called something, and for each field, with what is typed there.
 fn lines(update: &TreeUpdate, scale: f32) -> String {
     let mut text = String::new();
     for (_, node) in &update.nodes {
-        let Some(name) = name(node) else { continue };
+        let typed = (node.role() == Role::TextInput).then(|| node.value().unwrap_or_default());
+        let Some(name) = name(node).or(typed.map(|_| "")) else { continue };
         let bounds = node.bounds().map(|at| {
             let scale = f64::from(scale);
             [at.x0, at.y0, at.x1, at.y1].map(|edge| edge * scale)
         });
-        let line = json!({ "role": format!("{:?}", node.role()), "name": name,
+        let mut line = json!({ "role": format!("{:?}", node.role()), "name": name,
             "disabled": node.is_disabled(), "bounds": bounds });
+        if let Some(typed) = typed {
+            line["value"] = typed.into();
+        }
         text.push_str(&line.to_string());
         text.push('\n');
     }
