@@ -48,7 +48,7 @@ fn lines(update: &TreeUpdate, scale: f32) -> String {
     let mut text = String::new();
     for (_, node) in &update.nodes {
         let typed = (node.role() == Role::TextInput).then(|| node.value().unwrap_or_default());
-        let Some(name) = name(node).or(typed.map(|_| "")) else { continue };
+        let Some(name) = name(node).or_else(|| typed.map(|_| "")) else { continue };
         let bounds = node.bounds().map(|at| {
             let scale = f64::from(scale);
             [at.x0, at.y0, at.x1, at.y1].map(|edge| edge * scale)

@@ -102,7 +102,8 @@ async fn node(bench: &Bench) -> Result<Node, Failure> {
         };
         let (here, there) = (of(0), of(1));
         let wrote = tokio::join!(ours.write(&here, GROUP), theirs.write(&there, GROUP));
-        (wrote.0?, wrote.1?);
+        wrote.0?;
+        wrote.1?;
         let marks = [ours.mark(turn).await?, theirs.mark(turn).await?];
         ours.wait_for(&marks).await?;
         theirs.wait_for(&marks).await?;

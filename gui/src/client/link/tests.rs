@@ -105,8 +105,9 @@ fn assert_fails_alone(news: &News) {
 #[tokio::test(start_paused = true)]
 async fn a_node_that_hangs_while_it_is_looked_at_is_told_once_and_a_view_that_does_fails_alone() {
     // What is answered before it says nothing more, and what is told of that.
-    let cases: [(&str, usize, fn(&News)); 2] =
-        [("stuck", 0, |news| assert_hangs(news)), ("slow", 1, |news| assert_fails_alone(news))];
+    type Told = fn(&News);
+    let cases: [(&str, usize, Told); 2] =
+        [("stuck", 0, assert_hangs), ("slow", 1, assert_fails_alone)];
     for (name, answered, told) in cases {
         let fake = Fake::new(name);
         let (mut client, link) = start(&fake);
