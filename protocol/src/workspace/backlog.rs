@@ -269,19 +269,8 @@ impl Workspace {
 
     /// What an event has to wait for; it is charged where that is nothing.
     fn wait_of(&mut self, no: ContentNo, changes: &[Name], charge: Charge<'_>) -> Option<Wait> {
-        if !self.backlog.changes.is_empty() {
-            for (document, change) in changes {
-                for dep in self.effects.deps(document, change) {
-                    let name = (self.effects.document_of(document, dep), *dep);
-                    let carriers = self.backlog.changes.get(&name).map(|dep| &dep.carriers);
-                    let carrier = carriers.and_then(|carriers| carriers.first().copied());
-                    let device = carrier.and_then(|carrier| self.backlog.device(carrier));
-                    if let Some(device) = device {
-                        let what = What::Change(name);
-                        return Some(Wait { device, what, changes: changes.to_vec() });
-                    }
-                }
-            }
+        if let Some((device, name)) = self.withheld_of(changes) {
+            return Some(Wait { device, what: What::Change(name), changes: changes.to_vec() });
         }
         let makes = self.unpaid(changes);
         if no.index() < self.backlog.exempt || makes == 0 {
@@ -295,6 +284,25 @@ impl Workspace {
             return None;
         }
         Some(Wait { device, what: What::Quota(makes), changes: changes.to_vec() })
+    }
+
+    /// What an event's changes depend on and an event that waits is to bring, with the device whose
+    /// quota that waits for. Not where it was told already, by an event that did not wait.
+    fn withheld_of(&self, changes: &[Name]) -> Option<(DeviceId, Name)> {
+        if self.backlog.changes.is_empty() {
+            return None;
+        }
+        let withholds = |(document, change): &Name, dep: &ChangeHash| {
+            let name = (self.effects.document_of(document, dep), *dep);
+            let carrier = self.backlog.changes.get(&name)?.carriers.first().copied()?;
+            let stands = self.applied.get(&name.0).is_some_and(|told| told.contains_key(dep))
+                && !self.lacks(document, change, dep);
+            if stands { None } else { Some((self.backlog.device(carrier)?, name)) }
+        };
+        changes.iter().find_map(|one| {
+            let deps = self.effects.deps(&one.0, &one.1);
+            deps.iter().find_map(|dep| withholds(one, dep))
+        })
     }
 
     /// How many keys and objects these changes make that were not charged yet.

@@ -97,7 +97,12 @@ impl Workspace {
         let Some(no) = self.content.number(event).filter(waits) else { return false };
         let carries = matches!(self.effects.of(no), Effect::Change(all) if all.contains(change));
         let (document, hash) = *change;
-        let stands = carries && self.is_open(&document) && !self.is_left_out(&[*change]);
+        // What falls out of it, or begins it anew, is asked of it behind what was just made.
+        let stays = !self.stale
+            && !self.anew.contains(&document)
+            && !self.dropped.contains_key(&document)
+            && !self.is_left_out(&[*change]);
+        let stands = carries && self.is_open(&document) && stays;
         if stands {
             self.held.entry(document).or_default().insert(hash);
         }

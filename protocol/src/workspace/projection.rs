@@ -46,27 +46,42 @@ impl Workspace {
 
     /// An event counts no longer: what it changed falls out.
     pub(super) fn leave(&mut self, no: ContentNo) {
-        self.waiting.remove(&no);
+        let waited = self.waiting.remove(&no).is_some() || self.backlog.contains(no);
         let Effect::Change(changes) = self.effects.of(no) else { return };
         self.backlog.fall(no, changes);
         for (document, hash) in changes.clone() {
             // Where it waits what it brings in is held already.
             self.may_shrink(&document, &hash);
-            let applied = self.applied.entry(document).or_default();
-            // Another admitted event may carry the same change: it falls with the last one.
-            let Some(carriers) = applied.get_mut(&hash) else {
+            let told = self.applied.entry(document).or_default().get_mut(&hash);
+            let falls = if let Some(told) = told {
+                told.remove(&no) && told.is_empty()
+            } else {
                 // An own change stands in its document before its event is told.
-                self.drop_from(document, hash);
-                continue;
+                self.fell_closed |= !self.is_open(&document);
+                self.held.get(&document).is_some_and(|held| held.contains(&hash))
             };
-            if carriers.remove(&no) && carriers.is_empty() {
-                applied.remove(&hash);
-                let is_open = self.is_open(&document);
-                self.fell_closed |= !is_open;
-                self.drop_from(document, hash);
-                self.unshare(&document, &hash);
+            if falls {
+                self.fall_out(document, hash);
+            } else if waited && let Some(heir) = self.carrier_to_tell(&document, &hash) {
+                // It was to be told, perhaps once more, by this event.
+                self.waiting.entry(heir).or_insert(None);
             }
         }
+    }
+
+    /// The last event that was told leaves of those that carry a change. Where another one counts,
+    /// and waits yet, it stands by that one, and so does what builds on it; else it falls out.
+    fn fall_out(&mut self, document: DocumentId, hash: ChangeHash) {
+        let heir = self.carrier_to_tell(&document, &hash);
+        let applied = self.applied.entry(document).or_default();
+        if let Some(heir) = heir {
+            applied.entry(hash).or_default().insert(heir);
+            return;
+        }
+        applied.remove(&hash);
+        self.fell_closed |= !self.is_open(&document);
+        self.drop_from(document, hash);
+        self.unshare(&document, &hash);
     }
 
     /// The events whose bodies are needed from the store: admitted again, or readable since. In

@@ -26,18 +26,25 @@ fn carried_again(
     again.collect()
 }
 
-/// Whatever came first, and whether a document is told as it comes or anew: these notes are shown.
+/// Whatever came first, how much of it came in one turn at the end, and whether a document is told
+/// as it comes or anew: these notes are shown.
 fn tells_them(base: &[Verified], all: &[Verified], shows: [(DocumentId, &str); 2]) {
     let orders = orders(all);
     for order in &orders {
-        for is_open in [true, false] {
+        for (is_open, single) in [true, false]
+            .into_iter()
+            .flat_map(|is_open| (0..=order.len()).map(move |single| (is_open, single)))
+        {
             let mut peer = joined(1, base);
             if is_open {
                 peer.workspace.open(shows[1].0);
             }
-            for event in order {
+            peer.project();
+            for (at, event) in order.iter().enumerate() {
                 peer.take(std::slice::from_ref(event));
-                peer.project();
+                if at < single {
+                    peer.project();
+                }
             }
             for (document, notes) in shows {
                 assert_eq!(shown(&mut peer, document), notes);
@@ -69,6 +76,29 @@ fn two_events_that_wait_for_each_other_in_two_open_documents_go_in_together() {
     let strike = strike(&founder, &struck);
     let notes = r#"{"a":"x","b":"y"}"#;
     tells_them(&base, &[struck, again, vec![strike]].concat(), [(root, notes), (garden, notes)]);
+}
+
+#[test]
+fn what_builds_on_a_change_stays_where_its_second_carrier_comes_with_the_strike_of_the_first() {
+    // SPEC: EFF-8
+    let (mut founder, mut base) = granted(&[Role::Member]);
+    let root = founder.document();
+    let (garden, made) = board(&mut founder);
+    base.extend(made);
+    for (document, shows) in [
+        (root, [(root, r#"{"a":"x","b":"y"}"#), (root, r#"{"a":"x","b":"y"}"#)]),
+        (garden, [(garden, r#"{"a":"x","b":"y"}"#), (garden, r#"{"a":"x","b":"y"}"#)]),
+    ] {
+        let (mut one, mut two) = (joined(1, &base), joined(2, &base));
+        let written = edit(&mut two, document, 1, ("notes/a", "x"));
+        let struck = write(&mut two, written.clone());
+        let again = carrier(&two, &[written], &[struck[0].id()], 1);
+        let strike = strike(&one, &struck);
+        one.take(&struck);
+        let on = edit(&mut one, document, 1, ("notes/b", "y"));
+        let built = write(&mut one, on);
+        tells_them(&base, &[struck, vec![again, strike], built].concat(), shows);
+    }
 }
 
 #[test]

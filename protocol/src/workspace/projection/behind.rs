@@ -137,16 +137,23 @@ impl Workspace {
         changes: &'a [Name],
     ) -> impl Iterator<Item = (Name, &'a [ContentNo])> {
         changes.iter().flat_map(move |(document, change)| {
-            let mut holders = self.shares.holders(change);
-            holders.extend(Some(*document).filter(|document| self.is_open(document)));
             self.effects.deps(document, change).iter().filter_map(move |dep| {
-                let lacks =
-                    |of: &DocumentId| self.held.get(of).is_none_or(|held| !held.contains(dep));
                 let carriers = self.effects.carriers(document, dep);
-                let is_lacking = holders.iter().any(lacks) && !carriers.contains(&no);
+                let is_lacking = self.lacks(document, change, dep) && !carriers.contains(&no);
                 is_lacking.then(|| ((self.effects.document_of(document, dep), *dep), carriers))
             })
         })
+    }
+
+    /// Does a document that is to hold a change not hold yet what it depends on?
+    pub(in crate::workspace) fn lacks(
+        &self,
+        document: &DocumentId,
+        change: &ChangeHash,
+        dep: &ChangeHash,
+    ) -> bool {
+        let lacks = |of: &DocumentId| self.held.get(of).is_none_or(|held| !held.contains(dep));
+        (self.is_open(document) && lacks(document)) || self.shares.holders(change).iter().any(lacks)
     }
 
     /// Does an event build on what was passed over, since its body comes from the store?
@@ -205,10 +212,11 @@ impl Workspace {
             let Effect::Change(changes) = self.effects.of(*no) else { continue };
             let brings: Vec<_> = changes.iter().filter(|one| !self.is_out(one)).copied().collect();
             for (name, carriers) in self.lacking(*no, &brings) {
-                // Who waits for a quota holds up what depends on it.
-                if self.backlog.withholds(&name) {
+                // Who waits for a quota holds up what depends on it, unless others bring that, too.
+                let waits = carriers.iter().any(|of| self.waits(of));
+                if self.backlog.withholds(&name) && !waits {
                     withheld.push(*no);
-                } else if carriers.iter().any(|of| self.waits(of)) {
+                } else if waits {
                     let lacked = lacked.entry(name).or_insert_with(|| {
                         let waits = carriers.iter().copied().filter(|of| self.waits(of));
                         let hopes = waits.filter(|of| !self.lost.holds_up(*of)).collect();
