@@ -211,12 +211,15 @@ fn what_is_no_archive_or_no_key_brings_nothing_here() {
     let (events, key) = (site.archive(0), site.key());
     let (text, none) = (site.file("text", b"words alone"), site.folder.join("none"));
     let cut = site.archive(40);
-    let folder = site.folder.clone();
+    let (folder, pipe) = (site.folder.clone(), site.folder.join("pipe"));
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     for (events, key, why) in [
         (text.clone(), key.clone(), "this is no file of events (not_an_archive)"),
         (none.clone(), key.clone(), "No such file"),
         (folder, key.clone(), "it is no file"),
-        (events, text, ""),
+        (pipe.clone(), key.clone(), "it is no file"),
+        (events.clone(), pipe, "it is no file"),
+        (events, text, "this is no recovery key: 2 words"),
         (cut.clone(), none, "No such file"),
     ] {
         let (answer, _) = site.restore(events, key);

@@ -103,10 +103,7 @@ impl Import<'_> {
     }
 
     fn open(&self) -> Result<File, Failure> {
-        let file = File::open(&self.asked.events).map_err(|error| self.unreadable(&error))?;
-        let about = file.metadata().map_err(|error| self.unreadable(&error))?;
-        // A pipe would hold up the window for as long as nobody writes into it.
-        if about.is_file() { Ok(file) } else { Err(self.unreadable(&"it is no file")) }
+        doors::open(&self.asked.events).map_err(|error| self.unreadable(&error))
     }
 
     fn unreadable(&self, why: &dyn std::fmt::Display) -> Failure {
