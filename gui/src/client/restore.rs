@@ -174,7 +174,8 @@ impl Import<'_> {
             let hint = "what stands before it is kept: export it again, or take another copy";
             return Err(Failure::new(FailureKind::Failed, text).with_hint(hint));
         }
-        self.news.send(News::Restoring { here: self.here, of: self.of }).await.ok();
+        // Where the window hears nothing now, the next says more.
+        self.news.try_send(News::Restoring { here: self.here, of: self.of }).ok();
         (self.wake)();
         Ok(())
     }
