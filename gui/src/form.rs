@@ -176,6 +176,7 @@ impl Fill {
             Self::CancelMission => Some(Topic::Missions),
             Self::MergeBranch => Some(Topic::Branches),
             Self::Code(_) => Some(Topic::Pending),
+            Self::Purge => Some(Topic::Devices),
             _ => None,
         }
     }

@@ -2,12 +2,12 @@
 //! reason why a person does not ask for it.
 
 use kernelos_gui::client::Order;
-use kernelos_gui::form::Form;
+use kernelos_gui::form::{Fill, Form};
 use kernelos_gui::model::Action;
 use kernelos_gui::panel::Panel;
 use kernelos_gui::run;
 use kernelos_protocol::artifact::{ArtifactKey, seal};
-use kernelos_protocol::command::{BranchCommand, Command, RecoverySecret, Reply};
+use kernelos_protocol::command::{BranchCommand, Command, DeviceRow, RecoverySecret, Reply};
 use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::present::registry::registry;
@@ -273,5 +273,24 @@ fn what_is_no_event_and_too_many_are_told_and_nothing_is_asked() {
         form.typed[0] = typed.to_owned();
         let told = form.submit(model).unwrap_err();
         assert!(told.contains(why), "{entry}: {told}");
+    }
+}
+
+#[test]
+fn a_purge_says_before_which_stores_keep_a_sealed_copy() {
+    // SPEC: SEAL-5
+    let mut stage = stage([900.0, 600.0], world());
+    let model = &mut app(&mut stage).model;
+    model.said.names.insert(id(7), "attic".to_owned());
+    let row = |role| DeviceRow { id: id(7), role: Some(role), added_by: id(1), own: false };
+    for (devices, says) in [
+        (None, "hears of it, but a device of role store keeps its sealed copy: 1f2e3d4c"),
+        (Some(vec![row(Role::Member)]), "hears of it: 1f2e3d4c"),
+        (Some(vec![row(Role::Store)]), "sealed copy, not on attic: 1f2e3d4c"),
+    ] {
+        model.said.devices = devices;
+        let form = Form { typed: vec!["1f2e3d4c".to_owned()], ..Form::of(Fill::Purge, model) };
+        let Ok(Action::Ask(question)) = form.submit(model) else { panic!("{says}") };
+        assert!(question.text.contains(says), "{}", question.text);
     }
 }

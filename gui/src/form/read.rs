@@ -8,6 +8,7 @@ use kernelos_protocol::id::{DeviceId, EventId};
 use kernelos_protocol::limits::{NAME_BYTES_MAX, PURGE_EVENTS_MAX};
 use kernelos_protocol::pairing::messages::is_name;
 use kernelos_protocol::present::{Doc, device_name, shown};
+use kernelos_protocol::role::Role;
 
 use crate::client::{Order, Rescuing, Restoring};
 use crate::model::{Action, Model, Question};
@@ -201,9 +202,24 @@ pub(super) fn purge(typed: &str, model: &Model) -> Result<Action, String> {
     }
     let named = begins.join(", ");
     let text = format!(
-        "What these artifacts hold is destroyed on this device at once, on every other when it \
-         hears of it, and is nowhere any more: {named}"
+        "What these artifacts hold is destroyed on this device at once, and on every other when it \
+         hears of it{}: {named}",
+        kept(model)
     );
     let verb = format!("Purge {many} for good");
     Ok(model.ask(verb, text, Doc::default(), Command::Purge { begin: begins }))
+}
+
+/// Who keeps a sealed copy of what is purged, as far as it is known. `SPEC: SEAL-5`
+fn kept(model: &Model) -> String {
+    let Some(devices) = &model.said.devices else {
+        return ", but a device of role store keeps its sealed copy".to_owned();
+    };
+    let stores = devices.iter().filter(|row| row.role == Some(Role::Store));
+    let named = stores.map(|row| shown(&device_name(&row.id, &model.said.names), 64));
+    let named: Vec<_> = named.collect();
+    if named.is_empty() {
+        return String::new();
+    }
+    format!(", but as a store keeps its sealed copy, not on {}", named.join(", "))
 }
