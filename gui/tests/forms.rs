@@ -375,7 +375,9 @@ fn a_workspace_is_restored_from_two_files_only_once_a_person_said_yes() {
     let form = app(&mut stage).model.form.as_mut().unwrap();
     form.typed[0] = "/media/usb/home.events".to_owned();
     click(&mut stage, "Restore a workspace");
-    assert!(line(&stage).contains("is removed for good"), "{}", line(&stage));
+    for says in ["if it is here, it keeps its name", "is removed for good", "Unless this device"] {
+        assert!(line(&stage).contains(says), "{says}: {}", line(&stage));
+    }
     assert!(stage.state().ordered.is_empty(), "it is asked first");
     click(&mut stage, "Restore home");
     let ordered = std::mem::take(&mut stage.state_mut().ordered);

@@ -108,9 +108,10 @@ pub(super) fn restore([events, key, called, device]: [&str; 4]) -> Result<Action
     let restoring = Restoring { name: name(called)?, events, rescuing };
     let called = shown(called, 64);
     let text = format!(
-        "Every event of {} comes to this device, as the workspace {called}. Then this device \
-         becomes its owner, and every owner and admin besides is removed for good; members and \
-         what was written stay",
+        "Every event of {} comes to this device, as the workspace {called}; if it is here, it \
+         keeps its name. Then this device becomes its owner, and every owner and admin besides is \
+         removed for good; members and what was written stay. Unless this device is a member of \
+         it: then nobody is removed, and Rescue this workspace makes it the owner",
         shown(&restoring.events.display().to_string(), 256)
     );
     let (doc, verb) = (Doc::default(), format!("Restore {called}"));
