@@ -47,7 +47,8 @@ impl Plugin for Describe {
 fn lines(update: &TreeUpdate, scale: f32) -> String {
     let mut text = String::new();
     for (_, node) in &update.nodes {
-        let typed = (node.role() == Role::TextInput).then(|| node.value().unwrap_or_default());
+        let is_field = matches!(node.role(), Role::TextInput | Role::MultilineTextInput);
+        let typed = is_field.then(|| node.value().unwrap_or_default());
         let Some(name) = name(node).or_else(|| typed.map(|_| "")) else { continue };
         let bounds = node.bounds().map(|at| {
             let scale = f64::from(scale);

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use kernelos_protocol::command::{BranchKind, BranchState, Command, Take};
 use kernelos_protocol::document::{DocPath, Edit};
 use kernelos_protocol::id::{DeviceId, EventId};
-use kernelos_protocol::limits::{NAME_BYTES_MAX, PURGE_EVENTS_MAX};
+use kernelos_protocol::limits::{MISSION_STEPS_MAX, NAME_BYTES_MAX, PURGE_EVENTS_MAX};
 use kernelos_protocol::pairing::messages::is_name;
-use kernelos_protocol::present::{Doc, device_name, shown};
+use kernelos_protocol::present::{Block, Doc, Text, device_name, shown};
 use kernelos_protocol::role::Role;
 
 use crate::client::{Order, Rescuing, Restoring};
@@ -192,6 +192,26 @@ pub(super) fn readmit_device(typed: &str, reason: &str, model: &Model) -> Result
     );
     let command = Command::Readmit { device, reason: reason.to_owned() };
     Ok(model.ask(format!("Bring back what {name} wrote"), text, Doc::default(), command))
+}
+
+/// Which commands an agent runs is shown before: those of one that has the name are replaced.
+pub(super) fn agent(called: &str, typed: &str, model: &Model) -> Result<Action, String> {
+    let steps = typed.lines().map(str::trim).filter(|step| !step.is_empty());
+    let commands: Vec<_> = steps.map(str::to_owned).collect();
+    if !(1..=MISSION_STEPS_MAX).contains(&commands.len()) {
+        return Err(format!("name 1 to {MISSION_STEPS_MAX} commands, a line for each step"));
+    }
+    let name = name(called)?;
+    let called = shown(&name, 64);
+    let step = |(at, command): (usize, &String)| {
+        Block::Line(Text::plain(format!("{}. {}", at + 1, shown(command, 256))))
+    };
+    let doc = Doc(commands.iter().enumerate().map(step).collect());
+    let text = format!(
+        "Agent {called} runs these, one after the other. If there is an agent of this name, they \
+         replace what it runs, and that is not taken back by undo: kern agent list shows it"
+    );
+    Ok(model.ask(format!("Set {called}"), text, doc, Command::SetAgent { name, commands }))
 }
 
 /// A purge cannot be taken back.
