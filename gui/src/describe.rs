@@ -87,6 +87,7 @@ fn replace(to: &Path, text: &str) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
@@ -98,7 +99,7 @@ mod tests {
         let to = folder.join("tree");
         for path in [&to, &to.with_extension("new")] {
             std::fs::write(path, "old").unwrap();
-            std::fs::set_permissions(path, PermissionsExt::from_mode(0o644)).unwrap();
+            std::fs::set_permissions(path, Permissions::from_mode(0o644)).unwrap();
         }
         replace(&to, "typed").unwrap();
         assert_eq!(std::fs::read_to_string(&to).unwrap(), "typed");
