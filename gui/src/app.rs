@@ -17,13 +17,16 @@ use crate::{doors, keys, nav, over, pairing, panel, render, strip, theme};
 /// Below this width the ways to the panels stand above, not beside.
 const NARROW: f32 = 720.0;
 
+/// The number of a restore among the orders, of which there is one at a time.
+const RESTORE: u64 = u64::MAX;
+
 /// The inspector.
 #[derive(Debug)]
 pub struct App {
     /// What is shown.
     pub model: Model,
     client: Client,
-    /// How many orders were given, and how many answered: they are, one after the other.
+    /// How many orders but a restore were given, and answered: they are, one after the other.
     ordered: u64,
     answered: u64,
 }
@@ -42,12 +45,10 @@ impl App {
     pub fn hear(&mut self) {
         while let Some(news) = self.client.news() {
             match news {
-                News::Up(info) => {
-                    self.up(info);
-                }
+                News::Up(info) => self.up(info),
                 News::Down(failure) => {
                     self.model.link = Link::Down(failure);
-                    (self.model.pending, self.model.restoring) = (0, None);
+                    self.model.pending = 0;
                 }
                 News::Said(workspace, topic, answer) => {
                     if *self.model.workspace.get_or_insert(workspace) == workspace {
@@ -149,10 +150,8 @@ impl App {
         let Some(answer) = self.answer(answer) else { return };
         let told = answer.map(|founded| {
             self.arrive(founded.workspace_id);
-            format!(
-                "workspace {} is made; keep its recovery key off this device",
-                founded.workspace
-            )
+            let made = founded.workspace;
+            format!("workspace {made} is made; keep its recovery key off this device")
         });
         self.settled(told);
     }
@@ -170,7 +169,7 @@ impl App {
 
     fn restored(&mut self, answer: Result<Restored, Failure>) {
         self.model.restoring = None;
-        let Some(answer) = self.answer(answer) else { return };
+        let Some(answer) = self.close(RESTORE, answer) else { return };
         let told = answer.map(|restored| {
             self.arrive(restored.workspace_id);
             let who = if restored.is_rescued { "this device leads it" } else { "it was a member" };
@@ -184,14 +183,18 @@ impl App {
         self.settled(answer.map(|id| format!("mission {} is started", id.short())));
     }
 
-    /// The node answered an order. Was it a form's, that closes where it is done; otherwise it
-    /// stays and says why not, and nobody else needs to.
+    /// The node answered the next order.
     fn answer<T>(&mut self, answer: Result<T, Failure>) -> Option<Result<T, Failure>> {
         self.model.pending = self.model.pending.saturating_sub(1);
         self.answered = self.answered.saturating_add(1).min(self.ordered);
-        let answered = Some(self.answered);
-        let form = self.model.form.as_mut().filter(|form| form.sent.is_some());
-        let Some(form) = form.filter(|form| form.sent == answered) else { return Some(answer) };
+        self.close(self.answered, answer)
+    }
+
+    /// Was this order a form's, that closes where it is done; otherwise it stays and says why not,
+    /// and nobody else needs to.
+    fn close<T>(&mut self, order: u64, answer: Result<T, Failure>) -> Option<Result<T, Failure>> {
+        let form = self.model.form.as_mut().filter(|form| form.sent == Some(order));
+        let Some(form) = form else { return Some(answer) };
         match answer {
             Ok(done) => {
                 self.model.form = None;
@@ -338,17 +341,25 @@ impl App {
                     | PairAsked::Withdraw { .. }
                     | PairAsked::Code { code: Some(_), .. }
             ),
+            Order::Restore(_) if self.model.restoring.is_some() => {
+                return Some("a workspace is being restored already");
+            }
             Order::Create(_) | Order::Restore(_) => false,
         };
         self.model.why_no_write().filter(|_| writes)
     }
 
     fn order(&mut self, order: Order) {
+        let is_restore = matches!(order, Order::Restore(_));
+        let number = if is_restore { RESTORE } else { self.ordered.saturating_add(1) };
         if self.client.order(order) {
-            self.model.pending += 1;
-            self.ordered = self.ordered.saturating_add(1);
+            if is_restore {
+                self.model.restoring = Some((0, 0));
+            } else {
+                (self.model.pending, self.ordered) = (self.model.pending + 1, number);
+            }
             if let Some(form) = &mut self.model.form {
-                form.sent = Some(self.ordered);
+                form.sent = Some(number);
             }
         } else {
             let failure = Failure::new(FailureKind::Busy, "too much waits for the node")

@@ -2,7 +2,8 @@
 //! something changed, and survives the node's restart.
 //!
 //! Nothing here polls: between changes it waits for the node's event stream. What a person asks is
-//! done in order; what is looked at is the newest wish alone.
+//! done in order, but for a restore, which goes on beside it; what is looked at is the newest wish
+//! alone.
 
 mod doors;
 mod http;

@@ -1,7 +1,9 @@
 //! `--describe FILE`: what a screen reader gets, as JSON lines with bounds in pixels, whenever it
 //! changes. For people who debug screen readers, and for tests that click as people do.
 
+use std::fs::OpenOptions;
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use eframe::egui::accesskit::{Node, Role, TreeUpdate};
@@ -47,7 +49,8 @@ impl Plugin for Describe {
 fn lines(update: &TreeUpdate, scale: f32) -> String {
     let mut text = String::new();
     for (_, node) in &update.nodes {
-        let typed = (node.role() == Role::TextInput).then(|| node.value().unwrap_or_default());
+        let is_field = matches!(node.role(), Role::TextInput | Role::MultilineTextInput);
+        let typed = is_field.then(|| node.value().unwrap_or_default());
         let Some(name) = name(node).or_else(|| typed.map(|_| "")) else { continue };
         let bounds = node.bounds().map(|at| {
             let scale = f64::from(scale);
@@ -69,9 +72,38 @@ fn name(node: &Node) -> Option<&str> {
     name.filter(|name| !name.is_empty())
 }
 
+/// It holds what is typed, tokens and digits too: its owner alone may read it.
 fn replace(to: &Path, text: &str) -> std::io::Result<()> {
     let beside = to.with_extension("new");
-    let mut file = std::fs::File::create(&beside)?;
-    file.write_all(text.as_bytes())?;
+    // What an earlier run left there may be for others to read.
+    match std::fs::remove_file(&beside) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside);
+    made?.write_all(text.as_bytes())?;
     std::fs::rename(&beside, to)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn its_owner_alone_reads_what_is_typed_whatever_was_there() {
+        let folder = std::env::temp_dir().join(format!("kern-gui-{}-describe", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let to = folder.join("tree");
+        for path in [&to, &to.with_extension("new")] {
+            std::fs::write(path, "old").unwrap();
+            std::fs::set_permissions(path, Permissions::from_mode(0o644)).unwrap();
+        }
+        replace(&to, "typed").unwrap();
+        assert_eq!(std::fs::read_to_string(&to).unwrap(), "typed");
+        assert_eq!(std::fs::metadata(&to).unwrap().permissions().mode() & 0o777, 0o600);
+        std::fs::remove_dir_all(&folder).ok();
+    }
 }

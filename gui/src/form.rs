@@ -145,9 +145,7 @@ impl Fill {
                 ("command that verifies", "make test"),
             ],
             Self::CancelMission => &[("mission", "1f2e3d4c")],
-            Self::SetAgent => {
-                &[("name", "fixer"), ("commands, one a step, between ;;", "./fix.sh")]
-            }
+            Self::SetAgent => &[("name", "fixer"), ("commands, a line for each step", "./fix.sh")],
             Self::ArchiveBoard(_) => &[("board", "garden")],
             Self::ArchiveBranch(_) => &[("branch", "try")],
             Self::Strike | Self::Readmit => &[("event", "1f2e3d4c"), WHY],
@@ -163,6 +161,11 @@ impl Fill {
         }
     }
 
+    /// Does the field of this number take several lines?
+    fn takes_lines(&self, field: usize) -> bool {
+        matches!((self, field), (Self::SetAgent, 1))
+    }
+
     /// Is it about the workspace that is looked at?
     #[must_use]
     pub fn is_of_workspace(&self) -> bool {
@@ -176,6 +179,7 @@ impl Fill {
             Self::CancelMission => Some(Topic::Missions),
             Self::MergeBranch => Some(Topic::Branches),
             Self::Code(_) => Some(Topic::Pending),
+            Self::Purge => Some(Topic::Devices),
             _ => None,
         }
     }
@@ -243,11 +247,6 @@ impl Form {
                 at: Some(field(2).to_owned()).filter(|at| !at.is_empty()),
                 purpose: field(3).to_owned(),
             }),
-            Fill::SetAgent => {
-                let steps = field(1).split(";;").map(|step| filled(step.trim(), "command"));
-                let commands = steps.collect::<Result<_, _>>()?;
-                Command::SetAgent { name: name(field(0))?, commands }
-            }
             Fill::ArchiveBoard(archived) => {
                 Command::ArchiveBoard { name: name(field(0))?, archived: *archived }
             }
@@ -273,6 +272,7 @@ impl Form {
             Fill::Strike => read::strike(field(0), field(1), model),
             Fill::Readmit => read::readmit(field(0), field(1), model),
             Fill::ReadmitDevice => read::readmit_device(field(0), field(1), model),
+            Fill::SetAgent => read::agent(field(0), field(1), model),
             Fill::Purge => read::purge(field(0), model),
             _ => self.order(model).map(Action::Order),
         }

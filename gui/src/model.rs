@@ -57,7 +57,8 @@ pub struct Model {
     pub chosen: Chosen,
     /// How many commands are under way.
     pub pending: usize,
-    /// How many events of an archive are here, and of how many, while one is restored.
+    /// How many events of an archive are here, and of how many, while one is restored; of none
+    /// until it is known.
     pub restoring: Option<(u64, u64)>,
     /// What became of the last command.
     pub told: Option<Told>,

@@ -67,7 +67,10 @@ pub fn texts(model: &Model) -> Vec<Text> {
         });
     }
     if let Some((here, of)) = model.restoring {
-        let text = format!("restoring: {here} of {of} events are here");
+        let text = match of {
+            0 => "restoring…".to_owned(),
+            _ => format!("restoring: {here} of {of} events are here"),
+        };
         texts.push(Text::toned(Tone::Quiet, text));
     } else if model.pending > 0 {
         texts.push(Text::toned(Tone::Quiet, "working…"));

@@ -9,6 +9,9 @@ use crate::model::Told;
 /// Why an agent is not taken back.
 const AGENT: &str = "agents are changed by themselves: set it again with the commands that it had";
 
+/// Nor a purge.
+const PURGE: &str = "what was destroyed is gone; a device of role store alone keeps a sealed copy";
+
 /// What a command became, and how it is taken back.
 pub(crate) fn told(command: &Command, reply: &Reply) -> Told {
     let event = written(reply);
@@ -33,7 +36,7 @@ pub(crate) fn told(command: &Command, reply: &Reply) -> Told {
                         }
                         _ => Back::undo(event),
                     },
-                    Reply::Purged { .. } => Back::Never("what was destroyed is nowhere any more"),
+                    Reply::Purged { .. } => Back::Never(PURGE),
                     Reply::Readmitted { .. } => Back::Never("what came back can be struck again"),
                     Reply::Cancelled { .. } => Back::Never("it ended for good: start another"),
                     Reply::BoardMade { .. } => Back::By("kern board archive NAME".to_owned()),

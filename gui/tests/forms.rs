@@ -375,12 +375,25 @@ fn a_workspace_is_restored_from_two_files_only_once_a_person_said_yes() {
     let form = app(&mut stage).model.form.as_mut().unwrap();
     form.typed[0] = "/media/usb/home.events".to_owned();
     click(&mut stage, "Restore a workspace");
-    assert!(line(&stage).contains("is removed for good"), "{}", line(&stage));
+    for says in ["if it is here, it keeps its name", "is removed for good", "Unless this device"] {
+        assert!(line(&stage).contains(says), "{says}: {}", line(&stage));
+    }
     assert!(stage.state().ordered.is_empty(), "it is asked first");
     click(&mut stage, "Restore home");
     let ordered = std::mem::take(&mut stage.state_mut().ordered);
     let [Order::Restore(restoring)] = ordered.as_slice() else { panic!("{ordered:?}") };
     assert_eq!(restoring.events, PathBuf::from("/media/usb/home.events"));
+    assert!(line(&stage).contains("restoring…"), "{}", line(&stage));
+    // One at a time; what else is asked is answered before it, and is not its answer.
+    let again = Order::Restore(restoring.clone());
+    app(&mut stage).apply(Action::Order(again));
+    stage.run();
+    assert!(line(&stage).contains("is being restored already"), "{}", line(&stage));
+    assert!(stage.state_mut().ends.orders.try_recv().is_err(), "it is not ordered");
+    let undo = Command::Undo { begin: None, force: false };
+    let failure = Failure::new(FailureKind::Failed, "nothing is to undo");
+    told(&mut stage, News::Done(undo, Err(failure)));
+    assert!(app(&mut stage).model.form.as_ref().unwrap().sent.is_some(), "it is awaited still");
     told(&mut stage, News::Restoring { here: 512, of: 3_000 });
     assert!(line(&stage).contains("restoring: 512 of 3000 events are here"), "{}", line(&stage));
     let failure = Failure::new(FailureKind::Failed, "the disk is full").with_hint("make room");

@@ -1,13 +1,15 @@
 //! The palette reaches whatever writes: each command of the API has an entry that comes to it, or a
 //! reason why a person does not ask for it.
 
+use eframe::egui::{Key, accesskit};
+use egui_kittest::kittest::Queryable as _;
 use kernelos_gui::client::Order;
-use kernelos_gui::form::Form;
+use kernelos_gui::form::{Fill, Form};
 use kernelos_gui::model::Action;
 use kernelos_gui::panel::Panel;
 use kernelos_gui::run;
 use kernelos_protocol::artifact::{ArtifactKey, seal};
-use kernelos_protocol::command::{BranchCommand, Command, RecoverySecret, Reply};
+use kernelos_protocol::command::{BranchCommand, Command, DeviceRow, RecoverySecret, Reply};
 use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::present::registry::registry;
@@ -15,7 +17,7 @@ use kernelos_protocol::role::Role;
 use serde_json::json;
 
 use crate::mesh::id;
-use crate::stage::{app, click, full_world, go, grant, line, play, stage, world};
+use crate::stage::{app, click, full_world, go, grant, line, play, press, stage, world};
 
 /// How a person comes to a command.
 #[derive(Debug, PartialEq)]
@@ -116,8 +118,11 @@ fn asked() -> Vec<(&'static str, Vec<&'static str>, Command)> {
         ("branch.back", vec!["n"], archive(false)),
         (
             "agent.set",
-            vec!["n", "./one;; ./two"],
-            Command::SetAgent { name: name(), commands: vec!["./one".into(), "./two".into()] },
+            vec!["n", "case a in a) ./one ;; esac\n\n ./two\n"],
+            Command::SetAgent {
+                name: name(),
+                commands: vec!["case a in a) ./one ;; esac".into(), "./two".into()],
+            },
         ),
         (
             "mission.cancel",
@@ -266,7 +271,7 @@ fn what_is_no_event_and_too_many_are_told_and_nothing_is_asked() {
         ("event.purge", many.as_str(), "name 1 to 1024 artifacts"),
         ("event.purge", "1f2e3d4c \u{202e}", "is no event"),
         ("device.readmit", "nobody", "no device has this name"),
-        ("agent.set", "fixer", "command: nothing is filled in"),
+        ("agent.set", "fixer", "name 1 to 16 commands"),
     ] {
         let model = &app(&mut stage).model;
         let Some(Action::Form(Some(mut form))) = run::action(entry, model) else { panic!() };
@@ -274,4 +279,50 @@ fn what_is_no_event_and_too_many_are_told_and_nothing_is_asked() {
         let told = form.submit(model).unwrap_err();
         assert!(told.contains(why), "{entry}: {told}");
     }
+}
+
+#[test]
+fn a_purge_says_before_which_stores_keep_a_sealed_copy() {
+    // SPEC: SEAL-5
+    let mut stage = stage([900.0, 600.0], world());
+    let model = &mut app(&mut stage).model;
+    model.said.names.insert(id(7), "attic".to_owned());
+    let row = |role| DeviceRow { id: id(7), role: Some(role), added_by: id(1), own: false };
+    for (devices, says) in [
+        (None, "hears of it, but a device of role store keeps its sealed copy: 1f2e3d4c"),
+        (Some(vec![row(Role::Member)]), "hears of it: 1f2e3d4c"),
+        (Some(vec![row(Role::Store)]), "sealed copy, not on attic: 1f2e3d4c"),
+    ] {
+        model.said.devices = devices;
+        let form = Form { typed: vec!["1f2e3d4c".to_owned()], ..Form::of(Fill::Purge, model) };
+        let Ok(Action::Ask(question)) = form.submit(model) else { panic!("{says}") };
+        assert!(question.text.contains(says), "{}", question.text);
+    }
+}
+
+#[test]
+fn an_agent_is_typed_a_line_for_each_step_and_set_only_once_a_person_said_yes() {
+    let mut stage = stage([900.0, 600.0], world());
+    let form = Form::of(Fill::SetAgent, &app(&mut stage).model);
+    app(&mut stage).apply(Action::Form(Some(form)));
+    stage.run();
+    app(&mut stage).model.form.as_mut().unwrap().typed[0] = "fixer".to_owned();
+    stage.run();
+    let (lines, steps) = (accesskit::Role::MultilineTextInput, "commands, a line for each step");
+    stage.get_by_role_and_label(lines, steps).focus();
+    stage.run();
+    stage.get_by_role_and_label(lines, steps).type_text("./plan.sh");
+    press(&mut stage, Key::Enter);
+    stage.get_by_role_and_label(lines, steps).type_text("./edit.sh");
+    stage.run();
+    click(&mut stage, "Set an agent");
+    let said = line(&stage);
+    assert!(said.contains("1. ./plan.sh") && said.contains("2. ./edit.sh"), "{said}");
+    assert!(said.contains("replace what it runs"), "{said}");
+    let read = Command::Read { path: "agents/fixer".parse().unwrap() };
+    let asked = stage.state_mut().mesh.ask(1, read.clone());
+    assert!(matches!(asked, Reply::Failed(_)), "it is asked first");
+    click(&mut stage, "Set fixer");
+    let Reply::Read(now) = stage.state_mut().mesh.ask(1, read) else { panic!() };
+    assert_eq!(now.value, json!({ "commands": ["./plan.sh", "./edit.sh"] }));
 }

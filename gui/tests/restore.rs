@@ -41,6 +41,9 @@ struct Site {
     slices: usize,
     /// From this slice on the node takes none.
     full_at: usize,
+    /// Is a slice answered only once it is asked for? The one that waits.
+    holds: bool,
+    held: Option<(UnixStream, Asked)>,
 }
 
 impl Site {
@@ -55,7 +58,21 @@ impl Site {
         let workspace = mesh.device(1).config.workspace;
         let (watching, is_here) = (Vec::new(), false);
         let full_at = usize::MAX;
-        Self { folder, door, client, watching, mesh, workspace, is_here, slices: 0, full_at }
+        let (holds, held) = (false, None);
+        let slices = 0;
+        Self {
+            folder,
+            door,
+            client,
+            watching,
+            mesh,
+            workspace,
+            is_here,
+            slices,
+            full_at,
+            holds,
+            held,
+        }
     }
 
     /// All events that device 1 has, as a file.
@@ -121,6 +138,10 @@ impl Site {
             "/v1/command" => {
                 let asked: Asked = serde_json::from_slice(&body).unwrap();
                 let is_slice = matches!(asked.command, Command::ImportEvents { .. });
+                if is_slice && self.holds {
+                    self.held = Some((stream, asked));
+                    return;
+                }
                 self.slices += usize::from(is_slice);
                 let failure = Failure::new(
                     kernelos_protocol::command::FailureKind::Failed,
@@ -143,18 +164,39 @@ impl Site {
         events: PathBuf,
         recovery_file: PathBuf,
     ) -> (Result<Restored, Failure>, Vec<(u64, u64)>) {
+        self.begin(events, recovery_file);
+        let mut progress = Vec::new();
+        let answer = self.hear(|_, news| match news {
+            Some(News::Restored(answer)) => Some(answer),
+            Some(News::Restoring { here, of }) => {
+                progress.push((here, of));
+                None
+            }
+            _ => None,
+        });
+        (answer, progress)
+    }
+
+    fn begin(&self, events: PathBuf, recovery_file: PathBuf) {
         let rescuing = Rescuing { device: "new".to_owned(), recovery_file };
         let restoring = Restoring { name: "again".to_owned(), events, rescuing };
         assert!(self.client.order(Order::Restore(restoring)));
-        let (begun, mut progress) = (Instant::now(), Vec::new());
+    }
+
+    /// Serves until what is waited for is so.
+    #[track_caller]
+    fn hear<T>(&mut self, mut is_so: impl FnMut(&Self, Option<News>) -> Option<T>) -> T {
+        let begun = Instant::now();
         loop {
             if let Ok((stream, _)) = self.door.accept() {
                 self.serve(stream);
             }
-            match self.client.news() {
-                Some(News::Restored(answer)) => return (answer, progress),
-                Some(News::Restoring { here, of }) => progress.push((here, of)),
-                _ => std::thread::yield_now(),
+            let news = self.client.news();
+            if news.is_none() {
+                std::thread::yield_now();
+            }
+            if let Some(so) = is_so(self, news) {
+                return so;
             }
             assert!(begun.elapsed() < LIMIT, "it does not end");
         }
@@ -206,17 +248,45 @@ fn a_restore_that_broke_off_goes_on_and_says_what_is_here() {
 }
 
 #[test]
+fn what_is_asked_while_a_workspace_is_restored_is_done_meanwhile() {
+    let mut site = Site::new("meanwhile");
+    let (events, key) = (site.archive(0), site.key());
+    site.holds = true;
+    site.begin(events, key);
+    site.hear(|site, _| site.held.is_some().then_some(()));
+    assert!(site.client.order(Order::Do(site.workspace, Command::Status)));
+    let role = site.hear(|_, news| match news {
+        Some(News::Done(_, Ok(Reply::Status(status)))) => Some(status.role),
+        _ => None,
+    });
+    assert_eq!(role, None, "nobody leads what is not here yet");
+    let (stream, asked) = site.held.take().unwrap();
+    let taken = site.mesh.ask(NEW, asked.command);
+    respond(stream, &serde_json::to_vec(&taken).unwrap());
+    let restored = site.hear(|_, news| match news {
+        Some(News::Restored(answer)) => Some(answer),
+        _ => None,
+    });
+    assert!(restored.unwrap().is_rescued);
+    // And the node is asked at once what is here now.
+    site.hear(|_, news| matches!(news, Some(News::Up(_))).then_some(()));
+}
+
+#[test]
 fn what_is_no_archive_or_no_key_brings_nothing_here() {
     let mut site = Site::new("wrong");
     let (events, key) = (site.archive(0), site.key());
     let (text, none) = (site.file("text", b"words alone"), site.folder.join("none"));
     let cut = site.archive(40);
-    let folder = site.folder.clone();
+    let (folder, pipe) = (site.folder.clone(), site.folder.join("pipe"));
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     for (events, key, why) in [
         (text.clone(), key.clone(), "this is no file of events (not_an_archive)"),
         (none.clone(), key.clone(), "No such file"),
         (folder, key.clone(), "it is no file"),
-        (events, text, ""),
+        (pipe.clone(), key.clone(), "it is no file"),
+        (events.clone(), pipe, "it is no file"),
+        (events, text, "this is no recovery key: 2 words"),
         (cut.clone(), none, "No such file"),
     ] {
         let (answer, _) = site.restore(events, key);

@@ -2,16 +2,18 @@
 
 use egui_kittest::kittest::Queryable as _;
 use kernelos_gui::client::News;
-use kernelos_gui::model::{Action, Link, Model, Past, Topic};
+use kernelos_gui::model::{Action, Chosen, Link, Model, Past, Topic};
 use kernelos_gui::panel::Panel;
 use kernelos_gui::strip;
 use kernelos_protocol::command::{
     Command, ConflictPage, Failure, FailureKind, Loading, Reply, Status,
 };
+use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::mission::show::MissionView;
 use kernelos_protocol::present::{Text, Tone};
 use kernelos_protocol::role::Role;
+use serde_json::json;
 
 use crate::mesh::{Mesh, id};
 use crate::stage::{app, go, homeless, line, play, stage, told, world};
@@ -272,6 +274,23 @@ fn a_path_that_is_none_is_told() {
     stage.get_by_label("Read").click();
     stage.run();
     assert!(line(&stage).contains("this is no path"), "{}", line(&stage));
+}
+
+#[test]
+fn a_null_that_was_written_is_something_and_an_empty_object_has_nothing_in_it() {
+    let mut stage = stage(WINDOW, Mesh::of(&[]));
+    let set = |path: &str, value| Edit::Set { set: path.parse().unwrap(), value };
+    let edits = vec![set("notes/null", json!(null)), set("notes/empty", json!({}))];
+    let reply = stage.state_mut().mesh.ask(1, Command::Edit { edits });
+    assert!(matches!(reply, Reply::Edited(_)), "{reply:?}");
+    go(&mut stage, Panel::Documents);
+    for (path, is_nothing) in [("tasks", true), ("notes/null", false), ("notes/empty", true)] {
+        let chosen = Chosen { path: path.parse().ok(), ..Chosen::default() };
+        app(&mut stage).apply(Action::Choose(chosen));
+        play(&mut stage);
+        let said = line(&stage);
+        assert_eq!(said.contains("Nothing stands in it yet"), is_nothing, "{path}: {said}");
+    }
 }
 
 #[test]

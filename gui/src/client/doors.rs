@@ -49,7 +49,7 @@ pub(super) fn rescue(rescuing: &Rescuing) -> Result<Command, Failure> {
             .with_hint("name the file that was written as the workspace was created")
     };
     let mut text = String::new();
-    let file = File::open(path).map_err(failed)?;
+    let file = open(path).map_err(failed)?;
     file.take(RECOVERY_FILE_BYTES_MAX).read_to_string(&mut text).map_err(failed)?;
     Ok(Command::Rescue {
         recovery: RecoverySecret(recovery::key_of(&text)?),
@@ -57,6 +57,12 @@ pub(super) fn rescue(rescuing: &Rescuing) -> Result<Command, Failure> {
         keep: Vec::new(),
         reason: "rescued by the recovery key".to_owned(),
     })
+}
+
+/// Opens a file. A pipe would hold up the window for as long as nobody writes into it.
+pub(super) fn open(path: &Path) -> std::io::Result<File> {
+    let is_file = std::fs::metadata(path)?.is_file();
+    if is_file { File::open(path) } else { Err(std::io::Error::other("it is no file")) }
 }
 
 /// Writes a file that its owner alone may read, and that was not there.

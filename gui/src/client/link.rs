@@ -1,6 +1,7 @@
 //! The loop behind a [`super::Client`]: connect, follow, ask, and begin again.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::Method;
@@ -11,11 +12,11 @@ use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
 use kernelos_protocol::id::WorkspaceId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{sleep, timeout};
 
 use super::http::{Events, hangs, not_running, send};
-use super::{Ends, News, Order, Wanted, doors, restore};
+use super::{Ends, News, Order, Restoring, Wanted, doors, restore};
 use crate::model::Topic;
 
 /// The first wait for a node that does not run.
@@ -48,11 +49,13 @@ pub(super) struct Link<W> {
     first: Option<String>,
     ends: Ends,
     wake: W,
+    /// A restore is over.
+    restored: Arc<Notify>,
 }
 
 impl<W: Fn() + Clone + Send + Sync + 'static> Link<W> {
     pub(super) fn new(socket: PathBuf, first: Option<String>, ends: Ends, wake: W) -> Self {
-        Self { socket, first, ends, wake }
+        Self { socket, first, ends, wake, restored: Arc::default() }
     }
 
     pub(super) async fn run(mut self) {
@@ -127,6 +130,7 @@ impl<W: Fn() + Clone + Send + Sync + 'static> Link<W> {
                     },
                     None => return Over::Closed,
                 },
+                () = self.restored.notified() => true,
             };
             let over = self.refresh(workspace, changed, &mut had).await;
             if let Some(over) = over {
@@ -232,8 +236,8 @@ impl<W: Fn() + Clone + Send + Sync + 'static> Link<W> {
                 Err(failure) => Err(failure),
             }),
             Order::Restore(restoring) => {
-                let tell = (&self.ends.news, &self.wake as &(dyn Fn() + Send + Sync));
-                News::Restored(restore::restore(&self.socket, &restoring, tell).await)
+                self.restore(restoring);
+                return true;
             }
             Order::Start(workspace, mission) => {
                 let workspace = workspace.to_string();
@@ -253,6 +257,20 @@ impl<W: Fn() + Clone + Send + Sync + 'static> Link<W> {
             }
         };
         self.tell(news).await
+    }
+
+    /// Restores beside what else is asked, and tells what became of it: an archive may be of any
+    /// size.
+    fn restore(&self, restoring: Restoring) {
+        let (socket, news, wake) = (self.socket.clone(), self.ends.news.clone(), self.wake.clone());
+        let restored = Arc::clone(&self.restored);
+        tokio::spawn(async move {
+            let tell = (&news, &wake as &(dyn Fn() + Send + Sync));
+            let answer = restore::restore(&socket, &restoring, tell).await;
+            news.send(News::Restored(answer)).await.ok();
+            wake();
+            restored.notify_one();
+        });
     }
 
     /// Tells what becomes of an invitation or an attempt to join, until it is over.

@@ -103,10 +103,7 @@ impl Import<'_> {
     }
 
     fn open(&self) -> Result<File, Failure> {
-        let file = File::open(&self.asked.events).map_err(|error| self.unreadable(&error))?;
-        let about = file.metadata().map_err(|error| self.unreadable(&error))?;
-        // A pipe would hold up the window for as long as nobody writes into it.
-        if about.is_file() { Ok(file) } else { Err(self.unreadable(&"it is no file")) }
+        doors::open(&self.asked.events).map_err(|error| self.unreadable(&error))
     }
 
     fn unreadable(&self, why: &dyn std::fmt::Display) -> Failure {
@@ -177,7 +174,8 @@ impl Import<'_> {
             let hint = "what stands before it is kept: export it again, or take another copy";
             return Err(Failure::new(FailureKind::Failed, text).with_hint(hint));
         }
-        self.news.send(News::Restoring { here: self.here, of: self.of }).await.ok();
+        // Where the window hears nothing now, the next says more.
+        self.news.try_send(News::Restoring { here: self.here, of: self.of }).ok();
         (self.wake)();
         Ok(())
     }

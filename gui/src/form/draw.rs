@@ -63,12 +63,16 @@ fn says(ui: &mut Ui, form: &Form, model: &Model) {
     }
 }
 
-/// The fields; true as Enter ends one.
+/// The fields; true as Enter ends one, which it does where there is one line.
 fn fields(ui: &mut Ui, form: &Form, now: &mut Form) -> bool {
     let mut done = false;
-    for ((label, hint), text) in form.fill.asks().iter().zip(&mut now.typed) {
+    for (field, ((label, hint), text)) in form.fill.asks().iter().zip(&mut now.typed).enumerate() {
         let label = ui.label(*label);
-        let edit = TextEdit::singleline(text).hint_text(*hint).desired_width(f32::INFINITY);
+        let edit = match form.fill.takes_lines(field) {
+            true => TextEdit::multiline(text),
+            false => TextEdit::singleline(text),
+        };
+        let edit = edit.hint_text(*hint).desired_width(f32::INFINITY);
         let edit = edit.interactive(form.sent.is_none());
         let edit = ui.add(edit).labelled_by(label.id);
         if ui.memory(|memory| memory.focused().is_none()) && !edit.lost_focus() {

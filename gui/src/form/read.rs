@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use kernelos_protocol::command::{BranchKind, BranchState, Command, Take};
 use kernelos_protocol::document::{DocPath, Edit};
 use kernelos_protocol::id::{DeviceId, EventId};
-use kernelos_protocol::limits::{NAME_BYTES_MAX, PURGE_EVENTS_MAX};
+use kernelos_protocol::limits::{MISSION_STEPS_MAX, NAME_BYTES_MAX, PURGE_EVENTS_MAX};
 use kernelos_protocol::pairing::messages::is_name;
-use kernelos_protocol::present::{Doc, device_name, shown};
+use kernelos_protocol::present::{Block, Doc, Text, device_name, shown};
+use kernelos_protocol::role::Role;
 
 use crate::client::{Order, Rescuing, Restoring};
 use crate::model::{Action, Model, Question};
@@ -107,9 +108,10 @@ pub(super) fn restore([events, key, called, device]: [&str; 4]) -> Result<Action
     let restoring = Restoring { name: name(called)?, events, rescuing };
     let called = shown(called, 64);
     let text = format!(
-        "Every event of {} comes to this device, as the workspace {called}. Then this device \
-         becomes its owner, and every owner and admin besides is removed for good; members and \
-         what was written stay",
+        "Every event of {} comes to this device, as the workspace {called}; if it is here, it \
+         keeps its name. Then this device becomes its owner, and every owner and admin besides is \
+         removed for good; members and what was written stay. Unless this device is a member of \
+         it: then nobody is removed, and Rescue this workspace makes it the owner",
         shown(&restoring.events.display().to_string(), 256)
     );
     let (doc, verb) = (Doc::default(), format!("Restore {called}"));
@@ -192,6 +194,26 @@ pub(super) fn readmit_device(typed: &str, reason: &str, model: &Model) -> Result
     Ok(model.ask(format!("Bring back what {name} wrote"), text, Doc::default(), command))
 }
 
+/// Which commands an agent runs is shown before: those of one that has the name are replaced.
+pub(super) fn agent(called: &str, typed: &str, model: &Model) -> Result<Action, String> {
+    let steps = typed.lines().map(str::trim).filter(|step| !step.is_empty());
+    let commands: Vec<_> = steps.map(str::to_owned).collect();
+    if !(1..=MISSION_STEPS_MAX).contains(&commands.len()) {
+        return Err(format!("name 1 to {MISSION_STEPS_MAX} commands, a line for each step"));
+    }
+    let name = name(called)?;
+    let called = shown(&name, 64);
+    let step = |(at, command): (usize, &String)| {
+        Block::Line(Text::plain(format!("{}. {}", at + 1, shown(command, 256))))
+    };
+    let doc = Doc(commands.iter().enumerate().map(step).collect());
+    let text = format!(
+        "Agent {called} runs these, one after the other. If there is an agent of this name, they \
+         replace what it runs, and that is not taken back by undo: kern agent list shows it"
+    );
+    Ok(model.ask(format!("Set {called}"), text, doc, Command::SetAgent { name, commands }))
+}
+
 /// A purge cannot be taken back.
 pub(super) fn purge(typed: &str, model: &Model) -> Result<Action, String> {
     let begins: Vec<_> = typed.split_whitespace().map(begin).collect::<Result<_, _>>()?;
@@ -201,9 +223,24 @@ pub(super) fn purge(typed: &str, model: &Model) -> Result<Action, String> {
     }
     let named = begins.join(", ");
     let text = format!(
-        "What these artifacts hold is destroyed on this device at once, on every other when it \
-         hears of it, and is nowhere any more: {named}"
+        "What these artifacts hold is destroyed on this device at once, and on every other when it \
+         hears of it{}: {named}",
+        kept(model)
     );
     let verb = format!("Purge {many} for good");
     Ok(model.ask(verb, text, Doc::default(), Command::Purge { begin: begins }))
+}
+
+/// Who keeps a sealed copy of what is purged, as far as it is known. `SPEC: SEAL-5`
+fn kept(model: &Model) -> String {
+    let Some(devices) = &model.said.devices else {
+        return ", but a device of role store keeps its sealed copy".to_owned();
+    };
+    let stores = devices.iter().filter(|row| row.role == Some(Role::Store));
+    let named = stores.map(|row| shown(&device_name(&row.id, &model.said.names), 64));
+    let named: Vec<_> = named.collect();
+    if named.is_empty() {
+        return String::new();
+    }
+    format!(", but as a store keeps its sealed copy, not on {}", named.join(", "))
 }

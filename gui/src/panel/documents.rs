@@ -36,17 +36,14 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
         Some(read) if Some(&read.path) == model.chosen.path.as_ref() => {
             // The boards above have a table, too.
             ui.push_id("read", |ui| render::doc(ui, &present::read(read)));
-            if is_empty(&read.value) {
-                let what = "Nothing stands here yet. kern doc set puts a value somewhere, too";
+            // A null that was written is something.
+            if read.value.as_object().is_some_and(serde_json::Map::is_empty) {
+                let what = "Nothing stands in it yet. kern doc set puts a value somewhere, too";
                 empty(ui, model, actions, (what, Some(Fill::SetValue)));
             }
         }
         _ => absent(ui, model, &topic),
     }
-}
-
-fn is_empty(value: &serde_json::Value) -> bool {
-    value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty)
 }
 
 fn named(model: &Model) -> String {
