@@ -22,9 +22,8 @@ use crate::cli::{Ui, print};
 #[command(after_help = "\
 Examples:
   kern bench                          everything
-  kern bench append catch-up          some of it
+  kern bench append --dir /mnt/disk   some of it, on another disk
   kern bench --quick --json           small sizes: does it work at all?
-  kern bench --dir /mnt/disk          on another disk
   kern bench --rows FILE --markdown   what --json gave, as a table for a README
 
 NAME is append, catch-up, dispatch, start-up, bytes, heal, dispatch-remote,
