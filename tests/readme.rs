@@ -75,8 +75,14 @@ impl Running {
 
     /// Types a line, and waits for its end.
     fn ends_after(mut self, typed: &str) -> Result<(), String> {
-        let mut stdin = self.stdin.take().unwrap();
+        let stdin = self.stdin.as_mut().unwrap();
         writeln!(stdin, "{typed}").map_err(|error| error.to_string())?;
+        self.ends()
+    }
+
+    /// Types nothing more, and waits for its end.
+    fn ends(mut self) -> Result<(), String> {
+        drop(self.stdin.take());
         let mut said = String::new();
         std::io::Read::read_to_string(&mut self.stdout, &mut said).unwrap();
         let code = self.child.wait().unwrap().code();
@@ -253,7 +259,7 @@ fn pair(laptop: &Person, phone: &Person, [invite, join]: [&str; 2]) -> Result<()
     let mut joining = phone.begins(&join.replace("KOS1:…", token));
     let digits = joining.says("two digits")?.trim().rsplit(' ').next().unwrap().to_owned();
     inviting.ends_after(&digits)?;
-    joining.ends_after("")
+    joining.ends()
 }
 
 /// Both hold the same.
