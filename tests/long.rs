@@ -12,6 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
+use automerge::transaction::Transactable as _;
+use automerge::{AutoCommit, ROOT};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value as Json, json};
 
@@ -209,6 +211,45 @@ fn documents_that_are_interrupted_half_way_are_whole_files_or_taken_back_by_what
     let said = import.interrupted();
     assert!(said.contains("kern doc rm notes/plan"), "{said}");
     home.run(&args).refused(1, "something is at notes/plan already");
+    home.run(&["doc", "rm", "notes/plan"]).done();
+    home.run(&args).done();
+}
+
+/// A file of another program with a conflict, and with more than one event takes.
+fn conflicted() -> Vec<u8> {
+    let mut document = AutoCommit::new();
+    for number in 0..2_000 {
+        document.put(ROOT, format!("{number:040}"), 1).unwrap();
+    }
+    let mut other = document.fork();
+    for (side, title) in [(&mut document, "ours"), (&mut other, "theirs")] {
+        side.put(ROOT, "title", title).unwrap();
+    }
+    document.merge(&mut other).unwrap();
+    document.save()
+}
+
+#[test]
+fn an_import_with_conflicts_is_taken_back_whole_by_what_is_said() {
+    // SPEC: PRJ-8
+    const SAYS: &str = "kern doc rm notes/plan && kern doc rm notes/plan-conflicts";
+    let home = Home::with_workspace();
+    let _node = home.up();
+    let file = home.file("conflicted.automerge");
+    fs::write(&file, conflicted()).unwrap();
+    let args = ["import", "--automerge", &text(&file), "notes/plan"];
+    let taken = home.run(&[&args[..], &["--json"]].concat()).json();
+    assert_eq!((&taken["conflicts"], &taken["undo"]), (&json!(1), &json!(SAYS)));
+    for said in SAYS.split(" && ") {
+        home.run(&said.split(' ').skip(1).collect::<Vec<_>>()).done();
+    }
+
+    let front = held_after(&home, 1, "\"command\":\"edit\"");
+    let mut import = Watched::new(front.command(&args));
+    until("the first of it is here", || (!home.get("notes/plan").is_null()).then_some(()));
+    import.shows("0 of ");
+    let said = import.interrupted();
+    assert!(said.contains(SAYS), "{said}");
     home.run(&["doc", "rm", "notes/plan"]).done();
     home.run(&args).done();
 }
