@@ -275,6 +275,20 @@ fn who_joins_sees_the_history_come_and_an_interruption_leaves_a_member() {
 }
 
 #[test]
+fn a_node_that_does_not_say_how_far_it_is_lets_a_join_end() {
+    let [laptop, phone] = [Home::with_workspace(), Home::new()];
+    let _nodes = [laptop.up(), phone.up()];
+    let file = text(&laptop.file("box.join"));
+    laptop.run(&["invite", "--join-file", &file]).done();
+    let front = held_after(&phone, 1, "/v1/node");
+    let args = ["join", "--join-file", &file, "--device", "phone"];
+    let mut join = Watched::new(front.command(&args));
+    let ended = until("the end of a join", || join.child.try_wait().unwrap());
+    assert_eq!(ended.code(), Some(0));
+    assert_eq!(phone.run(&["workspace", "list", "--json"]).json()[0]["workspace"], "home");
+}
+
+#[test]
 fn a_bench_that_is_interrupted_leaves_no_folder() {
     let home = Home::new();
     let folder = home.file("measured");
