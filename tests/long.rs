@@ -160,6 +160,11 @@ fn files_of_events_that_are_interrupted_half_way_go_on_the_next_time() {
     let said = export.interrupted();
     assert!(said.contains("nothing is left of the file"), "{said}");
     assert_eq!(names(&folder), [""; 0]);
+    let front = held_after(&home, 1, "export_events");
+    let mut export = Watched::new(front.command(&["export", "--events", "-"]));
+    export.shows(&format!(" of {events} events"));
+    let said = export.interrupted();
+    assert!(said.contains("stdout has a part of it"), "{said}");
     let whole = home.run(&["export", "--events", &file, "--json"]).json();
     assert_eq!(whole["events"], events);
 
