@@ -72,6 +72,11 @@ pub(super) fn perform(world: &mut World, step: &Step) -> Result<(), Broken> {
                 step.is_some_and(|step| step.executions == *times)
             })
         }
+        Step::StartedAtMost(times) => {
+            everywhere(world, "no step was started more often", &mission, |view| {
+                view.steps.iter().all(|step| step.executions <= *times)
+            })
+        }
         _ => Ok(()),
     }
 }
