@@ -1,5 +1,6 @@
-//! What README.md tells a stranger to type is typed here, line by line as it stands there, and what
-//! it shows as output is what comes. Ids and moments differ; nothing else may.
+//! What README.md tells a stranger to type in its first ten minutes, with two devices, and with
+//! files for devices that never meet and for other programs is typed here, line by line as it stands
+//! there, and what it shows as output is what comes. Ids and moments differ; nothing else may.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
