@@ -73,7 +73,7 @@ pub(super) fn perform(world: &mut World, step: &Step) -> Result<(), Broken> {
             })
         }
         Step::StartedAtMost(times) => {
-            everywhere(world, "no step was started more often", &mission, |view| {
+            everywhere(world, "no step starts oftener", &mission, |view| {
                 view.steps.iter().all(|step| step.executions <= *times)
             })
         }
