@@ -38,7 +38,7 @@ pub(super) struct Args {
     /// Where to write, instead of below KERNELOS_HOME
     #[arg(long, value_name = "FOLDER")]
     dir: Option<PathBuf>,
-    /// Show the rows that `--json` gave earlier, and measure nothing
+    /// Show rows that `--json` gave earlier; measure nothing
     #[arg(long, value_name = "FILE", conflicts_with_all = ["workloads", "quick", "dir"])]
     rows: Option<PathBuf>,
     /// A table in Markdown
