@@ -228,18 +228,72 @@ mod tests {
         assert_eq!(table(&rows()), expected);
     }
 
+    /// What the workloads count in.
+    const UNITS: [&str; 9] = [
+        "events/s",
+        "bytes/edit",
+        "ms",
+        "ms p95",
+        "ms of CPU p95",
+        "frames while idle",
+        "MB",
+        "MB/node",
+        "% of a core/node",
+    ];
+
+    /// What is wrong with the cells of a row, where this program never prints it so.
+    fn fault(line: &str) -> Option<&'static str> {
+        let cells: Vec<_> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let Ok([workload, _, ours, limit, unit, met, _]) = <[&str; 7]>::try_from(cells) else {
+            return Some("its cells");
+        };
+        let is_number = |cell: &str| cell == "?" || cell.parse().is_ok_and(f64::is_finite);
+        let (op, limit) = limit.split_once(' ').unwrap_or(("<=", limit));
+        let [number, bound] = [ours, limit].map(|cell| cell.parse::<f64>().ok());
+        let is_reached = number.zip(bound).map(|(ours, limit)| match op {
+            "<=" => ours <= limit,
+            _ => ours >= limit,
+        });
+        let is_met = match met {
+            "met" => Some(true),
+            "**missed**" => Some(false),
+            "not judged" => None,
+            _ => return Some("whether it is met"),
+        };
+        let is_of_inspector = ["frame", "open", "repaints"].contains(&workload);
+        match () {
+            () if !is_of_inspector && Workload::from_str(workload, false).is_err() => {
+                Some("its workload")
+            }
+            () if !UNITS.contains(&unit) => Some("its unit"),
+            () if ![ours, limit].into_iter().all(is_number) => Some("its numbers"),
+            () if !["<=", ">="].contains(&op) => Some("its limit"),
+            // Numbers that are shown alike may differ.
+            () if is_reached != is_met && ours != limit => Some("whether it is met"),
+            () => None,
+        }
+    }
+
     #[test]
-    fn the_readme_has_a_table_that_this_program_makes() {
+    fn every_row_of_readmes_table_has_the_cells_of_one_that_this_program_prints() {
         let readme = include_str!("../../../README.md");
         let (_, figures) = readme.split_once(TABLE).expect("the head of the table");
         let lines: Vec<_> = figures.lines().take_while(|line| line.starts_with("| ")).collect();
         assert!(lines.len() >= 10);
         for line in lines {
-            let cells: Vec<_> = line.trim_matches('|').split('|').map(str::trim).collect();
-            assert_eq!(cells.len(), 7, "{line}");
-            let is_of_inspector = ["frame", "open", "repaints"].contains(&cells[0]);
-            assert!(is_of_inspector || Workload::from_str(cells[0], false).is_ok(), "{line}");
-            assert!(["met", "**missed**", "not judged"].contains(&cells[5]), "{line}");
+            assert_eq!(fault(line), None, "{line}");
+        }
+        for (line, expected) in [
+            ("| append | | 2000 | >= 3000 | events/s | **missed** | |", None),
+            ("| apend | | 2000 | >= 3000 | events/s | **missed** | |", Some("its workload")),
+            ("| append | | 2000 | >= 3000 | events | **missed** | |", Some("its unit")),
+            ("| append | | 2,000 | >= 3000 | events/s | **missed** | |", Some("its numbers")),
+            ("| append | | 2000 | > 3000 | events/s | **missed** | |", Some("its limit")),
+            ("| append | | 2000 | >= 3000 | events/s | met | |", Some("whether it is met")),
+            ("| append | | ? | >= 3000 | events/s | met | |", Some("whether it is met")),
+            ("| append | | 2000 | events/s | **missed** | |", Some("its cells")),
+        ] {
+            assert_eq!(fault(line), expected, "{line}");
         }
     }
 }
