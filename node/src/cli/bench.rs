@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum as _;
 use kernelos_protocol::command::{Failure, FailureKind};
-use kernelos_protocol::present::{Block, Doc, Text, Tone};
+use kernelos_protocol::present::{Block, Doc, Text, Tone, to_text};
 
 use crate::bench::figures::{Op, Row};
 use crate::bench::plain::open_bare;
@@ -137,9 +137,10 @@ fn machine(rows: &[Row]) -> Option<String> {
     ))
 }
 
-/// The rows as Markdown; params that are no plain value are left to `--json`.
+/// The rows as Markdown; params that are no plain value are left to `--json`. A file's words
+/// rewrite no screen.
 fn table(rows: &[Row]) -> String {
-    let mut text = TABLE.to_owned();
+    let mut lines: Vec<_> = TABLE.lines().map(str::to_owned).collect();
     for row in rows {
         let params = row.params.iter().filter(|(_, value)| !value.is_object());
         let row =
@@ -153,10 +154,12 @@ fn table(rows: &[Row]) -> String {
         let (workload, unit) = (&row.workload, &row.unit);
         let line =
             [workload, &of, &ours, &limit, unit, met, &against].map(|cell| cell.replace('|', "/"));
-        text.extend(["| ", &line.join(" | "), " |\n"]);
+        lines.push(format!("| {} |", line.join(" | ")));
     }
-    text.extend(machine(rows).map(|line| format!("\nMeasured {line}.\n")));
-    text
+    if let Some(line) = machine(rows) {
+        lines.extend([String::new(), format!("Measured {line}.")]);
+    }
+    to_text(&Doc(lines.into_iter().map(|line| Block::Line(Text::plain(line))).collect()))
 }
 
 fn sentence(row: &Row) -> String {
@@ -226,6 +229,16 @@ mod tests {
             \nMeasured on x|y (2 cores, kernel 6); a commit here takes 0.310 ms (F, p95).\n"
         );
         assert_eq!(table(&rows()), expected);
+    }
+
+    #[test]
+    fn words_of_a_file_rewrite_no_screen() {
+        let mut rows = rows();
+        rows[0].workload = "a\u{1b}[2J\nb".to_owned();
+        rows[0].machine.cpu = "\u{202e}x".to_owned();
+        let table = table(&rows);
+        assert!(table.contains("| a\\u{1b}[2J\\u{a}b | group 16 |"), "{table}");
+        assert!(table.contains("Measured on \\u{202e}x ("), "{table}");
     }
 
     /// What the workloads count in.
