@@ -10,7 +10,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use automerge::transaction::Transactable as _;
 use automerge::{AutoCommit, ROOT};
@@ -21,11 +23,51 @@ use crate::faults::Dice;
 use crate::kern::{Home, until};
 use crate::keys::terminal;
 
+/// What a process says. A thread of its own reads it, so that who waits for it has a deadline.
+pub(crate) struct Heard {
+    pieces: mpsc::Receiver<Vec<u8>>,
+    said: Vec<u8>,
+}
+
+impl Heard {
+    pub(crate) fn new(mut from: impl Read + Send + 'static) -> Self {
+        let (tell, pieces) = mpsc::channel();
+        // Behind the last word of whoever held it a terminal gives an error. It ends with that.
+        thread::spawn(move || {
+            let mut bytes = [0; 512];
+            while let Ok(read @ 1..) = from.read(&mut bytes) {
+                if tell.send(bytes[..read].to_vec()).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { pieces, said: Vec::new() }
+    }
+
+    /// All that it said by now.
+    pub(crate) fn said(&self) -> String {
+        String::from_utf8_lossy(&self.said).into_owned()
+    }
+
+    /// Waits until what it said `is_enough`, or it ended; did it say so?
+    #[track_caller]
+    pub(crate) fn says(&mut self, is_enough: impl Fn(&str) -> bool) -> bool {
+        let end = Instant::now() + Duration::from_secs(40);
+        while !is_enough(&self.said()) {
+            match self.pieces.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(piece) => self.said.extend(piece),
+                Err(RecvTimeoutError::Disconnected) => return false,
+                Err(RecvTimeoutError::Timeout) => panic!("nothing comes behind {:?}", self.said()),
+            }
+        }
+        true
+    }
+}
+
 /// A command whose stderr is a terminal, with what that shows.
 struct Watched {
     child: Child,
-    terminal: File,
-    shown: String,
+    terminal: Heard,
 }
 
 impl Watched {
@@ -36,19 +78,14 @@ impl Watched {
         let child = command.spawn().unwrap();
         // The command alone holds the other end, also in the file that `command` keeps.
         drop((slave, command));
-        Self { child, terminal: master.into(), shown: String::new() }
+        Self { child, terminal: Heard::new(File::from(master)) }
     }
 
-    /// Waits until the terminal shows this; gives all that it showed.
+    /// Waits until the terminal shows this.
     #[track_caller]
-    fn shows(&mut self, what: &str) -> &str {
-        let mut bytes = [0; 512];
-        while !self.shown.contains(what) {
-            let read = self.terminal.read(&mut bytes).unwrap_or_default();
-            assert!(read > 0, "it ends and never shows {what:?}: {:?}", self.shown);
-            self.shown.push_str(&String::from_utf8_lossy(&bytes[..read]));
-        }
-        &self.shown
+    fn shows(&mut self, what: &str) {
+        let does = self.terminal.says(|shown| shown.contains(what));
+        assert!(does, "it ends and never shows {what:?}: {:?}", self.terminal.said());
     }
 
     /// Ctrl-C, and how it says that it ended.
@@ -56,11 +93,9 @@ impl Watched {
     fn interrupted(mut self) -> String {
         kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
         self.shows("interrupted");
-        let mut rest = Vec::new();
-        // Behind the last word of whoever held it a terminal gives an error.
-        self.terminal.read_to_end(&mut rest).ok();
+        self.terminal.says(|_| false);
         assert_eq!(self.child.wait().unwrap().code(), Some(130));
-        self.shown.clone() + &String::from_utf8_lossy(&rest)
+        self.terminal.said()
     }
 }
 
