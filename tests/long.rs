@@ -10,8 +10,12 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
+use std::time::{Duration, Instant};
 
+use automerge::transaction::Transactable as _;
+use automerge::{AutoCommit, ROOT};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value as Json, json};
 
@@ -19,11 +23,51 @@ use crate::faults::Dice;
 use crate::kern::{Home, until};
 use crate::keys::terminal;
 
+/// What a process says. A thread of its own reads it, so that who waits for it has a deadline.
+pub(crate) struct Heard {
+    pieces: mpsc::Receiver<Vec<u8>>,
+    said: Vec<u8>,
+}
+
+impl Heard {
+    pub(crate) fn new(mut from: impl Read + Send + 'static) -> Self {
+        let (tell, pieces) = mpsc::channel();
+        // Behind the last word of whoever held it a terminal gives an error. It ends with that.
+        thread::spawn(move || {
+            let mut bytes = [0; 512];
+            while let Ok(read @ 1..) = from.read(&mut bytes) {
+                if tell.send(bytes[..read].to_vec()).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { pieces, said: Vec::new() }
+    }
+
+    /// All that it said by now.
+    pub(crate) fn said(&self) -> String {
+        String::from_utf8_lossy(&self.said).into_owned()
+    }
+
+    /// Waits until what it said `is_enough`, or it ended; did it say so?
+    #[track_caller]
+    pub(crate) fn says(&mut self, is_enough: impl Fn(&str) -> bool) -> bool {
+        let end = Instant::now() + Duration::from_secs(40);
+        while !is_enough(&self.said()) {
+            match self.pieces.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(piece) => self.said.extend(piece),
+                Err(RecvTimeoutError::Disconnected) => return false,
+                Err(RecvTimeoutError::Timeout) => panic!("nothing comes behind {:?}", self.said()),
+            }
+        }
+        true
+    }
+}
+
 /// A command whose stderr is a terminal, with what that shows.
 struct Watched {
     child: Child,
-    terminal: File,
-    shown: String,
+    terminal: Heard,
 }
 
 impl Watched {
@@ -34,19 +78,14 @@ impl Watched {
         let child = command.spawn().unwrap();
         // The command alone holds the other end, also in the file that `command` keeps.
         drop((slave, command));
-        Self { child, terminal: master.into(), shown: String::new() }
+        Self { child, terminal: Heard::new(File::from(master)) }
     }
 
-    /// Waits until the terminal shows this; gives all that it showed.
+    /// Waits until the terminal shows this.
     #[track_caller]
-    fn shows(&mut self, what: &str) -> &str {
-        let mut bytes = [0; 512];
-        while !self.shown.contains(what) {
-            let read = self.terminal.read(&mut bytes).unwrap_or_default();
-            assert!(read > 0, "it ends and never shows {what:?}: {:?}", self.shown);
-            self.shown.push_str(&String::from_utf8_lossy(&bytes[..read]));
-        }
-        &self.shown
+    fn shows(&mut self, what: &str) {
+        let does = self.terminal.says(|shown| shown.contains(what));
+        assert!(does, "it ends and never shows {what:?}: {:?}", self.terminal.said());
     }
 
     /// Ctrl-C, and how it says that it ended.
@@ -54,11 +93,9 @@ impl Watched {
     fn interrupted(mut self) -> String {
         kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
         self.shows("interrupted");
-        let mut rest = Vec::new();
-        // Behind the last word of whoever held it a terminal gives an error.
-        self.terminal.read_to_end(&mut rest).ok();
+        self.terminal.says(|_| false);
         assert_eq!(self.child.wait().unwrap().code(), Some(130));
-        self.shown.clone() + &String::from_utf8_lossy(&rest)
+        self.terminal.said()
     }
 }
 
@@ -158,6 +195,11 @@ fn files_of_events_that_are_interrupted_half_way_go_on_the_next_time() {
     let said = export.interrupted();
     assert!(said.contains("nothing is left of the file"), "{said}");
     assert_eq!(names(&folder), [""; 0]);
+    let front = held_after(&home, 1, "export_events");
+    let mut export = Watched::new(front.command(&["export", "--events", "-"]));
+    export.shows(&format!(" of {events} events"));
+    let said = export.interrupted();
+    assert!(said.contains("stdout has a part of it"), "{said}");
     let whole = home.run(&["export", "--events", &file, "--json"]).json();
     assert_eq!(whole["events"], events);
 
@@ -213,6 +255,45 @@ fn documents_that_are_interrupted_half_way_are_whole_files_or_taken_back_by_what
     home.run(&args).done();
 }
 
+/// A file of another program with a conflict, and with more than one event takes.
+fn conflicted() -> Vec<u8> {
+    let mut document = AutoCommit::new();
+    for number in 0..2_000 {
+        document.put(ROOT, format!("{number:040}"), 1).unwrap();
+    }
+    let mut other = document.fork();
+    for (side, title) in [(&mut document, "ours"), (&mut other, "theirs")] {
+        side.put(ROOT, "title", title).unwrap();
+    }
+    document.merge(&mut other).unwrap();
+    document.save()
+}
+
+#[test]
+fn an_import_with_conflicts_is_taken_back_whole_by_what_is_said() {
+    // SPEC: PRJ-8
+    const SAYS: &str = "kern doc rm notes/plan && kern doc rm notes/plan-conflicts";
+    let home = Home::with_workspace();
+    let _node = home.up();
+    let file = home.file("conflicted.automerge");
+    fs::write(&file, conflicted()).unwrap();
+    let args = ["import", "--automerge", &text(&file), "notes/plan"];
+    let taken = home.run(&[&args[..], &["--json"]].concat()).json();
+    assert_eq!((&taken["conflicts"], &taken["undo"]), (&json!(1), &json!(SAYS)));
+    for said in SAYS.split(" && ") {
+        home.run(&said.split(' ').skip(1).collect::<Vec<_>>()).done();
+    }
+
+    let front = held_after(&home, 1, "\"command\":\"edit\"");
+    let mut import = Watched::new(front.command(&args));
+    until("the first of it is here", || (!home.get("notes/plan").is_null()).then_some(()));
+    import.shows("0 of ");
+    let said = import.interrupted();
+    assert!(said.contains(SAYS), "{said}");
+    home.run(&["doc", "rm", "notes/plan"]).done();
+    home.run(&args).done();
+}
+
 #[test]
 fn who_joins_sees_the_history_come_and_an_interruption_leaves_a_member() {
     let [laptop, phone] = [Home::with_workspace(), Home::new()];
@@ -230,6 +311,20 @@ fn who_joins_sees_the_history_come_and_an_interruption_leaves_a_member() {
     join.shows(" events are here");
     let said = join.interrupted();
     assert!(said.contains("kern workspace list"), "{said}");
+    assert_eq!(phone.run(&["workspace", "list", "--json"]).json()[0]["workspace"], "home");
+}
+
+#[test]
+fn a_node_that_does_not_say_how_far_it_is_lets_a_join_end() {
+    let [laptop, phone] = [Home::with_workspace(), Home::new()];
+    let _nodes = [laptop.up(), phone.up()];
+    let file = text(&laptop.file("box.join"));
+    laptop.run(&["invite", "--join-file", &file]).done();
+    let front = held_after(&phone, 1, "/v1/node");
+    let args = ["join", "--join-file", &file, "--device", "phone"];
+    let mut join = Watched::new(front.command(&args));
+    let ended = until("the end of a join", || join.child.try_wait().unwrap());
+    assert_eq!(ended.code(), Some(0));
     assert_eq!(phone.run(&["workspace", "list", "--json"]).json()[0]["workspace"], "home");
 }
 

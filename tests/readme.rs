@@ -1,12 +1,14 @@
-//! What README.md tells a stranger to type is typed here, line by line as it stands there, and what
-//! it shows as output is what comes. Ids and moments differ; nothing else may.
+//! What README.md tells a stranger to type in its first ten minutes, with two devices, and with
+//! files for devices that never meet and for other programs is typed here, line by line as it
+//! stands there, and what it shows as output is what comes. Ids and moments differ; nothing else.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::io::Write as _;
+use std::process::{Child, ChildStdin, Command, Stdio};
 
 use serde_json::Value as Json;
 
 use crate::kern::{Home, program, until};
+use crate::long::Heard;
 use crate::quic::free;
 
 const README: &str = include_str!("../README.md");
@@ -47,7 +49,9 @@ struct Person {
 struct Running {
     child: Child,
     stdin: Option<ChildStdin>,
-    stdout: BufReader<ChildStdout>,
+    heard: Heard,
+    /// How many lines of it were looked at.
+    seen: usize,
 }
 
 impl Drop for Running {
@@ -60,25 +64,32 @@ impl Drop for Running {
 impl Running {
     /// The next line that it says, up to where it holds this.
     fn says(&mut self, what: &str) -> Result<String, String> {
-        let mut said = String::new();
-        loop {
-            let mut line = String::new();
-            if self.stdout.read_line(&mut line).map_err(|error| error.to_string())? == 0 {
-                return Err(format!("it never says {what:?}: {said}"));
-            }
-            said += &line;
-            if line.contains(what) {
-                return Ok(line);
-            }
-        }
+        let find = |said: &str, seen: usize| {
+            let whole = said.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+            let found = whole.enumerate().skip(seen).find(|(_, line)| line.contains(what));
+            found.map(|(at, line)| (at + 1, line.to_owned()))
+        };
+        let seen = self.seen;
+        self.heard.says(|said| find(said, seen).is_some());
+        let said = self.heard.said();
+        let (at, line) =
+            find(&said, seen).ok_or_else(|| format!("it never says {what:?}: {said}"))?;
+        self.seen = at;
+        Ok(line)
     }
 
     /// Types a line, and waits for its end.
     fn ends_after(mut self, typed: &str) -> Result<(), String> {
-        let mut stdin = self.stdin.take().unwrap();
+        let stdin = self.stdin.as_mut().unwrap();
         writeln!(stdin, "{typed}").map_err(|error| error.to_string())?;
-        let mut said = String::new();
-        std::io::Read::read_to_string(&mut self.stdout, &mut said).unwrap();
+        self.ends()
+    }
+
+    /// Types nothing more, and waits for its end.
+    fn ends(mut self) -> Result<(), String> {
+        drop(self.stdin.take());
+        self.heard.says(|_| false);
+        let said = self.heard.said();
         let code = self.child.wait().unwrap().code();
         if code == Some(0) { Ok(()) } else { Err(format!("it ends with {code:?}: {said}")) }
     }
@@ -113,8 +124,8 @@ impl Person {
     fn begins(&self, line: &str) -> Running {
         let mut command = self.shell(&format!("exec {line}"));
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        Running { stdin: child.stdin.take(), child, stdout }
+        let heard = Heard::new(child.stdout.take().unwrap());
+        Running { stdin: child.stdin.take(), child, heard, seen: 0 }
     }
 
     /// A node in a terminal of its own.
@@ -253,7 +264,7 @@ fn pair(laptop: &Person, phone: &Person, [invite, join]: [&str; 2]) -> Result<()
     let mut joining = phone.begins(&join.replace("KOS1:…", token));
     let digits = joining.says("two digits")?.trim().rsplit(' ').next().unwrap().to_owned();
     inviting.ends_after(&digits)?;
-    joining.ends_after("")
+    joining.ends()
 }
 
 /// Both hold the same.

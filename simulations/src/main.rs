@@ -45,7 +45,7 @@ Sentences of a script:
   the holder crashes · the holder is cut off · the holder sleeps 60s · the lost one restarts
   the mission is promoted · the mission is resumed · the mission is not resumed
   N candidates are shown
-  step N was started N times
+  step N was started N times · no step was started more than N times
 
 Examples:
   kern-sim run simulations/scenarios/apart_and_together.toml --seed 7

@@ -172,6 +172,8 @@ pub enum Step {
     CandidatesShown(usize),
     /// `step 2 was started 1 times`: on every device that is up.
     StartedTimes(u64, usize),
+    /// `no step was started more than 2 times`: on every device that is up.
+    StartedAtMost(usize),
 }
 
 /// Why a script is none.
@@ -409,6 +411,7 @@ mod tests {
         "the mission is not resumed",
         "2 candidates are shown",
         "step 1 was started 2 times",
+        "no step was started more than 2 times",
     ];
 
     #[test]

@@ -207,6 +207,14 @@ fn a_script_that_does_not_hold_fails() {
     let script = |steps: &str| -> Script {
         format!("title = 't'\ndevices = ['a owner', 'b member']\nsteps = {steps}").parse().unwrap()
     };
+    let often = "title = 't'\ndevices = ['a owner', 'b runner runs']\nsteps = [
+        'all agree', 'a starts a mission of 1 steps', 'the mission is promoted',
+        'no step was started more than";
+    for (times, is_so) in [(0, false), (1, true)] {
+        let script: Script = format!("{often} {times} times']").parse().unwrap();
+        let (outcome, _) = run(&script, 1, false).unwrap();
+        assert_eq!(outcome.failed.is_none(), is_so, "{times}");
+    }
     for steps in [
         "['a reads notes/x = 1']",
         "['a writes notes/x = 1', 'a reads nothing at notes/x']",

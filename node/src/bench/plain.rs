@@ -8,7 +8,7 @@ use automerge::{ActorId, Automerge, AutomergeError, Change, ObjId, ObjType, ROOT
 use kernelos_protocol::command::{Failure, FailureKind};
 use kernelos_protocol::hash::{self, context};
 use kernelos_protocol::key::DeviceKey;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OpenFlags, params};
 
 use super::edits::{Edit, Edits, FIELDS, TASKS, name, text};
 
@@ -53,7 +53,9 @@ impl Database {
 
 /// Opens a database and asks it for its last row: what no program can start faster than.
 pub(crate) fn open_bare(path: &Path) -> Result<(), Failure> {
-    let connection = Connection::open(path).map_err(failed)?;
+    // Where there is none it makes none.
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     let newest = "SELECT max(arrival) FROM event";
     connection.query_row(newest, [], |row| row.get::<_, i64>(0)).map_err(failed)?;
     Ok(())
@@ -149,4 +151,17 @@ pub(super) fn receive(path: &Path, rows: &[Vec<u8>], changes: Vec<Change>) -> Re
 
 fn failed(error: impl std::fmt::Display) -> Failure {
     Failure::new(FailureKind::Failed, format!("what it is measured against failed: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_that_is_not_there_is_not_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let none = folder.path().join("none");
+        assert!(open_bare(&none).is_err());
+        assert!(!none.exists());
+    }
 }

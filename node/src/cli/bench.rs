@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum as _;
 use kernelos_protocol::command::{Failure, FailureKind};
-use kernelos_protocol::present::{Block, Doc, Text, Tone};
+use kernelos_protocol::present::{Block, Doc, Text, Tone, to_text};
 
 use crate::bench::figures::{Op, Row};
 use crate::bench::plain::open_bare;
@@ -22,9 +22,8 @@ use crate::cli::{Ui, print};
 #[command(after_help = "\
 Examples:
   kern bench                          everything
-  kern bench append catch-up          some of it
+  kern bench append --dir /mnt/disk   some of it, on another disk
   kern bench --quick --json           small sizes: does it work at all?
-  kern bench --dir /mnt/disk          on another disk
   kern bench --rows FILE --markdown   what --json gave, as a table for a README
 
 NAME is append, catch-up, dispatch, start-up, bytes, heal, dispatch-remote,
@@ -39,7 +38,7 @@ pub(super) struct Args {
     /// Where to write, instead of below KERNELOS_HOME
     #[arg(long, value_name = "FOLDER")]
     dir: Option<PathBuf>,
-    /// Show the rows that `--json` gave earlier, and measure nothing
+    /// Show rows that `--json` gave earlier; measure nothing
     #[arg(long, value_name = "FILE", conflicts_with_all = ["workloads", "quick", "dir"])]
     rows: Option<PathBuf>,
     /// A table in Markdown
@@ -138,9 +137,10 @@ fn machine(rows: &[Row]) -> Option<String> {
     ))
 }
 
-/// The rows as Markdown; params that are no plain value are left to `--json`.
+/// The rows as Markdown; params that are no plain value are left to `--json`. A file's words
+/// rewrite no screen.
 fn table(rows: &[Row]) -> String {
-    let mut text = TABLE.to_owned();
+    let mut lines: Vec<_> = TABLE.lines().map(str::to_owned).collect();
     for row in rows {
         let params = row.params.iter().filter(|(_, value)| !value.is_object());
         let row =
@@ -154,10 +154,12 @@ fn table(rows: &[Row]) -> String {
         let (workload, unit) = (&row.workload, &row.unit);
         let line =
             [workload, &of, &ours, &limit, unit, met, &against].map(|cell| cell.replace('|', "/"));
-        text.extend(["| ", &line.join(" | "), " |\n"]);
+        lines.push(format!("| {} |", line.join(" | ")));
     }
-    text.extend(machine(rows).map(|line| format!("\nMeasured {line}.\n")));
-    text
+    if let Some(line) = machine(rows) {
+        lines.extend([String::new(), format!("Measured {line}.")]);
+    }
+    to_text(&Doc(lines.into_iter().map(|line| Block::Line(Text::plain(line))).collect()))
 }
 
 fn sentence(row: &Row) -> String {
@@ -230,17 +232,81 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_has_a_table_that_this_program_makes() {
+    fn words_of_a_file_rewrite_no_screen() {
+        let mut rows = rows();
+        rows[0].workload = "a\u{1b}[2J\nb".to_owned();
+        rows[0].machine.cpu = "\u{202e}x".to_owned();
+        let table = table(&rows);
+        assert!(table.contains("| a\\u{1b}[2J\\u{a}b | group 16 |"), "{table}");
+        assert!(table.contains("Measured on \\u{202e}x ("), "{table}");
+    }
+
+    /// What the workloads count in.
+    const UNITS: [&str; 9] = [
+        "events/s",
+        "bytes/edit",
+        "ms",
+        "ms p95",
+        "ms of CPU p95",
+        "frames while idle",
+        "MB",
+        "MB/node",
+        "% of a core/node",
+    ];
+
+    /// What is wrong with the cells of a row, where this program never prints it so.
+    fn fault(line: &str) -> Option<&'static str> {
+        let cells: Vec<_> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let Ok([workload, _, ours, limit, unit, met, _]) = <[&str; 7]>::try_from(cells) else {
+            return Some("its cells");
+        };
+        let is_number = |cell: &str| cell == "?" || cell.parse().is_ok_and(f64::is_finite);
+        let (op, limit) = limit.split_once(' ').unwrap_or(("<=", limit));
+        let [number, bound] = [ours, limit].map(|cell| cell.parse::<f64>().ok());
+        let is_reached = number.zip(bound).map(|(ours, limit)| match op {
+            "<=" => ours <= limit,
+            _ => ours >= limit,
+        });
+        let is_met = match met {
+            "met" => Some(true),
+            "**missed**" => Some(false),
+            "not judged" => None,
+            _ => return Some("whether it is met"),
+        };
+        let is_of_inspector = ["frame", "open", "repaints"].contains(&workload);
+        match () {
+            () if !is_of_inspector && Workload::from_str(workload, false).is_err() => {
+                Some("its workload")
+            }
+            () if !UNITS.contains(&unit) => Some("its unit"),
+            () if ![ours, limit].into_iter().all(is_number) => Some("its numbers"),
+            () if !["<=", ">="].contains(&op) => Some("its limit"),
+            // Numbers that are shown alike may differ.
+            () if is_reached != is_met && ours != limit => Some("whether it is met"),
+            () => None,
+        }
+    }
+
+    #[test]
+    fn every_row_of_readmes_table_has_the_cells_of_one_that_this_program_prints() {
         let readme = include_str!("../../../README.md");
         let (_, figures) = readme.split_once(TABLE).expect("the head of the table");
         let lines: Vec<_> = figures.lines().take_while(|line| line.starts_with("| ")).collect();
         assert!(lines.len() >= 10);
         for line in lines {
-            let cells: Vec<_> = line.trim_matches('|').split('|').map(str::trim).collect();
-            assert_eq!(cells.len(), 7, "{line}");
-            let is_of_inspector = ["frame", "open", "repaints"].contains(&cells[0]);
-            assert!(is_of_inspector || Workload::from_str(cells[0], false).is_ok(), "{line}");
-            assert!(["met", "**missed**", "not judged"].contains(&cells[5]), "{line}");
+            assert_eq!(fault(line), None, "{line}");
+        }
+        for (line, expected) in [
+            ("| append | | 2000 | >= 3000 | events/s | **missed** | |", None),
+            ("| apend | | 2000 | >= 3000 | events/s | **missed** | |", Some("its workload")),
+            ("| append | | 2000 | >= 3000 | events | **missed** | |", Some("its unit")),
+            ("| append | | 2,000 | >= 3000 | events/s | **missed** | |", Some("its numbers")),
+            ("| append | | 2000 | > 3000 | events/s | **missed** | |", Some("its limit")),
+            ("| append | | 2000 | >= 3000 | events/s | met | |", Some("whether it is met")),
+            ("| append | | ? | >= 3000 | events/s | met | |", Some("whether it is met")),
+            ("| append | | 2000 | events/s | **missed** | |", Some("its cells")),
+        ] {
+            assert_eq!(fault(line), expected, "{line}");
         }
     }
 }

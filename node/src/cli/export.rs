@@ -14,7 +14,7 @@ use kernelos_protocol::present::{Block, Doc, Text};
 use serde_json::json;
 
 use crate::cli::Ui;
-use crate::cli::stream::{Progress, Sink};
+use crate::cli::stream::{DASH, Progress, Sink};
 
 /// Write what is here to files
 ///
@@ -77,7 +77,7 @@ async fn events(ui: &Ui, path: &Path) -> Result<(), Failure> {
     let mut goes_on = sink.write(begin).await;
     let mut progress = Progress::new(ui.json);
     let mut written = 0;
-    ui.so_far(NOTHING_LEFT);
+    ui.so_far(if path == Path::new(DASH) { A_PART_LEFT } else { NOTHING_LEFT });
     while goes_on && written < count {
         // A run goes in whole, so none stands on both sides of the count.
         let events = page_now.runs.into_iter().flat_map(Run::into_events);
@@ -101,6 +101,7 @@ async fn events(ui: &Ui, path: &Path) -> Result<(), Failure> {
     bytes += end.len() as u64;
     sink.write(end.to_vec()).await;
     sink.finish().await?;
+    ui.so_far("all of it was written");
     told(ui, path, workspace, (count as u64, bytes))
 }
 
@@ -119,11 +120,14 @@ fn told(ui: &Ui, path: &Path, id: WorkspaceId, sizes: (u64, u64)) -> Result<(), 
         Doc(vec![Block::Line(Text::plain(text))])
     };
     // Where the events are on stdout, nothing else may be.
-    if path == Path::new("-") { ui.show_aside(&object, doc) } else { ui.show(&object, doc) }
+    if path == Path::new(DASH) { ui.show_aside(&object, doc) } else { ui.show(&object, doc) }
 }
 
 /// What an interrupted export leaves.
 const NOTHING_LEFT: &str = "nothing is left of the file: export it again";
+
+/// The same on stdout, which takes nothing back.
+const A_PART_LEFT: &str = "stdout has a part of it: export it again";
 
 /// One document that was written.
 struct Written {

@@ -34,13 +34,16 @@ pub(super) async fn run(ui: &Ui, file: &Path, path: &str) -> Result<(), Failure>
         let text = format!("{}: {fault}", file.display());
         Failure::new(FailureKind::Failed, text).with_hint("nothing was changed")
     })?;
-    for place in [Some(&path), taken.conflicts_at.as_ref()].into_iter().flatten() {
+    let places = [Some(&path), taken.conflicts_at.as_ref()].into_iter().flatten();
+    for place in places.clone() {
         absent(ui, place).await?;
     }
-    let (events, last) = write(ui, &path, taken.batches).await?;
+    let removals = places.map(|place| format!("kern doc rm {}", quoted(&place.to_string())));
+    let removal = removals.collect::<Vec<_>>().join(" && ");
+    let (events, last) = write(ui, &removal, taken.batches).await?;
     let wrote = match events {
         1 => Wrote::undo(last),
-        _ => Wrote::by(last, format!("kern doc rm {}", quoted(&path.to_string()))),
+        _ => Wrote::by(last, removal),
     };
     let object = json!({ "file": file, "path": path, "events": events, "bytes": size,
         "changes": changes, "conflicts": hidden, "conflicts_at": taken.conflicts_at,
@@ -94,13 +97,12 @@ async fn absent(ui: &Ui, path: &DocPath) -> Result<(), Failure> {
 
 async fn write(
     ui: &Ui,
-    path: &DocPath,
+    removal: &str,
     batches: Vec<Vec<kernelos_protocol::document::Edit>>,
 ) -> Result<(usize, Option<EventId>), Failure> {
     let mut progress = Progress::new(ui.json);
     let (mut events, mut last, all) = (0, None, batches.len());
-    let at = quoted(&path.to_string());
-    ui.so_far(format!("what came by then stays; before the next time: kern doc rm {at}"));
+    ui.so_far(format!("what came by then stays; before the next time: {removal}"));
     for edits in batches {
         progress.show(events as u64, all as u64);
         match edit(ui, edits).await {

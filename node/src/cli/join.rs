@@ -14,14 +14,13 @@ use serde_json::json;
 use tokio::time::{sleep, timeout};
 
 use crate::api::client::Client;
-use crate::api::{PairAnswer, PairAsked};
+use crate::api::{NodeInfo, PairAnswer, PairAsked};
 use crate::cli::Ui;
 use crate::cli::invite::{LEAVE, refused, unexpected};
 use crate::cli::join_file;
 use crate::cli::signals::Signals;
 use crate::cli::stdin;
 use crate::cli::stream::Progress;
-use crate::node::WorkspaceRow;
 use crate::pairing::{By, JoinEvent};
 
 /// Join a workspace by the token that one of its devices shows
@@ -52,13 +51,20 @@ const LOOK: Duration = Duration::from_millis(200);
 
 pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     let mut signals = Signals::watch()?;
-    let by = tokio::select! {
+    let client = ui.client()?;
+    let progress = Progress::new(ui.json);
+    let by = async {
+        let by = by(args.token, args.join_file.as_deref()).await?;
+        // How far it is, is asked for who sees it, and stops no join.
+        let info = if progress.is_due() { client.info().await.ok() } else { None };
+        Ok((by, info.map(ids)))
+    };
+    let (by, before) = tokio::select! {
         biased;
         ended = signals.any() => return Err(ended),
-        by = by(args.token, args.join_file.as_deref()) => by?,
+        by = by => by?,
     };
     let device = args.device.unwrap_or_else(host_name);
-    let client = ui.client()?;
     let began = client.pair(&PairAsked::Join { by, device }).await;
     let join = match began {
         Ok(PairAnswer::Began(join)) => join,
@@ -68,9 +74,8 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
         }
         Err(failure) => return Err(failure),
     };
-    let before: BTreeSet<_> = client.info().await?.workspaces.into_iter().map(id).collect();
     let attending = attend(ui, &client, join, args.join_file.as_deref());
-    let mut attending = pin!(telling(ui, &client, before, attending));
+    let mut attending = pin!(telling(progress, &client, before, attending));
     let ended = tokio::select! {
         biased;
         ended = signals.any() => ended,
@@ -87,35 +92,44 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     }
 }
 
-fn id(row: WorkspaceRow) -> WorkspaceId {
-    row.workspace_id
+fn ids(info: NodeInfo) -> BTreeSet<WorkspaceId> {
+    info.workspaces.into_iter().map(|row| row.workspace_id).collect()
 }
 
-/// Says how much of the history is here, now and again, while it comes.
+/// Says how much of the history is here, now and again, while it comes; nothing where nobody knows
+/// which workspaces were here `before`.
 async fn telling(
-    ui: &Ui,
+    mut progress: Progress,
     client: &Client,
-    before: BTreeSet<WorkspaceId>,
+    before: Option<BTreeSet<WorkspaceId>>,
     attending: impl Future<Output = Result<(), Failure>>,
 ) -> Result<(), Failure> {
-    let mut progress = Progress::new(ui.json);
+    let Some(before) = before else { return attending.await };
     let mut attending = pin!(attending);
     loop {
-        tokio::select! {
+        let looking = async {
+            sleep(LOOK).await;
+            come(client, &before).await
+        };
+        let events = tokio::select! {
             biased;
             done = &mut attending => return done,
-            () = sleep(LOOK) => {}
+            events = looking => events,
+        };
+        if let Some(events) = events {
+            progress.say(|| format!("{events} events are here"));
         }
-        if !progress.is_due() {
-            continue;
-        }
-        let rows = client.info().await?.workspaces.into_iter().map(id);
-        // Until the digits are typed there is none.
-        let Some(new) = rows.into_iter().find(|id| !before.contains(id)) else { continue };
-        let asked = client.ask(Some(&new.to_string()), Command::Status).await;
-        if let Ok(Reply::Status(status)) = asked {
-            progress.say(|| format!("{} events are here", status.events));
-        }
+    }
+}
+
+/// Events of a workspace that was not here before.
+async fn come(client: &Client, before: &BTreeSet<WorkspaceId>) -> Option<usize> {
+    let now = ids(client.info().await.ok()?);
+    // Until the digits are typed there is none.
+    let new = now.difference(before).next()?;
+    match client.ask(Some(&new.to_string()), Command::Status).await {
+        Ok(Reply::Status(status)) => Some(status.events),
+        _ => None,
     }
 }
 

@@ -21,7 +21,7 @@ const CHUNKS_MAX: usize = 4;
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
 /// Stands for stdin or stdout.
-const DASH: &str = "-";
+pub(super) const DASH: &str = "-";
 
 fn thread(work: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
     let spawned = std::thread::Builder::new().name("stream".to_owned()).spawn(work);

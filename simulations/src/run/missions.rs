@@ -68,8 +68,12 @@ pub(super) fn perform(world: &mut World, step: &Step) -> Result<(), Broken> {
         }
         Step::StartedTimes(number, times) => {
             everywhere(world, "a step was started so often", &mission, |view| {
-                let step = view.steps.iter().find(|step| step.n == *number);
-                step.is_some_and(|step| step.executions == *times)
+                view.steps.iter().any(|step| step.n == *number && step.executions == *times)
+            })
+        }
+        Step::StartedAtMost(times) => {
+            everywhere(world, "no step was started more often", &mission, |view| {
+                view.steps.iter().all(|step| step.executions <= *times)
             })
         }
         _ => Ok(()),

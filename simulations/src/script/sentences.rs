@@ -92,6 +92,9 @@ fn of_mission(words: &[&str]) -> Option<Step> {
         ["step", step, "was", "started", times, "times"] => {
             Step::StartedTimes(step.parse().ok()?, times.parse().ok()?)
         }
+        ["no", "step", "was", "started", "more", "than", times, "times"] => {
+            Step::StartedAtMost(times.parse().ok()?)
+        }
         _ => return None,
     })
 }
@@ -208,6 +211,7 @@ pub(super) fn words(step: &Step, devices: &[Device]) -> String {
         Step::NotResumed => "the mission is not resumed".to_owned(),
         Step::CandidatesShown(count) => format!("{count} candidates are shown"),
         Step::StartedTimes(step, times) => format!("step {step} was started {times} times"),
+        Step::StartedAtMost(times) => format!("no step was started more than {times} times"),
     }
 }
 
