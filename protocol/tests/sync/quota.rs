@@ -4,7 +4,8 @@
 use automerge::transaction::{CommitOptions, Transactable as _, Transaction};
 use automerge::{ActorId, Automerge, ObjId, ObjType, ROOT, ReadDoc as _};
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
-use kernelos_protocol::document::Edit;
+use kernelos_protocol::content::{DocumentChange, encode_changes};
+use kernelos_protocol::document::{DocumentDone, DocumentTask, Edit};
 use kernelos_protocol::event::Verified;
 use kernelos_protocol::hash;
 use kernelos_protocol::id::Incarnation;
@@ -70,9 +71,20 @@ fn element(tx: &mut Transaction<'_>, list: &ObjId, _: usize) {
 /// So many operations of a shape, in events of a member that break no rule. They fill one map or
 /// list, which is made first: a key and an object.
 fn flood(peer: &mut Peer, of: (ObjType, Shape), operations: usize, ops: usize) -> Vec<Verified> {
+    flood_into(peer, &mut Automerge::new(), of, operations, ops)
+}
+
+/// The same, on what stands in `doc`.
+fn flood_into(
+    peer: &mut Peer,
+    doc: &mut Automerge,
+    of: (ObjType, Shape),
+    operations: usize,
+    ops: usize,
+) -> Vec<Verified> {
     let document = peer.document();
     let actor = hash::actor(&peer.key.device(), &peer.incarnation, &document, 1);
-    let mut doc = Automerge::new().with_actor(ActorId::from(&actor[..]));
+    doc.set_actor(ActorId::from(&actor[..]));
     let mut events = Vec::new();
     let mut done = 0;
     while done < operations {
@@ -224,6 +236,48 @@ fn what_waits_for_a_quota_survives_a_restart_and_falls_with_its_author() {
     mesh.wait(JOIN_DELAY_MS);
     assert_eq!(mesh.status(3).waiting, []);
     mesh.assert_equal(&[1, 3]);
+}
+
+#[test]
+fn who_carries_again_what_everybody_builds_on_and_waits_with_it_stops_nobody() {
+    // SPEC: SYNC-9
+    let mut mesh = mesh();
+    let made = mesh.ask(1, Command::CreateBoard { name: "garden".to_owned() });
+    let Reply::BoardMade { document: garden, .. } = made else { panic!("{made:?}") };
+    let (mut hostile, mut honest) = (lawless(&mut mesh, 2), lawless(&mut mesh, 3));
+    let (root, mut doc) = (hostile.document(), Automerge::new());
+    let events = flood_into(&mut hostile, &mut doc, (MAP, key), MAKES - OPS, OPS);
+    let told = doc.get_changes(&[]).last().unwrap().raw_bytes().to_vec();
+    hostile.workspace.open(garden);
+    hostile.project();
+    let actor = hash::actor(&hostile.key.device(), &hostile.incarnation, &garden, 1);
+    let set = |number| {
+        let set = format!("notes/{number}").parse().unwrap();
+        Edit::Set { set, value: "x".into() }
+    };
+    let edits = (0..3 * OPS).map(set).collect();
+    let task = DocumentTask::Transact { document: garden, actor, edits };
+    let heavy = match hostile.documents.perform(task) {
+        DocumentDone::Transacted(Ok(Some(change))) => change.chunk,
+        other => panic!("{other:?}"),
+    };
+    let mut again = [(root, told), (garden, heavy)].map(|(document, change)| DocumentChange {
+        document: Some(document),
+        generation: 1,
+        change,
+    });
+    again.sort_by_key(|change| change.document);
+    let last = events.last().unwrap().id();
+    let again = hostile.craft(&encode_changes(again.to_vec()), vec![last]);
+    honest.take(&events);
+    let bound = honest.set("tasks/bound", "bound");
+    mesh.feed(1, 2, Message::events([events, vec![again]].concat()));
+    assert_eq!(mesh.status(1).waiting.len(), 1);
+    mesh.feed(1, 3, Message::events(bound));
+    mesh.set(1, "tasks/own", "own");
+    assert_eq!(mesh.get(1, "tasks"), r#"{"bound":"bound","own":"own"}"#);
+    assert_eq!(mesh.status(1).waiting.len(), 1, "the other waits yet");
+    assert!(wait_for_quota(&mut mesh, 1) <= 1);
 }
 
 #[test]
