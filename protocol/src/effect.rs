@@ -8,6 +8,7 @@
 mod artifact;
 mod branches;
 mod dependents;
+mod family;
 mod foreseen;
 mod forks;
 mod purge;
@@ -19,11 +20,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::artifact::Manifest;
 use crate::authority::{ContentLane, ContentNo, ControlFact, ControlLane};
 use crate::content::{Content, DocumentChange};
-use crate::document::validate::{ChangeFault, ChangeIndex, Checked, to_hash};
+use crate::document::validate::{ChangeFault, Checked};
 use crate::epoch::KeyRing;
 use crate::event::{Class, Header, Verified};
+use crate::few::Few;
 use crate::hash;
-use crate::id::{ChangeHash, DocumentId};
+use crate::id::DocumentId;
 use crate::mission::journal::{Journal, Judged};
 use crate::mission::record::Record;
 use crate::mission::state::Who;
@@ -32,6 +34,8 @@ use crate::seal;
 use branches::Branches;
 pub use branches::Origin;
 use dependents::Dependents;
+pub use family::{ChangeNo, DocumentNo, FamilyNo};
+use family::{Documents, History, Links};
 pub(crate) use foreseen::Foreseen;
 use unread::Unread;
 
@@ -54,7 +58,7 @@ pub enum Effect {
     /// Nothing, for everybody.
     Void(VoidReason),
     /// It changes documents.
-    Change(Vec<(DocumentId, ChangeHash)>),
+    Change(Few<ChangeNo>),
     /// A record of a mission, of this kind.
     Record(u64),
     /// It names the chunks of an artifact.
@@ -68,14 +72,13 @@ pub enum Effect {
 }
 
 /// A judged event's changes, for who applies them: document and chunk.
-pub type Chunks = Vec<(DocumentId, Vec<u8>)>;
+pub type Chunks = Few<(DocumentId, Vec<u8>)>;
 
 /// The effects of all content events here.
 #[derive(Default)]
 pub struct Effects {
     effects: Vec<Effect>,
-    /// By the document that others are branches of.
-    documents: BTreeMap<DocumentId, History>,
+    documents: Documents,
     branches: Branches,
     missions: Journal,
     /// The events that take others back, and which.
@@ -89,33 +92,6 @@ pub struct Effects {
     foreseen: Foreseen,
     /// Is there a change that several events carry?
     is_recarried: bool,
-}
-
-/// What is known of the changes of a document, and of all its branches. `SPEC: BRA-2`
-#[derive(Default)]
-struct History {
-    index: ChangeIndex,
-    /// The events that make each document: one, unless its author forked.
-    made_by: BTreeMap<DocumentId, Vec<ContentNo>>,
-    /// What each change depends on and makes, and what carries it.
-    changes: BTreeMap<ChangeHash, Links>,
-    /// The changes in the order in which they were judged: causes first.
-    order: Vec<ChangeHash>,
-    /// The same of each document.
-    own: BTreeMap<DocumentId, Vec<ChangeHash>>,
-    places: BTreeMap<([u8; 16], u32), Vec<ChangeHash>>,
-    /// The places of actors at which there are several changes: their device forked.
-    forked: BTreeSet<([u8; 16], u32)>,
-}
-
-/// Of which document a change is, which events carry it, what it depends on, how many keys and
-/// objects it makes, and whether its document too.
-struct Links {
-    document: DocumentId,
-    carriers: Vec<ContentNo>,
-    deps: Vec<ChangeHash>,
-    makes: u32,
-    begins: bool,
 }
 
 /// What effect reads of the rest of the workspace.
@@ -168,21 +144,26 @@ impl Effects {
         chunks
     }
 
-    /// The changes that are left out of each document, since a document holds one change of an
+    /// The changes that are left out of their documents, since a document holds one change of an
     /// actor and number, and what depends on them. `SPEC: PRJ-4`
     #[must_use]
     pub fn left_out(
         &self,
         content: &ContentLane,
         counts: &dyn Fn(ContentNo) -> bool,
-    ) -> BTreeMap<DocumentId, BTreeSet<ChangeHash>> {
-        forks::left_out(&self.documents, content, counts)
+    ) -> BTreeSet<ChangeNo> {
+        let forked = self.documents.histories().filter(|(_, history)| !history.forked.is_empty());
+        let left_out = forked.flat_map(|(family, history)| {
+            let numbers = history.left_out(content, counts).into_iter();
+            numbers.map(move |number| ChangeNo::new(family, number))
+        });
+        left_out.collect()
     }
 
     /// Is there a number of an actor that several changes have?
     #[must_use]
     pub fn has_forks(&self) -> bool {
-        self.documents.values().any(|history| !history.forked.is_empty())
+        self.documents.histories().any(|(_, history)| !history.forked.is_empty())
     }
 
     /// Views grew: what was void for want of something in its author's view is to be judged again,
@@ -281,7 +262,7 @@ impl Effects {
             return Err(void("role", &"its author may not change documents"));
         }
         let mut foreseen = std::mem::take(&mut self.foreseen);
-        let mut checked = Vec::with_capacity(changes.len());
+        let mut checked = Few::new();
         for change in &changes {
             match self.check(past, no, event, (change, origin), &mut foreseen) {
                 Ok(one) => checked.push(one),
@@ -291,49 +272,56 @@ impl Effects {
                 Err(reason) => return Err(reason),
             }
         }
-        let mut done = Vec::with_capacity(checked.len());
-        for (document, made, one) in checked {
-            let hash = to_hash(&one);
-            if let Some(origin) = origin.filter(|_| made) {
-                self.branches.add(document, origin);
-            }
-            let family = self.branches.family(&document);
-            let history = self.documents.entry(family).or_default();
-            if made {
-                history.made_by.entry(document).or_default().push(no);
-            }
-            if let Some(links) = history.changes.get_mut(&hash) {
-                self.is_recarried = true;
-                links.carriers.push(no);
-            } else {
-                let deps: Vec<_> = one.deps.iter().map(|dep| ChangeHash(dep.0)).collect();
-                for dep in &deps {
-                    if let Some(all) = &mut self.dependents {
-                        let of = history.changes.get(dep).map_or(document, |dep| dep.document);
-                        all.entry((of, *dep)).or_default().push(hash);
-                    }
-                }
-                let carriers = vec![no];
-                let links = Links { document, carriers, deps, makes: one.makes, begins: made };
-                history.changes.insert(hash, links);
-                history.order.push(hash);
-                history.own.entry(document).or_default().push(hash);
-                let place = (one.actor, one.seq);
-                let there = history.places.entry(place).or_default();
-                there.push(hash);
-                if there.len() > 1 {
-                    history.forked.insert(place);
-                }
-            }
-            history.index.insert(one);
-            done.push((document, hash));
+        let (mut done, mut chunks) = (Few::new(), Chunks::new());
+        for ((document, id, one), change) in checked.into_iter().zip(changes) {
+            let begins = document.is_none();
+            let document = document.unwrap_or_else(|| self.make(no, id, origin));
+            done.push(self.note(no, document, begins, one));
+            chunks.push((id, change.change));
         }
-        let chunks = changes.into_iter().zip(&done).map(|(change, done)| (done.0, change.change));
-        let chunks = chunks.collect();
         Ok((Effect::Change(done), chunks))
     }
 
-    /// Checks one change; gives its document, and whether the event makes it. `SPEC: BRA-13`
+    /// An event makes a document, or a branch of `origin`.
+    fn make(&mut self, no: ContentNo, id: DocumentId, origin: Option<DocumentId>) -> DocumentNo {
+        if let Some(origin) = origin {
+            self.branches.add(id, origin);
+        }
+        self.documents.make(id, self.branches.family(&id), no)
+    }
+
+    /// The event carries this change, which has effect.
+    fn note(
+        &mut self,
+        no: ContentNo,
+        document: DocumentNo,
+        begins: bool,
+        mut change: Checked,
+    ) -> ChangeNo {
+        let (made, history) = self.documents.of_mut(document);
+        let (makes, deps) = (change.makes, std::mem::take(&mut change.on));
+        let number = history.index.insert(change);
+        let noted = ChangeNo::new(made.family, number);
+        if let Some(links) = history.links.get_mut(number as usize) {
+            self.is_recarried = true;
+            links.carriers.push(no);
+            return noted;
+        }
+        if let Some(all) = &mut self.dependents {
+            for dep in &deps {
+                all.entry(ChangeNo::new(made.family, *dep)).or_default().push(noted);
+            }
+        }
+        history.links.push(Links { document, carriers: Few::One(no), deps, makes, begins });
+        made.own.push(number);
+        if let Some(rivals) = history.index.forked_at(number) {
+            history.forked.insert(history.index.place(number), rivals);
+        }
+        noted
+    }
+
+    /// Checks one change; gives the number of its document, but where the event makes that, and its
+    /// id. `SPEC: BRA-13`
     fn check(
         &self,
         past: Past<'_>,
@@ -341,39 +329,41 @@ impl Effects {
         event: &Verified,
         (change, origin): (&DocumentChange, Option<DocumentId>),
         foreseen: &mut Foreseen,
-    ) -> Result<(DocumentId, bool, Checked), VoidReason> {
+    ) -> Result<(Option<DocumentNo>, DocumentId, Checked), VoidReason> {
         let header = event.header();
         let made = change.document.is_none();
         let document = change.document.unwrap_or_else(|| made_document(header, origin.as_ref()));
         // A branch is of the family of what it is made of.
         let seen = if made { origin } else { Some(document) };
-        let family = self.branches.family(&seen.unwrap_or(document));
-        let new = History::default();
-        let history = self.documents.get(&family).unwrap_or(&new);
+        let seen_no = seen.and_then(|seen| self.documents.number(&seen));
         let in_view = |of: &[ContentNo]| of.iter().any(|x| past.content.in_view(no, *x));
-        if let Some(seen) = seen
-            && !history.made_by.get(&seen).is_some_and(|of| in_view(of))
-        {
+        if seen.is_some() && !seen_no.is_some_and(|seen| in_view(&self.documents.of(seen).by)) {
             return Err(void("unknown_document", &"it changes a document that it has not seen"));
         }
         if let Some(origin) = origin.filter(|_| made) {
             self.branches.check_depth(&origin)?;
         }
+        let new = History::default();
+        let history = match seen_no {
+            Some(seen) => self.documents.history(self.documents.of(seen).family),
+            None => self.documents.family_named(&document).unwrap_or(&new),
+        };
         let actor = hash::actor(&header.author, &header.incarnation, &document, change.generation);
-        let seen = |hash: &automerge::ChangeHash| {
-            history.changes.get(&ChangeHash(hash.0)).is_some_and(|links| in_view(&links.carriers))
+        let seen = |number| {
+            let links = history.links.get(number as usize);
+            links.is_some_and(|links: &Links| in_view(&links.carriers))
         };
         let checked = match foreseen.take(&document, &actor, &change.change, &seen) {
             Some(checked) => checked,
             None => history
                 .index
-                .check(&change.change, &actor, &seen)
+                .check_in(&change.change, &actor, &|_, number| number.is_some_and(seen))
                 .map_err(|fault: ChangeFault| void(fault.code(), &fault))?,
         };
         if made && origin.is_some() && checked.deps.is_empty() {
             return Err(void("branch_apart", &"it would be a branch that goes on from nothing"));
         }
-        Ok((document, made, checked))
+        Ok((seen_no.filter(|_| !made), document, checked))
     }
 
     /// Might the missing thing be in a body that cannot be read here yet?

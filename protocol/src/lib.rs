@@ -33,6 +33,7 @@ pub mod effect;
 pub mod epoch;
 pub mod event;
 pub mod facts;
+pub mod few;
 pub mod hash;
 pub mod id;
 pub mod key;

@@ -29,6 +29,7 @@ mod replay;
 mod rescue;
 mod state;
 mod strike;
+mod told;
 mod undo;
 mod verdict;
 
@@ -51,9 +52,9 @@ pub use state::{StateHash, document_leaf};
 pub use undo::{UNDO_REASON, Undoable};
 pub use verdict::Verdict;
 
-use crate::authority::{ContentLane, ContentNo, ControlLane};
+use crate::authority::{BitSet, ContentLane, ContentNo, ControlLane};
 use crate::control::{ControlBody, Recover, Rescue};
-use crate::effect::{Chunks, Effect, Effects, Past};
+use crate::effect::{ChangeNo, Chunks, DocumentNo, Effect, Effects, Past};
 use crate::epoch::KeyRing;
 use crate::event::{Header, Verified};
 use crate::hash;
@@ -70,6 +71,7 @@ use lost::Lost;
 use membership::LetIn;
 use purge::Purges;
 use strike::Strikes;
+use told::Told;
 
 /// What is kept in memory of an event: all but its body.
 #[derive(Debug, Clone)]
@@ -112,16 +114,16 @@ pub struct Workspace {
     waiting: BTreeMap<ContentNo, Option<Chunks>>,
     /// Admitted changes that wait for a quota.
     backlog: Backlog,
-    applied: BTreeMap<DocumentId, BTreeMap<ChangeHash, BTreeSet<ContentNo>>>,
+    applied: Told,
     dropped: BTreeMap<DocumentId, BTreeSet<ChangeHash>>,
     /// Documents beside the root that are told what comes.
     open: BTreeSet<DocumentId>,
     /// Something fell out of one that is not.
     fell_closed: bool,
-    /// What the documents hold, or were told to.
-    held: BTreeMap<DocumentId, BTreeSet<ChangeHash>>,
+    /// What the documents hold, or were told to: the numbers of changes of the family of each.
+    held: BTreeMap<DocumentNo, BitSet>,
     /// What is left out of them, since another change has its number.
-    left_out: BTreeMap<DocumentId, BTreeSet<ChangeHash>>,
+    left_out: BTreeSet<ChangeNo>,
     /// Unread events whose key is held since.
     readable: BTreeSet<ContentNo>,
     /// What the store cannot give, and what waits for that.
@@ -172,12 +174,12 @@ impl Workspace {
             stale: false,
             waiting: BTreeMap::new(),
             backlog: Backlog::default(),
-            applied: BTreeMap::new(),
+            applied: Told::default(),
             dropped: BTreeMap::new(),
             open: BTreeSet::new(),
             fell_closed: false,
             held: BTreeMap::new(),
-            left_out: BTreeMap::new(),
+            left_out: BTreeSet::new(),
             readable: BTreeSet::new(),
             lost: Lost::default(),
             bare: Bare::default(),
@@ -248,14 +250,6 @@ impl Workspace {
     #[must_use]
     pub fn root_document(&self) -> Option<DocumentId> {
         self.root
-    }
-
-    /// The root document, once it holds something here: an edit of one that was not begun yet would
-    /// begin another.
-    #[must_use]
-    pub fn held_document(&self) -> Option<DocumentId> {
-        let is_held = |id: &DocumentId| self.held.get(id).is_some_and(|held| !held.is_empty());
-        self.root_document().filter(is_held)
     }
 
     fn insert_control(&mut self, event: &Verified, own: &DeviceKey) -> Result<(), InsertFault> {

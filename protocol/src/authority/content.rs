@@ -35,6 +35,12 @@ impl ContentNo {
     pub fn index(self) -> usize {
         self.0 as usize
     }
+
+    /// The event of a number, for tests of what is kept by number.
+    #[cfg(test)]
+    pub(crate) fn numbered(number: u32) -> Self {
+        Self(number)
+    }
 }
 
 /// What an insertion did.

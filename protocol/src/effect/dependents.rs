@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::Effects;
-use crate::id::{ChangeHash, DocumentId};
+use super::{ChangeNo, Effects};
+use crate::few::Few;
 
 /// By change, those that depend on it.
-pub(super) type Dependents = BTreeMap<(DocumentId, ChangeHash), Vec<ChangeHash>>;
+pub(super) type Dependents = BTreeMap<ChangeNo, Few<ChangeNo>>;
 
 impl Effects {
     /// From now on, what depends on a change can be asked for.
@@ -15,12 +15,11 @@ impl Effects {
             return;
         }
         let mut dependents = Dependents::new();
-        for (family, history) in &self.documents {
-            for hash in &history.order {
-                let deps = history.changes.get(hash).map_or(&[][..], |links| &links.deps);
-                for dep in deps {
-                    let of = history.changes.get(dep).map_or(*family, |dep| dep.document);
-                    dependents.entry((of, *dep)).or_default().push(*hash);
+        for (family, history) in self.documents.histories() {
+            for (number, links) in (0..).zip(&history.links) {
+                for dep in &links.deps {
+                    let behind = dependents.entry(ChangeNo::new(family, *dep)).or_default();
+                    behind.push(ChangeNo::new(family, number));
                 }
             }
         }
@@ -28,8 +27,8 @@ impl Effects {
     }
 
     /// The changes that depend on one, once that is kept.
-    pub(crate) fn dependents(&self, change: &(DocumentId, ChangeHash)) -> &[ChangeHash] {
+    pub(crate) fn dependents(&self, change: ChangeNo) -> &[ChangeNo] {
         let dependents = self.dependents.as_ref();
-        dependents.and_then(|all| all.get(change)).map_or(&[], Vec::as_slice)
+        dependents.and_then(|all| all.get(&change)).map_or(&[], |behind| behind)
     }
 }

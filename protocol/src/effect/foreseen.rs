@@ -5,8 +5,6 @@
 //! (DOC-28), and what an index holds is never taken out of it. So it holds for whoever carries the
 //! same bytes, as long as the dependencies are in that author's view.
 
-use automerge::ChangeHash;
-
 use crate::document::validate::Checked;
 use crate::id::DocumentId;
 
@@ -20,19 +18,20 @@ impl Foreseen {
         self.0.push((document, bytes.to_vec(), checked));
     }
 
-    /// What was found of these bytes, once, for an author who may use `actor` and has `in_view`.
+    /// What was found of these bytes, once, for an author who may use `actor` and has `in_view`,
+    /// which is asked with the numbers of changes.
     pub(super) fn take(
         &mut self,
         document: &DocumentId,
         actor: &[u8; 16],
         bytes: &[u8],
-        in_view: &dyn Fn(&ChangeHash) -> bool,
+        in_view: &dyn Fn(u32) -> bool,
     ) -> Option<Checked> {
         let at = self.0.iter().position(|(of, kept, checked)| {
             of == document
                 && checked.actor == *actor
                 && kept == bytes
-                && checked.deps.iter().all(in_view)
+                && checked.on.iter().copied().all(in_view)
         })?;
         Some(self.0.swap_remove(at).2)
     }

@@ -5,21 +5,21 @@
 //! that is chosen again, among those that depend on nothing that is left out.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::History;
+use super::family::History;
 use crate::authority::{ContentLane, ContentNo};
-use crate::id::{ChangeHash, DeviceId, DocumentId, EventId};
+use crate::id::{DeviceId, EventId};
 
 /// The changes that count at one number of an actor.
 struct Fork {
     candidates: Vec<Candidate>,
-    /// The hash of the one that stays.
-    held: Option<ChangeHash>,
+    /// The number of the one that stays.
+    held: Option<u32>,
 }
 
 struct Candidate {
-    hash: ChangeHash,
+    change: u32,
     /// The events that count and carry it.
     carriers: Vec<ContentNo>,
     lowest: EventId,
@@ -30,10 +30,10 @@ struct Candidate {
 
 impl Fork {
     /// The best of those that pass: the most members built on it, then the lowest event id.
-    fn best(&self, passes: impl Fn(&ChangeHash) -> bool) -> Option<ChangeHash> {
-        let passing = self.candidates.iter().filter(|one| passes(&one.hash));
+    fn best(&self, passes: impl Fn(u32) -> bool) -> Option<u32> {
+        let passing = self.candidates.iter().filter(|one| passes(one.change));
         let best = passing.max_by_key(|one| (one.support.len(), Reverse(one.lowest)));
-        best.map(|one| one.hash)
+        best.map(|one| one.change)
     }
 }
 
@@ -43,7 +43,7 @@ impl History {
         &self,
         content: &ContentLane,
         counts: &dyn Fn(ContentNo) -> bool,
-    ) -> BTreeSet<ChangeHash> {
+    ) -> BTreeSet<u32> {
         let mut forks = self.forks(content, counts);
         weigh(content, &mut forks);
         for fork in &mut forks {
@@ -51,9 +51,9 @@ impl History {
         }
         loop {
             let out = self.out_of(&forks);
-            let depends_on_none = |hash: &ChangeHash| {
-                let deps = self.changes.get(hash).map_or(&[][..], |links| &links.deps);
-                !deps.iter().any(|dep| out.contains(dep))
+            let depends_on_none = |change: u32| {
+                let links = self.links.get(change as usize);
+                !links.is_some_and(|links| links.deps.iter().any(|dep| out.contains(dep)))
             };
             let is_empty = |fork: &&mut Fork| fork.held.is_none_or(|held| out.contains(&held));
             let again = forks.iter_mut().filter(is_empty).find_map(|fork| {
@@ -67,32 +67,33 @@ impl History {
 
     /// The forked numbers at which several changes count, by number, then by actor.
     fn forks(&self, content: &ContentLane, counts: &dyn Fn(ContentNo) -> bool) -> Vec<Fork> {
-        let places: BTreeSet<_> = self.forked.iter().map(|(actor, seq)| (*seq, *actor)).collect();
-        let candidate = |hash: &ChangeHash| {
-            let carriers = self.changes.get(hash)?.carriers.iter().copied();
+        let candidate = |change: &u32| {
+            let carriers = self.links.get(*change as usize)?.carriers.iter().copied();
             let carriers: Vec<_> = carriers.filter(|no| counts(*no)).collect();
             let lowest = carriers.iter().map(|no| content.id(*no)).min()?;
             let author = content.author(*carriers.first()?);
-            Some(Candidate { hash: *hash, carriers, lowest, author, support: BTreeSet::new() })
+            Some(Candidate { change: *change, carriers, lowest, author, support: BTreeSet::new() })
         };
-        let fork = |(seq, actor)| {
-            let there = self.places.get(&(actor, seq)).map_or(&[][..], Vec::as_slice);
-            Fork { candidates: there.iter().filter_map(candidate).collect(), held: None }
+        let fork = |there: &Vec<u32>| Fork {
+            candidates: there.iter().filter_map(candidate).collect(),
+            held: None,
         };
-        places.into_iter().map(fork).filter(|fork| fork.candidates.len() > 1).collect()
+        self.forked.values().map(fork).filter(|fork| fork.candidates.len() > 1).collect()
     }
 
     /// All of a fork but the one that is held, and what depends on them.
-    fn out_of(&self, forks: &[Fork]) -> BTreeSet<ChangeHash> {
+    fn out_of(&self, forks: &[Fork]) -> BTreeSet<u32> {
         let all = forks.iter().flat_map(|fork| {
-            let hashes = fork.candidates.iter().map(|one| one.hash);
-            hashes.filter(|hash| Some(*hash) != fork.held)
+            let changes = fork.candidates.iter().map(|one| one.change);
+            changes.filter(|change| Some(*change) != fork.held)
         });
         let mut out: BTreeSet<_> = all.collect();
-        for hash in &self.order {
-            let deps = self.changes.get(hash).map_or(&[][..], |links| &links.deps);
-            if !out.is_empty() && deps.iter().any(|dep| out.contains(dep)) {
-                out.insert(*hash);
+        if out.is_empty() {
+            return out;
+        }
+        for (change, links) in (0..).zip(&self.links) {
+            if links.deps.iter().any(|dep| out.contains(dep)) {
+                out.insert(change);
             }
         }
         out
@@ -118,20 +119,4 @@ fn weigh(content: &ContentLane, forks: &mut [Fork]) {
             }
         }
     }
-}
-
-/// What is left out of each document that has forked numbers.
-pub(super) fn left_out(
-    documents: &BTreeMap<DocumentId, History>,
-    content: &ContentLane,
-    counts: &dyn Fn(ContentNo) -> bool,
-) -> BTreeMap<DocumentId, BTreeSet<ChangeHash>> {
-    let mut by_document: BTreeMap<DocumentId, BTreeSet<ChangeHash>> = BTreeMap::new();
-    for (family, history) in documents.iter().filter(|(_, history)| !history.forked.is_empty()) {
-        for hash in history.left_out(content, counts) {
-            let document = history.changes.get(&hash).map_or(*family, |links| links.document);
-            by_document.entry(document).or_default().insert(hash);
-        }
-    }
-    by_document
 }

@@ -9,12 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Workspace;
 use crate::authority::ContentNo;
-use crate::effect::Effect;
-use crate::id::{ChangeHash, DeviceId, DocumentId, EventId};
+use crate::effect::{ChangeNo, Effect};
+use crate::few::Few;
+use crate::id::{DeviceId, EventId};
 use crate::limits::DOCUMENT_MAKES;
-
-/// A change, as it is named across documents.
-type Name = (DocumentId, ChangeHash);
 
 /// May this device make so many keys and objects more? If so, they are charged.
 pub type Charge<'a> = &'a mut dyn FnMut(&DeviceId, u64) -> bool;
@@ -36,14 +34,14 @@ struct Wait {
     device: DeviceId,
     what: What,
     /// What it carries.
-    changes: Vec<Name>,
+    changes: Few<ChangeNo>,
 }
 
 enum What {
     /// Its author may make so many keys and objects more.
     Quota(u64),
     /// A change that it depends on, which waits itself.
-    Change(Name),
+    Change(ChangeNo),
 }
 
 /// A change that waits.
@@ -61,11 +59,11 @@ pub(super) struct Backlog {
     waits: BTreeMap<ContentNo, Wait>,
     /// What waits for its own author's quota, in causal order; no queue is empty.
     queues: BTreeMap<DeviceId, BTreeMap<ContentNo, u64>>,
-    changes: BTreeMap<Name, Withheld>,
+    changes: BTreeMap<ChangeNo, Withheld>,
     /// To be looked at again: what they were behind fell.
     again: BTreeSet<ContentNo>,
     /// Changes that were charged.
-    paid: BTreeSet<Name>,
+    paid: BTreeSet<ChangeNo>,
     /// Events before this number are not charged.
     exempt: usize,
 }
@@ -80,7 +78,7 @@ impl Backlog {
     }
 
     /// Does an event that carries this change wait?
-    pub(super) fn withholds(&self, name: &Name) -> bool {
+    pub(super) fn withholds(&self, name: &ChangeNo) -> bool {
         self.changes.get(name).is_some_and(|change| !change.carriers.is_empty())
     }
 
@@ -115,9 +113,9 @@ impl Backlog {
     }
 
     /// What is behind these changes waits for another device now.
-    fn tell_behind(&mut self, changes: &[Name], device: DeviceId) {
+    fn tell_behind(&mut self, changes: &[ChangeNo], device: DeviceId) {
         let all = &self.changes;
-        let behind = |name: &Name| all.get(name).map(|change| &change.behind);
+        let behind = |name: &ChangeNo| all.get(name).map(|change| &change.behind);
         let mut next: Vec<_> = changes.iter().filter_map(behind).flatten().copied().collect();
         while let Some(no) = next.pop() {
             let Some(wait) = self.waits.get_mut(&no) else { continue };
@@ -149,7 +147,7 @@ impl Backlog {
     }
 
     /// An event goes in: what was behind its changes, or carries one of them too, is given.
-    fn let_go(&mut self, no: ContentNo, changes: &[Name]) -> BTreeSet<ContentNo> {
+    fn let_go(&mut self, no: ContentNo, changes: &[ChangeNo]) -> BTreeSet<ContentNo> {
         self.forget_place(no);
         let gone = changes.iter().filter_map(|name| self.changes.remove(name));
         let mut next: BTreeSet<_> =
@@ -159,7 +157,7 @@ impl Backlog {
     }
 
     /// An event counts no longer, and what was behind it alone is looked at again.
-    pub(super) fn fall(&mut self, no: ContentNo, changes: &[Name]) {
+    pub(super) fn fall(&mut self, no: ContentNo, changes: &[ChangeNo]) {
         self.again.remove(&no);
         if !self.contains(no) {
             return;
@@ -190,7 +188,7 @@ impl Workspace {
     /// An own event goes in at once: its author was asked before it was written. Gives how many
     /// keys and objects are to be charged for it.
     pub fn pay(&mut self, id: &EventId) -> u64 {
-        let changes = self.content.number(id).map_or(Vec::new(), |no| self.names(no));
+        let changes = self.content.number(id).map_or(Few::new(), |no| self.names(no));
         let makes = self.unpaid(&changes);
         self.backlog.paid.extend(changes);
         makes
@@ -268,9 +266,14 @@ impl Workspace {
     }
 
     /// What an event has to wait for; it is charged where that is nothing.
-    fn wait_of(&mut self, no: ContentNo, changes: &[Name], charge: Charge<'_>) -> Option<Wait> {
+    fn wait_of(
+        &mut self,
+        no: ContentNo,
+        changes: &Few<ChangeNo>,
+        charge: Charge<'_>,
+    ) -> Option<Wait> {
         if let Some((device, name)) = self.withheld_of(changes) {
-            return Some(Wait { device, what: What::Change(name), changes: changes.to_vec() });
+            return Some(Wait { device, what: What::Change(name), changes: changes.clone() });
         }
         let makes = self.unpaid(changes);
         if no.index() < self.backlog.exempt || makes == 0 {
@@ -283,39 +286,36 @@ impl Workspace {
             self.backlog.paid.extend(changes.iter().copied());
             return None;
         }
-        Some(Wait { device, what: What::Quota(makes), changes: changes.to_vec() })
+        Some(Wait { device, what: What::Quota(makes), changes: changes.clone() })
     }
 
     /// What an event's changes depend on and an event that waits is to bring, with the device whose
     /// quota that waits for. Not where it was told already, by an event that did not wait.
-    fn withheld_of(&self, changes: &[Name]) -> Option<(DeviceId, Name)> {
+    fn withheld_of(&self, changes: &[ChangeNo]) -> Option<(DeviceId, ChangeNo)> {
         if self.backlog.changes.is_empty() {
             return None;
         }
-        let withholds = |(document, change): &Name, dep: &ChangeHash| {
-            let name = (self.effects.document_of(document, dep), *dep);
-            let carrier = self.backlog.changes.get(&name)?.carriers.first().copied()?;
-            let stands = self.applied.get(&name.0).is_some_and(|told| told.contains_key(dep))
-                && !self.lacks(document, change, dep);
-            if stands { None } else { Some((self.backlog.device(carrier)?, name)) }
+        let withholds = |change: ChangeNo, dep: ChangeNo| {
+            let carrier = self.backlog.changes.get(&dep)?.carriers.first().copied()?;
+            let stands = self.applied.has(dep) && !self.lacks(change, dep);
+            if stands { None } else { Some((self.backlog.device(carrier)?, dep)) }
         };
         changes.iter().find_map(|one| {
-            let deps = self.effects.deps(&one.0, &one.1);
-            deps.iter().find_map(|dep| withholds(one, dep))
+            let mut deps = self.effects.deps(*one);
+            deps.find_map(|dep| withholds(*one, dep))
         })
     }
 
     /// How many keys and objects these changes make that were not charged yet.
-    fn unpaid(&self, changes: &[Name]) -> u64 {
-        let makes = |(at, name): (usize, &Name)| {
-            let (document, change) = name;
-            let (makes, begins) = self.effects.makes(document, change);
+    fn unpaid(&self, changes: &[ChangeNo]) -> u64 {
+        let makes = |(at, name): (usize, &ChangeNo)| {
+            let (makes, begins) = self.effects.makes(*name);
             if makes == 0 && !begins {
                 return 0;
             }
             let is_charged = self.backlog.paid.contains(name)
                 || changes.iter().take(at).any(|before| before == name);
-            let begins = begins && Some(*document) != self.root_document();
+            let begins = begins && Some(self.effects.name(*name).0) != self.root_document();
             let beginning = if begins { DOCUMENT_MAKES } else { 0 };
             if is_charged { 0 } else { makes.saturating_add(beginning) }
         };
@@ -328,10 +328,10 @@ impl Workspace {
         self.unpaid(changes) == 0
     }
 
-    fn names(&self, no: ContentNo) -> Vec<Name> {
+    fn names(&self, no: ContentNo) -> Few<ChangeNo> {
         match self.effects.of(no) {
             Effect::Change(changes) => changes.clone(),
-            _ => Vec::new(),
+            _ => Few::new(),
         }
     }
 }

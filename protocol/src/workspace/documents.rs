@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 
 use super::{AuthorFault, Pen, Workspace};
-use crate::authority::ContentNo;
-use crate::effect::Effect;
+use crate::authority::{BitSet, ContentNo};
+use crate::effect::{ChangeNo, DocumentNo, Effect};
 use crate::event::Verified;
 use crate::hash;
 use crate::id::{ChangeHash, DeviceId, DocumentId, EventId, Incarnation, Lane};
@@ -23,31 +23,45 @@ pub struct Line {
 }
 
 impl Workspace {
+    /// The root document, once it holds something here: an edit of one that was not begun yet would
+    /// begin another.
+    #[must_use]
+    pub fn held_document(&self) -> Option<DocumentId> {
+        let is_held = |id: &DocumentId| {
+            let held = self.effects.document_number(id).and_then(|no| self.held.get(&no));
+            held.is_some_and(|held| !held.is_empty())
+        };
+        self.root_document().filter(is_held)
+    }
+
     /// The event that carries a change of a document.
     #[must_use]
     pub fn carrier(&self, document: &DocumentId, change: &ChangeHash) -> Option<EventId> {
-        Some(self.content.id(self.effects.carrier(document, change)?))
+        let change = self.effects.number(document, change)?;
+        Some(self.content.id(self.effects.carrier(change)?))
     }
 
     /// The documents in which something counts, by id.
     pub fn documents(&self) -> impl Iterator<Item = DocumentId> {
-        let counts = |id: &DocumentId| {
-            let left_out = self.left_out.get(id);
-            let mut changes = self.applied.get(id).into_iter().flatten();
-            changes.any(|(hash, _)| left_out.is_none_or(|out| !out.contains(hash)))
+        let counts = |no: DocumentNo| {
+            let mut changes = self.effects.order(no);
+            self.applied.has_any_of(no) && changes.any(|change| self.stands_told(change))
         };
-        self.applied.keys().copied().filter(counts)
+        self.effects.documents().filter(move |(_, no)| counts(*no)).map(|(id, _)| *id)
+    }
+
+    /// Was it told, and is it not left out?
+    pub(super) fn stands_told(&self, change: ChangeNo) -> bool {
+        self.applied.has(change) && !self.left_out.contains(&change)
     }
 
     /// How many events there are of which a document holds something.
     #[must_use]
     pub fn events_in_documents(&self) -> usize {
         let mut events = BTreeSet::<ContentNo>::new();
-        for (document, applied) in &self.applied {
-            let left_out = self.left_out.get(document);
-            let counts = |hash: &ChangeHash| left_out.is_none_or(|out| !out.contains(hash));
-            let counting = applied.iter().filter(|(hash, _)| counts(hash));
-            events.extend(counting.flat_map(|(_, carriers)| carriers));
+        for (_, document) in self.effects.documents() {
+            let counting = self.effects.order(document).filter(|change| self.stands_told(*change));
+            events.extend(counting.flat_map(|change| self.applied.by(change)));
         }
         events.len()
     }
@@ -55,18 +69,29 @@ impl Workspace {
     /// Is there such a document, with something that counts, or will be told of presently?
     #[must_use]
     pub fn has_document(&self, document: &DocumentId) -> bool {
+        let Some(document) = self.effects.document_number(document) else { return false };
         let waits = |no: &ContentNo| match self.effects.of(*no) {
-            Effect::Change(changes) => changes.iter().any(|(id, _)| id == document),
+            Effect::Change(changes) => {
+                changes.iter().any(|change| self.effects.document_of(*change) == document)
+            }
             _ => false,
         };
-        self.applied.get(document).is_some_and(|changes| !changes.is_empty())
-            || self.waiting.keys().any(waits)
+        self.applied.has_any_of(document) || self.waiting.keys().any(waits)
     }
 
     /// Is it told what comes?
     #[must_use]
     pub fn is_open(&self, document: &DocumentId) -> bool {
         self.open.contains(document) || self.root_document() == Some(*document)
+    }
+
+    pub(super) fn is_open_no(&self, document: DocumentNo) -> bool {
+        self.is_open(&self.effects.document_id(document))
+    }
+
+    /// Does a document hold a change of its family, or was it told to?
+    pub(super) fn has_in(&self, document: DocumentNo, change: ChangeNo) -> bool {
+        self.held.get(&document).is_some_and(|held| held.contains(change.number()))
     }
 
     /// The documents that are open beside the root.
@@ -84,10 +109,12 @@ impl Workspace {
     /// It is told nothing any more. Whoever held it need not.
     pub fn close(&mut self, document: DocumentId) {
         self.open.remove(&document);
-        self.held.remove(&document);
         self.dropped.remove(&document);
         self.anew.remove(&document);
-        self.shares.forget(&document);
+        if let Some(no) = self.effects.document_number(&document) {
+            self.held.remove(&no);
+            self.shares.forget(no);
+        }
     }
 
     /// The document of an own event's change holds it since it was made, so it need not be told.
@@ -95,16 +122,19 @@ impl Workspace {
     pub fn stands(&mut self, event: &EventId, change: &(DocumentId, ChangeHash)) -> bool {
         let waits = |no: &ContentNo| self.waiting.contains_key(no);
         let Some(no) = self.content.number(event).filter(waits) else { return false };
-        let carries = matches!(self.effects.of(no), Effect::Change(all) if all.contains(change));
-        let (document, hash) = *change;
+        let (document, hash) = change;
+        let Some(change) = self.effects.number(document, hash) else { return false };
+        let of = self.effects.document_of(change);
+        let carries = matches!(self.effects.of(no), Effect::Change(all) if all.contains(&change))
+            && self.effects.document_id(of) == *document;
         // What falls out of it, or begins it anew, is asked of it behind what was just made.
         let stays = !self.stale
-            && !self.anew.contains(&document)
-            && !self.dropped.contains_key(&document)
-            && !self.is_left_out(&[*change]);
-        let stands = carries && self.is_open(&document) && stays;
+            && !self.anew.contains(document)
+            && !self.dropped.contains_key(document)
+            && !self.is_left_out(&[change]);
+        let stands = carries && self.is_open(document) && stays;
         if stands {
-            self.held.entry(document).or_default().insert(hash);
+            self.held.entry(of).or_default().insert(change.number());
         }
         stands
     }
@@ -119,15 +149,16 @@ impl Workspace {
     /// kept until that changes in the document's family. `SPEC: PRJ-12`
     #[must_use]
     pub fn line(&self, document: &DocumentId) -> Line {
-        let first = self.effects.first_of(document);
-        let version = self.shares.version_of(&first);
+        let Some(document) = self.effects.document_number(document) else {
+            return Line { heads: Vec::new(), is_straight: true };
+        };
+        let version = self.shares.version_of(self.effects.family(document));
         let mut lines = self.shares.lines.borrow_mut();
-        let known = lines.of.get(document).filter(|(of, at, _)| (*of, *at) == (first, version));
-        if let Some((_, _, line)) = known {
+        if let Some((_, line)) = lines.of.get(&document).filter(|(at, _)| *at == version) {
             return line.clone();
         }
         let line = self.find_line(document);
-        lines.of.insert(*document, (first, version, line.clone()));
+        lines.of.insert(document, (version, line.clone()));
         lines.looks = lines.looks.saturating_add(1);
         line
     }
@@ -144,30 +175,42 @@ impl Workspace {
         self.shares.lines.borrow().looks
     }
 
-    fn find_line(&self, document: &DocumentId) -> Line {
+    fn find_line(&self, document: DocumentNo) -> Line {
         if self.effects.has_branches(document) {
             return self.family_line(document);
         }
-        let (applied, left_out) = (self.applied.get(document), self.left_out.get(document));
-        let mut stands: BTreeSet<ChangeHash> = BTreeSet::new();
-        let mut heads: BTreeSet<ChangeHash> = BTreeSet::new();
-        let mut line = Line { heads: Vec::new(), is_straight: true };
-        for hash in self.effects.order(document) {
-            let deps = self.effects.deps(document, hash);
-            let counts = applied.is_some_and(|applied| applied.contains_key(hash))
-                && left_out.is_none_or(|out| !out.contains(hash))
-                && deps.iter().all(|dep| stands.contains(dep));
-            if !counts {
-                continue;
+        let mut stands = BitSet::new();
+        let mut heads: BTreeSet<ChangeNo> = BTreeSet::new();
+        let mut is_straight = true;
+        for change in self.effects.order(document) {
+            let counts = self.stands_told(change)
+                && self.effects.deps(change).all(|dep| stands.contains(dep.number()));
+            if counts {
+                is_straight &= self.goes_on(change, &heads);
+                stands.insert(change.number());
+                self.effects.deps(change).for_each(|dep| {
+                    heads.remove(&dep);
+                });
+                heads.insert(change);
+                is_straight &= heads.len() == 1;
             }
-            line.is_straight &= deps.len() == heads.len() && heads.iter().eq(deps);
-            stands.insert(*hash);
-            heads.retain(|head| !deps.contains(head));
-            heads.insert(*hash);
-            line.is_straight &= heads.len() == 1;
         }
-        line.heads = heads.into_iter().collect();
-        line
+        Line { heads: self.sorted(heads), is_straight }
+    }
+
+    /// Does a change depend on exactly these?
+    pub(super) fn goes_on(&self, change: ChangeNo, heads: &BTreeSet<ChangeNo>) -> bool {
+        let mut deps = 0;
+        let are_heads =
+            self.effects.deps(change).inspect(|_| deps += 1).all(|dep| heads.contains(&dep));
+        are_heads && deps == heads.len()
+    }
+
+    /// The hashes of changes, ascending.
+    pub(super) fn sorted(&self, changes: impl IntoIterator<Item = ChangeNo>) -> Vec<ChangeHash> {
+        let mut hashes: Vec<_> = changes.into_iter().map(|of| self.effects.hash(of)).collect();
+        hashes.sort_unstable();
+        hashes
     }
 
     /// The document that the next content event of this store would make; none where it is not

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use super::Workspace;
 use crate::authority::ContentNo;
-use crate::effect::Effect;
-use crate::id::{ChangeHash, DocumentId, EventId};
+use crate::effect::{ChangeNo, DocumentNo, Effect};
+use crate::id::EventId;
 
 /// What cannot be told to the documents.
 #[derive(Default)]
@@ -46,7 +46,7 @@ impl Lost {
 }
 
 /// What was met of it on the way through what waits.
-pub(super) type Missing = BTreeSet<(DocumentId, ChangeHash)>;
+pub(super) type Missing = BTreeSet<ChangeNo>;
 
 impl Workspace {
     /// Bodies that the store cannot give: they are not asked for again, and nothing is claimed.
@@ -59,9 +59,9 @@ impl Workspace {
         for no in lost.into_iter().filter(|no| self.waiting.contains_key(no)).collect::<Vec<_>>() {
             let Effect::Change(changes) = self.effects.of(no) else { continue };
             // What it was to tell another may carry. `SPEC: BRA-11`
-            let others = changes.iter().filter_map(|(document, change)| {
-                self.carrier_to_tell(document, change).filter(|other| *other != no)
-            });
+            let others = changes
+                .iter()
+                .filter_map(|change| self.carrier_to_tell(*change).filter(|other| *other != no));
             for other in others.collect::<Vec<_>>() {
                 self.waiting.entry(other).or_insert(None);
             }
@@ -116,7 +116,7 @@ impl Workspace {
             self.lost.behind.remove(&no);
             return false;
         }
-        missing.extend(changes.iter().filter(|change| !self.is_told_to_all(change)));
+        missing.extend(changes.iter().filter(|change| !self.is_told_to_all(**change)));
         if is_behind {
             self.lost.behind.insert(no);
             // What waits for long takes no memory.
@@ -125,18 +125,15 @@ impl Workspace {
         true
     }
 
-    /// Does one of these changes depend on one of those?
-    pub(super) fn builds_on(&self, changes: &[(DocumentId, ChangeHash)], on: &Missing) -> bool {
-        changes.iter().any(|(document, change)| {
-            let deps = self.effects.deps(document, change);
-            // A merge builds on what was written to another document.
-            deps.iter().any(|dep| on.contains(&(self.effects.document_of(document, dep), *dep)))
-        })
+    /// Does one of these changes depend on one of those? A merge builds on what was written to
+    /// another document.
+    pub(super) fn builds_on(&self, changes: &[ChangeNo], on: &Missing) -> bool {
+        changes.iter().any(|change| self.effects.deps(*change).any(|dep| on.contains(&dep)))
     }
 
     /// Do all documents hold a change that are to? Another event may carry it, and be there.
-    fn is_told_to_all(&self, (document, change): &(DocumentId, ChangeHash)) -> bool {
-        let holds = |of: &DocumentId| self.held.get(of).is_some_and(|held| held.contains(change));
-        holds(document) && self.shares.holders(change).iter().all(holds)
+    fn is_told_to_all(&self, change: ChangeNo) -> bool {
+        let holds = |of: &DocumentNo| self.has_in(*of, change);
+        holds(&self.effects.document_of(change)) && self.shares.holders(change).iter().all(holds)
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::Workspace;
 use crate::authority::ContentNo;
+use crate::effect::ChangeNo;
 use crate::id::{ChangeHash, DocumentId, EventId};
 use crate::time::{Stamp, Time, is_ahead};
 
@@ -60,21 +61,19 @@ impl Workspace {
     /// what it has of its origin. `SPEC: BRA-6, PAST-1`
     #[must_use]
     pub fn heads_at(&self, document: &DocumentId, written: &Written) -> Vec<ChangeHash> {
-        let standing = self.standing(document);
-        let was_there = |hash: &&ChangeHash| {
-            let mut carriers = self.effects.carriers(document, hash).iter();
-            standing.contains(hash) && carriers.any(|no| written.has(*no))
-        };
-        let mut heads: BTreeSet<ChangeHash> = BTreeSet::new();
-        let own = || self.effects.order(document).iter().filter(was_there);
-        for hash in own() {
-            for dep in self.effects.deps(document, hash) {
-                heads.remove(dep);
+        let Some(document) = self.effects.document_number(document) else { return Vec::new() };
+        let was_there =
+            |change: &ChangeNo| self.effects.carriers(*change).iter().any(|no| written.has(*no));
+        let own: Vec<_> = self.own_standing(document).into_iter().filter(was_there).collect();
+        let mut heads: BTreeSet<ChangeNo> = BTreeSet::new();
+        for change in &own {
+            for dep in self.effects.deps(*change) {
+                heads.remove(&dep);
             }
-            heads.insert(*hash);
+            heads.insert(*change);
         }
-        self.drop_known(document, own(), &mut heads);
-        heads.into_iter().collect()
+        self.drop_known(document, own.into_iter(), &mut heads);
+        self.sorted(heads)
     }
 
     fn before(&self, no: ContentNo) -> impl Iterator<Item = ContentNo> + '_ {

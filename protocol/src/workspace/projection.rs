@@ -9,12 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Workspace;
 use super::backlog::Charge;
-use crate::authority::ContentNo;
+use crate::authority::{BitSet, ContentNo};
 use crate::content::Content;
 use crate::document::DocumentTask;
-use crate::effect::{Chunks, Effect, made_document};
+use crate::effect::{ChangeNo, Chunks, DocumentNo, Effect, made_document};
 use crate::event::Verified;
-use crate::id::{ChangeHash, DocumentId, EventId};
+use crate::few::Few;
+use crate::id::{DocumentId, EventId};
 use crate::limits::LOAD_SLICE_EVENTS;
 use crate::store::Place;
 use behind::{Carried, Way};
@@ -49,20 +50,18 @@ impl Workspace {
         let waited = self.waiting.remove(&no).is_some() || self.backlog.contains(no);
         let Effect::Change(changes) = self.effects.of(no) else { return };
         self.backlog.fall(no, changes);
-        for (document, hash) in changes.clone() {
+        for change in changes.clone() {
+            let document = self.effects.document_of(change);
             // Where it waits what it brings in is held already.
-            self.may_shrink(&document, &hash);
-            let told = self.applied.entry(document).or_default().get_mut(&hash);
-            let falls = if let Some(told) = told {
-                told.remove(&no) && told.is_empty()
-            } else {
+            self.may_shrink(change);
+            let falls = self.applied.leave(document, change, no).unwrap_or_else(|| {
                 // An own change stands in its document before its event is told.
-                self.fell_closed |= !self.is_open(&document);
-                self.held.get(&document).is_some_and(|held| held.contains(&hash))
-            };
+                self.fell_closed |= !self.is_open_no(document);
+                self.has_in(document, change)
+            });
             if falls {
-                self.fall_out(document, hash);
-            } else if waited && let Some(heir) = self.carrier_to_tell(&document, &hash) {
+                self.fall_out(document, change);
+            } else if waited && let Some(heir) = self.carrier_to_tell(change) {
                 // It was to be told, perhaps once more, by this event.
                 self.waiting.entry(heir).or_insert(None);
             }
@@ -71,17 +70,14 @@ impl Workspace {
 
     /// The last event that was told leaves of those that carry a change. Where another one counts,
     /// and waits yet, it stands by that one, and so does what builds on it; else it falls out.
-    fn fall_out(&mut self, document: DocumentId, hash: ChangeHash) {
-        let heir = self.carrier_to_tell(&document, &hash);
-        let applied = self.applied.entry(document).or_default();
-        if let Some(heir) = heir {
-            applied.entry(hash).or_default().insert(heir);
+    fn fall_out(&mut self, document: DocumentNo, change: ChangeNo) {
+        if let Some(heir) = self.carrier_to_tell(change) {
+            self.applied.tell(document, change, heir);
             return;
         }
-        applied.remove(&hash);
-        self.fell_closed |= !self.is_open(&document);
-        self.drop_from(document, hash);
-        self.unshare(&document, &hash);
+        self.fell_closed |= !self.is_open_no(document);
+        self.drop_from(document, change);
+        self.unshare(change);
     }
 
     /// The events whose bodies are needed from the store: admitted again, or readable since. In
@@ -195,7 +191,8 @@ impl Workspace {
                 continue;
             }
             let Effect::Change(changes) = self.effects.of(no) else { continue };
-            let brings: Vec<_> = changes.iter().filter(|one| !self.is_out(one)).copied().collect();
+            let brings: Few<_> =
+                changes.iter().filter(|one| !self.is_out(**one)).copied().collect();
             let first = self.share(no, &brings);
             way.fetch(&first);
             if first.iter().any(|carrier| *carrier < no) {
@@ -228,27 +225,29 @@ impl Workspace {
         let mut carried = Vec::new();
         for (by, chunks) in events {
             let Effect::Change(changes) = self.effects.of(by).clone() else { continue };
-            for (document, _) in &changes {
-                self.note_counting(document);
+            for change in &changes {
+                self.note_counting(*change);
             }
             way.told(by, &changes);
             self.lost.told(by);
             let chunks = chunks.unwrap_or_default().into_iter().zip(changes);
             carried.extend(chunks.map(|((_, chunk), change)| Carried { by, change, chunk }));
         }
-        for Carried { by, change: (document, hash), chunk } in self.causes_first(carried) {
-            let carriers = self.applied.entry(document).or_default().entry(hash).or_default();
-            carriers.insert(by);
-            if self.is_out(&(document, hash)) {
+        for Carried { by, change, chunk } in self.causes_first(carried) {
+            let document = self.effects.document_of(change);
+            self.applied.tell(document, change, by);
+            if self.is_out(change) {
                 continue;
             }
-            for holder in self.shares.holders(&hash) {
-                if self.held.entry(holder).or_default().insert(hash) {
-                    apply.entry(holder).or_default().push(chunk.clone());
+            for holder in self.shares.holders(change) {
+                if self.held.entry(holder).or_default().insert(change.number()) {
+                    let to = apply.entry(self.effects.document_id(holder)).or_default();
+                    to.push(chunk.clone());
                 }
             }
-            if self.is_open(&document) && self.held.entry(document).or_default().insert(hash) {
-                apply.entry(document).or_default().push(chunk);
+            let id = self.effects.document_id(document);
+            if self.is_open(&id) && self.held.entry(document).or_default().insert(change.number()) {
+                apply.entry(id).or_default().push(chunk);
             }
         }
     }
@@ -258,7 +257,7 @@ impl Workspace {
     #[must_use]
     pub fn untold(&self) -> Option<(usize, usize)> {
         let is_plain = !self.stale && self.dropped.is_empty() && self.anew.is_empty();
-        let held = self.held.values().map(BTreeSet::len).sum();
+        let held = self.held.values().map(BitSet::len).sum();
         is_plain.then_some((self.waits_to_go_in(), held))
     }
 
@@ -267,16 +266,19 @@ impl Workspace {
     pub fn tell_anew(&mut self, document: DocumentId) {
         self.anew.insert(document);
         self.rebuilding = true;
+        let Some(document) = self.effects.document_number(&document) else { return };
         self.held.remove(&document);
-        self.shares.forget(&document);
-        let applied = self.applied.get(&document).into_iter().flatten();
-        let best = |of: &BTreeSet<ContentNo>| {
-            of.iter().copied().min_by_key(|no| (self.lost.holds_up(*no), *no))
-        };
-        let carriers = applied.filter_map(|(_, carriers)| best(carriers));
+        self.shares.forget(document);
+        let carriers = self.effects.order(document).filter_map(|change| self.told_best(change));
         for no in carriers.collect::<Vec<_>>() {
             self.waiting.entry(no).or_insert(None);
         }
+    }
+
+    /// Of the events that told a change, the first whose body is to be had.
+    fn told_best(&self, change: ChangeNo) -> Option<ContentNo> {
+        let by = self.applied.by(change).iter().copied();
+        by.min_by_key(|no| (self.lost.holds_up(*no), *no))
     }
 
     /// Is a document being told everything anew?
@@ -298,43 +300,35 @@ impl Workspace {
         if left_out == self.left_out {
             return;
         }
-        let root = self.root_document();
         let before = std::mem::replace(&mut self.left_out, left_out.clone());
-        for document in before.keys().chain(left_out.keys()) {
-            self.note_counting(document);
+        for change in before.symmetric_difference(&left_out) {
+            self.note_counting(*change);
         }
-        for (document, out) in left_out {
+        for change in &left_out {
+            let document = self.effects.document_of(*change);
             // A number of an own actor may be among them.
-            self.fell_closed |= !self.open.contains(&document) && Some(document) != root;
-            for hash in out {
-                self.drop_from(document, hash);
-                self.drop_shared(&hash);
-                self.may_shrink(&document, &hash);
-            }
+            self.fell_closed |= !self.is_open_no(document);
+            self.drop_from(document, *change);
+            self.drop_shared(*change);
+            self.may_shrink(*change);
         }
-        for (document, out) in before {
-            let still = self.left_out.get(&document);
-            let back = out.iter().filter(|hash| !still.is_some_and(|still| still.contains(hash)));
-            let is_open = self.is_open(&document);
-            let back = back.filter(|hash| is_open || self.shares.has(hash));
-            let applied = self.applied.entry(document).or_default();
-            let best = |of: &BTreeSet<ContentNo>| {
-                of.iter().copied().min_by_key(|no| (self.lost.holds_up(*no), *no))
-            };
-            let carriers = back.filter_map(|hash| best(applied.get(hash)?));
-            for no in carriers {
+        for change in before.difference(&left_out) {
+            let document = self.effects.document_of(*change);
+            if (self.is_open_no(document) || self.shares.has(*change))
+                && let Some(no) = self.told_best(*change)
+            {
                 self.waiting.entry(no).or_insert(None);
             }
         }
     }
 
     /// Is a change left out of its document, since another has its number?
-    pub(crate) fn is_left_out(&self, changes: &[(DocumentId, ChangeHash)]) -> bool {
-        changes.iter().any(|change| self.is_out(change))
+    pub(super) fn is_left_out(&self, changes: &[ChangeNo]) -> bool {
+        changes.iter().any(|change| self.is_out(*change))
     }
 
-    fn is_out(&self, (document, hash): &(DocumentId, ChangeHash)) -> bool {
-        self.left_out.get(document).is_some_and(|out| out.contains(hash))
+    fn is_out(&self, change: ChangeNo) -> bool {
+        self.left_out.contains(&change)
     }
 
     /// Is everything that is admitted and readable on its way into the documents?

@@ -7,9 +7,9 @@ use super::Workspace;
 use super::strike::Struck;
 use crate::authority::{ContentNo, ControlNo};
 use crate::command::{Apart, BranchRow, QuarantinePage};
-use crate::effect::{Chunks, Effect};
+use crate::effect::Effect;
 use crate::event::Verified;
-use crate::id::{DeviceId, EventId};
+use crate::id::{DeviceId, DocumentId, EventId};
 use crate::limits::{PREVIEW_EVENTS_MAX, QUARANTINE_LISTED_MAX};
 use crate::store::Place;
 
@@ -56,9 +56,7 @@ impl Workspace {
     fn all_apart(&self) -> BTreeSet<ContentNo> {
         let mut all = self.room.events.clone();
         all.extend(self.void_events());
-        for (document, out) in &self.left_out {
-            all.extend(out.iter().flat_map(|hash| self.effects.carriers(document, hash)));
-        }
+        all.extend(self.left_out.iter().flat_map(|change| self.effects.carriers(*change)));
         let looks = self.room.looks.get();
         self.room.looks.set(looks.saturating_add(all.len() as u64));
         all
@@ -136,9 +134,9 @@ impl Workspace {
             }
             next.extend(self.content.prev(no));
             let Effect::Change(changes) = self.effects.of(no) else { continue };
-            for (document, change) in changes {
-                for dep in self.effects.deps(document, change) {
-                    let carriers = self.effects.carriers(document, dep);
+            for change in changes {
+                for dep in self.effects.deps(*change) {
+                    let carriers = self.effects.carriers(dep);
                     if !carriers.iter().any(|no| self.apart(*no).is_none()) {
                         next.extend(carriers.first());
                     }
@@ -152,9 +150,9 @@ impl Workspace {
 
     /// What these events change, where they can be read; and how many cannot.
     #[must_use]
-    pub fn changes_of(&self, events: &[Verified]) -> (Chunks, usize) {
+    pub fn changes_of(&self, events: &[Verified]) -> (Vec<(DocumentId, Vec<u8>)>, usize) {
         let mut unread = 0;
-        let mut chunks = Chunks::new();
+        let mut chunks = Vec::new();
         for event in events {
             let effect = self.content.number(&event.id()).map(|no| self.effects.of(no));
             match effect {

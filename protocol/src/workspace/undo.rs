@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::{NewMember, Workspace};
 use crate::authority::{ContentNo, ControlFact, ControlNo};
-use crate::effect::Effect;
+use crate::effect::{ChangeNo, Effect};
 use crate::id::{ChangeHash, DeviceId, DocumentId, EventId};
 
 /// The rule that a grant names which takes a revocation back.
@@ -44,11 +44,12 @@ impl Workspace {
             Effect::Change(_) if !self.counts(no) => Err("it has no effect"),
             Effect::Change(changes) => {
                 // What makes a branch changes nothing that is shown: its link does.
-                let makes = |(document, change): &&(DocumentId, ChangeHash)| {
-                    self.origin(document).is_some() && self.effects.begins(document, change)
+                let makes = |change: ChangeNo| {
+                    let document = self.effects.document_id(self.effects.document_of(change));
+                    self.origin(&document).is_some() && self.effects.begins(change)
                 };
-                let changes = changes.iter().filter(|of| !makes(of));
-                Ok(Undoable::Change(changes.copied().collect()))
+                let changes = changes.iter().filter(|of| !makes(**of));
+                Ok(Undoable::Change(changes.map(|change| self.effects.name(*change)).collect()))
             }
             Effect::Void(_) => Err("it has no effect"),
             Effect::Unread => Err("it cannot be read here"),

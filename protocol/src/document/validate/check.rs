@@ -15,9 +15,10 @@ use super::chunk::{ACTOR_BYTES, frame};
 use super::clock::Clock;
 use super::facts::Fact;
 use super::fault::ChangeFault;
-use super::history::ChangeIndex;
+use super::history::{ChangeIndex, InView};
 use super::plain;
 use super::rules::Rules;
+use crate::few::Few;
 
 /// A change that passed every rule: what the index keeps of it.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub struct Checked {
     pub deps: Vec<ChangeHash>,
     /// How many keys and objects it makes. `SPEC: DOC-29`
     pub makes: u32,
+    /// The numbers of those, in the same order.
+    pub(crate) on: Few<u32>,
     pub(crate) prev: Option<u32>,
     pub(crate) known: Clock,
     pub(crate) facts: Vec<Fact>,
@@ -52,6 +55,16 @@ impl ChangeIndex {
         bytes: &[u8],
         actor: &[u8; ACTOR_BYTES],
         in_view: &dyn Fn(&ChangeHash) -> bool,
+    ) -> Result<Checked, ChangeFault> {
+        self.check_in(bytes, actor, &|hash, _| in_view(hash))
+    }
+
+    /// The same, where the view is asked with the number of each change that was accepted.
+    pub(crate) fn check_in(
+        &self,
+        bytes: &[u8],
+        actor: &[u8; ACTOR_BYTES],
+        in_view: InView<'_>,
     ) -> Result<Checked, ChangeFault> {
         let framed = frame(bytes)?;
         // SPEC: DOC-13
@@ -79,6 +92,7 @@ impl ChangeIndex {
             start_op: framed.start_op,
             deps: framed.deps,
             makes,
+            on: past.deps,
             prev: past.own,
             known: past.known,
             facts,

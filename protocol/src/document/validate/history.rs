@@ -16,6 +16,10 @@ use super::chunk::{ACTOR_BYTES, Framed};
 use super::clock::Clock;
 use super::facts::{Fact, OpRef};
 use super::fault::ChangeFault;
+use crate::few::Few;
+
+/// Says whether a change, with its number if it was accepted, is in an author's view.
+pub(crate) type InView<'a> = &'a dyn Fn(&ChangeHash, Option<u32>) -> bool;
 
 /// A change that counts.
 #[derive(Debug)]
@@ -32,6 +36,13 @@ struct Node {
     facts: Box<[Fact]>,
 }
 
+/// The hashes of changes by their numbers, and the other way round.
+#[derive(Debug, Default)]
+struct Hashes {
+    of: Vec<crate::id::ChangeHash>,
+    numbers: BTreeMap<crate::id::ChangeHash, u32>,
+}
+
 /// Changes of one actor, each behind the one before: all of them, but what forked away.
 #[derive(Debug, Default)]
 struct Line<T = Vec<u32>> {
@@ -44,8 +55,10 @@ struct Line<T = Vec<u32>> {
 #[derive(Debug, Default)]
 pub struct ChangeIndex {
     nodes: Vec<Node>,
-    by_hash: BTreeMap<crate::id::ChangeHash, u32>,
+    hashes: Hashes,
     lines: Vec<Line>,
+    /// The changes that stand in no line, by actor and number.
+    strays: BTreeMap<(u32, u32), Few<u32>>,
     actors: BTreeMap<[u8; ACTOR_BYTES], u32>,
     actor_bytes: Vec<[u8; ACTOR_BYTES]>,
     names: BTreeSet<Arc<str>>,
@@ -54,6 +67,8 @@ pub struct ChangeIndex {
 
 /// The closure of the dependencies of one change.
 pub(crate) struct Past {
+    /// The numbers of the dependencies, in the order of their hashes.
+    pub(crate) deps: Few<u32>,
     pub(crate) known: Clock,
     /// The last change of the change's own actor.
     pub(crate) own: Option<u32>,
@@ -85,13 +100,14 @@ impl ChangeIndex {
         self.heads.iter()
     }
 
-    /// Remembers an accepted change, so that others may depend on it. `checked` must come from
-    /// this index. A change that is there already changes nothing.
-    pub fn insert(&mut self, checked: Checked) {
-        if self.contains(&checked.hash) {
-            return;
+    /// Remembers an accepted change, so that others may depend on it, and gives its number: changes
+    /// are numbered in the order in which they go in. `checked` must come from this index. A change
+    /// that is there already changes nothing.
+    pub fn insert(&mut self, checked: Checked) -> u32 {
+        if let Some(number) = self.number(&checked.hash) {
+            return number;
         }
-        let number = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+        let number = self.hashes.push(checked.hash);
         let actor = self.number_actor(checked.actor);
         let prev = checked.prev.unwrap_or(number);
         let jump = checked.prev.map_or(number, |prev| self.jump_over(prev));
@@ -104,12 +120,12 @@ impl ChangeIndex {
             self.heads.remove(dep);
         }
         self.heads.insert(checked.hash);
-        self.by_hash.insert(crate::id::ChangeHash(checked.hash.0), number);
-        if let Some(line) = self.lines.get_mut(actor as usize)
-            && line.changes.last().copied() == checked.prev
-        {
-            line.changes.push(number);
-            line.starts.push(checked.start_op);
+        match self.lines.get_mut(actor as usize) {
+            Some(line) if line.changes.last().copied() == checked.prev => {
+                line.changes.push(number);
+                line.starts.push(checked.start_op);
+            }
+            _ => self.strays.entry((actor, checked.seq)).or_default().push(number),
         }
         self.nodes.push(Node {
             actor,
@@ -120,10 +136,35 @@ impl ChangeIndex {
             known: checked.known,
             facts: facts.into_boxed_slice(),
         });
+        number
     }
 
-    fn number(&self, hash: &ChangeHash) -> Option<u32> {
-        self.by_hash.get(&crate::id::ChangeHash(hash.0)).copied()
+    /// The number of an accepted change.
+    pub(crate) fn number(&self, hash: &ChangeHash) -> Option<u32> {
+        self.hashes.number(hash)
+    }
+
+    /// The hash of an accepted change.
+    pub(crate) fn hash(&self, change: u32) -> crate::id::ChangeHash {
+        self.hashes.of[change as usize]
+    }
+
+    /// The place of an accepted change: its number among its actor's, and the actor.
+    pub(crate) fn place(&self, change: u32) -> (u32, [u8; ACTOR_BYTES]) {
+        let node = self.node(change);
+        (node.seq, self.actor_bytes[node.actor as usize])
+    }
+
+    /// All accepted changes that have the place of this one, by number, where there are several:
+    /// its actor forked.
+    pub(crate) fn forked_at(&self, change: u32) -> Option<Vec<u32>> {
+        let node = self.node(change);
+        let strays = self.strays.get(&(node.actor, node.seq))?;
+        let line = self.lines.get(node.actor as usize).map_or(&[][..], |line| &line.changes);
+        let in_line = node.seq.checked_sub(1).and_then(|at| line.get(at as usize));
+        let mut all: Vec<_> = strays.iter().chain(in_line).copied().collect();
+        all.sort_unstable();
+        (all.len() > 1).then_some(all)
     }
 
     fn number_actor(&mut self, actor: [u8; ACTOR_BYTES]) -> u32 {
@@ -150,9 +191,14 @@ impl ChangeIndex {
 
     /// Is `past` the change, or in its past? Both were accepted.
     pub fn knows(&self, change: &ChangeHash, past: &ChangeHash) -> bool {
-        let (Some(change), Some(past)) = (self.number(change), self.number(past)) else {
-            return false;
-        };
+        match (self.number(change), self.number(past)) {
+            (Some(change), Some(past)) => self.knows_number(change, past),
+            _ => false,
+        }
+    }
+
+    /// The same, of their numbers.
+    pub(crate) fn knows_number(&self, change: u32, past: u32) -> bool {
         let (node, actor) = (self.node(change), self.node(past).actor);
         let last = if node.actor == actor { Some(change) } else { node.known.get(actor) };
         last.is_some_and(|last| self.later(last, past) == Ok(last))
@@ -164,36 +210,28 @@ impl ChangeIndex {
     }
 
     /// The dependencies, each in the author's view and accepted. SPEC: DOC-14
-    fn dependencies(
-        &self,
-        framed: &Framed,
-        in_view: &dyn Fn(&ChangeHash) -> bool,
-    ) -> Result<Vec<u32>, ChangeFault> {
+    fn dependencies(&self, framed: &Framed, in_view: InView<'_>) -> Result<Few<u32>, ChangeFault> {
+        let found: Few<_> = framed.deps.iter().map(|dep| self.number(dep)).collect();
         // The view first: whether a change that is not in it is known here depends on arrival.
-        if !framed.deps.iter().all(in_view) {
+        if !framed.deps.iter().zip(&found).all(|(dep, number)| in_view(dep, *number)) {
             return Err(ChangeFault::NotInView);
         }
-        let found = framed.deps.iter().map(|dep| self.number(dep));
-        found.collect::<Option<Vec<_>>>().ok_or(ChangeFault::UnknownDependency)
+        found.into_iter().collect::<Option<_>>().ok_or(ChangeFault::UnknownDependency)
     }
 
     /// The past of a change, if its number and its first operation follow from it.
-    pub(crate) fn past(
-        &self,
-        framed: &Framed,
-        in_view: &dyn Fn(&ChangeHash) -> bool,
-    ) -> Result<Past, ChangeFault> {
+    pub(crate) fn past(&self, framed: &Framed, in_view: InView<'_>) -> Result<Past, ChangeFault> {
         let deps = self.dependencies(framed, in_view)?;
         let own_actor = self.actors.get(&framed.actor).copied();
         let past = match deps[..] {
             // The usual case, and all that is known is shared: the actor goes on alone.
             [dep] if own_actor == Some(self.node(dep).actor) => {
-                Past { known: self.node(dep).known.clone(), own: Some(dep) }
+                Past { known: self.node(dep).known.clone(), own: Some(dep), deps }
             }
             _ => {
                 let known = self.merge(&deps)?;
                 let own = own_actor.and_then(|actor| known.get(actor));
-                Past { known, own }
+                Past { known, own, deps }
             }
         };
         // SPEC: DOC-16
@@ -205,7 +243,7 @@ impl ChangeIndex {
             return Err(ChangeFault::SeqGap);
         }
         // SPEC: DOC-7
-        let last = deps.iter().map(|dep| self.node(*dep).last_op()).max().unwrap_or(0);
+        let last = past.deps.iter().map(|dep| self.node(*dep).last_op()).max().unwrap_or(0);
         if framed.start_op != last + 1 {
             return Err(ChangeFault::StartOp);
         }
@@ -293,8 +331,75 @@ impl ChangeIndex {
     }
 }
 
+impl Hashes {
+    fn number(&self, hash: &ChangeHash) -> Option<u32> {
+        self.numbers.get(&crate::id::ChangeHash(hash.0)).copied()
+    }
+
+    /// Numbers a change that has none.
+    fn push(&mut self, hash: ChangeHash) -> u32 {
+        let number = u32::try_from(self.of.len()).unwrap_or(u32::MAX);
+        self.numbers.insert(crate::id::ChangeHash(hash.0), number);
+        self.of.push(crate::id::ChangeHash(hash.0));
+        number
+    }
+}
+
 impl Node {
     fn last_op(&self) -> u32 {
         self.start_op + u32::try_from(self.facts.len()).unwrap_or(u32::MAX) - 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use automerge::transaction::{CommitOptions, Transactable as _};
+    use automerge::{ActorId, Automerge, ROOT};
+
+    use super::ChangeIndex;
+
+    const ACTOR: [u8; 16] = [1; 16];
+
+    /// The next change of the actor to this copy goes into the index: gives its number there.
+    fn next(index: &mut ChangeIndex, doc: &mut Automerge) -> u32 {
+        let value = i64::try_from(index.len()).unwrap();
+        let mut tx = doc.transaction();
+        tx.put(ROOT, "key", value).unwrap();
+        tx.commit_with(CommitOptions::default().with_time(0));
+        let change = doc.get_last_local_change().unwrap();
+        let checked = index.check(change.raw_bytes(), &ACTOR, &|_| true).unwrap();
+        let number = index.insert(checked);
+        assert_eq!(index.number(&change.hash()), Some(number));
+        assert_eq!(index.hash(number).0, change.hash().0);
+        number
+    }
+
+    #[test]
+    fn changes_with_one_number_of_an_actor_are_found_whichever_of_them_came_first() {
+        let mut index = ChangeIndex::new();
+        let mut doc = Automerge::new().with_actor(ActorId::from(ACTOR));
+        let first = next(&mut index, &mut doc);
+        let mut other = doc.fork().with_actor(ActorId::from(ACTOR));
+        let mut third = doc.fork().with_actor(ActorId::from(ACTOR));
+        let second = next(&mut index, &mut doc);
+        assert_eq!(index.forked_at(second), None);
+        let other_second = next(&mut index, &mut other);
+        // It goes on from what forked away, and is the first of its number.
+        let other_third = next(&mut index, &mut other);
+        assert_eq!(index.forked_at(other_third), None);
+        let own_third = next(&mut index, &mut doc);
+        let third_second = next(&mut index, &mut third);
+        let seconds = vec![second, other_second, third_second];
+        for (change, all) in [
+            (first, None),
+            (second, Some(seconds.clone())),
+            (other_second, Some(seconds.clone())),
+            (third_second, Some(seconds)),
+            (own_third, Some(vec![other_third, own_third])),
+            (other_third, Some(vec![other_third, own_third])),
+        ] {
+            assert_eq!(index.forked_at(change), all);
+        }
+        assert_eq!(index.place(own_third), (3, ACTOR));
     }
 }

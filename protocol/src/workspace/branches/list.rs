@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::effect::Effect;
+use crate::effect::{ChangeNo, DocumentNo, Effect};
 use crate::id::{ChangeHash, DeviceId, DocumentId, EventId};
 use crate::limits::{BEHIND_COUNTED_MAX, SIDES_COMPARED_MAX};
 use crate::workspace::Workspace;
@@ -31,7 +31,9 @@ pub struct Divergence {
 impl Workspace {
     /// The branches of which something counts, with their origins, by id.
     pub fn branches(&self) -> impl Iterator<Item = (DocumentId, DocumentId)> {
-        let counts = |id: &DocumentId| self.applied.get(id).is_some_and(|of| !of.is_empty());
+        let number = |id: &DocumentId| self.effects.document_number(id);
+        let counts =
+            move |id: &DocumentId| number(id).is_some_and(|no| self.applied.has_any_of(no));
         let branches = self.effects.branches().filter(move |(id, _)| counts(id));
         branches.map(|(id, origin)| (*id, origin.document))
     }
@@ -45,38 +47,38 @@ impl Workspace {
     /// The changes that were written to this document itself and stand.
     #[must_use]
     pub fn own_changes(&self, document: &DocumentId) -> BTreeSet<ChangeHash> {
-        let standing = self.standing(document);
-        self.effects
-            .order(document)
-            .iter()
-            .filter(|hash| standing.contains(hash))
-            .copied()
-            .collect()
+        let own = self.effects.document_number(document).map(|no| self.own_standing(no));
+        own.into_iter().flatten().map(|change| self.effects.hash(change)).collect()
     }
 
     /// The event that makes a branch, of several the lowest.
     #[must_use]
     pub fn made_by(&self, document: &DocumentId) -> Option<EventId> {
-        let made_by = self.effects.made_by(document).iter().filter(|no| self.counts(**no));
-        made_by.map(|no| self.content.id(*no)).min()
+        let made_by = self.effects.made_by(self.effects.document_number(document)?);
+        made_by.iter().filter(|no| self.counts(**no)).map(|no| self.content.id(*no)).min()
     }
 
     /// What a branch's first change builds on: where it left its origin.
     #[must_use]
     pub fn fork_heads(&self, document: &DocumentId) -> Vec<ChangeHash> {
-        let order = self.effects.order(document).iter();
-        let mut firsts = order.filter(|hash| self.effects.begins(document, hash));
-        firsts.next().map_or(Vec::new(), |first| self.effects.deps(document, first).to_vec())
+        let number = self.effects.document_number(document);
+        let mut order = number.into_iter().flat_map(|no| self.effects.order(no));
+        let first = order.find(|change| self.effects.begins(*change));
+        let deps = first.into_iter().flat_map(|first| self.effects.deps(first));
+        deps.map(|dep| self.effects.hash(dep)).collect()
     }
 
     /// What a change of a document brings in of others': where it does, it merges them.
     /// `SPEC: BRA-4`
     #[must_use]
     pub fn joined(&self, document: &DocumentId, change: &ChangeHash) -> Vec<ChangeHash> {
-        if self.effects.begins(document, change) {
+        let of = self.effects.document_number(document);
+        let change = self.effects.number(document, change);
+        let (Some(of), Some(change)) = (of, change) else { return Vec::new() };
+        if self.effects.begins(change) {
             return Vec::new();
         }
-        self.effects.joined(document, change).collect()
+        self.effects.joined(of, change).map(|dep| self.effects.hash(dep)).collect()
     }
 
     /// The number of the first operation of a change that depends on these.
@@ -90,40 +92,44 @@ impl Workspace {
     /// `SPEC: BRA-5`
     #[must_use]
     pub fn distance(&self, branch: &DocumentId, to: Vec<ChangeHash>) -> Distance {
-        let standing = self.standing(branch);
-        let knows = |heads: &[ChangeHash], hash: &ChangeHash| {
-            heads.iter().any(|head| self.effects.knows(branch, head, hash))
+        let mut devices = BTreeSet::new();
+        let Some(of) = self.effects.document_number(branch) else {
+            return Distance { ahead: 0, behind: 0, devices };
         };
-        let own = self.effects.order(branch).iter().filter(|hash| standing.contains(hash));
-        let own: Vec<_> = own.filter(|hash| self.is_edit(branch, hash)).collect();
-        let author = |hash: &&ChangeHash| {
-            self.effects.carrier(branch, hash).map(|no| self.content.author(no))
+        let numbers = |heads: Vec<ChangeHash>| -> Vec<_> {
+            heads.iter().filter_map(|head| self.effects.number(branch, head)).collect()
         };
-        let devices = own.iter().filter_map(author).collect();
-        let ahead = own.iter().filter(|hash| !knows(&to, hash)).count();
-        let from = self.line(branch).heads;
+        let knows = |heads: &[ChangeNo], change: ChangeNo| {
+            heads.iter().any(|head| self.effects.knows(*head, change))
+        };
+        let (to, from) = (numbers(to), numbers(self.line(branch).heads));
+        let mut ahead = 0;
+        for change in self.own_standing(of).into_iter().filter(|own| self.is_edit(of, *own)) {
+            devices.extend(self.effects.carrier(change).map(|no| self.content.author(no)));
+            ahead += usize::from(!knows(&to, change));
+        }
         let (mut open, mut seen, mut behind) = (to, BTreeSet::new(), 0);
         while let Some(next) = open.pop() {
             if seen.len() >= BEHIND_COUNTED_MAX {
                 break;
             }
-            if knows(&from, &next) || !seen.insert(next) {
+            if knows(&from, next) || !seen.insert(next) {
                 continue;
             }
-            let document = self.effects.document_of(branch, &next);
             // The link to the branch came by the event that made it.
-            let carrier = self.effects.carrier(branch, &next);
-            let links = carrier.is_some_and(|no| self.effects.made_by(branch).contains(&no));
-            behind += usize::from(!links && self.is_edit(&document, &next));
-            open.extend(self.effects.deps(branch, &next));
+            let carrier = self.effects.carrier(next);
+            let links = carrier.is_some_and(|no| self.effects.made_by(of).contains(&no));
+            let document = self.effects.document_of(next);
+            behind += usize::from(!links && self.is_edit(document, next));
+            open.extend(self.effects.deps(next));
         }
         Distance { ahead, behind, devices }
     }
 
-    fn is_edit(&self, document: &DocumentId, hash: &ChangeHash) -> bool {
-        let is_branch = self.effects.origin(document).is_some();
-        let begins = is_branch && self.effects.begins(document, hash);
-        !begins && self.effects.joined(document, hash).next().is_none()
+    fn is_edit(&self, document: DocumentNo, change: ChangeNo) -> bool {
+        let is_branch = self.effects.origin(&self.effects.document_id(document)).is_some();
+        let begins = is_branch && self.effects.begins(change);
+        !begins && self.effects.joined(document, change).next().is_none()
     }
 
     /// The documents with which several devices went on while apart, and nobody since who knew
@@ -145,9 +151,9 @@ impl Workspace {
         while let Effect::Change(changes) = self.effects.of(no)
             && self.is_left_out(changes)
         {
-            let rival = |(document, hash): &(DocumentId, ChangeHash)| {
-                let rivals = self.effects.rivals(document, hash).into_iter();
-                let carriers = rivals.filter_map(|hash| self.effects.carrier(document, &hash));
+            let rival = |change: &ChangeNo| {
+                let rivals = self.effects.rivals(*change).into_iter();
+                let carriers = rivals.filter_map(|change| self.effects.carrier(change));
                 carriers.map(|no| self.content.id(no)).min()
             };
             found = changes.iter().find_map(rival).or(found);
@@ -163,16 +169,18 @@ impl Workspace {
         if heads.len() < 2 || heads.len() > SIDES_COMPARED_MAX {
             return Vec::new();
         }
+        let number = |head: &ChangeHash| self.effects.number(document, head);
+        let heads: Vec<_> = heads.iter().filter_map(number).collect();
         let mut sides: BTreeMap<DeviceId, (usize, EventId)> = BTreeMap::new();
         for head in &heads {
-            let Some(carrier) = self.effects.carrier(document, head) else { continue };
+            let Some(carrier) = self.effects.carrier(*head) else { continue };
             let event = self.content.id(carrier);
             let others = || heads.iter().filter(|other| *other != head);
             let (mut open, mut seen) = (vec![*head], BTreeSet::new());
             while let Some(next) = open.pop() {
-                let is_theirs = others().any(|other| self.effects.knows(document, other, &next));
+                let is_theirs = others().any(|other| self.effects.knows(*other, next));
                 if !is_theirs && seen.len() < BEHIND_COUNTED_MAX && seen.insert(next) {
-                    open.extend(self.effects.deps(document, &next));
+                    open.extend(self.effects.deps(next));
                 }
             }
             let side = sides.entry(self.content.author(carrier)).or_insert((0, event));

@@ -6,18 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Excluded, Unbounded};
 
 use crate::authority::ContentNo;
-use crate::effect::{Chunks, Effect};
-use crate::id::{ChangeHash, DocumentId};
+use crate::effect::{ChangeNo, Chunks, DocumentNo, Effect};
+use crate::few::Few;
 use crate::workspace::Workspace;
 use crate::workspace::lost::Missing;
-
-/// A change, as it is named across documents.
-type Name = (DocumentId, ChangeHash);
 
 /// What one event carries of one document.
 pub(super) struct Carried {
     pub(super) by: ContentNo,
-    pub(super) change: Name,
+    pub(super) change: ChangeNo,
     pub(super) chunk: Vec<u8>,
 }
 
@@ -38,7 +35,7 @@ pub(super) struct Way {
     met: Option<ContentNo>,
     /// Of those, what is to be looked at once more, or waits again since.
     again: BTreeSet<ContentNo>,
-    of: BTreeMap<Name, BTreeSet<ContentNo>>,
+    of: BTreeMap<ChangeNo, BTreeSet<ContentNo>>,
     /// All that stand behind a change.
     behind: BTreeSet<ContentNo>,
     /// What they waited for was told.
@@ -52,7 +49,7 @@ pub(super) struct Way {
 }
 
 impl Way {
-    pub(super) fn wait(&mut self, no: ContentNo, change: Name) {
+    pub(super) fn wait(&mut self, no: ContentNo, change: ChangeNo) {
         self.of.entry(change).or_default().insert(no);
         self.behind.insert(no);
     }
@@ -75,7 +72,7 @@ impl Way {
     }
 
     /// An event goes in.
-    pub(super) fn told(&mut self, no: ContentNo, changes: &[Name]) {
+    pub(super) fn told(&mut self, no: ContentNo, changes: &[ChangeNo]) {
         self.behind.remove(&no);
         for change in changes {
             self.missing.remove(change);
@@ -134,30 +131,27 @@ impl Workspace {
     fn lacking<'a>(
         &'a self,
         no: ContentNo,
-        changes: &'a [Name],
-    ) -> impl Iterator<Item = (Name, &'a [ContentNo])> {
-        changes.iter().flat_map(move |(document, change)| {
-            self.effects.deps(document, change).iter().filter_map(move |dep| {
-                let carriers = self.effects.carriers(document, dep);
-                let is_lacking = self.lacks(document, change, dep) && !carriers.contains(&no);
-                is_lacking.then(|| ((self.effects.document_of(document, dep), *dep), carriers))
+        changes: &'a [ChangeNo],
+    ) -> impl Iterator<Item = (ChangeNo, &'a [ContentNo])> {
+        changes.iter().flat_map(move |change| {
+            self.effects.deps(*change).filter_map(move |dep| {
+                let carriers = self.effects.carriers(dep);
+                let is_lacking = self.lacks(*change, dep) && !carriers.contains(&no);
+                is_lacking.then_some((dep, carriers))
             })
         })
     }
 
     /// Does a document that is to hold a change not hold yet what it depends on?
-    pub(in crate::workspace) fn lacks(
-        &self,
-        document: &DocumentId,
-        change: &ChangeHash,
-        dep: &ChangeHash,
-    ) -> bool {
-        let lacks = |of: &DocumentId| self.held.get(of).is_none_or(|held| !held.contains(dep));
-        (self.is_open(document) && lacks(document)) || self.shares.holders(change).iter().any(lacks)
+    pub(in crate::workspace) fn lacks(&self, change: ChangeNo, dep: ChangeNo) -> bool {
+        let lacks = |of: &DocumentNo| !self.has_in(*of, dep);
+        let document = self.effects.document_of(change);
+        (self.is_open_no(document) && lacks(&document))
+            || self.shares.holders(change).iter().any(lacks)
     }
 
     /// Does an event build on what was passed over, since its body comes from the store?
-    pub(super) fn is_behind_absent(&self, way: &mut Way, changes: &[Name]) -> bool {
+    pub(super) fn is_behind_absent(&self, way: &mut Way, changes: &[ChangeNo]) -> bool {
         let is_behind = !way.absent.is_empty() && self.builds_on(changes, &way.absent);
         if is_behind {
             way.absent.extend(changes);
@@ -166,7 +160,7 @@ impl Workspace {
     }
 
     /// What an event's changes depend on and an event that waits is to bring.
-    pub(super) fn comes_later(&self, no: ContentNo, changes: &[Name]) -> Option<Name> {
+    pub(super) fn comes_later(&self, no: ContentNo, changes: &[ChangeNo]) -> Option<ChangeNo> {
         if !self.effects.is_recarried() {
             return None;
         }
@@ -205,12 +199,16 @@ impl Workspace {
     }
 
     /// What these events lack and others that wait are to bring; and those that a quota holds up.
-    fn lacked_by(&self, stay: &BTreeSet<ContentNo>) -> (BTreeMap<Name, Lacked>, Vec<ContentNo>) {
-        let mut lacked: BTreeMap<Name, Lacked> = BTreeMap::new();
+    fn lacked_by(
+        &self,
+        stay: &BTreeSet<ContentNo>,
+    ) -> (BTreeMap<ChangeNo, Lacked>, Vec<ContentNo>) {
+        let mut lacked: BTreeMap<ChangeNo, Lacked> = BTreeMap::new();
         let mut withheld = Vec::new();
         for no in stay {
             let Effect::Change(changes) = self.effects.of(*no) else { continue };
-            let brings: Vec<_> = changes.iter().filter(|one| !self.is_out(one)).copied().collect();
+            let brings: Few<_> =
+                changes.iter().filter(|one| !self.is_out(**one)).copied().collect();
             for (name, carriers) in self.lacking(*no, &brings) {
                 // Who waits for a quota holds up what depends on it, unless others bring that, too.
                 let waits = carriers.iter().any(|of| self.waits(of));
@@ -232,7 +230,7 @@ impl Workspace {
 
     /// Of what events lack, something only lost bodies are to bring, or events that wait for such:
     /// whatever else they wait for, they cannot go in. `SPEC: DUR-16`
-    fn note_behind_lost(&mut self, lacked: &mut BTreeMap<Name, Lacked>) {
+    fn note_behind_lost(&mut self, lacked: &mut BTreeMap<ChangeNo, Lacked>) {
         let hopeless = lacked.values().filter(|lacked| lacked.hopes.is_empty());
         let mut open: Vec<_> = hopeless.flat_map(|lacked| &lacked.behind).copied().collect();
         while let Some(no) = open.pop() {
@@ -252,26 +250,23 @@ impl Workspace {
         if !self.effects.is_recarried() {
             return carried;
         }
-        let mut left: BTreeMap<ChangeHash, Vec<Carried>> = BTreeMap::new();
+        let mut left: BTreeMap<ChangeNo, Vec<Carried>> = BTreeMap::new();
         let mut order = Vec::with_capacity(carried.len());
         for one in carried {
             order.push(one.change);
-            left.entry(one.change.1).or_default().push(one);
+            left.entry(one.change).or_default().push(one);
         }
         let mut sorted = Vec::with_capacity(order.len());
         let mut opened = BTreeSet::new();
-        for name in order {
-            let mut open = vec![name];
-            while let Some((document, hash)) = open.last() {
-                if left.contains_key(hash) && opened.insert(*hash) {
-                    let deps = self.effects.deps(document, hash).iter();
-                    let before = deps.filter(|dep| left.contains_key(dep));
-                    let before: Vec<_> = before.map(|dep| (*document, *dep)).collect();
-                    open.extend(before);
+        for change in order {
+            let mut open = vec![change];
+            while let Some(change) = open.last().copied() {
+                if left.contains_key(&change) && opened.insert(change) {
+                    open.extend(self.effects.deps(change).filter(|dep| left.contains_key(dep)));
                     continue;
                 }
                 // No change is in its own past: what it depends on stands before it by now.
-                sorted.extend(left.remove(hash).into_iter().flatten());
+                sorted.extend(left.remove(&change).into_iter().flatten());
                 open.pop();
             }
         }

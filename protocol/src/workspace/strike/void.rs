@@ -9,11 +9,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::authority::ContentNo;
-use crate::effect::Effect;
-use crate::id::{ChangeHash, DocumentId};
+use crate::effect::{ChangeNo, Effect};
 use crate::workspace::Workspace;
-
-type Change = (DocumentId, ChangeHash);
 
 /// The events without effect, and what that was found from.
 #[derive(Default)]
@@ -21,7 +18,7 @@ pub(in crate::workspace) struct Void {
     turns: BTreeMap<ContentNo, u64>,
     next: u64,
     /// The changes that void events carry.
-    carried: BTreeMap<Change, Carried>,
+    carried: BTreeMap<ChangeNo, Carried>,
     /// Admitted by one step, and not looked at yet.
     coming: BTreeSet<ContentNo>,
     /// How often an event was looked at.
@@ -69,13 +66,13 @@ impl Void {
         Self { looks: self.looks, ..Self::default() }
     }
 
-    fn is_lost(&self, change: &Change) -> bool {
+    fn is_lost(&self, change: &ChangeNo) -> bool {
         self.carried.get(change).is_some_and(|carried| carried.by.is_empty())
     }
 }
 
 impl Workspace {
-    fn changes_in(&self, no: ContentNo) -> &[Change] {
+    fn changes_in(&self, no: ContentNo) -> &[ChangeNo] {
         match self.effects.of(no) {
             Effect::Change(changes) => changes,
             _ => &[],
@@ -102,16 +99,16 @@ impl Workspace {
         if void.is_empty() {
             return false;
         }
-        self.changes_in(no).iter().any(|(document, change)| {
-            let mut deps = self.effects.deps(document, change).iter();
-            deps.any(|dep| void.is_lost(&(self.effects.document_of(document, dep), *dep)))
+        self.changes_in(no).iter().any(|change| {
+            let mut deps = self.effects.deps(*change);
+            deps.any(|dep| void.is_lost(&dep))
         }) || self.record_before(no).is_some_and(|on| void.contains(on))
     }
 
     /// What does not count if this change is lost: the events that carry one that depends on it.
-    fn carriers_behind(&self, change: &Change) -> Vec<ContentNo> {
-        let behind = self.effects.dependents(change).iter();
-        let carriers = behind.flat_map(|hash| self.effects.carriers(&change.0, hash));
+    fn carriers_behind(&self, change: &ChangeNo) -> Vec<ContentNo> {
+        let behind = self.effects.dependents(*change).iter();
+        let carriers = behind.flat_map(|change| self.effects.carriers(*change));
         carriers.copied().collect()
     }
 
@@ -151,9 +148,9 @@ impl Workspace {
     }
 
     /// The event, which is void now, carries this change. Is the change lost by that?
-    fn loses_carrier(&mut self, change: Change, no: ContentNo, turn: u64) -> bool {
+    fn loses_carrier(&mut self, change: ChangeNo, no: ContentNo, turn: u64) -> bool {
         if !self.strikes.void.carried.contains_key(&change) {
-            let carriers = self.effects.carriers(&change.0, &change.1).iter().copied();
+            let carriers = self.effects.carriers(change).iter().copied();
             let by = carriers.filter(|x| self.is_there(*x) && !self.strikes.void.contains(*x));
             let carried = Carried { by: by.collect(), last: turn };
             let lost = carried.by.is_empty();
@@ -198,7 +195,7 @@ impl Workspace {
     }
 
     /// The void events that may be so for want of these changes alone, which are carried again.
-    fn doubt(&mut self, found: &[Change]) -> BTreeSet<ContentNo> {
+    fn doubt(&mut self, found: &[ChangeNo]) -> BTreeSet<ContentNo> {
         let mut open: Vec<_> = found.iter().flat_map(|at| self.carriers_behind(at)).collect();
         let (mut doubted, mut shaky) = (BTreeSet::new(), BTreeSet::new());
         while let Some(no) = open.pop() {
@@ -227,16 +224,16 @@ impl Workspace {
         no: ContentNo,
         turn: u64,
         doubted: &BTreeSet<ContentNo>,
-        shaky: &BTreeSet<Change>,
+        shaky: &BTreeSet<ChangeNo>,
     ) -> bool {
         let void = &self.strikes.void;
-        let holds = |dep: &Change| {
+        let holds = |dep: &ChangeNo| {
             let lost = void.carried.get(dep).filter(|carried| carried.by.is_empty());
             lost.is_some_and(|carried| carried.last < turn) && !shaky.contains(dep)
         };
-        self.changes_in(no).iter().any(|(document, change)| {
-            let mut deps = self.effects.deps(document, change).iter();
-            deps.any(|dep| holds(&(self.effects.document_of(document, dep), *dep)))
+        self.changes_in(no).iter().any(|change| {
+            let mut deps = self.effects.deps(*change);
+            deps.any(|dep| holds(&dep))
         }) || self.record_before(no).is_some_and(|on| {
             void.turns.get(&on).is_some_and(|before| *before < turn) && !doubted.contains(&on)
         })
