@@ -107,7 +107,8 @@ pub struct Unsigned {
 /// An event as it travels: well formed, its signature not yet checked, or left out.
 #[derive(Debug, Clone)]
 pub struct Signed {
-    header: Header,
+    /// Shared with who keeps the header alone.
+    header: Arc<Header>,
     header_bytes: Vec<u8>,
     id: EventId,
     signature: Option<[u8; 64]>,
@@ -145,7 +146,8 @@ impl Unsigned {
         let header_bytes = cbor::encode(&self.header);
         let id = id_of(&header_bytes);
         let signature = Some(key.sign(hash::SIGN_EVENT, &id.0));
-        let signed = Signed { header: self.header, header_bytes, id, signature, body: self.body };
+        let (header, body) = (Arc::new(self.header), self.body);
+        let signed = Signed { header, header_bytes, id, signature, body };
         signed.header.check()?;
         signed.check_body()?;
         signed.into_verified()
@@ -178,7 +180,7 @@ impl Signed {
             Some(reader.bytes(header::SALT_BYTES + BODY_BYTES_MAX)?.to_vec())
         };
         reader.end()?;
-        let header = header(header_bytes)?;
+        let header = Arc::new(header(header_bytes)?);
         let (id, header_bytes) = (id_of(header_bytes), header_bytes.to_vec());
         let signed = Self { header, header_bytes, id, signature, body };
         signed.check_signature()?;
@@ -208,7 +210,8 @@ impl Signed {
         if header_bytes.len() > HEADER_BYTES_MAX {
             return Err(EventFault::Decode);
         }
-        let signed = Self { id: id_of(&header_bytes), header, header_bytes, signature, body };
+        let (id, header) = (id_of(&header_bytes), Arc::new(header));
+        let signed = Self { id, header, header_bytes, signature, body };
         signed.check_signature()?;
         Ok(signed)
     }
@@ -356,6 +359,11 @@ impl Verified {
     #[must_use]
     pub fn header(&self) -> &Header {
         &self.0.signed.header
+    }
+
+    /// The same, for who keeps it when the rest of the event is not needed any more.
+    pub(crate) fn shared_header(&self) -> Arc<Header> {
+        Arc::clone(&self.0.signed.header)
     }
 
     /// Its stored body, if it has one and it is here.

@@ -34,6 +34,7 @@ mod undo;
 mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 pub use author::{AuthorFault, Pen};
 pub use backlog::{Charge, Waiting};
@@ -76,7 +77,7 @@ use told::Told;
 /// What is kept in memory of an event: all but its body.
 #[derive(Debug, Clone)]
 pub(crate) struct Known {
-    pub(crate) header: Header,
+    pub(crate) header: Arc<Header>,
     /// The kind of a control event; content's is in its effect.
     pub(crate) control: Option<&'static str>,
     /// It came without its signature: what follows it in the order proves it.
@@ -362,7 +363,7 @@ impl Workspace {
     }
 
     fn remember(&mut self, event: &Verified) {
-        let header = event.header().clone();
+        let header = event.shared_header();
         self.chains.add(event.id(), &header);
         let control = match header.lane {
             Lane::Control => Some(event.control().map_or("join", ControlBody::name)),
