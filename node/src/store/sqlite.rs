@@ -304,9 +304,8 @@ impl EventStore for SqliteStore {
         let mut chains = self.chains.clone();
         let mut destroyed = None;
         let mut keeper = events::Keeper::of(&transaction).map_err(store_error)?;
-        let mut left = records;
-        while let Some((record, rest)) = left.split_first() {
-            let mut taken = 1;
+        let (mut left, mut taken) = (records, 1);
+        while let Some((record, _)) = left.split_first() {
             let kept = match record {
                 Record::Event(_) => keeper.keep_first(&mut chains, left).map(|kept| taken = kept),
                 Record::Counter { name, value } => transaction
@@ -335,7 +334,7 @@ impl EventStore for SqliteStore {
                     .map(|traces| destroyed = Some(traces)),
             };
             kept.map_err(store_error)?;
-            left = left.get(taken..).unwrap_or(rest);
+            left = left.get(std::mem::replace(&mut taken, 1)..).unwrap_or_default();
         }
         drop(keeper);
         transaction.commit().map_err(store_error)?;

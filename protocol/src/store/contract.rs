@@ -109,7 +109,6 @@ pub fn check(open: &mut dyn FnMut() -> Box<dyn EventStore>, events: &[Verified])
     assert_eq!(slice.counters.get("generation"), Some(&(u64::MAX >> 1)), "the last number stays");
     check_chunks(open);
     check_shred(open);
-    // Those of the founding, and three that are shredded.
     packed::check(open, events.len() + 3);
 }
 

@@ -1,5 +1,6 @@
 //! Rows of a store that hold a run: consecutive events of one chain as the message of events has
-//! them, behind their workspace and the id of the last, which names them all (SPEC: DUR-20, SYNC-11).
+//! them, behind their workspace and the id of the last, which names them all (SPEC: DUR-20,
+//! SYNC-11).
 //!
 //! Of an envelope most can be made again from what stands beside it. What may be shredded stands
 //! alone: a row of it is overwritten whole.
@@ -20,8 +21,9 @@ const ROW_HEADS: usize = 160;
 const NAME_BYTES: usize = 32 + 3;
 
 /// How many of these events, from the first on, go into one row: none, where those that may are too
-/// few. The last of them carries its signature, so that a row proves itself. Where more would follow,
-/// a row ends with a block, so that what one signature may prove is not cut. `SPEC: DUR-20`
+/// few. The last of them carries its signature, so that a row proves itself. Where more would
+/// follow, a row ends with a block, so that what one signature may prove is not cut.
+/// `SPEC: DUR-20`
 pub fn fitting<'a>(events: impl IntoIterator<Item = &'a Verified>) -> usize {
     let (mut fitting, mut blocks, mut bytes) = (0, 0, ROW_HEADS);
     let (mut before, mut goes_on): (Option<&Verified>, _) = (None, None);

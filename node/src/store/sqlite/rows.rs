@@ -102,8 +102,8 @@ pub(super) fn at_place(
     Ok(found)
 }
 
-/// Where the last row begins that begins at this place or before it: only that may hold several, and
-/// reach to it.
+/// Where the last row begins that begins at this place or before it: only that may hold several,
+/// and reach to it.
 pub(super) fn begin(connection: &Connection, chain: i64, seq: i64) -> rusqlite::Result<i64> {
     let before = "SELECT seq FROM event WHERE chain = ?1 AND fork = 0 AND seq <= ?2
         ORDER BY seq DESC LIMIT 1";

@@ -12,7 +12,8 @@ use super::{commit, load, place_of, read_all};
 /// So many events are signed by the last of them, and as many behind them by themselves.
 const HALF: usize = 20;
 
-/// Checks a store that keeps `before` events.
+/// Checks a store that keeps `before` events: those that the contract was given, and three that
+/// were shredded.
 pub(super) fn check(open: &mut dyn FnMut() -> Box<dyn EventStore>, before: usize) {
     let signed = chain(2 * HALF);
     let mut events = run_of(&signed[..HALF]);

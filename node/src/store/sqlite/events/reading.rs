@@ -165,7 +165,7 @@ fn load_run(
     let mut rows = query.query(params![chain, begin, to])?;
     while let Some(row) = rows.next()? {
         let span = Span::of(row)?;
-        // What is asked of it and not found yet: which of its events, and which of the run's places.
+        // What is asked of it and not found yet: which of its events, which of the run's places.
         let asked = |span: &Span, found: &[Result<Verified, String>]| {
             let spots = (0..span.count).filter_map(|at| {
                 let nth = span.seq.checked_add(at)?.checked_sub(from)?;
