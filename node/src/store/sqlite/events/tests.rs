@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use kernelos_protocol::event::{BodyRef, Class, Header, Run, Unsigned, Verified};
+use kernelos_protocol::hash::{context, hash};
 use kernelos_protocol::id::{EventId, Incarnation, Lane, WorkspaceId};
 use kernelos_protocol::key::DeviceKey;
 use kernelos_protocol::limits::{FRAME_EVENTS_MAX, PACKED_BYTES_MAX, PACKED_EVENTS_MIN};
@@ -19,7 +20,12 @@ fn event(workspace: WorkspaceId, before: Option<&Verified>, class: Class, len: u
     let key = DeviceKey::from_secret(&[7; 32]);
     let seq = before.map_or(0, |before| before.header().seq + 1);
     let salt = class.salt_bytes();
-    let body = vec![seq as u8; len + 2 * salt];
+    let mut body = vec![seq as u8; len + 2 * salt];
+    if salt > 0 {
+        // It commits to its salt, as an honest one: else it would come without its body.
+        let commitment = hash(context::SALT, &[&body[..salt]]);
+        body[salt..2 * salt].copy_from_slice(&commitment);
+    }
     let header = Header {
         workspace,
         lane: Lane::Content,
@@ -82,7 +88,10 @@ fn what_one_turn_brings_of_a_chain_is_a_row_and_less_is_a_row_each() {
     let head = chain(WORKSPACE, few + 1);
     let no_end = joined(&long[..60]);
     let mut with_a_salt = chain(WORKSPACE, 9);
-    with_a_salt.push(event(WORKSPACE, with_a_salt.last(), Class::Shreddable, 60));
+    for _ in 0..9 {
+        with_a_salt.push(event(WORKSPACE, with_a_salt.last(), Class::Shreddable, 60));
+    }
+    assert!(with_a_salt.iter().all(|event| event.body().is_some()));
     let mut with_no_body = chain(WORKSPACE, 20);
     with_no_body[9] = with_no_body[9].without_body().unwrap();
     let large = sized(WORKSPACE, (0..30).map(|_| PACKED_BYTES_MAX / 10));
@@ -93,7 +102,7 @@ fn what_one_turn_brings_of_a_chain_is_a_row_and_less_is_a_row_each() {
         ("as many as a frame has", long.clone(), vec![FRAME_EVENTS_MAX as i64, 30]),
         ("a run", joined(&long[..60]), vec![60]),
         ("no end", no_end[..59].to_vec(), one(59)),
-        ("what may be shredded", with_a_salt, vec![9, 1]),
+        ("what may be shredded", with_a_salt, [vec![9], one(9)].concat()),
         ("no body", with_no_body, vec![9, 1, 10]),
         ("large ones", large, vec![9, 9, 9, 1, 1, 1]),
     ];
