@@ -87,19 +87,49 @@ impl Writer {
     }
 }
 
-/// Reads one item after the other.
-pub struct Reader<'b>(Decoder<'b>);
+/// Bytes of the shortest head that says this number.
+fn head_bytes(number: u64) -> usize {
+    match number {
+        0..24 => 1,
+        24..0x100 => 2,
+        0x100..0x1_0000 => 3,
+        0x1_0000..0x1_0000_0000 => 5,
+        _ => 9,
+    }
+}
+
+/// Reads one item after the other. Whoever does not write again what was read, and compare, asks
+/// [`Reader::is_shortest`].
+pub struct Reader<'b> {
+    decoder: Decoder<'b>,
+    is_shortest: bool,
+}
 
 impl<'b> Reader<'b> {
     /// Reads from `bytes`.
     #[must_use]
     pub fn new(bytes: &'b [u8]) -> Self {
-        Self(Decoder::new(bytes))
+        Self { decoder: Decoder::new(bytes), is_shortest: true }
+    }
+
+    /// Was every number and length that was read in the shortest form that there is? What was
+    /// skipped does not count.
+    #[must_use]
+    pub fn is_shortest(&self) -> bool {
+        self.is_shortest
+    }
+
+    /// Notes the head that began at `from` and says `number`; `content` bytes behind it were read.
+    fn note(&mut self, from: usize, content: usize, number: u64) {
+        let read = self.decoder.position().saturating_sub(from);
+        self.is_shortest &= read == head_bytes(number).saturating_add(content);
     }
 
     /// The length of an array, at most `max`.
     pub fn array(&mut self, max: usize) -> Result<usize, CborFault> {
-        let len = self.0.array()?.ok_or(CborFault::NotCanonical)?;
+        let from = self.decoder.position();
+        let len = self.decoder.array()?.ok_or(CborFault::NotCanonical)?;
+        self.note(from, 0, len);
         usize::try_from(len).ok().filter(|len| *len <= max).ok_or(CborFault::Malformed)
     }
 
@@ -110,43 +140,50 @@ impl<'b> Reader<'b> {
 
     /// An unsigned integer.
     pub fn uint(&mut self) -> Result<u64, CborFault> {
-        Ok(self.0.u64()?)
+        let from = self.decoder.position();
+        let number = self.decoder.u64()?;
+        self.note(from, 0, number);
+        Ok(number)
     }
 
     /// A byte string of at most `max` bytes.
     pub fn bytes(&mut self, max: usize) -> Result<&'b [u8], CborFault> {
-        let bytes = self.0.bytes()?;
+        let from = self.decoder.position();
+        let bytes = self.decoder.bytes()?;
+        self.note(from, bytes.len(), bytes.len() as u64);
         if bytes.len() <= max { Ok(bytes) } else { Err(CborFault::Malformed) }
     }
 
     /// A byte string of exactly `N` bytes.
     pub fn fixed<const N: usize>(&mut self) -> Result<[u8; N], CborFault> {
-        self.0.bytes()?.try_into().map_err(|_| CborFault::Malformed)
+        self.bytes(N)?.try_into().map_err(|_| CborFault::Malformed)
     }
 
     /// A text string of at most `max` bytes.
     pub fn text(&mut self, max: usize) -> Result<&'b str, CborFault> {
-        let text = self.0.str()?;
+        let from = self.decoder.position();
+        let text = self.decoder.str()?;
+        self.note(from, text.len(), text.len() as u64);
         if text.len() <= max { Ok(text) } else { Err(CborFault::Malformed) }
     }
 
     /// Null, which is then consumed; or something else, which is not.
     pub fn is_null(&mut self) -> Result<bool, CborFault> {
-        let null = self.0.datatype()? == minicbor::data::Type::Null;
+        let null = self.decoder.datatype()? == minicbor::data::Type::Null;
         if null {
-            self.0.null()?;
+            self.decoder.null()?;
         }
         Ok(null)
     }
 
     /// Is the next item an array?
     pub fn is_array(&self) -> Result<bool, CborFault> {
-        Ok(self.0.datatype()? == minicbor::data::Type::Array)
+        Ok(self.decoder.datatype()? == minicbor::data::Type::Array)
     }
 
     /// Nothing may follow.
     pub fn end(&self) -> Result<(), CborFault> {
-        if self.0.position() == self.0.input().len() {
+        if self.decoder.position() == self.decoder.input().len() {
             Ok(())
         } else {
             Err(CborFault::NotCanonical)
@@ -155,7 +192,7 @@ impl<'b> Reader<'b> {
 
     /// Steps over one item of any shape. Its nesting costs no stack.
     pub fn skip(&mut self) -> Result<(), CborFault> {
-        Ok(self.0.skip()?)
+        Ok(self.decoder.skip()?)
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod contract;
 mod memory;
+pub mod packed;
 
 use std::collections::BTreeMap;
 

@@ -21,7 +21,7 @@ mod offer;
 mod receipt;
 mod receipts;
 mod renewal;
-mod segment;
+pub(crate) mod segment;
 mod serve;
 mod session;
 

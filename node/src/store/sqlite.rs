@@ -9,6 +9,7 @@ mod events;
 pub(crate) mod fuzz;
 mod notices;
 mod pages;
+mod rows;
 mod salvage;
 pub(super) mod shred;
 mod wal;
@@ -28,12 +29,12 @@ pub(crate) use salvage::SALVAGED;
 use shred::Shredding;
 
 /// The version of the schema that this program writes.
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 /// "kern", so that `file` and a person can tell what it is.
 const APPLICATION_ID: i64 = 0x6b65_726e;
 const SCHEMA: &str = include_str!("schema.sql");
 /// What each version adds to the one before, from version 2 on.
-const UPGRADES: [&str; 1] = [include_str!("schema_2.sql")];
+const UPGRADES: [&str; 2] = [include_str!("schema_2.sql"), include_str!("schema_3.sql")];
 
 /// The row of `meta` that says whose store it is.
 const DEVICE: &str = "device_id";
@@ -61,7 +62,7 @@ pub struct Meta {
 /// An open store.
 pub struct SqliteStore {
     connection: Connection,
-    chains: BTreeMap<ChainId, i64>,
+    chains: BTreeMap<ChainId, events::Chain>,
     shredding: Shredding,
     /// What became of it as it was opened, where that is to be told. `SPEC: DUR-7`
     pub(crate) told: Option<String>,
@@ -303,9 +304,10 @@ impl EventStore for SqliteStore {
         let mut chains = self.chains.clone();
         let mut destroyed = None;
         let mut keeper = events::Keeper::of(&transaction).map_err(store_error)?;
-        for record in records {
+        let (mut left, mut taken) = (records, 1);
+        while let Some((record, _)) = left.split_first() {
             let kept = match record {
-                Record::Event(event) => keeper.keep(&mut chains, event),
+                Record::Event(_) => keeper.keep_first(&mut chains, left).map(|kept| taken = kept),
                 Record::Counter { name, value } => transaction
                     .prepare_cached("INSERT OR REPLACE INTO counter (name, value) VALUES (?1, ?2)")
                     .and_then(|mut insert| insert.execute(params![name, *value as i64]).map(drop)),
@@ -332,6 +334,7 @@ impl EventStore for SqliteStore {
                     .map(|traces| destroyed = Some(traces)),
             };
             kept.map_err(store_error)?;
+            left = left.get(std::mem::replace(&mut taken, 1)..).unwrap_or_default();
         }
         drop(keeper);
         transaction.commit().map_err(store_error)?;
@@ -393,7 +396,7 @@ fn keep_receipt(transaction: &Transaction<'_>, receipt: &Receipt) -> rusqlite::R
 
 /// The device, behind it the check of its row: a damaged one must not be taken for another's.
 fn device_row(device: &DeviceId) -> Vec<u8> {
-    [&device.0[..], &events::row_check(&device.0)].concat()
+    [&device.0[..], &rows::row_check(&device.0)].concat()
 }
 
 fn device_of(row: &[u8]) -> Option<DeviceId> {

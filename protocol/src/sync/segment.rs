@@ -3,39 +3,41 @@
 //! A segment is consecutive events of one chain. Of a header travels what does not follow from the
 //! workspace, the segment and the event before; ids stand once, in the frame's table, and those of
 //! events of the frame not at all. The receiver rebuilds each header and hashes it, so a wrong
-//! guess of its bytes is no event that anybody signed. What was read is written again and
-//! compared: there is one frame for a list of runs.
+//! guess of its bytes is no event that anybody signed. There is one frame for a list of runs; it
+//! is read strictly. A row of a store may hold a run in the same form (SPEC: DUR-20).
+
+mod read;
 
 use std::collections::BTreeMap;
 
-use crate::cbor::{CborFault, Reader, Writer};
-use crate::event::{BodyRef, Class, EventFault, Header, Part, Run, Signed, Verified};
-use crate::id::{DeviceId, EventId, Incarnation, Lane, WorkspaceId};
-use crate::limits::{BODY_BYTES_MAX, FRAME_BYTES_MAX, FRAME_EVENTS_MAX, PARENTS_MAX};
-use crate::sync::message::SyncFault;
-use crate::time::Stamp;
+use crate::cbor::Writer;
+use crate::event::{Class, Header, Run, Signed, Verified};
+use crate::id::EventId;
+
+pub(super) use read::read;
+pub(crate) use read::{kept, signed};
 
 /// The number of the message.
 pub(super) const NUMBER: u64 = 3;
 
 /// What of the event before, in its segment, the next one may leave out.
-#[derive(Clone, PartialEq, Eq)]
-struct Before {
-    heard: Vec<EventId>,
-    class: Class,
-    epoch: Option<EventId>,
+struct Before<'a> {
+    heard: &'a [EventId],
+    seal: (Class, Option<EventId>),
     stamp: u64,
 }
 
-impl Before {
-    /// Before the first event of a segment.
-    fn none() -> Self {
-        Self { heard: Vec::new(), class: Class::Plain, epoch: None, stamp: 0 }
-    }
-
-    fn of(header: &Header) -> Self {
-        let (class, epoch, stamp) = (header.class, header.epoch, header.stamp.0);
-        Self { heard: header.heard.clone(), class, epoch, stamp }
+impl<'a> Before<'a> {
+    /// Of the event before; none before the first event of a segment.
+    fn of(header: Option<&'a Header>) -> Self {
+        match header {
+            None => Self { heard: &[], seal: (Class::Plain, None), stamp: 0 },
+            Some(header) => Self {
+                heard: &header.heard,
+                seal: (header.class, header.epoch),
+                stamp: header.stamp.0,
+            },
+        }
     }
 }
 
@@ -45,15 +47,14 @@ impl Before {
 struct Names {
     table: Vec<u8>,
     places: BTreeMap<[u8; 32], u64>,
-    events: BTreeMap<EventId, u64>,
-    /// Events so far.
-    count: u64,
+    /// The events so far: what is named stands near, most often.
+    events: Vec<EventId>,
 }
 
 impl Names {
     fn event(&mut self, id: &EventId) -> u64 {
-        match self.events.get(id) {
-            Some(at) => 2 * (self.count - at - 1) + 1,
+        match self.events.iter().rev().position(|event| event == id) {
+            Some(back) => 2 * back as u64 + 1,
             None => self.other(&id.0),
         }
     }
@@ -100,7 +101,8 @@ pub(super) fn write(runs: &[Run], to: &mut Writer) {
     write_events(&events.collect::<Vec<_>>(), to);
 }
 
-fn write_events(events: &[&Signed], to: &mut Writer) {
+/// The same of these events.
+pub(crate) fn write_events(events: &[&Signed], to: &mut Writer) {
     let mut names = Names::default();
     let mut body = Writer::default();
     let segments = segments(events);
@@ -109,6 +111,13 @@ fn write_events(events: &[&Signed], to: &mut Writer) {
         write_segment(&segment, &mut names, &mut body);
     }
     to.array(3).uint(NUMBER).bytes(&names.table).raw(&body.finish());
+}
+
+/// The frame of these events.
+fn rewrite(events: &[Signed]) -> Vec<u8> {
+    let mut again = Writer::default();
+    write_events(&events.iter().collect::<Vec<_>>(), &mut again);
+    again.finish()
 }
 
 fn write_segment(segment: &[&Signed], names: &mut Names, to: &mut Writer) {
@@ -120,16 +129,15 @@ fn write_segment(segment: &[&Signed], names: &mut Names, to: &mut Writer) {
         None => to.null(),
     };
     to.array(segment.len());
-    let mut before = Before::none();
+    let mut before = None;
     for event in segment {
-        write_event(event, &before, names, to);
-        before = Before::of(event.header());
-        names.events.insert(event.id(), names.count);
-        names.count += 1;
+        write_event(event, &Before::of(before), names, to);
+        before = Some(event.header());
+        names.events.push(event.id());
     }
 }
 
-fn write_event(event: &Signed, before: &Before, names: &mut Names, to: &mut Writer) {
+fn write_event(event: &Signed, before: &Before<'_>, names: &mut Names, to: &mut Writer) {
     let header = event.header();
     to.array(6).uint(header.stamp.0.wrapping_sub(before.stamp));
     names.list(&header.parents, to);
@@ -139,7 +147,7 @@ fn write_event(event: &Signed, before: &Before, names: &mut Names, to: &mut Writ
         names.list(&header.heard, to);
     }
     match &header.epoch {
-        epoch if *epoch == before.epoch && header.class == before.class => to.null(),
+        epoch if (header.class, *epoch) == before.seal => to.null(),
         None => to.uint(header.class as u64),
         Some(epoch) => {
             let epoch = names.event(epoch);
@@ -154,154 +162,5 @@ fn write_event(event: &Signed, before: &Before, names: &mut Names, to: &mut Writ
     to.bytes_or_null(event.signature().map(<[u8; 64]>::as_slice));
 }
 
-/// Names as a frame gives them.
-struct Table<'a> {
-    others: &'a [[u8; 32]],
-    events: Vec<EventId>,
-}
-
-impl Table<'_> {
-    fn name(&self, number: u64) -> Result<[u8; 32], CborFault> {
-        let place = usize::try_from(number / 2).map_err(|_| CborFault::Malformed)?;
-        let name = if number.is_multiple_of(2) {
-            self.others.get(place).copied()
-        } else {
-            self.events.iter().rev().nth(place).map(|id| id.0)
-        };
-        name.ok_or(CborFault::Malformed)
-    }
-
-    fn event(&self, from: &mut Reader<'_>) -> Result<EventId, CborFault> {
-        Ok(EventId(self.name(from.uint()?)?))
-    }
-
-    fn list(&self, from: &mut Reader<'_>) -> Result<Vec<EventId>, CborFault> {
-        // A little above the limit, so that "too many parents" is told apart from "no message".
-        let count = from.array(PARENTS_MAX * 2)?;
-        (0..count).map(|_| self.event(from)).collect()
-    }
-}
-
-/// Reads the message behind its number, rebuilds every event of `workspace` in it, and checks the
-/// signatures that are there. `frame` is all of it.
-pub(super) fn read(
-    from: &mut Reader<'_>,
-    frame: &[u8],
-    workspace: &WorkspaceId,
-) -> Result<Vec<Run>, SyncFault> {
-    let (others, rest) = from.bytes(FRAME_BYTES_MAX)?.as_chunks::<32>();
-    if !rest.is_empty() {
-        return Err(SyncFault::Decode);
-    }
-    let mut table = Table { others, events: Vec::new() };
-    let mut events = Vec::new();
-    for _ in 0..from.array(FRAME_EVENTS_MAX)? {
-        read_segment(from, workspace, &mut table, &mut events)?;
-    }
-    from.end()?;
-    // One frame for these events: no byte of it is free. Before any signature is looked at.
-    let mut again = Writer::default();
-    write_events(&events.iter().collect::<Vec<_>>(), &mut again);
-    if again.finish() != frame {
-        return Err(SyncFault::Decode);
-    }
-    let (mut runs, mut run) = (Vec::new(), Vec::new());
-    for event in events {
-        let is_last = event.signature().is_some();
-        run.push(event);
-        if is_last {
-            runs.push(Run::verify(std::mem::take(&mut run))?);
-        }
-    }
-    if run.is_empty() { Ok(runs) } else { Err(EventFault::Unsigned.into()) }
-}
-
-fn read_segment(
-    from: &mut Reader<'_>,
-    workspace: &WorkspaceId,
-    table: &mut Table<'_>,
-    events: &mut Vec<Signed>,
-) -> Result<(), SyncFault> {
-    from.array_of(6)?;
-    let lane = match from.uint()? {
-        0 => Lane::Control,
-        1 => Lane::Content,
-        _ => return Err(SyncFault::Decode),
-    };
-    let author = DeviceId(table.name(from.uint()?)?);
-    let incarnation = Incarnation(from.fixed()?);
-    let mut seq = from.uint()?;
-    let mut prev = if from.is_null()? { None } else { Some(table.event(from)?) };
-    let mut before = Before::none();
-    for _ in 0..from.array(FRAME_EVENTS_MAX)? {
-        if events.len() >= FRAME_EVENTS_MAX {
-            return Err(SyncFault::Decode);
-        }
-        from.array_of(6)?;
-        let stamp = Stamp(before.stamp.wrapping_add(from.uint()?));
-        let parents = table.list(from)?;
-        let heard = if from.is_null()? { before.heard } else { table.list(from)? };
-        let (class, epoch) = read_seal(from, table, (before.class, before.epoch))?;
-        let is_first = lane == Lane::Control && prev.is_none() && parents.is_empty();
-        let workspace = if is_first { WorkspaceId::UNBORN } else { *workspace };
-        let header = Header {
-            workspace,
-            lane,
-            author,
-            incarnation,
-            seq,
-            prev,
-            parents,
-            heard,
-            stamp,
-            class,
-            epoch,
-            body: None,
-        };
-        before = Before::of(&header);
-        let body = read_body(from, class)?;
-        let signature = if from.is_null()? { None } else { Some(from.fixed()?) };
-        let event = Signed::rebuild(header, signature, body)?;
-        prev = Some(event.id());
-        seq = seq.wrapping_add(1);
-        table.events.push(event.id());
-        events.push(event);
-    }
-    Ok(())
-}
-
-/// Class and epoch: as before, plain, or both.
-fn read_seal(
-    from: &mut Reader<'_>,
-    table: &Table<'_>,
-    before: (Class, Option<EventId>),
-) -> Result<(Class, Option<EventId>), CborFault> {
-    if from.is_null()? {
-        return Ok(before);
-    }
-    if !from.is_array()? {
-        return if from.uint()? == 0 {
-            Ok((Class::Plain, None))
-        } else {
-            Err(CborFault::Malformed)
-        };
-    }
-    from.array_of(2)?;
-    let class = match from.uint()? {
-        1 => Class::Sealed,
-        2 => Class::Shreddable,
-        _ => return Err(CborFault::Malformed),
-    };
-    Ok((class, Some(table.event(from)?)))
-}
-
-fn read_body<'a>(from: &mut Reader<'a>, class: Class) -> Result<Part<'a>, CborFault> {
-    if from.is_null()? {
-        return Ok(Part::None);
-    }
-    if from.is_array()? {
-        from.array_of(2)?;
-        return Ok(Part::Absent(BodyRef { hash: from.fixed()?, len: from.uint()? }));
-    }
-    Ok(Part::Here(from.bytes(class.salt_bytes() + BODY_BYTES_MAX)?))
-}
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,156 @@
+//! What stands in a row of events: one as its envelope, or several of a chain, under a check of the
+//! row (SPEC: DUR-19, DUR-20). A row of several is written once; where one of its events has to be
+//! written again, each gets a row of its own.
+
+use kernelos_protocol::event::Verified;
+use kernelos_protocol::hash::{self, context};
+use kernelos_protocol::limits::FRAME_EVENTS_MAX;
+use kernelos_protocol::store::packed;
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+
+/// Where a row stands, and how many events it says to hold.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Span {
+    pub(super) arrival: i64,
+    pub(super) chain: i64,
+    pub(super) seq: i64,
+    pub(super) count: i64,
+}
+
+impl Span {
+    /// Of a row that begins with arrival, chain, seq and count. More than a row can hold no row
+    /// says that is not damaged.
+    pub(super) fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let count = row.get::<_, i64>(3)?.clamp(1, FRAME_EVENTS_MAX as i64);
+        Ok(Self { arrival: row.get(0)?, chain: row.get(1)?, seq: row.get(2)?, count })
+    }
+
+    /// Which of its events stands at this place of its chain; none where none does.
+    pub(super) fn at(&self, seq: i64) -> Option<usize> {
+        let at = seq.checked_sub(self.seq).filter(|at| *at < self.count)?;
+        usize::try_from(at).ok()
+    }
+
+    /// Where the event at this place came, as if it stood alone.
+    pub(super) fn arrival_at(&self, at: usize) -> i64 {
+        self.arrival.saturating_add(i64::try_from(at).unwrap_or(i64::MAX))
+    }
+
+    /// Of a damaged row, whose count may be anything: it reaches to the next one.
+    pub(super) fn to_next(self, connection: &Connection) -> rusqlite::Result<Self> {
+        let next = connection
+            .prepare_cached(
+                "SELECT arrival FROM event WHERE arrival > ?1 ORDER BY arrival LIMIT 1",
+            )?
+            .query_row([self.arrival], |row| row.get::<_, i64>(0))
+            .optional()?;
+        let count = next.map_or(self.count, |next| next.saturating_sub(self.arrival));
+        Ok(Self { count: count.clamp(1, FRAME_EVENTS_MAX as i64), ..self })
+    }
+}
+
+/// The events of a row whose check holds. `SPEC: DUR-19`
+pub(super) fn read(count: i64, row: &[u8], check: &[u8]) -> Result<Vec<Verified>, String> {
+    if row_check(row) != check {
+        return Err(DAMAGED.to_owned());
+    }
+    if count == 1 {
+        return Verified::of_row(row).map(|event| vec![event]).map_err(|fault| fault.to_string());
+    }
+    match packed::unpack(row) {
+        Ok(events) if usize::try_from(count) == Ok(events.len()) => Ok(events),
+        Ok(_) => Err(DAMAGED.to_owned()),
+        Err(fault) => Err(fault.to_string()),
+    }
+}
+
+const DAMAGED: &str = "the row is damaged";
+
+pub(super) fn row_check(row: &[u8]) -> [u8; 16] {
+    let full = hash::hash(context::STORED_ROW, &[row]);
+    let mut check = [0; 16];
+    check.copy_from_slice(&full[..16]);
+    check
+}
+
+/// A row with what was read of it.
+pub(super) type Found = (Span, Result<Vec<Verified>, String>);
+
+/// The rows that hold an event at this place, the one of no fork first.
+pub(super) fn at_place(
+    connection: &Connection,
+    chain: i64,
+    seq: i64,
+) -> rusqlite::Result<Vec<Found>> {
+    let mut there = connection.prepare_cached(
+        "SELECT arrival, chain, seq, count, envelope, row_check FROM event WHERE chain = ?1
+         AND seq BETWEEN ?2 AND ?3 AND (seq = ?3 OR fork = 0) ORDER BY fork",
+    )?;
+    let begin = begin(connection, chain, seq)?;
+    let mut rows = there.query(params![chain, begin, seq])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let mut span = Span::of(row)?;
+        let read = read(span.count, row.get_ref(4)?.as_blob()?, row.get_ref(5)?.as_blob()?);
+        if read.is_err() {
+            span = span.to_next(connection)?;
+        }
+        if span.at(seq).is_some() {
+            found.push((span, read));
+        }
+    }
+    Ok(found)
+}
+
+/// Where the last row begins that begins at this place or before it: only that may hold several,
+/// and reach to it.
+pub(super) fn begin(connection: &Connection, chain: i64, seq: i64) -> rusqlite::Result<i64> {
+    let before = "SELECT seq FROM event WHERE chain = ?1 AND fork = 0 AND seq <= ?2
+        ORDER BY seq DESC LIMIT 1";
+    let found = connection
+        .prepare_cached(before)?
+        .query_row(params![chain, seq], |row| row.get(0))
+        .optional()?;
+    Ok(found.unwrap_or(seq))
+}
+
+/// Gives each event of a row a row of its own, where it stood in the order; a damaged one as many
+/// damaged rows as it held events.
+pub(super) fn break_up(
+    transaction: &Transaction<'_>,
+    span: &Span,
+    events: Option<&[Verified]>,
+) -> rusqlite::Result<()> {
+    let delete = "DELETE FROM event WHERE arrival = ?1";
+    transaction.prepare_cached(delete)?.execute([span.arrival])?;
+    // Of what can be read nothing may be lost; what cannot may say to stand where another does.
+    let mut insert = transaction.prepare_cached(match events {
+        Some(_) => {
+            "INSERT INTO event (arrival, chain, seq, fork, envelope, row_check)
+             VALUES (?1, ?2, ?3, 0, ?4, ?5)"
+        }
+        None => {
+            "INSERT OR IGNORE INTO event (arrival, chain, seq, fork, envelope, row_check)
+             VALUES (?1, ?2, ?3, 0, ?4, ?5)"
+        }
+    })?;
+    for at in 0..span.count {
+        let event = usize::try_from(at).ok().and_then(|at| events?.get(at));
+        let envelope = event.map(Verified::encode).unwrap_or_default();
+        let check = event.map(|_| row_check(&envelope));
+        let check = check.as_ref().map_or(&[][..], |check| &check[..]);
+        let (arrival, seq) = (span.arrival.saturating_add(at), span.seq.saturating_add(at));
+        insert.execute(params![arrival, span.chain, seq, envelope, check])?;
+    }
+    Ok(())
+}
+
+pub(super) fn overwrite(
+    transaction: &Transaction<'_>,
+    arrival: i64,
+    envelope: &[u8],
+) -> rusqlite::Result<()> {
+    let update = "UPDATE event SET envelope = ?2, row_check = ?3 WHERE arrival = ?1";
+    let row = params![arrival, envelope, &row_check(envelope)[..]];
+    transaction.prepare_cached(update)?.execute(row).map(drop)
+}
