@@ -35,6 +35,7 @@ pub mod event;
 pub mod facts;
 pub mod hash;
 pub mod id;
+mod index;
 pub mod key;
 pub mod limits;
 pub mod mission;
