@@ -36,6 +36,7 @@ pub mod facts;
 pub mod few;
 pub mod hash;
 pub mod id;
+mod index;
 pub mod key;
 pub mod limits;
 pub mod mission;

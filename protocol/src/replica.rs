@@ -232,7 +232,7 @@ impl Replica {
         let mut replica = Self::new(config, now, workspace);
         let (workspace, events) = replica.with_pen(|_, pen| Workspace::found(pen, recovery))?;
         replica.config.workspace = workspace.id();
-        replica.workspace = workspace;
+        replica.workspace = workspace.keyed(&replica.config.seed);
         replica.persist.extend(events.into_iter().map(Record::Event));
         let device = replica.key.device();
         let incarnation = replica.config.incarnation;
@@ -251,6 +251,7 @@ impl Replica {
     fn new(mut config: Config, now: Time, workspace: Workspace) -> Self {
         let key = DeviceKey::from_secret(&config.secret);
         config.secret.zeroize();
+        let workspace = workspace.keyed(&config.seed);
         Self {
             key,
             rng: ChaCha20Rng::from_seed(config.seed),

@@ -59,7 +59,10 @@ use crate::effect::{ChangeNo, Chunks, DocumentNo, Effect, Effects, Past};
 use crate::epoch::KeyRing;
 use crate::event::{Header, Verified};
 use crate::hash;
-use crate::id::{ChangeHash, DeviceId, DocumentId, EventId, Incarnation, Lane, WorkspaceId};
+use crate::id::{
+    ChainId, ChangeHash, DeviceId, DocumentId, EventId, Incarnation, Lane, WorkspaceId,
+};
+use crate::index::{Keys, Numbers};
 use crate::key::{DeviceKey, RecoveryPublic, SealingStatement};
 use crate::mission::journal::Journal;
 use apart::Room;
@@ -94,11 +97,9 @@ pub struct Workspace {
     ring: KeyRing,
     effects: Effects,
     chains: Chains,
-    /// The place of each in the order in which they went in.
-    events: BTreeMap<EventId, usize>,
+    /// All events, in the order in which they went in.
+    order: Numbers<EventId>,
     /// In that order.
-    order: Vec<EventId>,
-    /// The same of each.
     known: Vec<Known>,
     sealing: BTreeMap<DeviceId, SealingStatement>,
     /// Own grants and revocations that take others back.
@@ -163,8 +164,7 @@ impl Workspace {
             ring: KeyRing::default(),
             effects: Effects::default(),
             chains: Chains::default(),
-            events: BTreeMap::new(),
-            order: Vec::new(),
+            order: Numbers::default(),
             known: Vec::new(),
             sealing: BTreeMap::new(),
             undoing: BTreeSet::new(),
@@ -197,6 +197,17 @@ impl Workspace {
             let_in: LetIn::default(),
             keyless: Keyless::default(),
         }
+    }
+
+    /// The same, with what is here found by keys that are made of `seed`: it is secret, so nobody
+    /// can write events that are slow to find.
+    #[must_use]
+    pub fn keyed(mut self, seed: &[u8; 32]) -> Self {
+        let keys = Keys::of(seed);
+        self.control.rekey(&keys);
+        self.content.rekey(&keys);
+        self.order.rekey(keys);
+        self
     }
 
     /// Its id.
@@ -238,12 +249,12 @@ impl Workspace {
     /// Is this event here?
     #[must_use]
     pub fn contains(&self, id: &EventId) -> bool {
-        self.events.contains_key(id)
+        self.order.contains(id)
     }
 
     /// The events, in the order in which they went in, from the `from`th on.
     pub fn order(&self, from: usize) -> impl Iterator<Item = &EventId> {
-        self.order.iter().skip(from)
+        self.order.ids().iter().skip(from)
     }
 
     /// The root document: the first content event of the founder's store makes it.
@@ -362,25 +373,6 @@ impl Workspace {
         chunks
     }
 
-    fn remember(&mut self, event: &Verified) {
-        let header = event.shared_header();
-        self.chains.add(event.id(), &header);
-        let control = match header.lane {
-            Lane::Control => Some(event.control().map_or("join", ControlBody::name)),
-            Lane::Content => None,
-        };
-        for parent in &header.parents {
-            let named = self.place_of(parent).and_then(|at| self.known.get_mut(at));
-            if let Some(named) = named {
-                named.is_named = true;
-            }
-        }
-        self.events.insert(event.id(), self.order.len());
-        self.order.push(event.id());
-        let is_inside = !event.is_signed();
-        self.known.push(Known { header, control, is_inside, is_named: false });
-    }
-
     /// Judges the content anew if the control lane changed.
     pub fn settle(&mut self) {
         if std::mem::take(&mut self.stale) {
@@ -401,12 +393,9 @@ impl Workspace {
         self.settle_purges();
     }
 
-    /// The place of an event in the order in which they went in. Asked for most is the last.
+    /// The place of an event in the order in which they went in.
     fn place_of(&self, id: &EventId) -> Option<usize> {
-        match self.order.last() {
-            Some(last) if last == id => self.order.len().checked_sub(1),
-            _ => self.events.get(id).copied(),
-        }
+        self.order.get(id).map(|at| at as usize)
     }
 
     fn known(&self, id: &EventId) -> Option<&Known> {
@@ -433,7 +422,8 @@ impl Workspace {
         incarnation: &Incarnation,
         lane: Lane,
     ) -> Option<EventId> {
-        self.chains.tip(device, incarnation, lane)
+        let chain = ChainId { author: *device, incarnation: *incarnation, lane };
+        self.chains.tip(&chain, self.order.ids())
     }
 
     /// All proofs that a device forked.

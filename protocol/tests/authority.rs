@@ -6,6 +6,7 @@
 //! - `keyed.rs`: so it does for signed events of epochs, and of stores that are restored or cloned.
 //! - `large.rs`: and for long histories, of ten thousand events where one asks for it.
 //! - `orders.rs`: the order of delivery changes nothing.
+//! - `plain.rs`: nor does what is not judged since it follows the newest event.
 //! - `control_stories.rs`, `content_stories.rs`: what the rules are for, by name.
 //! - `depth.rs`: what they cost in stack; `wide.rs`: and where a history is very long or wide.
 //!
@@ -26,6 +27,7 @@ mod keyed;
 mod large;
 mod model;
 mod orders;
+mod plain;
 mod random;
 mod set;
 mod story;

@@ -10,6 +10,7 @@
 //! `content/chain.rs` keeps chains, ancestry and cuts, `content/view.rs` the rule.
 
 mod chain;
+mod plain;
 mod reach;
 mod tips;
 mod view;
@@ -21,9 +22,11 @@ use std::sync::Arc;
 use crate::authority::bits::BitSet;
 use crate::authority::control::{ControlLane, ControlSet, Refusal, Standing};
 use crate::id::{DeviceId, EventId};
+use crate::index::{Keys, Numbers};
 use crate::role::Role;
 
 use chain::{Chains, Cuts, Place};
+use plain::Plain;
 pub use reach::Reach;
 
 /// A content event of one lane: its dense number, in order of insertion.
@@ -70,9 +73,11 @@ const WRITES: Role = Role::Runner;
 /// The number of a set of control events that content events heard.
 type SetNo = u32;
 
+/// The ids of content events, by number and back.
+type Ids = Numbers<EventId>;
+
 #[derive(Clone, Debug)]
 struct Event {
-    id: EventId,
     author: DeviceId,
     prev: Option<ContentNo>,
     parents: Vec<ContentNo>,
@@ -96,7 +101,7 @@ impl Event {
 #[derive(Clone, Default, Debug)]
 pub struct ContentLane {
     events: Vec<Event>,
-    numbers: BTreeMap<EventId, ContentNo>,
+    numbers: Ids,
     written: BTreeMap<DeviceId, Vec<ContentNo>>,
     /// The last events of the chains of each author.
     ends: BTreeMap<DeviceId, BTreeSet<ContentNo>>,
@@ -117,12 +122,25 @@ pub struct ContentLane {
     admitted_tips: RefCell<BTreeMap<DeviceId, BTreeSet<ContentNo>>>,
     /// Excluded nothing.
     nothing: Arc<BitSet>,
+    /// Of the newest event, where what follows it comes to the same.
+    plain: Option<Plain>,
+    /// How many events came to what the one before them came to.
+    followed: u64,
+}
+
+fn number_of(numbers: &Ids, id: &EventId) -> Option<ContentNo> {
+    numbers.get(id).map(ContentNo)
 }
 
 impl ContentLane {
     /// An empty lane.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Finds events under these keys from here on.
+    pub(crate) fn rekey(&mut self, keys: &Keys) {
+        self.numbers.rekey(keys.clone());
     }
 
     /// Inserts an event, after its prev, its parents and what it heard; else names the first of
@@ -138,13 +156,20 @@ impl ContentLane {
         parents: &[EventId],
         heard: &[EventId],
     ) -> Result<Added, Refusal> {
-        if let Some(&no) = self.numbers.get(&id) {
+        if let Some(plain) = self.plain.take() {
+            let follows = self.follow(plain, control, (id, author), (prev, parents, heard));
+            if let Some(added) = follows {
+                return Ok(added);
+            }
+        }
+        if let Some(no) = self.number(&id) {
             return Ok(Added { no, newly_admitted: Vec::new(), views_grew: false });
         }
         let find = |id: &EventId| self.number(id).ok_or(Refusal::Missing(*id));
         let prev = prev.as_ref().map(find).transpose()?;
         let parents = parents.iter().map(find).collect::<Result<Vec<_>, _>>()?;
         let as_before = self.heard_before(control, heard, prev, &parents)?;
+        let said = heard;
         let heard = match as_before {
             Some(before) => self.set(before),
             None => {
@@ -165,7 +190,7 @@ impl ContentLane {
         let no = ContentNo(u32::try_from(self.events.len()).unwrap_or(u32::MAX));
         let own = prev.filter(|&p| self.at(p).author == author);
         let place = self.chains.place(author, own, prev.into_iter().chain(parents.iter().copied()));
-        self.numbers.insert(id, no);
+        self.numbers.push(id);
         self.written.entry(author).or_default().push(no);
         let ends = self.ends.entry(author).or_default();
         if let Some(own) = own {
@@ -173,17 +198,8 @@ impl ContentLane {
         }
         ends.insert(no);
         let excluded = Arc::clone(&self.nothing);
-        let event = Event {
-            id,
-            author,
-            prev,
-            parents,
-            heard,
-            place,
-            excluded,
-            firm: false,
-            admitted: false,
-        };
+        let event =
+            Event { author, prev, parents, heard, place, excluded, firm: false, admitted: false };
         self.events.push(event);
         if self.cuts.arrived(control, &self.chains, &self.numbers, id) {
             let newly_admitted = self.rejudge_views(control);
@@ -192,12 +208,14 @@ impl ContentLane {
         let excluded = self.find_excluded(control, no);
         self.at_mut(no).excluded = excluded;
         let newly_admitted = self.judge_new(control, no);
+        self.note_plain(control, no, said);
         Ok(Added { no, newly_admitted, views_grew: false })
     }
 
     /// Judges everything by the control lane as it is now. To be called after control events were
     /// added; linear in the number of content events, unless nothing changed for them.
     pub fn control_changed(&mut self, control: &ControlLane) -> Rejudged {
+        self.plain = None;
         self.cuts.learn(control, &self.chains, &self.numbers);
         let all = control.all();
         let before = self.set(self.now);
@@ -288,6 +306,13 @@ impl ContentLane {
         self.rejudged
     }
 
+    /// How many events were not judged when they came, since they come to what the newest one
+    /// came to, which they follow.
+    #[must_use]
+    pub fn followed(&self) -> u64 {
+        self.followed
+    }
+
     /// Whether an event is firm by what is known.
     // SPEC: AUTH-14
     pub fn is_firm(&self, no: ContentNo) -> bool {
@@ -301,20 +326,12 @@ impl ContentLane {
 
     /// The number of an event, if it is here.
     pub fn number(&self, id: &EventId) -> Option<ContentNo> {
-        // Asked for most is what came last.
-        match self.events.last() {
-            Some(last) if last.id == *id => self.numbers_end(),
-            _ => self.numbers.get(id).copied(),
-        }
-    }
-
-    fn numbers_end(&self) -> Option<ContentNo> {
-        u32::try_from(self.events.len().checked_sub(1)?).ok().map(ContentNo)
+        number_of(&self.numbers, id)
     }
 
     /// The id of an event.
     pub fn id(&self, no: ContentNo) -> EventId {
-        self.at(no).id
+        self.numbers.ids()[no.index()]
     }
 
     /// Who wrote an event.

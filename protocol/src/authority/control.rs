@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use crate::authority::bits::BitSet;
 use crate::id::{DeviceId, EventId};
+use crate::index::{Keys, Numbers};
 use crate::role::Role;
 
 use branches::Branches;
@@ -76,7 +77,6 @@ impl ControlSet {
 /// One event and what of it never changes.
 #[derive(Clone, Debug)]
 struct Event {
-    id: EventId,
     author: DeviceId,
     fact: ControlFact,
     past: ControlSet,
@@ -88,7 +88,7 @@ struct Event {
 #[derive(Clone, Default, Debug)]
 pub struct ControlLane {
     events: Vec<Event>,
-    numbers: BTreeMap<EventId, ControlNo>,
+    numbers: Numbers<EventId>,
     all: ControlSet,
     /// The events that are in no other one's past.
     heads: BTreeSet<EventId>,
@@ -119,6 +119,11 @@ impl ControlLane {
         Self::default()
     }
 
+    /// Finds events under these keys from here on.
+    pub(crate) fn rekey(&mut self, keys: &Keys) {
+        self.numbers.rekey(keys.clone());
+    }
+
     /// Inserts an event. `before` is its prev and parents. What is not valid from its own past is
     /// refused, and nothing is changed then; a known id gives its number.
     // SPEC: AUTH-22
@@ -129,7 +134,7 @@ impl ControlLane {
         fact: ControlFact,
         before: &[EventId],
     ) -> Result<ControlNo, Refusal> {
-        if let Some(&no) = self.numbers.get(&id) {
+        if let Some(no) = self.number(&id) {
             return Ok(no);
         }
         let (past, needs) = self.birth(&author, &fact, before)?;
@@ -137,7 +142,7 @@ impl ControlLane {
         let mut all = self.all.0.as_ref().clone();
         all.insert(no.0);
         self.all = ControlSet(Arc::new(all));
-        self.numbers.insert(id, no);
+        self.numbers.push(id);
         // What is in its past and ends nothing else's is named by it.
         for named in before {
             self.heads.remove(named);
@@ -145,7 +150,7 @@ impl ControlLane {
         self.heads.insert(id);
         let prev = self.written.entry(author).or_default().push(no, &past.0);
         self.index(no, &author, &fact);
-        self.events.push(Event { id, author, fact, past, needs });
+        self.events.push(Event { author, fact, past, needs });
         let overridden = self.note_overrides(no);
         let concerned = self.note_disputes(no, prev, &overridden);
         self.note_present(no, &concerned);
@@ -274,12 +279,12 @@ impl ControlLane {
 
     /// The number of an event, if it is here.
     pub fn number(&self, id: &EventId) -> Option<ControlNo> {
-        self.numbers.get(id).copied()
+        self.numbers.get(id).map(ControlNo)
     }
 
     /// The id of an event.
     pub fn id(&self, no: ControlNo) -> EventId {
-        self.at(no).id
+        self.numbers.ids()[no.index()]
     }
 
     /// Who wrote an event.

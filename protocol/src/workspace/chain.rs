@@ -19,53 +19,81 @@ pub struct ForkProof {
     pub events: Vec<EventId>,
 }
 
+/// One chain. Events are named by their places in the order in which they went in.
+#[derive(Debug, Default)]
+struct Chain {
+    /// What came first at each seq: an event goes in after the one before it.
+    first: Vec<u32>,
+    /// What stands at each seq with several events, sorted.
+    forks: BTreeMap<u64, Vec<EventId>>,
+}
+
+impl Chain {
+    /// What stands at a place, sorted.
+    fn at<'a>(&'a self, seq: u64, order: &'a [EventId]) -> &'a [EventId] {
+        if let Some(events) = self.forks.get(&seq) {
+            return events;
+        }
+        let at = usize::try_from(seq).ok().and_then(|seq| self.first.get(seq));
+        at.map_or(&[], |at| order.get(*at as usize).map_or(&[], std::slice::from_ref))
+    }
+
+    /// The seq that comes next.
+    fn height(&self) -> u64 {
+        self.first.len() as u64
+    }
+}
+
+/// All chains. `order` is everywhere what is here, in the order in which it went in.
 #[derive(Debug, Default)]
 pub(super) struct Chains {
-    places: BTreeMap<ChainId, BTreeMap<u64, Vec<EventId>>>,
-    forked: BTreeMap<ChainId, u64>,
+    chains: BTreeMap<ChainId, Chain>,
     /// The events that none follows in their chain.
-    tips: BTreeSet<EventId>,
+    tips: BTreeSet<u32>,
 }
 
 impl Chains {
-    pub(super) fn add(&mut self, id: EventId, header: &Header) {
-        if let Some(prev) = &header.prev {
-            self.tips.remove(prev);
+    /// Takes the event that went in last, with the place of its prev.
+    pub(super) fn add(&mut self, prev: Option<usize>, header: &Header, order: &[EventId]) {
+        let number = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        let Some((id, before)) = order.split_last() else { return };
+        if let Some(prev) = prev {
+            self.tips.remove(&number(prev));
         }
-        self.tips.insert(id);
-        let place = self.places.entry(header.chain()).or_default().entry(header.seq).or_default();
-        if let Err(at) = place.binary_search(&id) {
-            place.insert(at, id);
+        let at = number(before.len());
+        self.tips.insert(at);
+        let chain = self.chains.entry(header.chain()).or_default();
+        if header.seq == chain.height() {
+            chain.first.push(at);
+            return;
         }
-        if place.len() > 1 {
-            let first = self.forked.entry(header.chain()).or_insert(header.seq);
-            *first = header.seq.min(*first);
+        let first = usize::try_from(header.seq).ok().and_then(|seq| chain.first.get(seq));
+        let first = first.and_then(|at| order.get(*at as usize)).copied();
+        let there = chain.forks.entry(header.seq);
+        let there = there.or_insert_with(|| first.into_iter().collect());
+        if let Err(at) = there.binary_search(id) {
+            there.insert(at, *id);
         }
     }
 
     /// The last event of a chain; of a forked one the lowest id at its greatest seq.
-    pub(super) fn tip(
-        &self,
-        author: &DeviceId,
-        incarnation: &Incarnation,
-        lane: Lane,
-    ) -> Option<EventId> {
-        let chain = ChainId { author: *author, incarnation: *incarnation, lane };
-        self.places.get(&chain)?.last_key_value()?.1.first().copied()
+    pub(super) fn tip(&self, chain: &ChainId, order: &[EventId]) -> Option<EventId> {
+        let chain = self.chains.get(chain)?;
+        chain.at(chain.height().checked_sub(1)?, order).first().copied()
     }
 
     /// The first events of a device's chains of one lane, with the life of its store that each
     /// chain is of; several of one that forked there.
-    pub(super) fn beginnings(
-        &self,
+    pub(super) fn beginnings<'a>(
+        &'a self,
         device: &DeviceId,
         lane: Lane,
-    ) -> impl Iterator<Item = (&Incarnation, &EventId)> {
+        order: &'a [EventId],
+    ) -> impl Iterator<Item = (&'a Incarnation, &'a EventId)> {
         let first = |life| ChainId { author: *device, incarnation: Incarnation(life), lane };
-        let chains = self.places.range(first([0; 8])..=first([0xff; 8]));
-        chains.filter(move |(chain, _)| chain.lane == lane).flat_map(|(chain, places)| {
-            let there = places.get(&0).map_or(&[][..], Vec::as_slice);
-            there.iter().map(|id| (&chain.incarnation, id))
+        let chains = self.chains.range(first([0; 8])..=first([0xff; 8]));
+        chains.filter(move |(id, _)| id.lane == lane).flat_map(move |(id, chain)| {
+            chain.at(0, order).iter().map(|event| (&id.incarnation, event))
         })
     }
 
@@ -73,31 +101,30 @@ impl Chains {
     pub(super) fn lives(&self, device: &DeviceId) -> impl Iterator<Item = &Incarnation> {
         let first = |life, lane| ChainId { author: *device, incarnation: Incarnation(life), lane };
         let all = first([0; 8], Lane::Control)..=first([0xff; 8], Lane::Content);
-        self.places.range(all).map(|(chain, _)| &chain.incarnation)
+        self.chains.range(all).map(|(chain, _)| &chain.incarnation)
     }
 
-    /// The ends of all chains; several of one that forked.
-    pub(super) fn tips(&self) -> impl Iterator<Item = &EventId> {
-        self.tips.iter()
+    /// The ends of all chains, as places; several of one that forked.
+    pub(super) fn tips(&self) -> impl Iterator<Item = usize> {
+        self.tips.iter().map(|at| *at as usize)
     }
 
-    /// Does none follow this event in its chain?
-    pub(super) fn is_tip(&self, id: &EventId) -> bool {
-        self.tips.contains(id)
+    /// Does none follow the event of this place in its chain?
+    pub(super) fn is_tip(&self, at: usize) -> bool {
+        u32::try_from(at).is_ok_and(|at| self.tips.contains(&at))
     }
 
     /// The seq that comes next in a chain.
     pub(super) fn height(&self, chain: &ChainId) -> u64 {
-        let last = self.places.get(chain).and_then(|places| places.last_key_value());
-        last.map_or(0, |(seq, _)| seq.saturating_add(1))
+        self.chains.get(chain).map_or(0, Chain::height)
     }
 
     /// The first fork of each forked chain.
     pub(super) fn forks(&self) -> Vec<ForkProof> {
-        let proof = |(chain, seq): (&ChainId, &u64)| {
-            let events = self.places.get(chain)?.get(seq)?.clone();
-            Some(ForkProof { chain: *chain, seq: *seq, events })
+        let proof = |(id, chain): (&ChainId, &Chain)| {
+            let (seq, events) = chain.forks.first_key_value()?;
+            Some(ForkProof { chain: *id, seq: *seq, events: events.clone() })
         };
-        self.forked.iter().filter_map(proof).collect()
+        self.chains.iter().filter_map(proof).collect()
     }
 }

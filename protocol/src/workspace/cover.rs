@@ -151,7 +151,7 @@ impl Workspace {
         let number = |id: &EventId| self.control.number(id);
         let firsts: Vec<_> = self
             .chains
-            .beginnings(device, Lane::Control)
+            .beginnings(device, Lane::Control, self.order.ids())
             .filter_map(|(life, id)| Some((life, *id, number(id)?)))
             .collect();
         let (own, others): (Vec<_>, Vec<_>) =
@@ -168,7 +168,7 @@ impl Workspace {
     /// The control events that begin a life of a device: several where it forked.
     #[must_use]
     pub fn begins(&self, (device, incarnation): &(DeviceId, Incarnation)) -> Vec<EventId> {
-        let firsts = self.chains.beginnings(device, Lane::Control);
+        let firsts = self.chains.beginnings(device, Lane::Control, self.order.ids());
         firsts.filter(|(life, _)| *life == incarnation).map(|(_, id)| *id).collect()
     }
 }

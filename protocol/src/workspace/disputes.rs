@@ -69,7 +69,7 @@ impl Workspace {
     #[must_use]
     pub fn disputes(&self) -> Arc<Disputes> {
         let here = [
-            self.events.len() as u64,
+            self.order.len() as u64,
             self.effects.judged() as u64,
             self.strikes_version(),
             self.shares.version(),

@@ -4,8 +4,9 @@
 
 use std::collections::BTreeSet;
 
-use super::Workspace;
+use super::{Known, Workspace};
 use crate::authority::Refusal;
+use crate::control::ControlBody;
 use crate::event::{Run, Verified};
 use crate::id::{EventId, Lane};
 use crate::key::DeviceKey;
@@ -128,24 +129,54 @@ impl Workspace {
         }
     }
 
+    /// Remembers an event that goes in: where it stands, and all of it but its body.
+    pub(super) fn remember(&mut self, event: &Verified) {
+        let header = event.shared_header();
+        let control = match header.lane {
+            Lane::Control => Some(event.control().map_or("join", ControlBody::name)),
+            Lane::Content => None,
+        };
+        for parent in &header.parents {
+            let named = self.place_of(parent).and_then(|at| self.known.get_mut(at));
+            if let Some(named) = named {
+                named.is_named = true;
+            }
+        }
+        let prev = header.prev.and_then(|prev| self.place_of(&prev));
+        self.order.push(event.id());
+        self.chains.add(prev, &header, self.order.ids());
+        let is_inside = !event.is_signed();
+        self.known.push(Known { header, control, is_inside, is_named: false });
+    }
+
     /// Is all here that the events of a run name, but for each other? They are of the content lane
     /// and one chain, each behind the one before.
     fn check_run(&self, events: &[Verified], here: &[bool]) -> Result<(), InsertFault> {
-        let mut inside = BTreeSet::new();
+        // An event that names nothing but the one before it, and heard the same, names nothing new.
+        let mut before: Option<&Verified> = None;
+        let mut inside: Option<BTreeSet<EventId>> = None;
         for (event, _) in events.iter().zip(here).filter(|(_, is_here)| !**is_here) {
             let header = event.header();
-            for id in header.before().filter(|id| !inside.contains(*id)) {
+            let behind = before.replace(event).filter(|it| header.prev == Some(it.id()));
+            let prev = header.prev.iter().filter(|_| behind.is_none());
+            for id in prev.chain(&header.parents) {
                 match self.header(id) {
-                    None => return Err(InsertFault::Missing(*id)),
                     Some(known) if known.lane == Lane::Content => {}
                     Some(_) => return Err(InsertFault::Refused(InsertRefusal::Prev)),
+                    // No event names one that was made after it.
+                    None if inside
+                        .get_or_insert_with(|| events.iter().map(Verified::id).collect())
+                        .contains(id) => {}
+                    None => return Err(InsertFault::Missing(*id)),
                 }
+            }
+            if behind.is_some_and(|it| it.header().heard == header.heard) {
+                continue;
             }
             if let Some(missing) = header.heard.iter().find(|id| self.control.number(id).is_none())
             {
                 return Err(InsertFault::Missing(*missing));
             }
-            inside.insert(event.id());
         }
         Ok(())
     }

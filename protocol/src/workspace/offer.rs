@@ -46,13 +46,17 @@ impl Workspace {
     pub(crate) fn step_before(&self, step: &Step) -> Option<Step> {
         let prev = step.prev?;
         let near = step.position.checked_sub(1)?;
-        if self.order.get(near) == Some(&prev) { self.step_at(near) } else { self.step(&prev) }
+        if self.order.ids().get(near) == Some(&prev) {
+            self.step_at(near)
+        } else {
+            self.step(&prev)
+        }
     }
 
     /// The event that went in at this place of the order.
     #[must_use]
     pub fn event_at(&self, position: usize) -> Option<EventId> {
-        self.order.get(position).copied()
+        self.order.ids().get(position).copied()
     }
 
     /// Does an event of another chain name this one?
@@ -64,7 +68,7 @@ impl Workspace {
     /// Does an event of its own chain follow this one?
     #[must_use]
     pub fn is_continued(&self, id: &EventId) -> bool {
-        self.contains(id) && !self.chains.is_tip(id)
+        self.place_of(id).is_some_and(|at| !self.chains.is_tip(at))
     }
 
     /// Where the store keeps the event that went in at this place of the order.
@@ -75,7 +79,7 @@ impl Workspace {
 
     /// The same, and whether those behind it in the order prove it.
     pub(crate) fn placed(&self, position: usize) -> Option<(Place, bool)> {
-        let id = *self.order.get(position)?;
+        let id = *self.order.ids().get(position)?;
         let known = self.known.get(position)?;
         let place = Place { chain: known.header.chain(), seq: known.header.seq, id };
         Some((place, known.is_inside))
@@ -85,12 +89,13 @@ impl Workspace {
     /// admitted; several of a chain that forked. `SPEC: SYNC-3`
     #[must_use]
     pub fn tips(&self) -> Vec<Tip> {
-        let control = self
-            .chains
-            .tips()
-            .filter(|id| self.header(id).is_some_and(|header| header.lane == Lane::Control));
+        let is_control = |at: &usize| {
+            self.known.get(*at).is_some_and(|known| known.header.lane == Lane::Control)
+        };
+        let control = self.chains.tips().filter(is_control);
+        let control = control.filter_map(|at| self.event_at(at));
         let content = self.sealing.keys().flat_map(|device| self.content.admitted_tips_of(device));
-        let ids: BTreeSet<_> = control.copied().chain(content).collect();
+        let ids: BTreeSet<_> = control.chain(content).collect();
         let tip = |id: EventId| {
             let header = self.header(&id)?;
             Some(Tip { chain: header.chain(), seq: header.seq, id })

@@ -292,7 +292,7 @@ impl Workspace {
         if !self.effects.has_forks() {
             return;
         }
-        let here = (self.events.len(), self.effects.judged(), self.strikes_version());
+        let here = (self.order.len(), self.effects.judged(), self.strikes_version());
         if self.forks_of.replace(here) == Some(here) {
             return;
         }

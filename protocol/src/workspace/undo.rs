@@ -71,7 +71,7 @@ impl Workspace {
             // Who came in by a standing invitation is not put out by accident.
             of_content || self.undoing.contains(id) || self.let_in.has(id)
         };
-        let candidates = self.order.iter().take(from).rev().filter(|id| {
+        let candidates = self.order.ids().iter().take(from).rev().filter(|id| {
             self.header(id).is_some_and(|header| header.author == *own) && !is_undo(id)
         });
         candidates.copied().find(|id| self.undoable(id).is_ok())

@@ -104,15 +104,26 @@ impl Workspace {
         }
     }
 
-    /// The events whose ids begin with these hex digits: two of them where there are several.
+    /// The events whose ids begin with these hex digits: the two lowest where there are several.
+    /// Where they are no whole id it looks at all ids that are here, once.
     #[must_use]
     pub fn beginning_with(&self, digits: &str) -> Vec<EventId> {
-        let first = format!("{digits:0<width$}", width = EventId::DIGITS);
-        let Ok(first) = first.parse::<EventId>() else {
-            return Vec::new();
+        let filled = |with: char| {
+            let mut id = digits.to_owned();
+            id.extend(std::iter::repeat_n(with, EventId::DIGITS.saturating_sub(digits.len())));
+            id.parse::<EventId>()
         };
-        let ids = self.events.range::<EventId, _>(first..).map(|(id, _)| *id);
-        ids.take_while(|id| id.to_string().starts_with(digits)).take(2).collect()
+        let (Ok(first), Ok(last)) = (filled('0'), filled('f')) else { return Vec::new() };
+        if first == last {
+            return self.order.contains(&first).then_some(first).into_iter().collect();
+        }
+        let mut lowest = Vec::with_capacity(3);
+        for id in self.order.ids().iter().filter(|id| (first..=last).contains(*id)) {
+            lowest.push(*id);
+            lowest.sort_unstable();
+            lowest.truncate(2);
+        }
+        lowest
     }
 
     /// What an event of this workspace says, as far as it can be read here.

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::ContentNo;
+use super::{ContentNo, Ids, number_of};
 use crate::authority::control::{ControlLane, ControlNo};
 use crate::id::{DeviceId, EventId};
 
@@ -116,6 +116,18 @@ impl Chains {
         place
     }
 
+    /// The place of the next event, whose only direct ancestor is the newest one, of its author;
+    /// none where that does not end its branch.
+    pub(super) fn follow(&mut self, newest: ContentNo) -> Option<Place> {
+        let mut place = self.places.get(newest.index())?.clone();
+        let branch = self.branches.get_mut(place.branch as usize);
+        let branch = branch.filter(|branch| branch.tip == place.height)?;
+        place.height = place.height.saturating_add(1);
+        branch.tip = place.height;
+        self.places.push(place.clone());
+        Some(place)
+    }
+
     /// Adds to `cover` an event, if it is the target's, and its ancestors by prev.
     fn cover(&self, cover: &mut BTreeMap<u32, u32>, named: ContentNo, target: &DeviceId) {
         let mut next = self.places.get(named.index()).map(|p| (p.branch, p.height));
@@ -153,15 +165,10 @@ pub(super) fn cut(control: &ControlLane, r: ControlNo) -> &[EventId] {
 
 impl Cuts {
     /// Takes in the revocations and readmissions that are new in the control lane.
-    pub(super) fn learn(
-        &mut self,
-        control: &ControlLane,
-        chains: &Chains,
-        numbers: &BTreeMap<EventId, ContentNo>,
-    ) {
+    pub(super) fn learn(&mut self, control: &ControlLane, chains: &Chains, numbers: &Ids) {
         let new = control.naming().get(self.learnt..).unwrap_or(&[]);
         for &r in new {
-            for id in cut(control, r).iter().filter(|id| !numbers.contains_key(id)) {
+            for id in cut(control, r).iter().filter(|id| !numbers.contains(id)) {
                 self.awaited.entry(*id).or_default().insert(r);
             }
             self.resolve(control, chains, numbers, r);
@@ -176,13 +183,18 @@ impl Cuts {
         self.awaited.iter().filter(|(_, by)| counts(by)).map(|(id, _)| *id).collect()
     }
 
+    /// Does a cut name this event, which is not here?
+    pub(super) fn awaits(&self, id: &EventId) -> bool {
+        self.awaited.contains_key(id)
+    }
+
     /// Says that an event is here; true if a cut names it, so that views may have grown.
     // SPEC: AUTH-13
     pub(super) fn arrived(
         &mut self,
         control: &ControlLane,
         chains: &Chains,
-        numbers: &BTreeMap<EventId, ContentNo>,
+        numbers: &Ids,
         id: EventId,
     ) -> bool {
         let Some(by) = self.awaited.remove(&id) else {
@@ -200,16 +212,16 @@ impl Cuts {
         &mut self,
         control: &ControlLane,
         chains: &Chains,
-        numbers: &BTreeMap<EventId, ContentNo>,
+        numbers: &Ids,
         r: ControlNo,
     ) -> bool {
         let Some((authors, named)) = control.fact(r).names() else {
             return false;
         };
         let mut cover = BTreeMap::new();
-        for named in named.iter().filter_map(|id| numbers.get(id)) {
+        for named in named.iter().filter_map(|id| number_of(numbers, id)) {
             for author in authors {
-                chains.cover(&mut cover, *named, author);
+                chains.cover(&mut cover, named, author);
             }
         }
         let changed = self.covers.get(&r) != Some(&cover);

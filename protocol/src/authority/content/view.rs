@@ -32,7 +32,12 @@ impl ContentLane {
     }
 
     /// How the author of `e` may stand. The same for all its events that heard the same.
-    fn standing(&self, control: &ControlLane, e: ContentNo, among: SetNo) -> Arc<Standing> {
+    pub(super) fn standing(
+        &self,
+        control: &ControlLane,
+        e: ContentNo,
+        among: SetNo,
+    ) -> Arc<Standing> {
         let event = self.at(e);
         let key = (event.author, event.heard, among);
         if let Some(known) = self.standings.borrow().get(&key) {
