@@ -195,8 +195,9 @@ impl Replica {
     }
 
     fn side_row(&self, document: &DocumentId, side: Side) -> SideRow {
-        let event = self.workspace.carrier(document, &side.change);
-        let row = self.made_by(event);
+        let made = self.workspace.carrier(document, &side.change);
+        let wrote = side.wrote.and_then(|change| self.workspace.carrier(document, &change));
+        let row = SideRow { put_back: wrote.and(made), ..self.made_by(wrote.or(made)) };
         let then = side.then.unwrap_or_else(|| side.value.clone());
         SideRow { side: side.letter, value: side.value, then, deleted: side.deleted, ..row }
     }
@@ -219,6 +220,7 @@ impl Replica {
             time,
             clock_wrong: time.is_some_and(|time| self.is_wrong(time)),
             readmits: false,
+            put_back: None,
         }
     }
 
