@@ -140,7 +140,7 @@ fn what_is_handed_over_at_once_is_bounded_and_nothing_is_lost_or_reordered() {
     };
     let text: String = (0..60_000).map(letter).collect();
     let [large, small] = [text.as_str(), "short"].map(|text| peer.set("notes/a", text).remove(0));
-    // Where they come from says nothing here: a file that is all of one kind, and then of the other.
+    // Where they come from says nothing here: first all of one kind, then all of the other.
     let events = [vec![small; LOAD_SLICE_EVENTS + 30], vec![large; 60]].concat();
     let (mut slice, mut handed) = (Slice::default(), Vec::new());
     for event in &events {
