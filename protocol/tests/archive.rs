@@ -138,10 +138,10 @@ fn what_is_handed_over_at_once_is_bounded_and_nothing_is_lost_or_reordered() {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         char::from(b'a' + (state >> 24) as u8 % 26)
     };
-    let text: String = (0..60_000).map(letter).collect();
+    let text: String = (0..9_000).map(letter).collect();
     let [large, small] = [text.as_str(), "short"].map(|text| peer.set("notes/a", text).remove(0));
     // Where they come from says nothing here: first all of one kind, then all of the other.
-    let events = [vec![small; LOAD_SLICE_EVENTS + 30], vec![large; 60]].concat();
+    let events = [vec![small; LOAD_SLICE_EVENTS + 30], vec![large; 400]].concat();
     let (mut slice, mut handed) = (Slice::default(), Vec::new());
     for event in &events {
         handed.push(slice.add(Run::of(event.clone()).unwrap()));
