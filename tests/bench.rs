@@ -60,7 +60,7 @@ const fn goal(
 }
 
 /// The figures that were set as goals; F is the 95th percentile of one commit.
-const GOALS: [Goal; 18] = [
+const GOALS: [Goal; 20] = [
     Goal { op: ">=", ..goal("append", None, &[(0.8, "automerge + signature + sqlite")], 0.0) },
     goal("catch-up", None, &[(1.3, "sqlite + apply_changes")], 0.0),
     goal("dispatch", None, &[(1.3, F)], 4.0),
@@ -76,6 +76,8 @@ const GOALS: [Goal; 18] = [
     goal("resume", None, &[(1.0, "the design's timers")], 0.0),
     goal("attack", Some(("unit", "ms p95")), &[(2.0, "without the attack")], 0.0),
     goal("attack", Some(("unit", "MB")), &[(1.0, "without the attack")], 67.108_864),
+    goal("history", None, &[(1.3, "automerge get_changes + get_all_at")], 0.0),
+    goal("search", None, &[(2.0, "bare database, rows opened")], 0.0),
     goal("frame", None, &[(1.0, "goal")], 0.0),
     goal("open", None, &[(1.0, "goal")], 0.0),
     goal("repaints", None, &[(1.0, "goal")], 0.0),
@@ -209,6 +211,18 @@ fn the_inspector_is_measured_before_a_real_node_without_a_window() {
     let of = |name: &str, param: &str| named(&rows, name)[0]["params"][param].as_u64();
     assert!(of("open", "events") >= Some(600), "{rows:?}");
     assert!(of("frame", "frames") > Some(96), "{rows:?}");
+}
+
+#[test]
+fn looks_into_the_past_are_measured_of_a_key_an_object_and_all_events() {
+    let rows = measured(&Home::new(), &["history", "search"]);
+    have_limits(&rows, &["history", "search"]);
+    let of = |row: &&Json| row["params"]["of"].as_str().unwrap().to_owned();
+    assert_eq!(named(&rows, "history").iter().map(of).collect::<Vec<_>>(), ["key", "object"]);
+    // It read and opened as much as there is.
+    let search = &named(&rows, "search")[0]["params"];
+    assert!(search["opened"].as_u64() >= search["events"].as_u64(), "{search}");
+    assert!(search["events"].as_u64() >= Some(400), "{search}");
 }
 
 #[test]

@@ -29,7 +29,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 pub use kernelos_protocol::api::{Answer, Asked, NodeInfo, PairAnswer, PairAsked};
-use kernelos_protocol::api::{Founded, Founding};
+use kernelos_protocol::api::{Entering, Founded, Founding};
 use kernelos_protocol::command::{Failure, FailureKind, Reply};
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::limits::API_REQUEST_BYTES_MAX;
@@ -37,7 +37,6 @@ use kernelos_protocol::pairing::{InvitationId, NewcomerInput};
 use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
 
-use crate::entering::Entering;
 use crate::missions::Starting;
 use crate::node::Node;
 

@@ -19,6 +19,7 @@ mod heal;
 mod inspector;
 mod live;
 mod missions;
+mod past;
 pub(crate) mod plain;
 mod scratch;
 mod start_up;
@@ -70,6 +71,10 @@ pub enum Workload {
     Resume,
     /// A command, and what a node needs, while a member sends what it should not
     Attack,
+    /// Every value that stood somewhere, in a long history
+    History,
+    /// A word that no event says, looked for in a long history
+    Search,
     /// What the inspector needs to show a long history
     #[value(aliases = ["frame", "open", "repaints"])]
     Inspector,
@@ -110,6 +115,8 @@ impl Bench {
             Workload::Idle => fleet::idle(self).await,
             Workload::Resume => missions::resume(self).await,
             Workload::Attack => attack::run(self).await,
+            Workload::History => past::history(self).await,
+            Workload::Search => past::search(self).await,
             Workload::Inspector => inspector::run(self).await,
         }
     }

@@ -3,47 +3,33 @@
 
 use std::path::PathBuf;
 
+use kernelos_protocol::api::Entering;
 use kernelos_protocol::command::{Failure, FailureKind, Mode};
-use kernelos_protocol::event::Verified;
 use kernelos_protocol::id::{Incarnation, WorkspaceId};
 use kernelos_protocol::store::{EventStore as _, Record};
-use serde::{Deserialize, Serialize};
 
 use crate::founding::check_name;
 use crate::home::{OwnedHome, random};
 use crate::store::{Introducer, Meta, SqliteStore, to_failure};
 
-/// A workspace of which an archive is here. `SPEC: ARC-4`
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Entering {
-    /// Its name here.
-    pub name: String,
-    /// This device's name.
-    pub device: String,
-    /// Its first event.
-    pub genesis: Verified,
+/// Whose genesis it is, if it is one, and both names may be.
+pub(crate) fn workspace_of(entering: &Entering) -> Result<WorkspaceId, Failure> {
+    check_name("workspace", &entering.name)?;
+    check_name("device", &entering.device)?;
+    let workspace = entering.genesis.workspace();
+    if entering.genesis.id() == workspace.genesis() {
+        return Ok(workspace);
+    }
+    Err(Failure::new(FailureKind::Usage, "this event is no genesis")
+        .with_hint("a file of events begins with the genesis of its workspace"))
 }
 
-impl Entering {
-    /// Whose genesis it is, if it is one.
-    pub(crate) fn workspace(&self) -> Result<WorkspaceId, Failure> {
-        check_name("workspace", &self.name)?;
-        check_name("device", &self.device)?;
-        let workspace = self.genesis.workspace();
-        if self.genesis.id() == workspace.genesis() {
-            return Ok(workspace);
-        }
-        Err(Failure::new(FailureKind::Usage, "this event is no genesis")
-            .with_hint("a file of events begins with the genesis of its workspace"))
-    }
-
-    /// Makes its store in `home`; gives where that lies.
-    pub(crate) fn make(&self, home: &OwnedHome) -> Result<PathBuf, Failure> {
-        let (workspace, device) = (self.workspace()?, self.device.clone());
-        let first = [Record::Event(self.genesis.clone())];
-        make(home, workspace, &self.name, device, None, &first)
-    }
+/// Makes the store of a workspace of which an archive is here; gives where it lies.
+/// `SPEC: ARC-4`
+pub(crate) fn make_from(home: &OwnedHome, entering: &Entering) -> Result<PathBuf, Failure> {
+    let (workspace, device) = (workspace_of(entering)?, entering.device.clone());
+    let first = [Record::Event(entering.genesis.clone())];
+    make(home, workspace, &entering.name, device, None, &first)
 }
 
 /// Makes the store of a workspace with what is known of it; gives where it lies.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use kernelos_protocol::api::Entering;
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply, Status};
 use kernelos_protocol::id::{DeviceId, WorkspaceId};
 use kernelos_protocol::key::DeviceKey;
@@ -17,7 +18,7 @@ use kernelos_protocol::time::Time;
 use tokio::sync::{Mutex, watch};
 
 use crate::engine::{Engine, Shared};
-use crate::entering::{Entering, make};
+use crate::entering::{make, make_from, workspace_of};
 use crate::founding::{Founded, Founding, found};
 use crate::home::{DeviceSecret, OwnedHome, made};
 use crate::mesh::{Listen, Online, Ways, speaks};
@@ -328,13 +329,13 @@ impl Node {
         self: &Arc<Self>,
         entering: &Entering,
     ) -> Result<WorkspaceRow, Failure> {
-        let workspace = entering.workspace()?;
+        let workspace = workspace_of(entering)?;
         let making = self.making.lock().await;
         let here = self.engines().into_iter().find(|engine| engine.workspace() == workspace);
         if let Some(engine) = here {
             return Ok(row(&engine));
         }
-        let path = entering.make(&self.home)?;
+        let path = make_from(&self.home, entering)?;
         let engine = self.add(Engine::start(&path, &self.secret, &self.worker)?);
         drop(making);
         let made = row(&engine);

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::command::{Command, Failure, Mode};
+use crate::event::Verified;
 use crate::id::{DeviceId, EventId, WorkspaceId};
 use crate::pairing::PairingCode;
 use crate::role::Role;
@@ -45,6 +46,18 @@ impl Protection {
             Self::Passphrase => "sealed under a passphrase",
         }
     }
+}
+
+/// A workspace of which an archive is here, to be made from its genesis. `SPEC: ARC-4`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entering {
+    /// Its name here.
+    pub name: String,
+    /// This device's name.
+    pub device: String,
+    /// Its first event.
+    pub genesis: Verified,
 }
 
 /// A workspace on this device, as lists show it.

@@ -4,10 +4,14 @@
 //! events run by run; it holds one run at most and what was handed in last, whatever lengths the
 //! file claims. What an event is worth is judged where it goes in, as of a peer.
 
+mod slice;
+
 use crate::event::{EventFault, Run, Signed, Verified};
 use crate::hash::{context, hasher};
 use crate::id::WorkspaceId;
 use crate::limits::{ARCHIVE_VERSION, EVENT_BYTES_MAX};
+
+pub use slice::Slice;
 
 /// The first bytes of an archive. The line's end shows what copied it as a text. `SPEC: ARC-1`
 pub const MAGIC: &[u8; 16] = b"KernelOS events\n";

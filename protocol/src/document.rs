@@ -114,11 +114,14 @@ impl Documents {
                 DocumentDone::Read(held.try_with(|doc, known| policy::read(doc, known, &path)))
             }
             DocumentTask::Dump { documents } => DocumentDone::Dumped(self.dump(&documents)),
-            DocumentTask::Conflicts { document, which } => {
+            DocumentTask::Conflicts { document, which, put_back } => {
                 let held = self.documents.entry(document).or_default();
-                DocumentDone::Conflicts(
-                    held.try_with(|doc, conflicts| conflicts.list(doc, &document, &which)),
-                )
+                DocumentDone::Conflicts(held.try_with(|doc, conflicts| {
+                    let mut list = conflicts.list(doc, &document, &which)?;
+                    let all = list.conflicts.iter_mut();
+                    all.for_each(|conflict| conflict.name_setters(doc, &put_back));
+                    Ok(list)
+                }))
             }
             DocumentTask::Fork(fork) => self.fork(&fork),
             DocumentTask::Preview { changes } => DocumentDone::Preview(self.preview(changes)),

@@ -79,6 +79,10 @@ pub const EVENT_CHANGES_MAX: usize = 16;
 /// skew of a device that is set by hand.
 pub const STAMP_AHEAD_MAX_US: u64 = 10 * 60 * 1_000_000;
 
+/// A stamp further before that of the genesis is of a clock that was wrong: a day, more than a time
+/// zone taken for another.
+pub const STAMP_BEFORE_MAX_US: u64 = 24 * 60 * 60 * 1_000_000;
+
 /// Commands that wait inside a Replica. A caller beyond it hears "busy" and may try again.
 pub const COMMANDS_WAITING_MAX: usize = 1_024;
 

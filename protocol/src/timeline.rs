@@ -179,17 +179,22 @@ fn is_ordinary(look: &Look) -> bool {
     event.kind == "change"
         && event.verdict == Some(Verdict::Admitted)
         && event.reason.is_none()
-        && !event.stamp_ahead
+        && !event.clock_wrong
         && look.flags.iter().all(|flag| *flag == TimelineFlag::Own)
 }
 
 /// For how long nothing was written before it: neither what it follows nor what stands before it,
 /// by what their authors say. `SPEC: TIME-3`
 fn quiet(look: &Look, before: Option<&Look>) -> Option<u64> {
-    if look.event.stamp_ahead || look.follows.is_empty() {
+    if look.event.clock_wrong || look.follows.is_empty() {
         return None;
     }
-    let before = before.map_or(look.since, |before| before.event.stamp.max(look.since));
+    let before = before.map(|before| &before.event).filter(|event| !event.clock_wrong);
+    let before = before.map_or(look.since, |event| event.stamp.max(look.since));
+    if before == Stamp::default() {
+        // No clock that was right says when it was.
+        return None;
+    }
     let seconds = look.event.stamp.0.checked_sub(before.0)? / 1_000_000;
     (seconds >= QUIET_S).then_some(seconds)
 }

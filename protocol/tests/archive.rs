@@ -1,9 +1,9 @@
 //! Archives: every byte of a file is hostile until it was read, and what was read is judged.
 
-use kernelos_protocol::archive::{ArchiveFault, Header, Item, MAGIC, Reader, Writer};
-use kernelos_protocol::event::Verified;
+use kernelos_protocol::archive::{ArchiveFault, Header, Item, MAGIC, Reader, Slice, Writer};
+use kernelos_protocol::event::{Run, Verified};
 use kernelos_protocol::id::WorkspaceId;
-use kernelos_protocol::limits::EVENT_BYTES_MAX;
+use kernelos_protocol::limits::{ARCHIVE_SLICE_BYTES, EVENT_BYTES_MAX, LOAD_SLICE_EVENTS};
 use kernelos_protocol::role::Role;
 use kernelos_protocol::workspace::Workspace;
 
@@ -127,4 +127,35 @@ fn every_fault_of_a_file_has_its_code() {
         let newer = code == "archive_version";
         assert_eq!((fault.code(), fault.is_newer()), (code, newer), "case {number}: {fault}");
     }
+}
+
+#[test]
+fn what_is_handed_over_at_once_is_bounded_and_nothing_is_lost_or_reordered() {
+    // SPEC: ARC-3
+    let mut peer = Peer::founder().0;
+    let mut state = 1_u32;
+    let letter = |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        char::from(b'a' + (state >> 24) as u8 % 26)
+    };
+    let text: String = (0..9_000).map(letter).collect();
+    let [large, small] = [text.as_str(), "short"].map(|text| peer.set("notes/a", text).remove(0));
+    // Where they come from says nothing here: first all of one kind, then all of the other.
+    let events = [vec![small; LOAD_SLICE_EVENTS + 30], vec![large; 400]].concat();
+    let (mut slice, mut handed) = (Slice::default(), Vec::new());
+    for event in &events {
+        handed.push(slice.add(Run::of(event.clone()).unwrap()));
+    }
+    handed.push(slice.take());
+    assert!(slice.take().is_empty());
+    handed.retain(|runs| !runs.is_empty());
+    assert!(handed.len() > 2, "{} requests", handed.len());
+    for runs in &handed {
+        let events: Vec<_> = runs.iter().flat_map(Run::events).collect();
+        let bytes: usize = events.iter().map(|event| event.encode().len()).sum();
+        assert!(events.len() <= LOAD_SLICE_EVENTS, "{} events", events.len());
+        assert!(bytes <= ARCHIVE_SLICE_BYTES, "{bytes} bytes");
+    }
+    let all: Vec<_> = handed.into_iter().flatten().flat_map(Run::into_events).collect();
+    assert_eq!(all, events);
 }

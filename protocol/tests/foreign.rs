@@ -116,6 +116,46 @@ fn bytes_that_automerge_does_not_expect_are_a_fault_and_no_panic() {
 }
 
 #[test]
+fn a_file_inflates_to_no_more_than_there_is_room_for_in_all_its_parts() {
+    // SPEC: PRJ-14
+    // Numbers that follow no rule, so that they are not one run, and deflate all the same.
+    let mut doc = AutoCommit::new();
+    let mut parts = Vec::new();
+    for part in 0..2 {
+        let list = doc.put_object(ROOT, format!("list{part}"), ObjType::List).unwrap();
+        for index in 0..600 {
+            doc.insert(&list, index, format!("item {}", index * index % 97)).unwrap();
+        }
+        let hash = doc.commit().unwrap();
+        parts.push(doc.get_change_by_hash(&hash).unwrap());
+    }
+    let deflated: Vec<Vec<u8>> = parts.iter_mut().map(|part| part.bytes().to_vec()).collect();
+    let raw: Vec<usize> = parts.iter().map(|part| part.raw_bytes().len()).collect();
+    assert!(deflated.iter().zip(&raw).all(|(part, raw)| part.len() * 2 < *raw), "{raw:?}");
+    let within = |file: &[u8], inflated| {
+        read_within(file, Room { ops: 1 << 20, inflated, text: 1 << 20 }).map(drop)
+    };
+    let least = |file: &[u8]| {
+        // By halves: the least room is near what it inflates to.
+        let (mut too_small, mut enough) = (0, 1 << 20);
+        while too_small + 1 < enough {
+            let middle = (too_small + enough) / 2;
+            match within(file, middle) {
+                Ok(()) => enough = middle,
+                Err(fault) => {
+                    assert_eq!(fault, ForeignFault::TooLarge);
+                    too_small = middle;
+                }
+            }
+        }
+        enough
+    };
+    let (one, both) = (least(&deflated[0]), least(&deflated.concat()));
+    assert!((raw[0] / 2..=raw[0]).contains(&one), "{one} of {}", raw[0]);
+    assert!(both > one + raw[1] / 2, "{both}: what the first took is not there for the second");
+}
+
+#[test]
 fn a_file_takes_the_room_of_all_its_operations_changes_and_texts() {
     // SPEC: PRJ-14
     let key = "k".repeat(1_000);

@@ -25,25 +25,43 @@ struct Maker {
 
 impl Maker {
     fn control(&mut self, body: ControlBody) -> Verified {
+        let event = self.crafted(body);
+        self.two.take(std::slice::from_ref(&event));
+        event
+    }
+
+    /// The same, not taken in yet: the next does not hear of it.
+    fn crafted(&mut self, body: ControlBody) -> Verified {
         let crafted = craft(&self.two, 2, |_| body);
         self.life += 1;
         let header =
             Header { incarnation: Incarnation([self.life; 8]), ..crafted.header().clone() };
         let body = crafted.body().map(<[u8]>::to_vec);
-        let event = Unsigned { header, body }.sign(&self.two.key).unwrap();
-        self.two.take(std::slice::from_ref(&event));
-        event
+        Unsigned { header, body }.sign(&self.two.key).unwrap()
+    }
+
+    /// What gives the key of an epoch to these.
+    fn wrap(&mut self, epoch: EventId, key: &EpochKey, to: &[&Peer]) -> Verified {
+        let workspace = self.two.workspace.id();
+        let wrapped = to.iter().map(|peer| {
+            let (to, sealing) = (peer.key.device(), peer.key.sealing_statement().key);
+            wrap_key(&workspace, &epoch, key, &to, &sealing, &mut self.rng).unwrap()
+        });
+        let mut keys: Vec<_> = wrapped.collect();
+        keys.sort_by_key(|key| key.recipient);
+        self.control(ControlBody::Wrap(Wrap { epoch, keys }))
     }
 
     /// An epoch that only the founder is given, and something that is sealed under it.
     fn epoch(&mut self, founder: &Peer) -> [Verified; 3] {
+        self.epoch_for(&[founder])
+    }
+
+    /// The same that these are given.
+    fn epoch_for(&mut self, to: &[&Peer]) -> [Verified; 3] {
         let key = EpochKey::from_bytes([self.life; 32]);
         let epoch = self.control(ControlBody::Epoch(epoch_body(&key, &[])));
-        let (to, sealing) = (founder.key.device(), founder.key.sealing_statement().key);
-        let workspace = self.two.workspace.id();
-        let wrapped = wrap_key(&workspace, &epoch.id(), &key, &to, &sealing, &mut self.rng);
-        let keys = vec![wrapped.unwrap()];
-        let wrap = self.control(ControlBody::Wrap(Wrap { epoch: epoch.id(), keys }));
+        let wrap = self.wrap(epoch.id(), &key, to);
         let heard = self.heads();
         let content = self.content(&key, epoch.id(), heard);
         [epoch, wrap, content]
@@ -170,4 +188,84 @@ fn who_comes_later_is_given_what_all_others_hold() {
     founder.grant(7, Role::Observer);
     assert!(founder.workspace.has_keyless(&own), "its grant brings the current key alone");
     assert_eq!(give(&mut founder), 3, "two of them, and the founder's own");
+}
+
+/// What this device writes until nobody lacks a key that it could give; it must end.
+#[track_caller]
+fn give_all(peer: &mut Peer, at_most: usize) -> Vec<Verified> {
+    let (own, mut written) = (peer.key.device(), Vec::new());
+    while peer.workspace.has_keyless(&own) {
+        written.extend(peer.write(|workspace, pen| workspace.write_missing_wraps(pen)).unwrap());
+        assert!(written.len() <= at_most, "it goes on and on");
+    }
+    written
+}
+
+#[test]
+fn who_reached_a_key_through_another_epoch_wraps_nothing_that_would_not_count() {
+    // SPEC: KEY-8, AUTH-23
+    let (mut founder, mut maker, mut third, _) = stage();
+    // Two epochs of which neither knows the other; one carries the key of the other, and is the one
+    // that the founder is given.
+    let [hidden, shown] = [200, 201].map(|byte| EpochKey::from_bytes([byte; 32]));
+    let first = maker.crafted(ControlBody::Epoch(epoch_body(&hidden, &[])));
+    let older = [(first.id(), hidden)];
+    let second = maker.crafted(ControlBody::Epoch(epoch_body(&shown, &older)));
+    let epochs = [first, second];
+    maker.two.take(&epochs);
+    let wrap = maker.wrap(epochs[1].id(), &shown, &[&founder]);
+    for peer in [&mut founder, &mut third] {
+        peer.take(&[&epochs[..], std::slice::from_ref(&wrap)].concat());
+    }
+    // Of the one that it was given it gives the key; the other comes with that.
+    let given = give_all(&mut founder, 2);
+    let wrapped: Vec<_> = given
+        .iter()
+        .map(|event| match event.control() {
+            Some(ControlBody::Wrap(wrap)) => wrap.epoch,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(wrapped, [epochs[1].id()]);
+}
+
+#[test]
+fn holders_that_each_make_an_epoch_which_leads_to_all_come_to_an_end_together() {
+    // SPEC: KEY-8, KEY-10
+    let (founder, mut maker, third, base) = stage();
+    let workspace = founder.workspace.id();
+    let mut holders = vec![founder, third];
+    holders.extend((4..7).map(|number| {
+        let mut peer = Peer::new(number, workspace);
+        peer.take(&base);
+        peer
+    }));
+    let to: Vec<&Peer> = holders.iter().take(4).collect();
+    let made: Vec<_> = (0..20).flat_map(|_| maker.epoch_for(&to)).collect();
+    holders.iter_mut().for_each(|holder| holder.take(&made));
+    let (mut written, mut rounds) = (Vec::new(), 0);
+    loop {
+        // All at once: none hears of what another writes before it has written itself.
+        let each = holders.iter_mut().map(|holder| give_all(holder, 8));
+        let round: Vec<Vec<_>> = each.collect();
+        if round.iter().all(Vec::is_empty) {
+            break;
+        }
+        rounds += 1;
+        assert!(rounds <= 3, "they answer each other without an end");
+        for (number, holder) in holders.iter_mut().enumerate() {
+            let others = round.iter().enumerate().filter(|(of, _)| *of != number);
+            let others: Vec<_> = others.flat_map(|(_, events)| events.clone()).collect();
+            holder.take(&others);
+        }
+        written.extend(round.into_iter().flatten());
+    }
+    let epochs =
+        written.iter().filter(|event| matches!(event.control(), Some(ControlBody::Epoch(_))));
+    assert_eq!(epochs.count(), 4, "one of each who held them, and no more");
+    assert!(written.len() <= 4 * 2 * holders.len(), "{} events", written.len());
+    for holder in &mut holders {
+        holder.project();
+        assert!(!holder.workspace.has_unread(), "all can be read");
+    }
 }

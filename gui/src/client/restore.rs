@@ -6,13 +6,11 @@ use std::io::Read as _;
 use std::path::Path;
 
 use hyper::Method;
-use kernelos_protocol::api::{Asked, WorkspaceRow};
-use kernelos_protocol::archive::{ArchiveFault, Header, Item, Reader};
+use kernelos_protocol::api::{Asked, Entering, NodeInfo, WorkspaceRow};
+use kernelos_protocol::archive::{ArchiveFault, Header, Item, Reader, Slice};
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
-use kernelos_protocol::event::{Run, Verified};
+use kernelos_protocol::event::Run;
 use kernelos_protocol::id::WorkspaceId;
-use kernelos_protocol::limits::{ARCHIVE_SLICE_BYTES, LOAD_SLICE_EVENTS};
-use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::http::send;
@@ -22,14 +20,6 @@ use super::{News, Restored, Restoring, doors};
 /// Bytes that are read at once.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// A workspace of which an archive is here, as the node takes it.
-#[derive(Serialize)]
-struct Entering<'a> {
-    name: &'a str,
-    device: &'a str,
-    genesis: &'a Verified,
-}
-
 /// One file on its way in.
 struct Import<'a> {
     socket: &'a Path,
@@ -38,8 +28,8 @@ struct Import<'a> {
     wake: &'a (dyn Fn() + Send + Sync),
     /// The workspace that it is of, once it is here.
     target: Option<WorkspaceRow>,
-    /// What was read and not handed over yet, how many events that are, and their bytes.
-    slice: (Vec<Run>, usize, usize),
+    /// What was read and not handed over yet.
+    slice: Slice,
     here: u64,
     of: u64,
 }
@@ -52,7 +42,7 @@ pub(super) async fn restore(
 ) -> Result<Restored, Failure> {
     // A file that holds no key is told before anything is brought here.
     let rescue = doors::rescue(&asked.rescuing)?;
-    let slice = (Vec::new(), 0, 0);
+    let slice = Slice::default();
     let mut import = Import { socket, asked, news, wake, target: None, slice, here: 0, of: 0 };
     let read = import.read().await;
     let (here, target) = (import.here, import.target.clone());
@@ -130,8 +120,7 @@ impl Import<'_> {
     /// The workspace may be here already: then this goes on where it was interrupted.
     async fn find(&mut self, header: Header) -> Result<(), Failure> {
         self.of = header.count;
-        let info: kernelos_protocol::api::NodeInfo =
-            ordered(send(self.socket, Method::GET, "/v1/node", &())).await?;
+        let info: NodeInfo = ordered(send(self.socket, Method::GET, "/v1/node", &())).await?;
         let mut rows = info.workspaces.into_iter();
         self.target = rows.find(|row| row.workspace_id == header.workspace);
         Ok(())
@@ -139,25 +128,21 @@ impl Import<'_> {
 
     async fn take(&mut self, run: Run) -> Result<(), Failure> {
         if let (None, Some(genesis)) = (&self.target, run.events().first()) {
-            let (name, device) = (&self.asked.name, &self.asked.rescuing.device);
-            let entering = Entering { name, device, genesis };
+            let (name, device) = (self.asked.name.clone(), self.asked.rescuing.device.clone());
+            let entering = Entering { name, device, genesis: genesis.clone() };
             let made = answered(self.socket, "/v1/workspaces/from", &entering);
             self.target = Some(ordered(made).await?);
         }
-        let events = run.events().len();
-        let bytes: usize = run.events().iter().map(|event| event.encode().len()).sum();
-        let is_full = self.slice.2.saturating_add(bytes) > ARCHIVE_SLICE_BYTES;
-        if is_full || self.slice.1.saturating_add(events) > LOAD_SLICE_EVENTS {
-            self.hand_over().await?;
-        }
-        self.slice.0.push(run);
-        self.slice.1 += events;
-        self.slice.2 += bytes;
-        Ok(())
+        let before = self.slice.add(run);
+        self.hand(before).await
     }
 
     async fn hand_over(&mut self) -> Result<(), Failure> {
-        let (runs, ..) = std::mem::take(&mut self.slice);
+        let runs = self.slice.take();
+        self.hand(runs).await
+    }
+
+    async fn hand(&mut self, runs: Vec<Run>) -> Result<(), Failure> {
         let Some(id) = self.target.as_ref().map(|row| row.workspace_id) else { return Ok(()) };
         if runs.is_empty() {
             return Ok(());

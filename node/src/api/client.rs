@@ -9,6 +9,7 @@ use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
+use kernelos_protocol::api::Entering;
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::limits::API_REQUEST_BYTES_MAX;
@@ -18,7 +19,6 @@ use tokio::net::UnixStream;
 
 use crate::api::peers::{PeersAnswer, PeersAsked};
 use crate::api::{Answer, Asked, NodeInfo, PairAnswer, PairAsked, StartAsked};
-use crate::entering::Entering;
 use crate::founding::{Founded, Founding};
 use crate::home::Home;
 use crate::missions::Starting;

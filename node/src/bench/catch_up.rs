@@ -52,7 +52,7 @@ async fn one_size(bench: &Bench, device: &Device, size: usize) -> Result<Row, Fa
 }
 
 /// The changes of its document.
-async fn changes(device: &Device) -> Result<Vec<Change>, Failure> {
+pub(super) async fn changes(device: &Device) -> Result<Vec<Change>, Failure> {
     let mut saved = Vec::new();
     loop {
         let command = Command::SaveDocument { document: None, from: saved.len() };

@@ -107,6 +107,11 @@ impl Device {
         DeviceKey::from_secret(&self.secret).device()
     }
 
+    /// Its key, which opens what it holds.
+    pub(super) fn key(&self) -> DeviceKey {
+        DeviceKey::from_secret(&self.secret)
+    }
+
     /// Bytes of frames that it sent, by what they say.
     pub(super) fn sent(&self) -> Sent {
         self.engine.shared(|shared| shared.sent.clone())

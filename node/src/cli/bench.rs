@@ -27,7 +27,7 @@ Examples:
   kern bench --rows FILE --markdown   what --json gave, as a table for a README
 
 NAME is append, catch-up, dispatch, start-up, bytes, heal, dispatch-remote,
-live, idle, resume, attack or inspector.")]
+live, idle, resume, attack, history, search or inspector.")]
 pub(super) struct Args {
     /// What to measure; without a name everything
     #[arg(value_name = "NAME", hide_possible_values = true)]

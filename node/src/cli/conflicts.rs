@@ -160,7 +160,8 @@ fn row_json(row: &ConflictRow, names: &Names) -> Json {
             let name = side.device.map(|device| present::device_name(&device, names));
             json!({ "side": side.side, "device": name, "device_id": id, "member": side.member,
                 "value": side.value, "then": side.then, "deleted": side.deleted,
-                "event": side.event, "time": side.time, "clock_wrong": side.clock_wrong })
+                "event": side.event, "time": side.time, "clock_wrong": side.clock_wrong,
+                "put_back": side.put_back })
         })
         .collect();
     json!({ "id": row.id, "document": row.document, "path": row.path, "kind": row.kind,

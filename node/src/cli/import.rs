@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use kernelos_protocol::archive::{ArchiveFault, Header, Item, Reader};
+use kernelos_protocol::api::Entering;
+use kernelos_protocol::archive::{ArchiveFault, Header, Item, Reader, Slice};
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
 use kernelos_protocol::event::Run;
-use kernelos_protocol::limits::{ARCHIVE_SLICE_BYTES, LOAD_SLICE_EVENTS};
 use kernelos_protocol::present::{Block, Doc, Text, Tone};
 use serde_json::json;
 
@@ -13,7 +13,6 @@ use crate::cli::Ui;
 use crate::cli::join::host_name;
 use crate::cli::stream::{Progress, Source, unreadable};
 use crate::cli::wrote::Wrote;
-use crate::entering::Entering;
 use crate::founding::check_name;
 use crate::node::WorkspaceRow;
 
@@ -71,7 +70,7 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
         device,
         target: None,
         is_made: false,
-        slice: (Vec::new(), 0, 0),
+        slice: Slice::default(),
         here: 0,
         new: 0,
     };
@@ -89,8 +88,8 @@ struct Import<'a> {
     /// The workspace it is of, here.
     target: Option<WorkspaceRow>,
     is_made: bool,
-    /// Runs that were read and not handed over yet, how many events they are, and their bytes.
-    slice: (Vec<Run>, usize, usize),
+    /// What was read and not handed over yet.
+    slice: Slice,
     here: u64,
     new: u64,
 }
@@ -177,20 +176,16 @@ impl Import<'_> {
             self.is_made = true;
             self.new += 1;
         }
-        let events = run.events().len();
-        let bytes: usize = run.events().iter().map(|event| event.encode().len()).sum();
-        let is_full = self.slice.2.saturating_add(bytes) > ARCHIVE_SLICE_BYTES;
-        if is_full || self.slice.1.saturating_add(events) > LOAD_SLICE_EVENTS {
-            self.hand_over().await?;
-        }
-        self.slice.0.push(run);
-        self.slice.1 += events;
-        self.slice.2 += bytes;
-        Ok(())
+        let before = self.slice.add(run);
+        self.hand(before).await
     }
 
     async fn hand_over(&mut self) -> Result<(), Failure> {
-        let (runs, ..) = std::mem::take(&mut self.slice);
+        let runs = self.slice.take();
+        self.hand(runs).await
+    }
+
+    async fn hand(&mut self, runs: Vec<Run>) -> Result<(), Failure> {
         let Some(target) = self.target.as_ref().filter(|_| !runs.is_empty()) else {
             return Ok(());
         };

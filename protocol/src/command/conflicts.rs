@@ -93,6 +93,10 @@ pub struct SideRow {
     /// Keeping it is a readmission of its branch: a command of its own, an owner's or admin's.
     #[serde(default)]
     pub readmits: bool,
+    /// The undo that put its value back, where one did: device, event and time are those of who
+    /// wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub put_back: Option<EventId>,
 }
 
 /// Which side of each of many conflicts is kept.

@@ -366,6 +366,9 @@ pub struct LogRow {
     pub stamp: Stamp,
     /// Is the stamp further ahead of our clock than an honest one? Shown, never decides.
     pub stamp_ahead: bool,
+    /// Was its author's clock wrong, by its stamp? Shown, never decides. `SPEC: CFL-17`
+    #[serde(default)]
+    pub clock_wrong: bool,
     /// What became of it.
     pub verdict: Option<Verdict>,
     /// Why, where it does not count; what a notice says.

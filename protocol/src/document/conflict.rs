@@ -12,6 +12,7 @@ mod meaning;
 mod places;
 mod resolve;
 mod scan;
+mod setter;
 mod show;
 mod tree;
 mod why;
@@ -32,6 +33,7 @@ use lineage::Lineage;
 pub use meaning::Strictest;
 use places::Places;
 use scan::Scan;
+pub use setter::PutBack;
 
 /// How the sides disagree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,6 +108,9 @@ pub struct Side {
     pub letter: String,
     /// The change that made it.
     pub change: ChangeHash,
+    /// The change that wrote what it shows, where the one that made it put that back.
+    #[serde(default)]
+    pub wrote: Option<ChangeHash>,
     /// Does it leave nothing there?
     pub deleted: bool,
     /// What it shows there; null where that is nothing.

@@ -1,11 +1,12 @@
 //! Reading a document: values as JSON, whether a place is in conflict, and which change wrote it.
 
+use automerge::iter::{ListRangeItem, MapRangeItem};
 use automerge::{
     Automerge, AutomergeError, ChangeHash as Hash, ObjId, ObjType, Prop, ROOT, ReadDoc,
     ScalarValue, Value,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
 use crate::document::{DocPath, EditFault};
 use crate::id::{ChangeHash, to_hex};
@@ -134,21 +135,30 @@ impl<'a> Seen<'a> {
         if depth > READ_DEPTH_MAX {
             return Json::Null;
         }
+        // All of an object at once: each look at a past finds out anew what that holds.
+        let below = |value: Value<'_>, child: ObjId| self.json(&value, &child, depth + 1);
         match value {
             Value::Object(ObjType::Map | ObjType::Table) => {
-                let mut map = Map::new();
-                for key in self.keys(id) {
-                    if let Some((value, child)) = self.one(id, Prop::Map(key.clone())) {
-                        map.insert(key, self.json(&value, &child, depth + 1));
-                    }
-                }
-                Json::Object(map)
+                let items = match self.at {
+                    None => self.doc.map_range(id, ..),
+                    Some(heads) => self.doc.map_range_at(id, .., heads),
+                };
+                let item = |item: MapRangeItem<'_>| {
+                    let child = item.id();
+                    (item.key.into_owned(), below(item.value.into_value(), child))
+                };
+                Json::Object(items.map(item).collect())
             }
             Value::Object(ObjType::List) => {
-                let items = (0..self.len(id)).filter_map(|index| self.one(id, Prop::Seq(index)));
-                Json::Array(
-                    items.map(|(value, child)| self.json(&value, &child, depth + 1)).collect(),
-                )
+                let items = match self.at {
+                    None => self.doc.list_range(id, ..),
+                    Some(heads) => self.doc.list_range_at(id, .., heads),
+                };
+                let item = |item: ListRangeItem<'_>| {
+                    let child = item.id();
+                    below(item.value.into_value(), child)
+                };
+                Json::Array(items.map(item).collect())
             }
             Value::Object(ObjType::Text) => self.text(id).map_or(Json::Null, Json::String),
             Value::Scalar(scalar) => scalar_to_json(scalar),
@@ -197,5 +207,81 @@ pub(super) fn scalar_to_json(scalar: &ScalarValue) -> Json {
         ScalarValue::Counter(counter) => Json::from(i64::from(counter)),
         ScalarValue::Boolean(value) => Json::Bool(*value),
         ScalarValue::Unknown { .. } | ScalarValue::Null => Json::Null,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use automerge::transaction::Transactable as _;
+    use automerge::{ActorId, AutoCommit};
+    use serde_json::{Map, json};
+
+    use super::*;
+
+    /// What a value shows, asked place by place.
+    fn slowly(seen: &Seen<'_>, value: &Value<'_>, id: &ObjId) -> Json {
+        match value {
+            Value::Object(ObjType::Map | ObjType::Table) => {
+                let item = |key: String| {
+                    let (value, child) = seen.one(id, Prop::Map(key.clone())).unwrap();
+                    (key, slowly(seen, &value, &child))
+                };
+                Json::Object(seen.keys(id).into_iter().map(item).collect::<Map<_, _>>())
+            }
+            Value::Object(ObjType::List) => {
+                let items = (0..seen.len(id)).map(|index| seen.one(id, Prop::Seq(index)).unwrap());
+                Json::Array(items.map(|(value, child)| slowly(seen, &value, &child)).collect())
+            }
+            Value::Object(ObjType::Text) => Json::String(seen.text(id).unwrap()),
+            Value::Scalar(scalar) => scalar_to_json(scalar),
+        }
+    }
+
+    #[test]
+    fn an_object_that_is_read_at_once_shows_what_each_of_its_places_does_now_and_then() {
+        let mut one = AutoCommit::new().with_actor(ActorId::from([1; 16]));
+        let map = one.put_object(ROOT, "map", ObjType::Map).unwrap();
+        let list = one.put_object(&map, "list", ObjType::List).unwrap();
+        let text = one.put_object(&map, "text", ObjType::Text).unwrap();
+        one.put(&map, "count", ScalarValue::counter(3)).unwrap();
+        one.put(&map, "bytes", ScalarValue::Bytes(vec![1, 2])).unwrap();
+        one.put(&map, "gone", 1).unwrap();
+        for item in 0..4_i64 {
+            one.insert(&list, item as usize, item).unwrap();
+        }
+        let inner = one.insert_object(&list, 4, ObjType::Map).unwrap();
+        one.put(&inner, "", "no name").unwrap();
+        one.splice_text(&text, 0, 0, "grüße").unwrap();
+        one.commit();
+        let mut moments = vec![one.get_heads()];
+        let mut other = one.fork().with_actor(ActorId::from([2; 16]));
+        for (doc, by) in [(&mut one, 1_i64), (&mut other, 2)] {
+            doc.increment(&map, "count", by).unwrap();
+            doc.put(&map, "both", by).unwrap();
+            doc.put(&list, 1, by * 10).unwrap();
+            doc.insert(&list, 0, by * 100).unwrap();
+            doc.splice_text(&text, 1, 1, &by.to_string()).unwrap();
+            doc.commit();
+            moments.push(doc.get_heads());
+        }
+        one.delete(&map, "gone").unwrap();
+        one.delete(&list, 3).unwrap();
+        one.commit();
+        one.merge(&mut other).unwrap();
+        moments.push(one.get_heads());
+        one.put_object(&map, "both", ObjType::Map).unwrap();
+        one.commit();
+        moments.push(one.get_heads());
+        let doc = one.document();
+        let mut shown = Vec::new();
+        for seen in moments.iter().map(|at| Seen::at(doc, at)).chain([Seen::now(doc)]) {
+            let root = Value::Object(ObjType::Map);
+            shown.push(seen.json(&root, &ROOT, 0));
+            assert_eq!(shown.last(), Some(&slowly(&seen, &root, &ROOT)));
+        }
+        assert_eq!(shown[4], shown[5]);
+        assert_eq!(shown[0]["map"]["list"], json!([0, 1, 2, 3, {"": "no name"}]));
+        assert_eq!([&shown[0], &shown[2], &shown[3]].map(|at| &at["map"]["count"]), [3, 5, 6]);
+        assert_eq!((&shown[3]["map"]["gone"], &shown[4]["map"]["both"]), (&Json::Null, &json!({})));
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::branch::{Fork, MergePreview};
-use super::conflict::{ConflictList, Which};
+use super::conflict::{ConflictList, PutBack, Which};
 use super::past::{PastDone, PastTask};
 use super::preview::Preview;
 use super::{DocPath, Dump, Edit, EditFault, Hand, Link, Links, ReadValue, SavedPart};
@@ -123,6 +123,9 @@ pub enum DocumentTask {
         document: DocumentId,
         /// Which of them.
         which: Which,
+        /// The changes that put several values back.
+        #[serde(default)]
+        put_back: PutBack,
     },
     /// Show what a branch changed, or what its merge would. `SPEC: BRA-7`
     Fork(Fork),

@@ -65,7 +65,9 @@ fn side_text(side: &SideRow, names: &BTreeMap<DeviceId, String>) -> String {
         Some(time) => format!(", {}", utc(time)),
         None => String::new(),
     };
-    format!("{what}{who}{when}")
+    let back =
+        side.put_back.map_or_else(String::new, |undo| format!(", put back by {}", undo.short()));
+    format!("{what}{who}{when}{back}")
 }
 
 fn value(value: &serde_json::Value) -> String {

@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 
 use crate::facts::{BodyState, EventView};
 use crate::id::{DeviceId, EventId};
+use crate::present::when::CLOCK_WRONG;
 use crate::present::{Block, Doc, Text, Tone, device_name, utc};
 use crate::workspace::Verdict;
 
@@ -37,8 +38,8 @@ fn of_row(view: &EventView, names: &Names) -> Fields {
         Some(Verdict::Void) => Text::toned(Tone::Attention, format!("void{why}")),
     };
     let when = utc(row.stamp);
-    let when = if row.stamp_ahead {
-        Text::toned(Tone::Attention, format!("{when} (its clock is far ahead)"))
+    let when = if row.clock_wrong {
+        Text::toned(Tone::Attention, format!("{when}{CLOCK_WRONG}"))
     } else {
         Text::plain(when)
     };

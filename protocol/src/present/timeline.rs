@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use crate::command::{TimelineFlag, TimelinePage, TimelineRow};
 use crate::id::{DeviceId, EventId};
+use crate::present::when::CLOCK_WRONG;
 use crate::present::{Block, Doc, Text, Tone, device_name, utc};
 
 type Names = BTreeMap<DeviceId, String>;
@@ -46,8 +47,8 @@ pub fn timeline_row(row: &TimelineRow, names: &Names) -> Text {
         write!(text, " of {}", device_name(about, names)).ok();
     }
     write!(text, "  {}", utc(event.stamp)).ok();
-    if event.stamp_ahead {
-        text.push_str(" (its clock is far ahead)");
+    if event.clock_wrong {
+        text.push_str(CLOCK_WRONG);
     }
     let words: Vec<_> = row.flags.iter().filter_map(|flag| word(*flag)).collect();
     if !words.is_empty() {

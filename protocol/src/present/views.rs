@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::command::{DeviceRow, LifeRow, LogRow, Mode, ReadReply, Status, WaitingRow};
 use crate::id::{DeviceId, Lane};
+use crate::present::when::CLOCK_WRONG;
 use crate::present::{Block, Doc, Text, Tone, utc};
 use crate::sync::PeerState;
 use crate::workspace::Verdict;
@@ -205,9 +206,9 @@ pub fn log_row(row: &LogRow) -> Doc {
     let reason = row.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
     let often = row.times.filter(|times| *times > 1);
     let often = often.map_or_else(String::new, |times| format!(" {times} times"));
-    let ahead = if row.stamp_ahead { " (its clock is far ahead)" } else { "" };
+    let wrong = if row.clock_wrong { CLOCK_WRONG } else { "" };
     let author = row.author.short();
-    let text = format!("{id} {author} {lane} {seq:>4} {}{verdict}{reason}{often}{ahead}", row.kind);
+    let text = format!("{id} {author} {lane} {seq:>4} {}{verdict}{reason}{often}{wrong}", row.kind);
     let tone = if row.id.is_none() { Tone::Attention } else { Tone::Plain };
     Doc(vec![Block::Line(Text::toned(tone, text))])
 }

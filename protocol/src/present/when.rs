@@ -2,6 +2,9 @@
 
 use crate::time::Stamp;
 
+/// What is said behind a time that says nothing. `SPEC: CFL-17`
+pub(super) const CLOCK_WRONG: &str = " (its clock was wrong)";
+
 /// A stamp in UTC, to the second: `2026-11-25 21:30:05 UTC`. Days to dates after Hinnant,
 /// "chrono-compatible low-level date algorithms" (2013).
 #[must_use]

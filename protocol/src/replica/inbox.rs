@@ -14,7 +14,6 @@ use crate::limits::{CONFLICTS_LISTED_BYTES_MAX, CONFLICTS_LISTED_MAX};
 use crate::replica::Replica;
 use crate::replica::documents::{Purpose, edit_failure};
 use crate::replica::survey::For;
-use crate::time::{Stamp, is_ahead};
 use crate::workspace::{Dispute, DisputeSide};
 
 /// Conflicts of one document, or of none, as seen from the root.
@@ -196,8 +195,9 @@ impl Replica {
     }
 
     fn side_row(&self, document: &DocumentId, side: Side) -> SideRow {
-        let event = self.workspace.carrier(document, &side.change);
-        let row = self.made_by(event);
+        let made = self.workspace.carrier(document, &side.change);
+        let wrote = side.wrote.and_then(|change| self.workspace.carrier(document, &change));
+        let row = SideRow { put_back: wrote.and(made), ..self.made_by(wrote.or(made)) };
         let then = side.then.unwrap_or_else(|| side.value.clone());
         SideRow { side: side.letter, value: side.value, then, deleted: side.deleted, ..row }
     }
@@ -220,14 +220,8 @@ impl Replica {
             time,
             clock_wrong: time.is_some_and(|time| self.is_wrong(time)),
             readmits: false,
+            put_back: None,
         }
-    }
-
-    /// Does a stamp say that its author's clock was wrong: that it was written before the workspace
-    /// was made, or far ahead of now? Shown, never decides. `SPEC: CFL-17`
-    fn is_wrong(&self, stamp: Stamp) -> bool {
-        let first = self.workspace.order(0).next().and_then(|id| self.workspace.header(id));
-        first.is_some_and(|first| stamp < first.stamp) || is_ahead(self.now, stamp)
     }
 
     /// The row of a conflict that stands in no document.

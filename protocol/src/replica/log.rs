@@ -7,7 +7,7 @@ use crate::command::{Failure, FailureKind, LogPage, LogRow, Reply, RequestId};
 use crate::event::Verified;
 use crate::facts::{BodyState, EVENT_DIGITS_MIN, EventView};
 use crate::id::{DeviceId, EventId};
-use crate::limits::{LOAD_SLICE_EVENTS, NOTICE_BYTES_MAX};
+use crate::limits::{LOAD_SLICE_EVENTS, NOTICE_BYTES_MAX, STAMP_BEFORE_MAX_US};
 use crate::notice::{Notice, NoticeKind};
 use crate::replica::apart::Of;
 use crate::replica::search::Searched;
@@ -144,6 +144,15 @@ impl Replica {
         Reply::Log(LogPage { rows, next })
     }
 
+    /// Does a stamp say that its author's clock was wrong: that it was written long before the
+    /// workspace was made, or far ahead of now? Shown, never decides. `SPEC: CFL-17`
+    pub(super) fn is_wrong(&self, stamp: Stamp) -> bool {
+        let first = self.workspace.order(0).next().and_then(|id| self.workspace.header(id));
+        let is_before =
+            first.is_some_and(|first| stamp.0.saturating_add(STAMP_BEFORE_MAX_US) < first.stamp.0);
+        is_before || is_ahead(self.now, stamp)
+    }
+
     pub(super) fn log_row(&self, id: &EventId) -> Option<LogRow> {
         let header = self.workspace.header(id)?;
         let (verdict, reason) = self.workspace.verdict(id)?;
@@ -157,6 +166,7 @@ impl Replica {
             parents: header.before().copied().collect(),
             stamp: header.stamp,
             stamp_ahead: is_ahead(self.now, header.stamp),
+            clock_wrong: self.is_wrong(header.stamp),
             verdict: Some(verdict),
             reason,
             times: None,
@@ -175,6 +185,7 @@ pub(super) fn notice_row(notice: &Notice) -> LogRow {
         parents: Vec::new(),
         stamp: notice.stamp,
         stamp_ahead: false,
+        clock_wrong: false,
         verdict: None,
         reason: Some(notice.reason.clone()),
         times: Some(notice.times),

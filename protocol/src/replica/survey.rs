@@ -212,7 +212,11 @@ impl Replica {
                 Some(_) => Which::Own(self.workspace.own_changes(&document), Box::new(which)),
                 None => which,
             };
-            let task = DocumentTask::Conflicts { document, which };
+            let put_back = match self.survey.as_ref().map(|survey| &survey.what) {
+                Some(For::Conflicts(..)) => self.workspace.put_back(&document),
+                _ => BTreeMap::new(),
+            };
+            let task = DocumentTask::Conflicts { document, which, put_back };
             return self.ask(Pending::Survey(document), task);
         }
         let Some(survey) = self.survey.as_mut() else { return };

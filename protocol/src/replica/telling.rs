@@ -25,6 +25,9 @@ impl Telling {
     }
 }
 
+/// A share of none is no share, and who is idle takes no more at once.
+const _: () = assert!(TELL_SHARE > 0 && TELL_IDLE_SHARE >= TELL_SHARE);
+
 /// As many changes are one batch where the documents hold so many, and are at work or not.
 fn enough(held: usize, is_idle: bool) -> usize {
     let share = if is_idle { TELL_IDLE_SHARE } else { TELL_SHARE };

@@ -13,7 +13,7 @@ use crate::mission::stage::Progress;
 use crate::replica::Replica;
 use crate::replica::log::notice_row;
 use crate::replica::survey::For;
-use crate::time::{Stamp, is_ahead};
+use crate::time::Stamp;
 use crate::timeline::{self, Look};
 use crate::workspace::{Verdict, Workspace};
 
@@ -127,7 +127,7 @@ impl Replica {
         let mut follows = Vec::with_capacity(event.parents.len());
         for parent in &event.parents {
             let before = self.workspace.header(parent)?;
-            if !is_ahead(self.now, before.stamp) {
+            if !self.is_wrong(before.stamp) {
                 since = since.max(before.stamp);
             }
             let index = self.workspace.position(parent)?.1;

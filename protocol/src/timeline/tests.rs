@@ -26,6 +26,7 @@ fn edit(at: usize, device: u8, follows: &[usize]) -> Look {
             parents: follows.iter().map(|at| id(*at)).collect(),
             stamp: stamp(at),
             stamp_ahead: false,
+            clock_wrong: false,
             verdict: Some(Verdict::Admitted),
             reason: None,
             times: None,
@@ -129,7 +130,7 @@ fn what_a_person_should_see_is_never_folded() {
         ("void", |look| look.event.verdict = Some(Verdict::Void)),
         ("quarantined", |look| look.event.verdict = Some(Verdict::Quarantined)),
         ("a reason", |look| look.event.reason = Some("taken back by 1f2e".to_owned())),
-        ("a clock ahead", |look| look.event.stamp_ahead = true),
+        ("a clock that was wrong", |look| look.event.clock_wrong = true),
         ("no edit", |look| look.event.kind = "undo".to_owned()),
         ("another device", |look| look.event.author = DeviceId([9; 32])),
         ("another life", |look| look.event.incarnation = Some(Incarnation([9; 8]))),
@@ -191,7 +192,7 @@ fn time_in_which_nothing_happened_is_one_word() {
     assert_eq!(quiet(late), []);
     let wrong = |at: usize, look: &mut Look| {
         if at == 7 {
-            (look.event.stamp, look.event.stamp_ahead) = (Stamp(u64::MAX), true);
+            (look.event.stamp, look.event.clock_wrong) = (Stamp(u64::MAX), true);
         }
     };
     assert_eq!(quiet(wrong), []);

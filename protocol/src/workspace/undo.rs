@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use super::{NewMember, Workspace};
 use crate::authority::{ContentNo, ControlFact, ControlNo};
+use crate::document::Reversal;
+use crate::document::conflict::PutBack;
 use crate::effect::{ChangeNo, Effect};
 use crate::id::{ChangeHash, DeviceId, DocumentId, EventId};
 
@@ -75,6 +77,30 @@ impl Workspace {
             self.header(id).is_some_and(|header| header.author == *own) && !is_undo(id)
         });
         candidates.copied().find(|id| self.undoable(id).is_ok())
+    }
+
+    /// The changes of a document that put several values back, of which each is one, and what they
+    /// take back: whose those values are is seen there. `SPEC: UNDO-2`
+    #[must_use]
+    pub fn put_back(&self, document: &DocumentId) -> PutBack {
+        let mut undos: BTreeMap<ContentNo, Vec<ContentNo>> = BTreeMap::new();
+        for (undo, of) in self.effects.undos().filter(|(undo, _)| self.counts(*undo)) {
+            undos.entry(of).or_default().push(undo);
+        }
+        let change = |no: ContentNo| match self.effects.of(no) {
+            Effect::Change(changes) => {
+                changes.iter().find(|(of, _)| of == document).map(|(_, change)| *change)
+            }
+            _ => None,
+        };
+        let mut put_back = PutBack::new();
+        for (of, undos) in undos.iter().filter(|(_, undos)| undos.len() > 1) {
+            let Some(of) = change(*of) else { continue };
+            let reversal = Reversal { change: of, joined: self.joined(document, &of) };
+            let changes = undos.iter().filter_map(|undo| change(*undo));
+            put_back.extend(changes.map(|change| (change, reversal.clone())));
+        }
+        put_back
     }
 
     /// The event that took this one back: one that counts and was not taken back itself.

@@ -175,7 +175,10 @@ fn a_resolution_is_read_as_it_is_written() {
 
 #[test]
 fn a_document_without_changes_has_no_conflicts() {
-    let done = Documents::default()
-        .perform(DocumentTask::Conflicts { document: DOCUMENT, which: Which::First });
+    let done = Documents::default().perform(DocumentTask::Conflicts {
+        document: DOCUMENT,
+        which: Which::First,
+        put_back: Default::default(),
+    });
     assert_eq!(done, DocumentDone::Conflicts(Ok(Default::default())));
 }

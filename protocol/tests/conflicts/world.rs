@@ -50,10 +50,11 @@ impl Device {
     }
 
     pub(crate) fn list(&mut self) -> ConflictList {
-        match self
-            .documents
-            .perform(DocumentTask::Conflicts { document: DOCUMENT, which: Which::First })
-        {
+        match self.documents.perform(DocumentTask::Conflicts {
+            document: DOCUMENT,
+            which: Which::First,
+            put_back: Default::default(),
+        }) {
             DocumentDone::Conflicts(list) => list.unwrap(),
             other => panic!("{other:?}"),
         }

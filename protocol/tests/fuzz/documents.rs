@@ -100,7 +100,11 @@ pub(super) fn edits(input: &[u8]) {
     }
     let read = documents.perform(DocumentTask::Read { document, path: "".parse().unwrap() });
     assert!(matches!(read, DocumentDone::Read(Ok(_))), "{read:?}");
-    let listed = documents.perform(DocumentTask::Conflicts { document, which: Which::First });
+    let listed = documents.perform(DocumentTask::Conflicts {
+        document,
+        which: Which::First,
+        put_back: Default::default(),
+    });
     assert!(matches!(listed, DocumentDone::Conflicts(Ok(_))), "{listed:?}");
 }
 

@@ -120,7 +120,11 @@ pub(super) fn shown(peer: &mut Peer, document: DocumentId) -> String {
     assert!(peer.workspace.is_projected(), "something waits for ever");
     assert_eq!(heads(peer, document), peer.workspace.line(&document).heads);
     let which = Which::First;
-    match peer.documents.perform(DocumentTask::Conflicts { document, which }) {
+    match peer.documents.perform(DocumentTask::Conflicts {
+        document,
+        which,
+        put_back: Default::default(),
+    }) {
         DocumentDone::Conflicts(Ok(list)) => assert_eq!(list.total(), 0),
         other => panic!("{other:?}"),
     }

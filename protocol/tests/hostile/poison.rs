@@ -110,8 +110,11 @@ fn values_of_another_kind_than_expected_are_read_as_what_they_are() {
     // The work goes on.
     member.take(&founder.set("notes/a", "goes on"));
     assert_eq!(member.get("notes/a"), "\"goes on\"");
-    let listed =
-        founder.documents.perform(DocumentTask::Conflicts { document, which: Which::First });
+    let listed = founder.documents.perform(DocumentTask::Conflicts {
+        document,
+        which: Which::First,
+        put_back: Default::default(),
+    });
     assert!(matches!(listed, DocumentDone::Conflicts(Ok(_))), "{listed:?}");
     assert_eq!(member.state(), founder.state());
 }

@@ -1,10 +1,13 @@
 //! The timeline of devices that wrote apart.
 
+use std::collections::BTreeMap;
+
 use kernelos_protocol::command::{
     Command, FailureKind, Reply, TimelineAt, TimelineFlag, TimelinePage, TimelineQuery, TimelineRow,
 };
 use kernelos_protocol::limits::TIMELINE_EVENTS_MAX;
 use kernelos_protocol::notice::NoticeKind;
+use kernelos_protocol::present;
 use kernelos_protocol::role::Role;
 
 use super::mesh::{Mesh, id};
@@ -18,6 +21,71 @@ fn page(mesh: &mut Mesh, number: u8, query: TimelineQuery) -> TimelinePage {
     match mesh.ask(number, Command::Timeline(query)) {
         Reply::Timeline(page) => *page,
         other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_clock_of_1970_is_said_to_be_wrong_by_every_list_of_events_and_so_is_what_it_sees() {
+    // SPEC: CFL-17, EVT-8, TIME-3
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    let link = mesh.connect(1, 2);
+    mesh.cut(link);
+    let right = mesh.now;
+    mesh.restart_at(2, 7_000_000);
+    mesh.set(2, "notes/a", "of 1970");
+    // By that clock it is the others' that is wrong.
+    let row = |mesh: &mut Mesh, number: u8, newest: usize| {
+        let row = page(mesh, number, query(TimelineAt::Newest, false)).rows.remove(newest);
+        let told = present::timeline_row(&row, &BTreeMap::new()).text;
+        assert_eq!(present::log_row(&row.event).0.len(), 1);
+        let log = present::to_text(&present::log_row(&row.event));
+        assert_eq!(log.contains("clock"), told.contains("clock"), "{log}");
+        (row, told)
+    };
+    let (of_own, told) = row(&mut mesh, 2, 0);
+    assert!(told.contains("1970-01-01 00:00:07 UTC (its clock was wrong)"), "{told}");
+    assert!(of_own.event.clock_wrong && !of_own.event.stamp_ahead);
+    let (before, told) = row(&mut mesh, 2, 1);
+    assert!(told.ends_with("UTC (its clock was wrong)"), "{told}");
+    assert!(before.event.clock_wrong && before.event.stamp_ahead);
+
+    mesh.now = right;
+    mesh.connect(1, 2);
+    mesh.set(1, "notes/b", "of now");
+    let (mine, told) = row(&mut mesh, 1, 0);
+    assert!(!mine.event.clock_wrong && !told.contains("clock"), "{told}");
+    assert_eq!(mine.quiet_s, None, "a time of 1970 is no time of quiet");
+    let (theirs, told) = row(&mut mesh, 1, 1);
+    assert!(theirs.event.clock_wrong && told.contains("1970-01-01"), "{told}");
+    assert!(told.contains("UTC (its clock was wrong)"), "{told}");
+    let begin = theirs.event.id.unwrap().to_string();
+    let Reply::Event(view) = mesh.ask(1, Command::Event { begin }) else { panic!() };
+    let shown = present::to_text(&present::event(&view, &BTreeMap::new()));
+    assert!(shown.contains("1970-01-01 00:00:07 UTC (its clock was wrong)"), "{shown}");
+}
+
+#[test]
+fn a_clock_that_was_some_hours_behind_when_the_workspace_was_made_is_not_said_to_be_wrong() {
+    // SPEC: CFL-17
+    for (behind_h, is_wrong) in [(0_u64, false), (23, false), (25, true)] {
+        let mut mesh = Mesh::of(&[(2, Role::Member)]);
+        let link = mesh.connect(1, 2);
+        mesh.cut(link);
+        let (right, founded) = (mesh.now, {
+            let workspace = mesh.device(1).replica.workspace();
+            let first = workspace.order(0).next().copied().unwrap();
+            workspace.header(&first).unwrap().stamp
+        });
+        mesh.restart_at(2, founded.0 - behind_h * 3_600_000_000);
+        mesh.set(2, "notes/a", "there");
+        mesh.now = right;
+        mesh.connect(1, 2);
+        let newest = page(&mut mesh, 1, query(TimelineAt::Newest, false)).rows.remove(0);
+        assert_eq!(
+            (newest.event.author, newest.event.clock_wrong),
+            (id(2), is_wrong),
+            "{behind_h}"
+        );
     }
 }
 

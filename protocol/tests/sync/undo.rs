@@ -1,12 +1,16 @@
 //! Taking back what an event did.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use kernelos_protocol::command::{Command, ConflictPage, FailureKind, NotUndone, Reply, Undone};
+use kernelos_protocol::command::{
+    Chosen, Command, ConflictPage, ConflictRow, FailureKind, NotUndone, Reply, Take, Undone, choose,
+};
 use kernelos_protocol::document::Edit;
-use kernelos_protocol::id::{EventId, Signature};
+use kernelos_protocol::id::{DeviceId, EventId, Signature};
 use kernelos_protocol::key::DeviceKey;
+use kernelos_protocol::present;
 use kernelos_protocol::role::Role;
+use kernelos_protocol::time::Stamp;
 use serde_json::{Value as Json, json};
 
 use super::mesh::{Mesh, id};
@@ -187,6 +191,55 @@ fn a_resolution_is_taken_back_and_the_conflict_is_open_again_everywhere() {
         assert_eq!(notes(&mut mesh, 1), json!({"a": "peace", "b": 1}));
         mesh.assert_equal(&[1, 2]);
     }
+}
+
+#[test]
+fn sides_that_an_undo_put_back_are_those_of_who_wrote_them_and_taken_by_their_names() {
+    // SPEC: UNDO-2, CFL-15, CFL-17
+    let mut mesh = Mesh::of(&[(2, Role::Member), (3, Role::Member)]);
+    let link = mesh.connect(1, 2);
+    mesh.connect(1, 3);
+    mesh.cut(link);
+    edit(&mut mesh, 1, json!([{"set": "notes/a", "value": "ours"}]));
+    edit(&mut mesh, 2, json!([{"set": "notes/a", "value": {"the": "others"}}]));
+    mesh.connect(1, 2);
+    let page = |mesh: &mut Mesh, number| match mesh.ask(number, Command::Conflicts) {
+        Reply::Conflicts(page) => page.conflicts,
+        other => panic!("{other:?}"),
+    };
+    type Wrote = BTreeSet<(String, Option<DeviceId>, Option<EventId>, Option<Stamp>)>;
+    let wrote = |rows: &[ConflictRow]| -> Wrote {
+        let sides = rows[0].sides.iter();
+        sides.map(|side| (side.value.to_string(), side.device, side.event, side.time)).collect()
+    };
+    let open = page(&mut mesh, 1);
+    assert!(open[0].sides.iter().all(|side| side.put_back.is_none()));
+    // A third decides, and takes it back; twice, so the second undo puts back what one put back.
+    for turn in 1..=2 {
+        let resolve = page(&mut mesh, 3)[0].id;
+        edit(&mut mesh, 3, json!([{"resolve": resolve, "value": turn}]));
+        undone(&mut mesh, 3, None);
+        for number in [1, 2, 3] {
+            let again = page(&mut mesh, number);
+            assert_eq!(wrote(&again), wrote(&open), "turn {turn}");
+            let backs: BTreeSet<_> = again[0].sides.iter().map(|side| side.put_back).collect();
+            assert!(backs.len() == 2 && !backs.contains(&None), "{backs:?}");
+            let text = present::to_text(&present::conflicts(
+                &ConflictPage { conflicts: again, more: 0, total: 1, next: None },
+                &BTreeMap::new(),
+            ));
+            assert!(text.contains(", put back by "), "{text}");
+        }
+    }
+    let rows = page(&mut mesh, 1);
+    let take = |device| choose(&rows, &Take::Device(device)).remove(0).chosen;
+    let Chosen::Keep { then, .. } = take(id(1)) else { panic!() };
+    assert_eq!(then, "ours");
+    assert!(matches!(take(id(3)), Chosen::Open(_)), "who took back wrote none of them");
+    let Chosen::Keep { side, .. } = take(id(2)) else { panic!() };
+    edit(&mut mesh, 1, json!([{"resolve": rows[0].id, "keep": side}]));
+    assert_eq!(notes(&mut mesh, 3), json!({"a": {"the": "others"}}));
+    mesh.assert_equal(&[1, 2, 3]);
 }
 
 #[test]

@@ -57,6 +57,7 @@ fn look(at: usize) -> Look {
         parents: follows.iter().map(|of| of.id).collect(),
         stamp: stamp(at),
         stamp_ahead: false,
+        clock_wrong: false,
         verdict: Some(Verdict::Admitted),
         reason: None,
         times: None,

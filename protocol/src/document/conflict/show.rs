@@ -28,6 +28,7 @@ impl Scan<'_> {
             sides.push(Side {
                 letter: why::letter(at),
                 change: ChangeHash(self.index.lineage.hash(side.change).0),
+                wrote: None,
                 deleted: side.what == What::Nothing,
                 value,
                 then,

@@ -60,16 +60,24 @@ pub(super) fn of(
         let read = (!heads.is_empty()).then(|| Seen::at(doc, heads).read(path).ok());
         read.flatten().map(|read| read.value)
     };
+    let follows = following(index, &touches);
     let (mut values, mut looked, mut bytes) = (Vec::new(), 0, 0_usize);
-    for touch in touches.iter().rev().take(HISTORY_LOOKS_MAX) {
+    // What the next one shows, where the one before it in this walk was made on exactly that.
+    let mut next = None;
+    for (at, touch) in touches.iter().enumerate().rev().take(HISTORY_LOOKS_MAX) {
         if values.len() >= limit.clamp(1, HISTORY_ROWS_MAX) || bytes > HISTORY_BYTES_MAX {
             break;
         }
         looked += 1;
-        let value = shown(&[touch.hash]);
+        let value = next.take().unwrap_or_else(|| shown(&[touch.hash]));
         // What shows nothing new was read, too.
         bytes = bytes.saturating_add(value.as_ref().map_or(0, |value| value.to_string().len()));
-        if value == shown(&touch.deps) {
+        let before = shown(&touch.deps);
+        let is_new = value != before;
+        if follows.get(at) == Some(&true) {
+            next = Some(before);
+        }
+        if !is_new {
             continue;
         }
         let change = ChangeHash(touch.hash.0);
@@ -87,6 +95,21 @@ pub(super) fn of(
         if merges.get() > HISTORY_MERGES_MAX { None } else { Some(shown(&heads)) }
     });
     Ok(History { values, older })
+}
+
+/// Of each touch, which come causes first: does it know the one before, and that all others before?
+/// Then what it was made on is what that one shows, for nothing else touched the place.
+fn following(index: &ConflictIndex, touches: &[Touch]) -> Vec<bool> {
+    let mut last: Vec<ChangeHash> = Vec::new();
+    let mut follows = Vec::with_capacity(touches.len());
+    for touch in touches {
+        let hash = ChangeHash(touch.hash.0);
+        let count = last.len();
+        last.retain(|past| !index.knows(&hash, past));
+        follows.push(count == 1 && last.is_empty());
+        last.push(hash);
+    }
+    follows
 }
 
 /// Which of them lost, and which stand. `merged` shows the place to who knows two changes, as long
@@ -165,4 +188,65 @@ fn touching(doc: &Automerge, path: &DocPath) -> Vec<Touch> {
         }
     }
     touches
+}
+
+#[cfg(test)]
+mod tests {
+    use automerge::transaction::Transactable as _;
+    use automerge::{AutoCommit, ROOT};
+
+    use super::*;
+
+    /// A document that two wrote, apart and together, as the bits of a number say.
+    fn written(bits: u32) -> Automerge {
+        let mut docs = [1, 2].map(|actor| AutoCommit::new().with_actor(ActorId::from([actor; 16])));
+        let map = docs[0].put_object(ROOT, "map", automerge::ObjType::Map).unwrap();
+        docs[0].commit();
+        let [one, two] = &mut docs;
+        two.merge(one).unwrap();
+        for turn in 0..8 {
+            let (writer, other) =
+                if bits >> turn & 1 == 0 { (&mut *one, &mut *two) } else { (&mut *two, &mut *one) };
+            match bits >> (8 + 2 * turn) & 3 {
+                0 => writer.put(&map, "here", i64::from(turn)).unwrap(),
+                1 => writer.put(&map, "beside", i64::from(turn)).unwrap(),
+                2 => writer.put(ROOT, "elsewhere", i64::from(turn)).unwrap(),
+                _ => writer.delete(&map, "here").unwrap(),
+            }
+            writer.commit();
+            if bits >> (24 + turn) & 1 == 1 {
+                other.merge(writer).unwrap();
+            }
+        }
+        one.merge(two).unwrap();
+        one.document().clone()
+    }
+
+    #[test]
+    fn a_row_is_what_its_change_shows_where_what_it_was_made_on_shows_something_else() {
+        let (mut bits, mut kept) = (1_u32, [0; 2]);
+        for _ in 0..400 {
+            bits = bits.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let doc = written(bits);
+            let index = ConflictIndex::of(&doc);
+            for path in ["map", "map/here", "elsewhere"].map(|path| path.parse().unwrap()) {
+                let mut touches = touching(&doc, &path);
+                touches.sort_unstable_by_key(|touch| (touch.number, touch.hash));
+                let shown = |heads: &[Hash]| match heads {
+                    [] => None,
+                    _ => Seen::at(&doc, heads).read(&path).ok().map(|read| read.value),
+                };
+                let rows = touches.iter().filter_map(|touch| {
+                    let value = shown(&[touch.hash]);
+                    (value != shown(&touch.deps)).then_some((ChangeHash(touch.hash.0), value))
+                });
+                let expected: Vec<_> = rows.collect();
+                let history = of(&doc, &index, &path, 100).unwrap_or_default();
+                let rows = history.values.into_iter().map(|row| (row.change, row.value));
+                assert_eq!(rows.collect::<Vec<_>>(), expected, "{bits:#x} {path}");
+                following(&index, &touches).into_iter().for_each(|it| kept[usize::from(it)] += 1);
+            }
+        }
+        assert!(kept.iter().all(|count| *count > 500), "both ways are taken: {kept:?}");
+    }
 }

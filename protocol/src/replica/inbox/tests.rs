@@ -2,6 +2,41 @@
 
 use super::*;
 
+/// The same that is so large.
+fn large(path: &str, bytes: usize) -> ConflictRow {
+    ConflictRow { base: "x".repeat(bytes).into(), ..row(path) }
+}
+
+fn paths(listing: Listing) -> Vec<String> {
+    listing.page().conflicts.iter().map(|row| row.path.to_string()).collect()
+}
+
+#[test]
+fn of_two_documents_that_go_on_the_one_whose_rows_end_first_is_the_end() {
+    // SPEC: CFL-9
+    let rows = |paths: &[&str]| paths.iter().map(|path| row(path)).collect::<Vec<_>>();
+    let (early, late) = (["a/a", "a/m"], ["a/b", "b/z"]);
+    for parts in [[&early, &late], [&late, &early]] {
+        let mut listing = Listing::new();
+        for part in parts {
+            listing.total += 7;
+            listing.add(rows(part), true);
+        }
+        assert_eq!(paths(listing), ["a/a", "a/b", "a/m"], "b/a may be in the first");
+    }
+}
+
+#[test]
+fn behind_what_was_cut_off_nothing_is_listed_however_small_it_is() {
+    // SPEC: CFL-9
+    let half = CONFLICTS_LISTED_BYTES_MAX / 2;
+    let mut listing = Listing::new();
+    listing.total = 5;
+    listing.add(vec![large("a/a", half), large("a/b", half), large("a/c", half)], false);
+    listing.add(vec![row("a/d"), row("a/0")], false);
+    assert_eq!(paths(listing), ["a/0", "a/a"], "a/b comes on the next page, and a/d behind it");
+}
+
 fn row(path: &str) -> ConflictRow {
     let path: DocPath = path.parse().unwrap();
     ConflictRow {
