@@ -65,8 +65,8 @@ impl FromStr for Listen {
     }
 }
 
-/// An address with a port, as people write it. Names of computers are looked up nowhere: who answers
-/// for them would learn who is looked for.
+/// An address with a port, as people write it. Names of computers are looked up nowhere: who
+/// answers for them would learn who is looked for.
 pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         "give an IP address and a port, such as 10.0.0.2:7447 or [fd77::2]:7447; names of \

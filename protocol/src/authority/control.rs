@@ -301,8 +301,8 @@ impl ControlLane {
         &self.at(no).past
     }
 
-    /// How often an event was looked at so far, by insertions and questions: what judging costs, but
-    /// for operations on whole sets, 1,024 numbers at a time.
+    /// How often an event was looked at so far, by insertions and questions: what judging costs,
+    /// but for operations on whole sets, 1,024 numbers at a time.
     // SPEC: AUTH-22
     pub fn looks(&self) -> u64 {
         self.looks.get()
