@@ -230,7 +230,7 @@ fn a_node_under_attack_is_measured_against_itself_before() {
     let rows = measured(&Home::new(), &["attack"]);
     have_limits(&rows, &["attack"]);
     let kinds: Vec<_> = rows.iter().map(|row| row["params"]["kind"].as_str().unwrap()).collect();
-    let expected = ["refused", "orphans", "quarantine"].map(|kind| [kind; 2]);
+    let expected = ["orphans", "quarantine", "refused"].map(|kind| [kind; 2]);
     assert_eq!(kinds, expected.as_flattened());
     // It was attacked, and as hard as it is told.
     assert!(rows.iter().all(|row| row["params"]["events"].as_u64() > Some(500)), "{rows:?}");

@@ -165,9 +165,24 @@ fn a_file_goes_where_it_belongs_and_over_nothing() {
     laptop.run(&["export", "--events", &file]).refused(1, "nothing is overwritten");
     laptop.run(&["export", "--events", "/nowhere/file"]).refused(1, "/nowhere/file");
     laptop.run(&["import", "--events", "/nowhere/file"]).refused(1, "name a file");
+    // SPEC: ARC-4
     import(&edge, &file).refused(1, "wrong_workspace");
-    let made = edge.run(&["import", "--events", &file, "--device", "edge", "--json"]).json();
+    for args in [&[][..], &["--workspace", "hoem"], &["--workspace", "home", "--new"]] {
+        let ran = edge.run(&[&["import", "--events", &file], args].concat());
+        let [theirs, own] = [laptop.status(), edge.status()].map(|s| s["workspace_id"].clone());
+        for word in [&theirs, &own, &json!("home"), &json!("--new")] {
+            ran.refused(1, word.as_str().unwrap());
+        }
+        let list = edge.run(&["workspace", "list", "--json"]).json();
+        assert_eq!(list.as_array().unwrap().len(), 1, "nothing is made that nobody asked for");
+    }
+    let args = ["import", "--events", &file, "--new", "--device", "edge", "--json"];
+    let made = edge.run(&args).json();
     let id = made["workspace_id"].as_str().unwrap();
+    let again = edge.run(&["import", "--events", &file, "--json"]).json();
+    assert_eq!((&again["made"], &again["new"]), (&json!(false), &json!(0)), "it is here now");
+    let args = ["import", "--events", &file, "--workspace", "home"];
+    edge.run(&args).refused(1, &format!("--workspace workspace-{}", &id[..8]));
     assert_eq!(made["workspace"], format!("workspace-{}", &id[..8]));
     let folder = fs::read_dir(laptop.file("")).unwrap();
     let names = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());

@@ -184,7 +184,8 @@ enum Then {
     PowerIsGone(u64),
 }
 
-/// Lives with a fault at the first call, the last, and as many between as are asked for.
+/// Lives with a fault at calls that are evenly apart, the first in the middle of the first part: as
+/// many as `LIVES`, or one in each so many calls as `KERNELOS_FAULTS` says (1: at every call).
 fn lives(classes: u64, width: u64, action: Action, then: Then) {
     let calls = {
         let (disk, home) = Disk::with_home();

@@ -112,6 +112,7 @@ fn a_file_that_was_revoked_read_by_others_changed_or_is_another_lets_nobody_in()
     join(&newcomer, &brought, "box").refused(5, "token_checksum");
     fs::write(&brought, "KOS1:AEAQ").unwrap();
     join(&newcomer, &brought, "box").refused(5, "token_foreign");
+    join(&newcomer, &brought, "box").refused(5, "is no join file");
     join(&newcomer, "/nowhere", "box").refused(1, "/nowhere");
     fs::write(&brought, &text).unwrap();
 

@@ -7,7 +7,7 @@ pub(crate) mod fixed;
 mod nearby;
 
 use std::collections::BTreeMap;
-use std::net::{AddrParseError, SocketAddr};
+use std::net::SocketAddr;
 use std::str::FromStr;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -58,11 +58,21 @@ pub enum Listen {
 }
 
 impl FromStr for Listen {
-    type Err = AddrParseError;
+    type Err = String;
 
-    fn from_str(text: &str) -> Result<Self, AddrParseError> {
-        if text == "none" { Ok(Self::None) } else { text.parse().map(Self::At) }
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "none" { Ok(Self::None) } else { address(text).map(Self::At) }
     }
+}
+
+/// An address with a port, as people write it. Names of computers are looked up nowhere: who
+/// answers for them would learn who is looked for.
+pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "give an IP address and a port, such as 10.0.0.2:7447 or [fd77::2]:7447; names of \
+         computers are not looked up"
+            .to_owned()
+    })
 }
 
 /// The transports that are open, with the tasks around them.
@@ -278,6 +288,11 @@ async fn knock(
     device: DeviceId,
     at: &[SocketAddr],
 ) -> Result<(), DialError> {
+    let now_ms = clock::now().monotonic_ms;
+    if engine.shared(|shared| shared.keeps_out(&device, now_ms)) {
+        let why = "it broke a rule, and is not met for a while: `kern status`";
+        return Err(DialError::Unreachable(why.to_owned()));
+    }
     let mut dialed = Err(DialError::Refused(NOT_A_MEMBER.to_owned()));
     if engine.shared(|shared| shared.is_revoked_for(&device)) {
         introduce::hand_over(engine, transport, device, at).await;

@@ -55,7 +55,7 @@ use crate::mission::driver::Driver;
 use crate::mission::work::{Order, Outcome, Ticket};
 use crate::notice::Notices;
 use crate::store::{LoadRequest, Record, Slice};
-use crate::sync::{Card, Cards, Held, LinkId, Message, Receipt, Receipts, Sync, Tails};
+use crate::sync::{Card, Cards, Conduct, Held, LinkId, Message, Receipt, Receipts, Sync, Tails};
 use crate::time::{StampClock, Time};
 use crate::workspace::{AuthorFault, Pen, Workspace};
 
@@ -171,6 +171,7 @@ pub struct Replica {
     workspace: Workspace,
     quota: Quota,
     sync: Sync,
+    conduct: Conduct,
     held: Held,
     tails: Tails,
     cards: Cards,
@@ -261,6 +262,7 @@ impl Replica {
             now,
             workspace,
             sync: Sync::default(),
+            conduct: Conduct::default(),
             held: Held::default(),
             tails: Tails::default(),
             cards: Cards::default(),

@@ -13,6 +13,7 @@
 
 pub(crate) mod card;
 mod chunks;
+mod conduct;
 mod held;
 pub mod introduce;
 pub mod message;
@@ -30,6 +31,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 pub use card::{Card, Cards};
+pub use conduct::{Conduct, KEPT_OUT};
 pub use held::Held;
 pub use introduce::Tails;
 pub use message::{Message, SyncFault, Tip, workspace_tag};
@@ -83,6 +85,13 @@ pub struct PeerState {
     pub path: Option<String>,
     /// The round trip, as last estimated.
     pub rtt_ms: Option<u64>,
+    /// How often it broke a rule that nobody honest breaks, as far as that is remembered.
+    /// `SPEC: LINK-9`
+    #[serde(default)]
+    pub strikes: u32,
+    /// For so many seconds it is not met for that.
+    #[serde(default)]
+    pub kept_out_s: Option<u64>,
 }
 
 /// All sessions of a workspace.

@@ -121,7 +121,7 @@ fn a_revocation_starts_an_epoch_that_the_revoked_cannot_open() {
     thief.take(&secret);
     assert_eq!(thief.get("notes"), "{}");
     let (_, reason) = thief.workspace.verdict(&secret.last().unwrap().id()).unwrap();
-    assert_eq!(reason.as_deref(), Some("its body cannot be read here yet"));
+    assert_eq!(reason.as_deref(), Some("its body cannot be read here"));
 }
 
 #[test]

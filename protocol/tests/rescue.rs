@@ -6,6 +6,7 @@ use kernelos_protocol::control::{ControlBody, Readmit, Recover, Rescue};
 use kernelos_protocol::event::{BodyRef, Class, Header, Unsigned, Verified};
 use kernelos_protocol::id::{DeviceId, Incarnation, Lane};
 use kernelos_protocol::key::{DeviceKey, RecoveryKey};
+use kernelos_protocol::limits::CUTS_MAX;
 use kernelos_protocol::role::Role;
 use kernelos_protocol::time::Stamp;
 use kernelos_protocol::workspace::{AuthorFault, InsertFault, Rescued};
@@ -100,6 +101,93 @@ fn a_new_device_takes_a_workspace_over_and_reads_what_was_written() {
     assert_eq!(member.get("notes"), "{\"a\":\"before\",\"b\":\"mine\"}");
     assert_eq!(member.state(), new.state());
     assert_eq!(founder.get("notes"), "{\"a\":\"before\"}", "it cannot open the new epoch");
+}
+
+#[test]
+fn the_recovery_key_opens_every_epoch_not_the_first_alone() {
+    // SPEC: CTL-6, KEY-9
+    let ([mut founder, second, third], mut events) = three();
+    drop((second, third));
+    for (number, path) in [(2, "notes/b"), (3, "notes/c")] {
+        events.extend(founder.revoke(number));
+        events.extend(founder.set(path, "after a revocation"));
+    }
+    let mut epochs = BTreeSet::new();
+    let mut wrapped = BTreeSet::new();
+    for event in &events {
+        match event.control() {
+            Some(ControlBody::Epoch(_)) => drop(epochs.insert(event.id())),
+            Some(ControlBody::Wrap(wrap)) => {
+                let signing = recovery().public().signing;
+                wrapped.extend(
+                    wrap.keys.iter().filter(|key| key.recipient == signing).map(|_| wrap.epoch),
+                );
+            }
+            _ => {}
+        }
+    }
+    assert_eq!((epochs.len(), &wrapped), (3, &epochs), "each is wrapped to it by itself");
+    let mut new = Peer::new(7, founder.workspace.id());
+    new.take(&events);
+    assert!(new.workspace.has_unread(), "it holds no key yet");
+    rescue(&mut new, &recovery(), &[]).unwrap();
+    let after = "\"after a revocation\"";
+    let all = format!("{{\"a\":\"before\",\"b\":{after},\"c\":{after}}}");
+    assert_eq!(new.get("notes"), all);
+}
+
+/// So many branches of content of the device with this number, each in a life of its own.
+fn lives(of: &mut Peer, count: usize) -> Vec<Verified> {
+    let life = |number: usize| {
+        of.incarnation = Incarnation((number as u64 + 1_000).to_be_bytes());
+        of.craft(b"anything", Vec::new())
+    };
+    (0..count).map(life).collect()
+}
+
+#[test]
+fn what_ends_in_more_branches_than_one_decision_names_is_not_left_out_by_it() {
+    // SPEC: AUTH-12, AUTH-21, CTL-8, CTL-9
+    let ([mut founder, mut second, mut member], mut events) = three();
+    let theirs = lives(&mut second, CUTS_MAX + 3);
+    founder.take(&theirs);
+    let revocation = founder.revoke(3);
+    let late = lives(&mut member, CUTS_MAX + 2);
+    founder.take(&late);
+    founder.workspace.settle();
+    assert_eq!(founder.workspace.left_out(&[device(3)]), late.len());
+    let back = readmit(&mut founder, 3).unwrap();
+    founder.workspace.settle();
+    assert_eq!(founder.workspace.left_out(&[device(3)]), 0, "{} decisions", back.len());
+
+    let mut new = Peer::new(7, founder.workspace.id());
+    for more in [theirs, revocation, late, back] {
+        events.extend(more);
+    }
+    new.take(&events);
+    new.workspace.settle();
+    let removed = rescue(&mut new, &recovery(), &[]).unwrap().removed;
+    assert!(removed.contains(&device(2)));
+    new.workspace.settle();
+    assert_eq!([2, 3].map(|number| new.workspace.left_out(&[device(number)])), [0, 0]);
+}
+
+#[test]
+fn a_readmission_names_what_is_left_out_and_nothing_else() {
+    // SPEC: CTL-8
+    let ([mut founder, _, mut lost], _) = three();
+    founder.take(&lost.set("notes/b", "in time"));
+    assert!(matches!(readmit(&mut founder, 3), Err(AuthorFault::NothingToReadmit)));
+    founder.revoke(3);
+    assert!(matches!(readmit(&mut founder, 3), Err(AuthorFault::NothingToReadmit)));
+    let late = lives(&mut lost, 1);
+    founder.take(&late);
+    let back = readmit(&mut founder, 3).unwrap();
+    let named = back.iter().filter_map(|event| match event.control() {
+        Some(ControlBody::Readmit(readmit)) => Some(readmit.tips.clone()),
+        _ => None,
+    });
+    assert_eq!(named.collect::<Vec<_>>(), [vec![late[0].id()]]);
 }
 
 #[test]

@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 use super::Bench;
 use super::device::{everybody, failed, grant, path};
 use super::figures::{Measured, Op, Row, ms, percentile};
-use super::fleet::{Fleet, resident_mb};
+use super::fleet::{Fleet, begin_peak, peak_mb};
 use crate::api::client::Client;
 use crate::home::{Home, random};
 use crate::transport::quinn::QuinnTransport;
@@ -54,7 +54,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone, Copy)]
 enum Kind {
-    /// Frames of good signatures but for the last: each ends the connection, and is sent anew.
+    /// Frames of good signatures but for the last: each ends the connection, and the next one is
+    /// dialed at once, also while the node keeps its sender out.
     Refused,
     /// Events after one that nobody has.
     Orphans,
@@ -93,15 +94,18 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Row>, Failure> {
     let pid = node.pid.ok_or_else(|| failed("the node has no process"))?;
     let commands = bench.size(250, 20);
     let mut rows = Vec::new();
-    for (turn, kind) in [Kind::Refused, Kind::Orphans, Kind::Quarantine].into_iter().enumerate() {
+    // Who is refused is not met for a while then: that comes last. `SPEC: LINK-9`
+    for (turn, kind) in [Kind::Orphans, Kind::Quarantine, Kind::Refused].into_iter().enumerate() {
         bench.goes_on(kind.name(), turn, 3, Instant::now());
         let frames = rogue.frames(kind, commands * FRAMES_A_SECOND as usize / 50)?;
-        let before = (latency(&client, commands, || true).await?, resident_mb(pid)?);
+        begin_peak(pid)?;
+        let before = (latency(&client, commands, || true).await?, peak_mb(pid)?);
+        begin_peak(pid)?;
         let attack = Arc::clone(&rogue).attack(kind, frames);
         let attack: JoinHandle<Result<usize, Failure>> = tokio::spawn(attack);
         let during = latency(&client, commands, || !attack.is_finished()).await?;
         let sent = attack.await.map_err(failed)??;
-        let during = (during, resident_mb(pid)?);
+        let during = (during, peak_mb(pid)?);
         let row = |ours, unit, before, limit: fn(f64) -> f64| {
             let measured = Measured::new("attack", ours, unit)
                 .with("kind", kind.name())

@@ -114,13 +114,48 @@ fn cpu_seconds(pid: u32) -> Result<f64, Failure> {
 
 /// What of a process is in memory, in megabytes of 1,000,000 bytes.
 pub(super) fn resident_mb(pid: u32) -> Result<f64, Failure> {
+    memory_mb(pid, "VmRSS:")
+}
+
+fn memory_mb(pid: u32, which: &str) -> Result<f64, Failure> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).map_err(|_| no_proc())?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(which));
     let kibibytes = line.and_then(|line| line.split_whitespace().next()).ok_or_else(no_proc)?;
     Ok(kibibytes.parse::<f64>().map_err(failed)? * 1_024.0 / 1e6)
+}
+
+/// From now on the peak of a process is counted anew.
+pub(super) fn begin_peak(pid: u32) -> Result<(), Failure> {
+    // 5 resets the high water mark to what is in memory now: proc(5).
+    fs::write(format!("/proc/{pid}/clear_refs"), "5").map_err(|_| no_proc())
+}
+
+/// The most that was in memory of a process since then, in megabytes of 1,000,000 bytes.
+pub(super) fn peak_mb(pid: u32) -> Result<f64, Failure> {
+    memory_mb(pid, "VmHWM:")
 }
 
 fn no_proc() -> Failure {
     Failure::new(FailureKind::Failed, "what a process needs is read from /proc, as on Linux")
         .with_hint("name the other workloads: kern bench append catch-up")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_process_held_and_gave_back_is_in_its_peak_until_that_begins_anew() {
+        let pid = std::process::id();
+        begin_peak(pid).unwrap();
+        let before = peak_mb(pid).unwrap();
+        // Every page of it is touched, and then it is the system's again.
+        let held = vec![1_u8; 100_000_000];
+        assert_eq!(std::hint::black_box(&held).last(), Some(&1));
+        drop(held);
+        let peak = peak_mb(pid).unwrap();
+        assert!(peak > before + 90.0, "{before} MB, then {peak} MB");
+        begin_peak(pid).unwrap();
+        assert!(peak_mb(pid).unwrap() < peak - 50.0);
+    }
 }

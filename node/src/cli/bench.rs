@@ -65,13 +65,17 @@ async fn measured(ui: &Ui, args: Args) -> Result<Vec<Row>, Failure> {
     let base = args.dir.unwrap_or_else(|| ui.home.path().join("bench"));
     let wanted: BTreeSet<_> = args.workloads.into_iter().collect();
     let all = Workload::value_variants().iter().copied();
+    let no_room = format!("has {} room? another disk: kern bench --dir FOLDER", base.display());
     let bench = Bench::new(&base, args.quick, tell)?;
     let mut rows = Vec::new();
     for workload in all.filter(|workload| wanted.is_empty() || wanted.contains(workload)) {
         if let Some(name) = workload.to_possible_value() {
             tell(&format!("measuring {}", name.get_name()));
         }
-        let measured = bench.run(workload).await?;
+        let measured = bench.run(workload).await.map_err(|failure| match failure.hint {
+            None => failure.with_hint(&no_room),
+            Some(_) => failure,
+        })?;
         for row in &measured {
             tell(&format!("  {}", sentence(row)));
         }

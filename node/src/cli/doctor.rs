@@ -252,5 +252,11 @@ fn of_workspace(status: &Status, online: bool) -> Vec<Check> {
         0 => good("receipts", "every member is known to hold all"),
         _ => good("receipts", format!("{behind} of {of} members are not known to hold all yet")),
     };
-    vec![damage, conflicts, peers, receipts]
+    let mut checks = vec![damage, conflicts, peers, receipts];
+    let faulty = status.peers.iter().filter(|peer| peer.strikes > 0).count();
+    if faulty > 0 {
+        let text = format!("{faulty} of {of} members broke rules, and are met less often");
+        checks.push(bad("conduct", text, "kern log says which; upgrade them, or kern revoke"));
+    }
+    checks
 }

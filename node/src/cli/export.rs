@@ -35,7 +35,7 @@ Examples:
 No file is overwritten. Exit code 1 also where a file is there already.")]
 pub(super) struct Args {
     /// A new file for all events, or - for stdout
-    #[arg(long, value_name = "F", required_unless_present = "automerge")]
+    #[arg(long, value_name = "F")]
     events: Option<PathBuf>,
     /// A folder for a file of each document, readable
     ///

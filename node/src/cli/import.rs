@@ -19,9 +19,10 @@ use crate::node::WorkspaceRow;
 /// Take in what was written to files elsewhere
 ///
 /// `--events` takes in a file of `kern export --events`: every event of it is judged like one of a
-/// peer, and the file may be taken in again. Where this device does not have the workspace, it is
-/// made, named as `--workspace` says. This device is no member by that: `kern rescue` makes it one,
-/// by the recovery key, or an invitation of a member does (`kern invite` there, `kern join` here).
+/// peer, and the file may be taken in again. A device without any workspace makes the one that the
+/// file is of, named as `--workspace` says; one that has others does so with `--new` alone. This
+/// device is no member by that: `kern rescue` makes it one, by the recovery key, or an invitation
+/// of a member does (`kern invite` there, `kern join` here).
 ///
 /// `--automerge` writes what stands in another program's Automerge file at PATH, as edits of this
 /// device in as many events as that takes. Its history stays in the file. Where it holds several
@@ -39,7 +40,7 @@ When every device is lost, on a new one, with `kern up` running:
   kern rescue --recovery-file F --device laptop2")]
 pub(super) struct Args {
     /// A file of events, or - for stdin
-    #[arg(long, value_name = "F", required_unless_present = "automerge")]
+    #[arg(long, value_name = "F")]
     events: Option<PathBuf>,
     /// An Automerge file, or - for stdin
     #[arg(long, value_name = "FILE", conflicts_with = "events", requires = "path")]
@@ -52,6 +53,11 @@ pub(super) struct Args {
     /// Without it the computer's.
     #[arg(long, value_name = "NAME", conflicts_with = "automerge")]
     device: Option<String>,
+    /// Make the workspace beside others
+    ///
+    /// Without it a file of a workspace that is not here is refused where others are.
+    #[arg(long, conflicts_with = "automerge")]
+    new: bool,
 }
 
 pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
@@ -68,6 +74,7 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
         ui,
         path,
         device,
+        may_be_new: args.new,
         target: None,
         is_made: false,
         slice: Slice::default(),
@@ -85,6 +92,8 @@ struct Import<'a> {
     ui: &'a Ui,
     path: PathBuf,
     device: String,
+    /// May it be of a workspace that is to be made beside others?
+    may_be_new: bool,
     /// The workspace it is of, here.
     target: Option<WorkspaceRow>,
     is_made: bool,
@@ -136,7 +145,8 @@ impl Import<'_> {
         read
     }
 
-    /// Which workspace is it here? One that is not is made once its genesis was read.
+    /// Which workspace is it here? One that is not is made once its genesis was read: on a device
+    /// that has none, or beside others where that was said. `SPEC: ARC-4`
     async fn find(&mut self, header: Header) -> Result<Header, Failure> {
         let rows = self.ui.client()?.info().await?.workspaces;
         let asked = self.ui.workspace();
@@ -144,21 +154,31 @@ impl Import<'_> {
             asked.is_none_or(|name| row.workspace == name || row.workspace_id.to_string() == name)
         };
         let here = rows.iter().find(|row| row.workspace_id == header.workspace);
-        let other = asked.is_some() && rows.iter().any(is_asked);
+        let is_taken = asked.is_some() && rows.iter().any(is_asked);
         match here {
             Some(row) if is_asked(row) => self.target = Some(row.clone()),
-            None if !other => {
+            Some(row) => {
+                let hint = format!("leave --workspace out, or say --workspace {}", row.workspace);
+                return Err(self.other(&header, std::slice::from_ref(row), &hint));
+            }
+            None if !is_taken && (rows.is_empty() || self.may_be_new) => {
                 check_name("workspace", &self.new_name(&header))?;
             }
-            _ => {
-                let (path, id) = (self.path.display(), header.workspace);
-                let text = format!("{path} is of another workspace: {id} (wrong_workspace)");
-                return Err(Failure::new(FailureKind::Failed, text).with_hint(
-                    "leave --workspace out: the file says whose it is; see `kern workspace list`",
-                ));
-            }
+            None => return Err(self.other(&header, &rows, BESIDE)),
         }
         Ok(header)
+    }
+
+    /// It is of another workspace than the one that was meant; these are the ones to tell of.
+    fn other(&self, header: &Header, rows: &[WorkspaceRow], hint: &str) -> Failure {
+        let (path, id) = (self.path.display(), header.workspace);
+        let row = |row: &WorkspaceRow| format!("{} ({})", row.workspace, row.workspace_id);
+        let rows: Vec<_> = rows.iter().take(ROWS_TOLD).map(row).collect();
+        let text = format!(
+            "{path} is of another workspace: {id} (wrong_workspace); here: {}",
+            rows.join(", ")
+        );
+        Failure::new(FailureKind::Failed, text).with_hint(hint)
     }
 
     fn new_name(&self, header: &Header) -> String {
@@ -250,6 +270,13 @@ impl Import<'_> {
 /// What to do with a file that is damaged or was made up.
 const ANOTHER: &str =
     "what stands before the fault is kept; export it again and import that file too";
+
+/// Of so many workspaces that are here a refusal tells.
+const ROWS_TOLD: usize = 4;
+
+/// What to do with a file of a workspace that is not here.
+const BESIDE: &str = "export the one that is here, or make that one beside it: the same with --new \
+--workspace NAME, a name that none here has";
 
 const NO_MEMBER: &str = "This device is no member. kern rescue --recovery-file F --device NAME \
 makes it one, or an invitation: kern invite on a member, kern join here";

@@ -199,6 +199,7 @@ fn ended(ui: &Ui, reason: &str, kind: FailureKind) -> Result<(), Failure> {
         "invitation_used" | "invitation_expired" | "invitation_unknown" => {
             "ask the inviting device for a new code or join file"
         }
+        "token_foreign" => "give the whole token that `kern invite` shows: KOS1:…",
         "name_used" => "a device of the workspace has this name: choose another with --device",
         "own_token" => "run `kern join` on the device that is to come in, not on this one",
         "already_member" => "this device is in the workspace already: `kern workspace list`",

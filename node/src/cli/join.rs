@@ -69,6 +69,13 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     let join = match began {
         Ok(PairAnswer::Began(join)) => join,
         Ok(_) => return Err(unexpected()),
+        // What is in the file is none of ours, whatever it is called.
+        Err(failure) if failure.message == "token_foreign" && args.join_file.is_some() => {
+            let file = args.join_file.unwrap_or_default();
+            let text = format!("{} is no join file ({})", file.display(), failure.message);
+            return Err(Failure::new(failure.kind, text)
+                .with_hint("name the file that `kern invite --join-file F` wrote"));
+        }
         Err(failure) if failure.kind == FailureKind::Denied => {
             return refused(ui, &failure.message);
         }

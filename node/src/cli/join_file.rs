@@ -24,6 +24,8 @@ use crate::pairing::StandingRow;
 #[derive(Debug, clap::Args)]
 pub(super) struct FileArgs {
     /// Write a file that lets devices in, without digits
+    ///
+    /// As anything but admin or owner: who has the file needs nothing else.
     #[arg(long, value_name = "F", conflicts_with = "ttl")]
     join_file: Option<PathBuf>,
     /// How many it lets in; at most 64

@@ -32,7 +32,7 @@ Examples:
   kern peer add '[fd77::2]:7447' --workspace work --json")]
     Add {
         /// Where
-        #[arg(value_name = "ADDRESS:PORT")]
+        #[arg(value_name = "ADDRESS:PORT", value_parser = crate::mesh::address)]
         address: SocketAddr,
     },
     /// List those that are kept, with who was found there since the node runs
@@ -46,7 +46,7 @@ Examples:
   kern peer rm 10.0.0.2:7447 --json")]
     Rm {
         /// Where
-        #[arg(value_name = "ADDRESS:PORT")]
+        #[arg(value_name = "ADDRESS:PORT", value_parser = crate::mesh::address)]
         address: SocketAddr,
     },
 }

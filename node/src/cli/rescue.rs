@@ -57,7 +57,6 @@ Examples:
   kern readmit --event 1f2e3d4c     what was struck, or a branch up to it")]
 pub(super) struct Readmit {
     /// The device, by name or id
-    #[arg(required_unless_present = "event")]
     device: Option<String>,
     /// One event
     ///
@@ -89,6 +88,7 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     let known = names(ui).await?;
     let name = |id| known.get(id).cloned().unwrap_or_else(|| id.to_string());
     let settled: Vec<_> = removed.iter().map(name).collect();
+    let gone = if settled.is_empty() { "nobody".to_owned() } else { settled.join(", ") };
     let object = json!({ "workspace": status.workspace, "device": args.device,
         "settled": settled });
     let why = "a rescue is for good: kern invite lets devices in anew";
@@ -96,7 +96,7 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
         let mut blocks = vec![Block::Fields(vec![
             ("workspace".to_owned(), Text::plain(&status.workspace)),
             ("owner".to_owned(), Text::plain(&args.device)),
-            ("removed".to_owned(), Text::plain(settled.join(", "))),
+            ("removed".to_owned(), Text::plain(&gone)),
         ])];
         let next = "Next: kern devices, for who is left and who let it in; kern invite";
         blocks.push(Block::Line(Text::toned(Tone::Quiet, next)));
@@ -109,9 +109,10 @@ pub(super) async fn readmit(ui: &Ui, args: Readmit) -> Result<(), Failure> {
     let struck = args.event.clone();
     let command = match (args.event, args.device) {
         (Some(begin), _) => Command::ReadmitEvent { begin, reason },
-        (None, device) => {
-            let device = find(ui, &device.unwrap_or_default()).await?;
-            Command::Readmit { device, reason }
+        (None, Some(device)) => Command::Readmit { device: find(ui, &device).await?, reason },
+        (None, None) => {
+            return Err(Failure::new(FailureKind::Usage, "say what to bring back")
+                .with_hint("kern readmit DEVICE, or kern readmit --event ID"));
         }
     };
     match ui.client()?.ask(ui.workspace(), command).await? {

@@ -162,6 +162,10 @@ fn beside(path: &Path) -> io::Result<PathBuf> {
 
 fn unwritable(path: &Path, error: &io::Error) -> Failure {
     let hint = match error.kind() {
+        // What went out cannot be taken back: whoever reads it has a part.
+        _ if path == Path::new(DASH) => {
+            "whoever reads it has a part at most: export it again to what takes all of it"
+        }
         io::ErrorKind::AlreadyExists => "nothing is overwritten: choose another name",
         _ => "nothing is left of it; choose a folder that can be written and has room",
     };
@@ -222,5 +226,18 @@ impl Drop for Progress {
         if self.last.is_some() {
             writeln!(io::stderr()).ok();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_went_out_by_stdout_nobody_says_that_nothing_is_left() {
+        let error = || io::Error::from(io::ErrorKind::BrokenPipe);
+        let hint = |path: &str| unwritable(Path::new(path), &error()).hint.unwrap();
+        assert!(hint(DASH).contains("a part") && !hint(DASH).contains("nothing is left"));
+        assert!(hint("home.events").contains("nothing is left"));
     }
 }

@@ -17,7 +17,7 @@ use tokio::time::sleep;
 use crate::api::{listen, serve};
 use crate::cli::secret::KeyArgs;
 use crate::cli::{Ui, stdin};
-use crate::mesh::{Listen, Ways};
+use crate::mesh::{Listen, Ways, address};
 use crate::missions::{Folder, StepTimeout, Worker};
 use crate::node::Node;
 use crate::sandbox::{Sandbox, SandboxFault};
@@ -44,7 +44,7 @@ pub(super) struct Args {
     /// Plain QUIC at this fixed address
     ///
     /// For devices that are told it by `kern peer add`.
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
     quic: Option<SocketAddr>,
     /// Do not look for members by multicast DNS
     #[arg(long)]

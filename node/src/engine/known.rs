@@ -54,6 +54,7 @@ impl Loop {
         let granted = workspace.granted_devices();
         let members = workspace.control().present_members();
         let connected = self.links.paths();
+        let kept_out = self.replica.conduct().kept_out(crate::clock::now()).collect();
         let is_lost = self.replica.is_lost();
         let is_starting = self.replica.is_starting();
         if !is_lost && !is_starting {
@@ -65,6 +66,7 @@ impl Loop {
             shared.is_starting = is_starting;
             renew(&mut shared.members, members.keys());
             shared.connected = connected;
+            shared.kept_out = kept_out;
         });
     }
 }

@@ -1,7 +1,7 @@
 //! The loop's side of connections that come and go.
 
 use kernelos_protocol::replica::Input;
-use kernelos_protocol::sync::{LinkId, Message, NOT_MEMBER, workspace_tag};
+use kernelos_protocol::sync::{KEPT_OUT, LinkId, Message, NOT_MEMBER, workspace_tag};
 
 use super::Loop;
 use crate::clock;
@@ -48,6 +48,10 @@ impl Loop {
         // Whoever brings what is lost is believed from the beginning of it.
         if self.replica.is_lost() && !self.known.may_bring(&device) {
             return link.close(NOT_MEMBER);
+        }
+        // SPEC: LINK-9
+        if self.replica.conduct().kept_out_ms(clock::now(), &device) > 0 {
+            return link.close(KEPT_OUT);
         }
         let workspace = workspace_tag(&link.exporter, &self.config.workspace);
         self.share(|shared| drop(shared.ended.remove(&device)));

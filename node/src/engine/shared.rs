@@ -25,11 +25,19 @@ pub struct Shared {
     pub connected: BTreeMap<DeviceId, Option<Path>>,
     /// Bytes of frames that were sent, by what they say.
     pub sent: BTreeMap<&'static str, u64>,
+    /// Who broke a rule, and until when it is not met, in milliseconds of the monotonic clock.
+    /// `SPEC: LINK-9`
+    pub kept_out: BTreeMap<DeviceId, u64>,
     /// Why connections ended that a peer or this device ended, newest last.
     pub ended: BTreeMap<DeviceId, String>,
 }
 
 impl Shared {
+    /// Is it not met now, since it broke a rule?
+    pub(crate) fn keeps_out(&self, device: &DeviceId, now_ms: u64) -> bool {
+        self.kept_out.get(device).is_some_and(|until| *until > now_ms)
+    }
+
     /// Did the last connection end because the device does not know this one as a member?
     pub(crate) fn is_stranger_to(&self, device: &DeviceId) -> bool {
         self.ended.get(device).is_some_and(|reason| reason == NOT_MEMBER)

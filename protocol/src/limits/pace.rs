@@ -37,3 +37,15 @@ pub const ABSENT_CUT_MS: u64 = 60_000;
 /// member makes epochs that lead to none, and one that leads to all of them costs less.
 /// `SPEC: KEY-10`
 pub const WRAPPED_EPOCHS_MAX: usize = 16;
+
+/// Milliseconds for which a device is not met that broke a rule, the first time and at most; twice
+/// as long each time. A second ends a loop of dials, five minutes are little to one behind a faulty
+/// version that is mended. `SPEC: LINK-9`
+pub const CONDUCT_WAIT_MS: (u64, u64) = (1_000, 300_000);
+
+/// After so long without another, counted from the end of its wait, a broken rule is forgotten.
+/// `SPEC: LINK-9`
+pub const CONDUCT_FORGOTTEN_MS: u64 = 600_000;
+
+/// Devices whose broken rules are remembered: the members of a large workspace.
+pub const CONDUCT_DEVICES_MAX: usize = 256;

@@ -19,7 +19,8 @@ pub fn status(status: &Status, names: &BTreeMap<DeviceId, String>) -> Doc {
     };
     let role = match status.role {
         Some(role) => Text::plain(role.name()),
-        None => Text::toned(Tone::Attention, "none: this device was revoked"),
+        None if status.revoked => Text::toned(Tone::Attention, "none: this device was revoked"),
+        None => Text::toned(Tone::Attention, NO_MEMBER),
     };
     let hash = match &status.state_hash {
         Some(hash) => Text::plain(hash),
@@ -75,6 +76,11 @@ pub fn status(status: &Status, names: &BTreeMap<DeviceId, String>) -> Doc {
     }
     Doc(blocks)
 }
+
+/// A device that was never let in, or has not heard of it: an archive brought the events, or the
+/// history is still coming.
+const NO_MEMBER: &str =
+    "none: no event here lets this device in; an invitation does, or kern rescue";
 
 /// Bodies that are not here, and what that means.
 fn absent(bodies: usize) -> String {
@@ -169,6 +175,15 @@ fn known_on(peers: &[PeerState], names: &BTreeMap<DeviceId, String>) -> String {
 fn reached(peer: &PeerState, names: &BTreeMap<DeviceId, String>) -> Text {
     let name = device_name(&peer.device, names);
     let round = peer.rtt_ms.map_or_else(String::new, |rtt| format!(", {rtt} ms"));
+    if peer.strikes > 0 {
+        let met = match (&peer.path, peer.kept_out_s) {
+            (Some(path), _) => path.clone(),
+            (None, Some(seconds)) => format!("not met for {seconds} s"),
+            (None, None) => "not connected".to_owned(),
+        };
+        let text = format!("{name}: {met}; broke rules {} times: kern log", peer.strikes);
+        return Text::toned(Tone::Attention, text);
+    }
     match (&peer.path, peer.last_seen_s) {
         (Some(path), _) => Text::plain(format!("{name}: {path}{round}")),
         (None, Some(ago)) => Text::plain(format!("{name}: not connected, last seen {ago} s ago")),

@@ -10,7 +10,6 @@ use crate::document::{DocumentTask, EditFault};
 use crate::event::{Run, Verified};
 use crate::id::{DocumentId, EventId, Lane};
 use crate::limits::{CONTROL_TEXT_MAX, PURGE_EVENTS_MAX};
-use crate::replica::commands::no_history;
 use crate::replica::documents::{Pending, author_failure, edit_failure};
 use crate::replica::log::Asked;
 use crate::replica::rescue::check_texts;
@@ -168,7 +167,8 @@ impl Replica {
         let closed: BTreeSet<_> = closed.collect();
         if !closed.is_empty() {
             let command = Command::Preview { begin: of.tip.to_string() };
-            return self.open_for(request, command, &closed, no_history());
+            let absent = self.unreadable();
+            return self.open_for(request, command, &closed, absent);
         }
         // What the store could not give cannot be read either.
         let unread = unread + of.shown.saturating_sub(events.len());

@@ -74,14 +74,15 @@ impl Replica {
         match document.filter(|document| self.workspace.has_document(document)) {
             Some(document) if !self.workspace.is_open(&document) => {
                 let command = Command::SaveDocument { document: Some(document), from };
-                self.open_for(request, command, &[document].into(), no_history());
+                let absent = self.unreadable();
+                self.open_for(request, command, &[document].into(), absent);
             }
             Some(document) => {
                 self.touch(document);
                 let pending = Pending::Save(request, document, from);
                 self.ask(pending, DocumentTask::Save { document, from });
             }
-            None => self.reply(request, Reply::Failed(no_history())),
+            None => self.reply(request, Reply::Failed(self.unreadable())),
         }
     }
 

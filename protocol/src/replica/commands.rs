@@ -170,6 +170,15 @@ impl Replica {
                 Failure::new(FailureKind::Denied, text)
                     .with_hint("an owner or admin can grant it a role that may read")
             }
+            // What every other event builds on is here, and no key opens it: nothing is waited for.
+            None if self.workspace.root_document().is_some() => {
+                let text = "this device is no member here, and nobody gave it a key: it keeps what \
+                            came and reads nothing of it";
+                Failure::new(FailureKind::Denied, text).with_hint(
+                    "the recovery key opens it (`kern rescue`), or an invitation: `kern invite` \
+                     on a member, `kern join` here",
+                )
+            }
             _ => no_history(),
         }
     }

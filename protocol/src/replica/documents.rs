@@ -341,8 +341,10 @@ pub(super) fn author_failure(fault: &AuthorFault) -> Failure {
         }
         AuthorFault::RecoveryKey => Failure::new(FailureKind::Denied, fault)
             .with_hint("each workspace has its own; `kern init` wrote or printed it"),
-        AuthorFault::NothingToReadmit => Failure::new(FailureKind::Failed, fault)
-            .with_hint("`kern log` shows what is quarantined, and whose it is"),
+        AuthorFault::NothingToReadmit => Failure::new(FailureKind::Failed, fault).with_hint(
+            "`kern log` shows what is quarantined, and whose; what was struck comes back \
+                        by `kern readmit --event ID`",
+        ),
         AuthorFault::NotContent => Failure::new(FailureKind::Failed, fault)
             .with_hint("`kern log` shows the lane of each event"),
         AuthorFault::FirstChange => Failure::new(FailureKind::Failed, fault)

@@ -8,7 +8,7 @@ use crate::limits::{CARDS_MAX, JOIN_DELAY_MS};
 use crate::notice::NoticeKind;
 use crate::replica::{LoadFor, Output, Replica};
 use crate::store::{LoadRequest, Record};
-use crate::sync::{Action, Card, LinkId, Message, NOT_MEMBER};
+use crate::sync::{Action, Card, Conduct, LinkId, Message, NOT_MEMBER};
 use crate::workspace::{AuthorFault, InsertFault, Inserted};
 
 /// What is new of a run that went in.
@@ -212,8 +212,15 @@ impl Replica {
     pub(super) fn misbehaved(&mut self, link: LinkId, code: &str) {
         if let Some(device) = self.sync.device_of(link) {
             self.note(NoticeKind::Peer, device, code);
+            self.conduct.broke_rule(self.now, device);
         }
         self.disconnect(link, code);
+    }
+
+    /// Who broke rules, and is not met for a while: the node asks before it dials or lets in.
+    #[must_use]
+    pub fn conduct(&self) -> &Conduct {
+        &self.conduct
     }
 
     /// Where this device can be reached now: told to everybody, if it is something new.

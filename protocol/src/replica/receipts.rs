@@ -133,6 +133,9 @@ impl Replica {
                 .map(|at| self.now.monotonic_ms.saturating_sub(*at) / 1_000),
             path: None,
             rtt_ms: None,
+            strikes: self.conduct.strikes(self.now, &device),
+            kept_out_s: Some(self.conduct.kept_out_ms(self.now, &device).div_ceil(1_000))
+                .filter(|seconds| *seconds > 0),
             device,
         };
         members.filter(|device| *device != own).map(state).collect()

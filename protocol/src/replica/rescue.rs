@@ -12,6 +12,7 @@ use crate::limits::{CONTROL_TEXT_MAX, NAME_BYTES_MAX};
 use crate::replica::Replica;
 use crate::replica::commands::no_history;
 use crate::replica::documents::{Purpose, author_failure};
+use crate::workspace::AuthorFault;
 
 impl Replica {
     /// Takes the workspace over for this device. `SPEC: CTL-9`
@@ -61,6 +62,9 @@ impl Replica {
         let authors = [device];
         self.workspace.settle();
         let before = self.workspace.left_out(&authors);
+        if before == 0 {
+            return Err(author_failure(&AuthorFault::NothingToReadmit));
+        }
         let events = self.with_pen(|workspace, pen| workspace.write_readmit(pen, &authors, reason));
         let events = events.map_err(|fault| author_failure(&fault))?;
         let is_readmit =

@@ -44,8 +44,8 @@ pub enum AuthorFault {
     /// Another recovery key.
     #[error("this is not the recovery key of the workspace")]
     RecoveryKey,
-    /// Nothing of these devices is here.
-    #[error("nothing that it wrote is here")]
+    /// Nothing of these devices is here and not admitted.
+    #[error("nothing that it wrote is here and left out")]
     NothingToReadmit,
     /// A strike of what is no content event here.
     #[error("this is no event that changes anything: only content can be struck")]

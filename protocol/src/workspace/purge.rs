@@ -81,7 +81,7 @@ impl Workspace {
     /// Why an event cannot be read, in words.
     pub(super) fn unread_words(&self, no: ContentNo) -> String {
         if !self.bare.contains(&no) {
-            return "its body cannot be read here yet".to_owned();
+            return "its body cannot be read here".to_owned();
         }
         let takes = |by: &&ContentNo| match self.effects.of(**by) {
             Effect::Purge(names) => names.contains(&no),

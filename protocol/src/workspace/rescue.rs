@@ -39,10 +39,13 @@ impl Workspace {
         let removed = self.to_remove(&pen.key.device(), keep);
         let sealing = pen.key.sealing_statement();
         let lead = || Rescue::Lead { sealing };
-        let mut last = None;
+        let (mut last, mut beyond) = (None, Vec::new());
         for &target in &removed {
             let mut cut = self.content.admitted_tips_of(&target);
-            cut.truncate(CUTS_MAX);
+            // What a cut has no room for falls out, and comes back below.
+            if cut.len() > CUTS_MAX {
+                beyond.push((target, cut.split_off(CUTS_MAX)));
+            }
             let rescue = Rescue::Remove { target, cut, reason: reason.to_owned() };
             last = Some((target, rescue.clone()));
             self.write_recover(pen, key, rescue, Some(&target), &mut events)?;
@@ -58,6 +61,9 @@ impl Workspace {
         self.write_recover(pen, key, lead(), None, &mut events)?;
         if !self.ring.open_by_recovery(&self.id, &key.sealing_secret()).is_empty() {
             self.note_readable();
+        }
+        for (author, tips) in beyond {
+            events.extend(self.write_readmit_of(pen, &[author], &tips, reason)?);
         }
         events.extend(self.write_epoch(pen)?);
         Ok(Rescued { events, removed })
@@ -115,18 +121,40 @@ impl Workspace {
         let mut authors: Vec<_> = authors.to_vec();
         authors.sort_unstable();
         authors.dedup();
-        let mut tips: Vec<EventId> =
-            authors.iter().flat_map(|author| self.content.tips_of(author)).collect();
-        tips.sort_unstable();
-        if tips.is_empty() {
-            return Err(AuthorFault::NothingToReadmit);
+        let is_out = |tip: &EventId| {
+            self.content.number(tip).is_some_and(|no| !self.content.is_admitted(no))
+        };
+        let mut decisions = Vec::new();
+        for authors in authors.chunks(READMITTED_AUTHORS_MAX) {
+            let tips = authors.iter().flat_map(|author| self.content.tips_of(author));
+            let tips: Vec<EventId> = tips.filter(is_out).collect();
+            decisions.push((authors, tips));
         }
-        authors.truncate(READMITTED_AUTHORS_MAX);
-        tips.truncate(CUTS_MAX);
-        let (whose, named) = (authors.clone(), tips.clone());
-        let fact = ControlFact::Readmit { authors: whose, tips: named };
-        let readmit = Readmit { authors, tips, reason: reason.to_owned() };
-        self.write_decision(pen, &fact, &ControlBody::Readmit(readmit))
+        let mut events = Vec::new();
+        for (authors, tips) in decisions {
+            events.extend(self.write_readmit_of(pen, authors, &tips, reason)?);
+        }
+        if events.is_empty() { Err(AuthorFault::NothingToReadmit) } else { Ok(events) }
+    }
+
+    /// Brings back what ends so of these devices, in as many decisions as that takes.
+    fn write_readmit_of(
+        &mut self,
+        pen: &mut Pen<'_>,
+        authors: &[DeviceId],
+        tips: &[EventId],
+        reason: &str,
+    ) -> Result<Vec<Verified>, AuthorFault> {
+        let mut tips = tips.to_vec();
+        tips.sort_unstable();
+        let mut events = Vec::new();
+        for tips in tips.chunks(CUTS_MAX) {
+            let (authors, tips) = (authors.to_vec(), tips.to_vec());
+            let fact = ControlFact::Readmit { authors: authors.clone(), tips: tips.clone() };
+            let readmit = Readmit { authors, tips, reason: reason.to_owned() };
+            events.extend(self.write_decision(pen, &fact, &ControlBody::Readmit(readmit))?);
+        }
+        Ok(events)
     }
 
     /// Writes a decision about what others wrote, where it is this device's to make: it has heard

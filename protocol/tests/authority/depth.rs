@@ -40,6 +40,22 @@ fn boring(events: u32) -> ControlLane {
     lane
 }
 
+// SPEC: AUTH-22
+#[test]
+fn four_times_the_honest_history_is_four_times_the_looks() {
+    let looks = |events: u32| {
+        let lane = boring(events);
+        let all = lane.all();
+        assert_eq!(lane.members(&all).len(), lane.present_members().len());
+        lane.looks()
+    };
+    let told: Vec<_> = [2_500, 5_000, 10_000].map(looks).into();
+    for pair in told.windows(2) {
+        assert!(10 * pair[1] < 23 * pair[0], "{told:?} for twice as many each time");
+    }
+    assert!(told[2] < 40 * 10_000, "{told:?}");
+}
+
 /// As many revocations as grants, half of them concurrent and against each other.
 fn disputed(events: u32) -> ControlLane {
     let mut lane = ControlLane::new();

@@ -155,7 +155,7 @@ fn a_start_waits_for_what_is_not_read_where_that_decides_whether_it_has_effect()
     assert!(is_counted.iter().enumerate().all(|(at, counts)| *counts == (at != 3)), "sure enough");
     other.take(&beyond.events);
     other.project();
-    let unread = Some("its body cannot be read here yet".to_owned());
+    let unread = Some("its body cannot be read here".to_owned());
     assert_eq!(beyond.void(&other, &beyond.id), unread);
     assert!(!counts(&other, &beyond));
     other.take(&[whole]);

@@ -1,0 +1,95 @@
+//! Who breaks a rule is met again later each time, and who does not is not.
+
+use kernelos_protocol::id::{DeviceId, Incarnation};
+use kernelos_protocol::limits::{CONDUCT_DEVICES_MAX, CONDUCT_FORGOTTEN_MS, CONDUCT_WAIT_MS};
+use kernelos_protocol::replica::Input;
+use kernelos_protocol::role::Role;
+use kernelos_protocol::sync::{Conduct, LinkId, Message};
+use kernelos_protocol::time::Time;
+
+use super::mesh::{Mesh, id};
+
+fn at(monotonic_ms: u64) -> Time {
+    Time { monotonic_ms, wall_us: 0 }
+}
+
+fn device(number: usize) -> DeviceId {
+    let mut id = [3; 32];
+    id[..8].copy_from_slice(&number.to_be_bytes());
+    DeviceId(id)
+}
+
+#[test]
+fn who_breaks_rules_waits_twice_as_long_each_time_up_to_minutes_and_is_forgiven() {
+    // SPEC: LINK-9
+    let (mut conduct, rogue) = (Conduct::default(), device(1));
+    let (first, most) = CONDUCT_WAIT_MS;
+    let mut now = 1_000;
+    for count in 1..=80_u32 {
+        assert_eq!(conduct.kept_out_ms(at(now), &rogue), 0, "its wait is over");
+        conduct.broke_rule(at(now), rogue);
+        let wait = first.saturating_mul(1_u64.checked_shl(count - 1).unwrap_or(u64::MAX)).min(most);
+        assert_eq!(conduct.kept_out_ms(at(now), &rogue), wait, "strike {count}");
+        assert_eq!(conduct.kept_out(at(now)).collect::<Vec<_>>(), [(rogue, now + wait)]);
+        assert_eq!(conduct.strikes(at(now), &rogue), count);
+        assert_eq!(conduct.kept_out_ms(at(now), &device(2)), 0, "others are met");
+        now += wait;
+    }
+    now += CONDUCT_FORGOTTEN_MS;
+    assert_eq!(conduct.strikes(at(now - 1), &rogue), 80);
+    assert_eq!(conduct.strikes(at(now), &rogue), 0);
+    conduct.broke_rule(at(now), rogue);
+    assert_eq!(conduct.kept_out_ms(at(now), &rogue), first, "as if for the first time");
+}
+
+#[test]
+fn of_more_devices_than_are_remembered_whose_wait_ends_first_is_forgotten() {
+    // SPEC: LINK-9
+    let mut conduct = Conduct::default();
+    for number in 0..=CONDUCT_DEVICES_MAX {
+        conduct.broke_rule(at(number as u64), device(number));
+    }
+    let now = at(CONDUCT_DEVICES_MAX as u64);
+    assert_eq!(conduct.kept_out(now).count(), CONDUCT_DEVICES_MAX);
+    assert_eq!(conduct.strikes(now, &device(0)), 0);
+    assert_eq!(conduct.strikes(now, &device(CONDUCT_DEVICES_MAX)), 1);
+}
+
+#[test]
+fn a_rule_that_was_broken_is_counted_where_peers_are_shown_and_what_a_network_does_is_not() {
+    // SPEC: LINK-9
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    for _ in 0..3 {
+        let link = mesh.connect(1, 2);
+        mesh.cut(link);
+    }
+    let told = |mesh: &mut Mesh| {
+        let status = mesh.status(1);
+        status.peers.iter().map(|peer| (peer.strikes, peer.kept_out_s)).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&mut mesh), [(0, None)]);
+    let now = mesh.now;
+    let link = LinkId(900);
+    let up = Input::PeerUp { link, device: id(2), dialed: false, workspace: [0; 32] };
+    let hello = || Message::Hello {
+        workspace: [0; 32],
+        incarnation: Incarnation([2; 8]),
+        lanes_hash: [0; 32],
+    };
+    mesh.device(1).replica.handle(now, up);
+    for _ in 0..2 {
+        // Nobody honest says hello twice.
+        mesh.device(1).replica.handle(now, Input::Message(link, hello()));
+    }
+    mesh.device(1).run(now);
+    assert_eq!(mesh.device(1).disconnected.get(&link).map(String::as_str), Some("hello"));
+    assert_eq!(told(&mut mesh), [(1, Some(CONDUCT_WAIT_MS.0.div_ceil(1_000)))]);
+    assert!(mesh.device(1).replica.conduct().kept_out_ms(now, &id(2)) > 0);
+    mesh.wait(CONDUCT_WAIT_MS.0);
+    assert_eq!(told(&mut mesh), [(1, None)], "it is let in again, and known");
+    mesh.device(1).disconnected.clear();
+    mesh.connect(1, 2);
+    mesh.assert_equal(&[1, 2]);
+    mesh.wait(CONDUCT_FORGOTTEN_MS);
+    assert_eq!(told(&mut mesh), [(0, None)]);
+}
