@@ -240,7 +240,7 @@ impl Topic {
     pub fn command(&self) -> Option<Command> {
         Some(match self {
             Self::Status => Command::Status,
-            Self::Names => Command::Read { path: "devices".parse().ok()? },
+            Self::Names => Command::Glance { path: "devices".parse().ok()? },
             Self::Devices => Command::Devices,
             Self::Conflicts(None) => Command::Conflicts,
             Self::Conflicts(Some(place)) => Command::ConflictsBehind(place.clone()),
@@ -252,7 +252,7 @@ impl Topic {
             Self::Event(id) => Command::Event { begin: id.to_string() },
             Self::Missions => Command::Missions,
             Self::Boards => Command::Boards { all: true },
-            Self::Document(path) => Command::Read { path: path.parse().ok()? },
+            Self::Document(path) => Command::Glance { path: path.parse().ok()? },
             Self::Past(path, event) => {
                 let at = At::Event(event.to_string());
                 Command::Past(PastCommand::Read { path: path.parse().ok()?, at })

@@ -67,6 +67,7 @@ fn way(command: &Command) -> Way {
         | Command::Status
         | Command::Rest
         | Command::Read { .. }
+        | Command::Glance { .. }
         | Command::Past(_)
         | Command::Boards { .. }
         | Command::Log { .. }

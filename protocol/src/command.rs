@@ -86,6 +86,12 @@ pub enum Command {
         /// Where.
         path: DocPath,
     },
+    /// The same for who takes it as it was, where that is here sooner: while a start reads its
+    /// history. The reply says how many events it may lack. `SPEC: DUR-9`
+    Glance {
+        /// Where.
+        path: DocPath,
+    },
     /// Edits of the document, all or none, as one event.
     Edit {
         /// What changes.

@@ -34,6 +34,9 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
     match &model.said.read {
         _ if model.said.failed.contains_key(&topic) => absent(ui, model, &topic),
         Some(read) if Some(&read.path) == model.chosen.path.as_ref() => {
+            if let Some(behind) = present::behind(read) {
+                render::doc(ui, &behind);
+            }
             // The boards above have a table, too.
             ui.push_id("read", |ui| render::doc(ui, &present::read(read)));
             // A null that was written is something.

@@ -50,6 +50,12 @@ Examples:
         /// A time such as 2026-11-25T21:30:05Z, 14:02 or '2 h ago'.
         #[arg(long, value_name = "EVENT|TIME")]
         at: Option<String>,
+        /// Where the node has just started, wait for the newest
+        ///
+        /// Without it a start may show how it was, and says on stderr (with --json as "loading")
+        /// how many of the last events are not in that.
+        #[arg(long, conflicts_with = "at")]
+        wait: bool,
     },
     /// Show every value that ever stood at a path
     ///
@@ -108,19 +114,27 @@ An edit is {\"set\": PATH, \"value\": JSON} or {\"rm\": PATH}.")]
 pub(super) async fn run(ui: &Ui, command: Command) -> Result<(), Failure> {
     let above = super::branch::above(command.branch.as_deref())?;
     match command.args {
-        Args::Get { path, at: Some(at) } => super::past::get(ui, within(&above, &path)?, &at).await,
+        Args::Get { path, at: Some(at), .. } => {
+            super::past::get(ui, within(&above, &path)?, &at).await
+        }
         Args::History { path, limit } => {
             super::past::history(ui, within(&above, &path)?, limit).await
         }
-        Args::Get { path, at: None } => {
-            let read = read(ui, within(&above, &path)?).await?;
+        Args::Get { path, at: None, wait } => {
+            let path = within(&above, &path)?;
+            let asked = if wait { Asked::Read { path } } else { Asked::Glance { path } };
+            let read = read(ui, asked).await?;
+            // Who takes the value alone is told too.
+            if let Some(behind) = present::behind(&read).filter(|_| !ui.json) {
+                ui.show_aside(&read, || behind)?;
+            }
             ui.show(&read, || present::read(&read))
         }
         Args::Set { path, value } => {
             let path = within(&above, &path)?;
             let value = parse_value(&value)?;
             let edited = edit(ui, vec![Edit::Set { set: path.clone(), value }]).await?;
-            let now = read(ui, path).await?;
+            let now = read(ui, Asked::Read { path }).await?;
             // Where the value was so already, the event is the one that wrote it.
             let shown = ReadReply { event: edited.event.or(now.event), ..now };
             wrote_at(ui, &edited, &shown)
@@ -128,7 +142,13 @@ pub(super) async fn run(ui: &Ui, command: Command) -> Result<(), Failure> {
         Args::Rm { path } => {
             let path = within(&above, &path)?;
             let edited = edit(ui, vec![Edit::Rm { rm: path.clone() }]).await?;
-            let gone = ReadReply { path, value: Json::Null, conflict: false, event: edited.event };
+            let gone = ReadReply {
+                path,
+                value: Json::Null,
+                conflict: false,
+                event: edited.event,
+                loading: None,
+            };
             wrote_at(ui, &edited, &gone)
         }
         Args::Apply { file } => {
@@ -140,8 +160,8 @@ pub(super) async fn run(ui: &Ui, command: Command) -> Result<(), Failure> {
     }
 }
 
-async fn read(ui: &Ui, path: DocPath) -> Result<ReadReply, Failure> {
-    match ui.client()?.ask(ui.workspace(), Asked::Read { path }).await? {
+async fn read(ui: &Ui, asked: Asked) -> Result<ReadReply, Failure> {
+    match ui.client()?.ask(ui.workspace(), asked).await? {
         Reply::Read(read) => Ok(read),
         other => Err(unexpected(&other)),
     }

@@ -14,7 +14,8 @@ pub(super) type Names = BTreeMap<DeviceId, String>;
 /// Reads them; a document that is not here yet names nobody.
 pub(super) async fn names(ui: &Ui) -> Result<Names, Failure> {
     let Ok(path) = "devices".parse::<DocPath>() else { return Ok(Names::new()) };
-    let read = match ui.client()?.ask(ui.workspace(), Command::Read { path }).await {
+    // Hardly a name is new, and nothing is done by it: a start shows what it had.
+    let read = match ui.client()?.ask(ui.workspace(), Command::Glance { path }).await {
         Ok(Reply::Read(read)) => read,
         Ok(other) => return Err(super::doc::unexpected(&other)),
         Err(_) => return Ok(Names::new()),

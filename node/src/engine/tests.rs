@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use kernelos_protocol::command::{Command, Mode, Reply};
+use kernelos_protocol::command::{Command, Mode, ReadReply, Reply};
 use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::key::RecoveryKey;
+use kernelos_protocol::limits::LOAD_SLICE_EVENTS;
 use kernelos_protocol::store::{EventStore as _, LoadRequest};
 
 use super::Engine;
@@ -59,6 +60,64 @@ async fn a_clean_stop_keeps_what_was_shown_for_the_next_start() {
         assert!(kept.is_some() && kept != seen, "each stop keeps its own");
         seen = kept;
     }
+}
+
+/// The first answer of a start from a copy of this store, as a kill would have left it.
+async fn first_glance(store: &Path, secret: &[u8; 32], worker: &Worker) -> ReadReply {
+    let folder = tempfile::tempdir().unwrap();
+    let name = store.file_name().unwrap().to_str().unwrap();
+    for name in [name.to_owned(), format!("{name}-wal")] {
+        std::fs::copy(store.with_file_name(&name), folder.path().join(&name)).unwrap();
+    }
+    let engine = Engine::start(&folder.path().join(name), secret, worker).unwrap();
+    let path = || "notes/a".parse().unwrap();
+    let Reply::Read(first) = engine.ask(Command::Glance { path: path() }).await else { panic!() };
+    let Reply::Read(whole) = engine.ask(Command::Read { path: path() }).await else { panic!() };
+    assert_eq!((whole.value, whole.loading), ("acknowledged".into(), None));
+    engine.stop().await;
+    first
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_kill_a_read_never_lacks_what_was_acknowledged_without_saying_so() {
+    // SPEC: DUR-9
+    let folder = tempfile::tempdir().unwrap();
+    let (store, secret, worker) = founded(folder.path());
+    let engine = Engine::start(&store, &secret, &worker).unwrap();
+    let write = |value: &str| {
+        let edit = Edit::Set { set: "notes/a".parse().unwrap(), value: value.into() };
+        Command::Edit { edits: vec![edit] }
+    };
+    for _ in 0..3 * LOAD_SLICE_EVENTS / 64 {
+        let mut asked = tokio::task::JoinSet::new();
+        for number in 0..64 {
+            let (asker, command) = (engine.asker(), write(&number.to_string()));
+            asked.spawn(async move { asker.ask(command).await });
+        }
+        asked.join_all().await.iter().for_each(|reply| assert!(matches!(reply, Reply::Edited(_))));
+    }
+    engine.ask(write("shown")).await;
+    engine.stop().await;
+    let engine = Engine::start(&store, &secret, &worker).unwrap();
+    engine.ask(write("acknowledged")).await;
+    // How soon a start is asked is the machine's to decide; that it is before it read three slices
+    // is so nearly always.
+    let mut marked = 0;
+    for _ in 0..20 {
+        let first = first_glance(&store, &secret, &worker).await;
+        match first.loading {
+            Some(loading) => {
+                assert_eq!((loading.of, first.value), (loading.shown + 1, "shown".into()));
+                marked += 1;
+            }
+            None => assert_eq!(first.value, "acknowledged"),
+        }
+        if marked > 2 {
+            break;
+        }
+    }
+    engine.stop().await;
+    assert!(marked > 0, "a start that is asked at once answers by its glance");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

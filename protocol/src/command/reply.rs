@@ -325,6 +325,10 @@ pub struct ReadReply {
     pub conflict: bool,
     /// The event that wrote it; none for the whole document.
     pub event: Option<EventId>,
+    /// It is as it was, and the history is read still: what came behind `shown` of its events is
+    /// not in it. Only who asks by [`super::Command::Glance`] hears that. `SPEC: DUR-9`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loading: Option<Loading>,
 }
 
 /// What an edit became.

@@ -203,6 +203,15 @@ pub fn read(read: &ReadReply) -> Doc {
     Doc(blocks)
 }
 
+/// That what is shown may lack something, where that is so. `SPEC: DUR-9`
+#[must_use]
+pub fn behind(read: &ReadReply) -> Option<Doc> {
+    let loading = read.loading?;
+    let (lacks, of) = (loading.of.saturating_sub(loading.shown), loading.of);
+    let text = format!("starting: this is how it was before the last {lacks} of {of} events");
+    Some(Doc(vec![Block::Line(Text::toned(Tone::Attention, text))]))
+}
+
 /// One event or notice, on one line.
 #[must_use]
 pub fn log_row(row: &LogRow) -> Doc {

@@ -37,6 +37,7 @@ impl Replica {
                 self.survey.is_none() && !editing && !is_opening
             }
             Command::Read { .. }
+            | Command::Glance { .. }
             | Command::Past(_)
             | Command::Branch(_)
             | Command::Boards { .. }
@@ -101,7 +102,9 @@ impl Replica {
             | Command::ArchiveBoard { .. } => return self.perform_over_all(request, command),
             Command::Branch(command) => return self.start_branch(request, command),
             Command::Rest => return self.start_glance(Some(request)),
-            Command::Read { path } => return self.start_read(request, path),
+            Command::Read { path } | Command::Glance { path } => {
+                return self.start_read(request, path);
+            }
             Command::Past(asked) => return self.start_past(request, asked),
             Command::Event { begin } => return self.start_event(request, &begin),
             Command::Introduction { to } => return self.start_introduction(request, &to),

@@ -252,7 +252,7 @@ impl Replica {
         match read {
             Ok(ReadValue { value, conflict, change }) => {
                 let event = change.and_then(|change| self.workspace.carrier(document, &change));
-                Reply::Read(ReadReply { path, value, conflict, event })
+                Reply::Read(ReadReply { path, value, conflict, event, loading: None })
             }
             Err(fault) => Reply::Failed(edit_failure(&fault)),
         }

@@ -1,10 +1,11 @@
 //! A glance: what this device showed when it last was at rest, so that a start answers before it
 //! has read its history.
 //!
-//! It answers reads only where the store holds exactly the events that it was taken of, so it never
-//! shows what is not so any more; of an older one only the status is shown, and marked. It claims
-//! nothing, decides nothing, and is sealed under a key of this device: at rest a store holds no
-//! content in the clear. `SPEC: DUR-9`
+//! It answers reads where the store holds exactly the events that it was taken of, so it never
+//! shows what is not so any more. Of an older one the status is shown, and what is read by who said
+//! that it may be older; both are marked, so nobody takes it for all that was acknowledged. It
+//! claims nothing, decides nothing, and is sealed under a key of this device: at rest a store holds
+//! no content in the clear. `SPEC: DUR-9`
 
 use std::collections::BTreeMap;
 
@@ -90,13 +91,11 @@ impl Replica {
     }
 
     fn glanced(&self, glance: &Glance, command: &Command) -> Option<Reply> {
+        let is_newest = glance.events == self.glances.kept;
+        let loading =
+            Loading { events: self.workspace.len(), of: self.glances.kept, shown: glance.events };
         match command {
             Command::Status => {
-                let loading = Loading {
-                    events: self.workspace.len(),
-                    of: self.glances.kept,
-                    shown: glance.events,
-                };
                 let status = Status {
                     state_hash: None,
                     current: false,
@@ -105,7 +104,11 @@ impl Replica {
                 };
                 Some(Reply::Status(Box::new(status)))
             }
-            Command::Read { path } if glance.events == self.glances.kept => glance.read(path),
+            Command::Read { path } if is_newest => glance.read(path, None),
+            // Of more events than are here it would show what the store lost.
+            Command::Glance { path } if glance.events <= self.glances.kept => {
+                glance.read(path, (!is_newest).then_some(loading))
+            }
             _ => None,
         }
     }
@@ -215,7 +218,7 @@ impl Glance {
     }
 
     /// What is at a path; none where nothing is: who asks for that hears of it when all is here.
-    fn read(&self, path: &DocPath) -> Option<Reply> {
+    fn read(&self, path: &DocPath, loading: Option<Loading>) -> Option<Reply> {
         let root = self.root?;
         let of_root = self.documents.get(&root)?;
         let (document, read) = match route(&root, path, |path| of_root.read(path)) {
@@ -235,6 +238,7 @@ impl Glance {
             value: read.value,
             conflict: read.conflict,
             event,
+            loading,
         }))
     }
 }

@@ -58,7 +58,8 @@ impl Replica {
             waiting > TELL_FEW_MAX && held > 0 && waiting < enough(held, is_idle)
         });
         // Who reads sees what was here a moment ago; what else is asked for is about all of it.
-        let is_read = |command: &Command| matches!(command, Command::Read { .. });
+        let is_read =
+            |command: &Command| matches!(command, Command::Read { .. } | Command::Glance { .. });
         // A document that is opened is whole before anything is done with it.
         !is_due
             && !self.workspace.is_rebuilding()

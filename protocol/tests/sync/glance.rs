@@ -1,7 +1,8 @@
 //! What a start shows before it has read its history.
 
-use kernelos_protocol::command::{Command, Loading, Reply, RequestId};
+use kernelos_protocol::command::{Command, Loading, ReadReply, Reply, RequestId};
 use kernelos_protocol::limits::{GLANCE_EVENTS_MIN, GLANCE_QUIET_MS, LOAD_SLICE_EVENTS};
+use kernelos_protocol::present;
 use kernelos_protocol::replica::{Config, Input, Output, Replica};
 use kernelos_protocol::role::Role;
 use kernelos_protocol::store::{EventStore as _, MemoryStore, Record};
@@ -42,6 +43,13 @@ fn answers(config: &Config, disk: &mut MemoryStore, commands: &[Command]) -> Vec
 fn read(path: &str) -> Command {
     Command::Read { path: path.parse().unwrap() }
 }
+
+fn glance(path: &str) -> Command {
+    Command::Glance { path: path.parse().unwrap() }
+}
+
+/// What is said with what an older glance showed.
+const BEFORE: &str = "starting: this is how it was before";
 
 #[test]
 fn a_start_answers_as_it_stopped_before_its_history_is_read() {
@@ -111,19 +119,56 @@ fn a_glance_opens_no_document_and_says_how_many_it_did_not_look_at() {
 }
 
 #[test]
-fn a_glance_that_is_behind_shows_where_the_device_stood_and_answers_no_read() {
+fn a_glance_that_is_behind_answers_who_takes_it_so_and_says_what_it_lacks() {
     // SPEC: DUR-9
     let mut mesh = long();
+    let Reply::Read(before) = mesh.ask(1, read("notes/7")) else { panic!() };
     mesh.ask(1, Command::Rest);
     mesh.set(1, "notes/7", "newer");
+    mesh.set(1, "notes/new", "newest");
     let mut disk = mesh.device(1).disk.clone();
-    let replies = answers(&mesh.device(1).config, &mut disk, &[read("notes/7"), Command::Status]);
-    assert_eq!(replies[0], None);
+    let asked = [read("notes/7"), Command::Status, glance("notes/7"), glance("notes/new")];
+    let replies = answers(&mesh.device(1).config, &mut disk, &asked);
+    assert_eq!(replies[0], None, "who does not say that it may be older waits");
     let Some(Reply::Status(status)) = &replies[1] else { panic!("{replies:?}") };
     let loading = status.loading.unwrap();
-    assert_eq!(loading.of, loading.shown + 1);
+    assert_eq!((loading.events, loading.of), (LOAD_SLICE_EVENTS, loading.shown + 2));
+    let Some(Reply::Read(shown)) = &replies[2] else { panic!("{replies:?}") };
+    assert_eq!(shown, &ReadReply { loading: Some(loading), ..before });
+    let said = present::to_text(&present::behind(shown).unwrap());
+    assert_eq!(said, format!("{BEFORE} the last 2 of {} events\n", loading.of));
+    assert_eq!(replies[3], None, "what is not in it may be in what it lacks");
     mesh.restart(1);
-    assert_eq!(mesh.get(1, "notes/7"), "\"newer\"");
+    for asked in [read("notes/7"), glance("notes/7")] {
+        let Reply::Read(now) = mesh.ask(1, asked) else { panic!() };
+        assert_eq!((&now.value, now.loading), (&"newer".into(), None));
+        assert_eq!(present::behind(&now), None);
+    }
+}
+
+#[test]
+fn who_takes_an_older_glance_hears_no_doubt_of_the_newest() {
+    // SPEC: DUR-9
+    let mut mesh = long();
+    let Reply::Read(before) = mesh.ask(1, read("notes/7")) else { panic!() };
+    mesh.ask(1, Command::Rest);
+    let mut disk = mesh.device(1).disk.clone();
+    let replies = answers(&mesh.device(1).config, &mut disk, &[glance("notes/7")]);
+    assert_eq!(before.loading, None);
+    assert_eq!(replies, [Some(Reply::Read(before))]);
+}
+
+#[test]
+fn a_glance_of_more_than_the_store_holds_answers_no_read() {
+    // SPEC: DUR-9
+    let mut mesh = long();
+    let mut shorter = mesh.device(1).disk.clone();
+    mesh.set(1, "notes/7", "lost");
+    mesh.ask(1, Command::Rest);
+    let glanced = mesh.device(1).disk.glance().unwrap().to_vec();
+    shorter.commit(&[Record::Glance(glanced)]).unwrap();
+    let asked = [glance("notes/7"), read("notes/7")];
+    assert_eq!(answers(&mesh.device(1).config, &mut shorter, &asked), [None, None]);
 }
 
 #[test]
