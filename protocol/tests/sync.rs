@@ -33,6 +33,7 @@ mod telling;
 mod timeline;
 mod undo;
 mod worker;
+mod undo_last;
 
 use kernelos_protocol::command::{Command, Reply};
 use kernelos_protocol::document::Edit;
