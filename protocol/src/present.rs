@@ -3,6 +3,7 @@
 
 mod boards;
 mod branches;
+mod changed;
 mod conflicts;
 mod event;
 mod missions;

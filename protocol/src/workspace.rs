@@ -36,7 +36,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use author::{AuthorFault, Pen};
 pub use backlog::{Charge, Waiting};
-pub use branches::{Distance, Divergence};
+pub use branches::{ApartSide, Distance, Divergence};
 pub use chain::ForkProof;
 pub use cover::Cover;
 pub use disputes::{Dispute, DisputeSide, Disputes};
@@ -49,7 +49,7 @@ pub use quarantine::Branch;
 pub use rescue::Rescued;
 pub use state::{StateHash, document_leaf};
 pub use undo::{UNDO_REASON, Undoable};
-pub use verdict::Verdict;
+pub use verdict::{Verdict, is_kind, kinds};
 
 use crate::authority::{ContentLane, ContentNo, ControlLane};
 use crate::control::{ControlBody, Recover, Rescue};

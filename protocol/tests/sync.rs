@@ -3,6 +3,7 @@
 mod absent;
 mod artifacts;
 mod boards;
+mod branch_words;
 mod branches;
 mod clones;
 mod contracts;
@@ -32,8 +33,8 @@ mod tail;
 mod telling;
 mod timeline;
 mod undo;
-mod worker;
 mod undo_last;
+mod worker;
 
 use kernelos_protocol::command::{Command, Reply};
 use kernelos_protocol::document::Edit;

@@ -16,7 +16,7 @@ use super::documents::Line;
 use crate::authority::ContentNo;
 use crate::id::{ChangeHash, DeviceId, DocumentId, Incarnation};
 
-pub use list::{Distance, Divergence};
+pub use list::{ApartSide, Distance, Divergence};
 
 /// What stands of a family, and at which count of changes to it that was found.
 type Standing = BTreeMap<DocumentId, (u64, Arc<BTreeSet<ChangeHash>>)>;
