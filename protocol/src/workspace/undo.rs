@@ -76,6 +76,35 @@ impl Workspace {
         candidates.copied().find(|id| self.undoable(id).is_ok())
     }
 
+    /// The event that took this one back: one that counts and was not taken back itself.
+    pub(super) fn undone_by(&self, no: ContentNo) -> Option<ContentNo> {
+        self.undone().get(&no).copied()
+    }
+
+    /// What was taken back, and by what: of several the one with the lowest id. It is kept while
+    /// nothing comes that could change it.
+    fn undone(&self) -> Arc<Undone> {
+        let undos = self.effects.undos().len();
+        let of = ([undos, self.content.len(), self.control.len()], self.strikes_version());
+        let mut kept = self.undone.borrow_mut();
+        if let Some((_, undone)) = kept.as_ref().filter(|(kept, _)| *kept == of) {
+            return Arc::clone(undone);
+        }
+        let mut undone = Undone::new();
+        // What takes an undo back came after it.
+        for (undo, of) in self.effects.undos().rev() {
+            if self.counts(undo) && !undone.contains_key(&undo) {
+                let first = undone.entry(of).or_insert(undo);
+                if self.content.id(undo) < self.content.id(*first) {
+                    *first = undo;
+                }
+            }
+        }
+        let undone = Arc::new(undone);
+        *kept = Some((of, Arc::clone(&undone)));
+        undone
+    }
+
     /// Does an event, which counts and was not taken back itself, take back one that takes nothing
     /// back?
     #[must_use]
@@ -115,35 +144,6 @@ impl Workspace {
         };
         let is_own = |id: &EventId| self.header(id).is_some_and(|header| header.author == *own);
         self.order.iter().any(|id| is_own(id) && of_undo(id))
-    }
-
-    /// The event that took this one back: one that counts and was not taken back itself.
-    pub(super) fn undone_by(&self, no: ContentNo) -> Option<ContentNo> {
-        self.undone().get(&no).copied()
-    }
-
-    /// What was taken back, and by what: of several the one with the lowest id. It is kept while
-    /// nothing comes that could change it.
-    fn undone(&self) -> Arc<Undone> {
-        let undos = self.effects.undos().len();
-        let of = ([undos, self.content.len(), self.control.len()], self.strikes_version());
-        let mut kept = self.undone.borrow_mut();
-        if let Some((_, undone)) = kept.as_ref().filter(|(kept, _)| *kept == of) {
-            return Arc::clone(undone);
-        }
-        let mut undone = Undone::new();
-        // What takes an undo back came after it.
-        for (undo, of) in self.effects.undos().rev() {
-            if self.counts(undo) && !undone.contains_key(&undo) {
-                let first = undone.entry(of).or_insert(undo);
-                if self.content.id(undo) < self.content.id(*first) {
-                    *first = undo;
-                }
-            }
-        }
-        let undone = Arc::new(undone);
-        *kept = Some((of, Arc::clone(&undone)));
-        undone
     }
 
     fn undoable_control(&self, no: ControlNo) -> Result<Undoable, &'static str> {
