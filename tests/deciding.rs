@@ -85,6 +85,8 @@ fn many_are_decided_at_once_and_one_undo_opens_them_again() {
     assert!(text.contains("2 decided") && text.contains("take it back: kern undo"), "{text}");
     agree(&homes);
     assert_eq!(conflicts(laptop).len(), PLACES - 2);
+    let odd = ["conflicts", "resolve", "--path", "notes/[", "--take", "a", "--yes"];
+    phone.run(&odd).refused(2, "for example 'notes/*'");
 }
 
 #[test]
@@ -170,4 +172,46 @@ fn a_node_that_dies_while_it_decides_decided_all_or_nothing() {
     println!("{calls} calls: decided {whole} times, {nothing} times not");
     assert!(nothing > 0, "before the first call nothing is there");
     assert!(whole > 0, "behind the commit all of it is");
+}
+
+#[test]
+fn final_plans_and_policies_made_apart_are_decided_and_all_events_taken_back_by_one_command() {
+    // SPEC: CFL-12, CFL-15, POL-4
+    let homes = [Home::with_workspace(), Home::new()];
+    let _nodes = [homes[0].up(), homes[1].up()];
+    homes[0].pair(&homes[1], "phone", "admin");
+    let [laptop, phone] = &homes;
+    let plans = r#"{"title": "pack", "plans": {"p": {"text": "bag"}, "q": {"text": "box"}}}"#;
+    done(laptop, &["doc", "set", "tasks/t", plans]);
+    agree(&homes);
+    done(phone, &["offline"]);
+    for (home, plan, policy) in [(laptop, "p", "\"deny\""), (phone, "q", "\"allow\"")] {
+        done(home, &["doc", "set", &format!("tasks/t/plans/{plan}/final"), "true"]);
+        done(home, &["doc", "set", "policies/mission.promote", policy]);
+    }
+    done(phone, &["online"]);
+    agree(&homes);
+    let open = conflicts(laptop);
+    let of = |kind: &str| open.iter().find(|row| row["kind"] == kind).unwrap_or(&open[0]).clone();
+    let (plans, policy) = (of("plans_final"), of("policy"));
+    assert_eq!((open.len(), &plans["path"]), (2, &json!("tasks/t/plans")), "{open:?}");
+    assert_eq!(laptop.get("policies/mission.promote"), "deny", "the stricter, until it is decided");
+    let phones = plans["sides"].as_array().unwrap().iter().find(|side| side["value"] == "q");
+    let (id, keep) = (plans["id"].as_str().unwrap(), phones.unwrap()["side"].as_str().unwrap());
+    let first = done(laptop, &["conflicts", "resolve", id, "--keep", keep]);
+    let id = policy["id"].as_str().unwrap();
+    let second = done(laptop, &["conflicts", "resolve", id, "--value", "\"allow\""]);
+    agree(&homes);
+    assert_eq!(conflicts(phone), Vec::<Json>::new());
+    assert_eq!(phone.get("tasks/t/plans/p/final"), false);
+    assert_eq!(phone.get("tasks/t/plans/q/final"), true);
+    assert_eq!(phone.get("policies/mission.promote"), "allow");
+    let events = [&second, &first].map(|told| told["event"].as_str().unwrap());
+    let text = laptop.run(&["undo", events[0], events[1]]).done().to_owned();
+    let each = events.map(|event| text.contains(&format!("it takes back event {event}")));
+    assert_eq!(each, [true, true], "{text}");
+    agree(&homes);
+    let mut kinds: Vec<_> = conflicts(phone).iter().map(|row| row["kind"].to_string()).collect();
+    kinds.sort();
+    assert_eq!(kinds, ["\"plans_final\"", "\"policy\""]);
 }

@@ -2,6 +2,7 @@
 //! `kern` says of itself and of the past.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -34,8 +35,9 @@ const OTHERS: &str = "demo|up|join|offline|online|peer add|peer list|peer rm|sta
     quarantine list|quarantine show|export|devices|key status|key protect|key unprotect|\
     workspace list|branch list|branch diff|branch preview|bench|doctor|paths|completions|man|ui";
 
-/// Commands that write, and how each is run here; `EVENT` is one that another test's home has not.
-const WRITERS: [(&str, &str); 24] = [
+/// Commands that write, and how each is run here; `EVENT` is what the one before wrote, `TASK` a
+/// task of it.
+const WRITERS: [(&str, &str); 25] = [
     ("init", ""),
     ("invite", ""),
     ("revoke", ""),
@@ -57,6 +59,7 @@ const WRITERS: [(&str, &str); 24] = [
     ("branch merge", "branch merge try"),
     ("branch archive", "branch archive try"),
     ("task add", "task add pack"),
+    ("task done", "task done TASK"),
     ("agent add", "agent add fixer --command true"),
     ("undo", "undo"),
     ("strike", "strike EVENT"),
@@ -67,9 +70,8 @@ fn every_command_is_known_to_write_or_not() {
     let home = Home::new();
     let known: Vec<_> = OTHERS.split('|').chain(WRITERS.iter().map(|row| row.0)).collect();
     for leaf in leaves(&home, &[]) {
-        let is_known = known.contains(&leaf.as_str()) || leaf == "task done";
         assert!(
-            is_known,
+            known.contains(&leaf.as_str()),
             "does `kern {leaf}` write? say so here, and by Ui::wrote how it is undone"
         );
     }
@@ -89,6 +91,13 @@ fn who_writes_says_its_event_and_how_it_is_taken_back() {
     let mut last = String::new();
     for (name, line) in WRITERS.iter().filter(|row| !row.1.is_empty()) {
         let line = line.replace("EVENT", &last);
+        let line = match line.strip_suffix("TASK") {
+            Some(done) => {
+                let tasks = home.run(&["task", "list", "--json"]).json();
+                format!("{done}{}", tasks[0]["id"].as_str().unwrap())
+            }
+            None => line,
+        };
         let args: Vec<_> = line.split(' ').chain(["--json"]).collect();
         let told = event_of(&home.run_with(&args, r#"[{"set": "notes/b", "value": 2}]"#).json());
         let event = told["event"].as_str().unwrap_or_else(|| panic!("{name}: {told}"));
@@ -112,6 +121,13 @@ fn who_writes_says_its_event_and_how_it_is_taken_back() {
     let back = text.lines().find_map(|line| line.strip_prefix("take it back: kern ")).unwrap();
     home.run(&back.split(' ').collect::<Vec<_>>()).done();
     assert!(!home.run(&["task", "list"]).done().contains("fold"));
+    let wash = event_of(&home.run(&["task", "add", "wash", "--json"]).json());
+    let wash = wash["id"].as_str().unwrap().to_owned();
+    let text = home.run(&["task", "done", &wash]).done().to_owned();
+    says_how_it_is_taken_back(&text, true);
+    let back = text.lines().find_map(|line| line.strip_prefix("take it back: kern ")).unwrap();
+    home.run(&back.split(' ').collect::<Vec<_>>()).done();
+    assert_eq!(home.get(&format!("tasks/{wash}/state")), "open");
     let agent = home.run(&["agent", "add", "b", "--command", "true"]).done().to_owned();
     assert!(agent.contains("it cannot be taken back: "), "{agent}");
 }
@@ -246,6 +262,12 @@ fn the_past_is_read_and_searched() {
         found.done().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!((found.len(), &found[0]["id"]), (1, &json!(first)));
     assert!(home.run(&["log", "--search", "laptop", "--since", "1 h"]).done().contains("genesis"));
+    let none = home.run(&["log", "--search", "hail"]);
+    assert_eq!((none.done(), none.stderr.as_str()), ("", "nothing found\n"));
+    let none = home.run(&["log", "--search", "hail", "--json"]);
+    assert_eq!((none.done(), none.stderr.as_str()), ("", ""));
+    home.run(&["log", "--search", ""]).refused(2, "empty");
+    home.run(&["log", "--kind", "nonsense"]).refused(2, "change, ");
 }
 
 #[test]
@@ -258,8 +280,10 @@ fn kern_says_where_things_lie_and_writes_completions_and_pages() {
     }
     assert!(home.run(&["man"]).done().contains(".TH kern"));
     let pages = home.file("pages");
-    home.run(&["man", pages.to_str().unwrap()]).done();
+    let told = home.run(&["man", pages.to_str().unwrap()]).done().to_owned();
     assert!(pages.join("kern-doc-history.1").is_file());
+    let written = fs::read_dir(&pages).unwrap().count();
+    assert_eq!(told, format!("{written} pages in {}\n", pages.display()));
     // A copy of the program, with nothing beside it.
     let alone = home.file("alone");
     fs::create_dir(&alone).unwrap();
@@ -270,6 +294,33 @@ fn kern_says_where_things_lie_and_writes_completions_and_pages() {
     let said = ui.output().unwrap();
     assert_eq!(said.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&said.stderr).contains("cargo install"));
+    // On the PATH it is found, in the first folder that has it, and this process becomes it.
+    let [first, second] = ["first", "second"].map(|name| home.file(name));
+    for (folder, code) in [(&first, 7), (&second, 8)] {
+        fs::create_dir(folder).unwrap();
+        let gui = folder.join("kern-gui");
+        fs::write(&gui, format!("#!/bin/sh\necho \"$@\"\nexit {code}\n")).unwrap();
+        fs::set_permissions(&gui, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let path = std::env::join_paths([&home.file("absent"), &first, &second]).unwrap();
+    let said = ui.env("PATH", path).output().unwrap();
+    assert_eq!(said.status.code(), Some(7));
+    let socket = home.run(&["paths", "--json"]).json()["socket"].as_str().unwrap().to_owned();
+    assert_eq!(String::from_utf8_lossy(&said.stdout), format!("--socket {socket}\n"));
+}
+
+#[test]
+fn who_has_no_display_is_told_what_to_do_and_no_path_of_a_build() {
+    let home = Home::new();
+    let mut ui = home.command(&["ui"]);
+    for name in ["DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET"] {
+        ui.env_remove(name);
+    }
+    let said = ui.output().unwrap();
+    let text = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert_eq!(said.status.code(), Some(1), "{text}");
+    assert!(text.contains("no window: ") && text.contains("set DISPLAY"), "{text}");
+    assert!(!text.contains(".rs:") && !text.contains("/registry/"), "{text}");
 }
 
 /// Waits until a command hears signals itself.

@@ -191,6 +191,20 @@ fn pair(window: &Window<'_>, laptop: &Home, phone: &Home) {
     });
 }
 
+/// Both devices hold the same state, and show the same sides of the one conflict: both values.
+fn agree(laptop: &Home, phone: &Home) {
+    until("one state hash on both devices", || {
+        let [one, two] = [laptop, phone].map(|home| home.status()["state_hash"].clone());
+        (one.is_string() && one == two).then_some(())
+    });
+    let [one, two] = [laptop, phone].map(|home| home.run(&["conflicts", "--json"]).json());
+    assert_eq!(one, two);
+    let sides = one[0]["sides"].as_array().unwrap().iter();
+    let mut values: Vec<_> = sides.map(|side| side["value"].as_str().unwrap()).collect();
+    values.sort_unstable();
+    assert_eq!(values, ["ours", "theirs"]);
+}
+
 #[test]
 fn a_device_is_let_in_and_a_conflict_decided_by_the_mouse_and_undone_by_the_keyboard() {
     let [laptop, phone] = [Home::new(), Home::new()];
@@ -218,6 +232,7 @@ fn a_device_is_let_in_and_a_conflict_decided_by_the_mouse_and_undone_by_the_keyb
     window.key("u");
     until("it is open again", || ([&laptop, &phone].map(open) == [1, 1]).then_some(()));
     window.find("Label", "1 conflict open");
+    agree(&laptop, &phone);
 
     // The node dies while it is asked to decide: what is known of that is said, and the window
     // stays. When it comes back it says that nothing was decided, and decides.

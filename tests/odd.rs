@@ -120,5 +120,7 @@ fn more_conflicts_than_a_page_has_are_all_listed_once() {
     let events = told["events"].as_array().unwrap();
     let each: Vec<_> = events.iter().map(|row| row["conflicts"].as_u64().unwrap()).collect();
     assert_eq!(each, [1_000, 3], "each is told with what takes it back");
+    let all: Vec<_> = events.iter().rev().map(|row| &row["event"].as_str().unwrap()[..8]).collect();
+    assert_eq!(told["undo"], format!("kern undo {}", all.join(" ")), "and all by one command");
     assert_eq!(laptop.run(&["conflicts"]).done(), "no conflicts\n");
 }

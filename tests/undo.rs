@@ -45,3 +45,25 @@ fn what_was_done_is_taken_back_and_what_was_built_on_is_not() {
     laptop.run(&["undo", "0000"]).refused(1, "there is no event");
     assert_eq!(laptop.run(&["undo", "--force"]).code, 2, "force is for one that is named");
 }
+
+#[test]
+fn where_nothing_is_left_a_script_hears_it_as_of_any_event_that_is_not_taken_back() {
+    // SPEC: UNDO-4
+    let home = Home::with_workspace();
+    let _node = home.up();
+    let refused = |words: &str| {
+        let ran = home.run(&["undo", "--json"]);
+        assert_eq!(ran.code, 1, "{}", ran.stderr);
+        let told: Json = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!((&told["refused"], &told["reason"]), (&Json::Null, &json!(words)), "{told}");
+        home.run(&["undo"]).refused(1, words);
+    };
+    refused("this device did nothing that can be taken back");
+    for value in ["1", "2"] {
+        home.run(&["doc", "set", "notes/a", value]).done();
+    }
+    home.run(&["undo"]).done();
+    assert_eq!(home.get("notes/a"), 1);
+    home.run(&["undo"]).done();
+    refused("all that this device did is taken back already");
+}

@@ -65,12 +65,45 @@ fn main() -> ExitCode {
     );
     match made {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&format!("no window: {error}")),
+        Err(error) => failed(&no_window(&error.to_string())),
     }
+}
+
+/// Why there is no window, and what to do: without the place in a library's sources that its error
+/// names, which is of where this was built.
+fn no_window(error: &str) -> String {
+    let cause = match error.split_once("os error at ") {
+        Some((_, behind)) => behind.split_once(": ").map_or(behind, |(_, cause)| cause),
+        None => error,
+    };
+    format!(
+        "no window: {}\nset DISPLAY or WAYLAND_DISPLAY; `kern status`, `kern log` and `kern \
+         conflicts` say in a terminal what it shows",
+        cause.trim_end_matches('.')
+    )
 }
 
 fn failed(text: &str) -> ExitCode {
     use std::io::Write as _;
     writeln!(std::io::stderr(), "{text}").ok();
     ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::no_window;
+
+    #[test]
+    fn who_gets_no_window_reads_why_and_what_to_do_and_no_path_of_a_build() {
+        let cause = "neither WAYLAND_DISPLAY nor WAYLAND_SOCKET nor DISPLAY is set.";
+        let of_library =
+            format!("winit EventLoopError: os error at /a/winit/src/mod.rs:765: {cause}");
+        for (error, why) in
+            [(of_library.as_str(), cause.trim_end_matches('.')), ("no GL context", "no GL context")]
+        {
+            let said = no_window(error);
+            assert!(said.starts_with(&format!("no window: {why}\nset DISPLAY")), "{said}");
+            assert!(!said.contains(".rs") && said.contains("kern log"), "{said}");
+        }
+    }
 }

@@ -23,8 +23,10 @@ pub(crate) fn told(command: &Command, reply: &Reply) -> Told {
             Doc(blocks)
         }
         Reply::NotUndone(refused) => {
-            let text = Text::toned(Tone::Attention, format!("not undone: {}", refused.reason));
-            return Told { doc: Doc(vec![Block::Line(text)]), event: None, failed: true };
+            let (text, hint) = present::not_undone(refused);
+            let lines = [(Tone::Attention, text), (Tone::Quiet, hint)];
+            let doc = lines.map(|(tone, text)| Block::Line(Text::toned(tone, text)));
+            return Told { doc: Doc(doc.to_vec()), event: None, failed: true };
         }
         _ => match &event {
             Some(event) => {

@@ -250,7 +250,7 @@ fn run(args: Args) -> Result<(), Failure> {
             Subcommands::Doctor(_) => doctor::run(&ui).await,
             Subcommands::Paths(_) => itself::paths(&ui),
             Subcommands::Completions(args) => itself::completions(&args),
-            Subcommands::Man(args) => itself::man(args),
+            Subcommands::Man(args) => itself::man(&ui, args),
             Subcommands::Bench(args) => bench::run(&ui, args).await,
         }
     };

@@ -156,6 +156,10 @@ impl ControlBody {
         }
     }
 
+    /// The names of all kinds.
+    pub const NAMES: [&str; 9] =
+        ["genesis", "grant", "revoke", "readmit", "epoch", "wrap", "recover", "upgrade", "strike"];
+
     /// Its kind's name.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -16,6 +16,7 @@ mod policy;
 mod read;
 mod saving;
 mod several;
+mod since;
 mod task;
 
 pub mod conflict;
@@ -40,7 +41,7 @@ pub use policy::{POLICIES, is_stricter};
 pub use read::ReadValue;
 pub use saving::SavedPart;
 pub use several::Hand;
-pub use task::{Degraded, DocumentDone, DocumentTask, LocalChange, Reversal};
+pub use task::{Degraded, DocumentDone, DocumentTask, LocalChange, MayUndo, Reversal};
 
 use crate::id::{ChangeHash, DocumentId};
 use conflict::ConflictIndex;
@@ -94,9 +95,9 @@ impl Documents {
             DocumentTask::Write { root, hand, edits, found } => {
                 self.write(root, &hand, &edits, &found)
             }
-            DocumentTask::Undo { hand, changes, force } => self.undo(&hand, &changes, force),
-            DocumentTask::Reopen { hand, changes, force } => {
-                DocumentDone::Reopened(self.reopen(&hand, &changes, force))
+            DocumentTask::Undo { hand, changes, may } => self.undo(&hand, &changes, &may),
+            DocumentTask::Reopen { hand, changes, may } => {
+                DocumentDone::Reopened(self.reopen(&hand, &changes, &may))
             }
             DocumentTask::Link { root, actor, link } => {
                 self.saving.forget(&root);

@@ -3,6 +3,7 @@
 
 mod boards;
 mod branches;
+mod changed;
 mod conflicts;
 mod event;
 mod missions;
@@ -31,7 +32,7 @@ pub use past::{found, history_row, past_read};
 pub use quarantine::{preview, quarantine};
 pub use text::{to_painted, to_text};
 pub use timeline::{ascii, timeline, timeline_line, timeline_row, timeline_sentence};
-pub use undo::{Back, undone, wrote, wrote_by};
+pub use undo::{Back, not_undone, undone, wrote, wrote_by};
 pub use views::{behind, device_name, devices, life, log_row, read, status};
 pub use when::utc;
 

@@ -38,7 +38,7 @@ use std::sync::Arc;
 
 pub use author::{AuthorFault, Pen};
 pub use backlog::{Charge, Waiting};
-pub use branches::{Distance, Divergence};
+pub use branches::{ApartSide, Distance, Divergence};
 pub use chain::ForkProof;
 pub use cover::Cover;
 pub use disputes::{Dispute, DisputeSide, Disputes};
@@ -51,7 +51,7 @@ pub use quarantine::Branch;
 pub use rescue::Rescued;
 pub use state::{StateHash, document_leaf};
 pub use undo::{UNDO_REASON, Undoable};
-pub use verdict::Verdict;
+pub use verdict::{Verdict, is_kind, kinds};
 
 use crate::authority::{BitSet, ContentLane, ContentNo, ControlLane};
 use crate::control::{ControlBody, Recover, Rescue};

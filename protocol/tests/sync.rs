@@ -3,6 +3,7 @@
 mod absent;
 mod artifacts;
 mod boards;
+mod branch_words;
 mod branches;
 mod clones;
 mod conduct;
@@ -34,6 +35,7 @@ mod tail;
 mod telling;
 mod timeline;
 mod undo;
+mod undo_last;
 mod worker;
 
 use kernelos_protocol::command::{Command, Reply};

@@ -59,7 +59,8 @@ Examples:
     },
     /// Show every value that ever stood at a path
     ///
-    /// By whom, on which device, and whether it lost.
+    /// By whom, on which device, and whether it lost; of a map what changed since the row above.
+    /// With --json each value is whole.
     #[command(after_help = "\
 Examples:
   kern doc history notes/today

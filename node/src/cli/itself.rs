@@ -88,7 +88,7 @@ pub(super) fn completions(args: &Completions) -> Result<(), Failure> {
     print(&String::from_utf8_lossy(&text))
 }
 
-pub(super) fn man(args: Man) -> Result<(), Failure> {
+pub(super) fn man(ui: &Ui, args: Man) -> Result<(), Failure> {
     let failed = |error: std::io::Error| {
         Failure::new(FailureKind::Failed, format!("the pages cannot be written: {error}"))
             .with_hint("name a folder that can be made or written")
@@ -100,7 +100,17 @@ pub(super) fn man(args: Man) -> Result<(), Failure> {
         return print(&String::from_utf8_lossy(&page));
     };
     fs::create_dir_all(&dir).map_err(failed)?;
-    clap_mangen::generate_to(command, &dir).map_err(failed)
+    let pages = count(&command);
+    clap_mangen::generate_to(command, &dir).map_err(failed)?;
+    ui.show(&json!({ "pages": pages, "dir": dir }), || {
+        let text = format!("{pages} pages in {}", dir.display());
+        Doc(vec![Block::Line(Text::plain(text))])
+    })
+}
+
+/// A page for each command that is shown, and what is below it.
+fn count(command: &clap::Command) -> usize {
+    1 + command.get_subcommands().filter(|below| !below.is_hide_set()).map(count).sum::<usize>()
 }
 
 /// Where the inspector is, beside this program or on the PATH.

@@ -16,6 +16,9 @@ use crate::cli::names::names;
 use crate::cli::stream::Progress;
 use crate::clock;
 
+/// Said where people look on, so that no output is not taken for a fault.
+const NOTHING_FOUND: &str = "nothing found";
+
 /// What to look for, as a person says it.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct SearchArgs {
@@ -90,12 +93,13 @@ pub(super) async fn history(ui: &Ui, path: DocPath, limit: usize) -> Result<(), 
         return Err(unexpected());
     };
     let names = names(ui).await?;
-    for row in &page.rows {
+    let above = [None].into_iter().chain(page.rows.iter().map(Some));
+    for (row, above) in page.rows.iter().zip(above) {
         let device = row.device.map(|device| present::device_name(&device, &names));
         let object = json!({ "value": row.value, "removed": row.removed, "event": row.event,
             "device": device, "device_id": row.device, "time": row.time, "current": row.current,
             "lost_to": row.lost_to });
-        ui.show(&object, || present::history_row(row, &names))?;
+        ui.show(&object, || present::history_row(row, above, &names))?;
     }
     if page.older > 0 {
         ui.show_aside(&json!({ "older": page.older }), || {
@@ -121,13 +125,14 @@ pub(super) async fn search(ui: &Ui, args: SearchArgs) -> Result<(), Failure> {
         let named = named.filter(|(_, name)| name.to_lowercase().contains(&text));
         search.named = named.map(|(device, _)| device).collect();
     }
-    let (mut progress, mut unread) = (Progress::new(ui.json), 0);
+    let (mut progress, mut unread, mut found) = (Progress::new(ui.json), 0, 0_usize);
     loop {
         let PastReply::Found(page) = ask(ui, PastCommand::Search(search.clone())).await? else {
             return Err(unexpected());
         };
         let FoundPage { rows, next, of, unread: not } = page;
         unread += not;
+        found += rows.len();
         for row in &rows {
             ui.show(row, || present::found(row))?;
         }
@@ -136,6 +141,9 @@ pub(super) async fn search(ui: &Ui, args: SearchArgs) -> Result<(), Failure> {
         search.from = next;
     }
     drop(progress);
+    if found == 0 && !ui.json {
+        ui.show_aside(&(), || Doc(vec![Block::Line(Text::toned(Tone::Quiet, NOTHING_FOUND))]))?;
+    }
     if unread > 0 {
         ui.show_aside(&json!({ "unread": unread }), || {
             let text = format!("{unread} events could not be read here");

@@ -12,26 +12,39 @@ use crate::cli::wrote::Wrote;
 /// What it set shows again what it showed before; a grant is taken back by a revocation, and that
 /// by a new grant. Nothing leaves the history: what takes back is an event, and can be taken back
 /// itself. Where something else was written there since, it is refused, and the event that did is
-/// named.
+/// named. Of several events each is taken back in turn, until one is refused.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   kern undo                 the last of this device that can be taken back
   kern undo 3f9a            the event whose id begins so, whoever wrote it
+  kern undo 3f9a 77c0       both, one after the other
   kern undo 3f9a --force    also where something else was written there since")]
 pub(super) struct Args {
-    /// Which event, by how its id begins
+    /// Which events, by how each id begins
     ///
     /// As `kern log` shows it; four digits at least.
-    event: Option<String>,
+    #[arg(value_name = "EVENT")]
+    events: Vec<String>,
     /// Also where something else was written there since
-    #[arg(long, requires = "event")]
+    #[arg(long, requires = "events")]
     force: bool,
 }
 
 pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
-    let command = Command::Undo { begin: args.event, force: args.force };
-    match ui.client()?.ask(ui.workspace(), command).await? {
+    let Args { events, force } = args;
+    if events.is_empty() {
+        return take_back(ui, None, force).await;
+    }
+    for event in events {
+        // What was taken back before it stays so: each is an event of its own, and was told.
+        take_back(ui, Some(event), force).await?;
+    }
+    Ok(())
+}
+
+async fn take_back(ui: &Ui, begin: Option<String>, force: bool) -> Result<(), Failure> {
+    match ui.client()?.ask(ui.workspace(), Command::Undo { begin, force }).await? {
         Reply::Undone(undone) => {
             let mut object = json!(undone);
             Wrote::undo(Some(undone.event)).put_in(&mut object);
@@ -41,9 +54,8 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
             if ui.json {
                 ui.show(&not, Default::default)?;
             }
-            let text = format!("{} is not taken back: {}", not.refused.short(), not.reason);
-            Err(Failure::new(FailureKind::Failed, text)
-                .with_hint("`kern log` shows what came after it; --force writes all the same"))
+            let (text, hint) = present::not_undone(&not);
+            Err(Failure::new(FailureKind::Failed, text).with_hint(hint))
         }
         other => Err(super::doc::unexpected(&other)),
     }

@@ -124,6 +124,9 @@ pub struct BranchState {
     pub ahead: usize,
     /// Changes there that are not in it.
     pub behind: usize,
+    /// There are as many at least: no more are counted. `SPEC: BRA-5`
+    #[serde(default)]
+    pub behind_at_least: bool,
     /// Who wrote to it, by id; of what diverged each side.
     pub devices: Vec<DeviceId>,
     /// Of what diverged: each side.
@@ -148,6 +151,9 @@ pub struct BranchSide {
     pub device: DeviceId,
     /// How many changes no other side knew.
     pub changes: usize,
+    /// There are as many at least: no more are counted.
+    #[serde(default)]
+    pub at_least: bool,
     /// The event of the last of them.
     pub event: EventId,
 }

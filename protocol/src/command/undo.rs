@@ -13,14 +13,17 @@ pub struct Undone {
     pub undoes: EventId,
 }
 
-/// An event is not taken back.
+/// An event is not taken back, or there is none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotUndone {
-    /// Which.
-    pub refused: EventId,
+    /// Which; null where none was named and nothing is left that can be taken back.
+    pub refused: Option<EventId>,
     /// Why, for people.
     pub reason: String,
     /// The event that builds on it, where that is why and it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<EventId>,
+    /// The command that takes it back all the same, where one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub force: Option<String>,
 }

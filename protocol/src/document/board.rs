@@ -158,6 +158,15 @@ pub struct Routed {
     pub link: Option<ReadValue>,
 }
 
+impl Routed {
+    /// Is it a branch that was put away, named so?
+    pub(super) fn is_put_away(&self) -> bool {
+        let is_branch = self.above.segments().first().is_some_and(|map| map == BRANCHES);
+        let archived = |link: &ReadValue| link.value.get("archived") == Some(&Json::Bool(true));
+        is_branch && self.link.as_ref().is_some_and(archived)
+    }
+}
+
 /// Where a path leads that is seen from the root; none where it stays there. `read` reads the
 /// root. `SPEC: PRJ-10`
 pub fn route(

@@ -9,7 +9,7 @@ use automerge::{ObjId, ObjType, ROOT, ReadDoc, ScalarValue, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::document::board::BRANCHES;
+use crate::document::board::{BOARDS, BRANCHES};
 use crate::document::{DocPath, PathFault};
 use crate::id::{ChangeHash, ConflictId};
 use crate::limits::{EVENT_CHANGES_MAX, VALUE_DEPTH_MAX};
@@ -129,6 +129,9 @@ pub enum EditFault {
     /// No link leads to one.
     #[error("there is no branch {0:?}")]
     NoBranch(String),
+    /// It was put away. `SPEC: BRA-4`
+    #[error("branch {0:?} is put away")]
+    PutAway(String),
     /// A link of that name is there.
     #[error("there is a branch {0:?} already")]
     BranchExists(String),
@@ -190,6 +193,15 @@ impl EditFault {
             Self::NoBranch(name.to_owned())
         } else {
             Self::NoBoard(name.to_owned())
+        }
+    }
+
+    /// The same, in the words that who writes there hears, where the path leads to no document.
+    pub(super) fn of_link(self, path: &DocPath) -> Self {
+        let leads = path.segments().first().is_some_and(|map| map == BOARDS || map == BRANCHES);
+        match self {
+            Self::Absent(_) if leads && path.is_linked() => Self::not_linked(path),
+            other => other,
         }
     }
 

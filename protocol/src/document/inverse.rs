@@ -1,7 +1,7 @@
 //! The edits that take a change back: what it wrote shows again what it showed before.
 //!
 //! A change is taken back where it still stands. What somebody wrote there since is not lost by
-//! accident: without `force` the edits are refused, and the change that stands there is named.
+//! accident: unless all may be, the edits are refused, and the change that stands there is named.
 //! `SPEC: UNDO-2, UNDO-3`
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,12 +11,13 @@ use automerge::{ActorId, Automerge, Change, ChangeHash as Hash, ReadDoc as _};
 use serde_json::Value as Json;
 
 use super::several::Part;
+use super::since::last_writer;
 
 use crate::document::preview::places;
 use crate::document::read::Seen;
 use crate::document::{
-    DECIDED, DocPath, DocumentDone, Documents, Edit, EditFault, Hand, LocalChange, ReadValue,
-    Reversal, WRITABLE, edit, local,
+    DECIDED, DocPath, DocumentDone, Documents, Edit, EditFault, Hand, LocalChange, MayUndo,
+    ReadValue, Reversal, WRITABLE, edit, local,
 };
 use crate::id::{ChangeHash, DocumentId};
 use crate::limits::CONFLICT_SIDES_MAX;
@@ -27,7 +28,7 @@ impl Documents {
         &mut self,
         hand: &Hand,
         changes: &BTreeMap<DocumentId, Reversal>,
-        force: bool,
+        may: &MayUndo,
     ) -> DocumentDone {
         let is_closed = |id: &&DocumentId| !self.documents.contains_key(id);
         let closed: BTreeSet<_> = changes.keys().filter(is_closed).copied().collect();
@@ -39,7 +40,7 @@ impl Documents {
         let mut several = 1;
         for (id, change) in changes {
             let Some(held) = self.documents.get_mut(id) else { continue };
-            match held.try_with(|doc, _| edits(doc, change, force)) {
+            match held.try_with(|doc, _| edits(doc, change, may)) {
                 Ok(mut lists) => {
                     several = several.max(lists.len());
                     let edits = lists.drain(..).next().unwrap_or_default();
@@ -60,13 +61,12 @@ impl Documents {
         &mut self,
         hand: &Hand,
         changes: &BTreeMap<DocumentId, Reversal>,
-        force: bool,
+        may: &MayUndo,
     ) -> Result<Vec<Vec<(DocumentId, LocalChange)>>, EditFault> {
         let mut made: Vec<(DocumentId, Vec<Change>)> = Vec::new();
         for (id, change) in changes {
             let held = self.documents.get_mut(id).ok_or(EditFault::NotHeld(change.change))?;
-            let of_one =
-                held.try_with(|doc, _| apart(doc, hand, id, edits(doc, change, force)?))?;
+            let of_one = held.try_with(|doc, _| apart(doc, hand, id, edits(doc, change, may)?))?;
             made.push((*id, of_one));
         }
         let mut by_actor: Vec<Vec<(DocumentId, LocalChange)>> = Vec::new();
@@ -113,7 +113,7 @@ fn apart(
 /// The edits after which every place that `change` wrote shows what it showed before it: a list for
 /// each change that makes them, of which none knows the others. There are several where the change
 /// resolved a conflict, since one alone cannot put several values at a place.
-fn edits(doc: &Automerge, of: &Reversal, force: bool) -> Result<Vec<Vec<Edit>>, EditFault> {
+fn edits(doc: &Automerge, of: &Reversal, may: &MayUndo) -> Result<Vec<Vec<Edit>>, EditFault> {
     let hash = Hash(of.change.0);
     let Some(change) = doc.get_change_meta_by_hash(&hash) else {
         return Err(EditFault::NotHeld(of.change));
@@ -131,8 +131,13 @@ fn edits(doc: &Automerge, of: &Reversal, force: bool) -> Result<Vec<Vec<Edit>>, 
         }
         let shown = [&before, &after, &now].map(|seen| seen.read(&path).ok());
         let [was, made, is] = shown;
-        if !force && let Some(fault) = built_on(&now, &path, made.as_ref(), is.as_ref()) {
-            return Err(fault);
+        if !stands(made.as_ref(), is.as_ref(), may) {
+            let by = written_by(&now, &path, made.as_ref(), is.as_ref());
+            // Where it won a conflict it builds on nothing of its own.
+            let by = by.filter(|by| *by != of.change);
+            // Who removed it wrote nothing that is shown.
+            let by = by.or_else(|| last_writer(doc, hash, &path));
+            return Err(EditFault::BuiltOn { path: path.to_string(), by });
         }
         if was.as_ref().is_some_and(|was| was.conflict) {
             reopen(&before, &path, is.is_some(), &mut lists)?;
@@ -195,24 +200,32 @@ fn restore(
     }
 }
 
-/// Why what stands there now is not what the change left.
-fn built_on(
+/// May what stands there be overwritten, since it is what the change left? So it is too where an
+/// undo put the same back: who takes two changes of a place back, one after the other, meets no
+/// stranger. `SPEC: UNDO-3`
+fn stands(made: Option<&ReadValue>, is: Option<&ReadValue>, may: &MayUndo) -> bool {
+    let MayUndo::PutBackBy(undos) = may else { return true };
+    let same =
+        |made: &ReadValue, is: &ReadValue| made.value == is.value && !made.conflict && !is.conflict;
+    made == is
+        || made.zip(is).is_some_and(|(made, is)| {
+            same(made, is) && is.change.is_some_and(|change| undos.contains(&change))
+        })
+}
+
+/// The change that wrote what stands there now, where it is not what the change left.
+fn written_by(
     now: &Seen<'_>,
     path: &DocPath,
     made: Option<&ReadValue>,
     is: Option<&ReadValue>,
-) -> Option<EditFault> {
-    if let Some(is) = is.filter(|is| is.conflict && made.is_some_and(|made| !made.conflict)) {
-        return Some(EditFault::BuiltOn { path: path.to_string(), by: is.change });
-    }
-    if made == is {
-        return None;
-    }
-    let by = is.and_then(|is| match made {
-        Some(made) if made.change == is.change => writer_below(now, path, &made.value, &is.value),
+) -> Option<ChangeHash> {
+    is.and_then(|is| match made {
+        Some(made) if made.change == is.change && made.conflict == is.conflict => {
+            writer_below(now, path, &made.value, &is.value)
+        }
         _ => is.change,
-    });
-    Some(EditFault::BuiltOn { path: path.to_string(), by })
+    })
 }
 
 /// The change that wrote what differs within two maps, or that removed nothing that can be named.

@@ -86,6 +86,7 @@ impl Documents {
         };
         DocumentDone::Past(done.map_err(|fault| match &above {
             Some(above) => fault.under(above),
+            None if heads.is_none() => fault.of_link(&path),
             None => fault,
         }))
     }

@@ -91,6 +91,10 @@ impl Documents {
             return Ok((document.unwrap_or(root), DocPath::default(), edit.clone()));
         };
         match route(&root, path, |path| self.read_root(&root, path)) {
+            Some(routed) if routed.is_put_away() => {
+                let name = path.segments().get(1).cloned();
+                Err(EditFault::PutAway(name.unwrap_or_default()))
+            }
             Some(routed) => Ok((routed.document, routed.above, edit.at(routed.path))),
             None if path.is_linked() => {
                 // What stands there is no link: to write below it would make one of another form.
@@ -146,7 +150,7 @@ impl Documents {
         let Some(routed) = route(&root, path, |path| self.read_root(&root, path)) else {
             let held = self.documents.entry(root).or_default();
             let read = held.try_with(|doc, conflicts| policy::read(doc, conflicts, path));
-            return DocumentDone::Looked(root, read);
+            return DocumentDone::Looked(root, read.map_err(|fault| fault.of_link(path)));
         };
         let document = routed.document;
         let Some(held) = self.documents.get_mut(&document) else {

@@ -55,8 +55,8 @@ pub enum DocumentTask {
         hand: Hand,
         /// The changes, one a document.
         changes: BTreeMap<DocumentId, Reversal>,
-        /// Also where they do not stand any more.
-        force: bool,
+        /// What may be overwritten.
+        may: MayUndo,
     },
     /// Take changes back that resolved conflicts: as many changes as one had values, each by an
     /// actor of its own.
@@ -65,8 +65,8 @@ pub enum DocumentTask {
         hand: Hand,
         /// The changes, one a document.
         changes: BTreeMap<DocumentId, Reversal>,
-        /// Also where they do not stand any more.
-        force: bool,
+        /// What may be overwritten.
+        may: MayUndo,
     },
     /// Make a change of the root that links a document, or of such a link. `SPEC: PRJ-9`
     Link {
@@ -198,6 +198,15 @@ pub struct Degraded {
     pub reason: String,
     /// The change on which it failed, where that is known.
     pub at: Option<ChangeHash>,
+}
+
+/// What may be overwritten by taking a change back. `SPEC: UNDO-3`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MayUndo {
+    /// Whatever stands there.
+    All,
+    /// What the change left; also where one of these, which take others back, put the same there.
+    PutBackBy(BTreeSet<ChangeHash>),
 }
 
 /// A change that is to be taken back.

@@ -26,8 +26,9 @@ pub const BRANCHES_LISTED_MAX: usize = 128;
 /// Bytes of what a branch is for, as it is said at its link: a sentence or two.
 pub const PURPOSE_BYTES_MAX: usize = 512;
 
-/// Changes of its origin that a branch is said to be behind, at most: counting walks over each of
-/// them, for every branch in the list.
+/// Changes that are walked over to count how far a branch is behind its origin, or what a side
+/// wrote while apart: for every branch in the list. Beyond, it is said to be at least so far.
+/// `SPEC: BRA-5, BRA-8`
 pub const BEHIND_COUNTED_MAX: usize = 1_000;
 
 /// Heads of a document up to which it is told who went on with it while apart: each is compared

@@ -27,3 +27,9 @@ pub const SEARCH_PAGE_BYTES: u64 = 1_024 * 1_024;
 
 /// Characters that a found event shows of what says it, around that.
 pub const SEARCH_SHOWN_CHARS: usize = 80;
+
+/// Places of a map that a row of a history says to have changed: more is read in the value itself.
+pub const CHANGED_PLACES_MAX: usize = 8;
+
+/// Bytes of a value that a row of a history shows: some lines of a terminal.
+pub const CHANGED_SHOWN_BYTES: usize = 240;

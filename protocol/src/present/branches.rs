@@ -49,7 +49,7 @@ fn made_row(row: &BranchState, names: &BTreeMap<DeviceId, String>) -> Vec<Text> 
         name,
         Text::plain(of(row)),
         Text::plain(row.ahead),
-        Text::plain(row.behind),
+        Text::plain(count(row.behind, row.behind_at_least)),
         Text::plain(by.join(", ")),
         state(row),
         Text::plain(&row.purpose),
@@ -71,6 +71,10 @@ fn of(row: &BranchState) -> &str {
     if row.of.is_empty() { "the workspace" } else { &row.of }
 }
 
+fn count(counted: usize, at_least: bool) -> String {
+    if at_least { format!("at least {counted}") } else { counted.to_string() }
+}
+
 /// What happened, in a sentence.
 fn banner(row: &BranchState, names: &BTreeMap<DeviceId, String>) -> String {
     if row.kind == BranchKind::LeftOut {
@@ -84,7 +88,7 @@ fn banner(row: &BranchState, names: &BTreeMap<DeviceId, String>) -> String {
     }
     let who = |side: &BranchSide| device_name(&side.device, names);
     let sides: Vec<_> = row.sides.iter().map(who).collect();
-    let counts: Vec<_> = row.sides.iter().map(|side| side.changes.to_string()).collect();
+    let counts: Vec<_> = row.sides.iter().map(|side| count(side.changes, side.at_least)).collect();
     let both = if sides.len() == 2 { "both" } else { "all" };
     format!(
         "{} {both} continued {} while apart ({} events)",

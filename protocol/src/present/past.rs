@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::changed::changed;
 use super::{Block, Doc, Text, Tone, device_name, log_row, read, utc};
 use crate::command::{FoundRow, HistoryRow, PastRead};
 use crate::id::{DeviceId, EventId};
@@ -20,10 +21,15 @@ pub fn past_read(past: &PastRead) -> Doc {
     Doc(blocks)
 }
 
-/// A value that stood somewhere.
+/// A value that stood somewhere: of a map what changed since the row above it, where there is one.
 #[must_use]
-pub fn history_row(row: &HistoryRow, names: &BTreeMap<DeviceId, String>) -> Doc {
-    let value = if row.removed { "removed".to_owned() } else { row.value.to_string() };
+pub fn history_row(
+    row: &HistoryRow,
+    above: Option<&HistoryRow>,
+    names: &BTreeMap<DeviceId, String>,
+) -> Doc {
+    let before = above.filter(|above| !above.removed).map(|above| &above.value);
+    let value = if row.removed { "removed".to_owned() } else { changed(before, &row.value) };
     let who = row.device.map_or_else(String::new, |device| device_name(&device, names));
     let when = row.time.map_or_else(String::new, utc);
     let event = row.event.as_ref().map_or_else(String::new, EventId::short);

@@ -1,7 +1,7 @@
 //! What was written, and how it is taken back.
 
 use super::{Block, Doc, Text, Tone};
-use crate::command::Undone;
+use crate::command::{NotUndone, Undone};
 use crate::id::EventId;
 
 /// How what an event did is taken back.
@@ -37,6 +37,23 @@ pub fn wrote_by(event: Option<&EventId>, back: &Back) -> Doc {
 #[must_use]
 pub fn wrote(event: &EventId) -> Doc {
     wrote_by(Some(event), &Back::undo(event))
+}
+
+/// Why an event is not taken back, and what a person can do then.
+#[must_use]
+pub fn not_undone(not: &NotUndone) -> (String, String) {
+    let Some(refused) = &not.refused else {
+        let hint = "`kern log` shows all; `kern undo EVENT` takes back one that is named";
+        return (not.reason.clone(), hint.to_owned());
+    };
+    let text = format!("{} is not taken back: {}", refused.short(), not.reason);
+    let hint = match &not.force {
+        Some(command) => {
+            format!("`{command}` takes it back all the same, with what was written there since")
+        }
+        None => "`kern log` shows what came after it".to_owned(),
+    };
+    (text, hint)
 }
 
 /// An event was taken back.

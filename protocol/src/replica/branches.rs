@@ -20,7 +20,7 @@ use crate::replica::commands::no_history;
 use crate::replica::documents::{Pending, Purpose, author_failure, edit_failure};
 use crate::replica::survey::above;
 use crate::replica::work::{New, Work};
-use crate::workspace::Divergence;
+use crate::workspace::{ApartSide, Divergence};
 
 /// A branch, as a name leads to it.
 #[derive(Debug, Clone, PartialEq)]
@@ -178,8 +178,7 @@ impl Replica {
     fn merge(&mut self, name: &str, named: &Named) -> Result<BranchReply, Failure> {
         let failed = |text: String| Failure::new(FailureKind::Failed, text);
         if named.archived {
-            return Err(failed(format!("branch {name:?} is put away"))
-                .with_hint(format!("bring it back first: kern branch archive {name:?} --undo")));
+            return Err(edit_failure(&EditFault::PutAway(name.to_owned())));
         }
         let origin = named.origin;
         let heads = self.workspace.line(&origin).heads;
@@ -309,6 +308,7 @@ impl Replica {
             purpose: link.map_or_else(String::new, |link| link.purpose.clone()),
             ahead: distance.ahead,
             behind: distance.behind,
+            behind_at_least: distance.behind_at_least,
             devices: distance.devices.into_iter().collect(),
             archived,
             is_shown,
@@ -321,24 +321,25 @@ impl Replica {
 
     fn diverged(&self, links: &Links, of: Divergence) -> BranchState {
         let path = self.path_of(links, &of.document);
-        let keep = |side: &(_, usize, EventId)| {
+        let keep = |side: &ApartSide| {
             let of =
                 if path.is_empty() { String::new() } else { format!(" --of {}", quoted(&path)) };
-            format!("kern branch create NAME{of} --at {}", side.2.short())
+            format!("kern branch create NAME{of} --at {}", side.event.short())
         };
         let mut next = vec!["kern conflicts".to_owned()];
         next.extend(of.sides.iter().map(keep));
-        let sides = of.sides.iter().map(|(device, changes, event)| BranchSide {
-            device: *device,
-            changes: *changes,
-            event: *event,
+        let sides = of.sides.iter().map(|side| BranchSide {
+            device: side.device,
+            changes: side.changes,
+            at_least: side.at_least,
+            event: side.event,
         });
         BranchState {
             kind: BranchKind::Divergent,
             document: Some(of.document),
             of: path.clone(),
-            ahead: of.sides.iter().map(|(_, changes, _)| changes).sum(),
-            devices: of.sides.iter().map(|(device, ..)| *device).collect(),
+            ahead: of.sides.iter().map(|side| side.changes).sum(),
+            devices: of.sides.iter().map(|side| side.device).collect(),
             sides: sides.collect(),
             next,
             ..nobodys()
@@ -394,6 +395,7 @@ fn nobodys() -> BranchState {
         purpose: String::new(),
         ahead: 0,
         behind: 0,
+        behind_at_least: false,
         devices: Vec::new(),
         sides: Vec::new(),
         archived: false,

@@ -296,6 +296,9 @@ pub(super) fn edit_failure(fault: &EditFault) -> Failure {
             failure.with_hint("`kern conflicts` lists what is open")
         }
         EditFault::NoBranch(_) => failure.with_hint("`kern branch list --all` shows all"),
+        EditFault::PutAway(name) => {
+            failure.with_hint(format!("bring it back first: kern branch archive {name:?} --undo"))
+        }
         EditFault::BranchExists(_) => {
             failure.with_hint("write to it, or name another: `kern branch list --all` shows all")
         }

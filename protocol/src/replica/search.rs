@@ -15,6 +15,7 @@ use crate::limits::{
 use crate::replica::log::Asked;
 use crate::replica::{LoadFor, Replica};
 use crate::store::{LoadRequest, Place};
+use crate::workspace::{is_kind, kinds};
 
 /// A page of a search whose events the store was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +32,9 @@ impl Replica {
         if search.text.as_ref().is_some_and(|text| text.len() > SEARCH_TEXT_MAX) {
             let failure = Failure::new(FailureKind::Usage, "the text to search for is too long")
                 .with_hint(format!("use at most {SEARCH_TEXT_MAX} bytes"));
+            return self.reply(request, Reply::Failed(failure));
+        }
+        if let Err(failure) = check(&search) {
             return self.reply(request, Reply::Failed(failure));
         }
         let (mut events, mut at, mut bytes) = (Vec::new(), search.from, 0_u64);
@@ -103,6 +107,22 @@ impl Replica {
         let (chunks, _) = self.workspace.changes_of(std::slice::from_ref(event));
         lines.extend(chunks.iter().flat_map(|(_, chunk)| said(chunk)));
         lines
+    }
+}
+
+/// Could anything be found? A text that says nothing is in every line, and what is no kind is in
+/// none: who asks so means something else.
+fn check(search: &Search) -> Result<(), Failure> {
+    if search.text.as_ref().is_some_and(|text| text.trim().is_empty()) {
+        return Err(Failure::new(FailureKind::Usage, "the text to search for is empty")
+            .with_hint("name a word of what was written, or leave it out: `kern log` shows all"));
+    }
+    match &search.kind {
+        Some(kind) if !is_kind(kind) => {
+            Err(Failure::new(FailureKind::Usage, format!("{kind:?} is no kind of event"))
+                .with_hint(format!("the kinds are {}", kinds().join(", "))))
+        }
+        _ => Ok(()),
     }
 }
 

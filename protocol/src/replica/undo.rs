@@ -32,7 +32,10 @@ impl Replica {
         let is_last = begin.is_none();
         let event = match begin {
             Some(begin) => self.find_event(&begin),
-            None => self.last_undoable(None),
+            None => match self.workspace.last_undoable(&self.key.device(), None) {
+                Some(event) => Ok(event),
+                None => return self.nothing_left(request),
+            },
         };
         match event {
             Ok(event) => self.take_back(Undo { request, event, force, is_last }),
@@ -40,12 +43,23 @@ impl Replica {
         }
     }
 
-    fn last_undoable(&self, before: Option<&EventId>) -> Result<EventId, Failure> {
-        let last = self.workspace.last_undoable(&self.key.device(), before);
-        last.ok_or_else(|| {
-            Failure::new(FailureKind::Failed, "this device did nothing that can be taken back")
-                .with_hint("`kern log` shows all; `kern undo EVENT` takes back what another did")
-        })
+    /// The last event was not named, and cannot be taken back: the one before it is looked at.
+    fn pass_over(&mut self, undo: Undo) {
+        match self.workspace.last_undoable(&self.key.device(), Some(&undo.event)) {
+            Some(event) => self.take_back(Undo { event, ..undo }),
+            None => self.nothing_left(undo.request),
+        }
+    }
+
+    fn nothing_left(&mut self, request: RequestId) {
+        let reason = if self.workspace.knows_undo(&self.key.device()) {
+            "all that this device did is taken back already"
+        } else {
+            "this device did nothing that can be taken back"
+        };
+        let (refused, reason) = (None, reason.to_owned());
+        let not_undone = NotUndone { refused, reason, by: None, force: None };
+        self.reply(request, Reply::NotUndone(not_undone));
     }
 
     fn take_back(&mut self, undo: Undo) {
@@ -59,7 +73,7 @@ impl Replica {
             },
             Ok(Undoable::Grant(device)) => self.revoke(device, UNDO_REASON),
             Ok(Undoable::Revoke(member)) => self.grant_again(*member),
-            Err(reason) => return self.refuse_undo(undo, reason.to_owned(), None),
+            Err(reason) => return self.refuse_undo(undo, reason.to_owned()),
         };
         let reply = match done {
             Ok(event) => Reply::Undone(Undone { event, undoes: undo.event }),
@@ -83,9 +97,12 @@ impl Replica {
             Reply::Edited(Edited { event: Some(event), .. }) => {
                 Reply::Undone(Undone { event, undoes: undo.event })
             }
+            Reply::Edited(Edited { event: None, .. }) if undo.is_last => {
+                return self.pass_over(undo);
+            }
             Reply::Edited(Edited { event: None, .. }) => {
                 let reason = "what it changed shows already what was there before";
-                return self.refuse_undo(undo, reason.to_owned(), None);
+                return self.refuse_undo(undo, reason.to_owned());
             }
             other => other,
         };
@@ -94,23 +111,27 @@ impl Replica {
 
     /// The documents made no change that takes back.
     pub(super) fn not_undone(&mut self, undo: Undo, fault: EditFault) {
-        match fault {
-            EditFault::Reopens(values) => self.reopen(undo, values),
-            EditFault::Kept(_) if undo.is_last => match self.last_undoable(Some(&undo.event)) {
-                Ok(event) => self.take_back(Undo { event, ..undo }),
-                Err(failure) => self.reply(undo.request, Reply::Failed(failure)),
-            },
-            fault => {
-                let by = match &fault {
-                    EditFault::BuiltOn { by: Some(by), .. } => self.carrier_of(by),
-                    _ => None,
-                };
+        match &fault {
+            EditFault::Reopens(values) => self.reopen(undo, *values),
+            EditFault::Kept(_) | EditFault::NotRestorable(_) if undo.is_last => {
+                self.pass_over(undo);
+            }
+            EditFault::BuiltOn { by, .. } => {
+                let by = by.as_ref().and_then(|by| self.carrier_of(by));
+                // It fell with what was taken back by force. An undo of an undo puts things back:
+                // who wants to go on from there has to say so.
+                if undo.is_last && by.is_some_and(|by| self.workspace.takes_back(&by)) {
+                    return self.pass_over(undo);
+                }
                 let reason = match by {
                     Some(event) => format!("{fault}: event {} builds on it", event.short()),
                     None => fault.to_string(),
                 };
-                self.refuse_undo(undo, reason, by);
+                let force = Some(format!("kern undo {} --force", undo.event.short()));
+                let not_undone = NotUndone { refused: Some(undo.event), reason, by, force };
+                self.reply(undo.request, Reply::NotUndone(not_undone));
             }
+            _ => self.refuse_undo(undo, fault.to_string()),
         }
     }
 
@@ -123,8 +144,8 @@ impl Replica {
     fn reopen(&mut self, undo: Undo, values: usize) {
         let changes = match self.workspace.undoable(&undo.event) {
             Ok(Undoable::Change(changes)) => changes,
-            Ok(_) => return self.refuse_undo(undo, "it changed no document".to_owned(), None),
-            Err(reason) => return self.refuse_undo(undo, reason.to_owned(), None),
+            Ok(_) => return self.refuse_undo(undo, "it changed no document".to_owned()),
+            Err(reason) => return self.refuse_undo(undo, reason.to_owned()),
         };
         let (hand, actors) = (self.hand(), values as u64);
         let reversal = |(document, change): (DocumentId, ChangeHash)| {
@@ -132,7 +153,8 @@ impl Replica {
             (document, Reversal { change, joined })
         };
         let changes = changes.into_iter().map(reversal).collect();
-        let task = DocumentTask::Reopen { hand, changes, force: undo.force };
+        let may = self.may_undo(undo.force);
+        let task = DocumentTask::Reopen { hand, changes, may };
         self.use_actors(actors);
         let first = hand.generation;
         self.ask(Pending::Reopen { undo, first, actors }, task);
@@ -146,7 +168,7 @@ impl Replica {
     ) {
         let changes = match changes {
             Ok(changes) => changes,
-            Err(fault) => return self.refuse_undo(undo, fault.to_string(), None),
+            Err(fault) => return self.refuse_undo(undo, fault.to_string()),
         };
         let mut left: Vec<_> = changes.iter().rev().cloned().collect();
         // Something fell out of a document meanwhile: they may build on that.
@@ -175,8 +197,9 @@ impl Replica {
         self.reply(undo.request, reply);
     }
 
-    fn refuse_undo(&mut self, undo: Undo, reason: String, by: Option<EventId>) {
-        let not_undone = NotUndone { refused: undo.event, reason, by };
+    fn refuse_undo(&mut self, undo: Undo, reason: String) {
+        let refused = Some(undo.event);
+        let not_undone = NotUndone { refused, reason, by: None, force: None };
         self.reply(undo.request, Reply::NotUndone(not_undone));
     }
 

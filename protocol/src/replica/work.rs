@@ -11,8 +11,8 @@ use serde_json::{Map, Value as Json};
 use crate::command::{BranchReply, Command, Edited, Failure, FailureKind, Reply};
 use crate::content::{About, DocumentChange};
 use crate::document::{
-    DocPath, DocumentDone, DocumentTask, Edit, EditFault, Hand, Link, LocalChange, Reversal,
-    begin_branch, board_change, mission_change,
+    DocPath, DocumentDone, DocumentTask, Edit, EditFault, Hand, Link, LocalChange, MayUndo,
+    Reversal, begin_branch, board_change, mission_change,
 };
 use crate::id::{ChangeHash, ConflictId, DocumentId, EventId};
 use crate::replica::Replica;
@@ -127,7 +127,7 @@ impl Replica {
                     (*document, Reversal { change: *change, joined })
                 };
                 let changes = changes.iter().map(reversal).collect();
-                DocumentTask::Undo { hand, changes, force: *force }
+                DocumentTask::Undo { hand, changes, may: self.may_undo(*force) }
             }
             Work::Link(link) => {
                 DocumentTask::Link { root, actor: hand.actor(&root), link: link.clone() }
@@ -140,6 +140,11 @@ impl Replica {
             }
         };
         Ok((task, None))
+    }
+
+    /// What may be overwritten by taking back.
+    pub(super) fn may_undo(&self, force: bool) -> MayUndo {
+        if force { MayUndo::All } else { MayUndo::PutBackBy(self.workspace.changes_of_undos()) }
     }
 
     /// The document that the next own content event would make so, and its first change.

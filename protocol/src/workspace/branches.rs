@@ -17,7 +17,7 @@ use crate::authority::{BitSet, ContentNo};
 use crate::effect::{ChangeNo, DocumentNo, FamilyNo};
 use crate::id::{DeviceId, DocumentId, Incarnation};
 
-pub use list::{Distance, Divergence};
+pub use list::{ApartSide, Distance, Divergence};
 
 /// What stands of a family, and at which count of changes to it that was found.
 type Standing = BTreeMap<FamilyNo, (u64, Arc<BitSet>)>;

@@ -4,7 +4,7 @@
 //! then what it took back stands again. `SPEC: UNDO-1, UNDO-4`
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{NewMember, Workspace};
@@ -130,6 +130,47 @@ impl Workspace {
         let undone = Arc::new(undone);
         *kept = Some((of, Arc::clone(&undone)));
         undone
+    }
+
+    /// Does an event, which counts and was not taken back itself, take back one that takes nothing
+    /// back?
+    #[must_use]
+    pub fn takes_back(&self, id: &EventId) -> bool {
+        let undo = self.content.number(id);
+        let of = undo.and_then(|no| Some((no, self.effects.undoes(no)?)));
+        of.is_some_and(|(no, of)| {
+            let stands = self.counts(no) && self.undone_by(no).is_none();
+            stands && self.effects.undoes(of).is_none()
+        })
+    }
+
+    /// The changes by events that take others back, that count, and that were not taken back
+    /// themselves.
+    #[must_use]
+    pub fn changes_of_undos(&self) -> BTreeSet<ChangeHash> {
+        let undone = self.undone();
+        let undos = self.effects.undos().map(|(undo, _)| undo);
+        let standing = undos.filter(|undo| self.counts(*undo) && !undone.contains_key(undo));
+        let changes = standing.filter_map(|undo| match self.effects.of(undo) {
+            Effect::Change(changes) => Some(changes.iter().map(|(_, change)| *change)),
+            _ => None,
+        });
+        changes.flatten().collect()
+    }
+
+    /// Did a device take anything back, or was anything of its own taken back?
+    #[must_use]
+    pub fn knows_undo(&self, own: &DeviceId) -> bool {
+        let undone = self.undone();
+        let of_undo = |id: &EventId| {
+            let of_content = self
+                .content
+                .number(id)
+                .is_some_and(|no| self.effects.undoes(no).is_some() || undone.contains_key(&no));
+            of_content || self.undoing.contains(id)
+        };
+        let is_own = |id: &EventId| self.header(id).is_some_and(|header| header.author == *own);
+        self.order.iter().any(|id| is_own(id) && of_undo(id))
     }
 
     fn undoable_control(&self, no: ControlNo) -> Result<Undoable, &'static str> {

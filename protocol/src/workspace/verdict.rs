@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 use super::Workspace;
 use super::strike::Struck;
 use crate::content::kind;
+use crate::control::ControlBody;
 use crate::effect::Effect;
 use crate::event::Verified;
 use crate::facts::{self, BodyState};
@@ -151,4 +152,27 @@ impl Workspace {
             Effect::Void(_) | Effect::Unread => "sealed".to_owned(),
         })
     }
+}
+
+/// What a row of the log may be beside what its body says: nothing but parents, destroyed, or not
+/// to be read here.
+const BODILESS: [&str; 3] = ["join", "purged", "sealed"];
+
+/// Kinds of content that have a number, and nothing that writes them.
+const UNUSED: [&str; 4] = ["reserved", "resolve", "approval", "checkpoint"];
+
+/// The kinds of events that are in use, as [`Workspace::kind`] names them, by name.
+#[must_use]
+pub fn kinds() -> Vec<&'static str> {
+    let content = kind::NAMES.into_iter().filter(|name| !UNUSED.contains(name));
+    let mut kinds: Vec<_> = content.chain(ControlBody::NAMES).chain(BODILESS).collect();
+    kinds.sort_unstable();
+    kinds
+}
+
+/// May an event be of this kind? One that this program does not know has a number in its name.
+#[must_use]
+pub fn is_kind(name: &str) -> bool {
+    let number = name.strip_prefix("unknown-").map(str::parse::<u64>);
+    kinds().contains(&name) || UNUSED.contains(&name) || matches!(number, Some(Ok(_)))
 }

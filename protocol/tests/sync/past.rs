@@ -1,8 +1,10 @@
 //! Looks into the past: what stood somewhere, every value that ever did, and which event said what.
 
+use std::collections::BTreeSet;
+
 use kernelos_protocol::command::{
-    At, Command, ConflictPage, FoundRow, HistoryRow, PastCommand, PastRead, PastReply, Reply,
-    Search,
+    At, Command, ConflictPage, FailureKind, FoundRow, HistoryRow, PastCommand, PastRead, PastReply,
+    Reply, Search,
 };
 use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::EventId;
@@ -325,6 +327,34 @@ fn events_are_found_by_what_they_say_and_who_wrote_them() {
     assert!(ids(&late).contains(&task) && !ids(&late).contains(&rain));
     let long = Search { text: Some("x".repeat(2_000)), ..Search::default() };
     assert!(past(&mut mesh, 1, PastCommand::Search(long)).is_err());
+}
+
+#[test]
+fn who_looks_for_nothing_or_for_no_kind_is_told_which_kinds_there_are() {
+    // SPEC: PAST-4
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    mesh.connect(1, 2);
+    let event = set(&mut mesh, 1, "notes/a", json!(1));
+    mesh.ask(1, Command::Undo { begin: Some(event.to_string()), force: false });
+    let Reply::Log(page) = mesh.ask(1, Command::Log { from: 0, limit: 100 }) else { panic!() };
+    let used: BTreeSet<_> = page.rows.iter().map(|row| row.kind.clone()).collect();
+    assert!(["change", "undo", "grant", "genesis"].iter().all(|kind| used.contains(*kind)));
+    for kind in used.iter().map(String::as_str).chain(["unknown-77", "join"]) {
+        let of = Search { kind: Some(kind.to_owned()), ..Search::default() };
+        let rows = search(&mut mesh, 1, of);
+        assert_eq!(rows.is_empty(), !used.contains(kind), "{kind}");
+    }
+    let asked = |text: Option<&str>, kind: Option<&str>| {
+        let (text, kind) = (text.map(str::to_owned), kind.map(str::to_owned));
+        Command::Past(PastCommand::Search(Search { text, kind, ..Search::default() }))
+    };
+    for (text, kind) in [(None, Some("nonsense")), (None, Some("")), (Some(" "), None)] {
+        let Reply::Failed(failure) = mesh.ask(1, asked(text, kind)) else { panic!("{kind:?}") };
+        assert_eq!(failure.kind, FailureKind::Usage);
+        let hint = failure.hint.unwrap();
+        let named = used.iter().all(|kind| hint.contains(kind.as_str()));
+        assert_eq!(named, kind.is_some(), "{hint}");
+    }
 }
 
 #[test]

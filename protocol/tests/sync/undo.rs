@@ -104,7 +104,9 @@ fn one_after_the_other_is_taken_back_until_nothing_is_left() {
         devices.iter().find(|row| row.id == id(2)).unwrap().role
     };
     assert_eq!(role(&devices), None, "{grant:?}");
-    assert!(matches!(undo(&mut mesh, 1, None, false), Reply::Failed(_)), "nothing is left");
+    let Reply::NotUndone(left) = undo(&mut mesh, 1, None, false) else { panic!() };
+    assert_eq!((left.refused, left.by, left.force), (None, None, None));
+    assert_eq!(left.reason, "all that this device did is taken back already");
     // The revocation that took the grant back is taken back by its name.
     assert_eq!(undone(&mut mesh, 1, Some(grant.event)).undoes, grant.event);
     let Reply::Devices { devices } = mesh.ask(1, Command::Devices) else { panic!() };
@@ -119,14 +121,15 @@ fn what_somebody_built_on_is_not_taken_back_without_force() {
     let first = edit(&mut mesh, 1, json!([{"set": "notes/a", "value": {"x": 1}}]));
     let second = edit(&mut mesh, 2, json!([{"set": "notes/a/y", "value": 2}]));
     let not = refused(&mut mesh, 1, first);
-    assert_eq!((not.refused, not.by), (first, Some(second)));
+    assert_eq!((not.refused, not.by), (Some(first), Some(second)));
+    assert_eq!(not.force, Some(format!("kern undo {} --force", first.short())));
     assert!(not.reason.contains(&second.short()), "{}", not.reason);
     assert_eq!(notes(&mut mesh, 1), json!({"a": {"x": 1, "y": 2}}), "nothing was done");
 
     let third = edit(&mut mesh, 2, json!([{"set": "notes/a", "value": "other"}]));
     assert_eq!(refused(&mut mesh, 1, first).by, Some(third));
     let gone = edit(&mut mesh, 2, json!([{"rm": "notes/a"}]));
-    assert_eq!(refused(&mut mesh, 1, third).by, None);
+    assert_eq!(refused(&mut mesh, 1, third).by, Some(gone), "who removed it is named, too");
     assert_eq!(undone(&mut mesh, 1, Some(gone)).undoes, gone, "whoever wrote it");
     assert!(refused(&mut mesh, 1, second).reason.contains("changed since"));
     assert!(matches!(undo(&mut mesh, 1, Some(third), true), Reply::Undone(_)));
@@ -253,7 +256,9 @@ fn what_cannot_be_taken_back_says_why() {
         other => panic!("{other:?}"),
     }
     match undo(&mut mesh, 2, None, false) {
-        Reply::Failed(failure) => assert!(failure.message.contains("nothing that can be taken")),
+        Reply::NotUndone(not) => {
+            assert_eq!(not.reason, "this device did nothing that can be taken back");
+        }
         other => panic!("{other:?}"),
     }
     let epoch = mesh.device(1).replica.workspace().order(0).nth(1).copied().unwrap();

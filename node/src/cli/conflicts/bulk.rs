@@ -22,6 +22,8 @@ struct Decided {
     events: Vec<OneEvent>,
     /// How many conflicts they decide.
     decided: usize,
+    /// The one command that takes all of them back; none where nothing was written.
+    undo: Option<String>,
     /// Those that stay open, and why.
     open: Vec<Choice>,
 }
@@ -47,6 +49,7 @@ pub(super) async fn run(ui: &Ui, args: &ResolveArgs, take: &str) -> Result<(), F
     let mut decided = Decided::default();
     let done = decide(ui, &choices, &mut decided).await;
     decided.open.extend(choices.iter().filter(|choice| choice.edit().is_none()).cloned());
+    decided.undo = undo_of(&decided.events);
     // What was decided is told, also where the rest failed.
     let object =
         serde_json::to_value(&decided).map_err(|error| Failure::new(FailureKind::Failed, error))?;
@@ -58,8 +61,10 @@ pub(super) async fn run(ui: &Ui, args: &ResolveArgs, take: &str) -> Result<(), F
 async fn selected(ui: &Ui, args: &ResolveArgs) -> Result<Vec<ConflictRow>, Failure> {
     let rows = all(ui).await?;
     if let Some(glob) = &args.path {
-        let globs =
-            Globs::parse(&[glob]).map_err(|fault| Failure::new(FailureKind::Usage, fault))?;
+        let globs = Globs::parse(&[glob]).map_err(|fault| {
+            Failure::new(FailureKind::Usage, fault)
+                .with_hint("for example 'notes/*', or 'tasks/**' for all below; [ begins a set")
+        })?;
         let is_meant = |row: &ConflictRow| globs.matches(row.path.to_string().as_bytes());
         return Ok(rows.into_iter().filter(is_meant).collect());
     }
@@ -116,6 +121,12 @@ async fn decide(ui: &Ui, choices: &[Choice], decided: &mut Decided) -> Result<()
     Ok(())
 }
 
+/// Takes all of them back, the last first.
+fn undo_of(events: &[OneEvent]) -> Option<String> {
+    let ids: Vec<_> = events.iter().rev().map(|one| one.event.short()).collect();
+    (!ids.is_empty()).then(|| format!("kern undo {}", ids.join(" ")))
+}
+
 /// Is it about what was asked, and not about who asked?
 fn may_be_halved(failure: &Failure) -> bool {
     matches!(failure.kind, FailureKind::Failed | FailureKind::Usage)
@@ -144,6 +155,9 @@ fn doc(decided: &Decided) -> Doc {
         let text =
             format!("event {} decides {}; take it back: {}", one.event, one.conflicts, one.undo);
         blocks.push(Block::Line(Text::plain(text)));
+    }
+    if let Some(undo) = decided.undo.as_ref().filter(|_| decided.events.len() > 1) {
+        blocks.push(Block::Line(Text::toned(Tone::Quiet, format!("take all back: {undo}"))));
     }
     if !decided.open.is_empty() {
         let text = format!("{} stay open", decided.open.len());

@@ -15,8 +15,23 @@ pub struct Distance {
     pub ahead: usize,
     /// Changes of the origin that the branch does not hold.
     pub behind: usize,
+    /// Not all of those were counted.
+    pub behind_at_least: bool,
     /// Who wrote to the branch.
     pub devices: BTreeSet<DeviceId>,
+}
+
+/// A device that went on with a document while apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ApartSide {
+    /// Who.
+    pub device: DeviceId,
+    /// How many changes no other side knows.
+    pub changes: usize,
+    /// Not all of those were counted.
+    pub at_least: bool,
+    /// The event of the last of them.
+    pub event: EventId,
 }
 
 /// Devices that went on with a document while apart.
@@ -24,8 +39,8 @@ pub struct Distance {
 pub struct Divergence {
     /// Which document.
     pub document: DocumentId,
-    /// Who, how many changes that no other side knows, and the event of the last.
-    pub sides: Vec<(DeviceId, usize, EventId)>,
+    /// Who did, by id.
+    pub sides: Vec<ApartSide>,
 }
 
 impl Workspace {
@@ -109,13 +124,16 @@ impl Workspace {
             ahead += usize::from(!knows(&to, change));
         }
         let (mut open, mut seen, mut behind) = (to, BTreeSet::new(), 0);
+        let mut behind_at_least = false;
         while let Some(next) = open.pop() {
-            if seen.len() >= BEHIND_COUNTED_MAX {
-                break;
-            }
-            if knows(&from, next) || !seen.insert(next) {
+            if seen.contains(&next) || knows(&from, next) {
                 continue;
             }
+            if seen.len() >= BEHIND_COUNTED_MAX {
+                behind_at_least = true;
+                break;
+            }
+            seen.insert(next);
             // The link to the branch came by the event that made it.
             let carrier = self.effects.carrier(next);
             let links = carrier.is_some_and(|no| self.effects.made_by(of).contains(&no));
@@ -123,7 +141,7 @@ impl Workspace {
             behind += usize::from(!links && self.is_edit(document, next));
             open.extend(self.effects.deps(next));
         }
-        Distance { ahead, behind, devices }
+        Distance { ahead, behind, behind_at_least, devices }
     }
 
     fn is_edit(&self, document: DocumentNo, change: ChangeNo) -> bool {
@@ -163,7 +181,7 @@ impl Workspace {
         found
     }
 
-    fn sides(&self, document: &DocumentId) -> Vec<(DeviceId, usize, EventId)> {
+    fn sides(&self, document: &DocumentId) -> Vec<ApartSide> {
         let heads = self.line(document).heads;
         // So many heads are nobody's work of an afternoon, and each is compared with each.
         if heads.len() < 2 || heads.len() > SIDES_COMPARED_MAX {
@@ -171,21 +189,32 @@ impl Workspace {
         }
         let number = |head: &ChangeHash| self.effects.number(document, head);
         let heads: Vec<_> = heads.iter().filter_map(number).collect();
-        let mut sides: BTreeMap<DeviceId, (usize, EventId)> = BTreeMap::new();
+        let mut sides: BTreeMap<DeviceId, ApartSide> = BTreeMap::new();
         for head in &heads {
             let Some(carrier) = self.effects.carrier(*head) else { continue };
             let event = self.content.id(carrier);
             let others = || heads.iter().filter(|other| *other != head);
             let (mut open, mut seen) = (vec![*head], BTreeSet::new());
+            let mut at_least = false;
             while let Some(next) = open.pop() {
                 let is_theirs = others().any(|other| self.effects.knows(*other, next));
-                if !is_theirs && seen.len() < BEHIND_COUNTED_MAX && seen.insert(next) {
-                    open.extend(self.effects.deps(next));
+                if is_theirs || seen.contains(&next) {
+                    continue;
                 }
+                if seen.len() >= BEHIND_COUNTED_MAX {
+                    at_least = true;
+                    break;
+                }
+                seen.insert(next);
+                open.extend(self.effects.deps(next));
             }
-            let side = sides.entry(self.content.author(carrier)).or_insert((0, event));
-            *side = (side.0.saturating_add(seen.len()), event);
+            let device = self.content.author(carrier);
+            let none = ApartSide { device, changes: 0, at_least: false, event };
+            let side = sides.entry(device).or_insert(none);
+            side.changes = side.changes.saturating_add(seen.len());
+            side.at_least |= at_least;
+            side.event = event;
         }
-        sides.into_iter().map(|(device, (changes, event))| (device, changes, event)).collect()
+        sides.into_values().collect()
     }
 }

@@ -1,0 +1,181 @@
+//! Taking back without a name: which event is the last, which are passed over, and what is said
+//! where nothing is left. And taking back all events of many decisions.
+
+use std::collections::BTreeSet;
+
+use kernelos_protocol::command::{
+    Command, ConflictPage, ConflictRow, NotUndone, Reply, Take, Undone, batches, choose,
+};
+use kernelos_protocol::document::Edit;
+use kernelos_protocol::id::EventId;
+use kernelos_protocol::limits::CONFLICTS_DECIDED_MAX;
+use kernelos_protocol::present;
+use kernelos_protocol::role::Role;
+use serde_json::{Value as Json, json};
+
+use super::mesh::Mesh;
+
+fn undo(mesh: &mut Mesh, number: u8, event: Option<EventId>, force: bool) -> Reply {
+    let begin = event.map(|event| event.to_string());
+    mesh.ask(number, Command::Undo { begin, force })
+}
+
+#[track_caller]
+fn last(mesh: &mut Mesh, number: u8) -> Undone {
+    match undo(mesh, number, None, false) {
+        Reply::Undone(undone) => undone,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[track_caller]
+fn not(mesh: &mut Mesh, number: u8) -> NotUndone {
+    match undo(mesh, number, None, false) {
+        Reply::NotUndone(not) => not,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[track_caller]
+fn edit(mesh: &mut Mesh, number: u8, edits: Json) -> EventId {
+    let edits: Vec<Edit> = serde_json::from_value(edits).unwrap();
+    match mesh.ask(number, Command::Edit { edits }) {
+        Reply::Edited(edited) => edited.event.unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[track_caller]
+fn set(mesh: &mut Mesh, number: u8, path: &str, value: Json) -> EventId {
+    edit(mesh, number, json!([{"set": path, "value": value}]))
+}
+
+#[test]
+fn what_fell_with_an_undo_by_force_is_passed_over_and_then_nothing_is_left() {
+    // SPEC: UNDO-4
+    for before in [None, Some(json!("before"))] {
+        let mut mesh = Mesh::of(&[]);
+        let never = not(&mut mesh, 1);
+        assert_eq!((never.refused, never.by, never.force), (None, None, None));
+        assert_eq!(never.reason, "this device did nothing that can be taken back");
+
+        let first = set(&mut mesh, 1, "notes/x", json!(0));
+        let oldest = before.map(|value| set(&mut mesh, 1, "notes/a", value));
+        let one = set(&mut mesh, 1, "notes/a", json!({"b": 1}));
+        set(&mut mesh, 1, "notes/a/b", json!(2));
+        set(&mut mesh, 1, "notes/a", json!(3));
+        let Reply::Undone(forced) = undo(&mut mesh, 1, Some(one), true) else { panic!() };
+        assert_eq!(forced.undoes, one);
+        // What the undo put back there stands as its own author left it.
+        for event in oldest.into_iter().chain([first]) {
+            assert_eq!(last(&mut mesh, 1).undoes, event, "{oldest:?}");
+        }
+        assert_eq!(mesh.get(1, "notes"), "{}");
+        let left = not(&mut mesh, 1);
+        assert_eq!((left.refused, left.by, left.force), (None, None, None));
+        assert_eq!(left.reason, "all that this device did is taken back already");
+    }
+}
+
+#[test]
+fn the_edits_of_one_place_are_taken_back_one_after_the_other() {
+    // SPEC: UNDO-3, UNDO-4
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    mesh.connect(1, 2);
+    let values = [json!("rain"), json!({"deep": 1}), json!([1, 2]), json!(4)];
+    let events = values.clone().map(|value| set(&mut mesh, 1, "notes/a", value));
+    for (event, shows) in events.iter().zip(&values).rev() {
+        assert_eq!(mesh.get(2, "notes/a"), shows.to_string());
+        assert_eq!(last(&mut mesh, 1).undoes, *event);
+    }
+    assert_eq!(mesh.get(2, "notes"), "{}");
+    // The same value that another wrote is that one's, and stays.
+    let mine = set(&mut mesh, 1, "notes/a", json!("same"));
+    set(&mut mesh, 1, "notes/a", json!("other"));
+    let theirs = set(&mut mesh, 2, "notes/a", json!("same"));
+    let named = undo(&mut mesh, 1, Some(mine), false);
+    assert!(matches!(named, Reply::NotUndone(not) if not.by == Some(theirs)));
+    mesh.assert_equal(&[1, 2]);
+}
+
+#[test]
+fn a_last_event_that_somebody_built_on_is_named_with_the_command_that_forces_it() {
+    // SPEC: UNDO-3, UNDO-4
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    mesh.connect(1, 2);
+    set(&mut mesh, 1, "notes/x", json!(0));
+    let mine = set(&mut mesh, 1, "notes/a", json!({"b": 1}));
+    let theirs = set(&mut mesh, 2, "notes/a/c", json!(2));
+    for _ in 0..2 {
+        let refused = not(&mut mesh, 1);
+        assert_eq!((refused.refused, refused.by), (Some(mine), Some(theirs)));
+        assert_eq!(refused.force, Some(format!("kern undo {} --force", mine.short())));
+        let (text, hint) = present::not_undone(&refused);
+        assert!(text.contains(&mine.short()) && text.contains(&theirs.short()), "{text}");
+        assert!(hint.contains(refused.force.as_ref().unwrap()), "{hint}");
+        assert_eq!(mesh.get(1, "notes/x"), "0", "no older one is taken back in its place");
+    }
+    assert!(matches!(undo(&mut mesh, 1, Some(mine), true), Reply::Undone(_)));
+    assert_eq!(mesh.get(2, "notes"), r#"{"x":0}"#);
+    // What an undo of an undo puts back is no accident: it is there again, and the last.
+    let Reply::Undone(again) = undo(&mut mesh, 1, None, false) else { panic!() };
+    assert_eq!(mesh.get(2, "notes"), "{}");
+    let Reply::Undone(_) = undo(&mut mesh, 1, Some(again.event), false) else { panic!() };
+    assert_eq!(mesh.get(2, "notes"), r#"{"x":0}"#);
+    assert_eq!(last(&mut mesh, 1).undoes, again.undoes);
+    mesh.assert_equal(&[1, 2]);
+}
+
+/// More than one event decides.
+const MANY: usize = CONFLICTS_DECIDED_MAX + 3;
+
+fn pages(mesh: &mut Mesh, number: u8) -> Vec<ConflictRow> {
+    let (mut rows, mut asked) = (Vec::new(), Command::Conflicts);
+    loop {
+        let Reply::Conflicts(page) = mesh.ask(number, asked) else { panic!() };
+        let ConflictPage { conflicts, next, .. } = page;
+        rows.extend(conflicts);
+        match next {
+            Some(place) => asked = Command::ConflictsBehind(place),
+            None => return rows,
+        }
+    }
+}
+
+#[test]
+fn what_decided_many_at_once_is_taken_back_by_the_events_that_it_took() {
+    // SPEC: CFL-15, UNDO-2
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    let link = mesh.connect(1, 2);
+    mesh.cut(link);
+    for number in [1, 2] {
+        let set = |at: usize| json!({"set": format!("notes/n{at}"), "value": number});
+        edit(&mut mesh, number, (0..MANY).map(set).collect());
+    }
+    mesh.connect(1, 2);
+    let open = pages(&mut mesh, 1);
+    assert_eq!(open.len(), MANY);
+    let choices = choose(&open, &Take::Side("A".to_owned()));
+    let batches = batches(&choices);
+    let each: Vec<_> = batches.iter().map(Vec::len).collect();
+    assert_eq!(each, [CONFLICTS_DECIDED_MAX, 3]);
+    let mut events = Vec::new();
+    for batch in &batches {
+        let edits = batch.iter().filter_map(|choice| choice.edit()).collect();
+        let Reply::Edited(edited) = mesh.ask(1, Command::Edit { edits }) else { panic!() };
+        events.push(edited.event.unwrap());
+    }
+    assert_eq!(pages(&mut mesh, 2), []);
+    for event in events.iter().rev() {
+        let undone = undo(&mut mesh, 1, Some(*event), false);
+        assert!(matches!(&undone, Reply::Undone(undone) if undone.undoes == *event), "{undone:?}");
+    }
+    let again = pages(&mut mesh, 2);
+    let places = |rows: &[ConflictRow]| rows.iter().map(|row| row.path.clone()).collect::<Vec<_>>();
+    assert_eq!(places(&again), places(&open));
+    let values = |row: &ConflictRow| {
+        row.sides.iter().map(|side| side.value.to_string()).collect::<BTreeSet<_>>()
+    };
+    assert!(again.iter().zip(&open).all(|(again, open)| values(again) == values(open)));
+    mesh.assert_equal(&[1, 2]);
+}
