@@ -89,7 +89,8 @@ impl Workspace {
         }
         let change = |no: ContentNo| match self.effects.of(no) {
             Effect::Change(changes) => {
-                changes.iter().find(|(of, _)| of == document).map(|(_, change)| *change)
+                let mut named = changes.iter().map(|change| self.effects.name(*change));
+                named.find(|(of, _)| of == document).map(|(_, change)| change)
             }
             _ => None,
         };
@@ -152,7 +153,9 @@ impl Workspace {
         let undos = self.effects.undos().map(|(undo, _)| undo);
         let standing = undos.filter(|undo| self.counts(*undo) && !undone.contains_key(undo));
         let changes = standing.filter_map(|undo| match self.effects.of(undo) {
-            Effect::Change(changes) => Some(changes.iter().map(|(_, change)| *change)),
+            Effect::Change(changes) => {
+                Some(changes.iter().map(|change| self.effects.hash(*change)))
+            }
             _ => None,
         });
         changes.flatten().collect()
@@ -170,7 +173,7 @@ impl Workspace {
             of_content || self.undoing.contains(id)
         };
         let is_own = |id: &EventId| self.header(id).is_some_and(|header| header.author == *own);
-        self.order.iter().any(|id| is_own(id) && of_undo(id))
+        self.order(0).any(|id| is_own(id) && of_undo(id))
     }
 
     fn undoable_control(&self, no: ControlNo) -> Result<Undoable, &'static str> {

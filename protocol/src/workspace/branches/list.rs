@@ -109,7 +109,7 @@ impl Workspace {
     pub fn distance(&self, branch: &DocumentId, to: Vec<ChangeHash>) -> Distance {
         let mut devices = BTreeSet::new();
         let Some(of) = self.effects.document_number(branch) else {
-            return Distance { ahead: 0, behind: 0, devices };
+            return Distance { ahead: 0, behind: 0, behind_at_least: false, devices };
         };
         let numbers = |heads: Vec<ChangeHash>| -> Vec<_> {
             heads.iter().filter_map(|head| self.effects.number(branch, head)).collect()
