@@ -6,9 +6,10 @@ use super::model::{History, Mask, bit, bits};
 use super::random::worlds;
 use super::world::{World, Worlds};
 
-/// All of these in an order in which chains go on as long as they can, as runs do.
-fn by_chains(h: &History, among: Mask) -> Vec<usize> {
-    let (mut order, mut done): (Vec<usize>, Mask) = (Vec::new(), 0);
+/// All of these, behind what was told, in an order in which chains go on as long as they can, as
+/// runs do.
+fn by_chains(h: &History, among: Mask, told: Mask) -> Vec<usize> {
+    let (mut order, mut done): (Vec<usize>, Mask) = (Vec::new(), told);
     while done != among {
         let ready = || bits(among & !done).filter(|&e| h.events[e].past & !done == 0);
         let follows = |e: &usize| h.prev(*e).is_some() && h.prev(*e) == order.last().copied();
@@ -50,7 +51,10 @@ fn what_follows_the_newest_event_comes_to_what_judging_it_comes_to() {
         let (h, refused) = world.h.cleaned();
         let h = h.chained();
         let (mut one, mut other) = (Lanes::default(), Lanes::default());
-        for e in by_chains(&h, h.everything() & !refused) {
+        // Half of them know what was revoked before they see the content.
+        let control = if seed % 2 == 0 { h.everything() & h.control & !refused } else { 0 };
+        let all = h.everything() & !refused;
+        for e in by_chains(&h, control, 0).into_iter().chain(by_chains(&h, all, control)) {
             // Nothing is known of the newest event after that.
             other.content.control_changed(&other.control);
             assert_eq!(one.offer(&h, Shape::Chained, e), other.offer(&h, Shape::Chained, e));
