@@ -60,7 +60,8 @@ impl Slot<'_> {
         matches!(self, Self::Gap { .. })
     }
 
-    /// Is it a gap whose newest event was gone to? Of one that was reached from below the oldest is.
+    /// Is it a gap whose newest event was gone to? Of one that was reached from below it is the
+    /// oldest.
     pub(super) fn is_entered_from_above(&self) -> bool {
         matches!(self, Self::Gap { at: (_, behind), .. } if *behind > 0)
     }

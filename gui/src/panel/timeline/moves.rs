@@ -1,5 +1,5 @@
-//! How one moves through the timeline: by keys, the wheel, a finger, and the bar beside it that says
-//! where in the history one is.
+//! How one moves through the timeline: by keys, the wheel, a finger, and the bar beside it that
+//! says where in the history one is.
 
 use eframe::egui::{self, Key, Modifiers, Rect, Sense, Ui, pos2, vec2};
 
