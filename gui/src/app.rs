@@ -91,7 +91,7 @@ impl App {
     fn decided(&mut self, command: &Command) {
         let Command::Edit { edits } = command else { return };
         let resolved = edits.iter().filter_map(|edit| match edit {
-            Edit::Keep { resolve, .. } => Some(*resolve),
+            Edit::Keep { resolve, .. } | Edit::Decide { resolve, .. } => Some(*resolve),
             _ => None,
         });
         conflicts::decided(&mut self.model, &resolved.collect());
@@ -383,10 +383,10 @@ impl App {
             nav::show(ui, model, actions);
         };
         if ui.available_width() < NARROW {
-            Side::top("ways").show(ui, |ui| ui.horizontal_wrapped(|ui| ways(ui, &mut actions)));
+            Side::top("top").show(ui, |ui| ui.horizontal_wrapped(|ui| ways(ui, &mut actions)));
         } else {
             let layout = egui::Layout::top_down_justified(egui::Align::Min);
-            Side::left("ways").resizable(false).default_size(168.0).show(ui, |ui| {
+            Side::left("left").resizable(false).default_size(168.0).show(ui, |ui| {
                 ui.with_layout(layout, |ui| ways(ui, &mut actions));
             });
         }

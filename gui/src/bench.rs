@@ -1,6 +1,6 @@
 //! What the inspector costs before a real node, without a window: it starts and shows the timeline,
-//! which is scrolled from its end to its beginning, then nothing happens for a while, and then
-//! something does.
+//! which is scrolled from its end to its beginning and walked by keys until the view is full at
+//! every step, then nothing happens for a while, and then something does.
 //!
 //! `kern-gui --bench SECONDS --socket PATH` says so line by line, each one JSON object:
 //!
@@ -26,10 +26,12 @@ use serde::Serialize;
 use crate::app::App;
 use crate::client::Client;
 use crate::model::Action;
-use crate::panel::Panel;
+use crate::panel::{Panel, timeline};
 
 /// Places of the history that are jumped to.
 const PLACES: usize = 96;
+/// Pages that are walked from the end by keys: more than are kept, also where 64 events are a row.
+const PAGES: usize = 48;
 /// Turns of the wheel at each.
 const TURNS: usize = 4;
 /// Points of one turn of the wheel.
@@ -159,13 +161,24 @@ impl Window {
         self.app.model.said.timeline.total
     }
 
+    /// From the end towards the beginning by keys, as a person goes; every part on the way is
+    /// waited for.
+    fn walk(&mut self) -> io::Result<Vec<f64>> {
+        let mut costs = vec![self.frame(key(egui::Key::Home))];
+        for page in 0..PAGES {
+            costs.push(self.frame(key(egui::Key::PageDown)));
+            costs.extend(self.until(&format!("page {page} from the end"), is_in_sight)?);
+        }
+        Ok(costs)
+    }
+
     /// From the end of the history to its beginning: at every place the wheel is turned.
     fn scroll(&mut self) -> io::Result<Vec<f64>> {
         let (total, mut costs) = (self.total(), Vec::new());
         for left in (0..PLACES).rev() {
             let top = total.saturating_mul(left) / PLACES;
             let mut chosen = self.app.model.chosen.clone();
-            chosen.place.top = Some(top);
+            chosen.place.top = Some(timeline::event_at(top));
             self.app.apply(Action::Choose(chosen));
             let what = format!("event {top} of {total}");
             costs.extend(self.until(&what, is_in_sight)?);
@@ -177,10 +190,14 @@ impl Window {
     }
 }
 
-/// Is it known what stands where one looks? The wheel goes on for a moment, and that moves.
+fn key(key: egui::Key) -> Vec<egui::Event> {
+    let modifiers = egui::Modifiers::NONE;
+    vec![egui::Event::Key { key, physical_key: None, pressed: true, repeat: false, modifiers }]
+}
+
+/// Is the view full of what is known? The wheel goes on for a moment, and that moves.
 fn is_in_sight(app: &App) -> bool {
-    let (top, timeline) = (app.model.chosen.place.top, &app.model.said.timeline);
-    timeline.covers(top.unwrap_or(timeline.total))
+    timeline::is_full(&app.model)
 }
 
 /// One turn towards the past, in the middle of the window.
@@ -201,6 +218,7 @@ pub fn run(socket: PathBuf, seconds: u64) -> io::Result<()> {
     window.until("the timeline", |app| app.model.said.timeline.total > 0)?;
     tell(&Shown { events: window.total() })?;
     let mut costs = window.scroll()?;
+    costs.extend(window.walk()?);
     costs.sort_by(f64::total_cmp);
     let frame_ms = costs.get(costs.len() * 95 / 100).copied().unwrap_or(f64::NAN);
     let end = Instant::now() + PATIENCE;

@@ -8,7 +8,7 @@ mod read;
 use kernelos_protocol::api::PairAsked;
 use kernelos_protocol::command::{BranchCommand, Command, Mode};
 use kernelos_protocol::document::Edit;
-use kernelos_protocol::id::WorkspaceId;
+use kernelos_protocol::id::{ConflictId, WorkspaceId};
 use kernelos_protocol::role::Role;
 
 use crate::client::{Creating, Order, Starting};
@@ -29,6 +29,8 @@ pub enum Fill {
     RemoveValue,
     /// The same choice for all conflicts that are selected.
     Bulk,
+    /// Decide a conflict by a value that no side shows.
+    Decide(ConflictId),
     /// Make a board.
     CreateBoard,
     /// Make a branch.
@@ -88,6 +90,7 @@ pub struct Form {
 type Ask = (&'static str, &'static str);
 
 const PATH: Ask = ("path", "tasks/T-41/owner");
+const VALUE: Ask = ("value as JSON", "\"Dana\"");
 const WHY: Ask = ("why, for the others", "");
 const DEVICE: Ask = ("name of this device", "laptop");
 const EVENTS: Ask = ("file of its events", "/media/usb/home.events");
@@ -101,6 +104,7 @@ impl Fill {
             Self::SetValue => "Set a value",
             Self::RemoveValue => "Remove a value",
             Self::Bulk => "Decide all that are selected",
+            Self::Decide(_) => "Decide by a value of your own",
             Self::CreateBoard => "Create a board",
             Self::CreateBranch => "Create a branch",
             Self::MergeBranch => "Merge a branch",
@@ -127,7 +131,8 @@ impl Fill {
 
     fn asks(&self) -> &'static [Ask] {
         match self {
-            Self::SetValue => &[PATH, ("value as JSON", "\"Dana\"")],
+            Self::SetValue => &[PATH, VALUE],
+            Self::Decide(_) => &[VALUE],
             Self::RemoveValue => &[PATH],
             Self::Bulk => &[("keep: newest, a side's letter, or a device's name", "newest")],
             Self::CreateBoard => &[("name", "plans")],
@@ -239,6 +244,10 @@ impl Form {
         }
         let command = match &self.fill {
             Fill::SetValue => Command::Edit { edits: vec![read::set(field(0), field(1))?] },
+            Fill::Decide(resolve) => {
+                let (resolve, value) = (*resolve, read::value(field(0))?);
+                Command::Edit { edits: vec![Edit::Decide { resolve, value }] }
+            }
             Fill::RemoveValue => Command::Edit { edits: vec![Edit::Rm { rm: path(field(0))? }] },
             Fill::CreateBoard => Command::CreateBoard { name: name(field(0))? },
             Fill::CreateBranch => Command::Branch(BranchCommand::Create {

@@ -367,6 +367,7 @@ impl Model {
             after: step(true).is_some(),
             selected: self.selected.len(),
             event: is_seen && timeline::looked_at(self).is_some(),
+            first: is_seen && timeline::past(self).is_none(),
         }
     }
 

@@ -23,7 +23,11 @@ pub fn action(id: &str, model: &Model) -> Option<Action> {
             let (_, row) = conflicts::looked_at(model)?;
             Some(Action::Select(vec![row.clone()], !model.selected.contains_key(&row.id)))
         }
-        "past" => timeline::looked_at(model).map(|past| Action::Past(Some(past))),
+        "conflict.value" => {
+            let (_, row) = conflicts::looked_at(model)?;
+            Some(Action::Form(Some(Form::of(Fill::Decide(row.id), model))))
+        }
+        "past" => timeline::past(model).map(|past| Action::Past(Some(past))),
         "now" => Some(Action::Past(None)),
         "panes" => Some(Action::NextPane),
         "palette" => Some(Action::Palette(Some(String::new()), 0)),

@@ -9,6 +9,8 @@ use kernelos_protocol::present::Tone;
 pub const POINTS: f32 = 28.0;
 /// Points of what a finger uses (target size, enhanced).
 pub const FINGER: f32 = 44.0;
+/// How much of its colours something keeps that cannot be used now.
+pub const DISABLED: f32 = 0.75;
 /// Beside a text in its button, for a mouse and for a finger: "Join" is wide enough, too.
 const BESIDE: [f32; 2] = [6.0, 16.0];
 
@@ -143,6 +145,7 @@ fn visuals(theme: Theme) -> Visuals {
     visuals.widgets.open = widget(palette.raised, edge);
     visuals.selection.bg_fill = palette.chosen;
     visuals.selection.stroke = Stroke::new(1.0, palette.text);
+    visuals.disabled_alpha = DISABLED;
     visuals.weak_text_color = Some(palette.quiet);
     visuals.hyperlink_color = palette.focus;
     visuals.warn_fg_color = palette.attention;

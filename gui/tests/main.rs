@@ -12,6 +12,7 @@ mod full;
 mod golden;
 mod hostile;
 mod inbox;
+mod keyboard;
 #[path = "../../protocol/tests/kit.rs"]
 #[allow(
     dead_code,

@@ -35,7 +35,8 @@ fn way(command: &Command) -> Way {
     match command {
         Command::Edit { edits } => match edits.first() {
             Some(Edit::Rm { .. }) => Way::Entry("doc.remove"),
-            Some(Edit::Keep { .. } | Edit::Decide { .. }) => Way::Entry("conflict.bulk"),
+            Some(Edit::Keep { .. }) => Way::Entry("conflict.bulk"),
+            Some(Edit::Decide { .. }) => Way::Entry("conflict.value"),
             _ => Way::Entry("doc.set"),
         },
         Command::Undo { .. } => Way::Entry("undo"),

@@ -18,7 +18,7 @@ const ALL_BYTES_MAX: u64 = 560 * 1024;
 /// What is looked at in each, the panel as it opens or what is called so, and how high that is.
 const LOOKS: [(Panel, &str, f32); 8] = [
     (Panel::Overview, "", 320.0),
-    (Panel::Timeline, "", 320.0),
+    (Panel::Timeline, "", 440.0),
     (Panel::Devices, "", 320.0),
     (Panel::Conflicts, "conflict, Values", 320.0),
     (Panel::Missions, "mission, promoted", 640.0),

@@ -13,7 +13,7 @@ use kernelos_protocol::api::{
     NodeInfo, PairAnswer, PairAsked, PendingRow, StandingRow, WorkspaceRow,
 };
 use kernelos_protocol::command::{Command, Mode, Reply};
-use kernelos_protocol::id::Signature;
+use kernelos_protocol::id::{ConflictId, Signature};
 use kernelos_protocol::key::DeviceKey;
 use kernelos_protocol::role::Role as Grant;
 use kernelos_protocol::store::MemoryStore;
@@ -240,6 +240,7 @@ pub(crate) fn every_fill() -> Vec<Fill> {
         Fill::SetValue,
         Fill::RemoveValue,
         Fill::Bulk,
+        Fill::Decide(ConflictId([7; 16])),
         Fill::CreateBoard,
         Fill::ArchiveBoard(away),
         Fill::ArchiveBoard(back),

@@ -31,7 +31,9 @@ pub use pairing::{pending, standing, standing_state, standing_until};
 pub use past::{found, history_row, past_read};
 pub use quarantine::{preview, quarantine};
 pub use text::{to_painted, to_text};
-pub use timeline::{ascii, timeline, timeline_line, timeline_row, timeline_sentence};
+pub use timeline::{
+    ascii, timeline, timeline_line, timeline_lines, timeline_row, timeline_sentence,
+};
 pub use undo::{Back, not_undone, undone, wrote, wrote_by};
 pub use views::{behind, device_name, devices, life, log_row, read, status};
 pub use when::utc;

@@ -120,8 +120,7 @@ impl Rows {
     fn put_notices(&mut self, from: usize) {
         while let Some((after, row)) = self.notices.pop_if(|(after, _)| *after >= from) {
             self.end_run(None);
-            let drawn = self.lanes.aside('·');
-            self.rows.push(TimelineRow {
+            self.put_row(TimelineRow {
                 index: after,
                 events: 0,
                 event: row,
@@ -129,9 +128,9 @@ impl Rows {
                 follows: Vec::new(),
                 followed: false,
                 flags: Vec::new(),
-                lane: drawn.lane,
-                graph: drawn.graph,
-                more: drawn.more,
+                lane: 0,
+                graph: String::new(),
+                more: 0,
                 quiet_s: None,
             });
         }
@@ -154,10 +153,7 @@ impl Rows {
             Some((first, oldest)) => (*first, oldest),
             None => (index, &newest),
         };
-        let follows: Vec<_> = oldest.follows.iter().map(|of| of.index).collect();
-        let is_run = first < index;
-        let drawn = self.lanes.row(&(first..=index), &follows, mark(&newest, is_run));
-        self.rows.push(TimelineRow {
+        self.put_row(TimelineRow {
             index,
             events: index.saturating_sub(first).saturating_add(1),
             quiet_s: quiet(oldest, before),
@@ -166,10 +162,15 @@ impl Rows {
             about: newest.about,
             followed: newest.followed,
             flags: newest.flags,
-            lane: drawn.lane,
-            graph: drawn.graph,
-            more: drawn.more,
+            lane: 0,
+            graph: String::new(),
+            more: 0,
         });
+    }
+
+    fn put_row(&mut self, mut row: TimelineRow) {
+        draw(&mut self.lanes, &mut row);
+        self.rows.push(row);
     }
 }
 
@@ -199,9 +200,21 @@ fn quiet(look: &Look, before: Option<&Look>) -> Option<u64> {
     (seconds >= QUIET_S).then_some(seconds)
 }
 
+/// Draws a row where these lanes stand, which then stand below it. Who holds the rows of several
+/// pages, newest first, gets the graph of one page of them all. `SPEC: TIME-2`
+pub fn draw(lanes: &mut Lanes, row: &mut TimelineRow) {
+    let drawn = if row.events == 0 {
+        lanes.aside('·')
+    } else {
+        let follows: Vec<_> = row.follows.iter().map(|of| of.index).collect();
+        lanes.row(&(row.first()..=row.index), &follows, mark(row))
+    };
+    (row.lane, row.graph, row.more) = (drawn.lane, drawn.graph, drawn.more);
+}
+
 /// How an event is drawn: never by colour alone, and its words say the same.
-fn mark(look: &Look, is_run: bool) -> char {
-    let is = |flag| look.flags.contains(&flag);
+fn mark(row: &TimelineRow) -> char {
+    let is = |flag| row.is(flag);
     if is(TimelineFlag::Conflict) {
         '!'
     } else if [TimelineFlag::Failed, TimelineFlag::Refused, TimelineFlag::Void].into_iter().any(is)
@@ -209,7 +222,7 @@ fn mark(look: &Look, is_run: bool) -> char {
         '×'
     } else if is(TimelineFlag::Quarantined) {
         '◇'
-    } else if is_run {
+    } else if row.events > 1 {
         '◎'
     } else {
         '○'

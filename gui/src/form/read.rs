@@ -30,9 +30,13 @@ pub(super) fn path(text: &str) -> Result<DocPath, String> {
     if path.segments().is_empty() { Err("path: nothing is filled in".to_owned()) } else { Ok(path) }
 }
 
+pub(super) fn value(text: &str) -> Result<serde_json::Value, String> {
+    let value = serde_json::from_str(text);
+    value.map_err(|fault| format!("this is no JSON, a text has quotes: {fault}"))
+}
+
 pub(super) fn set(at: &str, value: &str) -> Result<Edit, String> {
-    let value = serde_json::from_str(value);
-    let value = value.map_err(|fault| format!("this is no JSON, a text has quotes: {fault}"))?;
+    let value = self::value(value)?;
     Ok(Edit::Set { set: path(at)?, value })
 }
 

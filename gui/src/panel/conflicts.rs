@@ -13,6 +13,7 @@ use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::ConflictId;
 use kernelos_protocol::present::{self, Doc, Text, Tone, shown};
 
+use crate::form::{Fill, Form};
 use crate::model::{Action, Chosen, Model, Topic};
 use crate::panel::{absent, can, empty};
 use crate::render;
@@ -241,6 +242,10 @@ fn sides(ui: &mut Ui, row: &ConflictRow, model: &Model, actions: &mut Vec<Action
         if is_clicked.inner.clicked() {
             actions.push(Action::Do(keep(row, &side.side)));
         }
+    }
+    let own = egui::Button::new("Decide by a value of your own…").wrap();
+    if ui.add_enabled(why_not.is_none(), own).clicked() {
+        actions.push(Action::Form(Some(Form::of(Fill::Decide(row.id), model))));
     }
     if let Some(why) = why_not {
         render::text(ui, &Text::toned(Tone::Attention, why));

@@ -39,12 +39,15 @@ pub struct Standing {
     pub selected: usize,
     /// An event is looked at.
     pub event: bool,
+    /// No document was written before that one.
+    pub first: bool,
 }
 
 const DOWN: &str = "the node does not run";
 const HOMELESS: &str = "there is no workspace yet";
 const READS: &str = "this device may not write here";
 const PAST: &str = "the past is looked at: go back to now first";
+const UNWRITTEN: &str = "no edit is known before that event: go to one of an edit";
 const NONE_OPEN: &str = "no conflict is looked at";
 
 impl Standing {
@@ -73,7 +76,8 @@ impl Standing {
     }
 
     fn goes_back(&self) -> Option<&'static str> {
-        self.reads().or_else(|| (!self.event).then_some("no event of the timeline is looked at"))
+        let none = (!self.event).then_some("no event of the timeline is looked at");
+        self.reads().or(none).or_else(|| self.first.then_some(UNWRITTEN))
     }
 
     fn keeps(&self, side: usize) -> Option<&'static str> {
@@ -157,6 +161,7 @@ pub fn registry(standing: &Standing) -> Vec<Entry> {
     let first = when(standing.before, "it is the first");
     add(["conflict.previous", "Previous conflict", "P", ""], first);
     KEEPS.into_iter().enumerate().for_each(|(side, row)| add(row, standing.keeps(side)));
+    add(["conflict.value", "Decide by a value of your own…", "", VALUE], standing.keeps(0));
     add(["conflict.select", "Select this conflict, or not", "X", ""], standing.looks());
     add(["conflict.bulk", "Decide all that are selected…", "", BULK], standing.decides());
     add(["past", "Show the workspace as of this event", "T", AT], standing.goes_back());
@@ -170,6 +175,7 @@ pub fn registry(standing: &Standing) -> Vec<Entry> {
 }
 
 const RESOLVE: &str = "kern conflicts resolve";
+const VALUE: &str = "kern conflicts resolve --value";
 const BULK: &str = "kern conflicts resolve --take";
 const AT: &str = "kern doc get --at";
 
@@ -203,6 +209,7 @@ mod tests {
             after: true,
             selected: 0,
             event: true,
+            first: false,
         };
         let why = |standing: &Standing, id: &str| {
             registry(standing).into_iter().find(|entry| entry.id == id).unwrap().why_not
@@ -216,5 +223,7 @@ mod tests {
         assert_eq!(why(&Standing { sides: 0, ..full }, "conflict.keep.1"), Some(NONE_OPEN));
         assert_eq!(why(&Standing { workspace: false, ..full }, "go.devices"), Some(HOMELESS));
         assert_eq!(why(&full, "now"), Some("this is now"));
+        assert_eq!(why(&full, "past"), None);
+        assert_eq!(why(&Standing { first: true, ..full }, "past"), Some(UNWRITTEN));
     }
 }

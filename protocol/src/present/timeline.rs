@@ -30,45 +30,72 @@ pub fn timeline_line(row: &TimelineRow, names: &Names) -> Doc {
 #[must_use]
 pub fn timeline_row(row: &TimelineRow, names: &Names) -> Text {
     let event = &row.event;
-    let mut text = String::new();
-    match event.id {
-        Some(id) => write!(text, "{} ", id.short()).ok(),
-        None => write!(text, "{:9}", "-").ok(),
+    let id = match event.id {
+        Some(id) => format!("{} ", id.short()),
+        None => format!("{:9}", "-"),
     };
-    text.push_str(&device_name(&event.author, names));
-    if row.is(TimelineFlag::Own) {
-        text.push_str(" (this device)");
-    }
-    match row.events {
-        0 | 1 => write!(text, "  {}", event.kind).ok(),
-        events => write!(text, "  {events} {}s", event.kind).ok(),
+    let (words, tone) = marks(row);
+    let words = if words.is_empty() { words } else { format!("  {words}") };
+    let (who, what, when) = (who(row, names), what(row, names), utc(event.stamp));
+    let text = format!("{id}{who}  {what}  {when}{}{words}{}", clock(row), why(row));
+    Text { text, tone }
+}
+
+/// The same as two lines, for where there is little room: what it is, what is to be seen of it and
+/// by whom, and below that when, which and why. `SPEC: TIME-4`
+#[must_use]
+pub fn timeline_lines(row: &TimelineRow, names: &Names) -> (Text, Text) {
+    let (words, tone) = marks(row);
+    let words = if words.is_empty() { words } else { format!(" {words}") };
+    let first = format!("{}{words}  {}", what(row, names), who(row, names));
+    let id = row.event.id.map_or_else(String::new, |id| format!("  {}", id.short()));
+    let second = format!("{}{}{id}{}", utc(row.event.stamp), clock(row), why(row));
+    (Text { text: first, tone }, Text::toned(Tone::Quiet, second))
+}
+
+fn who(row: &TimelineRow, names: &Names) -> String {
+    let name = device_name(&row.event.author, names);
+    if row.is(TimelineFlag::Own) { format!("{name} (this device)") } else { name }
+}
+
+fn what(row: &TimelineRow, names: &Names) -> String {
+    let kind = match row.events {
+        0 | 1 => row.event.kind.clone(),
+        events => format!("{events} {}s", row.event.kind),
     };
-    if let Some(about) = &row.about {
-        write!(text, " of {}", device_name(about, names)).ok();
+    match &row.about {
+        Some(about) => format!("{kind} of {}", device_name(about, names)),
+        None => kind,
     }
-    write!(text, "  {}", utc(event.stamp)).ok();
-    if event.clock_wrong {
-        text.push_str(CLOCK_WRONG);
-    }
+}
+
+/// What is to be seen of it, in words.
+fn marks(row: &TimelineRow) -> (String, Tone) {
     let words: Vec<_> = row.flags.iter().filter_map(|flag| word(*flag)).collect();
-    if !words.is_empty() {
-        write!(text, "  {}", words.join(", ")).ok();
-    }
-    if let Some(reason) = &event.reason {
+    let tone = match row.events {
+        _ if !words.is_empty() || row.event.id.is_none() => Tone::Attention,
+        0 | 1 => Tone::Plain,
+        _ => Tone::Quiet,
+    };
+    (words.join(", "), tone)
+}
+
+fn clock(row: &TimelineRow) -> &'static str {
+    if row.event.clock_wrong { CLOCK_WRONG } else { "" }
+}
+
+fn why(row: &TimelineRow) -> String {
+    let mut text = String::new();
+    if let Some(reason) = &row.event.reason {
         write!(text, " ({reason})").ok();
     }
-    if let Some(times) = event.times.filter(|times| *times > 1) {
+    if let Some(times) = row.event.times.filter(|times| *times > 1) {
         write!(text, " {times} times").ok();
     }
     if let Some(seconds) = row.quiet_s {
         write!(text, "  after {} quiet", span(seconds)).ok();
     }
-    let tone = match row.events {
-        _ if !words.is_empty() || event.id.is_none() => Tone::Attention,
-        0 | 1 => Tone::Plain,
-        _ => Tone::Quiet,
-    };
-    Text { text, tone }
+    text
 }
 
 /// The same for who does not see the lanes: where the row stands, and what it follows.

@@ -263,3 +263,64 @@ fn every_mark_has_its_word() {
     }
     assert_eq!(crate::present::ascii("│ ○─┼─╮ ×"), "| *-+-. x");
 }
+
+#[test]
+fn rows_of_pages_that_meet_are_drawn_as_one_page_draws_them() {
+    // SPEC: TIME-2
+    let mut look = |at: usize| {
+        let far = at.is_multiple_of(35).then(|| at.checked_sub(100)).flatten();
+        let follows: Vec<_> = at.checked_sub(3).into_iter().chain(far).collect();
+        Some(edit(at, u8::try_from(at % 3).unwrap() + 1, &follows))
+    };
+    let notices: Vec<_> =
+        [128, 300].map(|after| (after, LogRow { id: None, ..straight(0).event })).into();
+    let whole = page(300, &query(TimelineAt::Newest, 300, true), &mut look, notices.clone());
+    let mut rows = Vec::new();
+    for (from, to) in [(192, 300), (128, 192), (64, 128), (0, 64)] {
+        let at = TimelineAt::Before(to);
+        let of = |(after, _): &&(usize, LogRow)| (from..to).contains(after) || to == *after;
+        let notices = notices.iter().filter(|notice| to == 300 || notice.0 < to).filter(of);
+        let notices = notices.cloned().collect();
+        let part = page(300, &query(at, to - from, true), &mut look, notices);
+        assert_eq!((part.from, part.to), (from, to));
+        rows.extend(part.rows);
+    }
+    let graphs = |rows: &[TimelineRow]| -> Vec<_> {
+        rows.iter().map(|row| (row.index, row.lane, row.graph.clone(), row.more)).collect()
+    };
+    assert_ne!(graphs(&rows), graphs(&whole.rows), "each begins anew");
+    let mut lanes = Lanes::default();
+    rows.iter_mut().for_each(|row| draw(&mut lanes, row));
+    assert_eq!(rows, whole.rows);
+    assert_eq!(lanes.open(), whole.lanes);
+}
+
+#[test]
+fn two_lines_of_a_row_say_what_its_one_line_says() {
+    // SPEC: TIME-4
+    let names = [(DeviceId([1; 32]), "phone".to_owned())].into();
+    let mut look = |at| {
+        let mut look = straight(at);
+        if at == 9 {
+            look.flags = vec![TimelineFlag::Own, TimelineFlag::Conflict, TimelineFlag::Failed];
+            look.about = Some(DeviceId([1; 32]));
+            (look.event.stamp_ahead, look.event.reason) = (true, Some("by mistake".to_owned()));
+            look.event.times = Some(3);
+        }
+        Some(look)
+    };
+    let rows = page(10, &query(TimelineAt::Newest, 10, true), &mut look, Vec::new()).rows;
+    assert_eq!(rows.len(), 2, "a run is one of them");
+    for row in &rows {
+        let one = crate::present::timeline_row(row, &names);
+        let (first, second) = crate::present::timeline_lines(row, &names);
+        assert_eq!(first.tone, one.tone);
+        let words = |text: &str| -> std::collections::BTreeSet<String> {
+            text.split_whitespace().map(str::to_owned).collect()
+        };
+        let both = format!("{} {}", first.text, second.text);
+        assert_eq!(words(&both), words(&one.text));
+    }
+    let first = crate::present::timeline_lines(&rows[0], &names).0.text;
+    assert_eq!(first, "change of phone in conflict, failed  phone (this device)");
+}
