@@ -11,10 +11,10 @@ use serde_json::{Value as Json, json};
 use crate::kern::{Home, program, until};
 
 /// A display without a screen, which ends with this.
-struct Display(Child, String);
+pub(crate) struct Display(Child, String);
 
 impl Display {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let screen = ["-screen", "0", "1000x760x24", "-nolisten", "tcp", "-displayfd", "1"];
         let mut server = Command::new("Xvfb")
             .args(screen)
@@ -27,7 +27,12 @@ impl Display {
         Self(server, format!(":{}", number.trim()))
     }
 
-    fn xdotool(&self, args: &[&str]) -> String {
+    /// What a program is told to draw on it.
+    pub(crate) fn name(&self) -> &str {
+        &self.1
+    }
+
+    pub(crate) fn xdotool(&self, args: &[&str]) -> String {
         let mut command = Command::new("xdotool");
         let output = command.args(args).env("DISPLAY", &self.1).output();
         let output = output.expect("xdotool is installed: .ci/run says how");
@@ -112,6 +117,29 @@ impl<'a> Window<'a> {
         until(&format!("{text:?} in the field"), || {
             let nodes = self.nodes();
             let field = nodes.iter().find(|node| node["role"] == "TextInput")?;
+            if field["value"] == text {
+                return Some(());
+            }
+            self.click_on(field);
+            let typed = ["windowfocus", "--sync", &id, "key", "ctrl+a", "type", text];
+            self.display.xdotool(&typed);
+            None
+        });
+    }
+
+    /// Types into the field of this number, counted from above, until that shows it.
+    #[track_caller]
+    fn type_in_field(&self, number: usize, text: &str) {
+        let id = self.id();
+        until(&format!("{text:?} in field {number}"), || {
+            let nodes = self.nodes();
+            let mut fields: Vec<_> =
+                nodes.iter().filter(|node| node["role"] == "TextInput").collect();
+            fields.sort_by(|one, other| {
+                let top = |node: &Json| node["bounds"][1].as_f64().unwrap();
+                top(one).total_cmp(&top(other))
+            });
+            let field = fields.get(number)?;
             if field["value"] == text {
                 return Some(());
             }
@@ -251,4 +279,51 @@ fn a_device_is_let_in_and_a_conflict_decided_by_the_mouse_and_undone_by_the_keyb
     // It hears of what happens there again.
     laptop.run(&["conflicts", "resolve", &id, "--value", "\"both\""]).done();
     window.find("Label", "0 conflicts");
+}
+
+#[test]
+fn a_workspace_whose_devices_are_lost_comes_back_by_its_file_and_key_in_a_new_ones_window() {
+    // SPEC: ARC-4, CTL-9
+    let [laptop, new] = [Home::new(), Home::new()];
+    laptop.init("home").done();
+    let lost = laptop.up();
+    let notes = [("notes/a", "\"kept\""), ("notes/b", "{\"deep\": [1, 2]}")];
+    for (path, value) in notes {
+        laptop.run(&["doc", "set", path, value]).done();
+    }
+    let stick = new.file("stick");
+    fs::create_dir(&stick).unwrap();
+    let at = |name: &str| stick.join(name).to_str().unwrap().to_owned();
+    laptop.run(&["export", "--events", &at("home.events")]).done();
+    fs::copy(laptop.file("home.recovery"), at("home.recovery")).unwrap();
+    let id = laptop.status()["workspace_id"].clone();
+    // Nothing is left of it.
+    lost.kill();
+    fs::remove_dir_all(laptop.path()).unwrap();
+
+    let display = Display::new();
+    let _node = new.up();
+    let window = Window::open(&new, &display);
+    window.click_only("Restore a workspace…");
+    window.find("Dialog", "Restore a workspace");
+    let typed = [&at("home.events"), &at("home.recovery"), "again", "laptop2"];
+    for (field, text) in typed.iter().enumerate() {
+        window.type_in_field(field, text);
+    }
+    window.click_only("Restore a workspace");
+    window.gone("file of its events");
+    window.find("Label", "saved here");
+    for (path, value) in notes {
+        let expected: Json = serde_json::from_str(value).unwrap();
+        until(path, || (new.get(path) == expected).then_some(()));
+    }
+    let status = new.status();
+    assert_eq!((&status["workspace_id"], &status["role"]), (&id, &json!("owner")), "{status}");
+    assert_eq!((&status["workspace"], &status["device"]), (&json!("again"), &json!("laptop2")));
+    let devices = new.run(&["devices", "--json"]).json();
+    let roles: Vec<_> = devices.as_array().unwrap().iter().map(|row| row["role"].clone()).collect();
+    assert!(roles.contains(&json!("owner")) && roles.contains(&Json::Null), "{devices}");
+    new.run(&["doc", "set", "notes/c", "3"]).done();
+    window.click_only("Documents");
+    window.find("Label", "notes");
 }

@@ -1,6 +1,9 @@
-//! What README.md tells a stranger to type in its first ten minutes, with two devices, and with
-//! files for devices that never meet and for other programs is typed here, line by line as it
-//! stands there, and what it shows as output is what comes. Ids and moments differ; nothing else.
+//! What README.md tells a stranger to type is typed here, line by line as it stands there, and what
+//! it shows as output is what comes: in its first ten minutes, with two devices, with files for
+//! devices that never meet and for other programs; the other sections in `more`. Ids and moments
+//! differ; nothing else.
+
+mod more;
 
 use std::io::Write as _;
 use std::process::{Child, ChildStdin, Command, Stdio};

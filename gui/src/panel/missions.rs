@@ -1,12 +1,17 @@
 //! Missions: what is to be reached, its stages and steps, who did what, and the evidence.
 
 use eframe::egui::Ui;
+use kernelos_protocol::id::EventId;
+use kernelos_protocol::mission::show::MissionView;
 use kernelos_protocol::present::{self, Block, Doc};
 
 use crate::form::Fill;
 use crate::model::{Action, Chosen, Model, Topic};
 use crate::panel::{absent, empty};
 use crate::render;
+
+/// The states of a mission that has ended.
+const ENDED: [&str; 3] = ["promoted", "failed", "cancelled"];
 
 /// Draws it.
 pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
@@ -21,7 +26,10 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
     }
     let Doc(blocks) = present::missions(missions, &model.said.names);
     let is_chosen = |view: &_| Some(id(view)) == model.chosen.mission;
-    let mut chosen = missions.iter().position(is_chosen);
+    let goes_on = |view: &MissionView| !ENDED.contains(&view.state.as_str());
+    // Who chose none sees the first that goes on, else the first.
+    let first = || Some(missions.iter().position(goes_on).unwrap_or(0));
+    let mut chosen = missions.iter().position(is_chosen).or_else(first);
     let before = chosen;
     for block in &blocks {
         match block {
@@ -40,6 +48,6 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
     }
 }
 
-fn id(view: &kernelos_protocol::mission::show::MissionView) -> kernelos_protocol::id::EventId {
+fn id(view: &MissionView) -> EventId {
     view.id
 }

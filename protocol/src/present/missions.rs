@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::id::{DeviceId, EventId};
+use crate::mission::record::Stage;
 use crate::mission::show::{MissionView, StageRow, StepRow};
+
 use crate::present::{Block, Doc, Text, Tone, device_name};
 
 type Names = BTreeMap<DeviceId, String>;
@@ -32,21 +34,58 @@ pub fn missions(rows: &[MissionView], names: &Names) -> Doc {
         let text = "no missions: `kern mission start` begins one";
         return Doc(vec![Block::Line(Text::toned(Tone::Quiet, text))]);
     }
-    let columns = ["mission", "state", "held by", "goal"].map(str::to_owned).to_vec();
+    let columns = ["mission", "state", "at", "held by", "goal"].map(str::to_owned).to_vec();
     let rows = rows.iter().map(|row| {
         let held = row.held_by.map_or_else(String::new, |device| device_name(&device, names));
         let id = Text::plain(row.id.short());
-        vec![id, state(&row.state), Text::plain(held), Text::plain(&row.goal)]
+        let at = Text::plain(at(row));
+        vec![id, state(&row.state), at, Text::plain(held), Text::plain(&row.goal)]
     });
     Doc(vec![Block::Table { columns, rows: rows.collect() }])
 }
 
-/// One mission.
+/// Which of its stages it is at, and of the one that has steps at which: the first not done.
+fn at(view: &MissionView) -> String {
+    let of = view.stages.len();
+    let Some(at) = view.stages.iter().position(|stage| stage.state != "done") else {
+        return format!("all {of} stages done");
+    };
+    let name = view.stages.get(at).map_or("", |stage| stage.name.as_str());
+    let done = view.steps.iter().take_while(|step| step.result.is_some()).count();
+    let step = match view.steps.len() {
+        steps if name == Stage::Implement.name() && done < steps => {
+            format!(", step {} of {steps}", done + 1)
+        }
+        _ => String::new(),
+    };
+    format!("{name}, stage {} of {of}{step}", at + 1)
+}
+
+/// One mission: first what everybody asks, how far it is and by whom; behind that what it is made
+/// of.
 #[must_use]
 pub fn mission(view: &MissionView, names: &Names) -> Doc {
-    let mut fields = vec![
+    let mut first = vec![
         ("state".to_owned(), state(&view.state)),
         ("goal".to_owned(), Text::plain(&view.goal)),
+        ("at".to_owned(), Text::plain(at(view))),
+    ];
+    if let Some(why) = &view.why {
+        first.push(("why".to_owned(), Text::toned(Tone::Attention, why)));
+    }
+    Doc(vec![
+        Block::Heading(format!("mission {}", view.id.short())),
+        Block::Fields(first),
+        stages(&view.stages, names),
+        steps(&view.steps, names),
+        Block::Fields(rest(view, names)),
+    ])
+}
+
+/// What it is of, who held it, and what came of it.
+fn rest(view: &MissionView, names: &Names) -> Vec<(String, Text)> {
+    let mut fields = vec![
+        ("id".to_owned(), Text::plain(view.id)),
         ("repository".to_owned(), Text::plain(format!("{}, branch {}", view.repo, view.branch))),
         ("home".to_owned(), Text::plain(device_name(&view.home, names))),
         ("base".to_owned(), Text::plain(&view.base)),
@@ -74,9 +113,6 @@ pub fn mission(view: &MissionView, names: &Names) -> Doc {
     if let Some(commit) = &view.promoted_commit {
         fields.push(("promoted".to_owned(), Text::toned(Tone::Good, commit)));
     }
-    if let Some(why) = &view.why {
-        fields.push(("why".to_owned(), Text::toned(Tone::Attention, why)));
-    }
     if !view.purged.is_empty() {
         let ids: Vec<_> = view.purged.iter().map(EventId::short).collect();
         let text = format!("{}: `kern log --event ID` says by whom", ids.join(", "));
@@ -87,12 +123,7 @@ pub fn mission(view: &MissionView, names: &Names) -> Doc {
         let text = format!("{} by {by}: made apart, not selected", candidate.commit);
         fields.push(("also made".to_owned(), Text::toned(Tone::Attention, text)));
     }
-    Doc(vec![
-        Block::Heading(format!("mission {}", view.id)),
-        Block::Fields(fields),
-        stages(&view.stages, names),
-        steps(&view.steps, names),
-    ])
+    fields
 }
 
 fn state(word: &str) -> Text {
@@ -134,7 +165,8 @@ pub fn headline(command: &str) -> String {
 }
 
 fn steps(rows: &[StepRow], names: &Names) -> Block {
-    let columns = ["step", "device", "runs", "result", "command"].map(str::to_owned).to_vec();
+    let columns = ["step", "device", "runs", "result", "evidence", "command"];
+    let columns = columns.map(str::to_owned).to_vec();
     let rows = rows.iter().map(|row| {
         let device = row.device.map_or_else(String::new, |device| device_name(&device, names));
         let left = match row.left_behind {
@@ -152,7 +184,8 @@ fn steps(rows: &[StepRow], names: &Names) -> Block {
         };
         let runs = Text::plain(row.executions);
         let command = Text::plain(headline(&row.name));
-        vec![Text::plain(row.n), Text::plain(device), runs, result, command]
+        let evidence = Text::plain(row.event.map_or_else(String::new, |id| id.short()));
+        vec![Text::plain(row.n), Text::plain(device), runs, result, evidence, command]
     });
     Block::Table { columns, rows: rows.collect() }
 }
