@@ -20,5 +20,7 @@ mod signatures;
 mod strikes;
 #[path = "hostile/tables.rs"]
 mod tables;
+#[path = "hostile/twins.rs"]
+mod twins;
 #[path = "hostile/upstream.rs"]
 mod upstream;
