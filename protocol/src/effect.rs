@@ -305,6 +305,8 @@ impl Effects {
         if let Some(links) = history.links.get_mut(number as usize) {
             self.is_recarried = true;
             links.carriers.push(no);
+            // Whichever of its events came first, it is what it is by all of them.
+            links.begins |= begins;
             return noted;
         }
         if let Some(all) = &mut self.dependents {

@@ -1,16 +1,17 @@
 //! A device that makes one document or branch by two events of one place in its chain: what the
 //! document holds follows from the events alone, whichever of them came first.
 
-use kernelos_protocol::content::{DocumentChange, encode_changes};
-use kernelos_protocol::document::board_change;
+use kernelos_protocol::content::{DocumentChange, encode_branch, encode_changes};
+use kernelos_protocol::document::{begin_branch, board_change};
 use kernelos_protocol::event::{Header, Verified};
 use kernelos_protocol::hash;
 use kernelos_protocol::id::{DocumentId, EventId};
 use kernelos_protocol::role::Role;
 use kernelos_protocol::time::Stamp;
 
-use super::branches::{actor, edit, orders, shown};
+use super::branches::{actor, edit, merging, orders, shown, write};
 use super::orders::{granted, joined};
+use super::recarried::carrier;
 use crate::kit::Peer;
 
 /// An event of these changes behind `prev`, which opens its author's chain.
@@ -64,4 +65,56 @@ fn of_two_changes_that_one_event_carries_at_one_number_the_lowest_stays_in_every
         .collect();
     assert_eq!(found.len(), 2);
     assert_eq!(found[0], found[1]);
+}
+
+/// The change of the peer that begins a branch after all that it holds of `origin`.
+fn begins(
+    peer: &mut Peer,
+    origin: DocumentId,
+    branch: DocumentId,
+    generation: u64,
+) -> DocumentChange {
+    peer.project();
+    let deps = peer.workspace.line(&origin).heads;
+    let start = peer.workspace.next_op(&origin, &deps);
+    let change = begin_branch(actor(peer, &branch, generation), &deps, start);
+    DocumentChange { document: None, generation, change }
+}
+
+#[test]
+fn a_branch_that_was_made_twice_has_the_same_heads_in_every_order() {
+    // SPEC: BRA-2
+    let (founder, base) = granted(&[Role::Member; 2]);
+    let root = founder.document();
+    let mut two = joined(2, &base);
+    let branch = hash::branch_id(&two.key.device(), &two.incarnation, 0, &root);
+    let make = |peer: &Peer, change: &DocumentChange, before| {
+        peer.craft(&encode_branch(root, vec![change.clone()]), vec![before])
+    };
+    let change = begins(&mut two, root, branch, 1);
+    let first = make(&two, &change, base[3].id());
+    // The origin knows how the branch began, and it begins once more after that.
+    let mut three = joined(3, &[base.clone(), vec![first.clone()]].concat());
+    let merge = merging(&mut three, root, branch, 1);
+    let merged = write(&mut three, merge);
+    two.take(&[vec![first.clone()], merged.clone()].concat());
+    let change = begins(&mut two, root, branch, 2);
+    let twin = make(&two, &change, merged[0].id());
+    // Who did not see that carries its change as one of many.
+    let change = DocumentChange { document: Some(branch), ..change };
+    let again = carrier(&two, &[change], &[merged[0].id()], 1);
+    let all = [vec![first], merged, vec![twin, again]].concat();
+    for order in orders(&all) {
+        for is_open in [true, false] {
+            let mut peer = joined(1, &base);
+            for event in &order {
+                peer.take(std::slice::from_ref(event));
+                if is_open {
+                    peer.project();
+                }
+            }
+            assert_eq!(shown(&mut peer, branch), "{}");
+            assert_eq!(peer.workspace.line(&branch).heads.len(), 1);
+        }
+    }
 }
