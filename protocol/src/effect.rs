@@ -316,8 +316,11 @@ impl Effects {
         }
         history.links.push(Links { document, carriers: Few::One(no), deps, makes, begins });
         made.own.push(number);
-        if let Some(rivals) = history.index.forked_at(number) {
-            history.forked.insert(history.index.place(number), rivals);
+        let place = history.index.place(number);
+        if let Some(rivals) = history.forked.get_mut(&place) {
+            rivals.push(number);
+        } else if let Some(rivals) = history.index.forked_at(number) {
+            history.forked.insert(place, rivals);
         }
         noted
     }
