@@ -13,6 +13,8 @@ mod orders;
 mod poison;
 #[path = "hostile/recarried.rs"]
 mod recarried;
+#[path = "hostile/runs.rs"]
+mod runs;
 #[path = "hostile/samples.rs"]
 mod samples;
 #[path = "hostile/signatures.rs"]
