@@ -118,3 +118,33 @@ fn a_branch_that_was_made_twice_has_the_same_heads_in_every_order() {
         }
     }
 }
+
+#[test]
+fn a_branch_that_was_made_twice_left_its_origin_where_the_lowest_event_says() {
+    // SPEC: BRA-3
+    let (founder, base) = granted(&[Role::Member; 2]);
+    let root = founder.document();
+    let (mut two, mut three) = (joined(2, &base), joined(3, &base));
+    let branch = hash::branch_id(&two.key.device(), &two.incarnation, 0, &root);
+    let make = |two: &mut Peer, before: EventId| {
+        let change = begins(two, root, branch, 1);
+        let heads = two.workspace.line(&root).heads;
+        (two.craft(&encode_branch(root, vec![change]), vec![before]), heads)
+    };
+    let first = make(&mut two, base[3].id());
+    let set = three.set("notes/a", "x");
+    two.take(&set);
+    let twin = make(&mut two, set[0].id());
+    let (lowest, all) = (
+        if first.0.id() < twin.0.id() { &first.1 } else { &twin.1 },
+        [vec![first.0.clone()], set, vec![twin.0.clone()]].concat(),
+    );
+    for order in orders(&all) {
+        let mut peer = joined(1, &base);
+        for event in &order {
+            peer.take(std::slice::from_ref(event));
+            peer.project();
+        }
+        assert_eq!(peer.workspace.fork_heads(&branch), *lowest);
+    }
+}
