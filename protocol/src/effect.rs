@@ -348,10 +348,18 @@ impl Effects {
         if let Some(origin) = origin.filter(|_| made) {
             self.branches.check_depth(&origin)?;
         }
-        let new = History::default();
-        let history = match seen_no {
-            Some(seen) => self.documents.history(self.documents.of(seen).family),
-            None => self.documents.family_named(&document).unwrap_or(&new),
+        let new;
+        let known = match seen_no {
+            Some(seen) => Some(self.documents.history(self.documents.of(seen).family)),
+            None => self.documents.family_named(&document),
+        };
+        let history = match known {
+            Some(known) => known,
+            // Made where it is needed: it has keys, and they are some work.
+            None => {
+                new = History::default();
+                &new
+            }
         };
         let actor = hash::actor(&header.author, &header.incarnation, &document, change.generation);
         let seen = |number| {
