@@ -305,6 +305,8 @@ impl Effects {
         if let Some(links) = history.links.get_mut(number as usize) {
             self.is_recarried = true;
             links.carriers.push(no);
+            // Whichever of its events came first, it is what it is by all of them.
+            links.begins |= begins;
             return noted;
         }
         if let Some(all) = &mut self.dependents {
@@ -314,8 +316,11 @@ impl Effects {
         }
         history.links.push(Links { document, carriers: Few::One(no), deps, makes, begins });
         made.own.push(number);
-        if let Some(rivals) = history.index.forked_at(number) {
-            history.forked.insert(history.index.place(number), rivals);
+        let place = history.index.place(number);
+        if let Some(rivals) = history.forked.get_mut(&place) {
+            rivals.push(number);
+        } else if let Some(rivals) = history.index.forked_at(number) {
+            history.forked.insert(place, rivals);
         }
         noted
     }
@@ -343,10 +348,18 @@ impl Effects {
         if let Some(origin) = origin.filter(|_| made) {
             self.branches.check_depth(&origin)?;
         }
-        let new = History::default();
-        let history = match seen_no {
-            Some(seen) => self.documents.history(self.documents.of(seen).family),
-            None => self.documents.family_named(&document).unwrap_or(&new),
+        let new;
+        let known = match seen_no {
+            Some(seen) => Some(self.documents.history(self.documents.of(seen).family)),
+            None => self.documents.family_named(&document),
+        };
+        let history = match known {
+            Some(known) => known,
+            // Made where it is needed: it has keys, and they are some work.
+            None => {
+                new = History::default();
+                &new
+            }
         };
         let actor = hash::actor(&header.author, &header.incarnation, &document, change.generation);
         let seen = |number| {

@@ -38,13 +38,32 @@ impl<T> Few<T> {
     }
 }
 
-impl<T: PartialEq> Few<T> {
-    /// Takes out all that are equal to this one; true if there was any.
-    pub fn remove(&mut self, gone: &T) -> bool {
-        if !self.contains(gone) {
-            return false;
+impl<T: Ord> Few<T> {
+    /// Puts one into a list that is ascending, where it is not there yet.
+    pub fn put(&mut self, next: T) {
+        // Nearly always it comes last.
+        if self.last().is_none_or(|last| *last < next) {
+            self.push(next);
+        } else if let Err(at) = self.binary_search(&next) {
+            let mut all = match std::mem::take(self) {
+                Self::Many(all) => all,
+                few => few.into_iter().collect(),
+            };
+            all.insert(at, next);
+            *self = all.into();
         }
-        *self = std::mem::take(self).into_iter().filter(|one| one != gone).collect();
+    }
+
+    /// Takes one out of a list that is ascending; true if it was there.
+    pub fn take(&mut self, gone: &T) -> bool {
+        let Ok(at) = self.binary_search(gone) else { return false };
+        *self = match std::mem::take(self) {
+            Self::Many(mut all) => {
+                all.remove(at);
+                all.into()
+            }
+            Self::None | Self::One(_) => Self::None,
+        };
         true
     }
 }
@@ -103,6 +122,10 @@ impl<'a, T> IntoIterator for &'a Few<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+    use std::cmp::Ordering;
+    use std::collections::BTreeSet;
+
     use super::Few;
 
     #[test]
@@ -123,15 +146,53 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_out_is_gone_wherever_it_stood_and_nothing_else_is() {
-        let full: Few<_> = [1, 2, 1, 3].into_iter().collect();
-        for (gone, left) in [(1, &[2, 3][..]), (2, &[1, 1, 3]), (3, &[1, 2, 1])] {
-            let mut few = full.clone();
-            assert!(few.remove(&gone) && !few.remove(&gone));
-            assert_eq!(*few, *left);
+    fn an_ascending_list_says_what_a_set_says() {
+        for order in [[1, 2, 3, 4], [4, 3, 2, 1], [2, 4, 1, 2], [3, 3, 3, 3]] {
+            let (mut few, mut set) = (Few::new(), BTreeSet::new());
+            for next in order {
+                few.put(next);
+                set.insert(next);
+                assert!(few.iter().eq(&set));
+                assert_eq!(matches!(few, Few::Many(_)), set.len() > 1);
+            }
+            for gone in [2, 5, 2, 1, 4, 3] {
+                assert_eq!(few.take(&gone), set.remove(&gone));
+                assert!(few.iter().eq(&set));
+                assert_eq!(matches!(few, Few::Many(_)), set.len() > 1);
+            }
+            assert_eq!(few, Few::None);
         }
-        let mut few = Few::One(1);
-        assert!(!few.remove(&2) && few.remove(&1));
-        assert_eq!(few, Few::None);
+    }
+
+    thread_local! {
+        static LOOKS: Cell<u32> = const { Cell::new(0) };
+    }
+
+    /// A number that counts how often it is compared.
+    #[derive(Debug, PartialEq, Eq)]
+    struct Counted(u32);
+
+    impl PartialOrd for Counted {
+        fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+            Some(self.cmp(other))
+        }
+    }
+
+    impl Ord for Counted {
+        fn cmp(&self, other: &Self) -> Ordering {
+            LOOKS.set(LOOKS.get() + 1);
+            self.0.cmp(&other.0)
+        }
+    }
+
+    #[test]
+    fn an_ascending_list_of_many_is_searched_by_halves() {
+        let mut few = Few::new();
+        (0..1_024).for_each(|next| few.put(Counted(next)));
+        assert!(LOOKS.get() <= 1_024, "what comes last is put last");
+        for gone in (0..1_024).rev() {
+            assert!(few.take(&Counted(gone)));
+        }
+        assert!(LOOKS.get() <= 12 * 1_024, "{} looks", LOOKS.get());
     }
 }

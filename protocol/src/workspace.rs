@@ -206,6 +206,7 @@ impl Workspace {
         let keys = Keys::of(seed);
         self.control.rekey(&keys);
         self.content.rekey(&keys);
+        self.effects.rekey(&keys);
         self.order.rekey(keys);
         self
     }

@@ -7,5 +7,6 @@ mod listing;
 mod meaning;
 mod random;
 mod resolving;
+mod setters;
 mod stories;
 mod world;

@@ -13,6 +13,8 @@ mod orders;
 mod poison;
 #[path = "hostile/recarried.rs"]
 mod recarried;
+#[path = "hostile/runs.rs"]
+mod runs;
 #[path = "hostile/samples.rs"]
 mod samples;
 #[path = "hostile/signatures.rs"]
@@ -20,5 +22,7 @@ mod signatures;
 mod strikes;
 #[path = "hostile/tables.rs"]
 mod tables;
+#[path = "hostile/twins.rs"]
+mod twins;
 #[path = "hostile/upstream.rs"]
 mod upstream;

@@ -9,6 +9,7 @@ use crate::authority::ContentNo;
 use crate::document::validate::ChangeIndex;
 use crate::few::Few;
 use crate::id::{ChangeHash, DocumentId};
+use crate::index::Keys;
 
 /// A document that events here make, by its dense number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,6 +68,8 @@ pub(super) struct Documents {
     /// By the document that is no branch of others.
     families: BTreeMap<DocumentId, FamilyNo>,
     histories: Vec<History>,
+    /// By which their changes are found.
+    keys: Keys,
 }
 
 /// A document that was made.
@@ -104,6 +107,12 @@ pub(super) struct Links {
 }
 
 impl Documents {
+    /// Finds changes under these keys from here on.
+    fn rekey(&mut self, keys: &Keys) {
+        self.keys = keys.clone();
+        self.histories.iter_mut().for_each(|history| history.index.rekey(keys));
+    }
+
     pub(super) fn number(&self, id: &DocumentId) -> Option<DocumentNo> {
         self.numbers.get(id).copied()
     }
@@ -126,7 +135,9 @@ impl Documents {
         let next = FamilyNo(to_number(self.histories.len()));
         let family = *self.families.entry(family).or_insert(next);
         if family == next {
-            self.histories.push(History::default());
+            let mut history = History::default();
+            history.index.rekey(&self.keys);
+            self.histories.push(history);
         }
         let next = DocumentNo(to_number(self.made.len()));
         let number = *self.numbers.entry(id).or_insert(next);
@@ -164,6 +175,11 @@ fn to_number(len: usize) -> u32 {
 }
 
 impl Effects {
+    /// Finds changes under these keys from here on.
+    pub(crate) fn rekey(&mut self, keys: &Keys) {
+        self.documents.rekey(keys);
+    }
+
     /// The number of a document that events here make.
     #[must_use]
     pub fn document_number(&self, document: &DocumentId) -> Option<DocumentNo> {

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use super::family::History;
 use crate::authority::{ContentLane, ContentNo};
-use crate::id::{DeviceId, EventId};
+use crate::id::{ChangeHash, DeviceId, EventId};
 
 /// The changes that count at one number of an actor.
 struct Fork {
@@ -20,6 +20,7 @@ struct Fork {
 
 struct Candidate {
     change: u32,
+    hash: ChangeHash,
     /// The events that count and carry it.
     carriers: Vec<ContentNo>,
     lowest: EventId,
@@ -29,10 +30,11 @@ struct Candidate {
 }
 
 impl Fork {
-    /// The best of those that pass: the most members built on it, then the lowest event id.
+    /// The best of those that pass: the most members built on it, then the lowest event id. One
+    /// event may carry several, so then the lowest hash.
     fn best(&self, passes: impl Fn(u32) -> bool) -> Option<u32> {
         let passing = self.candidates.iter().filter(|one| passes(one.change));
-        let best = passing.max_by_key(|one| (one.support.len(), Reverse(one.lowest)));
+        let best = passing.max_by_key(|one| (one.support.len(), Reverse((one.lowest, one.hash))));
         best.map(|one| one.change)
     }
 }
@@ -72,7 +74,8 @@ impl History {
             let carriers: Vec<_> = carriers.filter(|no| counts(*no)).collect();
             let lowest = carriers.iter().map(|no| content.id(*no)).min()?;
             let author = content.author(*carriers.first()?);
-            Some(Candidate { change: *change, carriers, lowest, author, support: BTreeSet::new() })
+            let (hash, support) = (self.index.hash(*change), BTreeSet::new());
+            Some(Candidate { change: *change, hash, carriers, lowest, author, support })
         };
         let fork = |there: &Vec<u32>| Fork {
             candidates: there.iter().filter_map(candidate).collect(),

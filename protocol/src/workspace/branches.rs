@@ -234,8 +234,10 @@ impl Workspace {
         if heads.len() < 2 {
             return;
         }
-        // What a branch's first change knows was there before all others of it.
-        let later = own.filter(|change| !self.effects.begins(*change));
+        // What a branch's first change knows was there before all others of it, where it has one:
+        // what was made twice may begin after what it began with.
+        let is_made_once = self.effects.made_by(document).len() == 1;
+        let later = own.filter(|change| !is_made_once || !self.effects.begins(*change));
         let mut open: Vec<_> =
             later.flat_map(|change| self.effects.joined(document, change)).collect();
         let mut seen = BTreeSet::new();

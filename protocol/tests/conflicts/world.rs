@@ -49,6 +49,10 @@ impl Device {
         done
     }
 
+    pub(crate) fn perform(&mut self, task: DocumentTask) -> DocumentDone {
+        self.documents.perform(task)
+    }
+
     pub(crate) fn list(&mut self) -> ConflictList {
         match self.documents.perform(DocumentTask::Conflicts {
             document: DOCUMENT,

@@ -42,7 +42,7 @@ pub(super) fn orders(events: &[Verified]) -> Vec<Vec<Verified>> {
     all
 }
 
-fn actor(peer: &Peer, document: &DocumentId, generation: u64) -> [u8; 16] {
+pub(super) fn actor(peer: &Peer, document: &DocumentId, generation: u64) -> [u8; 16] {
     hash::actor(&peer.key.device(), &peer.incarnation, document, generation)
 }
 

@@ -17,6 +17,7 @@ use super::clock::Clock;
 use super::facts::{Fact, OpRef};
 use super::fault::ChangeFault;
 use crate::few::Few;
+use crate::index::{Keys, Numbers};
 
 /// Says whether a change, with its number if it was accepted, is in an author's view.
 pub(crate) type InView<'a> = &'a dyn Fn(&ChangeHash, Option<u32>) -> bool;
@@ -36,13 +37,6 @@ struct Node {
     facts: Box<[Fact]>,
 }
 
-/// The hashes of changes by their numbers, and the other way round.
-#[derive(Debug, Default)]
-struct Hashes {
-    of: Vec<crate::id::ChangeHash>,
-    numbers: BTreeMap<crate::id::ChangeHash, u32>,
-}
-
 /// Changes of one actor, each behind the one before: all of them, but what forked away.
 #[derive(Debug, Default)]
 struct Line<T = Vec<u32>> {
@@ -55,7 +49,7 @@ struct Line<T = Vec<u32>> {
 #[derive(Debug, Default)]
 pub struct ChangeIndex {
     nodes: Vec<Node>,
-    hashes: Hashes,
+    hashes: Numbers<crate::id::ChangeHash>,
     lines: Vec<Line>,
     /// The changes that stand in no line, by actor and number.
     strays: BTreeMap<(u32, u32), Few<u32>>,
@@ -78,6 +72,11 @@ impl ChangeIndex {
     /// An index of a document without changes.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Finds changes under these keys from here on.
+    pub(crate) fn rekey(&mut self, keys: &Keys) {
+        self.hashes.rekey(keys.clone());
     }
 
     /// Whether the change was accepted.
@@ -107,7 +106,8 @@ impl ChangeIndex {
         if let Some(number) = self.number(&checked.hash) {
             return number;
         }
-        let number = self.hashes.push(checked.hash);
+        let number = u32::try_from(self.hashes.len()).unwrap_or(u32::MAX);
+        self.hashes.push(crate::id::ChangeHash(checked.hash.0));
         let actor = self.number_actor(checked.actor);
         let prev = checked.prev.unwrap_or(number);
         let jump = checked.prev.map_or(number, |prev| self.jump_over(prev));
@@ -141,12 +141,12 @@ impl ChangeIndex {
 
     /// The number of an accepted change.
     pub(crate) fn number(&self, hash: &ChangeHash) -> Option<u32> {
-        self.hashes.number(hash)
+        self.hashes.get(&crate::id::ChangeHash(hash.0))
     }
 
     /// The hash of an accepted change.
     pub(crate) fn hash(&self, change: u32) -> crate::id::ChangeHash {
-        self.hashes.of[change as usize]
+        self.hashes.ids()[change as usize]
     }
 
     /// The place of an accepted change: its number among its actor's, and the actor.
@@ -331,20 +331,6 @@ impl ChangeIndex {
     }
 }
 
-impl Hashes {
-    fn number(&self, hash: &ChangeHash) -> Option<u32> {
-        self.numbers.get(&crate::id::ChangeHash(hash.0)).copied()
-    }
-
-    /// Numbers a change that has none.
-    fn push(&mut self, hash: ChangeHash) -> u32 {
-        let number = u32::try_from(self.of.len()).unwrap_or(u32::MAX);
-        self.numbers.insert(crate::id::ChangeHash(hash.0), number);
-        self.of.push(crate::id::ChangeHash(hash.0));
-        number
-    }
-}
-
 impl Node {
     fn last_op(&self) -> u32 {
         self.start_op + u32::try_from(self.facts.len()).unwrap_or(u32::MAX) - 1
@@ -354,9 +340,10 @@ impl Node {
 #[cfg(test)]
 mod tests {
     use automerge::transaction::{CommitOptions, Transactable as _};
-    use automerge::{ActorId, Automerge, ROOT};
+    use automerge::{ActorId, Automerge, ChangeHash, ROOT};
 
     use super::ChangeIndex;
+    use crate::index::Keys;
 
     const ACTOR: [u8; 16] = [1; 16];
 
@@ -401,5 +388,10 @@ mod tests {
             assert_eq!(index.forked_at(change), all);
         }
         assert_eq!(index.place(own_third), (3, ACTOR));
+        index.rekey(&Keys::of(&[7; 32]));
+        for change in [first, second, other_second, other_third, own_third, third_second] {
+            let hash = ChangeHash(index.hash(change).0);
+            assert_eq!(index.number(&hash), Some(change), "whatever it is found by");
+        }
     }
 }

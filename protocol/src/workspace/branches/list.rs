@@ -73,12 +73,18 @@ impl Workspace {
         made_by.iter().filter(|no| self.counts(**no)).map(|no| self.content.id(*no)).min()
     }
 
-    /// What a branch's first change builds on: where it left its origin.
+    /// What a branch's first change builds on: where it left its origin. Of several that made it
+    /// the one that [`Self::made_by`] names says.
     #[must_use]
     pub fn fork_heads(&self, document: &DocumentId) -> Vec<ChangeHash> {
+        let made_by = self.made_by(document).and_then(|id| self.content.number(&id));
         let number = self.effects.document_number(document);
-        let mut order = number.into_iter().flat_map(|no| self.effects.order(no));
-        let first = order.find(|change| self.effects.begins(*change));
+        let order = number.into_iter().flat_map(|no| self.effects.order(no));
+        let first = order.filter(|change| {
+            let carriers = self.effects.carriers(*change);
+            self.effects.begins(*change) && made_by.is_none_or(|by| carriers.contains(&by))
+        });
+        let first = first.min_by_key(|change| self.effects.hash(*change));
         let deps = first.into_iter().flat_map(|first| self.effects.deps(first));
         deps.map(|dep| self.effects.hash(dep)).collect()
     }
