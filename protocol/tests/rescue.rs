@@ -191,6 +191,34 @@ fn a_readmission_names_what_is_left_out_and_nothing_else() {
 }
 
 #[test]
+fn what_was_left_out_below_what_counts_again_comes_back() {
+    // SPEC: CTL-8, AUTH-14, AUTH-21
+    let ([mut founder, _, mut back], _) = three();
+    let revocation = founder.revoke(3);
+    let late = lives(&mut back, 1);
+    for peer in [&mut founder, &mut back] {
+        peer.take(&late);
+    }
+    let anew = founder.grant(3, Role::Member);
+    back.take(&[revocation, anew].concat());
+    founder.take(&back.set("notes/c", "after the grant"));
+    founder.workspace.settle();
+    assert_eq!(founder.workspace.left_out(&[device(3)]), 1, "its chain ends in what counts");
+    let named: Vec<_> = readmit(&mut founder, 3)
+        .unwrap()
+        .iter()
+        .filter_map(|event| match event.control() {
+            Some(ControlBody::Readmit(readmit)) => Some(readmit.tips.clone()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(named, [vec![late[0].id()]]);
+    founder.workspace.settle();
+    assert_eq!(founder.workspace.left_out(&[device(3)]), 0);
+    assert!(matches!(readmit(&mut founder, 3), Err(AuthorFault::NothingToReadmit)));
+}
+
+#[test]
 fn who_is_kept_stays_what_it_was() {
     let ([founder, ..], events) = three();
     let mut new = Peer::new(7, founder.workspace.id());
