@@ -173,6 +173,30 @@ fn what_ends_in_more_branches_than_one_decision_names_is_not_left_out_by_it() {
 }
 
 #[test]
+fn a_revocation_leaves_out_nothing_that_was_admitted_however_many_branches_it_ends_in() {
+    // SPEC: AUTH-12, AUTH-21, CTL-4
+    let ([mut founder, mut second, mut member], mut events) = three();
+    let theirs = lives(&mut second, CUTS_MAX + 3);
+    founder.take(&theirs);
+    let revocation = founder.revoke(2);
+    founder.workspace.settle();
+    assert_eq!((role(&founder, 2), founder.workspace.left_out(&[device(2)])), (None, 0));
+    let mut new = Peer::new(7, founder.workspace.id());
+    events.extend([theirs, revocation].concat());
+    new.take(&events);
+    new.workspace.settle();
+    assert_eq!(new.workspace.left_out(&[device(2)]), 0);
+
+    // Who may bring nothing back may leave all the same.
+    let own = lives(&mut member, CUTS_MAX + 1);
+    member.take(&own);
+    member.incarnation = Incarnation([3; 8]);
+    member.revoke(3);
+    member.workspace.settle();
+    assert_eq!((role(&member, 3), member.workspace.left_out(&[device(3)])), (None, 1));
+}
+
+#[test]
 fn a_readmission_names_what_is_left_out_and_nothing_else() {
     // SPEC: CTL-8
     let ([mut founder, _, mut lost], _) = three();

@@ -134,7 +134,7 @@ impl Workspace {
     }
 
     /// Brings back what ends so of these devices, in as many decisions as that takes.
-    fn write_readmit_of(
+    pub(super) fn write_readmit_of(
         &mut self,
         pen: &mut Pen<'_>,
         authors: &[DeviceId],
