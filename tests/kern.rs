@@ -180,7 +180,7 @@ impl Home {
 
     /// What is at a path; null where nothing is.
     pub(crate) fn get(&self, path: &str) -> Json {
-        let ran = self.run(&["doc", "get", path, "--wait", "--json"]);
+        let ran = self.run(&["doc", "get", path, "--json"]);
         if ran.code == 0 { ran.json()["value"].clone() } else { Json::Null }
     }
 

@@ -86,6 +86,27 @@ pub(crate) struct Online {
 struct Attempt {
     at_ms: u64,
     delay_ms: u64,
+    /// It was reached since; how that ended says whether it is dialed at once.
+    was_met: bool,
+}
+
+impl Attempt {
+    fn new(now_ms: u64, polite_ms: u64) -> Self {
+        Self { at_ms: now_ms + polite_ms, delay_ms: RETRY_MS.0, was_met: false }
+    }
+
+    /// It is missed. Who was connected is dialed at once, unless the other side keeps this one out:
+    /// that was as good as no connection. `SPEC: LINK-9`
+    fn miss(&mut self, now_ms: u64, polite_ms: u64, is_kept_out: bool) {
+        if std::mem::take(&mut self.was_met) && !is_kept_out {
+            *self = Self::new(now_ms, polite_ms);
+        }
+    }
+
+    fn dialed(&mut self, now_ms: u64) {
+        self.at_ms = now_ms + self.delay_ms;
+        self.delay_ms = (self.delay_ms * 2).min(RETRY_MS.1);
+    }
 }
 
 impl Online {
@@ -258,22 +279,23 @@ async fn dial(node: Weak<Node>, transport: Arc<dyn Transport>, mut nearby: Optio
                 let polite = if is_first { 0 } else { POLITE_MS };
                 let attempt = attempts
                     .entry((engine.workspace(), device))
-                    .or_insert(Attempt { at_ms: now_ms + polite, delay_ms: RETRY_MS.0 });
+                    .or_insert_with(|| Attempt::new(now_ms, polite));
+                let is_kept_out = engine.shared(|shared| shared.is_kept_out_by(&device));
+                attempt.miss(now_ms, polite, is_kept_out);
                 // Who says that it is here is dialed at once.
                 if now_ms < attempt.at_ms && !heard.contains_key(&device) {
                     continue;
                 }
-                attempt.at_ms = now_ms + attempt.delay_ms;
-                attempt.delay_ms = (attempt.delay_ms * 2).min(RETRY_MS.1);
+                attempt.dialed(now_ms);
                 let at = seen.with(&device, at);
                 let (engine, transport) = (Arc::clone(&engine), Arc::clone(&transport));
                 // What went wrong is tried again.
                 spawn(async move { drop(knock(&engine, &*transport, device, &at).await) });
             }
-            // Who is connected is dialed at once when that ends.
-            attempts.retain(|(workspace, device), _| {
-                *workspace != engine.workspace() || !connected.contains_key(device)
-            });
+            for ((workspace, device), attempt) in &mut attempts {
+                attempt.was_met |=
+                    *workspace == engine.workspace() && connected.contains_key(device);
+            }
         }
         drop(node);
         sleep(LOOK).await;

@@ -31,7 +31,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 pub use card::{Card, Cards};
-pub use conduct::{Conduct, KEPT_OUT};
+pub use conduct::{Conduct, KEPT_OUT, is_newer};
 pub use held::Held;
 pub use introduce::Tails;
 pub use message::{Message, SyncFault, Tip, workspace_tag};

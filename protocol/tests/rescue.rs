@@ -173,6 +173,30 @@ fn what_ends_in_more_branches_than_one_decision_names_is_not_left_out_by_it() {
 }
 
 #[test]
+fn a_revocation_leaves_out_nothing_that_was_admitted_however_many_branches_it_ends_in() {
+    // SPEC: AUTH-12, AUTH-21, CTL-4
+    let ([mut founder, mut second, mut member], mut events) = three();
+    let theirs = lives(&mut second, CUTS_MAX + 3);
+    founder.take(&theirs);
+    let revocation = founder.revoke(2);
+    founder.workspace.settle();
+    assert_eq!((role(&founder, 2), founder.workspace.left_out(&[device(2)])), (None, 0));
+    let mut new = Peer::new(7, founder.workspace.id());
+    events.extend([theirs, revocation].concat());
+    new.take(&events);
+    new.workspace.settle();
+    assert_eq!(new.workspace.left_out(&[device(2)]), 0);
+
+    // Who may bring nothing back may leave all the same.
+    let own = lives(&mut member, CUTS_MAX + 1);
+    member.take(&own);
+    member.incarnation = Incarnation([3; 8]);
+    member.revoke(3);
+    member.workspace.settle();
+    assert_eq!((role(&member, 3), member.workspace.left_out(&[device(3)])), (None, 1));
+}
+
+#[test]
 fn a_readmission_names_what_is_left_out_and_nothing_else() {
     // SPEC: CTL-8
     let ([mut founder, _, mut lost], _) = three();
@@ -188,6 +212,34 @@ fn a_readmission_names_what_is_left_out_and_nothing_else() {
         _ => None,
     });
     assert_eq!(named.collect::<Vec<_>>(), [vec![late[0].id()]]);
+}
+
+#[test]
+fn what_was_left_out_below_what_counts_again_comes_back() {
+    // SPEC: CTL-8, AUTH-14, AUTH-21
+    let ([mut founder, _, mut back], _) = three();
+    let revocation = founder.revoke(3);
+    let late = lives(&mut back, 1);
+    for peer in [&mut founder, &mut back] {
+        peer.take(&late);
+    }
+    let anew = founder.grant(3, Role::Member);
+    back.take(&[revocation, anew].concat());
+    founder.take(&back.set("notes/c", "after the grant"));
+    founder.workspace.settle();
+    assert_eq!(founder.workspace.left_out(&[device(3)]), 1, "its chain ends in what counts");
+    let named: Vec<_> = readmit(&mut founder, 3)
+        .unwrap()
+        .iter()
+        .filter_map(|event| match event.control() {
+            Some(ControlBody::Readmit(readmit)) => Some(readmit.tips.clone()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(named, [vec![late[0].id()]]);
+    founder.workspace.settle();
+    assert_eq!(founder.workspace.left_out(&[device(3)]), 0);
+    assert!(matches!(readmit(&mut founder, 3), Err(AuthorFault::NothingToReadmit)));
 }
 
 #[test]

@@ -221,6 +221,9 @@ impl Node {
                 | Reply::Readmitted { event, .. },
             ) => {
                 self.acknowledged.push(*event);
+                if let Some(Reply::Readmitted { others, .. }) = &reply {
+                    self.acknowledged.extend(others);
+                }
             }
             _ => {}
         }

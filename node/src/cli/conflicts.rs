@@ -224,7 +224,7 @@ async fn resolve(ui: &Ui, args: ResolveArgs) -> Result<(), Failure> {
     match ui.client()?.ask(ui.workspace(), command).await? {
         Reply::Edited(edited) => super::doc::told(ui, &edited),
         // A branch that is kept comes back.
-        Reply::Readmitted { event, events } => {
+        Reply::Readmitted { event, events, .. } => {
             let object = json!({ "events": events });
             ui.wrote(&Wrote::never(Some(event), super::rescue::EACH), object, Doc::default)
         }

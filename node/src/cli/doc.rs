@@ -1,17 +1,23 @@
 //! `kern doc`: reads and edits the workspace's documents.
 
 use std::io::{self, Read as _};
+use std::pin::pin;
+use std::time::Duration;
 
 use kernelos_protocol::command::{
     Command as Asked, Edited, Failure, FailureKind, ReadReply, Reply,
 };
 use kernelos_protocol::document::{DocPath, Edit, PathFault};
 use kernelos_protocol::limits::API_REQUEST_BYTES_MAX;
-use kernelos_protocol::present::{self, Doc};
+use kernelos_protocol::present::{self, Block, Doc, Text, Tone};
 use serde_json::{Value as Json, json};
+use tokio::time::sleep;
 
 use crate::cli::wrote::Wrote;
 use crate::cli::{Ui, stdin};
+
+/// Who waits longer for an answer is told why.
+const SOON: Duration = Duration::from_millis(500);
 
 /// Read and edit the workspace's documents
 #[derive(Debug, clap::Args)]
@@ -40,7 +46,8 @@ Examples:
   kern doc get
   kern doc get tasks/1/title --json
   kern doc get notes --at 3f9a1c           as it was after that event
-  kern doc get notes --at '2 h ago'")]
+  kern doc get notes --at '2 h ago'
+  kern doc get notes --glance              while a start reads: as it was before")]
     Get {
         /// Where
         #[arg(default_value = "")]
@@ -50,12 +57,12 @@ Examples:
         /// A time such as 2026-11-25T21:30:05Z, 14:02 or '2 h ago'.
         #[arg(long, value_name = "EVENT|TIME")]
         at: Option<String>,
-        /// Where the node has just started, wait for the newest
+        /// Do not wait where the node has just started: as it was
         ///
-        /// Without it a start may show how it was, and says on stderr (with --json as "loading")
-        /// how many of the last events are not in that.
+        /// It says on stderr, and in "loading" with --json, how many of the last events are not in
+        /// that.
         #[arg(long, conflicts_with = "at")]
-        wait: bool,
+        glance: bool,
     },
     /// Show every value that ever stood at a path
     ///
@@ -121,16 +128,7 @@ pub(super) async fn run(ui: &Ui, command: Command) -> Result<(), Failure> {
         Args::History { path, limit } => {
             super::past::history(ui, within(&above, &path)?, limit).await
         }
-        Args::Get { path, at: None, wait } => {
-            let path = within(&above, &path)?;
-            let asked = if wait { Asked::Read { path } } else { Asked::Glance { path } };
-            let read = read(ui, asked).await?;
-            // Who takes the value alone is told too.
-            if let Some(behind) = present::behind(&read).filter(|_| !ui.json) {
-                ui.show_aside(&read, || behind)?;
-            }
-            ui.show(&read, || present::read(&read))
-        }
+        Args::Get { path, at: None, glance } => get(ui, within(&above, &path)?, glance).await,
         Args::Set { path, value } => {
             let path = within(&above, &path)?;
             let value = parse_value(&value)?;
@@ -159,6 +157,49 @@ pub(super) async fn run(ui: &Ui, command: Command) -> Result<(), Failure> {
             told(ui, &edited)
         }
     }
+}
+
+/// Shows what is at a path: as it is, or by a glance as it was while a start reads. `SPEC: DUR-9`
+async fn get(ui: &Ui, path: DocPath, glance: bool) -> Result<(), Failure> {
+    let read = if glance {
+        read(ui, Asked::Glance { path }).await?
+    } else {
+        told_after(SOON, read(ui, Asked::Read { path }), tell_start(ui)).await?
+    };
+    // Who takes the value alone is told too.
+    if let Some(behind) = present::behind(&read) {
+        ui.show_aside(&json!({ "loading": read.loading }), || behind)?;
+    }
+    ui.show(&read, || present::read(&read))
+}
+
+/// Waits for an answer; where it takes long, `tell` says once what it waits for.
+async fn told_after<T>(
+    soon: Duration,
+    answer: impl Future<Output = T>,
+    tell: impl Future<Output = ()>,
+) -> T {
+    let mut answer = pin!(answer);
+    let tell = async {
+        sleep(soon).await;
+        tell.await;
+    };
+    tokio::select! {
+        answer = &mut answer => return answer,
+        () = tell => {}
+    }
+    answer.await
+}
+
+/// Says how far a start is, where it is one. What cannot be told holds up no answer.
+async fn tell_start(ui: &Ui) {
+    let Ok(client) = ui.client() else { return };
+    let Ok(Reply::Status(status)) = client.ask(ui.workspace(), Asked::Status).await else { return };
+    let Some(loading) = status.loading else { return };
+    let (read, of) = (loading.events, loading.of);
+    let text = format!("starting: {read} of {of} events read; --glance shows it as it was");
+    let told = || Doc(vec![Block::Line(Text::toned(Tone::Quiet, text))]);
+    ui.show_aside(&json!({ "loading": loading }), told).ok();
 }
 
 async fn read(ui: &Ui, asked: Asked) -> Result<ReadReply, Failure> {
@@ -248,3 +289,6 @@ pub(super) fn unexpected(reply: &Reply) -> Failure {
     Failure::new(FailureKind::Failed, format!("the node answered {reply:?}"))
         .with_hint("kern and the running node may be of different versions: restart it")
 }
+
+#[cfg(test)]
+mod tests;

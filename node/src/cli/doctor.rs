@@ -256,7 +256,8 @@ fn of_workspace(status: &Status, online: bool) -> Vec<Check> {
     let faulty = status.peers.iter().filter(|peer| peer.strikes > 0).count();
     if faulty > 0 {
         let text = format!("{faulty} of {of} members broke rules, and are met less often");
-        checks.push(bad("conduct", text, "kern log says which; upgrade them, or kern revoke"));
+        let hint = "kern log says which rule; mend or upgrade them, or kern revoke";
+        checks.push(bad("conduct", text, hint));
     }
     checks
 }

@@ -116,14 +116,16 @@ pub(super) async fn readmit(ui: &Ui, args: Readmit) -> Result<(), Failure> {
         }
     };
     match ui.client()?.ask(ui.workspace(), command).await? {
-        Reply::Readmitted { event, events } => {
+        Reply::Readmitted { event, events, others } => {
             let wrote = match struck {
                 Some(struck) => Wrote::by(Some(event), format!("kern strike {struck}")),
                 None => Wrote::never(Some(event), EACH),
             };
-            ui.wrote(&wrote, json!({ "events": events }), || {
+            ui.wrote(&wrote, json!({ "events": events, "others": others }), || {
                 let text = format!("{events} events came back");
-                Doc(vec![Block::Line(Text::plain(text))])
+                let also = others.iter().map(|other| format!("by {}, too", other.short()));
+                let lines = std::iter::once(text).chain(also);
+                Doc(lines.map(|line| Block::Line(Text::plain(line))).collect())
             })
         }
         other => Err(super::doc::unexpected(&other)),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use kernelos_protocol::id::DeviceId;
-use kernelos_protocol::sync::{NOT_MEMBER, REVOKED};
+use kernelos_protocol::sync::{KEPT_OUT, NOT_MEMBER, REVOKED, is_newer};
 
 use crate::transport::Path;
 
@@ -41,6 +41,12 @@ impl Shared {
     /// Did the last connection end because the device does not know this one as a member?
     pub(crate) fn is_stranger_to(&self, device: &DeviceId) -> bool {
         self.ended.get(device).is_some_and(|reason| reason == NOT_MEMBER)
+    }
+
+    /// Did the last connection end because the device does not meet this one for a while, or knows
+    /// nothing of the version it speaks, or the other way round? `SPEC: LINK-9`
+    pub(crate) fn is_kept_out_by(&self, device: &DeviceId) -> bool {
+        self.ended.get(device).is_some_and(|reason| reason == KEPT_OUT || is_newer(reason))
     }
 
     /// Did the last connection end because the device told this one that it was revoked?

@@ -11,7 +11,7 @@ use kernelos_protocol::command::{Failure, FailureKind};
 use kernelos_protocol::id::{DeviceId, WorkspaceId};
 use serde::{Deserialize, Serialize};
 
-use super::{LOOK, Listen, POLITE_MS, RETRY_MS, knock};
+use super::{Attempt, LOOK, Listen, POLITE_MS, knock};
 use crate::clock;
 use crate::node::Node;
 use crate::portable::{Task, sleep, spawn};
@@ -36,16 +36,9 @@ pub struct PeerRow {
     pub id: Option<DeviceId>,
 }
 
-/// When an address is dialed next.
-struct Attempt {
-    at_ms: u64,
-    delay_ms: u64,
-    task: Option<Task>,
-}
-
 /// Dials the addresses that are kept while a member is missing that may be there.
 pub(super) async fn dial(node: Weak<Node>, quic: Arc<QuinnTransport>) {
-    let mut attempts: BTreeMap<SocketAddr, Attempt> = BTreeMap::new();
+    let mut attempts: BTreeMap<SocketAddr, (Attempt, Option<Task>)> = BTreeMap::new();
     loop {
         let Some(node) = node.upgrade() else { return };
         let now_ms = clock::now().monotonic_ms;
@@ -58,26 +51,26 @@ pub(super) async fn dial(node: Weak<Node>, quic: Arc<QuinnTransport>) {
             };
             is_missing.then_some((at, device))
         };
-        let peers: BTreeMap<_, _> = node.peers().all().into_iter().filter_map(missing).collect();
-        // Who is connected is dialed at once when that ends.
-        attempts.retain(|at, _| peers.contains_key(at));
+        let kept = node.peers().all();
+        attempts.retain(|at, _| kept.iter().any(|(address, _)| address == at));
+        let peers: BTreeMap<_, _> = kept.into_iter().filter_map(missing).collect();
+        for (at, (attempt, _)) in &mut attempts {
+            attempt.was_met |= !peers.contains_key(at);
+        }
         for (at, device) in peers {
             let is_first = device.is_none_or(|device| quic.device() < device);
             // Two connections at once would end each other; the other transport goes first.
             let is_alone = node.ways().listen == Listen::None;
             let polite = (u64::from(!is_first) + u64::from(!is_alone)) * POLITE_MS;
-            let attempt = attempts.entry(at).or_insert(Attempt {
-                at_ms: now_ms + polite,
-                delay_ms: RETRY_MS.0,
-                task: None,
-            });
-            if now_ms < attempt.at_ms || attempt.task.as_ref().is_some_and(|task| !task.is_over()) {
+            let (attempt, task) =
+                attempts.entry(at).or_insert_with(|| (Attempt::new(now_ms, polite), None));
+            attempt.miss(now_ms, polite, device.is_some_and(|device| node.is_kept_out_by(&device)));
+            if now_ms < attempt.at_ms || task.as_ref().is_some_and(|task| !task.is_over()) {
                 continue;
             }
-            attempt.at_ms = now_ms + attempt.delay_ms;
-            attempt.delay_ms = (attempt.delay_ms * 2).min(RETRY_MS.1);
+            attempt.dialed(now_ms);
             let (node, quic) = (Arc::clone(&node), Arc::clone(&quic));
-            attempt.task = Some(spawn(async move {
+            *task = Some(spawn(async move {
                 // What went wrong is tried again.
                 meet(&node, &quic, at, device).await.ok();
             }));

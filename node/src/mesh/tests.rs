@@ -110,3 +110,25 @@ async fn who_has_nothing_to_say_yet_is_greeted_when_it_says_hello() {
     assert_eq!(answer, Err(LinkClosed::Peer("not_member".to_owned())));
     node.stop().await;
 }
+
+#[test]
+fn who_is_kept_out_knocks_less_often_each_time_and_who_lost_a_connection_at_once() {
+    // SPEC: LINK-9
+    let mut attempt = Attempt::new(0, 0);
+    let mut waits = Vec::new();
+    let mut now_ms = 0;
+    for _ in 0..6 {
+        attempt.dialed(now_ms);
+        attempt.was_met = true;
+        attempt.miss(now_ms, 0, true);
+        waits.push(attempt.at_ms - now_ms);
+        now_ms = attempt.at_ms;
+    }
+    assert_eq!(waits, [1_000, 2_000, 4_000, 8_000, 15_000, 15_000]);
+    attempt.dialed(now_ms);
+    attempt.miss(now_ms, 0, false);
+    assert_eq!(attempt.at_ms, now_ms + 15_000, "it was not reached");
+    attempt.was_met = true;
+    attempt.miss(now_ms, POLITE_MS, false);
+    assert_eq!((attempt.at_ms, attempt.delay_ms), (now_ms + POLITE_MS, RETRY_MS.0));
+}

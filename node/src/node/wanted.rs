@@ -65,6 +65,13 @@ impl Node {
         self.synced().into_iter().filter(lacks).collect()
     }
 
+    /// Did the last connection of any of them end because the device keeps this one out?
+    pub(crate) fn is_kept_out_by(&self, device: &DeviceId) -> bool {
+        let keeps_out =
+            |engine: &Arc<Engine>| engine.shared(|shared| shared.is_kept_out_by(device));
+        self.lacking(device).iter().any(keeps_out)
+    }
+
     /// Is any device not connected that a workspace is to speak with?
     pub(crate) fn lacks_any(&self) -> bool {
         let own = self.device();

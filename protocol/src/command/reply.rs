@@ -124,6 +124,9 @@ pub enum Reply {
         event: EventId,
         /// How many events came back.
         events: usize,
+        /// The readmissions after it, where one has no room for all.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        others: Vec<EventId>,
     },
     /// To `Notice`, `TailAnswered` and `Rest`.
     Noted,

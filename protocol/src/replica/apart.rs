@@ -127,7 +127,7 @@ impl Replica {
         let is_readmit = |body: &ControlBody| matches!(body, ControlBody::Readmit(_));
         let event = self.decided(events, is_readmit)?;
         let events = before.saturating_sub(self.workspace.count_apart());
-        Ok(Reply::Readmitted { event, events })
+        Ok(Reply::Readmitted { event, events, others: Vec::new() })
     }
 
     /// Sends what was decided to everybody; gives the decision.

@@ -8,7 +8,7 @@ use crate::limits::{CARDS_MAX, JOIN_DELAY_MS};
 use crate::notice::NoticeKind;
 use crate::replica::{LoadFor, Output, Replica};
 use crate::store::{LoadRequest, Record};
-use crate::sync::{Action, Card, Conduct, LinkId, Message, NOT_MEMBER};
+use crate::sync::{Action, Card, Conduct, LinkId, Message, NOT_MEMBER, is_newer};
 use crate::workspace::{AuthorFault, InsertFault, Inserted};
 
 /// What is new of a run that went in.
@@ -66,7 +66,7 @@ impl Replica {
         self.early_receipts.retain(|(from, _)| *from != link);
     }
 
-    /// What a peer sent broke a rule before it came here.
+    /// What a peer sent broke a rule, or is of a newer program: so much was seen before it came here.
     pub(super) fn on_fault(&mut self, link: LinkId, code: &str) {
         self.misbehaved(link, code);
     }
@@ -209,10 +209,14 @@ impl Replica {
         self.outputs.push_back(Output::Disconnect(link, reason.to_owned()));
     }
 
+    /// Whose message cannot be taken is cut off; who has a newer program broke no rule by it.
+    /// `SPEC: LINK-9`
     pub(super) fn misbehaved(&mut self, link: LinkId, code: &str) {
         if let Some(device) = self.sync.device_of(link) {
             self.note(NoticeKind::Peer, device, code);
-            self.conduct.broke_rule(self.now, device);
+            if !is_newer(code) {
+                self.conduct.broke_rule(self.now, device);
+            }
         }
         self.disconnect(link, code);
     }

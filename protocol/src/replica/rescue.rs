@@ -69,12 +69,13 @@ impl Replica {
         let events = events.map_err(|fault| author_failure(&fault))?;
         let is_readmit =
             |event: &&Verified| matches!(event.control(), Some(ControlBody::Readmit(_)));
-        let event = events.iter().find(is_readmit).map(Verified::id);
+        let mut decisions = events.iter().filter(is_readmit).map(Verified::id);
+        let (event, others) = (decisions.next(), decisions.collect());
         let event = event.ok_or_else(|| Failure::new(FailureKind::Failed, "nothing was made"))?;
         self.wrote(events);
         self.workspace.settle();
         let events = before.saturating_sub(self.workspace.left_out(&authors));
-        Ok(Reply::Readmitted { event, events })
+        Ok(Reply::Readmitted { event, events, others })
     }
 }
 

@@ -13,6 +13,13 @@ use crate::time::Time;
 /// Why a connection ends with a device that broke a rule a moment ago: the code.
 pub const KEPT_OUT: &str = "kept_out";
 
+/// Is this what an honest device with a newer program is cut off for? It knows a kind, a header or
+/// messages that are not known here, and is to blame for nothing.
+#[must_use]
+pub fn is_newer(code: &str) -> bool {
+    matches!(code, "newer_format" | "version" | "sync_version")
+}
+
 /// What is remembered of devices that broke rules; bounded.
 #[derive(Debug, Default)]
 pub struct Conduct(BTreeMap<DeviceId, Strikes>);

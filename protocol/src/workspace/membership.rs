@@ -86,11 +86,15 @@ impl Workspace {
     ) -> Result<Vec<Verified>, AuthorFault> {
         self.settle();
         let mut cut = self.content.admitted_tips_of(&target);
-        cut.sort();
-        // More branches than a cut names fall out, and can be brought back one by one.
-        cut.truncate(CUTS_MAX);
+        let beyond = cut.split_off(CUTS_MAX.min(cut.len()));
         self.check_may(pen, &ControlFact::Revoke { target, cut: cut.clone(), recovery: false })?;
         let mut events = Vec::new();
+        // What a cut has no room for would fall out, and is brought back: first, since who leaves
+        // decides nothing afterwards. A member that leaves may not: an admin can.
+        let back = ControlFact::Readmit { authors: vec![target], tips: beyond.clone() };
+        if !beyond.is_empty() && self.check_may(pen, &back).is_ok() {
+            events.extend(self.write_readmit_of(pen, &[target], &beyond, reason)?);
+        }
         self.join_heads(pen, Lane::Control, &mut events)?;
         let revoke = Revoke { target, cut, reason: reason.to_owned() };
         events.push(self.write_control(pen, &ControlBody::Revoke(revoke))?);

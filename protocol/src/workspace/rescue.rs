@@ -121,14 +121,10 @@ impl Workspace {
         let mut authors: Vec<_> = authors.to_vec();
         authors.sort_unstable();
         authors.dedup();
-        let is_out = |tip: &EventId| {
-            self.content.number(tip).is_some_and(|no| !self.content.is_admitted(no))
-        };
         let mut decisions = Vec::new();
         for authors in authors.chunks(READMITTED_AUTHORS_MAX) {
-            let tips = authors.iter().flat_map(|author| self.content.tips_of(author));
-            let tips: Vec<EventId> = tips.filter(is_out).collect();
-            decisions.push((authors, tips));
+            let tips = authors.iter().flat_map(|author| self.content.left_out_tips_of(author));
+            decisions.push((authors, tips.collect::<Vec<_>>()));
         }
         let mut events = Vec::new();
         for (authors, tips) in decisions {
@@ -138,7 +134,7 @@ impl Workspace {
     }
 
     /// Brings back what ends so of these devices, in as many decisions as that takes.
-    fn write_readmit_of(
+    pub(super) fn write_readmit_of(
         &mut self,
         pen: &mut Pen<'_>,
         authors: &[DeviceId],

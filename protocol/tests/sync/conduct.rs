@@ -1,13 +1,16 @@
 //! Who breaks a rule is met again later each time, and who does not is not.
 
+use kernelos_protocol::control::ControlBody;
+use kernelos_protocol::event::EventFault;
 use kernelos_protocol::id::{DeviceId, Incarnation};
 use kernelos_protocol::limits::{CONDUCT_DEVICES_MAX, CONDUCT_FORGOTTEN_MS, CONDUCT_WAIT_MS};
 use kernelos_protocol::replica::Input;
 use kernelos_protocol::role::Role;
-use kernelos_protocol::sync::{Conduct, LinkId, Message};
+use kernelos_protocol::sync::{Conduct, LinkId, Message, SyncFault};
 use kernelos_protocol::time::Time;
 
 use super::mesh::{Mesh, id};
+use crate::kit::Peer;
 
 fn at(monotonic_ms: u64) -> Time {
     Time { monotonic_ms, wall_us: 0 }
@@ -92,4 +95,32 @@ fn a_rule_that_was_broken_is_counted_where_peers_are_shown_and_what_a_network_do
     mesh.assert_equal(&[1, 2]);
     mesh.wait(CONDUCT_FORGOTTEN_MS);
     assert_eq!(told(&mut mesh), [(0, None)]);
+}
+
+#[test]
+fn who_has_a_newer_program_is_cut_off_and_told_of_and_broke_no_rule() {
+    // SPEC: LINK-9, CTL-11
+    let header = Peer::founder().1[1].header().clone();
+    let unknown = ControlBody::decode(&header, &[0x82, 10, 0]).unwrap_err();
+    let faults = [
+        SyncFault::Event(EventFault::Control(unknown)),
+        SyncFault::Event(EventFault::Version(9)),
+        SyncFault::Version(9),
+    ];
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    for fault in faults {
+        let code = fault.code();
+        mesh.device(1).disconnected.clear();
+        let (link, now) = (mesh.connect(1, 2), mesh.now);
+        mesh.device(1).replica.handle(now, Input::Fault(link, code.to_owned()));
+        mesh.settle();
+        assert_eq!(mesh.device(1).disconnected[&link], code);
+        assert_eq!(mesh.device(1).replica.conduct().strikes(now, &id(2)), 0, "{code}");
+        let notices = mesh.status(1).notices;
+        assert!(notices.contains(&(id(2), code.to_owned())), "{code}: {notices:?}");
+    }
+    let (link, now) = (mesh.connect(1, 2), mesh.now);
+    mesh.device(1).replica.handle(now, Input::Fault(link, SyncFault::Decode.code().to_owned()));
+    mesh.settle();
+    assert_eq!(mesh.device(1).replica.conduct().strikes(now, &id(2)), 1, "that is no message");
 }

@@ -22,19 +22,35 @@ impl ContentLane {
     }
 
     fn find_admitted_tips(&self, target: &DeviceId) -> BTreeSet<ContentNo> {
+        self.ends_of(target, |no| self.is_admitted(no))
+    }
+
+    /// What a readmission of `author` that is written now names: per branch of its chains the last
+    /// event that is not admitted, whatever is admitted above it, so that each one that is not is
+    /// one of these or an ancestor by prev. Sorted by id.
+    // SPEC: AUTH-21
+    pub fn left_out_tips_of(&self, author: &DeviceId) -> Vec<EventId> {
+        let tips = self.ends_of(author, |no| !self.is_admitted(no));
+        let mut tips: Vec<EventId> = tips.into_iter().map(|no| self.id(no)).collect();
+        tips.sort_unstable();
+        tips
+    }
+
+    /// The last events of an author of which this is true: each other one is an ancestor by prev.
+    fn ends_of(&self, author: &DeviceId, is: impl Fn(ContentNo) -> bool) -> BTreeSet<ContentNo> {
         let mut covered = BitSet::new();
-        let mut tips = BTreeSet::new();
-        for &no in self.written.get(target).into_iter().flatten().rev() {
-            if !self.is_admitted(no) || covered.contains(no.0) {
+        let mut ends = BTreeSet::new();
+        for &no in self.written.get(author).into_iter().flatten().rev() {
+            if !is(no) || covered.contains(no.0) {
                 continue;
             }
-            tips.insert(no);
+            ends.insert(no);
             let mut next = Some(no);
             while let Some(at) = next.filter(|at| covered.insert(at.0)) {
-                next = self.prev(at).filter(|&p| self.author(p) == *target);
+                next = self.prev(at).filter(|&p| self.author(p) == *author);
             }
         }
-        tips
+        ends
     }
 
     /// These are admitted that were not before, by number.
