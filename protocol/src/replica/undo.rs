@@ -118,9 +118,9 @@ impl Replica {
             }
             EditFault::BuiltOn { by, .. } => {
                 let by = by.as_ref().and_then(|by| self.carrier_of(by));
-                // It fell with what was taken back by force. An undo of an undo puts things back:
-                // who wants to go on from there has to say so.
-                if undo.is_last && by.is_some_and(|by| self.workspace.takes_back(&by)) {
+                // It fell with what was taken back by force. An undo of an undo puts things back,
+                // and so does one of a resolution: who wants to go on from there has to say so.
+                if undo.is_last && by.is_some_and(|by| self.workspace.fell_with(&undo.event, &by)) {
                     return self.pass_over(undo);
                 }
                 let reason = match by {

@@ -133,15 +133,18 @@ impl Workspace {
         undone
     }
 
-    /// Does an event, which counts and was not taken back itself, take back one that takes nothing
-    /// back?
+    /// Did an event fall with what an undo took back, which counts and was not taken back itself?
+    /// It did where it came after that, and that takes nothing back: what came before a resolution,
+    /// or apart from an edit, does not fall with it. `SPEC: UNDO-4`
     #[must_use]
-    pub fn takes_back(&self, id: &EventId) -> bool {
-        let undo = self.content.number(id);
-        let of = undo.and_then(|no| Some((no, self.effects.undoes(no)?)));
-        of.is_some_and(|(no, of)| {
-            let stands = self.counts(no) && self.undone_by(no).is_none();
-            stands && self.effects.undoes(of).is_none()
+    pub fn fell_with(&self, fallen: &EventId, undo: &EventId) -> bool {
+        let (Some(fallen), Some(undo)) = (self.content.number(fallen), self.content.number(undo))
+        else {
+            return false;
+        };
+        self.effects.undoes(undo).is_some_and(|of| {
+            let stands = self.counts(undo) && self.undone_by(undo).is_none();
+            stands && self.effects.undoes(of).is_none() && self.content.in_past(fallen, of)
         })
     }
 

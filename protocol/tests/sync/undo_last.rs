@@ -126,6 +126,28 @@ fn a_last_event_that_somebody_built_on_is_named_with_the_command_that_forces_it(
     mesh.assert_equal(&[1, 2]);
 }
 
+#[test]
+fn an_edit_whose_conflict_is_open_again_is_named_and_no_older_one_falls_for_it() {
+    // SPEC: UNDO-3, UNDO-4
+    for own in [json!("a"), json!("z")] {
+        let mut mesh = Mesh::of(&[(2, Role::Member)]);
+        let link = mesh.connect(1, 2);
+        set(&mut mesh, 1, "notes/x", json!(0));
+        mesh.cut(link);
+        let mine = set(&mut mesh, 1, "notes/a", own.clone());
+        set(&mut mesh, 2, "notes/a", json!("k"));
+        mesh.connect(1, 2);
+        let resolve = pages(&mut mesh, 1)[0].id;
+        let decided = edit(&mut mesh, 1, json!([{"resolve": resolve, "value": "both"}]));
+        assert_eq!(last(&mut mesh, 1).undoes, decided);
+        let refused = not(&mut mesh, 1);
+        assert_eq!(refused.refused, Some(mine), "{own}");
+        assert_eq!(refused.force, Some(format!("kern undo {} --force", mine.short())));
+        assert_eq!(mesh.get(1, "notes/x"), "0", "no older one is taken back in its place");
+        assert_eq!(pages(&mut mesh, 1).len(), 1);
+    }
+}
+
 /// More than one event decides.
 const MANY: usize = CONFLICTS_DECIDED_MAX + 3;
 
