@@ -4,7 +4,7 @@
 use crate::command::{Edited, Failure, FailureKind, NotUndone, Reply, RequestId, Undone};
 use crate::content::{About, DocumentChange};
 use crate::control::ControlBody;
-use crate::document::{DocumentTask, EditFault, LocalChange, Reversal};
+use crate::document::{BuiltOn, DocumentTask, EditFault, LocalChange, Reversal, Taken};
 use crate::event::Verified;
 use crate::id::{ChangeHash, DocumentId, EventId};
 use crate::replica::Replica;
@@ -116,23 +116,33 @@ impl Replica {
             EditFault::Kept(_) | EditFault::NotRestorable(_) if undo.is_last => {
                 self.pass_over(undo);
             }
-            EditFault::BuiltOn { by, .. } => {
-                let by = by.as_ref().and_then(|by| self.carrier_of(by));
-                // It fell with what was taken back by force. An undo of an undo puts things back,
-                // and so does one of a resolution: who wants to go on from there has to say so.
-                if undo.is_last && by.is_some_and(|by| self.workspace.fell_with(&undo.event, &by)) {
-                    return self.pass_over(undo);
-                }
-                let reason = match by {
-                    Some(event) => format!("{fault}: event {} builds on it", event.short()),
-                    None => fault.to_string(),
-                };
-                let force = Some(format!("kern undo {} --force", undo.event.short()));
-                let not_undone = NotUndone { refused: Some(undo.event), reason, by, force };
-                self.reply(undo.request, Reply::NotUndone(not_undone));
-            }
+            EditFault::BuiltOn(built) => self.built_on(undo, built),
             _ => self.refuse_undo(undo, fault.to_string()),
         }
+    }
+
+    /// What an undo overwrote fell with what that took back. An undo of an undo puts things back,
+    /// and so does one of a resolution: who wants to go on from there has to say so.
+    fn built_on(&mut self, undo: Undo, built: &BuiltOn) {
+        let by = |taken: &Taken| taken.by.as_ref().and_then(|by| self.carrier_of(by));
+        let writers: Vec<_> = built.taken.iter().map(|taken| (&taken.path, by(taken))).collect();
+        let fell =
+            |by: &Option<EventId>| by.is_some_and(|by| self.workspace.fell_with(&undo.event, &by));
+        // Where it fell at one place of several, and stands at another, it did not fall.
+        if undo.is_last && !built.shows && writers.iter().all(|(_, by)| fell(by)) {
+            return self.pass_over(undo);
+        }
+        let other = writers.iter().find(|(_, by)| !fell(by)).or(writers.first());
+        let (path, by) = other.map_or(("", None), |(path, by)| (path.as_str(), *by));
+        let reason = match by {
+            Some(event) => {
+                format!("{path:?} was changed since: event {} builds on it", event.short())
+            }
+            None => format!("{path:?} was changed since"),
+        };
+        let force = Some(format!("kern undo {} --force", undo.event.short()));
+        let not_undone = NotUndone { refused: Some(undo.event), reason, by, force };
+        self.reply(undo.request, Reply::NotUndone(not_undone));
     }
 
     fn carrier_of(&self, change: &ChangeHash) -> Option<EventId> {

@@ -148,6 +148,35 @@ fn an_edit_whose_conflict_is_open_again_is_named_and_no_older_one_falls_for_it()
     }
 }
 
+#[test]
+fn an_event_that_fell_at_some_of_its_places_is_named_and_passed_over_where_it_fell_at_all() {
+    // SPEC: UNDO-4
+    let set = |path: &str, value: Json| json!({"set": format!("notes/{path}"), "value": value});
+    for (before, after, is_passed) in [
+        (json!([set("p", json!(1))]), json!([set("p", json!(2)), set("q", json!(2))]), false),
+        (json!([set("m/q", json!(1))]), json!([set("m", json!({"p": 2, "q": 2}))]), false),
+        (
+            json!([set("p", json!(1)), set("q", json!(1))]),
+            json!([set("p", json!(2)), set("q", json!(2))]),
+            true,
+        ),
+    ] {
+        let mut mesh = Mesh::of(&[]);
+        let oldest = edit(&mut mesh, 1, json!([set("x", json!(0)), set("m", json!({}))]));
+        let first = edit(&mut mesh, 1, before);
+        let second = edit(&mut mesh, 1, after.clone());
+        let Reply::Undone(forced) = undo(&mut mesh, 1, Some(first), true) else { panic!() };
+        if is_passed {
+            assert_eq!(last(&mut mesh, 1).undoes, oldest);
+            continue;
+        }
+        let refused = not(&mut mesh, 1);
+        assert_eq!((refused.refused, refused.by), (Some(second), Some(forced.event)), "{after}");
+        assert!(refused.reason.contains("was changed since"), "{}", refused.reason);
+        assert_eq!(mesh.get(1, "notes/x"), "0", "no older one is taken back in its place");
+    }
+}
+
 /// More than one event decides.
 const MANY: usize = CONFLICTS_DECIDED_MAX + 3;
 
