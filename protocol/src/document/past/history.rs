@@ -38,6 +38,8 @@ pub struct Stood {
     pub current: bool,
     /// The change that did not know it, and whose value is shown in its place.
     pub lost_to: Option<ChangeHash>,
+    /// What it was made on showed just what stands before it in the list.
+    pub follows: bool,
 }
 
 /// A change that touched the place.
@@ -64,6 +66,8 @@ pub(super) fn of(
     let (mut values, mut looked, mut bytes) = (Vec::new(), 0, 0_usize);
     // What the next one shows, where the one before it in this walk was made on exactly that.
     let mut next = None;
+    // What the last one in the list was made on.
+    let mut made_on = None;
     for (at, touch) in touches.iter().enumerate().rev().take(HISTORY_LOOKS_MAX) {
         if values.len() >= limit.clamp(1, HISTORY_ROWS_MAX) || bytes > HISTORY_BYTES_MAX {
             break;
@@ -75,13 +79,20 @@ pub(super) fn of(
         let before = shown(&touch.deps);
         let is_new = value != before;
         if follows.get(at) == Some(&true) {
-            next = Some(before);
+            next = Some(before.clone());
         }
         if !is_new {
             continue;
         }
         let change = ChangeHash(touch.hash.0);
-        values.push(Stood { value, change, current: false, lost_to: None });
+        // What was written apart stands beside each other: neither took out what it never saw.
+        if let Some(newer) = values.last_mut() {
+            let newer: &mut Stood = newer;
+            newer.follows = made_on.replace(before).as_ref() == Some(&value);
+        } else {
+            made_on = Some(before);
+        }
+        values.push(Stood { value, change, current: false, lost_to: None, follows: false });
     }
     let older = touches.len() - looked;
     if values.is_empty() && older == 0 {
