@@ -8,6 +8,10 @@ pub const HISTORY_ROWS_MAX: usize = 200;
 /// have lost.
 pub const HISTORY_MERGES_MAX: usize = 2_000;
 
+/// Changes of a place that do not know each other, up to which it is found out which follows which:
+/// more than people write apart. It only saves reading a value twice.
+pub const HISTORY_APART_MAX: usize = 64;
+
 /// Changes that one history looks at for that: two reads each, so some seconds at worst.
 pub const HISTORY_LOOKS_MAX: usize = 10_000;
 
