@@ -37,3 +37,7 @@ pub const CHANGED_PLACES_MAX: usize = 8;
 
 /// Bytes of a value that a row of a history shows: some lines of a terminal.
 pub const CHANGED_SHOWN_BYTES: usize = 240;
+
+/// Events that one undo without a name passes over: each is a look at a document, and who meets
+/// more has to say which event is meant.
+pub const UNDO_PASSED_MAX: usize = 100;

@@ -7,6 +7,7 @@ use crate::control::ControlBody;
 use crate::document::{BuiltOn, DocumentTask, EditFault, LocalChange, Reversal, Taken};
 use crate::event::Verified;
 use crate::id::{ChangeHash, DocumentId, EventId};
+use crate::limits::UNDO_PASSED_MAX;
 use crate::replica::Replica;
 use crate::replica::commands::no_history;
 use crate::replica::documents::{Pending, Purpose, author_failure};
@@ -25,6 +26,8 @@ pub(super) struct Undo {
     pub(super) force: bool,
     /// It was not named, only the last: one that a person did not make is passed over.
     pub(super) is_last: bool,
+    /// How many were passed over before it.
+    pub(super) passed: usize,
 }
 
 impl Replica {
@@ -38,7 +41,7 @@ impl Replica {
             },
         };
         match event {
-            Ok(event) => self.take_back(Undo { request, event, force, is_last }),
+            Ok(event) => self.take_back(Undo { request, event, force, is_last, passed: 0 }),
             Err(failure) => self.reply(request, Reply::Failed(failure)),
         }
     }
@@ -46,7 +49,11 @@ impl Replica {
     /// The last event was not named, and cannot be taken back: the one before it is looked at.
     fn pass_over(&mut self, undo: Undo) {
         match self.workspace.last_undoable(&self.key.device(), Some(&undo.event)) {
-            Some(event) => self.take_back(Undo { event, ..undo }),
+            Some(event) if undo.passed >= UNDO_PASSED_MAX => {
+                let reason = format!("{UNDO_PASSED_MAX} later ones were passed over: name it");
+                self.refuse_undo(Undo { event, ..undo }, reason);
+            }
+            Some(event) => self.take_back(Undo { event, passed: undo.passed + 1, ..undo }),
             None => self.nothing_left(undo.request),
         }
     }

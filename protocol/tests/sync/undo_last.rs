@@ -8,7 +8,7 @@ use kernelos_protocol::command::{
 };
 use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::EventId;
-use kernelos_protocol::limits::CONFLICTS_DECIDED_MAX;
+use kernelos_protocol::limits::{CONFLICTS_DECIDED_MAX, UNDO_PASSED_MAX};
 use kernelos_protocol::present;
 use kernelos_protocol::role::Role;
 use serde_json::{Value as Json, json};
@@ -175,6 +175,29 @@ fn an_event_that_fell_at_some_of_its_places_is_named_and_passed_over_where_it_fe
         assert!(refused.reason.contains("was changed since"), "{}", refused.reason);
         assert_eq!(mesh.get(1, "notes/x"), "0", "no older one is taken back in its place");
     }
+}
+
+#[test]
+fn so_many_events_are_passed_over_and_no_more_than_that() {
+    // SPEC: UNDO-4
+    let mut mesh = Mesh::of(&[]);
+    let older = set(&mut mesh, 1, "notes/x", json!(0));
+    let one = set(&mut mesh, 1, "notes/a", json!("first"));
+    for at in 0..UNDO_PASSED_MAX {
+        set(&mut mesh, 1, "notes/a", json!(at));
+    }
+    assert!(matches!(undo(&mut mesh, 1, Some(one), true), Reply::Undone(_)));
+    assert_eq!(last(&mut mesh, 1).undoes, older, "so many are passed over");
+    let newer = set(&mut mesh, 1, "notes/y", json!(0));
+    let two = set(&mut mesh, 1, "notes/b", json!("first"));
+    for at in 0..=UNDO_PASSED_MAX {
+        set(&mut mesh, 1, "notes/b", json!(at));
+    }
+    assert!(matches!(undo(&mut mesh, 1, Some(two), true), Reply::Undone(_)));
+    let refused = not(&mut mesh, 1);
+    assert!(refused.reason.contains("passed over"), "{}", refused.reason);
+    assert!(refused.refused.is_some_and(|event| ![older, newer].contains(&event)));
+    assert_eq!(mesh.get(1, "notes/y"), "0");
 }
 
 /// More than one event decides.
