@@ -30,7 +30,8 @@ impl Conflict {
 }
 
 /// The change that put the value, behind as many undos as put it back. Of several that put the
-/// same it is one that was not named yet.
+/// same it is one that was not named yet, as long as there is one: where several took the same back
+/// there are more sides than were put, and none of them is who took back.
 fn setter(
     doc: &Automerge,
     path: &DocPath,
@@ -52,9 +53,9 @@ fn setter(
         // again in another's name.
         let found = seen.find(path).ok().filter(|found| found.len() > 1 && !before.is_empty());
         let same = found.into_iter().flatten().filter(|(of, id)| seen.json(of, id, 0) == *value);
-        let mut setters = same.filter_map(|(_, id)| doc.hash_for_opid(&id));
-        let setter = setters.find(|setter| !named.contains(&ChangeHash(setter.0)));
-        let Some(setter) = setter else { break };
+        let setters: Vec<_> = same.filter_map(|(_, id)| doc.hash_for_opid(&id)).collect();
+        let unnamed = setters.iter().find(|setter| !named.contains(&ChangeHash(setter.0)));
+        let Some(setter) = unnamed.or(setters.first()) else { break };
         change = ChangeHash(setter.0);
     }
     (change != side).then_some(change)
