@@ -14,6 +14,7 @@ use super::Conflict;
 use crate::document::read::Seen;
 use crate::document::{DocPath, Reversal};
 use crate::id::ChangeHash;
+use crate::limits::SETTER_UNDOS_MAX;
 
 /// The changes of undos that put several values back, each with what it takes back.
 pub type PutBack = BTreeMap<ChangeHash, Reversal>;
@@ -40,10 +41,9 @@ fn setter(
     put_back: &PutBack,
     named: &BTreeSet<ChangeHash>,
 ) -> Option<ChangeHash> {
-    let (mut change, mut passed) = (side, BTreeSet::new());
-    while let Some(reversal) = put_back.get(&change)
-        && passed.insert(change)
-    {
+    let mut change = side;
+    for _ in 0..SETTER_UNDOS_MAX {
+        let Some(reversal) = put_back.get(&change) else { break };
         let resolution = doc.get_change_meta_by_hash(&Hash(reversal.change.0));
         let Some(resolution) = resolution else { break };
         let is_before = |dep: &&Hash| !reversal.joined.contains(&ChangeHash(dep.0));
