@@ -28,6 +28,8 @@ pub(super) struct Undo {
     pub(super) is_last: bool,
     /// How many were passed over before it.
     pub(super) passed: usize,
+    /// A person did one of those: it fell, or cannot be taken back.
+    pub(super) left: bool,
 }
 
 impl Replica {
@@ -37,11 +39,13 @@ impl Replica {
             Some(begin) => self.find_event(&begin),
             None => match self.workspace.last_undoable(&self.key.device(), None) {
                 Some(event) => Ok(event),
-                None => return self.nothing_left(request),
+                None => return self.nothing_left(request, false),
             },
         };
         match event {
-            Ok(event) => self.take_back(Undo { request, event, force, is_last, passed: 0 }),
+            Ok(event) => {
+                self.take_back(Undo { request, event, force, is_last, passed: 0, left: false })
+            }
             Err(failure) => self.reply(request, Reply::Failed(failure)),
         }
     }
@@ -54,12 +58,14 @@ impl Replica {
                 self.refuse_undo(Undo { event, ..undo }, reason);
             }
             Some(event) => self.take_back(Undo { event, passed: undo.passed + 1, ..undo }),
-            None => self.nothing_left(undo.request),
+            None => self.nothing_left(undo.request, undo.left),
         }
     }
 
-    fn nothing_left(&mut self, request: RequestId) {
-        let reason = if self.workspace.knows_undo(&self.key.device()) {
+    fn nothing_left(&mut self, request: RequestId, left: bool) {
+        let reason = if left {
+            "nothing is left that can be taken back"
+        } else if self.workspace.was_undone(&self.key.device()) {
             "all that this device did is taken back already"
         } else {
             "this device did nothing that can be taken back"
@@ -105,7 +111,7 @@ impl Replica {
                 Reply::Undone(Undone { event, undoes: undo.event })
             }
             Reply::Edited(Edited { event: None, .. }) if undo.is_last => {
-                return self.pass_over(undo);
+                return self.pass_over(Undo { left: true, ..undo });
             }
             Reply::Edited(Edited { event: None, .. }) => {
                 let reason = "what it changed shows already what was there before";
@@ -120,8 +126,9 @@ impl Replica {
     pub(super) fn not_undone(&mut self, undo: Undo, fault: EditFault) {
         match &fault {
             EditFault::Reopens(values) => self.reopen(undo, *values),
-            EditFault::Kept(_) | EditFault::NotRestorable(_) if undo.is_last => {
-                self.pass_over(undo);
+            EditFault::Kept(_) if undo.is_last => self.pass_over(undo),
+            EditFault::NotRestorable(_) if undo.is_last => {
+                self.pass_over(Undo { left: true, ..undo });
             }
             EditFault::BuiltOn(built) => self.built_on(undo, built),
             _ => self.refuse_undo(undo, fault.to_string()),
@@ -137,7 +144,7 @@ impl Replica {
             |by: &Option<EventId>| by.is_some_and(|by| self.workspace.fell_with(&undo.event, &by));
         // Where it fell at one place of several, and stands at another, it did not fall.
         if undo.is_last && !built.shows && writers.iter().all(|(_, by)| fell(by)) {
-            return self.pass_over(undo);
+            return self.pass_over(Undo { left: true, ..undo });
         }
         let other = writers.iter().find(|(_, by)| !fell(by)).or(writers.first());
         let (path, by) = other.map_or(("", None), |(path, by)| (path.as_str(), *by));

@@ -164,19 +164,17 @@ impl Workspace {
         changes.flatten().collect()
     }
 
-    /// Did a device take anything back, or was anything of its own taken back?
+    /// Was anything that a device did taken back? That it took back what others did says nothing.
     #[must_use]
-    pub fn knows_undo(&self, own: &DeviceId) -> bool {
+    pub fn was_undone(&self, own: &DeviceId) -> bool {
         let undone = self.undone();
-        let of_undo = |id: &EventId| {
-            let of_content = self
-                .content
-                .number(id)
-                .is_some_and(|no| self.effects.undoes(no).is_some() || undone.contains_key(&no));
+        let was_undone = |id: &EventId| {
+            let of_content = self.content.number(id).is_some_and(|no| undone.contains_key(&no));
+            // Of a grant and a revocation what took it back is known, which it wrote itself.
             of_content || self.undoing.contains(id)
         };
         let is_own = |id: &EventId| self.header(id).is_some_and(|header| header.author == *own);
-        self.order(0).any(|id| is_own(id) && of_undo(id))
+        self.order(0).any(|id| is_own(id) && was_undone(id))
     }
 
     fn undoable_control(&self, no: ControlNo) -> Result<Undoable, &'static str> {

@@ -73,7 +73,7 @@ fn what_fell_with_an_undo_by_force_is_passed_over_and_then_nothing_is_left() {
         assert_eq!(mesh.get(1, "notes"), "{}");
         let left = not(&mut mesh, 1);
         assert_eq!((left.refused, left.by, left.force), (None, None, None));
-        assert_eq!(left.reason, "all that this device did is taken back already");
+        assert_eq!(left.reason, "nothing is left that can be taken back", "some fell");
     }
 }
 
@@ -175,6 +175,19 @@ fn an_event_that_fell_at_some_of_its_places_is_named_and_passed_over_where_it_fe
         assert!(refused.reason.contains("was changed since"), "{}", refused.reason);
         assert_eq!(mesh.get(1, "notes/x"), "0", "no older one is taken back in its place");
     }
+}
+
+#[test]
+fn who_took_back_what_another_did_has_nothing_of_its_own_that_was_taken_back() {
+    // SPEC: UNDO-4
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    mesh.connect(1, 2);
+    let theirs = set(&mut mesh, 1, "notes/a", json!(1));
+    assert!(matches!(undo(&mut mesh, 2, Some(theirs), false), Reply::Undone(_)));
+    assert_eq!(not(&mut mesh, 2).reason, "this device did nothing that can be taken back");
+    set(&mut mesh, 2, "notes/b", json!(1));
+    last(&mut mesh, 2);
+    assert_eq!(not(&mut mesh, 2).reason, "all that this device did is taken back already");
 }
 
 #[test]
