@@ -41,6 +41,7 @@ pub use policy::{POLICIES, is_stricter};
 pub use read::ReadValue;
 pub use saving::SavedPart;
 pub use several::Hand;
+pub use since::{BuiltOn, Taken};
 pub use task::{Degraded, DocumentDone, DocumentTask, LocalChange, MayUndo, Reversal};
 
 use crate::id::{ChangeHash, DocumentId};

@@ -83,6 +83,10 @@ pub const STAMP_AHEAD_MAX_US: u64 = 10 * 60 * 1_000_000;
 /// zone taken for another.
 pub const STAMP_BEFORE_MAX_US: u64 = 24 * 60 * 60 * 1_000_000;
 
+/// The first events here, by which it is found out whether the genesis' own stamp was wrong: a look
+/// at each, and in as many most workspaces have two other devices.
+pub const STAMP_WITNESSES_MAX: usize = 256;
+
 /// Commands that wait inside a Replica. A caller beyond it hears "busy" and may try again.
 pub const COMMANDS_WAITING_MAX: usize = 1_024;
 

@@ -110,6 +110,8 @@ impl Run {
             && chain(oldest) == chain(seen)
             && is_ordinary(oldest)
             && is_ordinary(seen)
+            // What one row says of its clock holds of all that it stands for.
+            && oldest.event.clock_wrong == seen.event.clock_wrong
             && !seen.named
             && quiet(oldest, Some(seen)).is_none()
     }
@@ -180,7 +182,7 @@ fn is_ordinary(look: &Look) -> bool {
     event.kind == "change"
         && event.verdict == Some(Verdict::Admitted)
         && event.reason.is_none()
-        && !event.clock_wrong
+        && !event.stamp_ahead
         && look.flags.iter().all(|flag| *flag == TimelineFlag::Own)
 }
 

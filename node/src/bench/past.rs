@@ -121,18 +121,20 @@ impl Place {
         Ok(Self { path: path.to_owned(), object, key: (*key).to_owned(), wrote })
     }
 
-    /// Lists all changes, and reads what so many of them left there, and what was there before.
+    /// Lists all changes, and reads what so many of them left there, and what was there before: all
+    /// but the oldest were made on what the one before them left, which is read already.
     fn read(&self, doc: &Automerge, values: usize) -> Result<(), Failure> {
         let changes = doc.get_changes(&[]);
         let mut read = 0;
-        for (hash, deps) in self.wrote.iter().take(values) {
-            for heads in [std::slice::from_ref(hash), &deps[..]] {
-                let found = doc.get_all_at(&self.object, self.key.as_str(), heads);
-                for (value, id) in found.map_err(failed)? {
-                    read += 1;
-                    if value.is_object() {
-                        ReadDoc::hydrate(doc, &id, Some(heads)).map_err(failed)?;
-                    }
+        let wrote = || self.wrote.iter().take(values);
+        let oldest = wrote().last().map(|(_, deps)| &deps[..]);
+        let left = wrote().map(|(hash, _)| std::slice::from_ref(hash));
+        for heads in left.chain(oldest) {
+            let found = doc.get_all_at(&self.object, self.key.as_str(), heads);
+            for (value, id) in found.map_err(failed)? {
+                read += 1;
+                if value.is_object() {
+                    ReadDoc::hydrate(doc, &id, Some(heads)).map_err(failed)?;
                 }
             }
         }

@@ -98,7 +98,7 @@ pub(super) async fn history(ui: &Ui, path: DocPath, limit: usize) -> Result<(), 
         let device = row.device.map(|device| present::device_name(&device, &names));
         let object = json!({ "value": row.value, "removed": row.removed, "event": row.event,
             "device": device, "device_id": row.device, "time": row.time, "current": row.current,
-            "lost_to": row.lost_to });
+            "lost_to": row.lost_to, "follows": row.follows });
         ui.show(&object, || present::history_row(row, above, &names))?;
     }
     if page.older > 0 {

@@ -178,7 +178,7 @@ fn pick<'a>(row: &'a ConflictRow, take: &Take) -> Result<&'a SideRow, &'static s
         Take::Device(device) => {
             let mut of = row.sides.iter().filter(|side| side.device == Some(*device));
             let first = of.next();
-            if of.next().is_some() {
+            if of.any(|other| first.is_some_and(|first| !is_same(first, other))) {
                 return Err("several of its sides are that device's");
             }
             first
@@ -187,6 +187,12 @@ fn pick<'a>(row: &'a ConflictRow, take: &Take) -> Result<&'a SideRow, &'static s
     };
     let side = side.ok_or("it has no such side")?;
     may_keep(side)
+}
+
+/// Does it not matter which of two is kept? So it is where several devices put one side back.
+fn is_same(one: &SideRow, other: &SideRow) -> bool {
+    let of = |side: &SideRow| (side.deleted, side.readmits);
+    of(one) == of(other) && one.value == other.value && one.then == other.then
 }
 
 fn may_keep(side: &SideRow) -> Result<&SideRow, &'static str> {

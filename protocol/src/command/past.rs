@@ -113,6 +113,9 @@ pub struct HistoryRow {
     pub current: bool,
     /// Written apart from this one, the event that is shown in its place.
     pub lost_to: Option<EventId>,
+    /// Was it made on just what the row above shows? What that shows and this does not was else
+    /// removed by nobody.
+    pub follows: bool,
 }
 
 /// Some events that were looked for.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::document::board::{BOARDS, BRANCHES};
-use crate::document::{DocPath, PathFault};
+use crate::document::{BuiltOn, DocPath, PathFault};
 use crate::id::{ChangeHash, ConflictId};
 use crate::limits::{EVENT_CHANGES_MAX, VALUE_DEPTH_MAX};
 
@@ -101,13 +101,8 @@ pub enum EditFault {
     #[error("the document does not hold change {0}")]
     NotHeld(ChangeHash),
     /// A change that is to be taken back does not stand any more.
-    #[error("{path:?} was changed since")]
-    BuiltOn {
-        /// Where.
-        path: String,
-        /// The change that stands there now, where it is known.
-        by: Option<ChangeHash>,
-    },
+    #[error("{0}")]
+    BuiltOn(BuiltOn),
     /// What was there cannot be written by edits.
     #[error("what {0:?} showed before cannot be written anew")]
     NotRestorable(String),

@@ -11,7 +11,7 @@ use automerge::{ActorId, Automerge, Change, ChangeHash as Hash, ReadDoc as _};
 use serde_json::Value as Json;
 
 use super::several::Part;
-use super::since::last_writer;
+use super::since::{BuiltOn, Taken, last_writers};
 
 use crate::document::preview::places;
 use crate::document::read::Seen;
@@ -35,19 +35,24 @@ impl Documents {
         if !closed.is_empty() {
             return DocumentDone::Closed(closed);
         }
-        let mut parts = BTreeMap::new();
+        let (mut parts, mut built) = (BTreeMap::new(), BuiltOn::default());
         // How many changes it takes, of which none knows another.
         let mut several = 1;
         for (id, change) in changes {
             let Some(held) = self.documents.get_mut(id) else { continue };
             match held.try_with(|doc, _| edits(doc, change, may)) {
-                Ok(mut lists) => {
-                    several = several.max(lists.len());
-                    let edits = lists.drain(..).next().unwrap_or_default();
+                Ok(mut plan) => {
+                    several = several.max(plan.lists.len());
+                    let edits = plan.lists.drain(..).next().unwrap_or_default();
                     parts.insert(*id, Part { above: DocPath::default(), edits });
+                    built.taken.append(&mut plan.built.taken);
+                    built.shows |= plan.built.shows;
                 }
                 Err(fault) => return DocumentDone::Written(Err(fault)),
             };
+        }
+        if !built.taken.is_empty() {
+            return DocumentDone::Written(Err(EditFault::BuiltOn(built)));
         }
         if several > 1 {
             return DocumentDone::Written(Err(EditFault::Reopens(several)));
@@ -66,7 +71,8 @@ impl Documents {
         let mut made: Vec<(DocumentId, Vec<Change>)> = Vec::new();
         for (id, change) in changes {
             let held = self.documents.get_mut(id).ok_or(EditFault::NotHeld(change.change))?;
-            let of_one = held.try_with(|doc, _| apart(doc, hand, id, edits(doc, change, may)?))?;
+            let of_one =
+                held.try_with(|doc, _| apart(doc, hand, id, edits(doc, change, may)?.all()?))?;
             made.push((*id, of_one));
         }
         let mut by_actor: Vec<Vec<(DocumentId, LocalChange)>> = Vec::new();
@@ -110,10 +116,29 @@ fn apart(
     Ok(changes)
 }
 
-/// The edits after which every place that `change` wrote shows what it showed before it: a list for
-/// each change that makes them, of which none knows the others. There are several where the change
-/// resolved a conflict, since one alone cannot put several values at a place.
-fn edits(doc: &Automerge, of: &Reversal, may: &MayUndo) -> Result<Vec<Vec<Edit>>, EditFault> {
+/// How a change is taken back.
+struct Plan {
+    /// The edits after which every place that it wrote shows what it showed before it: a list for
+    /// each change that makes them, of which none knows the others. There are several where it
+    /// resolved a conflict, since one alone cannot put several values at a place.
+    lists: Vec<Vec<Edit>>,
+    /// Where others wrote since.
+    built: BuiltOn,
+}
+
+impl Plan {
+    /// The edits, where they take it back everywhere.
+    fn all(self) -> Result<Vec<Vec<Edit>>, EditFault> {
+        if self.built.taken.is_empty() {
+            Ok(self.lists)
+        } else {
+            Err(EditFault::BuiltOn(self.built))
+        }
+    }
+}
+
+/// Looks at every place that a change wrote: what stands there still, and who took the rest.
+fn edits(doc: &Automerge, of: &Reversal, may: &MayUndo) -> Result<Plan, EditFault> {
     let hash = Hash(of.change.0);
     let Some(change) = doc.get_change_meta_by_hash(&hash) else {
         return Err(EditFault::NotHeld(of.change));
@@ -124,7 +149,7 @@ fn edits(doc: &Automerge, of: &Reversal, may: &MayUndo) -> Result<Vec<Vec<Edit>>
     let after = [hash];
     let (before, after) = (Seen::at(doc, &before), Seen::at(doc, &after));
     let now = Seen::now(doc);
-    let mut lists = vec![Vec::new()];
+    let (mut lists, mut taken, mut shows) = (vec![Vec::new()], Vec::new(), false);
     for path in places(doc, before.heads(), after.heads()) {
         if !is_a_persons(&path) {
             return Err(EditFault::Kept(path.to_string()));
@@ -135,17 +160,37 @@ fn edits(doc: &Automerge, of: &Reversal, may: &MayUndo) -> Result<Vec<Vec<Edit>>
             let by = written_by(&now, &path, made.as_ref(), is.as_ref());
             // Where it won a conflict it builds on nothing of its own.
             let by = by.filter(|by| *by != of.change);
-            // Who removed it wrote nothing that is shown.
-            let by = by.or_else(|| last_writer(doc, hash, &path));
-            return Err(EditFault::BuiltOn { path: path.to_string(), by });
+            shows |= is.as_ref().is_some_and(|is| is.conflict || is.change == Some(of.change));
+            taken.push((path, by));
+            continue;
         }
+        shows = true;
         if was.as_ref().is_some_and(|was| was.conflict) {
             reopen(&before, &path, is.is_some(), &mut lists)?;
         } else {
             lists[0].extend(restore(&before, path, was, is.as_ref())?);
         }
     }
-    Ok(lists)
+    Ok(Plan { lists, built: BuiltOn { taken: name(doc, hash, taken, shows), shows } })
+}
+
+/// Names who removed what was at these places, too, who wrote nothing that is shown: of all of them
+/// where they say whether the change fell, else of the first. One place is kept for each change.
+fn name(
+    doc: &Automerge,
+    of: Hash,
+    mut taken: Vec<(DocPath, Option<ChangeHash>)>,
+    shows: bool,
+) -> Vec<Taken> {
+    let most = if shows { 1 } else { usize::MAX };
+    let unknown = taken.iter_mut().filter(|(_, by)| by.is_none()).take(most);
+    let (paths, open): (Vec<_>, Vec<_>) = unknown.map(|(path, by)| (&*path, by)).unzip();
+    for (by, writer) in open.into_iter().zip(last_writers(doc, of, &paths)) {
+        *by = writer;
+    }
+    let mut named = BTreeSet::new();
+    taken.retain(|(_, by)| named.insert(*by));
+    taken.into_iter().map(|(path, by)| Taken { path: path.to_string(), by }).collect()
 }
 
 /// Each of the values that were there is put by a list of its own. What is there now is removed

@@ -1,30 +1,73 @@
 //! Which change was the last to write at a place since another: also one that removed it, of which
 //! nothing is shown there. `SPEC: UNDO-3`
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::legacy::OpType;
 use automerge::{ActorId, Automerge, ChangeHash as Hash, ObjId};
+use serde::{Deserialize, Serialize};
 
 use super::read::Seen;
 use crate::document::DocPath;
 use crate::id::ChangeHash;
 
-/// The last change that replaced or removed what stood at `path`, or on the way there, once `since`
-/// was made; none where nobody did, or `since` showed nothing there. It costs as much as there are
-/// changes that `since` does not know.
-pub(super) fn last_writer(doc: &Automerge, since: Hash, path: &DocPath) -> Option<ChangeHash> {
-    let mut stood = on_the_way(&Seen::at(doc, &[since]), path);
-    let mut last = None;
+/// Where what a change wrote does not stand any more.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuiltOn {
+    /// The first such place of each change that took some, by path.
+    pub taken: Vec<Taken>,
+    /// Something of it is shown still: at another place, in a conflict, or around what was written.
+    pub shows: bool,
+}
+
+/// A place that another change took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// Where.
+    pub path: String,
+    /// The change that stands there now, or removed what did, where it is known.
+    pub by: Option<ChangeHash>,
+}
+
+impl std::fmt::Display for BuiltOn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let path = self.taken.first().map_or("", |taken| taken.path.as_str());
+        write!(f, "{path:?} was changed since")
+    }
+}
+
+/// Of each place the last change that replaced or removed what stood there, or on the way there,
+/// once `since` was made; none where nobody did, or `since` showed nothing there. It costs as much
+/// as there are changes that `since` does not know, once for all places.
+pub(super) fn last_writers(
+    doc: &Automerge,
+    since: Hash,
+    paths: &[&DocPath],
+) -> Vec<Option<ChangeHash>> {
+    let mut last = vec![None; paths.len()];
+    if paths.is_empty() {
+        return last;
+    }
+    let heads = [since];
+    let seen = Seen::at(doc, &heads);
+    let mut stood: BTreeMap<(u64, ActorId), BTreeSet<usize>> = BTreeMap::new();
+    for (at, path) in paths.iter().enumerate() {
+        for put in on_the_way(&seen, path) {
+            stood.entry(put).or_default().insert(at);
+        }
+    }
     for change in doc.get_changes(&[since]) {
         let (actor, start) = (change.actor_id().clone(), change.start_op().get());
         for (op, number) in change.decode().operations.iter().zip(start..) {
-            if !op.pred.iter().any(|of| stood.contains(&(of.0, of.1.clone()))) {
-                continue;
+            let preds = op.pred.iter().filter_map(|of| stood.get(&(of.0, of.1.clone())));
+            let took: BTreeSet<usize> = preds.flatten().copied().collect();
+            for at in &took {
+                if let Some(last) = last.get_mut(*at) {
+                    *last = Some(ChangeHash(change.hash().0));
+                }
             }
-            last = Some(ChangeHash(change.hash().0));
-            if !matches!(op.action, OpType::Delete) {
-                stood.insert((number, actor.clone()));
+            if !took.is_empty() && !matches!(op.action, OpType::Delete) {
+                stood.insert((number, actor.clone()), took);
             }
         }
     }

@@ -12,3 +12,7 @@ pub const CONFLICTS_LISTED_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Conflicts that one event decides where many are decided at once. Each takes an operation or
 /// more, and its predecessors: a thousand plain values stay below the bytes of a body.
 pub const CONFLICTS_DECIDED_MAX: usize = 1_000;
+
+/// Undos of undos behind which it is looked who wrote what a side shows: each is a read of a past.
+/// Behind more the side is that of the oldest undo that was looked at.
+pub const SETTER_UNDOS_MAX: usize = 16;

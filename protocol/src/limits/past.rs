@@ -8,6 +8,10 @@ pub const HISTORY_ROWS_MAX: usize = 200;
 /// have lost.
 pub const HISTORY_MERGES_MAX: usize = 2_000;
 
+/// Changes of a place that do not know each other, up to which it is found out which follows which:
+/// more than people write apart. It only saves reading a value twice.
+pub const HISTORY_APART_MAX: usize = 64;
+
 /// Changes that one history looks at for that: two reads each, so some seconds at worst.
 pub const HISTORY_LOOKS_MAX: usize = 10_000;
 
@@ -33,3 +37,7 @@ pub const CHANGED_PLACES_MAX: usize = 8;
 
 /// Bytes of a value that a row of a history shows: some lines of a terminal.
 pub const CHANGED_SHOWN_BYTES: usize = 240;
+
+/// Events that one undo without a name passes over: each is a look at a document, and who meets
+/// more has to say which event is meant.
+pub const UNDO_PASSED_MAX: usize = 100;

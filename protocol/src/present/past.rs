@@ -21,14 +21,15 @@ pub fn past_read(past: &PastRead) -> Doc {
     Doc(blocks)
 }
 
-/// A value that stood somewhere: of a map what changed since the row above it, where there is one.
+/// A value that stood somewhere: of a map what changed since the row above it, where it was made on
+/// what that shows. `SPEC: PAST-3`
 #[must_use]
 pub fn history_row(
     row: &HistoryRow,
     above: Option<&HistoryRow>,
     names: &BTreeMap<DeviceId, String>,
 ) -> Doc {
-    let before = above.filter(|above| !above.removed).map(|above| &above.value);
+    let before = above.filter(|above| row.follows && !above.removed).map(|above| &above.value);
     let value = if row.removed { "removed".to_owned() } else { changed(before, &row.value) };
     let who = row.device.map_or_else(String::new, |device| device_name(&device, names));
     let when = row.time.map_or_else(String::new, utc);

@@ -318,7 +318,7 @@ pub(super) fn edit_failure(fault: &EditFault) -> Failure {
         } else {
             format!("{len} appends an item, a lower number replaces one")
         }),
-        EditFault::BuiltOn { .. } | EditFault::NotRestorable(_) => failure
+        EditFault::BuiltOn(_) | EditFault::NotRestorable(_) => failure
             .with_hint("`--force` writes it all the same; `kern doc get` shows what is there"),
         EditFault::Reopens(_)
         | EditFault::Kept(_)

@@ -1,13 +1,17 @@
 //! The log: every event that is here with what became of it, and between them what this device
 //! saw others do (`SPEC: DUR-4`).
 
+use std::collections::BTreeSet;
+
 use serde_json::Value as Json;
 
 use crate::command::{Failure, FailureKind, LogPage, LogRow, Reply, RequestId};
 use crate::event::Verified;
 use crate::facts::{BodyState, EVENT_DIGITS_MIN, EventView};
 use crate::id::{DeviceId, EventId};
-use crate::limits::{LOAD_SLICE_EVENTS, NOTICE_BYTES_MAX, STAMP_BEFORE_MAX_US};
+use crate::limits::{
+    LOAD_SLICE_EVENTS, NOTICE_BYTES_MAX, STAMP_BEFORE_MAX_US, STAMP_WITNESSES_MAX,
+};
 use crate::notice::{Notice, NoticeKind};
 use crate::replica::apart::Of;
 use crate::replica::search::Searched;
@@ -147,10 +151,28 @@ impl Replica {
     /// Does a stamp say that its author's clock was wrong: that it was written long before the
     /// workspace was made, or far ahead of now? Shown, never decides. `SPEC: CFL-17`
     pub(super) fn is_wrong(&self, stamp: Stamp) -> bool {
-        let first = self.workspace.order(0).next().and_then(|id| self.workspace.header(id));
+        is_ahead(self.now, stamp) || self.is_before_genesis(stamp)
+    }
+
+    /// A genesis whose own clock was ahead says nothing of the others: where two other devices or
+    /// more wrote among what came first, and all of it is that early, it is the genesis' that was
+    /// wrong. Of two devices alone nobody knows which.
+    fn is_before_genesis(&self, stamp: Stamp) -> bool {
+        let first = self.workspace.order(0).take(STAMP_WITNESSES_MAX);
+        let mut first = first.filter_map(|id| self.workspace.header(id));
+        let Some(genesis) = first.next() else { return false };
         let is_before =
-            first.is_some_and(|first| stamp.0.saturating_add(STAMP_BEFORE_MAX_US) < first.stamp.0);
-        is_before || is_ahead(self.now, stamp)
+            |stamp: Stamp| stamp.0.saturating_add(STAMP_BEFORE_MAX_US) < genesis.stamp.0;
+        if !is_before(stamp) {
+            return false;
+        }
+        let mut devices = BTreeSet::new();
+        let mut others = first.filter(|header| header.author != genesis.author);
+        let all_are = others.all(|header| {
+            devices.insert(header.author);
+            is_before(header.stamp)
+        });
+        !all_are || devices.len() < 2
     }
 
     pub(super) fn log_row(&self, id: &EventId) -> Option<LogRow> {

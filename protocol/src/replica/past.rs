@@ -135,6 +135,7 @@ impl Replica {
                 time: header.map(|header| header.stamp),
                 current: stood.current,
                 lost_to: stood.lost_to.and_then(carrier),
+                follows: stood.follows,
             }
         };
         let rows = history.values.into_iter().map(row).collect();

@@ -4,9 +4,10 @@
 use crate::command::{Edited, Failure, FailureKind, NotUndone, Reply, RequestId, Undone};
 use crate::content::{About, DocumentChange};
 use crate::control::ControlBody;
-use crate::document::{DocumentTask, EditFault, LocalChange, Reversal};
+use crate::document::{BuiltOn, DocumentTask, EditFault, LocalChange, Reversal, Taken};
 use crate::event::Verified;
 use crate::id::{ChangeHash, DocumentId, EventId};
+use crate::limits::UNDO_PASSED_MAX;
 use crate::replica::Replica;
 use crate::replica::commands::no_history;
 use crate::replica::documents::{Pending, Purpose, author_failure};
@@ -25,6 +26,10 @@ pub(super) struct Undo {
     pub(super) force: bool,
     /// It was not named, only the last: one that a person did not make is passed over.
     pub(super) is_last: bool,
+    /// How many were passed over before it.
+    pub(super) passed: usize,
+    /// A person did one of those: it fell, or cannot be taken back.
+    pub(super) left: bool,
 }
 
 impl Replica {
@@ -34,11 +39,13 @@ impl Replica {
             Some(begin) => self.find_event(&begin),
             None => match self.workspace.last_undoable(&self.key.device(), None) {
                 Some(event) => Ok(event),
-                None => return self.nothing_left(request),
+                None => return self.nothing_left(request, false),
             },
         };
         match event {
-            Ok(event) => self.take_back(Undo { request, event, force, is_last }),
+            Ok(event) => {
+                self.take_back(Undo { request, event, force, is_last, passed: 0, left: false })
+            }
             Err(failure) => self.reply(request, Reply::Failed(failure)),
         }
     }
@@ -46,13 +53,19 @@ impl Replica {
     /// The last event was not named, and cannot be taken back: the one before it is looked at.
     fn pass_over(&mut self, undo: Undo) {
         match self.workspace.last_undoable(&self.key.device(), Some(&undo.event)) {
-            Some(event) => self.take_back(Undo { event, ..undo }),
-            None => self.nothing_left(undo.request),
+            Some(event) if undo.passed >= UNDO_PASSED_MAX => {
+                let reason = format!("{UNDO_PASSED_MAX} later ones were passed over: name it");
+                self.refuse_undo(Undo { event, ..undo }, reason);
+            }
+            Some(event) => self.take_back(Undo { event, passed: undo.passed + 1, ..undo }),
+            None => self.nothing_left(undo.request, undo.left),
         }
     }
 
-    fn nothing_left(&mut self, request: RequestId) {
-        let reason = if self.workspace.knows_undo(&self.key.device()) {
+    fn nothing_left(&mut self, request: RequestId, left: bool) {
+        let reason = if left {
+            "nothing is left that can be taken back"
+        } else if self.workspace.was_undone(&self.key.device()) {
             "all that this device did is taken back already"
         } else {
             "this device did nothing that can be taken back"
@@ -98,7 +111,7 @@ impl Replica {
                 Reply::Undone(Undone { event, undoes: undo.event })
             }
             Reply::Edited(Edited { event: None, .. }) if undo.is_last => {
-                return self.pass_over(undo);
+                return self.pass_over(Undo { left: true, ..undo });
             }
             Reply::Edited(Edited { event: None, .. }) => {
                 let reason = "what it changed shows already what was there before";
@@ -113,26 +126,37 @@ impl Replica {
     pub(super) fn not_undone(&mut self, undo: Undo, fault: EditFault) {
         match &fault {
             EditFault::Reopens(values) => self.reopen(undo, *values),
-            EditFault::Kept(_) | EditFault::NotRestorable(_) if undo.is_last => {
-                self.pass_over(undo);
+            EditFault::Kept(_) if undo.is_last => self.pass_over(undo),
+            EditFault::NotRestorable(_) if undo.is_last => {
+                self.pass_over(Undo { left: true, ..undo });
             }
-            EditFault::BuiltOn { by, .. } => {
-                let by = by.as_ref().and_then(|by| self.carrier_of(by));
-                // It fell with what was taken back by force. An undo of an undo puts things back:
-                // who wants to go on from there has to say so.
-                if undo.is_last && by.is_some_and(|by| self.workspace.takes_back(&by)) {
-                    return self.pass_over(undo);
-                }
-                let reason = match by {
-                    Some(event) => format!("{fault}: event {} builds on it", event.short()),
-                    None => fault.to_string(),
-                };
-                let force = Some(format!("kern undo {} --force", undo.event.short()));
-                let not_undone = NotUndone { refused: Some(undo.event), reason, by, force };
-                self.reply(undo.request, Reply::NotUndone(not_undone));
-            }
+            EditFault::BuiltOn(built) => self.built_on(undo, built),
             _ => self.refuse_undo(undo, fault.to_string()),
         }
+    }
+
+    /// What an undo overwrote fell with what that took back. An undo of an undo puts things back,
+    /// and so does one of a resolution: who wants to go on from there has to say so.
+    fn built_on(&mut self, undo: Undo, built: &BuiltOn) {
+        let by = |taken: &Taken| taken.by.as_ref().and_then(|by| self.carrier_of(by));
+        let writers: Vec<_> = built.taken.iter().map(|taken| (&taken.path, by(taken))).collect();
+        let fell =
+            |by: &Option<EventId>| by.is_some_and(|by| self.workspace.fell_with(&undo.event, &by));
+        // Where it fell at one place of several, and stands at another, it did not fall.
+        if undo.is_last && !built.shows && writers.iter().all(|(_, by)| fell(by)) {
+            return self.pass_over(Undo { left: true, ..undo });
+        }
+        let other = writers.iter().find(|(_, by)| !fell(by)).or(writers.first());
+        let (path, by) = other.map_or(("", None), |(path, by)| (path.as_str(), *by));
+        let reason = match by {
+            Some(event) => {
+                format!("{path:?} was changed since: event {} builds on it", event.short())
+            }
+            None => format!("{path:?} was changed since"),
+        };
+        let force = Some(format!("kern undo {} --force", undo.event.short()));
+        let not_undone = NotUndone { refused: Some(undo.event), reason, by, force };
+        self.reply(undo.request, Reply::NotUndone(not_undone));
     }
 
     fn carrier_of(&self, change: &ChangeHash) -> Option<EventId> {

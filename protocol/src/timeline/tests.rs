@@ -147,6 +147,14 @@ fn what_a_person_should_see_is_never_folded() {
     for (name, change) in changes {
         assert_eq!(of(Some(change)), [(21, 39), (20, 20), (0, 19)], "{name}");
     }
+    // Whose clock was always wrong is folded all the same.
+    let mut look = |at| {
+        let mut look = straight(at);
+        look.event.clock_wrong = true;
+        Some(look)
+    };
+    let page_of = page(40, &query(TimelineAt::Newest, 40, true), &mut look, Vec::new());
+    assert_eq!(spans(&page_of), [(0, 39)]);
     // Where another builds on it, or it joins two, a run ends and one begins.
     assert_eq!(of(Some(|look| look.named = true)), [(21, 39), (0, 20)]);
     let other = Follow { index: 3, id: id(3), author: DeviceId([2; 32]) };

@@ -133,15 +133,18 @@ impl Workspace {
         undone
     }
 
-    /// Does an event, which counts and was not taken back itself, take back one that takes nothing
-    /// back?
+    /// Did an event fall with what an undo took back, which counts and was not taken back itself?
+    /// It did where it came after that, and that takes nothing back: what came before a resolution,
+    /// or apart from an edit, does not fall with it. `SPEC: UNDO-4`
     #[must_use]
-    pub fn takes_back(&self, id: &EventId) -> bool {
-        let undo = self.content.number(id);
-        let of = undo.and_then(|no| Some((no, self.effects.undoes(no)?)));
-        of.is_some_and(|(no, of)| {
-            let stands = self.counts(no) && self.undone_by(no).is_none();
-            stands && self.effects.undoes(of).is_none()
+    pub fn fell_with(&self, fallen: &EventId, undo: &EventId) -> bool {
+        let (Some(fallen), Some(undo)) = (self.content.number(fallen), self.content.number(undo))
+        else {
+            return false;
+        };
+        self.effects.undoes(undo).is_some_and(|of| {
+            let stands = self.counts(undo) && self.undone_by(undo).is_none();
+            stands && self.effects.undoes(of).is_none() && self.content.in_past(fallen, of)
         })
     }
 
@@ -161,19 +164,17 @@ impl Workspace {
         changes.flatten().collect()
     }
 
-    /// Did a device take anything back, or was anything of its own taken back?
+    /// Was anything that a device did taken back? That it took back what others did says nothing.
     #[must_use]
-    pub fn knows_undo(&self, own: &DeviceId) -> bool {
+    pub fn was_undone(&self, own: &DeviceId) -> bool {
         let undone = self.undone();
-        let of_undo = |id: &EventId| {
-            let of_content = self
-                .content
-                .number(id)
-                .is_some_and(|no| self.effects.undoes(no).is_some() || undone.contains_key(&no));
+        let was_undone = |id: &EventId| {
+            let of_content = self.content.number(id).is_some_and(|no| undone.contains_key(&no));
+            // Of a grant and a revocation what took it back is known, which it wrote itself.
             of_content || self.undoing.contains(id)
         };
         let is_own = |id: &EventId| self.header(id).is_some_and(|header| header.author == *own);
-        self.order(0).any(|id| is_own(id) && of_undo(id))
+        self.order(0).any(|id| is_own(id) && was_undone(id))
     }
 
     fn undoable_control(&self, no: ControlNo) -> Result<Undoable, &'static str> {

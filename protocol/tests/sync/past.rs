@@ -392,3 +392,35 @@ fn a_page_of_a_search_ends_with_so_many_events_and_all_pages_are_the_whole() {
     assert_eq!(found, SEARCH_PAGE_EVENTS, "each is found once");
     assert_eq!(ends[0], SEARCH_PAGE_EVENTS);
 }
+
+#[test]
+fn a_history_of_a_map_tells_no_removal_that_nobody_made() {
+    // SPEC: PAST-3
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    let link = mesh.connect(1, 2);
+    mesh.set(1, "notes/a", "rain");
+    mesh.cut(link);
+    for (number, path) in [(1, "notes/b"), (2, "notes/c"), (1, "notes/d")] {
+        mesh.set(number, path, "sun");
+    }
+    mesh.connect(1, 2);
+    mesh.set(1, "notes/e", "wind");
+    let (rows, _) = history(&mut mesh, 1, "notes", 100);
+    let above = [None].into_iter().chain(rows.iter().map(Some));
+    let lines: Vec<_> = rows
+        .iter()
+        .zip(above)
+        .map(|(row, above)| present::to_text(&present::history_row(row, above, &BTreeMap::new())))
+        .collect();
+    assert_eq!(rows.len(), 5, "{lines:?}");
+    assert!(lines.iter().all(|line| !line.contains("removed")), "{lines:?}");
+    let follows: Vec<_> = rows.iter().map(|row| row.follows).collect();
+    // What was written apart stands between, and what joins both shows more than either.
+    assert!(!follows[0] && !follows[4] && follows[1..4].contains(&false), "{follows:?}");
+    assert!(lines[4].contains(r#"{"a":"rain","b":"sun","c":"sun","d":"sun","e":"wind"}"#));
+    mesh.set(1, "notes/e", "calm");
+    let (rows, _) = history(&mut mesh, 1, "notes", 100);
+    assert!(rows[5].follows);
+    let row = present::history_row(&rows[5], Some(&rows[4]), &BTreeMap::new());
+    assert!(present::to_text(&row).contains(r#"  e: "wind" -> "calm"  stands now"#));
+}

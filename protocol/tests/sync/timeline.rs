@@ -89,6 +89,32 @@ fn a_clock_that_was_some_hours_behind_when_the_workspace_was_made_is_not_said_to
     }
 }
 
+#[test]
+fn a_genesis_that_was_stamped_a_week_ahead_does_not_say_that_all_others_are_wrong() {
+    // SPEC: CFL-17
+    for (others, is_wrong) in [(&[2_u8, 3][..], false), (&[2][..], true)] {
+        let mut mesh = Mesh::of(&[(2, Role::Member), (3, Role::Member)]);
+        let links = [2, 3].map(|number| mesh.connect(1, number));
+        links.into_iter().for_each(|link| mesh.cut(link));
+        let ahead = mesh.now;
+        for number in others {
+            mesh.restart_at(*number, ahead.wall_us - 7 * 24 * 3_600_000_000);
+            mesh.set(*number, &format!("notes/n{number}"), "there");
+        }
+        mesh.now = ahead;
+        for number in [2, 3] {
+            mesh.connect(1, number);
+        }
+        let rows = page(&mut mesh, 1, query(TimelineAt::Newest, false)).rows;
+        let of_others: Vec<_> = rows
+            .iter()
+            .filter(|row| row.event.kind == "change" && row.event.author != id(1))
+            .map(|row| row.event.clock_wrong)
+            .collect();
+        assert_eq!(of_others, vec![is_wrong; others.len()]);
+    }
+}
+
 fn flagged(page: &TimelinePage, flag: TimelineFlag) -> Vec<&TimelineRow> {
     page.rows.iter().filter(|row| row.is(flag)).collect()
 }

@@ -246,6 +246,44 @@ fn sides_that_an_undo_put_back_are_those_of_who_wrote_them_and_taken_by_their_na
 }
 
 #[test]
+fn sides_that_two_undos_of_one_resolution_put_back_are_those_of_who_wrote_them() {
+    // SPEC: CFL-15, CFL-17, UNDO-2
+    let mut mesh = Mesh::of(&[(2, Role::Member), (3, Role::Member), (4, Role::Member)]);
+    let apart = mesh.connect(1, 2);
+    for number in [3, 4] {
+        mesh.connect(1, number);
+    }
+    mesh.cut(apart);
+    edit(&mut mesh, 1, json!([{"set": "notes/a", "value": "ours"}]));
+    edit(&mut mesh, 2, json!([{"set": "notes/a", "value": "theirs"}]));
+    mesh.connect(1, 2);
+    let Reply::Conflicts(page) = mesh.ask(1, Command::Conflicts) else { panic!() };
+    let decided = json!([{"resolve": page.conflicts[0].id, "value": "both"}]);
+    let decided = edit(&mut mesh, 1, decided);
+    let open = mesh.links.iter().filter(|(_, ends)| **ends != (0, 0));
+    let links: Vec<_> = open.map(|(link, _)| *link).collect();
+    links.into_iter().for_each(|link| mesh.cut(link));
+    for number in [3, 4] {
+        undone(&mut mesh, number, Some(decided));
+    }
+    for number in [2, 3, 4] {
+        mesh.connect(1, number);
+    }
+    let Reply::Conflicts(page) = mesh.ask(1, Command::Conflicts) else { panic!() };
+    let sides: BTreeSet<_> =
+        page.conflicts[0].sides.iter().map(|side| (side.value.to_string(), side.device)).collect();
+    let wrote = [("\"ours\"", 1), ("\"theirs\"", 2)];
+    let wrote = wrote.map(|(value, device)| (value.to_owned(), Some(id(device))));
+    assert_eq!((page.conflicts[0].sides.len(), sides), (4, BTreeSet::from(wrote)));
+    let choices = choose(&page.conflicts, &Take::Device(id(2)));
+    let Chosen::Keep { then, .. } = &choices[0].chosen else { panic!("{choices:?}") };
+    assert_eq!(then, "theirs");
+    edit(&mut mesh, 1, json!([choices[0].edit().unwrap()]));
+    assert_eq!(notes(&mut mesh, 4), json!({"a": "theirs"}));
+    mesh.assert_equal(&[1, 2, 3, 4]);
+}
+
+#[test]
 fn what_cannot_be_taken_back_says_why() {
     // SPEC: UNDO-1, UNDO-4
     let mut mesh = Mesh::of(&[(2, Role::Observer)]);

@@ -8,7 +8,7 @@ use kernelos_protocol::command::{
 };
 use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::EventId;
-use kernelos_protocol::limits::CONFLICTS_DECIDED_MAX;
+use kernelos_protocol::limits::{CONFLICTS_DECIDED_MAX, UNDO_PASSED_MAX};
 use kernelos_protocol::present;
 use kernelos_protocol::role::Role;
 use serde_json::{Value as Json, json};
@@ -73,7 +73,7 @@ fn what_fell_with_an_undo_by_force_is_passed_over_and_then_nothing_is_left() {
         assert_eq!(mesh.get(1, "notes"), "{}");
         let left = not(&mut mesh, 1);
         assert_eq!((left.refused, left.by, left.force), (None, None, None));
-        assert_eq!(left.reason, "all that this device did is taken back already");
+        assert_eq!(left.reason, "nothing is left that can be taken back", "some fell");
     }
 }
 
@@ -124,6 +124,93 @@ fn a_last_event_that_somebody_built_on_is_named_with_the_command_that_forces_it(
     assert_eq!(mesh.get(2, "notes"), r#"{"x":0}"#);
     assert_eq!(last(&mut mesh, 1).undoes, again.undoes);
     mesh.assert_equal(&[1, 2]);
+}
+
+#[test]
+fn an_edit_whose_conflict_is_open_again_is_named_and_no_older_one_falls_for_it() {
+    // SPEC: UNDO-3, UNDO-4
+    for own in [json!("a"), json!("z")] {
+        let mut mesh = Mesh::of(&[(2, Role::Member)]);
+        let link = mesh.connect(1, 2);
+        set(&mut mesh, 1, "notes/x", json!(0));
+        mesh.cut(link);
+        let mine = set(&mut mesh, 1, "notes/a", own.clone());
+        set(&mut mesh, 2, "notes/a", json!("k"));
+        mesh.connect(1, 2);
+        let resolve = pages(&mut mesh, 1)[0].id;
+        let decided = edit(&mut mesh, 1, json!([{"resolve": resolve, "value": "both"}]));
+        assert_eq!(last(&mut mesh, 1).undoes, decided);
+        let refused = not(&mut mesh, 1);
+        assert_eq!(refused.refused, Some(mine), "{own}");
+        assert_eq!(refused.force, Some(format!("kern undo {} --force", mine.short())));
+        assert_eq!(mesh.get(1, "notes/x"), "0", "no older one is taken back in its place");
+        assert_eq!(pages(&mut mesh, 1).len(), 1);
+    }
+}
+
+#[test]
+fn an_event_that_fell_at_some_of_its_places_is_named_and_passed_over_where_it_fell_at_all() {
+    // SPEC: UNDO-4
+    let set = |path: &str, value: Json| json!({"set": format!("notes/{path}"), "value": value});
+    for (before, after, is_passed) in [
+        (json!([set("p", json!(1))]), json!([set("p", json!(2)), set("q", json!(2))]), false),
+        (json!([set("m/q", json!(1))]), json!([set("m", json!({"p": 2, "q": 2}))]), false),
+        (
+            json!([set("p", json!(1)), set("q", json!(1))]),
+            json!([set("p", json!(2)), set("q", json!(2))]),
+            true,
+        ),
+    ] {
+        let mut mesh = Mesh::of(&[]);
+        let oldest = edit(&mut mesh, 1, json!([set("x", json!(0)), set("m", json!({}))]));
+        let first = edit(&mut mesh, 1, before);
+        let second = edit(&mut mesh, 1, after.clone());
+        let Reply::Undone(forced) = undo(&mut mesh, 1, Some(first), true) else { panic!() };
+        if is_passed {
+            assert_eq!(last(&mut mesh, 1).undoes, oldest);
+            continue;
+        }
+        let refused = not(&mut mesh, 1);
+        assert_eq!((refused.refused, refused.by), (Some(second), Some(forced.event)), "{after}");
+        assert!(refused.reason.contains("was changed since"), "{}", refused.reason);
+        assert_eq!(mesh.get(1, "notes/x"), "0", "no older one is taken back in its place");
+    }
+}
+
+#[test]
+fn who_took_back_what_another_did_has_nothing_of_its_own_that_was_taken_back() {
+    // SPEC: UNDO-4
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    mesh.connect(1, 2);
+    let theirs = set(&mut mesh, 1, "notes/a", json!(1));
+    assert!(matches!(undo(&mut mesh, 2, Some(theirs), false), Reply::Undone(_)));
+    assert_eq!(not(&mut mesh, 2).reason, "this device did nothing that can be taken back");
+    set(&mut mesh, 2, "notes/b", json!(1));
+    last(&mut mesh, 2);
+    assert_eq!(not(&mut mesh, 2).reason, "all that this device did is taken back already");
+}
+
+#[test]
+fn so_many_events_are_passed_over_and_no_more_than_that() {
+    // SPEC: UNDO-4
+    let mut mesh = Mesh::of(&[]);
+    let older = set(&mut mesh, 1, "notes/x", json!(0));
+    let one = set(&mut mesh, 1, "notes/a", json!("first"));
+    for at in 0..UNDO_PASSED_MAX {
+        set(&mut mesh, 1, "notes/a", json!(at));
+    }
+    assert!(matches!(undo(&mut mesh, 1, Some(one), true), Reply::Undone(_)));
+    assert_eq!(last(&mut mesh, 1).undoes, older, "so many are passed over");
+    let newer = set(&mut mesh, 1, "notes/y", json!(0));
+    let two = set(&mut mesh, 1, "notes/b", json!("first"));
+    for at in 0..=UNDO_PASSED_MAX {
+        set(&mut mesh, 1, "notes/b", json!(at));
+    }
+    assert!(matches!(undo(&mut mesh, 1, Some(two), true), Reply::Undone(_)));
+    let refused = not(&mut mesh, 1);
+    assert!(refused.reason.contains("passed over"), "{}", refused.reason);
+    assert!(refused.refused.is_some_and(|event| ![older, newer].contains(&event)));
+    assert_eq!(mesh.get(1, "notes/y"), "0");
 }
 
 /// More than one event decides.

@@ -14,6 +14,7 @@ use super::Conflict;
 use crate::document::read::Seen;
 use crate::document::{DocPath, Reversal};
 use crate::id::ChangeHash;
+use crate::limits::SETTER_UNDOS_MAX;
 
 /// The changes of undos that put several values back, each with what it takes back.
 pub type PutBack = BTreeMap<ChangeHash, Reversal>;
@@ -30,7 +31,8 @@ impl Conflict {
 }
 
 /// The change that put the value, behind as many undos as put it back. Of several that put the
-/// same it is one that was not named yet.
+/// same it is one that was not named yet, as long as there is one: where several took the same back
+/// there are more sides than were put, and none of them is who took back.
 fn setter(
     doc: &Automerge,
     path: &DocPath,
@@ -39,10 +41,9 @@ fn setter(
     put_back: &PutBack,
     named: &BTreeSet<ChangeHash>,
 ) -> Option<ChangeHash> {
-    let (mut change, mut passed) = (side, BTreeSet::new());
-    while let Some(reversal) = put_back.get(&change)
-        && passed.insert(change)
-    {
+    let mut change = side;
+    for _ in 0..SETTER_UNDOS_MAX {
+        let Some(reversal) = put_back.get(&change) else { break };
         let resolution = doc.get_change_meta_by_hash(&Hash(reversal.change.0));
         let Some(resolution) = resolution else { break };
         let is_before = |dep: &&Hash| !reversal.joined.contains(&ChangeHash(dep.0));
@@ -52,9 +53,9 @@ fn setter(
         // again in another's name.
         let found = seen.find(path).ok().filter(|found| found.len() > 1 && !before.is_empty());
         let same = found.into_iter().flatten().filter(|(of, id)| seen.json(of, id, 0) == *value);
-        let mut setters = same.filter_map(|(_, id)| doc.hash_for_opid(&id));
-        let setter = setters.find(|setter| !named.contains(&ChangeHash(setter.0)));
-        let Some(setter) = setter else { break };
+        let setters: Vec<_> = same.filter_map(|(_, id)| doc.hash_for_opid(&id)).collect();
+        let unnamed = setters.iter().find(|setter| !named.contains(&ChangeHash(setter.0)));
+        let Some(setter) = unnamed.or(setters.first()) else { break };
         change = ChangeHash(setter.0);
     }
     (change != side).then_some(change)

@@ -16,7 +16,9 @@ use crate::document::conflict::ConflictIndex;
 use crate::document::read::Seen;
 use crate::document::{DocPath, EditFault};
 use crate::id::ChangeHash;
-use crate::limits::{HISTORY_BYTES_MAX, HISTORY_LOOKS_MAX, HISTORY_MERGES_MAX, HISTORY_ROWS_MAX};
+use crate::limits::{
+    HISTORY_APART_MAX, HISTORY_BYTES_MAX, HISTORY_LOOKS_MAX, HISTORY_MERGES_MAX, HISTORY_ROWS_MAX,
+};
 
 /// The values of a place.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -38,6 +40,8 @@ pub struct Stood {
     pub current: bool,
     /// The change that did not know it, and whose value is shown in its place.
     pub lost_to: Option<ChangeHash>,
+    /// What it was made on showed just what stands before it in the list.
+    pub follows: bool,
 }
 
 /// A change that touched the place.
@@ -64,6 +68,8 @@ pub(super) fn of(
     let (mut values, mut looked, mut bytes) = (Vec::new(), 0, 0_usize);
     // What the next one shows, where the one before it in this walk was made on exactly that.
     let mut next = None;
+    // What the last one in the list was made on.
+    let mut made_on = None;
     for (at, touch) in touches.iter().enumerate().rev().take(HISTORY_LOOKS_MAX) {
         if values.len() >= limit.clamp(1, HISTORY_ROWS_MAX) || bytes > HISTORY_BYTES_MAX {
             break;
@@ -75,13 +81,20 @@ pub(super) fn of(
         let before = shown(&touch.deps);
         let is_new = value != before;
         if follows.get(at) == Some(&true) {
-            next = Some(before);
+            next = Some(before.clone());
         }
         if !is_new {
             continue;
         }
         let change = ChangeHash(touch.hash.0);
-        values.push(Stood { value, change, current: false, lost_to: None });
+        // What was written apart stands beside each other: neither took out what it never saw.
+        if let Some(newer) = values.last_mut() {
+            let newer: &mut Stood = newer;
+            newer.follows = made_on.replace(before).as_ref() == Some(&value);
+        } else {
+            made_on = Some(before);
+        }
+        values.push(Stood { value, change, current: false, lost_to: None, follows: false });
     }
     let older = touches.len() - looked;
     if values.is_empty() && older == 0 {
@@ -98,11 +111,16 @@ pub(super) fn of(
 }
 
 /// Of each touch, which come causes first: does it know the one before, and that all others before?
-/// Then what it was made on is what that one shows, for nothing else touched the place.
+/// Then what it was made on is what that one shows, for nothing else touched the place. Where too
+/// many wrote apart it is not found out: each touch would be compared with all of them.
 fn following(index: &ConflictIndex, touches: &[Touch]) -> Vec<bool> {
     let mut last: Vec<ChangeHash> = Vec::new();
     let mut follows = Vec::with_capacity(touches.len());
     for touch in touches {
+        if last.len() > HISTORY_APART_MAX {
+            follows.push(false);
+            continue;
+        }
         let hash = ChangeHash(touch.hash.0);
         let count = last.len();
         last.retain(|past| !index.knows(&hash, past));
@@ -248,5 +266,31 @@ mod tests {
             }
         }
         assert!(kept.iter().all(|count| *count > 500), "both ways are taken: {kept:?}");
+    }
+    #[test]
+    fn where_many_wrote_apart_no_touch_is_compared_with_all_and_the_values_are_the_same() {
+        let mut base = AutoCommit::new().with_actor(ActorId::from([254; 16]));
+        base.put(ROOT, "here", 0).unwrap();
+        base.commit();
+        let mut all = base.fork().with_actor(ActorId::from([255; 16]));
+        let apart = HISTORY_APART_MAX as u8 + 2;
+        for actor in 0..apart {
+            let mut one = base.fork().with_actor(ActorId::from([actor; 16]));
+            one.put(ROOT, "here", i64::from(actor)).unwrap();
+            one.commit();
+            all.merge(&mut one).unwrap();
+        }
+        for value in ["joined", "behind"] {
+            all.put(ROOT, "here", value).unwrap();
+            all.commit();
+        }
+        let (doc, path) = (all.document(), "here".parse().unwrap());
+        let index = ConflictIndex::of(doc);
+        let mut touches = touching(doc, &path);
+        touches.sort_unstable_by_key(|touch| (touch.number, touch.hash));
+        assert_eq!(following(&index, &touches).last(), Some(&false), "it was given up before");
+        let rows = of(doc, &index, &path, 200).unwrap().values;
+        assert_eq!(rows.len(), usize::from(apart) + 3);
+        assert!(rows.last().is_some_and(|row| row.current && row.follows));
     }
 }
