@@ -115,6 +115,7 @@ pub struct HistoryRow {
     pub lost_to: Option<EventId>,
     /// Was it made on just what the row above shows? What that shows and this does not was else
     /// removed by nobody.
+    #[serde(default)]
     pub follows: bool,
 }
 

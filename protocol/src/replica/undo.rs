@@ -52,11 +52,11 @@ impl Replica {
 
     /// The last event was not named, and cannot be taken back: the one before it is looked at.
     fn pass_over(&mut self, undo: Undo) {
+        if undo.passed >= UNDO_PASSED_MAX {
+            let reason = format!("{UNDO_PASSED_MAX} later ones were passed over already");
+            return self.refuse_undo(undo, reason);
+        }
         match self.workspace.last_undoable(&self.key.device(), Some(&undo.event)) {
-            Some(event) if undo.passed >= UNDO_PASSED_MAX => {
-                let reason = format!("{UNDO_PASSED_MAX} later ones were passed over: name it");
-                self.refuse_undo(Undo { event, ..undo }, reason);
-            }
             Some(event) => self.take_back(Undo { event, passed: undo.passed + 1, ..undo }),
             None => self.nothing_left(undo.request, undo.left),
         }

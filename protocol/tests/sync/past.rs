@@ -1,6 +1,6 @@
 //! Looks into the past: what stood somewhere, every value that ever did, and which event said what.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kernelos_protocol::command::{
     At, Command, ConflictPage, FailureKind, FoundRow, HistoryRow, PastCommand, PastRead, PastReply,
@@ -9,6 +9,7 @@ use kernelos_protocol::command::{
 use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::limits::{HISTORY_ROWS_MAX, SEARCH_PAGE_EVENTS};
+use kernelos_protocol::present;
 use kernelos_protocol::role::Role;
 use kernelos_protocol::time::{Stamp, Time};
 use serde_json::{Value as Json, json};
@@ -412,15 +413,15 @@ fn a_history_of_a_map_tells_no_removal_that_nobody_made() {
         .zip(above)
         .map(|(row, above)| present::to_text(&present::history_row(row, above, &BTreeMap::new())))
         .collect();
-    assert_eq!(rows.len(), 5, "{lines:?}");
+    assert_eq!(rows.len(), 6, "{lines:?}");
     assert!(lines.iter().all(|line| !line.contains("removed")), "{lines:?}");
     let follows: Vec<_> = rows.iter().map(|row| row.follows).collect();
     // What was written apart stands between, and what joins both shows more than either.
-    assert!(!follows[0] && !follows[4] && follows[1..4].contains(&false), "{follows:?}");
-    assert!(lines[4].contains(r#"{"a":"rain","b":"sun","c":"sun","d":"sun","e":"wind"}"#));
+    assert!(!follows[0] && !follows[5] && follows[2..5].contains(&false), "{follows:?}");
+    assert!(lines[5].contains(r#"{"a":"rain","b":"sun","c":"sun","d":"sun","e":"wind"}"#));
     mesh.set(1, "notes/e", "calm");
     let (rows, _) = history(&mut mesh, 1, "notes", 100);
-    assert!(rows[5].follows);
-    let row = present::history_row(&rows[5], Some(&rows[4]), &BTreeMap::new());
+    assert!(rows[6].follows);
+    let row = present::history_row(&rows[6], Some(&rows[5]), &BTreeMap::new());
     assert!(present::to_text(&row).contains(r#"  e: "wind" -> "calm"  stands now"#));
 }

@@ -162,7 +162,7 @@ fn an_event_that_fell_at_some_of_its_places_is_named_and_passed_over_where_it_fe
         ),
     ] {
         let mut mesh = Mesh::of(&[]);
-        let oldest = edit(&mut mesh, 1, json!([set("x", json!(0)), set("m", json!({}))]));
+        let oldest = edit(&mut mesh, 1, json!([set("x", json!(0)), set("m", json!({"q": 0}))]));
         let first = edit(&mut mesh, 1, before);
         let second = edit(&mut mesh, 1, after.clone());
         let Reply::Undone(forced) = undo(&mut mesh, 1, Some(first), true) else { panic!() };

@@ -65,7 +65,7 @@ pub(super) fn of(
         read.flatten().map(|read| read.value)
     };
     let follows = following(index, &touches);
-    let (mut values, mut looked, mut bytes) = (Vec::new(), 0, 0_usize);
+    let (mut values, mut looked, mut bytes) = (Vec::<Stood>::new(), 0, 0_usize);
     // What the next one shows, where the one before it in this walk was made on exactly that.
     let mut next = None;
     // What the last one in the list was made on.
@@ -88,11 +88,9 @@ pub(super) fn of(
         }
         let change = ChangeHash(touch.hash.0);
         // What was written apart stands beside each other: neither took out what it never saw.
+        let newer_on = made_on.replace(before);
         if let Some(newer) = values.last_mut() {
-            let newer: &mut Stood = newer;
-            newer.follows = made_on.replace(before).as_ref() == Some(&value);
-        } else {
-            made_on = Some(before);
+            newer.follows = newer_on.as_ref() == Some(&value);
         }
         values.push(Stood { value, change, current: false, lost_to: None, follows: false });
     }
@@ -276,7 +274,7 @@ mod tests {
         let apart = HISTORY_APART_MAX as u8 + 2;
         for actor in 0..apart {
             let mut one = base.fork().with_actor(ActorId::from([actor; 16]));
-            one.put(ROOT, "here", i64::from(actor)).unwrap();
+            one.put(ROOT, "here", i64::from(actor) + 1).unwrap();
             one.commit();
             all.merge(&mut one).unwrap();
         }
