@@ -11,7 +11,7 @@ use kernelos_protocol::id::ChainId;
 use kernelos_protocol::store::{Place, Record, packed};
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Transaction, params};
 
-use super::rows::{self, Span};
+use super::rows::{self, Seen, Span};
 pub(super) use reading::{load_events, load_from};
 
 /// The number of the last event: as many are kept, since none is ever deleted.
@@ -35,6 +35,7 @@ pub(super) struct Keeper<'t> {
     transaction: &'t Transaction<'t>,
     insert: CachedStatement<'t>,
     newest: i64,
+    seen: Seen,
 }
 
 impl<'t> Keeper<'t> {
@@ -42,7 +43,8 @@ impl<'t> Keeper<'t> {
         let insert = "INSERT INTO event (arrival, chain, seq, fork, count, envelope, row_check)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (chain, seq, fork) DO NOTHING";
         let newest = i64::try_from(newest(transaction)?).unwrap_or(i64::MAX);
-        Ok(Self { transaction, insert: transaction.prepare_cached(insert)?, newest })
+        let insert = transaction.prepare_cached(insert)?;
+        Ok(Self { transaction, insert, newest, seen: Seen::default() })
     }
 
     /// Keeps the event that these records begin with, or those of its chain that go into one row
@@ -80,7 +82,7 @@ impl<'t> Keeper<'t> {
         // Nearly every event is the first at its place, and then nothing has to be looked up.
         let is_kept = seq >= chain.end && self.insert((chain.number, seq, 0), 1, &envelope)?;
         if !is_kept
-            && let Some(fork) = merge(self.transaction, (chain.number, seq), event, &envelope)?
+            && let Some(fork) = self.merge((chain.number, seq), event, &envelope)?
             && !self.insert((chain.number, seq, fork), 1, &envelope)?
         {
             // Only in a damaged file: what was not kept must not be acknowledged.
@@ -106,36 +108,38 @@ impl<'t> Keeper<'t> {
         }
         Ok(is_kept)
     }
-}
 
-/// Keeps an event among those at its place, where it is one of them or one of them is damaged; else
-/// gives which one of a fork it is.
-fn merge(
-    transaction: &Transaction<'_>,
-    (chain, seq): (i64, i64),
-    event: &Verified,
-    envelope: &[u8],
-) -> rusqlite::Result<Option<i64>> {
-    let (mut fork, mut damaged) = (0, None);
-    for (span, found) in rows::at_place(transaction, chain, seq)? {
-        let at = span.at(seq).unwrap_or(0);
-        match &found {
-            Ok(events) => {
-                if let Some(kept) = events.get(at).filter(|kept| kept.id() == event.id()) {
-                    if let Some(more) = kept.merge(event) {
-                        alone(transaction, &span, Some(events))?;
-                        rows::overwrite(transaction, span.arrival_at(at), &more.encode())?;
+    /// Keeps an event among those at its place, where it is one of them or one of them is damaged;
+    /// else gives which one of a fork it is.
+    fn merge(
+        &mut self,
+        (chain, seq): (i64, i64),
+        event: &Verified,
+        envelope: &[u8],
+    ) -> rusqlite::Result<Option<i64>> {
+        let (transaction, id) = (self.transaction, event.id());
+        let (mut fork, mut damaged) = (0, None);
+        for (span, found) in rows::at_place(transaction, (chain, seq), &id, &mut self.seen)? {
+            let at = span.at(seq).unwrap_or(0);
+            match &found {
+                Ok(events) => {
+                    if let Some(kept) = events.get(at).filter(|kept| kept.id() == id) {
+                        if let Some(more) = kept.merge(event) {
+                            self.seen.forget(&span);
+                            alone(transaction, &span, Some(events))?;
+                            rows::overwrite(transaction, span.arrival_at(at), &more.encode())?;
+                        }
+                        return Ok(None);
                     }
-                    return Ok(None);
                 }
+                Err(_) => damaged = damaged.or(Some((span, at))),
             }
-            Err(_) => damaged = damaged.or(Some((span, at))),
+            fork += 1;
         }
-        fork += 1;
+        let Some((span, at)) = damaged else { return Ok(Some(fork)) };
+        alone(transaction, &span, None)?;
+        rows::overwrite(transaction, span.arrival_at(at), envelope).map(|()| None)
     }
-    let Some((span, at)) = damaged else { return Ok(Some(fork)) };
-    alone(transaction, &span, None)?;
-    rows::overwrite(transaction, span.arrival_at(at), envelope).map(|()| None)
 }
 
 /// Gives the events of a row rows of their own, where it holds several.
@@ -156,7 +160,8 @@ pub(super) fn shred(
     let chain = chain_of(transaction, &mut BTreeMap::new(), &place.chain)?.number;
     let seq = place.seq as i64;
     let mut body = None;
-    for (span, found) in rows::at_place(transaction, chain, seq)? {
+    let there = rows::at_place(transaction, (chain, seq), &place.id, &mut Seen::default())?;
+    for (span, found) in there {
         let at = span.at(seq).unwrap_or(0);
         match &found {
             Ok(events) => {

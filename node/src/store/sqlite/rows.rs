@@ -2,8 +2,11 @@
 //! row (SPEC: DUR-19, DUR-20). A row of several is written once; where one of its events has to be
 //! written again, each gets a row of its own.
 
+use std::collections::BTreeMap;
+
 use kernelos_protocol::event::Verified;
 use kernelos_protocol::hash::{self, context};
+use kernelos_protocol::id::EventId;
 use kernelos_protocol::limits::FRAME_EVENTS_MAX;
 use kernelos_protocol::store::packed;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
@@ -57,11 +60,19 @@ pub(super) fn read(count: i64, row: &[u8], check: &[u8]) -> Result<Vec<Verified>
     if count == 1 {
         return Verified::of_row(row).map(|event| vec![event]).map_err(|fault| fault.to_string());
     }
+    #[cfg(test)]
+    UNPACKED.set(UNPACKED.get() + 1);
     match packed::unpack(row) {
         Ok(events) if usize::try_from(count) == Ok(events.len()) => Ok(events),
         Ok(_) => Err(DAMAGED.to_owned()),
         Err(fault) => Err(fault.to_string()),
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How many rows of several were read.
+    pub(super) static UNPACKED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 const DAMAGED: &str = "the row is damaged";
@@ -76,11 +87,42 @@ pub(super) fn row_check(row: &[u8]) -> [u8; 16] {
 /// A row with what was read of it.
 pub(super) type Found = (Span, Result<Vec<Verified>, String>);
 
-/// The rows that hold an event at this place, the one of no fork first.
+/// Which events the rows of several hold that a commit has looked into, by their number: a fork of
+/// each of their events, which costs its author little, must not have them read once for each.
+#[derive(Default)]
+pub(super) struct Seen(BTreeMap<i64, Vec<EventId>>);
+
+/// So many such rows are known: at most eight MiB of names.
+const SEEN_MAX: usize = 1_024;
+
+impl Seen {
+    /// Is this row known, and this event none of it?
+    fn is_without(&self, span: &Span, event: &EventId) -> bool {
+        self.0.get(&span.arrival).is_some_and(|ids| !ids.contains(event))
+    }
+
+    fn note(&mut self, span: &Span, events: &[Verified]) {
+        if events.len() > 1 {
+            if self.0.len() >= SEEN_MAX {
+                self.0.clear();
+            }
+            self.0.insert(span.arrival, events.iter().map(Verified::id).collect());
+        }
+    }
+
+    /// A row is written anew.
+    pub(super) fn forget(&mut self, span: &Span) {
+        self.0.remove(&span.arrival);
+    }
+}
+
+/// The rows that hold an event at this place, the one of no fork first. One that is known to hold
+/// this event nowhere is not read, and given as one of none.
 pub(super) fn at_place(
     connection: &Connection,
-    chain: i64,
-    seq: i64,
+    (chain, seq): (i64, i64),
+    event: &EventId,
+    seen: &mut Seen,
 ) -> rusqlite::Result<Vec<Found>> {
     let mut there = connection.prepare_cached(
         "SELECT arrival, chain, seq, count, envelope, row_check FROM event WHERE chain = ?1
@@ -91,9 +133,14 @@ pub(super) fn at_place(
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let mut span = Span::of(row)?;
-        let read = read(span.count, row.get_ref(4)?.as_blob()?, row.get_ref(5)?.as_blob()?);
-        if read.is_err() {
-            span = span.to_next(connection)?;
+        let read = if seen.is_without(&span, event) {
+            Ok(Vec::new())
+        } else {
+            read(span.count, row.get_ref(4)?.as_blob()?, row.get_ref(5)?.as_blob()?)
+        };
+        match &read {
+            Ok(events) => seen.note(&span, events),
+            Err(_) => span = span.to_next(connection)?,
         }
         if span.at(seq).is_some() {
             found.push((span, read));

@@ -280,3 +280,23 @@ fn a_row_says_as_many_events_as_it_holds() {
         assert_eq!(rows::read(count, &row, &check).is_ok(), count == 10, "{count}");
     }
 }
+
+#[test]
+fn forks_of_all_that_rows_of_several_hold_read_each_row_once() {
+    // SPEC: DUR-20
+    let folder = folder();
+    let mut store = store(folder.path());
+    let all = chain(WORKSPACE, 2 * FRAME_EVENTS_MAX);
+    store.commit(&records(&all)).unwrap();
+    assert_eq!(counts(&store), [FRAME_EVENTS_MAX as i64; 2]);
+    let fork =
+        |at: usize| event(WORKSPACE, at.checked_sub(1).map(|at| &all[at]), Class::Sealed, 61);
+    // From here and from there, so that neither row is the last one that was read.
+    let half = (0..128).flat_map(|at| [at, at + FRAME_EVENTS_MAX]);
+    let forks: Vec<_> = half.map(fork).collect();
+    let before = rows::UNPACKED.get();
+    store.commit(&records(&forks)).unwrap();
+    assert!(rows::UNPACKED.get() - before <= 3, "{}", rows::UNPACKED.get() - before);
+    let kept = read_all(&mut store, 64);
+    assert_eq!(envelopes(&kept), envelopes(&[all, forks].concat()));
+}
