@@ -113,10 +113,29 @@ impl<'t> Keeper<'t> {
     /// else gives which one of a fork it is.
     fn merge(
         &mut self,
-        (chain, seq): (i64, i64),
+        place: (i64, i64),
         event: &Verified,
         envelope: &[u8],
     ) -> rusqlite::Result<Option<i64>> {
+        let mut stands = self.stand(place, event)?;
+        if let Stands::Damaged(span, _) = &stands
+            && span.count > 1
+        {
+            // What its row can prove yet is not to be lost by its coming.
+            rows::salvage(self.transaction, span, event)?;
+            stands = self.stand(place, event)?;
+        }
+        match stands {
+            Stands::Kept => Ok(None),
+            Stands::Beside(fork) => Ok(Some(fork)),
+            Stands::Damaged(span, at) => {
+                rows::overwrite(self.transaction, span.arrival_at(at), envelope).map(|()| None)
+            }
+        }
+    }
+
+    /// How an event stands to those at its place; what it adds to itself is kept.
+    fn stand(&mut self, (chain, seq): (i64, i64), event: &Verified) -> rusqlite::Result<Stands> {
         let (transaction, id) = (self.transaction, event.id());
         let (mut fork, mut damaged) = (0, None);
         for (span, found) in rows::at_place(transaction, (chain, seq), &id, &mut self.seen)? {
@@ -126,28 +145,32 @@ impl<'t> Keeper<'t> {
                     if let Some(kept) = events.get(at).filter(|kept| kept.id() == id) {
                         if let Some(more) = kept.merge(event) {
                             self.seen.forget(&span);
-                            alone(transaction, &span, Some(events))?;
+                            alone(transaction, &span, events)?;
                             rows::overwrite(transaction, span.arrival_at(at), &more.encode())?;
                         }
-                        return Ok(None);
+                        return Ok(Stands::Kept);
                     }
                 }
-                Err(_) => damaged = damaged.or(Some((span, at))),
+                Err(_) => damaged = damaged.or(Some(Stands::Damaged(span, at))),
             }
             fork += 1;
         }
-        let Some((span, at)) = damaged else { return Ok(Some(fork)) };
-        alone(transaction, &span, None)?;
-        rows::overwrite(transaction, span.arrival_at(at), envelope).map(|()| None)
+        Ok(damaged.unwrap_or(Stands::Beside(fork)))
     }
 }
 
+/// How an event stands to those at its place.
+enum Stands {
+    /// It is one of them.
+    Kept,
+    /// It is none of them, of so many.
+    Beside(i64),
+    /// It may be this one of this row, which is damaged.
+    Damaged(Span, usize),
+}
+
 /// Gives the events of a row rows of their own, where it holds several.
-fn alone(
-    transaction: &Transaction<'_>,
-    span: &Span,
-    events: Option<&[Verified]>,
-) -> rusqlite::Result<()> {
+fn alone(transaction: &Transaction<'_>, span: &Span, events: &[Verified]) -> rusqlite::Result<()> {
     if span.count == 1 { Ok(()) } else { rows::break_up(transaction, span, events) }
 }
 
@@ -169,7 +192,7 @@ pub(super) fn shred(
                 if let Some((kept, bare)) = kept.and_then(|kept| Some((kept, kept.without_body()?)))
                 {
                     body = kept.body().map(<[u8]>::to_vec);
-                    alone(transaction, &span, Some(events))?;
+                    alone(transaction, &span, events)?;
                     rows::overwrite(transaction, span.arrival_at(at), &bare.encode())?;
                 }
             }
