@@ -9,17 +9,27 @@ use std::collections::BTreeMap;
 use kernelos_protocol::event::Verified;
 use kernelos_protocol::id::ChainId;
 use kernelos_protocol::store::{Place, Record, packed};
-use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, Transaction, params};
 
 use super::rows::{self, Seen, Span};
 pub(super) use reading::{load_events, load_from};
 
 /// The number of the last event: as many are kept, since none is ever deleted.
 pub(super) fn newest(connection: &Connection) -> rusqlite::Result<u64> {
-    let last = "SELECT arrival, chain, seq, count FROM event ORDER BY arrival DESC LIMIT 1";
-    let last = connection.prepare_cached(last)?.query_row([], Span::of).optional()?;
+    let last = "SELECT arrival, chain, seq, count, envelope, row_check FROM event
+        ORDER BY arrival DESC LIMIT 1";
+    let reach = |row: &Row<'_>| rows::reach(connection, row);
+    let last = connection.prepare_cached(last)?.query_row([], reach).optional()?;
     let newest = last.map_or(0, |last| last.arrival.saturating_add(last.count - 1));
     Ok(newest.unsigned_abs())
+}
+
+/// What is known of an open store, so that no commit reads its last rows again.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Known {
+    chains: BTreeMap<ChainId, Chain>,
+    /// The number of the last event.
+    pub(super) newest: Option<i64>,
 }
 
 /// A chain in the store.
@@ -39,19 +49,27 @@ pub(super) struct Keeper<'t> {
 }
 
 impl<'t> Keeper<'t> {
-    pub(super) fn of(transaction: &'t Transaction<'t>) -> rusqlite::Result<Self> {
+    pub(super) fn of(transaction: &'t Transaction<'t>, known: &Known) -> rusqlite::Result<Self> {
         let insert = "INSERT INTO event (arrival, chain, seq, fork, count, envelope, row_check)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (chain, seq, fork) DO NOTHING";
-        let newest = i64::try_from(newest(transaction)?).unwrap_or(i64::MAX);
+        let newest = match known.newest {
+            Some(newest) => newest,
+            None => i64::try_from(newest(transaction)?).unwrap_or(i64::MAX),
+        };
         let insert = transaction.prepare_cached(insert)?;
         Ok(Self { transaction, insert, newest, seen: Seen::default() })
+    }
+
+    /// The number of the last event, when all are kept.
+    pub(super) fn done(self) -> i64 {
+        self.newest
     }
 
     /// Keeps the event that these records begin with, or those of its chain that go into one row
     /// with it; gives how many that were. `SPEC: DUR-20`
     pub(super) fn keep_first(
         &mut self,
-        chains: &mut BTreeMap<ChainId, Chain>,
+        known: &mut Known,
         records: &[Record],
     ) -> rusqlite::Result<usize> {
         let events = records.iter().map_while(|record| match record {
@@ -61,7 +79,7 @@ impl<'t> Keeper<'t> {
         let fitting = packed::fitting(events.clone());
         let run: Vec<_> = events.take(fitting.max(1)).collect();
         let Some(first) = run.first() else { return Ok(0) };
-        let chain = chain_of(self.transaction, chains, &first.chain())?;
+        let chain = chain_of(self.transaction, &mut known.chains, &first.chain())?;
         let seq = first.header().seq as i64;
         let is_kept = fitting > 0
             && seq >= chain.end
@@ -238,9 +256,10 @@ fn chain_of<'c>(
 
 /// From where on nothing of a chain is kept.
 fn end_of(connection: &Connection, chain: i64) -> rusqlite::Result<i64> {
-    let last = "SELECT arrival, chain, seq, count FROM event WHERE chain = ?1 AND fork = 0
-        ORDER BY seq DESC LIMIT 1";
-    let last = connection.prepare_cached(last)?.query_row([chain], Span::of).optional()?;
+    let last = "SELECT arrival, chain, seq, count, envelope, row_check FROM event
+        WHERE chain = ?1 AND fork = 0 ORDER BY seq DESC LIMIT 1";
+    let reach = |row: &Row<'_>| rows::reach(connection, row);
+    let last = connection.prepare_cached(last)?.query_row([chain], reach).optional()?;
     Ok(last.map_or(0, |last| last.seq.saturating_add(last.count)))
 }
 

@@ -99,6 +99,16 @@ pub(super) fn row_check(row: &[u8]) -> [u8; 16] {
 /// A row with what was read of it.
 pub(super) type Found = (Span, Result<Vec<Verified>, String>);
 
+/// How far a row of arrival, chain, seq, count, envelope and check reaches: by what it
+/// holds, where its check holds, else by the next one. `SPEC: DUR-20`
+pub(super) fn reach(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<Span> {
+    let span = Span::of(row)?;
+    match read(span.count, row.get_ref(4)?.as_blob()?, row.get_ref(5)?.as_blob()?) {
+        Ok(events) => Ok(span.holding(&events)),
+        Err(_) => span.to_next(connection),
+    }
+}
+
 /// Which events the rows of several hold that a commit has looked into, by their number: a fork of
 /// each of their events, which costs its author little, must not have them read once for each.
 #[derive(Default)]

@@ -252,6 +252,54 @@ fn a_fork_beside_a_damaged_row_that_proves_the_others_is_kept_with_them() {
 }
 
 #[test]
+fn a_row_whose_check_holds_reaches_as_far_as_it_says_whatever_its_count() {
+    // SPEC: DUR-19, DUR-20
+    let folder = folder();
+    let path = folder.path().join("store.db");
+    let all = chain(WORKSPACE, 60);
+    for row in [0, 10, 40] {
+        for count in [-1, 0, 1, 2, 19, 21, 31, 200, 9_000] {
+            std::fs::remove_file(&path).ok();
+            let mut store = store(folder.path());
+            for part in [&all[..10], &all[10..40]] {
+                store.commit(&records(part)).unwrap();
+            }
+            for event in &all[40..41] {
+                store.commit(&records(std::slice::from_ref(event))).unwrap();
+            }
+            let newest = if row == 40 { 41 } else { 40 };
+            if newest == 40 {
+                store.connection.execute("DELETE FROM event WHERE seq = 40", []).unwrap();
+            }
+            let update = "UPDATE event SET count = ?1 WHERE seq = ?2";
+            store.connection.execute(update, [count, row]).unwrap();
+            drop(store);
+            let what = format!("row {row}, count {count}");
+            let mut store = SqliteStore::open(&path).unwrap();
+            for limit in [1, 7, 64] {
+                let (mut next, mut read) = (Some(0), Vec::new());
+                while let Some(cursor) = next {
+                    let slice = store.load(&LoadRequest::From { cursor, limit }).unwrap();
+                    assert_eq!(slice.damaged, [], "{what}");
+                    assert!(cursor > 0 || slice.kept == newest, "{what}: {}", slice.kept);
+                    read.extend(slice.events);
+                    next = slice.next;
+                }
+                assert_eq!(read, all[..usize::try_from(newest).unwrap()], "{what}");
+            }
+            let asked = all[9..40].iter().map(place_of).collect();
+            let slice = store.load(&LoadRequest::Events(asked)).unwrap();
+            assert_eq!((slice.events, slice.damaged), (all[9..40].to_vec(), vec![]), "{what}");
+            let asked = vec![place_of(&all[39])];
+            assert_eq!(store.load(&LoadRequest::Events(asked)).unwrap().events, all[39..40]);
+            store.commit(&records(&all[usize::try_from(newest).unwrap()..])).unwrap();
+            assert_eq!(envelopes(&read_all(&mut store, 64)), envelopes(&all), "{what}");
+            assert_eq!(counts(&store).last(), Some(&(60 - newest as i64)), "{what}");
+        }
+    }
+}
+
+#[test]
 fn a_flipped_bit_in_a_row_of_several_gives_out_none_of_them() {
     // SPEC: DUR-19, DUR-20
     let folder = folder();
