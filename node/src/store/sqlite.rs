@@ -20,7 +20,7 @@ use std::path::Path;
 
 use kernelos_protocol::cbor::encode;
 use kernelos_protocol::command::{Failure, FailureKind, Mode};
-use kernelos_protocol::id::{ChainId, DeviceId, Incarnation, WorkspaceId};
+use kernelos_protocol::id::{DeviceId, Incarnation, WorkspaceId};
 use kernelos_protocol::store::{EventStore, LoadRequest, Record, Slice, StoreError};
 use kernelos_protocol::sync::{Card, Receipt};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, ffi, params};
@@ -62,7 +62,7 @@ pub struct Meta {
 /// An open store.
 pub struct SqliteStore {
     connection: Connection,
-    chains: BTreeMap<ChainId, events::Chain>,
+    known: events::Known,
     shredding: Shredding,
     /// What became of it as it was opened, where that is to be told. `SPEC: DUR-7`
     pub(crate) told: Option<String>,
@@ -146,7 +146,7 @@ impl SqliteStore {
     fn connect(path: &Path) -> Result<Self, StoreError> {
         let connection = Connection::open(path).map_err(store_error)?;
         let shredding = Shredding::default();
-        Ok(Self { connection, chains: BTreeMap::new(), shredding, told: None })
+        Ok(Self { connection, known: events::Known::default(), shredding, told: None })
     }
 
     /// Only a file that is a store of ours is written to, and be it its journal mode. The log is
@@ -301,13 +301,13 @@ impl SqliteStore {
 impl EventStore for SqliteStore {
     fn commit(&mut self, records: &[Record]) -> Result<(), StoreError> {
         let transaction = self.connection.transaction().map_err(store_error)?;
-        let mut chains = self.chains.clone();
+        let mut known = self.known.clone();
         let mut destroyed = None;
-        let mut keeper = events::Keeper::of(&transaction).map_err(store_error)?;
+        let mut keeper = events::Keeper::of(&transaction, &known).map_err(store_error)?;
         let (mut left, mut taken) = (records, 1);
         while let Some((record, _)) = left.split_first() {
             let kept = match record {
-                Record::Event(_) => keeper.keep_first(&mut chains, left).map(|kept| taken = kept),
+                Record::Event(_) => keeper.keep_first(&mut known, left).map(|kept| taken = kept),
                 Record::Counter { name, value } => transaction
                     .prepare_cached("INSERT OR REPLACE INTO counter (name, value) VALUES (?1, ?2)")
                     .and_then(|mut insert| insert.execute(params![name, *value as i64]).map(drop)),
@@ -336,10 +336,10 @@ impl EventStore for SqliteStore {
             kept.map_err(store_error)?;
             left = left.get(std::mem::replace(&mut taken, 1)..).unwrap_or_default();
         }
-        drop(keeper);
+        known.newest = Some(keeper.done());
         transaction.commit().map_err(store_error)?;
         // Only what was committed is remembered.
-        self.chains = chains;
+        self.known = known;
         if let Some(traces) = destroyed {
             self.must_shred(traces);
         }

@@ -9,17 +9,27 @@ use std::collections::BTreeMap;
 use kernelos_protocol::event::Verified;
 use kernelos_protocol::id::ChainId;
 use kernelos_protocol::store::{Place, Record, packed};
-use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, Transaction, params};
 
-use super::rows::{self, Span};
+use super::rows::{self, Seen, Span};
 pub(super) use reading::{load_events, load_from};
 
 /// The number of the last event: as many are kept, since none is ever deleted.
 pub(super) fn newest(connection: &Connection) -> rusqlite::Result<u64> {
-    let last = "SELECT arrival, chain, seq, count FROM event ORDER BY arrival DESC LIMIT 1";
-    let last = connection.prepare_cached(last)?.query_row([], Span::of).optional()?;
+    let last = "SELECT arrival, chain, seq, count, envelope, row_check FROM event
+        ORDER BY arrival DESC LIMIT 1";
+    let reach = |row: &Row<'_>| rows::reach(connection, row);
+    let last = connection.prepare_cached(last)?.query_row([], reach).optional()?;
     let newest = last.map_or(0, |last| last.arrival.saturating_add(last.count - 1));
     Ok(newest.unsigned_abs())
+}
+
+/// What is known of an open store, so that no commit reads its last rows again.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Known {
+    chains: BTreeMap<ChainId, Chain>,
+    /// The number of the last event.
+    pub(super) newest: Option<i64>,
 }
 
 /// A chain in the store.
@@ -35,21 +45,31 @@ pub(super) struct Keeper<'t> {
     transaction: &'t Transaction<'t>,
     insert: CachedStatement<'t>,
     newest: i64,
+    seen: Seen,
 }
 
 impl<'t> Keeper<'t> {
-    pub(super) fn of(transaction: &'t Transaction<'t>) -> rusqlite::Result<Self> {
+    pub(super) fn of(transaction: &'t Transaction<'t>, known: &Known) -> rusqlite::Result<Self> {
         let insert = "INSERT INTO event (arrival, chain, seq, fork, count, envelope, row_check)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (chain, seq, fork) DO NOTHING";
-        let newest = i64::try_from(newest(transaction)?).unwrap_or(i64::MAX);
-        Ok(Self { transaction, insert: transaction.prepare_cached(insert)?, newest })
+        let newest = match known.newest {
+            Some(newest) => newest,
+            None => i64::try_from(newest(transaction)?).unwrap_or(i64::MAX),
+        };
+        let insert = transaction.prepare_cached(insert)?;
+        Ok(Self { transaction, insert, newest, seen: Seen::default() })
+    }
+
+    /// The number of the last event, when all are kept.
+    pub(super) fn done(self) -> i64 {
+        self.newest
     }
 
     /// Keeps the event that these records begin with, or those of its chain that go into one row
     /// with it; gives how many that were. `SPEC: DUR-20`
     pub(super) fn keep_first(
         &mut self,
-        chains: &mut BTreeMap<ChainId, Chain>,
+        known: &mut Known,
         records: &[Record],
     ) -> rusqlite::Result<usize> {
         let events = records.iter().map_while(|record| match record {
@@ -59,7 +79,7 @@ impl<'t> Keeper<'t> {
         let fitting = packed::fitting(events.clone());
         let run: Vec<_> = events.take(fitting.max(1)).collect();
         let Some(first) = run.first() else { return Ok(0) };
-        let chain = chain_of(self.transaction, chains, &first.chain())?;
+        let chain = chain_of(self.transaction, &mut known.chains, &first.chain())?;
         let seq = first.header().seq as i64;
         let is_kept = fitting > 0
             && seq >= chain.end
@@ -80,7 +100,7 @@ impl<'t> Keeper<'t> {
         // Nearly every event is the first at its place, and then nothing has to be looked up.
         let is_kept = seq >= chain.end && self.insert((chain.number, seq, 0), 1, &envelope)?;
         if !is_kept
-            && let Some(fork) = merge(self.transaction, (chain.number, seq), event, &envelope)?
+            && let Some(fork) = self.merge((chain.number, seq), event, &envelope)?
             && !self.insert((chain.number, seq, fork), 1, &envelope)?
         {
             // Only in a damaged file: what was not kept must not be acknowledged.
@@ -106,44 +126,69 @@ impl<'t> Keeper<'t> {
         }
         Ok(is_kept)
     }
+
+    /// Keeps an event among those at its place, where it is one of them or one of them is damaged;
+    /// else gives which one of a fork it is.
+    fn merge(
+        &mut self,
+        place: (i64, i64),
+        event: &Verified,
+        envelope: &[u8],
+    ) -> rusqlite::Result<Option<i64>> {
+        let mut stands = self.stand(place, event)?;
+        if let Stands::Damaged(span, _) = &stands
+            && span.count > 1
+        {
+            // What its row can prove yet is not to be lost by its coming.
+            rows::salvage(self.transaction, span, event)?;
+            stands = self.stand(place, event)?;
+        }
+        match stands {
+            Stands::Kept => Ok(None),
+            Stands::Beside(fork) => Ok(Some(fork)),
+            Stands::Damaged(span, at) => {
+                rows::overwrite(self.transaction, span.arrival_at(at), envelope).map(|()| None)
+            }
+        }
+    }
+
+    /// How an event stands to those at its place; what it adds to itself is kept.
+    fn stand(&mut self, (chain, seq): (i64, i64), event: &Verified) -> rusqlite::Result<Stands> {
+        let (transaction, id) = (self.transaction, event.id());
+        let (mut fork, mut damaged) = (0, None);
+        for (span, found) in rows::at_place(transaction, (chain, seq), &id, &mut self.seen)? {
+            let at = span.at(seq).unwrap_or(0);
+            match &found {
+                Ok(events) => {
+                    if let Some(kept) = events.get(at).filter(|kept| kept.id() == id) {
+                        if let Some(more) = kept.merge(event) {
+                            self.seen.forget(&span);
+                            alone(transaction, &span, events)?;
+                            rows::overwrite(transaction, span.arrival_at(at), &more.encode())?;
+                        }
+                        return Ok(Stands::Kept);
+                    }
+                }
+                Err(_) => damaged = damaged.or(Some(Stands::Damaged(span, at))),
+            }
+            fork += 1;
+        }
+        Ok(damaged.unwrap_or(Stands::Beside(fork)))
+    }
 }
 
-/// Keeps an event among those at its place, where it is one of them or one of them is damaged; else
-/// gives which one of a fork it is.
-fn merge(
-    transaction: &Transaction<'_>,
-    (chain, seq): (i64, i64),
-    event: &Verified,
-    envelope: &[u8],
-) -> rusqlite::Result<Option<i64>> {
-    let (mut fork, mut damaged) = (0, None);
-    for (span, found) in rows::at_place(transaction, chain, seq)? {
-        let at = span.at(seq).unwrap_or(0);
-        match &found {
-            Ok(events) => {
-                if let Some(kept) = events.get(at).filter(|kept| kept.id() == event.id()) {
-                    if let Some(more) = kept.merge(event) {
-                        alone(transaction, &span, Some(events))?;
-                        rows::overwrite(transaction, span.arrival_at(at), &more.encode())?;
-                    }
-                    return Ok(None);
-                }
-            }
-            Err(_) => damaged = damaged.or(Some((span, at))),
-        }
-        fork += 1;
-    }
-    let Some((span, at)) = damaged else { return Ok(Some(fork)) };
-    alone(transaction, &span, None)?;
-    rows::overwrite(transaction, span.arrival_at(at), envelope).map(|()| None)
+/// How an event stands to those at its place.
+enum Stands {
+    /// It is one of them.
+    Kept,
+    /// It is none of them, of so many.
+    Beside(i64),
+    /// It may be this one of this row, which is damaged.
+    Damaged(Span, usize),
 }
 
 /// Gives the events of a row rows of their own, where it holds several.
-fn alone(
-    transaction: &Transaction<'_>,
-    span: &Span,
-    events: Option<&[Verified]>,
-) -> rusqlite::Result<()> {
+fn alone(transaction: &Transaction<'_>, span: &Span, events: &[Verified]) -> rusqlite::Result<()> {
     if span.count == 1 { Ok(()) } else { rows::break_up(transaction, span, events) }
 }
 
@@ -156,7 +201,8 @@ pub(super) fn shred(
     let chain = chain_of(transaction, &mut BTreeMap::new(), &place.chain)?.number;
     let seq = place.seq as i64;
     let mut body = None;
-    for (span, found) in rows::at_place(transaction, chain, seq)? {
+    let there = rows::at_place(transaction, (chain, seq), &place.id, &mut Seen::default())?;
+    for (span, found) in there {
         let at = span.at(seq).unwrap_or(0);
         match &found {
             Ok(events) => {
@@ -164,12 +210,16 @@ pub(super) fn shred(
                 if let Some((kept, bare)) = kept.and_then(|kept| Some((kept, kept.without_body()?)))
                 {
                     body = kept.body().map(<[u8]>::to_vec);
-                    alone(transaction, &span, Some(events))?;
+                    alone(transaction, &span, events)?;
                     rows::overwrite(transaction, span.arrival_at(at), &bare.encode())?;
                 }
             }
             Err(_) => {
-                let empty = "UPDATE event SET envelope = x'', row_check = x'' WHERE arrival = ?1";
+                // What may be shredded stands alone: a row of several, told by its workspace, held
+                // none of it, and what it can prove still is not to be lost.
+                let empty = "UPDATE event SET envelope = x'', row_check = x'' WHERE arrival = ?1
+                    AND NOT EXISTS (SELECT 1 FROM meta
+                        WHERE name = 'workspace' AND value = substr(envelope, 1, 32))";
                 transaction.prepare_cached(empty)?.execute([span.arrival])?;
             }
         }
@@ -210,9 +260,10 @@ fn chain_of<'c>(
 
 /// From where on nothing of a chain is kept.
 fn end_of(connection: &Connection, chain: i64) -> rusqlite::Result<i64> {
-    let last = "SELECT arrival, chain, seq, count FROM event WHERE chain = ?1 AND fork = 0
-        ORDER BY seq DESC LIMIT 1";
-    let last = connection.prepare_cached(last)?.query_row([chain], Span::of).optional()?;
+    let last = "SELECT arrival, chain, seq, count, envelope, row_check FROM event
+        WHERE chain = ?1 AND fork = 0 ORDER BY seq DESC LIMIT 1";
+    let reach = |row: &Row<'_>| rows::reach(connection, row);
+    let last = connection.prepare_cached(last)?.query_row([chain], reach).optional()?;
     Ok(last.map_or(0, |last| last.seq.saturating_add(last.count)))
 }
 

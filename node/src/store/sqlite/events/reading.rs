@@ -27,9 +27,6 @@ pub(in super::super) fn load_from(
         let span = Span::of(row)?;
         let first = span.arrival.unsigned_abs();
         let end = first.saturating_add(span.count.unsigned_abs());
-        if end.saturating_sub(1) <= cursor {
-            continue;
-        }
         // Where a row need not be cut it is read once: the slice ends before it.
         let new = end.saturating_sub(first.max(cursor.saturating_add(1)));
         if room < limit && new > room as u64 {
@@ -50,9 +47,11 @@ pub(in super::super) fn load_from(
             }
             Err(reason) => {
                 let told = damage(connection, &span, &reason)?;
-                room = room.saturating_sub(told.len());
-                last = first.saturating_add(told.len() as u64).saturating_sub(1);
-                slice.damaged.extend(told);
+                last = last.max(first.saturating_add(told.len() as u64).saturating_sub(1));
+                let new = (first..).zip(told).skip_while(|(number, _)| *number <= cursor);
+                let before = slice.damaged.len();
+                slice.damaged.extend(new.map(|(_, damage)| damage));
+                room = room.saturating_sub(slice.damaged.len() - before);
             }
         }
     }
@@ -136,7 +135,7 @@ impl Several {
         }
         let read = rows::read(span.count, row.get_ref(4)?.as_blob()?, row.get_ref(5)?.as_blob()?);
         if let Ok(events) = &read
-            && span.count > 1
+            && events.len() > 1
         {
             if self.0.len() >= SEVERAL_MAX {
                 self.0.clear();
@@ -160,9 +159,9 @@ fn load_run(
     let begin = rows::begin(connection, chain, from)?;
     let mut query = connection.prepare_cached(
         "SELECT arrival, chain, seq, count, envelope, row_check FROM event
-         WHERE chain = ?1 AND seq BETWEEN ?2 AND ?3",
+         WHERE chain = ?1 AND seq BETWEEN ?2 AND ?3 AND (seq >= ?4 OR fork = 0)",
     )?;
-    let mut rows = query.query(params![chain, begin, to])?;
+    let mut rows = query.query(params![chain, begin, to, from])?;
     while let Some(row) = rows.next()? {
         let span = Span::of(row)?;
         // What is asked of it and not found yet: which of its events, which of the run's places.
@@ -174,11 +173,15 @@ fn load_run(
             let is_open = |nth: usize| found.get(nth).is_some_and(Result::is_err);
             spots.filter(|(_, nth)| is_open(*nth)).collect::<Vec<_>>()
         };
-        if asked(&span, &found).is_empty() {
+        // How far one reaches that begins before the run only its bytes tell.
+        if span.seq >= from && asked(&span, &found).is_empty() {
             continue;
         }
         let read = several.read(&span, row)?;
-        let span = if read.is_err() { span.to_next(connection)? } else { span };
+        let span = match &read {
+            Ok(events) => span.holding(events),
+            Err(_) => span.to_next(connection)?,
+        };
         for (at, nth) in asked(&span, &found) {
             let (Some(place), Some(there)) = (run.get(nth), found.get_mut(nth)) else { continue };
             match &read {

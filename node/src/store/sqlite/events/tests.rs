@@ -156,8 +156,7 @@ fn a_damaged_row_of_several_is_told_by_place_and_healed_in_whatever_form_they_co
     };
     store.connection.execute_batch("CREATE TABLE was AS SELECT * FROM event").unwrap();
     let reset = "DELETE FROM event; INSERT INTO event SELECT * FROM was";
-    let damages =
-        ["envelope = x'00'", "row_check = x'00'", "count = count - 1", "count = count + 9000"];
+    let damages = ["envelope = x'00'", "row_check = x'00'", "row_check = x'00', count = 9000"];
     for what in damages {
         for limit in [1, 9, 64] {
             store.connection.execute_batch(reset).unwrap();
@@ -203,19 +202,101 @@ fn a_damaged_row_of_several_is_told_by_place_and_healed_in_whatever_form_they_co
 }
 
 #[test]
-fn of_a_damaged_row_of_several_what_did_not_come_again_is_told_still() {
+fn of_a_damaged_row_of_several_what_it_proves_stands_again_with_the_first_that_comes() {
+    // SPEC: DUR-6, DUR-20
+    let all = chain(WORKSPACE, 20);
+    let flip = |row: &[u8], at: usize| {
+        let mut row = row.to_vec();
+        row[at] ^= 1;
+        row
+    };
+    for (what, events, proven) in
+        [("the check", &all, 0..20), ("a body", &all, 0..9), ("a run", &joined(&all), 0..0)]
+    {
+        let folder = folder();
+        let mut store = store(folder.path());
+        store.commit(&records(events)).unwrap();
+        let query = "SELECT envelope FROM event";
+        let row: Vec<u8> = store.connection.query_row(query, [], |row| row.get(0)).unwrap();
+        let is_ninth = |at: &usize| row[*at..].starts_with(&[9; 40]);
+        let at = (0..row.len()).find(is_ninth).unwrap();
+        let damaged = if what == "the check" { row.clone() } else { flip(&row, at) };
+        let update = "UPDATE event SET row_check = x'00', envelope = ?1";
+        store.connection.execute(update, [damaged]).unwrap();
+        store.commit(&records(&all[3..5])).unwrap();
+        let slice = store.load(&LoadRequest::From { cursor: 0, limit: 64 }).unwrap();
+        let is_there = |at: &usize| proven.contains(at) || (3..5).contains(at);
+        let (there, lost): (Vec<_>, Vec<_>) = (0..20).partition(is_there);
+        let there: Vec<_> = there.into_iter().map(|at| all[at].clone()).collect();
+        assert_eq!(slice.events, there, "{what}");
+        let told: Vec<_> = slice.damaged.iter().filter_map(|damage| damage.at).collect();
+        let lost: Vec<_> =
+            lost.into_iter().map(|at| (all[at].chain(), all[at].header().seq)).collect();
+        assert_eq!(told, lost, "{what}");
+        assert_eq!(slice.kept, 20, "{what}");
+    }
+}
+
+#[test]
+fn a_fork_beside_a_damaged_row_that_proves_the_others_is_kept_with_them() {
     // SPEC: DUR-6, DUR-20
     let folder = folder();
     let mut store = store(folder.path());
     let all = chain(WORKSPACE, 20);
     store.commit(&records(&all)).unwrap();
     store.connection.execute("UPDATE event SET row_check = x'00'", []).unwrap();
-    store.commit(&records(&all[3..5])).unwrap();
-    let slice = store.load(&LoadRequest::From { cursor: 0, limit: 64 }).unwrap();
-    assert_eq!(slice.events, all[3..5]);
-    let told: Vec<_> = slice.damaged.iter().filter_map(|damage| damage.at).collect();
-    let lost = all[..3].iter().chain(&all[5..]).map(|e| (e.chain(), e.header().seq));
-    assert_eq!(told, lost.collect::<Vec<_>>());
+    let fork = event(WORKSPACE, Some(&all[6]), Class::Sealed, 61);
+    store.commit(&records(std::slice::from_ref(&fork))).unwrap();
+    let kept = read_all(&mut store, 64);
+    assert_eq!(envelopes(&kept), envelopes(&[&all[..], &[fork]].concat()));
+}
+
+#[test]
+fn a_row_whose_check_holds_reaches_as_far_as_it_says_whatever_its_count() {
+    // SPEC: DUR-19, DUR-20
+    let folder = folder();
+    let path = folder.path().join("store.db");
+    let all = chain(WORKSPACE, 60);
+    for row in [0, 10, 40] {
+        for count in [-1, 0, 1, 2, 19, 21, 31, 200, 9_000] {
+            std::fs::remove_file(&path).ok();
+            let mut store = store(folder.path());
+            for part in [&all[..10], &all[10..40]] {
+                store.commit(&records(part)).unwrap();
+            }
+            for event in &all[40..41] {
+                store.commit(&records(std::slice::from_ref(event))).unwrap();
+            }
+            let newest = if row == 40 { 41 } else { 40 };
+            if newest == 40 {
+                store.connection.execute("DELETE FROM event WHERE seq = 40", []).unwrap();
+            }
+            let update = "UPDATE event SET count = ?1 WHERE seq = ?2";
+            store.connection.execute(update, [count, row]).unwrap();
+            drop(store);
+            let what = format!("row {row}, count {count}");
+            let mut store = SqliteStore::open(&path).unwrap();
+            for limit in [1, 7, 64] {
+                let (mut next, mut read) = (Some(0), Vec::new());
+                while let Some(cursor) = next {
+                    let slice = store.load(&LoadRequest::From { cursor, limit }).unwrap();
+                    assert_eq!(slice.damaged, [], "{what}");
+                    assert!(cursor > 0 || slice.kept == newest, "{what}: {}", slice.kept);
+                    read.extend(slice.events);
+                    next = slice.next;
+                }
+                assert_eq!(read, all[..usize::try_from(newest).unwrap()], "{what}");
+            }
+            let asked = all[9..40].iter().map(place_of).collect();
+            let slice = store.load(&LoadRequest::Events(asked)).unwrap();
+            assert_eq!((slice.events, slice.damaged), (all[9..40].to_vec(), vec![]), "{what}");
+            let asked = vec![place_of(&all[39])];
+            assert_eq!(store.load(&LoadRequest::Events(asked)).unwrap().events, all[39..40]);
+            store.commit(&records(&all[usize::try_from(newest).unwrap()..])).unwrap();
+            assert_eq!(envelopes(&read_all(&mut store, 64)), envelopes(&all), "{what}");
+            assert_eq!(counts(&store).last(), Some(&(60 - newest as i64)), "{what}");
+        }
+    }
 }
 
 #[test]
@@ -271,12 +352,34 @@ fn a_row_of_several_is_smaller_than_a_row_each() {
 }
 
 #[test]
-fn a_row_says_as_many_events_as_it_holds() {
+fn how_many_events_a_row_holds_is_told_by_it_and_not_beside_it() {
     // SPEC: DUR-19, DUR-20
     let events = joined(&chain(WORKSPACE, 10));
     let row = kernelos_protocol::store::packed::pack(&events.iter().collect::<Vec<_>>());
-    let check = rows::row_check(&row);
+    let one = events[9].encode();
     for count in 0..FRAME_EVENTS_MAX as i64 {
-        assert_eq!(rows::read(count, &row, &check).is_ok(), count == 10, "{count}");
+        let read = |row: &[u8]| rows::read(count, row, &rows::row_check(row));
+        assert_eq!(read(&row).as_ref(), Ok(&events), "{count}");
+        assert_eq!(read(&one).as_deref(), Ok(&events[9..]), "{count}");
     }
+}
+
+#[test]
+fn forks_of_all_that_rows_of_several_hold_read_each_row_once() {
+    // SPEC: DUR-20
+    let folder = folder();
+    let mut store = store(folder.path());
+    let all = chain(WORKSPACE, 2 * FRAME_EVENTS_MAX);
+    store.commit(&records(&all)).unwrap();
+    assert_eq!(counts(&store), [FRAME_EVENTS_MAX as i64; 2]);
+    let fork =
+        |at: usize| event(WORKSPACE, at.checked_sub(1).map(|at| &all[at]), Class::Sealed, 61);
+    // From here and from there, so that neither row is the last one that was read.
+    let half = (0..128).flat_map(|at| [at, at + FRAME_EVENTS_MAX]);
+    let forks: Vec<_> = half.map(fork).collect();
+    let before = rows::UNPACKED.get();
+    store.commit(&records(&forks)).unwrap();
+    assert!(rows::UNPACKED.get() - before <= 3, "{}", rows::UNPACKED.get() - before);
+    let kept = read_all(&mut store, 64);
+    assert_eq!(envelopes(&kept), envelopes(&[all, forks].concat()));
 }

@@ -312,3 +312,38 @@ fn no_bytes_make_it_fail() {
         assert!(slice.events.iter().all(|event| whole.events.contains(event)), "round {round}");
     }
 }
+
+#[test]
+fn an_upgraded_store_is_salvaged_with_rows_of_before_and_behind() {
+    // SPEC: DUR-7, DUR-20
+    let folder = folder();
+    let (path, whole, _) = closed(folder.path());
+    let store = SqliteStore::open(&path).unwrap();
+    let before = "DELETE FROM event WHERE count > 1; ALTER TABLE event DROP COLUMN count;
+        PRAGMA user_version = 2";
+    store.connection.execute_batch(before).unwrap();
+    store.close().unwrap();
+    let mut store = SqliteStore::open(&path).unwrap();
+    let old = history(&mut store).events;
+    let (kept, new) = whole.events.split_at(old.len());
+    assert_eq!(old, kept, "rows of before");
+    assert!(new.len() > 20 && !old.is_empty());
+    store.commit(&new.iter().cloned().map(Record::Event).collect::<Vec<_>>()).unwrap();
+    assert_eq!(history(&mut store).events, whole.events, "and rows of several behind them");
+    store.close().unwrap();
+    let mut lens = BTreeSet::new();
+    let pages = Pages::open(&path).unwrap();
+    for cell in pages.cells().unwrap() {
+        let values = pages.record(&cell).unwrap().unwrap_or_default();
+        if matches!(row(&values), Some(Row::Events(_))) {
+            lens.insert(values.len());
+        }
+    }
+    assert_eq!(lens, BTreeSet::from([6, 7]), "rows keep the values that they were written with");
+    let mut file = fs::read(&path).unwrap();
+    file[..100].fill(0xff);
+    fs::write(&path, file).unwrap();
+    let mut store = SqliteStore::take(&path, &OWN).unwrap();
+    let slice = history(&mut store);
+    assert_eq!((slice.events, slice.damaged), (whole.events, vec![]));
+}
