@@ -217,7 +217,11 @@ async fn greet(node: Arc<Node>, mut link: Link) {
     let Some(Ok(Some(frame))) = timeout(HELLO, said).await else { return };
     // A hello holds no event, so it is read before the workspace is known.
     let message = Message::decode(&frame, &WorkspaceId::UNBORN);
-    let Ok(message) = message else { return link.close("frame_decode") };
+    let message = match message {
+        Ok(message) => message,
+        // Who dialed learns that it is of another version, and comes less often.
+        Err(fault) => return link.close(fault.code()),
+    };
     let Message::Hello { workspace, .. } = &message else { return link.close("hello") };
     match node.named(&link.exporter, workspace) {
         // The handshake asked for any workspace; this is the one that is meant.

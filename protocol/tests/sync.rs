@@ -40,16 +40,15 @@ mod worker;
 
 use kernelos_protocol::command::{Command, Reply};
 use kernelos_protocol::document::Edit;
-use kernelos_protocol::id::{EventId, Lane};
+use kernelos_protocol::id::Lane;
 use kernelos_protocol::key::DeviceKey;
-use kernelos_protocol::limits::{FRAME_BYTES_MAX, JOIN_DELAY_MS, STALL_MS};
+use kernelos_protocol::limits::{FRAME_BYTES_MAX, JOIN_DELAY_MS};
 use kernelos_protocol::replica::Input;
 use kernelos_protocol::role::Role;
 use kernelos_protocol::store::MemoryStore;
-use kernelos_protocol::sync::{LinkId, Message, Sync, SyncFault, Tip};
-use kernelos_protocol::time::Time;
+use kernelos_protocol::sync::{LinkId, Message, SyncFault};
 
-use crate::kit::{NOON, Peer, secret};
+use crate::kit::{Peer, secret};
 use mesh::{Mesh, id};
 
 #[test]
@@ -425,28 +424,4 @@ fn a_newcomer_says_where_it_is_before_it_has_read_of_its_grant() {
     mesh.settle();
     mesh.connect(1, 2);
     assert_eq!(mesh.device(1).reachable[&id(2)], [address]);
-}
-
-#[test]
-fn what_is_here_already_and_what_never_comes_is_not_waited_for() {
-    // SPEC: SYNC-4
-    let (peer, _) = Peer::founder();
-    let (link, workspace) = (LinkId(1), &peer.workspace);
-    let mut sync = Sync::default();
-    sync.peer_up(NOON, link, id(2), id(1), true, [0; 32]);
-    sync.on_hello(link, [0; 32], workspace);
-    let tips = workspace.tips();
-    sync.on_have(link, tips.clone());
-    sync.take_stock(NOON, workspace);
-    assert!(sync.is_current(), "it is all here");
-
-    let never = Tip { id: EventId([7; 32]), seq: tips[0].seq + 1, ..tips[0] };
-    sync.on_have(link, vec![never]);
-    sync.take_stock(NOON, workspace);
-    assert!(!sync.is_current(), "a peer has more");
-    sync.speak(NOON, workspace, &[]);
-    let later = Time { monotonic_ms: NOON.monotonic_ms + STALL_MS, ..NOON };
-    assert_eq!(sync.next_deadline(), Some(later.monotonic_ms));
-    sync.take_stock(later, workspace);
-    assert!(sync.is_current(), "who sends nothing is not waited for");
 }

@@ -125,9 +125,7 @@ impl Replica {
                     Err(failure) => Reply::Failed(failure),
                 }
             }
-            Command::StartMission(start) => {
-                self.start_mission(*start).unwrap_or_else(Reply::Failed)
-            }
+            Command::StartMission(it) => self.start_mission(*it).unwrap_or_else(Reply::Failed),
             Command::CancelMission { id } => self.cancel(&id).unwrap_or_else(Reply::Failed),
             Command::Missions => self.missions(),
             Command::Mission { id } => self.mission(&id),

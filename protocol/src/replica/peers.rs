@@ -66,7 +66,7 @@ impl Replica {
         self.early_receipts.retain(|(from, _)| *from != link);
     }
 
-    /// What a peer sent broke a rule, or is of a newer program: so much was seen before it came here.
+    /// What a peer sent broke a rule, or is of a newer program, as was seen before it came here.
     pub(super) fn on_fault(&mut self, link: LinkId, code: &str) {
         self.misbehaved(link, code);
     }

@@ -1,12 +1,13 @@
 //! Peers that are not there any more, whatever the transport believes.
 
-use kernelos_protocol::limits::{QUIET_MS, SILENT_MS};
+use kernelos_protocol::id::EventId;
+use kernelos_protocol::limits::{QUIET_MS, SILENT_MS, STALL_MS};
 use kernelos_protocol::role::Role;
-use kernelos_protocol::sync::{Action, LinkId, Sync};
+use kernelos_protocol::sync::{Action, LinkId, Sync, Tip};
 use kernelos_protocol::time::Time;
 
 use super::mesh::{Mesh, id};
-use crate::kit::NOON;
+use crate::kit::{NOON, Peer};
 
 fn later(milliseconds: u64) -> Time {
     Time { monotonic_ms: NOON.monotonic_ms + milliseconds, ..NOON }
@@ -77,4 +78,28 @@ fn a_slow_peer_that_goes_on_acknowledging_is_not_cut_off() {
     }
     assert!(!mesh.device(1).disconnected.contains_key(&link));
     mesh.assert_equal(&[1, 2]);
+}
+
+#[test]
+fn what_is_here_already_and_what_never_comes_is_not_waited_for() {
+    // SPEC: SYNC-4
+    let (peer, _) = Peer::founder();
+    let (link, workspace) = (LinkId(1), &peer.workspace);
+    let mut sync = Sync::default();
+    sync.peer_up(NOON, link, id(2), id(1), true, [0; 32]);
+    sync.on_hello(link, [0; 32], workspace);
+    let tips = workspace.tips();
+    sync.on_have(link, tips.clone());
+    sync.take_stock(NOON, workspace);
+    assert!(sync.is_current(), "it is all here");
+
+    let never = Tip { id: EventId([7; 32]), seq: tips[0].seq + 1, ..tips[0] };
+    sync.on_have(link, vec![never]);
+    sync.take_stock(NOON, workspace);
+    assert!(!sync.is_current(), "a peer has more");
+    sync.speak(NOON, workspace, &[]);
+    let later = Time { monotonic_ms: NOON.monotonic_ms + STALL_MS, ..NOON };
+    assert_eq!(sync.next_deadline(), Some(later.monotonic_ms));
+    sync.take_stock(later, workspace);
+    assert!(sync.is_current(), "who sends nothing is not waited for");
 }
