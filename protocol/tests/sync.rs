@@ -42,7 +42,7 @@ use kernelos_protocol::command::{Command, Reply};
 use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::Lane;
 use kernelos_protocol::key::DeviceKey;
-use kernelos_protocol::limits::{FRAME_BYTES_MAX, JOIN_DELAY_MS};
+use kernelos_protocol::limits::{FRAME_BYTES_MAX, JOIN_DELAY_MS, STALL_MS};
 use kernelos_protocol::replica::Input;
 use kernelos_protocol::role::Role;
 use kernelos_protocol::store::MemoryStore;
