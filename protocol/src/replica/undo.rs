@@ -146,7 +146,7 @@ impl Replica {
         if undo.is_last && !built.shows && writers.iter().all(|(_, by)| fell(by)) {
             return self.pass_over(Undo { left: true, ..undo });
         }
-        let other = writers.iter().find(|(_, by)| !fell(by)).or(writers.first());
+        let other = writers.iter().find(|(_, by)| !fell(by)).or_else(|| writers.first());
         let (path, by) = other.map_or(("", None), |(path, by)| (path.as_str(), *by));
         let reason = match by {
             Some(event) => {

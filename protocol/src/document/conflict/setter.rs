@@ -55,7 +55,7 @@ fn setter(
         let same = found.into_iter().flatten().filter(|(of, id)| seen.json(of, id, 0) == *value);
         let setters: Vec<_> = same.filter_map(|(_, id)| doc.hash_for_opid(&id)).collect();
         let unnamed = setters.iter().find(|setter| !named.contains(&ChangeHash(setter.0)));
-        let Some(setter) = unnamed.or(setters.first()) else { break };
+        let Some(setter) = unnamed.or_else(|| setters.first()) else { break };
         change = ChangeHash(setter.0);
     }
     (change != side).then_some(change)

@@ -271,7 +271,7 @@ mod tests {
         base.put(ROOT, "here", 0).unwrap();
         base.commit();
         let mut all = base.fork().with_actor(ActorId::from([255; 16]));
-        let apart = HISTORY_APART_MAX as u8 + 2;
+        let apart = u8::try_from(HISTORY_APART_MAX + 2).unwrap();
         for actor in 0..apart {
             let mut one = base.fork().with_actor(ActorId::from([actor; 16]));
             one.put(ROOT, "here", i64::from(actor) + 1).unwrap();
