@@ -127,7 +127,7 @@ impl Place {
         let changes = doc.get_changes(&[]);
         let mut read = 0;
         let wrote = || self.wrote.iter().take(values);
-        let oldest = wrote().last().map(|(_, deps)| &deps[..]);
+        let oldest = wrote().next_back().map(|(_, deps)| &deps[..]);
         let left = wrote().map(|(hash, _)| std::slice::from_ref(hash));
         for heads in left.chain(oldest) {
             let found = doc.get_all_at(&self.object, self.key.as_str(), heads);

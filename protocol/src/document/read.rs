@@ -246,8 +246,8 @@ mod tests {
         one.put(&map, "count", ScalarValue::counter(3)).unwrap();
         one.put(&map, "bytes", ScalarValue::Bytes(vec![1, 2])).unwrap();
         one.put(&map, "gone", 1).unwrap();
-        for item in 0..4_i64 {
-            one.insert(&list, item as usize, item).unwrap();
+        for (at, item) in (0..4_i64).enumerate() {
+            one.insert(&list, at, item).unwrap();
         }
         let inner = one.insert_object(&list, 4, ObjType::Map).unwrap();
         one.put(&inner, "", "no name").unwrap();

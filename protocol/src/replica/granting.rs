@@ -40,7 +40,7 @@ impl Replica {
         devices: Result<ReadValue, EditFault>,
     ) {
         let left = match uses.map(|uses| self.may_let_in(&member, uses)) {
-            Some(Err(reply)) => return self.reply(request, reply),
+            Some(Err(reply)) => return self.reply(request, *reply),
             Some(Ok(left)) => Some(left),
             None => None,
         };
@@ -56,7 +56,7 @@ impl Replica {
     /// told so again, for its answer may have been lost; who was revoked does not come back by it.
     /// Nothing is counted but grants that are kept, so a use is as durable as what it gave.
     /// `SPEC: PAIR-24`
-    fn may_let_in(&self, member: &NewMember, uses: u32) -> Result<u32, Reply> {
+    fn may_let_in(&self, member: &NewMember, uses: u32) -> Result<u32, Box<Reply>> {
         let let_in = self.workspace.let_in_by(&member.rule);
         let used = let_in.map_or(0, |devices| u32::try_from(devices.len()).unwrap_or(u32::MAX));
         let control = self.workspace.control();
@@ -65,20 +65,19 @@ impl Replica {
         match was_let_in {
             Some(event) if is_member => {
                 let left = Some(uses.saturating_sub(used));
-                return Err(Reply::Granted { event: *event, left });
+                return Err(Box::new(Reply::Granted { event: *event, left }));
             }
-            Some(_) => return Err(Reply::RuleUsed),
+            Some(_) => return Err(Box::new(Reply::RuleUsed)),
             None => {}
         }
         let mut granted = self.workspace.granted_devices().into_iter();
         if granted.any(|(device, _)| device == member.device) {
             let text = "this device was let in otherwise, or was revoked";
-            return Err(Reply::Failed(
-                Failure::new(FailureKind::Denied, text)
-                    .with_hint("`kern invite` shows a code for it, and asks a person"),
-            ));
+            let failure = Failure::new(FailureKind::Denied, text)
+                .with_hint("`kern invite` shows a code for it, and asks a person");
+            return Err(Box::new(Reply::Failed(failure)));
         }
-        uses.checked_sub(used.saturating_add(1)).ok_or(Reply::RuleUsed)
+        uses.checked_sub(used.saturating_add(1)).ok_or_else(|| Box::new(Reply::RuleUsed))
     }
 
     /// The grant first, then the name, for which there has to be quota: a device without a name is

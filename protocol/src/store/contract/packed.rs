@@ -86,6 +86,7 @@ fn run_of(events: &[Verified]) -> Vec<Verified> {
 fn chain(count: usize) -> Vec<Verified> {
     let mut events: Vec<Verified> = Vec::new();
     for seq in 0..count as u64 {
+        let byte = seq.to_le_bytes()[0];
         let last = events.last();
         let header = Header {
             workspace: WorkspaceId([2; 32]),
@@ -94,14 +95,14 @@ fn chain(count: usize) -> Vec<Verified> {
             incarnation: Incarnation([8; 8]),
             seq,
             prev: last.map(Verified::id),
-            parents: if seq % 7 == 3 { vec![EventId([seq as u8; 32])] } else { Vec::new() },
+            parents: if seq % 7 == 3 { vec![EventId([byte; 32])] } else { Vec::new() },
             heard: vec![EventId([2; 32])],
             stamp: Stamp(seq * 3),
             class: Class::Sealed,
             epoch: Some(EventId([4; 32])),
             body: None,
         };
-        events.push(event(header, seq as u8));
+        events.push(event(header, byte));
     }
     events
 }

@@ -19,12 +19,12 @@ fn both(frame: &[u8]) -> Option<(bool, bool)> {
 
 /// A later event of a chain of one of two devices, which names some of those before it.
 fn next(before: &[Verified], dice: &mut Dice) -> Verified {
-    let key = DeviceKey::from_secret(&[dice.below(2) as u8 + 1; 32]);
+    let key = DeviceKey::from_secret(&[dice.byte(2) + 1; 32]);
     let own = |event: &&Verified| event.header().author == key.device();
     let last = before.iter().rev().filter(own).nth(usize::from(dice.below(8) == 0));
     let mut parents: Vec<_> = match dice.below(3) {
         0 => before.iter().rev().skip(1).take(2).map(Verified::id).collect(),
-        1 => vec![EventId([dice.below(3) as u8; 32])],
+        1 => vec![EventId([dice.byte(3); 32])],
         _ => Vec::new(),
     };
     parents.retain(|id| last.map(Verified::id) != Some(*id));
@@ -32,7 +32,7 @@ fn next(before: &[Verified], dice: &mut Dice) -> Verified {
     let first = EventId([0x11; 32]);
     let heard = vec![before.first().filter(|_| dice.below(4) == 0).map_or(first, Verified::id)];
     let class = if dice.below(4) == 0 { Class::Plain } else { Class::Sealed };
-    let body = (class == Class::Sealed).then(|| vec![dice.below(3) as u8; 30]);
+    let body = (class == Class::Sealed).then(|| vec![dice.byte(3); 30]);
     let header = Header {
         workspace: WORKSPACE,
         lane: Lane::Content,
@@ -44,7 +44,7 @@ fn next(before: &[Verified], dice: &mut Dice) -> Verified {
         heard,
         stamp: Stamp(1_700_000_000_000_000 + dice.below(4) as u64),
         class,
-        epoch: body.as_ref().map(|_| EventId([0x11 + dice.below(2) as u8; 32])),
+        epoch: body.as_ref().map(|_| EventId([0x11 + dice.byte(2); 32])),
         body: body.as_ref().map(|body| BodyRef::of(body)),
     };
     Unsigned { header, body }.sign(&key).unwrap()
@@ -58,6 +58,10 @@ impl Dice {
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         usize::try_from(self.0 >> 33).unwrap() % end
+    }
+
+    fn byte(&mut self, end: usize) -> u8 {
+        u8::try_from(self.below(end)).unwrap()
     }
 }
 
@@ -102,7 +106,7 @@ fn mutated(frame: &[u8], dice: &mut Dice) -> Vec<u8> {
     let (from, to) = item(dice);
     let other = match dice.below(6) {
         // A number, most often a name, is another.
-        0 | 1 if frame[from] < 22 => vec![(frame[from] + dice.below(5) as u8).saturating_sub(2)],
+        0 | 1 if frame[from] < 22 => vec![(frame[from] + dice.byte(5)).saturating_sub(2)],
         2 => longer(&frame[from..to]),
         3 => {
             let at = from + dice.below(to - from);
@@ -168,13 +172,13 @@ fn a_head_is_the_shortest_or_told() {
         let mut shortest = Writer::default();
         shortest.uint(number);
         let shortest = shortest.finish();
-        for width in [1, 2, 4, 8] {
+        for (head, width) in [(24_u8, 1), (25, 2), (26, 4), (27, 8)] {
             let whole = number.to_be_bytes();
             let (lost, said) = whole.split_at(8 - width);
             if lost.iter().any(|byte| *byte != 0) {
                 continue;
             }
-            let head = [&[24 + width.ilog2() as u8], said].concat();
+            let head = [&[head], said].concat();
             let mut reader = Reader::new(&head);
             assert_eq!(reader.uint(), Ok(number));
             assert_eq!(reader.is_shortest(), shortest == head, "{number} in {width} bytes");

@@ -20,7 +20,7 @@ fn event(workspace: WorkspaceId, before: Option<&Verified>, class: Class, len: u
     let key = DeviceKey::from_secret(&[7; 32]);
     let seq = before.map_or(0, |before| before.header().seq + 1);
     let salt = class.salt_bytes();
-    let mut body = vec![seq as u8; len + 2 * salt];
+    let mut body = vec![seq.to_le_bytes()[0]; len + 2 * salt];
     if salt > 0 {
         // It commits to its salt, as an honest one: else it would come without its body.
         let commitment = hash(context::SALT, &[&body[..salt]]);
