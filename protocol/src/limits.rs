@@ -238,10 +238,6 @@ pub const WANT_BACK: u64 = 64;
 /// Events loaded at once to be sent to a peer.
 pub const SERVE_EVENTS: usize = 256;
 
-/// Of them those that do not follow the one before of their chain: a store may read a row of
-/// [`FRAME_EVENTS_MAX`] events for each.
-pub const SERVE_JUMPS: usize = 32;
-
 /// Frames of events sent and not acknowledged: two mebibytes a peer.
 pub const FRAMES_UNDER_WAY_MAX: u64 = 8;
 

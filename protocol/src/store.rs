@@ -5,7 +5,6 @@
 
 pub mod contract;
 mod memory;
-pub mod packed;
 
 use std::collections::BTreeMap;
 

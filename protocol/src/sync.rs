@@ -22,7 +22,7 @@ mod offer;
 mod receipt;
 mod receipts;
 mod renewal;
-pub(crate) mod segment;
+mod segment;
 mod serve;
 mod session;
 

@@ -6,13 +6,9 @@ use std::path::Path;
 use automerge::transaction::Transactable as _;
 use automerge::{ActorId, Automerge, AutomergeError, Change, ObjId, ObjType, ROOT};
 use kernelos_protocol::command::{Failure, FailureKind};
-use kernelos_protocol::event::Verified;
 use kernelos_protocol::hash::{self, context};
 use kernelos_protocol::key::DeviceKey;
-use kernelos_protocol::store::{EventStore as _, LoadRequest};
 use rusqlite::{Connection, OpenFlags, params};
-
-use crate::store::SqliteStore;
 
 use super::edits::{Edit, Edits, FIELDS, TASKS, name, text};
 
@@ -67,14 +63,11 @@ pub(crate) fn open_bare(path: &Path) -> Result<(), Failure> {
 
 /// The envelopes of a store, in the order in which they were kept.
 pub(super) fn envelopes(store: &Path) -> Result<Vec<Vec<u8>>, Failure> {
-    let mut store = SqliteStore::open(store).map_err(failed)?;
-    let (mut envelopes, mut next) = (Vec::new(), Some(0));
-    while let Some(cursor) = next {
-        let slice = store.load(&LoadRequest::From { cursor, limit: FRAME }).map_err(failed)?;
-        envelopes.extend(slice.events.iter().map(Verified::encode));
-        next = slice.next;
-    }
-    Ok(envelopes)
+    let connection = Connection::open(store).map_err(failed)?;
+    let mut query =
+        connection.prepare("SELECT envelope FROM event ORDER BY arrival").map_err(failed)?;
+    let rows = query.query_map([], |row| row.get(0)).map_err(failed)?;
+    rows.collect::<Result<_, _>>().map_err(failed)
 }
 
 /// The document, a key and a table: an event core without anything around it.

@@ -9,7 +9,6 @@ mod events;
 pub(crate) mod fuzz;
 mod notices;
 mod pages;
-mod rows;
 mod salvage;
 pub(super) mod shred;
 mod wal;
@@ -20,7 +19,7 @@ use std::path::Path;
 
 use kernelos_protocol::cbor::encode;
 use kernelos_protocol::command::{Failure, FailureKind, Mode};
-use kernelos_protocol::id::{DeviceId, Incarnation, WorkspaceId};
+use kernelos_protocol::id::{ChainId, DeviceId, Incarnation, WorkspaceId};
 use kernelos_protocol::store::{EventStore, LoadRequest, Record, Slice, StoreError};
 use kernelos_protocol::sync::{Card, Receipt};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, ffi, params};
@@ -29,12 +28,12 @@ pub(crate) use salvage::SALVAGED;
 use shred::Shredding;
 
 /// The version of the schema that this program writes.
-const SCHEMA_VERSION: i64 = 3;
+const SCHEMA_VERSION: i64 = 2;
 /// "kern", so that `file` and a person can tell what it is.
 const APPLICATION_ID: i64 = 0x6b65_726e;
 const SCHEMA: &str = include_str!("schema.sql");
 /// What each version adds to the one before, from version 2 on.
-const UPGRADES: [&str; 2] = [include_str!("schema_2.sql"), include_str!("schema_3.sql")];
+const UPGRADES: [&str; 1] = [include_str!("schema_2.sql")];
 
 /// The row of `meta` that says whose store it is.
 const DEVICE: &str = "device_id";
@@ -62,7 +61,7 @@ pub struct Meta {
 /// An open store.
 pub struct SqliteStore {
     connection: Connection,
-    known: events::Known,
+    chains: BTreeMap<ChainId, i64>,
     shredding: Shredding,
     /// What became of it as it was opened, where that is to be told. `SPEC: DUR-7`
     pub(crate) told: Option<String>,
@@ -146,7 +145,7 @@ impl SqliteStore {
     fn connect(path: &Path) -> Result<Self, StoreError> {
         let connection = Connection::open(path).map_err(store_error)?;
         let shredding = Shredding::default();
-        Ok(Self { connection, known: events::Known::default(), shredding, told: None })
+        Ok(Self { connection, chains: BTreeMap::new(), shredding, told: None })
     }
 
     /// Only a file that is a store of ours is written to, and be it its journal mode. The log is
@@ -301,13 +300,12 @@ impl SqliteStore {
 impl EventStore for SqliteStore {
     fn commit(&mut self, records: &[Record]) -> Result<(), StoreError> {
         let transaction = self.connection.transaction().map_err(store_error)?;
-        let mut known = self.known.clone();
+        let mut chains = self.chains.clone();
         let mut destroyed = None;
-        let mut keeper = events::Keeper::of(&transaction, &known).map_err(store_error)?;
-        let (mut left, mut taken) = (records, 1);
-        while let Some((record, _)) = left.split_first() {
+        let mut keeper = events::Keeper::of(&transaction).map_err(store_error)?;
+        for record in records {
             let kept = match record {
-                Record::Event(_) => keeper.keep_first(&mut known, left).map(|kept| taken = kept),
+                Record::Event(event) => keeper.keep(&mut chains, event),
                 Record::Counter { name, value } => transaction
                     .prepare_cached("INSERT OR REPLACE INTO counter (name, value) VALUES (?1, ?2)")
                     .and_then(|mut insert| insert.execute(params![name, *value as i64]).map(drop)),
@@ -334,12 +332,11 @@ impl EventStore for SqliteStore {
                     .map(|traces| destroyed = Some(traces)),
             };
             kept.map_err(store_error)?;
-            left = left.get(std::mem::replace(&mut taken, 1)..).unwrap_or_default();
         }
-        known.newest = Some(keeper.done());
+        drop(keeper);
         transaction.commit().map_err(store_error)?;
         // Only what was committed is remembered.
-        self.known = known;
+        self.chains = chains;
         if let Some(traces) = destroyed {
             self.must_shred(traces);
         }
@@ -396,7 +393,7 @@ fn keep_receipt(transaction: &Transaction<'_>, receipt: &Receipt) -> rusqlite::R
 
 /// The device, behind it the check of its row: a damaged one must not be taken for another's.
 fn device_row(device: &DeviceId) -> Vec<u8> {
-    [&device.0[..], &rows::row_check(&device.0)].concat()
+    [&device.0[..], &events::row_check(&device.0)].concat()
 }
 
 fn device_of(row: &[u8]) -> Option<DeviceId> {

@@ -4,10 +4,9 @@
 use std::collections::BTreeMap;
 
 use super::run::weight;
-use super::{Run, Signed, Verified};
+use super::{EventFault, Run, Signed, Verified};
 use crate::id::{EventId, WorkspaceId};
 use crate::limits::{RUN_BYTES_MAX, UNPROVEN_BYTES_MAX};
-use crate::store::packed;
 
 /// Takes envelopes in the order in which a store had them, causes first.
 #[derive(Debug)]
@@ -30,34 +29,16 @@ impl Proving {
 
     /// The next envelope; gives the events that are proven by it, in their order.
     pub fn push(&mut self, envelope: &[u8]) -> Vec<Verified> {
-        match Signed::decode(envelope) {
-            Ok(event) => self.take(event),
-            Err(_) => {
-                self.left_out += 1;
-                Vec::new()
-            }
-        }
-    }
-
-    /// The same of a row: an envelope, or several events. `SPEC: DUR-20`
-    pub fn push_row(&mut self, row: &[u8]) -> Vec<Verified> {
-        if !packed::is_packed(row, &self.workspace) {
-            return self.push(row);
-        }
-        let Some(events) = packed::unproven(row, &self.workspace) else {
+        let read = Signed::decode(envelope).and_then(|event| {
+            let is_ours = event.workspace() == self.workspace;
+            if is_ours { Ok(event) } else { Err(EventFault::Field("workspace")) }
+        });
+        let Ok(event) = read else {
             self.left_out += 1;
             return Vec::new();
         };
-        events.into_iter().flat_map(|event| self.take(event)).collect()
-    }
-
-    fn take(&mut self, event: Signed) -> Vec<Verified> {
-        if event.workspace() != self.workspace {
-            self.left_out += 1;
-            return Vec::new();
-        }
         if event.signature().is_none() {
-            self.wait(event);
+            self.wait(event, envelope.len());
             return Vec::new();
         }
         let run = self.run_of(event.clone());
@@ -80,8 +61,8 @@ impl Proving {
         events
     }
 
-    fn wait(&mut self, event: Signed) {
-        let (id, bytes) = (event.id(), event.encode().len());
+    fn wait(&mut self, event: Signed, bytes: usize) {
+        let id = event.id();
         if self.open.insert(id, event).is_none() {
             self.bytes = self.bytes.saturating_add(bytes);
         }

@@ -13,11 +13,6 @@ impl Verified {
     pub fn of_row(envelope: &[u8]) -> Result<Self, EventFault> {
         Signed::read(envelope, Header::decode_kept)?.into_verified()
     }
-
-    /// The same of one that was rebuilt from such a row.
-    pub(crate) fn of_kept(event: Signed) -> Result<Self, EventFault> {
-        event.into_verified()
-    }
 }
 
 fn read<E: serde::de::Error>(envelope: &[u8]) -> Result<Verified, E> {

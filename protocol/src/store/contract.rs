@@ -2,8 +2,6 @@
 //!
 //! A check panics with the fact that does not hold.
 
-mod packed;
-
 use crate::artifact::Chunk;
 use crate::epoch::EpochKey;
 use crate::event::{BodyRef, Class, Header, Unsigned, Verified};
@@ -109,7 +107,6 @@ pub fn check(open: &mut dyn FnMut() -> Box<dyn EventStore>, events: &[Verified])
     assert_eq!(slice.counters.get("generation"), Some(&(u64::MAX >> 1)), "the last number stays");
     check_chunks(open);
     check_shred(open);
-    packed::check(open, events.len() + 3);
 }
 
 /// Chunks of artifacts: kept by hash, listed without their bytes, dropped when told. `SPEC: ART-7`

@@ -4,7 +4,7 @@
 //! workspace, the segment and the event before; ids stand once, in the frame's table, and those of
 //! events of the frame not at all. The receiver rebuilds each header and hashes it, so a wrong
 //! guess of its bytes is no event that anybody signed. There is one frame for a list of runs; it
-//! is read strictly. A row of a store may hold a run in the same form (SPEC: DUR-20).
+//! is read strictly.
 
 mod read;
 
@@ -15,7 +15,6 @@ use crate::event::{Class, Header, Run, Signed, Verified};
 use crate::id::EventId;
 
 pub(super) use read::read;
-pub(crate) use read::{kept, signed};
 
 /// The number of the message.
 pub(super) const NUMBER: u64 = 3;
@@ -101,8 +100,7 @@ pub(super) fn write(runs: &[Run], to: &mut Writer) {
     write_events(&events.collect::<Vec<_>>(), to);
 }
 
-/// The same of these events.
-pub(crate) fn write_events(events: &[&Signed], to: &mut Writer) {
+fn write_events(events: &[&Signed], to: &mut Writer) {
     let mut names = Names::default();
     let mut body = Writer::default();
     let segments = segments(events);

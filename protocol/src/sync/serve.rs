@@ -3,12 +3,12 @@
 //! What is kept without its signature goes with all that stands between it and the signature that
 //! proves it, and signatures that a later one makes needless are left out (SPEC: EVT-12).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::event::{Run, Runs, Verified};
 use crate::id::{EventId, Lane};
 use crate::limits::{
-    FRAME_BYTES_MAX, FRAME_EVENTS_MAX, FRAMES_UNDER_WAY_MAX, SERVE_EVENTS, SERVE_JUMPS, WANT_BACK,
+    FRAME_BYTES_MAX, FRAME_EVENTS_MAX, FRAMES_UNDER_WAY_MAX, SERVE_EVENTS, WANT_BACK,
     WANT_COUNT_MAX, WANTS_MAX,
 };
 use crate::store::Place;
@@ -79,19 +79,12 @@ impl Session {
         if self.loading || under_way >= FRAMES_UNDER_WAY_MAX || self.queue.is_empty() {
             return None;
         }
-        let mut places: Vec<Place> = Vec::new();
-        // Who asks for one here and one there has rows of many read for each: those are few at
-        // once, as what follows in its chain is not.
-        let (mut ends, mut jumps) = (BTreeMap::new(), 0);
+        let mut places = Vec::new();
         // What one signature proves is loaded together.
         let mut is_inside = false;
-        while is_inside || (places.len() < SERVE_EVENTS && jumps < SERVE_JUMPS) {
+        while is_inside || places.len() < SERVE_EVENTS {
             let Some((_, position)) = self.queue.pop_first() else { break };
             let Some((place, inside)) = workspace.placed(position) else { continue };
-            let before = ends.insert(place.chain, place.seq);
-            if before.and_then(|seq: u64| seq.checked_add(1)) != Some(place.seq) {
-                jumps += 1;
-            }
             places.push(place);
             is_inside = inside;
         }

@@ -4,10 +4,9 @@ use std::collections::VecDeque;
 
 use kernelos_protocol::command::{Command, Reply};
 use kernelos_protocol::event::Verified;
-use kernelos_protocol::id::{Incarnation, Lane};
+use kernelos_protocol::id::Incarnation;
 use kernelos_protocol::limits::{
-    FRAMES_UNDER_WAY_MAX, JOIN_DELAY_MS, SERVE_EVENTS, SERVE_JUMPS, STALL_MS, WANT_COUNT_MAX,
-    WANTS_MAX,
+    FRAMES_UNDER_WAY_MAX, JOIN_DELAY_MS, SERVE_EVENTS, STALL_MS, WANT_COUNT_MAX, WANTS_MAX,
 };
 use kernelos_protocol::replica::Input;
 use kernelos_protocol::role::Role;
@@ -98,33 +97,6 @@ fn who_asks_for_everything_again_and_again_is_served_once_and_no_faster_than_it_
     });
     let newest = runs.flatten().flat_map(|run| run.events()).any(|event| event.id() == tips[0]);
     assert!(newest, "what was asked for came");
-}
-
-#[test]
-fn who_asks_for_events_here_and_there_is_given_few_of_them_at_once() {
-    // SPEC: SYNC-4
-    let mut mesh = Mesh::of(&[(2, Role::Member)]);
-    for number in 0..2 * SERVE_EVENTS {
-        mesh.set(1, "notes/a", &format!("{number}"));
-    }
-    let history = all(&mut mesh, 1);
-    let content: Vec<_> = history.iter().filter(|e| e.header().lane == Lane::Content).collect();
-    let asked: Vec<_> = content.iter().rev().step_by(2).map(|event| event.id()).collect();
-    let mut said = Said::hello(&mut mesh, [0; 32]);
-    said.say(Message::Want(asked.iter().map(|id| (*id, 1)).collect()));
-    let mut heard = said.heard();
-    for _ in 0..8 {
-        said.say(Message::Ack(frames(&heard) as u64));
-        heard.extend(said.heard());
-    }
-    let sizes: Vec<_> = heard.iter().map(|frame| events(std::slice::from_ref(frame))).collect();
-    assert!(sizes.iter().all(|size| *size <= SERVE_JUMPS), "{sizes:?}");
-    assert!(events(&heard) >= asked.len(), "all of them came: {sizes:?}");
-    // What follows in its chain comes as ever.
-    let tip = content.last().map(|event| event.id()).unwrap();
-    said.say(Message::Want(vec![(tip, WANT_COUNT_MAX)]));
-    let sizes = said.heard().iter().map(|frame| events(std::slice::from_ref(frame))).max();
-    assert!(sizes > Some(SERVE_JUMPS), "{sizes:?}");
 }
 
 #[test]

@@ -27,15 +27,15 @@ use kernelos_protocol::time::Stamp;
 
 use super::pages::{Cell, Pages, Value};
 use super::wal::{self, Wal};
-use super::{DEVICE, Meta, SqliteStore, device_of, device_row, events, notices, store_error};
+use super::{DEVICE, Meta, SqliteStore, device_of, device_row, notices, store_error};
 
 /// The file in which a store is made anew, before it is whole; and when it is.
 const UNFINISHED: &str = ".salvage.db";
 /// The same when it is whole.
 pub(crate) const SALVAGED: &str = "salvaged.db";
 
-/// Events and chunks, and those of one row more, that are copied as one transaction.
-const RECORDS: usize = 500;
+/// Rows that are copied as one transaction.
+const ROWS: usize = 500;
 
 /// What became of a store, as its log and `status` have it.
 const NEW_LIFE: &str = "new_life: store_damaged";
@@ -120,8 +120,10 @@ impl SqliteStore {
         let mut known = Notices::default();
         let kept = notices::load(&self.connection).map_err(store_error)?;
         kept.into_iter().for_each(|notice| known.load(notice));
-        let events = events::newest(&self.connection).map_err(store_error)?;
-        let at = (Stamp(crate::clock::now().wall_us), events);
+        let count = "SELECT count(*) FROM event";
+        let events: i64 =
+            self.connection.query_row(count, [], |row| row.get(0)).map_err(store_error)?;
+        let at = (Stamp(crate::clock::now().wall_us), events.unsigned_abs());
         let mut records = vec![Record::Incarnation(new_incarnation()?)];
         for reason in why.iter().copied().chain([NEW_LIFE]) {
             let notice = known.note(NoticeKind::Life, *device, reason, at);
@@ -279,47 +281,44 @@ fn copy(
 ) -> Result<Copied, StoreError> {
     let mut copied = Copied { has_genesis: false, left_out: 0 };
     let mut proving = Proving::of(*workspace);
-    let mut records = Vec::new();
-    for cell in cells {
-        let values = pages.record(cell).map_err(|error| StoreError::Failed(error.to_string()))?;
-        match values.as_deref().and_then(row) {
-            Some(Row::Events(row)) => {
-                let proven = proving.push_row(row);
-                let is_first = |event: &Verified| event.id() == workspace.genesis();
-                copied.has_genesis |= proven.iter().any(is_first);
-                records.extend(proven.into_iter().map(Record::Event));
+    for cells in cells.chunks(ROWS) {
+        let mut records = Vec::new();
+        for cell in cells {
+            let values =
+                pages.record(cell).map_err(|error| StoreError::Failed(error.to_string()))?;
+            match values.as_deref().and_then(row) {
+                Some(Row::Event(envelope)) => {
+                    let proven = proving.push(envelope);
+                    let is_first = |event: &Verified| event.id() == workspace.genesis();
+                    copied.has_genesis |= proven.iter().any(is_first);
+                    records.extend(proven.into_iter().map(Record::Event));
+                }
+                Some(Row::Chunk(hash, bytes)) => match Chunk::new(bytes.to_vec()) {
+                    Ok(chunk) if chunk.hash().0 == *hash => records.push(Record::Chunk(chunk)),
+                    _ => copied.left_out += 1,
+                },
+                None => {}
             }
-            Some(Row::Chunk(hash, bytes)) => match Chunk::new(bytes.to_vec()) {
-                Ok(chunk) if chunk.hash().0 == *hash => records.push(Record::Chunk(chunk)),
-                _ => copied.left_out += 1,
-            },
-            None => {}
         }
-        if records.len() >= RECORDS {
-            store.commit(&records)?;
-            records.clear();
-        }
+        store.commit(&records)?;
     }
-    store.commit(&records)?;
     copied.left_out += proving.left_out();
     Ok(copied)
 }
 
 /// What has the shape of a row of events or chunks.
 enum Row<'a> {
-    /// An envelope, or several events.
-    Events(&'a [u8]),
+    /// An envelope.
+    Event(&'a [u8]),
     /// A hash and what it is said to name.
     Chunk(&'a [u8], &'a [u8]),
 }
 
-/// The check of an event's row is not asked: whoever wrote the row could write it too. Nor is how
-/// many events it says to hold, which older rows do not say.
+/// The check of an event's row is not asked: whoever wrote the row could write it too.
 fn row(values: &[Value]) -> Option<Row<'_>> {
     match values {
-        [Value::Null, Value::Int(_), Value::Int(_), Value::Int(_), Value::Blob(row), _]
-        | [Value::Null, Value::Int(_), Value::Int(_), Value::Int(_), Value::Blob(row), _, _] => {
-            Some(Row::Events(row))
+        [Value::Null, Value::Int(_), Value::Int(_), Value::Int(_), Value::Blob(envelope), _] => {
+            Some(Row::Event(envelope))
         }
         [Value::Blob(hash), Value::Blob(bytes)] => Some(Row::Chunk(hash, bytes)),
         _ => None,

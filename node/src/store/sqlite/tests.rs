@@ -167,7 +167,7 @@ fn a_row_whose_check_holds_is_read_as_it_was_written_and_proves_nothing_to_a_sal
     assert!(Verified::try_from(altered.clone()).is_err());
     let update =
         format!("UPDATE event SET envelope = ?1, row_check = ?2 WHERE arrival = {}", at + 1);
-    let check = rows::row_check(&altered);
+    let check = events::row_check(&altered);
     for (check, is_given) in [(&check[..], true), (&[0; 16][..], false), (&check[..15], false)] {
         store.connection.execute(&update, params![altered, check]).unwrap();
         let slice = store.load(&LoadRequest::From { cursor: 0, limit: 10 }).unwrap();
@@ -181,12 +181,10 @@ fn a_row_whose_check_holds_is_read_as_it_was_written_and_proves_nothing_to_a_sal
     assert_eq!(proven, events[..1]);
 }
 
-/// A store of some events on the disk, one row of several among them, closed; its bytes, and the
-/// events.
+/// A store of some events on the disk, closed; its bytes, and the events.
 fn closed(path: &Path) -> (Vec<u8>, Vec<Verified>) {
     let mut store = SqliteStore::create(path).unwrap();
-    let mut events = events();
-    events.extend(super::events::tests::chain(events[0].workspace(), 20));
+    let events = events();
     let records: Vec<_> = events.iter().cloned().map(Record::Event).collect();
     store.commit(&records).unwrap();
     drop(store);
@@ -271,8 +269,7 @@ fn a_store_of_the_first_version_gets_what_later_ones_added() {
     let events = events();
     let mut store = SqliteStore::create(&path).unwrap();
     store.commit(&events.iter().cloned().map(Record::Event).collect::<Vec<_>>()).unwrap();
-    let added = "DROP TABLE chunk; DROP TABLE receipt; DROP TABLE notice;
-        ALTER TABLE event DROP COLUMN count; PRAGMA user_version = 1";
+    let added = "DROP TABLE chunk; DROP TABLE receipt; DROP TABLE notice; PRAGMA user_version = 1";
     store.connection.execute_batch(added).unwrap();
     drop(store);
     let mut store = SqliteStore::open(&path).unwrap();

@@ -9,7 +9,7 @@
 
 use super::{Before, rewrite};
 use crate::cbor::{CborFault, Reader};
-use crate::event::{BodyRef, Class, EventFault, Header, Part, Run, Signed, Verified};
+use crate::event::{BodyRef, Class, EventFault, Header, Part, Run, Signed};
 use crate::id::{DeviceId, EventId, Incarnation, Lane, WorkspaceId};
 use crate::limits::{BODY_BYTES_MAX, FRAME_BYTES_MAX, FRAME_EVENTS_MAX, PARENTS_MAX};
 use crate::sync::message::SyncFault;
@@ -34,18 +34,8 @@ pub(in crate::sync) fn read(
     if run.is_empty() { Ok(runs) } else { Err(EventFault::Unsigned.into()) }
 }
 
-/// The events of a whole message, in its one form; nothing is verified.
-pub(crate) fn signed(frame: &[u8], workspace: &WorkspaceId) -> Result<Vec<Signed>, SyncFault> {
-    strictly(&mut begin(frame)?, frame, workspace)
-}
-
-/// The events of a whole message that this device wrote, of events that were verified then.
-pub(crate) fn kept(frame: &[u8], workspace: &WorkspaceId) -> Result<Vec<Verified>, SyncFault> {
-    let (events, _) = rebuild(&mut begin(frame)?, workspace)?;
-    Ok(events.into_iter().map(Verified::of_kept).collect::<Result<Vec<_>, _>>()?)
-}
-
 /// What stands before the table.
+#[cfg(test)]
 pub(super) fn begin(frame: &[u8]) -> Result<Reader<'_>, SyncFault> {
     let mut from = Reader::new(frame);
     from.array_of(3)?;

@@ -14,7 +14,6 @@ use kernelos_protocol::time::Stamp;
 use rusqlite::Connection;
 
 use super::super::SqliteStore;
-use super::super::events::tests::chain;
 use super::super::tests::folder;
 use super::{CHUNK_STEP, Pace, Shredding, Stopper, TRACE_BYTES, TRACES_MAX, Trace, traces_of};
 
@@ -368,22 +367,4 @@ fn zeros_are_searched_for_nowhere_and_whatever_else_a_body_holds_is() {
         assert_eq!(traces_of(&chunk, CHUNK_STEP).count(), 1, "{at}");
     }
     assert_eq!(traces_of(&noise(1, 5 * CHUNK_STEP * TRACE_BYTES), CHUNK_STEP).count(), 6);
-}
-
-#[test]
-fn a_damaged_row_of_several_holds_nothing_to_shred_and_stays() {
-    // SPEC: DUR-11, DUR-20
-    let folder = folder();
-    let path = folder.path().join("store.db");
-    let mut store = SqliteStore::create(&path).unwrap();
-    let workspace = WorkspaceId([2; 32]);
-    let meta = "INSERT INTO meta (name, value) VALUES ('workspace', ?1)";
-    store.connection.execute(meta, [workspace.0]).unwrap();
-    let events = chain(workspace, 12);
-    store.commit(&events.iter().cloned().map(Record::Event).collect::<Vec<_>>()).unwrap();
-    store.connection.execute("UPDATE event SET row_check = x'00'", []).unwrap();
-    shred(&mut store, &[&events[4]], &[]);
-    // What it can prove is there still, for the first that comes again.
-    store.commit(&[Record::Event(events[7].clone())]).unwrap();
-    assert_eq!(read_all(&mut store, 64), events);
 }
