@@ -244,7 +244,8 @@ fn f6_goes_from_pane_to_pane_and_help_lists_the_keys() {
 fn what_is_listed_on_a_panel_is_chosen_by_keys_alone() {
     let mut stage = stage([900.0, 600.0], full_world());
     for (panel, first, shows) in [
-        (Panel::Missions, "promoted", "evidence"),
+        // Of missions one is shown before any is chosen: one that goes on.
+        (Panel::Missions, "promoted", "by a device that executed no step"),
         (Panel::Quarantine, "old laptop", "what it and what it builds on"),
         (Panel::Branches, "try", "the merge would bring"),
     ] {

@@ -232,7 +232,7 @@ impl Both<'_> {
         let said = self.kern("log --graph");
         self.looks(Panel::Timeline, Chosen::default());
         let rows: Vec<_> = nodes(&self.stage).iter().map(|(_, node)| name(node)).collect();
-        let rows: Vec<_> = rows.into_iter().filter(|row| row.starts_with("event")).collect();
+        let rows: Vec<_> = rows.into_iter().filter(|row| row.starts_with("event ")).collect();
         let lines: Vec<_> = said.lines().collect();
         assert_eq!(lines.len(), rows.len(), "{said}");
         for (line, row) in lines.iter().zip(&rows) {
