@@ -173,7 +173,12 @@ fn what_takes_a_mission_another_device_or_a_file_says_how_it_is_taken_back_too()
     }
     until("they disagree", || (laptop.status()["conflicts"] == 1).then_some(()));
     told(&laptop, &["conflicts", "resolve", "--all", "--take", "newest", "--yes"]);
+    phone.run(&["offline"]).done();
+    phone.run(&["doc", "set", "notes/late", "1"]).done();
     told(&laptop, &["revoke", "phone"]);
+    phone.run(&["online"]).done();
+    let is_apart = |row: &Json| row["verdict"] == "quarantined";
+    until("what it wrote late", || laptop.log().iter().any(is_apart).then_some(()));
     told(&laptop, &["readmit", "phone"]);
 
     let repository = Repository::new();
