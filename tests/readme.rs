@@ -312,7 +312,17 @@ fn two_devices_are_as_readme_says() {
             }
             () => line.clone(),
         };
+        // What it writes before it hears of it stays out.
+        if line.starts_with("kern revoke") {
+            phone.types("kern offline").unwrap();
+            phone.types("kern doc set notes/late 1").unwrap();
+        }
         laptop.types(&line).unwrap();
+        if line.starts_with("kern revoke") {
+            phone.types("kern online").unwrap();
+            let is_apart = |row: &Json| row["verdict"] == "quarantined";
+            until("what it wrote", || laptop.home.log().iter().any(is_apart).then_some(()));
+        }
     }
 }
 

@@ -60,7 +60,7 @@ fn the_three_commands_are_as_readme_says() {
     assert!(said.contains("promoted"), "{said}");
     let tests = root().join(bare(&tests));
     assert!(fs::metadata(&tests).unwrap().permissions().mode() & 0o111 == 0o111);
-    Person::new().types(&format!("sh -n {}", tests.display())).unwrap();
+    Person::new().types(&format!("bash -n {}", tests.display())).unwrap();
     installs(&install, "kern");
 }
 
@@ -131,7 +131,8 @@ fn a_mission_is_as_readme_says() {
 
 #[test]
 fn worlds_run_as_readme_says() {
-    let [run, swarm] = lines_with("Worlds that are cut", "cargo run").try_into().unwrap();
+    let [run, swarm] =
+        lines_with("Worlds that are cut, crashed and healed", "cargo run").try_into().unwrap();
     let person = Person::new();
     let traced = person.home.file("trace.jsonl");
     let inside = format!("cd '{}'; ", root().display());

@@ -121,7 +121,11 @@ pub(super) async fn readmit(ui: &Ui, args: Readmit) -> Result<(), Failure> {
                 Some(struck) => Wrote::by(Some(event), format!("kern strike {struck}")),
                 None => Wrote::never(Some(event), EACH),
             };
-            ui.wrote(&wrote, json!({ "events": events, "others": others }), || {
+            let mut object = json!({ "events": events });
+            if !others.is_empty() {
+                object["others"] = json!(others);
+            }
+            ui.wrote(&wrote, object, || {
                 let text = format!("{events} events came back");
                 let also = others.iter().map(|other| format!("by {}, too", other.short()));
                 let lines = std::iter::once(text).chain(also);
