@@ -11,7 +11,7 @@ use automerge::{ActorId, Automerge, Change, ChangeHash as Hash, ReadDoc as _};
 use serde_json::Value as Json;
 
 use super::several::Part;
-use super::since::{BuiltOn, Taken, last_writers};
+use super::since::{BuiltOn, Taken, last_hidden, last_writers};
 
 use crate::document::preview::places;
 use crate::document::read::Seen;
@@ -150,7 +150,12 @@ fn edits(doc: &Automerge, of: &Reversal, may: &MayUndo) -> Result<Plan, EditFaul
     let (before, after) = (Seen::at(doc, &before), Seen::at(doc, &after));
     let now = Seen::now(doc);
     let (mut lists, mut taken, mut shows) = (vec![Vec::new()], Vec::new(), false);
-    for path in places(doc, before.heads(), after.heads()) {
+    let paths = places(doc, before.heads(), after.heads());
+    let hidden = match may {
+        MayUndo::All => BTreeMap::new(),
+        MayUndo::PutBackBy(_) => last_hidden(doc, hash, &before, paths.iter()),
+    };
+    for path in paths {
         if !is_a_persons(&path) {
             return Err(EditFault::Kept(path.to_string()));
         }
@@ -165,6 +170,11 @@ fn edits(doc: &Automerge, of: &Reversal, may: &MayUndo) -> Result<Plan, EditFaul
             continue;
         }
         shows = true;
+        // What is put there anew would end the conflict that shows what was written below it.
+        if let Some(by) = hidden.get(&path).filter(|_| !is_restored(was.as_ref(), is.as_ref())) {
+            taken.push((path, Some(*by)));
+            continue;
+        }
         if was.as_ref().is_some_and(|was| was.conflict) {
             reopen(&before, &path, is.is_some(), &mut lists)?;
         } else {
@@ -234,15 +244,20 @@ fn restore(
     was: Option<ReadValue>,
     is: Option<&ReadValue>,
 ) -> Result<Option<Edit>, EditFault> {
-    let same = |was: &ReadValue| is.is_some_and(|is| is.value == was.value && !is.conflict);
     match was {
         None => Ok(is.map(|_| Edit::Rm { rm: path })),
-        Some(was) if same(&was) => Ok(None),
+        Some(was) if is_restored(Some(&was), is) => Ok(None),
         Some(_) if path.segments().is_empty() || !before.is_plain(&path) => {
             Err(EditFault::NotRestorable(path.to_string()))
         }
         Some(was) => Ok(Some(Edit::Set { set: path, value: was.value })),
     }
+}
+
+/// Does it show already what was there, so that nothing is to be written?
+fn is_restored(was: Option<&ReadValue>, is: Option<&ReadValue>) -> bool {
+    let same = |(was, is): (&ReadValue, &ReadValue)| was.value == is.value;
+    was.zip(is).is_some_and(same) && [was, is].into_iter().flatten().all(|shown| !shown.conflict)
 }
 
 /// May what stands there be overwritten, since it is what the change left? So it is too where an

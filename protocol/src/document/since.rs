@@ -1,9 +1,9 @@
 //! Which change was the last to write at a place since another: also one that removed it, of which
-//! nothing is shown there. `SPEC: UNDO-3`
+//! nothing is shown there, or that wrote below what was removed. `SPEC: UNDO-3`
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use automerge::legacy::OpType;
+use automerge::legacy::{ObjectId, OpId, OpType};
 use automerge::{ActorId, Automerge, ChangeHash as Hash, ObjId};
 use serde::{Deserialize, Serialize};
 
@@ -74,17 +74,64 @@ pub(super) fn last_writers(
     last
 }
 
+/// Of each of these places the last change that wrote to an object there, or below, which `before`
+/// shows and `since` does not any more; none of those where nobody did. Of what is written to an
+/// object that was removed or replaced nothing is shown: who looks at the place alone meets nobody.
+pub(super) fn last_hidden<'a>(
+    doc: &Automerge,
+    since: Hash,
+    before: &Seen<'_>,
+    paths: impl Iterator<Item = &'a DocPath>,
+) -> BTreeMap<DocPath, ChangeHash> {
+    let mut last = BTreeMap::new();
+    let later = doc.get_changes(&[since]);
+    if later.is_empty() {
+        return last;
+    }
+    let heads = [since];
+    let after = Seen::at(doc, &heads);
+    let mut gone: BTreeMap<(u64, ActorId), &DocPath> = BTreeMap::new();
+    for path in paths {
+        let objects = |seen: &Seen<'_>| -> BTreeSet<_> {
+            seen.objects(path).into_iter().filter_map(put_by).collect()
+        };
+        let left = objects(&after);
+        let lost = objects(before).into_iter().filter(|put| !left.contains(put));
+        gone.extend(lost.map(|put| (put, path)));
+    }
+    for change in later {
+        if gone.is_empty() {
+            break;
+        }
+        let (actor, start) = (change.actor_id().clone(), change.start_op().get());
+        for (op, number) in change.decode().operations.iter().zip(start..) {
+            let ObjectId::Id(OpId(of, by)) = &op.obj else { continue };
+            let Some(path) = gone.get(&(*of, by.clone())).copied() else { continue };
+            last.insert(path.clone(), ChangeHash(change.hash().0));
+            if matches!(op.action, OpType::Make(_)) {
+                gone.insert((number, actor.clone()), path);
+            }
+        }
+    }
+    last
+}
+
+/// The operation that put this.
+fn put_by(id: ObjId) -> Option<(u64, ActorId)> {
+    match id {
+        ObjId::Id(number, actor, _) => Some((number, actor)),
+        ObjId::Root => None,
+    }
+}
+
 /// The operations that put what stands at each place on the way to `path`, and there.
 fn on_the_way(seen: &Seen<'_>, path: &DocPath) -> BTreeSet<(u64, ActorId)> {
     let (mut at, mut put) = (DocPath::default(), BTreeSet::new());
     for segment in path.segments() {
         let Ok(below) = at.child(segment) else { break };
         at = below;
-        for (_, id) in seen.find(&at).unwrap_or_default() {
-            if let ObjId::Id(number, actor, _) = id {
-                put.insert((number, actor));
-            }
-        }
+        let found = seen.find(&at).unwrap_or_default();
+        put.extend(found.into_iter().filter_map(|(_, id)| put_by(id)));
     }
     put
 }

@@ -95,14 +95,16 @@ impl Replica {
                     self.keep_card(Some(link), card);
                 }
             }
+            // A peer that is being cut off is neither served nor heard. It may not know of that,
+            // and its renewals follow what is forgotten here: no rule is broken. `SPEC: SYNC-6`
+            Message::Want(_) | Message::Events(_) | Message::Receipts(_) | Message::Renewal(_)
+                if self.sync.is_parting(link) => {}
             Message::Receipts(receipts) => self.on_receipts(link, &receipts),
             Message::Renewal(renewal) => self.on_renewal(link, &renewal),
             Message::Have(tips) => self.sync.on_have(link, tips),
             Message::Offer(tips) => self.sync.on_offer(link, tips),
             Message::Ack(frames) => self.sync.on_ack(link, frames),
             Message::Beat(claim) => self.on_beat(link, claim),
-            // A peer that is being cut off is neither served nor heard.
-            Message::Want(_) | Message::Events(_) if self.sync.is_parting(link) => {}
             Message::Want(wants) => self.sync.on_want(link, &wants, &self.workspace),
             Message::Events(runs) => {
                 self.sync.on_events(self.now, link, &runs);

@@ -79,27 +79,32 @@ impl Workspace {
         candidates.copied().find(|id| self.undoable(id).is_ok())
     }
 
-    /// The changes of a document that put several values back, of which each is one, and what they
-    /// take back: whose those values are is seen there. `SPEC: UNDO-2`
+    /// The changes of a document's family that put several values back, of which each is one, and
+    /// what they take back: whose those values are is seen there. A merge brings such changes to
+    /// another document than that in which they were made. `SPEC: UNDO-2, BRA-4`
     #[must_use]
     pub fn put_back(&self, document: &DocumentId) -> PutBack {
+        let mut put_back = PutBack::new();
+        let Some(family) = self.effects.document_number(document) else { return put_back };
+        let family = self.effects.family(family);
         let mut undos: BTreeMap<ContentNo, Vec<ContentNo>> = BTreeMap::new();
         for (undo, of) in self.effects.undos().filter(|(undo, _)| self.counts(*undo)) {
             undos.entry(of).or_default().push(undo);
         }
-        let change = |no: ContentNo| match self.effects.of(no) {
-            Effect::Change(changes) => {
-                let mut named = changes.iter().map(|change| self.effects.name(*change));
-                named.find(|(of, _)| of == document).map(|(_, change)| change)
-            }
-            _ => None,
+        let changes = |no: ContentNo| -> Vec<ChangeNo> {
+            let Effect::Change(changes) = self.effects.of(no) else { return Vec::new() };
+            changes.iter().copied().filter(|change| change.family() == family).collect()
         };
-        let mut put_back = PutBack::new();
         for (of, undos) in undos.iter().filter(|(_, undos)| undos.len() > 1) {
-            let Some(of) = change(*of) else { continue };
-            let reversal = Reversal { change: of, joined: self.joined(document, &of) };
-            let changes = undos.iter().filter_map(|undo| change(*undo));
-            put_back.extend(changes.map(|change| (change, reversal.clone())));
+            let by: Vec<_> = undos.iter().flat_map(|undo| changes(*undo)).collect();
+            for of in changes(*of) {
+                let place = self.effects.document_of(of);
+                let (document, change) = self.effects.name(of);
+                let reversal = Reversal { change, joined: self.joined(&document, &change) };
+                let of_it = by.iter().filter(|by| self.effects.document_of(**by) == place);
+                let named = of_it.map(|by| (self.effects.hash(*by), reversal.clone()));
+                put_back.extend(named);
+            }
         }
         put_back
     }

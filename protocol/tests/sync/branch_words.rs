@@ -1,5 +1,7 @@
 //! What is said of branches: how far behind, that one is put away, and that there is none.
 
+use std::collections::BTreeSet;
+
 use kernelos_protocol::command::{
     BranchCommand, BranchKind, BranchReply, BranchState, Command, PastCommand, Reply,
 };
@@ -10,7 +12,7 @@ use kernelos_protocol::present;
 use kernelos_protocol::role::Role;
 use serde_json::json;
 
-use super::mesh::Mesh;
+use super::mesh::{Mesh, id};
 
 fn create(mesh: &mut Mesh, device: u8, name: &str) -> DocumentId {
     let (name, of) = (name.to_owned(), "".parse().unwrap());
@@ -118,4 +120,38 @@ fn who_reads_below_a_name_that_leads_nowhere_hears_what_who_writes_there_does() 
     }
     let deep = Command::Read { path: "branches/try/notes/none".parse().unwrap() };
     assert_eq!(said(mesh.ask(1, deep)).0, "there is nothing at \"branches/try/notes/none\"");
+}
+
+#[test]
+fn sides_that_an_undo_on_a_branch_put_back_are_those_of_who_wrote_them_also_where_it_is_merged() {
+    // SPEC: CFL-17, UNDO-2, BRA-4
+    let mut mesh = Mesh::of(&[(2, Role::Member), (3, Role::Member)]);
+    let link = mesh.connect(1, 2);
+    mesh.connect(1, 3);
+    create(&mut mesh, 1, "try");
+    mesh.cut(link);
+    mesh.set(1, "branches/try/notes/a", "ours");
+    mesh.set(2, "branches/try/notes/a", "theirs");
+    mesh.connect(1, 2);
+    let resolve = mesh.conflicts(3)[0].id;
+    let decide = Edit::Decide { resolve, value: json!("both") };
+    assert!(matches!(mesh.ask(3, Command::Edit { edits: vec![decide] }), Reply::Edited(_)));
+    let undo = Command::Undo { begin: None, force: false };
+    assert!(matches!(mesh.ask(3, undo), Reply::Undone(_)));
+    let merge = Command::Branch(BranchCommand::Merge { name: "try".to_owned() });
+    assert!(matches!(mesh.ask(3, merge), Reply::Branch(BranchReply::Merged { .. })));
+    for number in [1, 2, 3] {
+        let rows = mesh.conflicts(number);
+        let paths: Vec<_> = rows.iter().map(|row| row.path.to_string()).collect();
+        assert_eq!(paths, ["branches/try/notes/a", "notes/a"]);
+        for row in rows {
+            let sides = row.sides.iter();
+            let wrote: BTreeSet<_> =
+                sides.map(|side| (side.value.to_string(), side.device)).collect();
+            let by = |value: &str, number| (json!(value).to_string(), Some(id(number)));
+            assert_eq!(wrote, BTreeSet::from([by("ours", 1), by("theirs", 2)]), "{}", row.path);
+            assert!(row.sides.iter().all(|side| side.put_back.is_some()), "{}", row.path);
+        }
+    }
+    mesh.assert_equal(&[1, 2, 3]);
 }

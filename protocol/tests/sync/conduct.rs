@@ -1,16 +1,21 @@
 //! Who breaks a rule is met again later each time, and who does not is not.
 
+use kernelos_protocol::command::Command;
 use kernelos_protocol::control::ControlBody;
 use kernelos_protocol::event::EventFault;
 use kernelos_protocol::id::{DeviceId, Incarnation};
-use kernelos_protocol::limits::{CONDUCT_DEVICES_MAX, CONDUCT_FORGOTTEN_MS, CONDUCT_WAIT_MS};
+use kernelos_protocol::key::DeviceKey;
+use kernelos_protocol::limits::{
+    CONDUCT_DEVICES_MAX, CONDUCT_FORGOTTEN_MS, CONDUCT_WAIT_MS, RECEIPT_INTERVAL_MS,
+};
 use kernelos_protocol::replica::Input;
 use kernelos_protocol::role::Role;
-use kernelos_protocol::sync::{Conduct, LinkId, Message, SyncFault};
+use kernelos_protocol::store::{EventStore as _, LoadRequest};
+use kernelos_protocol::sync::{Conduct, LinkId, Message, Receipt, SyncFault};
 use kernelos_protocol::time::Time;
 
 use super::mesh::{Mesh, id};
-use crate::kit::Peer;
+use crate::kit::{Peer, secret};
 
 fn at(monotonic_ms: u64) -> Time {
     Time { monotonic_ms, wall_us: 0 }
@@ -123,4 +128,41 @@ fn who_has_a_newer_program_is_cut_off_and_told_of_and_broke_no_rule() {
     mesh.device(1).replica.handle(now, Input::Fault(link, SyncFault::Decode.code().to_owned()));
     mesh.settle();
     assert_eq!(mesh.device(1).replica.conduct().strikes(now, &id(2)), 1, "that is no message");
+}
+
+#[test]
+fn who_was_revoked_a_moment_ago_and_has_not_heard_of_it_broke_no_rule_by_what_it_says() {
+    // SPEC: LINK-9, SYNC-6
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    let link = mesh.connect(1, 2);
+    (0..3).for_each(|_| mesh.wait(RECEIPT_INTERVAL_MS));
+    let kept = mesh.device(1).disk.load(&LoadRequest::From { cursor: 0, limit: 1 }).unwrap();
+    let own = kept.receipts.into_iter().find(|receipt| receipt.device() == id(2)).unwrap();
+    let (key, claims) = (DeviceKey::from_secret(&secret(2)), own.claims().clone());
+    let counter = own.counter() + 1;
+    let next = Receipt::sign(&key, own.workspace(), own.incarnation(), counter, claims);
+    // It dials before it hears of it, and says what it says to every member.
+    mesh.cut(link);
+    mesh.ask(1, Command::Revoke { device: id(2), reason: String::new() });
+    let (link, now, workspace) = (LinkId(900), mesh.now, [0; 32]);
+    let device = mesh.device(1);
+    let up = Input::PeerUp { link, device: id(2), dialed: false, workspace };
+    device.replica.handle(now, up);
+    let (incarnation, lanes_hash) = (own.incarnation(), [9; 32]);
+    for message in [
+        Message::Hello { workspace, incarnation, lanes_hash },
+        Message::Receipts(vec![own.clone()]),
+        Message::Renewal(next.renewal(&own)),
+    ] {
+        device.replica.handle(now, Input::Message(link, message));
+        device.run(now);
+        assert_eq!(device.disconnected.get(&link), None);
+    }
+    // What it has says what it is to be sent; then it is cut off.
+    for message in [Message::Have(Vec::new()), Message::Ack(1)] {
+        device.replica.handle(now, Input::Message(link, message));
+        device.run(now);
+    }
+    assert_eq!(device.disconnected.get(&link).map(String::as_str), Some("revoked"));
+    assert_eq!(device.replica.conduct().strikes(now, &id(2)), 0);
 }

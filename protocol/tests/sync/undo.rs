@@ -137,6 +137,75 @@ fn what_somebody_built_on_is_not_taken_back_without_force() {
     mesh.assert_equal(&[1, 2]);
 }
 
+/// The places in conflict that a device lists.
+fn in_conflict(mesh: &mut Mesh, number: u8) -> Vec<String> {
+    let Reply::Conflicts(page) = mesh.ask(number, Command::Conflicts) else { panic!() };
+    page.conflicts.iter().map(|row| row.path.to_string()).collect()
+}
+
+#[test]
+fn what_was_written_apart_below_what_an_event_removed_or_replaced_is_not_taken_back_unsaid() {
+    // SPEC: UNDO-3
+    let shared = json!({"x": 1, "deep": {"y": 1}, "text": "rain", "list": [{"z": 1}, 2]});
+    let set = |value: Json| json!([{"set": "notes/a", "value": value}]);
+    let gone = [
+        json!([{"rm": "notes/a"}]),
+        set(json!(7)),
+        set(json!("a text")),
+        set(json!({"other": 1})),
+        json!([{"rm": "notes/a/deep"}, {"rm": "notes/a/text"}, {"rm": "notes/a/list/0"}]),
+    ];
+    let below = [
+        json!([{"set": "notes/a/deep/y", "value": 2}]),
+        json!([{"append": "notes/a/text", "value": " and sun"}]),
+        json!([{"set": "notes/a/list/0/z", "value": 2}]),
+        json!([
+            {"set": "notes/a/deep/new/way", "value": {}},
+            {"set": "notes/a/deep/new/way/down", "value": 2},
+        ]),
+    ];
+    for (gone, below) in gone.iter().flat_map(|gone| below.iter().map(move |below| (gone, below))) {
+        let mut mesh = Mesh::of(&[(2, Role::Member)]);
+        let link = mesh.connect(1, 2);
+        edit(&mut mesh, 1, set(shared.clone()));
+        mesh.cut(link);
+        let mine = edit(&mut mesh, 1, gone.clone());
+        let each = below.as_array().unwrap().iter();
+        // The last one is named, also where it wrote to what one before it made there.
+        let theirs = each.map(|one| edit(&mut mesh, 2, json!([one]))).last().unwrap();
+        mesh.connect(1, 2);
+        let (open, shows) = (in_conflict(&mut mesh, 1), notes(&mut mesh, 1));
+        assert_eq!(open.len(), 1, "{gone} {below}");
+        for event in [None, Some(mine)] {
+            let Reply::NotUndone(not) = undo(&mut mesh, 1, event, false) else {
+                panic!("{gone} {below} {:?}", notes(&mut mesh, 1));
+            };
+            assert_eq!((not.refused, not.by), (Some(mine), Some(theirs)), "{gone} {below}");
+            assert_eq!(not.force, Some(format!("kern undo {} --force", mine.short())));
+        }
+        assert_eq!((in_conflict(&mut mesh, 2), notes(&mut mesh, 2)), (open, shows));
+        assert!(matches!(undo(&mut mesh, 1, Some(mine), true), Reply::Undone(_)));
+        assert_eq!(notes(&mut mesh, 2), json!({"a": shared}), "who insists gets it");
+        mesh.assert_equal(&[1, 2]);
+    }
+}
+
+#[test]
+fn what_shows_what_was_there_before_has_nothing_below_it_that_an_undo_could_lose() {
+    // SPEC: UNDO-3, UNDO-4
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    let link = mesh.connect(1, 2);
+    let set = json!([{"set": "notes/a", "value": {"x": 1}}]);
+    let first = edit(&mut mesh, 1, json!([{"set": "notes/first", "value": 1}]));
+    edit(&mut mesh, 2, set.clone());
+    mesh.cut(link);
+    edit(&mut mesh, 1, json!([{"rm": "notes/a"}, set[0]]));
+    edit(&mut mesh, 2, json!([{"set": "notes/a/x", "value": 2}]));
+    mesh.connect(1, 2);
+    assert_eq!(undone(&mut mesh, 1, None).undoes, first);
+    assert_eq!(in_conflict(&mut mesh, 1), ["notes/a"]);
+}
+
 #[test]
 fn what_was_taken_back_is_shown_so_on_every_device_and_not_taken_back_twice() {
     // SPEC: CNT-12, UNDO-4
