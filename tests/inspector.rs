@@ -311,6 +311,8 @@ fn a_workspace_whose_devices_are_lost_comes_back_by_its_file_and_key_in_a_new_on
         window.type_in_field(field, text);
     }
     window.click_only("Restore a workspace");
+    // What that does is said first.
+    window.click_only("Restore again");
     window.gone("file of its events");
     window.find("Label", "saved here");
     for (path, value) in notes {

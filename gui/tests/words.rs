@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command as Process, Stdio};
 use std::time::{Duration, Instant};
 
+use eframe::egui::accesskit;
 use kernelos_gui::client::News;
 use kernelos_gui::model::{Action, Chosen, Topic};
 use kernelos_gui::panel::Panel;
@@ -231,8 +232,10 @@ impl Both<'_> {
     fn timeline(&mut self) {
         let said = self.kern("log --graph");
         self.looks(Panel::Timeline, Chosen::default());
-        let rows: Vec<_> = nodes(&self.stage).iter().map(|(_, node)| name(node)).collect();
-        let rows: Vec<_> = rows.into_iter().filter(|row| row.starts_with("event ")).collect();
+        let all = nodes(&self.stage);
+        let options = all.iter().filter(|(_, node)| node.role() == accesskit::Role::ListBoxOption);
+        let rows: Vec<_> = options.map(|(_, node)| name(node)).collect();
+        let rows: Vec<_> = rows.into_iter().filter(|row| row.starts_with("event")).collect();
         let lines: Vec<_> = said.lines().collect();
         assert_eq!(lines.len(), rows.len(), "{said}");
         for (line, row) in lines.iter().zip(&rows) {
