@@ -327,5 +327,7 @@ fn a_workspace_whose_devices_are_lost_comes_back_by_its_file_and_key_in_a_new_on
     assert!(roles.contains(&json!("owner")) && roles.contains(&Json::Null), "{devices}");
     new.run(&["doc", "set", "notes/c", "3"]).done();
     window.click_only("Documents");
-    window.find("Label", "notes");
+    window.type_in("notes/a");
+    window.click_only("Read");
+    window.find("Label", "kept");
 }
