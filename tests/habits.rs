@@ -370,7 +370,8 @@ fn a_command_that_waits_for_a_node_that_hangs_is_interrupted_and_leaves_nothing_
     // What it was told before that it may do, all of it or nothing.
     let notes = home.run(&["doc", "get", "notes", "--json"]);
     if notes.code == 0 {
-        assert_eq!(notes.json()["value"], json!({ "a": 1, "b": 1 }));
+        let value = &notes.json()["value"];
+        assert!([json!({}), json!({ "a": 1, "b": 1 })].contains(value), "{value}");
     }
     let changes = home.log().iter().filter(|row| row["kind"] == "change").count();
     assert!((1..=2).contains(&changes), "{changes}");
