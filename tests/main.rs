@@ -29,6 +29,7 @@ mod inspector;
 mod interop;
 mod join_file;
 mod kern;
+mod keyring;
 mod keys;
 mod lan;
 mod long;

@@ -24,6 +24,7 @@ pub(crate) mod itself;
 mod join;
 mod join_file;
 mod key;
+mod keyring;
 mod links;
 mod log;
 mod look;

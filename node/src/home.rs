@@ -30,7 +30,7 @@ use kernelos_protocol::command::{Failure, FailureKind};
 use kernelos_protocol::id::WorkspaceId;
 
 use crate::store::SALVAGED;
-pub use sealed::{DeviceSecret, KEY_FILE_BYTES, PASSPHRASE_BYTES, Protection, SealedBy};
+pub use sealed::{DeviceSecret, Drawn, KEY_FILE_BYTES, PASSPHRASE_BYTES, Protection, SealedBy};
 pub use secret::Kept;
 
 /// The variable that overrides where everything lies.

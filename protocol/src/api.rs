@@ -34,6 +34,8 @@ pub enum Protection {
     KeyFile,
     /// Sealed under a passphrase.
     Passphrase,
+    /// Sealed under a key in the keyring of a desktop session.
+    Keyring,
 }
 
 impl Protection {
@@ -44,6 +46,7 @@ impl Protection {
             Self::Clear => "clear: who reads this disk has it",
             Self::KeyFile => "sealed under a key file",
             Self::Passphrase => "sealed under a passphrase",
+            Self::Keyring => "sealed under a key in the desktop's keyring",
         }
     }
 }

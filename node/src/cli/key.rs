@@ -7,20 +7,21 @@ use kernelos_protocol::command::{Failure, FailureKind};
 use kernelos_protocol::present::{Block, Doc, Text, Tone};
 use serde_json::json;
 
-use crate::cli::Ui;
 use crate::cli::secret::{self, KeyArgs};
+use crate::cli::{Ui, keyring};
 use crate::home::{Protection, SealedBy};
 
 /// How this device's secret is kept on the disk
 ///
 /// Whoever has the secret is this device, and reads all that it may read. Sealed, it opens only
-/// with a key file or a passphrase, which `kern up` then needs. The node must not run meanwhile.
+/// with a key file or a passphrase, which `kern up` then needs, or in a desktop session with the
+/// keyring that holds its key. The node must not run meanwhile.
 #[derive(Debug, clap::Subcommand)]
 #[command(after_help = "\
 Examples:
   kern key status
   kern key protect      asks for a new passphrase on the terminal
-  kern key protect --key-file /media/usb/laptop.key
+  kern key protect --keyring
   kern key unprotect --key-file /media/usb/laptop.key")]
 pub(super) enum Args {
     /// Say how it is kept
@@ -30,7 +31,7 @@ pub(super) enum Args {
     #[command(after_help = "\
 Examples:
   kern key protect      asks for a new passphrase on the terminal
-  kern key protect --key-file F
+  kern key protect --keyring
   kern key protect --key-file NEW --old-key-file F")]
     Protect(ProtectArgs),
     /// Leave it clear, in a file that its owner alone may read
@@ -46,6 +47,9 @@ Examples:
 pub(super) struct ProtectArgs {
     #[command(flatten)]
     new: KeyArgs,
+    /// Under a new key in the desktop's keyring, which opens with your login
+    #[arg(long, conflicts_with_all = ["key_file", "passphrase_file"])]
+    keyring: bool,
     /// It is sealed already under this file's bytes
     #[arg(long, value_name = "F")]
     old_key_file: Option<PathBuf>,
@@ -83,10 +87,11 @@ async fn protect(ui: &Ui, args: ProtectArgs) -> Result<(), Failure> {
     }
     let new = match args.new.named_here().await? {
         Some(new) => new,
+        None if args.keyring => keyring::new().await?,
         None if std::io::stdin().is_terminal() => SealedBy::Passphrase(secret::chosen().await?),
         None => {
             return Err(Failure::new(FailureKind::Usage, "say what to seal it under")
-                .with_hint("--key-file F, or --passphrase-file F (- is stdin)"));
+                .with_hint("--keyring, --key-file F, or --passphrase-file F (- is stdin)"));
         }
     };
     if kept.is_none() {

@@ -1,4 +1,5 @@
-//! What seals the device's secret: a key file, or a passphrase from a file, a pipe or a terminal.
+//! What seals the device's secret: a key file, a passphrase from a file, a pipe or a terminal, or a
+//! key in the desktop's keyring.
 //! Never an argument, which other users see, and never the environment, which children inherit.
 
 use std::ffi::OsStr;
@@ -9,7 +10,7 @@ use kernelos_protocol::command::{Failure, FailureKind};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
-use crate::cli::stdin;
+use crate::cli::{keyring, stdin};
 use crate::home::{KEY_FILE_BYTES, OwnedHome, PASSPHRASE_BYTES, Protection, SealedBy};
 
 /// The variable that names the key file where no argument does.
@@ -75,6 +76,11 @@ impl KeyArgs {
         {
             let typed = typed("Passphrase of this device's secret: ").await?;
             named = Some(SealedBy::Passphrase(typed));
+        }
+        if named.is_none()
+            && let Some(entry) = kept.and_then(|kept| kept.entry)
+        {
+            named = Some(keyring::named(entry).await?);
         }
         home.unlock(named.as_ref())
     }

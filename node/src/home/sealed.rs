@@ -9,6 +9,7 @@ use aes_gcm_siv::aead::{AeadInOut as _, KeyInit as _};
 use aes_gcm_siv::{Aes256GcmSiv, Nonce};
 use argon2::{Algorithm, Argon2, Params, Version};
 pub use kernelos_protocol::api::Protection;
+use kernelos_protocol::command::Failure;
 use kernelos_protocol::hash::{self, context};
 use kernelos_protocol::id::DeviceId;
 use kernelos_protocol::key::DeviceKey;
@@ -43,6 +44,23 @@ pub enum SealedBy {
     KeyFile(Zeroizing<Vec<u8>>),
     /// A passphrase.
     Passphrase(Zeroizing<Vec<u8>>),
+    /// A key that a keyring keeps.
+    Keyring(Drawn),
+}
+
+/// A key drawn for one file alone, to be kept by a keyring under its name: the file's salt.
+pub struct Drawn {
+    /// What the keyring finds it by.
+    pub name: [u8; 32],
+    /// The key.
+    pub key: DeviceSecret,
+}
+
+impl Drawn {
+    /// A new one. Fails where the system gives no random bytes.
+    pub fn new() -> Result<Self, Failure> {
+        Ok(Self { name: random()?, key: Zeroizing::new(random()?) })
+    }
 }
 
 impl fmt::Debug for SealedBy {
@@ -58,6 +76,15 @@ impl SealedBy {
         match self {
             Self::KeyFile(_) => Protection::KeyFile,
             Self::Passphrase(_) => Protection::Passphrase,
+            Self::Keyring(_) => Protection::Keyring,
+        }
+    }
+
+    /// The salt of a new file.
+    fn salt(&self) -> Result<[u8; 32], Fault> {
+        match self {
+            Self::Keyring(drawn) => Ok(drawn.name),
+            Self::KeyFile(_) | Self::Passphrase(_) => random().map_err(|_| Fault::Random),
         }
     }
 
@@ -66,6 +93,9 @@ impl SealedBy {
         let bytes = match self {
             Self::KeyFile(bytes) => {
                 return Ok(Zeroizing::new(hash::hash(context::KEY_FILE, &[salt, bytes])));
+            }
+            Self::Keyring(drawn) => {
+                return Ok(Zeroizing::new(hash::hash(context::KEY_FILE, &[salt, &drawn.key[..]])));
             }
             Self::Passphrase(bytes) => bytes,
         };
@@ -107,7 +137,7 @@ pub(super) struct Sealed {
     pub(super) protection: Protection,
     pub(super) device: DeviceId,
     cost: [u32; 3],
-    salt: [u8; 32],
+    pub(super) salt: [u8; 32],
     nonce: [u8; 12],
     bytes: [u8; SEALED_BYTES],
 }
@@ -140,6 +170,7 @@ impl Sealed {
         let protection = match kind {
             1 => Protection::KeyFile,
             2 => Protection::Passphrase,
+            3 => Protection::Keyring,
             _ => return None,
         };
         let bounded = cost.iter().zip(COST_MAX).all(|(cost, max)| *cost <= max);
@@ -164,12 +195,13 @@ impl Sealed {
 
 /// The file of `secret`, sealed. `SPEC: REST-1, REST-2`
 pub(super) fn seal(secret: &DeviceSecret, by: &SealedBy) -> Result<Vec<u8>, Fault> {
-    let salt = random().map_err(|_| Fault::Random)?;
+    let salt = by.salt()?;
     let drawn: [u8; 32] = random().map_err(|_| Fault::Random)?;
     let nonce: [u8; 12] = std::array::from_fn(|at| drawn[at]);
     let (kind, cost) = match by {
         SealedBy::KeyFile(_) => (1, [0; 3]),
         SealedBy::Passphrase(_) => (2, COST),
+        SealedBy::Keyring(_) => (3, [0; 3]),
     };
     let key = by.key(cost, &salt)?;
     let mut file = MAGIC.to_vec();
@@ -222,6 +254,21 @@ mod tests {
         assert_eq!(opened(&file, &passphrase("correct horse")), Ok(secret()));
         assert_eq!(opened(&file, &passphrase("correct horsf")), Err(Fault::Sealed));
         assert_eq!(opened(&file, &key_file(7)), Err(Fault::Sealed));
+    }
+
+    #[test]
+    fn a_file_under_a_keyrings_key_names_it_by_its_salt() {
+        // SPEC: REST-2, REST-5
+        let drawn = |byte| Drawn { name: [1; 32], key: Zeroizing::new([byte; 32]) };
+        let file = seal(&secret(), &SealedBy::Keyring(drawn(7))).unwrap();
+        let Ok(KeyFile::Sealed(sealed)) = KeyFile::read(&file) else { panic!("it is sealed") };
+        assert_eq!((sealed.protection, sealed.salt), (Protection::Keyring, [1; 32]));
+        assert_eq!(opened(&file, &SealedBy::Keyring(drawn(7))), Ok(secret()));
+        assert_eq!(opened(&file, &SealedBy::Keyring(drawn(8))), Err(Fault::Sealed));
+        // The kind is authenticated: no other kind of key opens the same bytes.
+        assert_eq!(opened(&file, &passphrase("correct horse")), Err(Fault::Sealed));
+        let (one, other) = (Drawn::new().unwrap(), Drawn::new().unwrap());
+        assert!(one.name != other.name && one.key != other.key && one.name != *one.key);
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub struct Kept {
     pub protection: Protection,
     /// Whose it is.
     pub device: DeviceId,
+    /// What a keyring finds the key by, where one keeps it.
+    pub entry: Option<[u8; 32]>,
 }
 
 impl Home {
@@ -39,10 +41,11 @@ impl Home {
         Ok(self.key_file()?.map(|file| match file {
             KeyFile::Clear(secret) => {
                 let device = DeviceKey::from_secret(&secret).device();
-                Kept { protection: Protection::Clear, device }
+                Kept { protection: Protection::Clear, device, entry: None }
             }
             KeyFile::Sealed(sealed) => {
-                Kept { protection: sealed.protection, device: sealed.device }
+                let entry = (sealed.protection == Protection::Keyring).then_some(sealed.salt);
+                Kept { protection: sealed.protection, device: sealed.device, entry }
             }
         }))
     }
@@ -155,7 +158,11 @@ fn locked(protection: Protection) -> Failure {
             "this device's secret is sealed under a key file",
             "name it: --key-file F, KERNELOS_KEY_FILE=F, or the credential kernelos-key of systemd",
         ),
-        _ => (
+        Protection::Keyring => (
+            "this device's secret is sealed under a key in the keyring of a desktop session",
+            "leave key file and passphrase out, and start it in that session",
+        ),
+        Protection::Clear | Protection::Passphrase => (
             "this device's secret is sealed under a passphrase",
             "give it: on a terminal when asked, or by --passphrase-file F (- is stdin)",
         ),
@@ -185,12 +192,13 @@ mod tests {
         assert_eq!(home.kept(), Ok(None));
         let secret = secret_of(&home, None).unwrap();
         let device = DeviceKey::from_secret(&secret).device();
-        assert_eq!(home.kept(), Ok(Some(Kept { protection: Protection::Clear, device })));
+        let is_kept = |protection| Ok(Some(Kept { protection, device, entry: None }));
+        assert_eq!(home.kept(), is_kept(Protection::Clear));
         let told = secret_of(&home, Some(&key_file(1))).unwrap_err();
         assert!(told.message.contains("not sealed"), "{told:?}");
 
         home.own().unwrap().reseal(Some(&key_file(1))).unwrap();
-        assert_eq!(home.kept(), Ok(Some(Kept { protection: Protection::KeyFile, device })));
+        assert_eq!(home.kept(), is_kept(Protection::KeyFile));
         assert_eq!(secret_of(&home, Some(&key_file(1))), Ok(secret.clone()));
         let passphrase = SealedBy::Passphrase(Zeroizing::new(vec![1; 32]));
         for (by, words) in [
