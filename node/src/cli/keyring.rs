@@ -9,20 +9,29 @@ use zeroize::Zeroizing;
 
 use crate::home::{Drawn, SealedBy};
 
-/// A new key, in the keyring before this returns.
+/// A new key, in the keyring before this returns: it is asked for again, on another connection, as
+/// nothing else opens the secret afterwards.
 pub(super) async fn new() -> Result<SealedBy, Failure> {
     let drawn = Drawn::new()?;
     service::keep(&entry(&drawn.name), &drawn.key).await?;
-    Ok(SealedBy::Keyring(drawn))
+    match named(drawn.name).await {
+        Ok(SealedBy::Keyring(kept)) if kept.key == drawn.key => Ok(SealedBy::Keyring(drawn)),
+        Err(failure) => Err(failure),
+        Ok(_) => Err(Failure::new(
+            FailureKind::Failed,
+            "the keyring does not give back what it was given to keep",
+        )
+        .with_hint("nothing was changed: seal it under a passphrase or a key file instead")),
+    }
 }
 
 /// The key that a file names by its salt.
 pub(super) async fn named(name: [u8; 32]) -> Result<SealedBy, Failure> {
-    let key = service::take(&entry(&name)).await?;
-    match <[u8; 32]>::try_from(key.as_slice()) {
-        Ok(key) => Ok(SealedBy::Keyring(Drawn { name, key: Zeroizing::new(key) })),
-        Err(_) => Err(no_entry(&entry(&name))),
-    }
+    let mut kept = service::take(&entry(&name)).await?.into_iter();
+    // A program that keeps keyrings in step may have left a copy that is not whole.
+    let key = kept.find_map(|key| <[u8; 32]>::try_from(key.as_slice()).ok().map(Zeroizing::new));
+    let key = key.ok_or_else(|| no_entry(&entry(&name)))?;
+    Ok(SealedBy::Keyring(Drawn { name, key }))
 }
 
 /// What an entry is called.
@@ -31,7 +40,7 @@ fn entry(name: &[u8; 32]) -> String {
 }
 
 fn no_entry(entry: &str) -> Failure {
-    let text = format!("this session's keyring does not hold the key {}", &entry[..16]);
+    let text = format!("this session's keyring does not hold the key {} whole", &entry[..16]);
     Failure::new(FailureKind::Failed, text).with_hint(
         "it is in the keyring of who sealed this device's secret: log in as that person, or put \
          the keyring back from a backup",
@@ -66,17 +75,30 @@ mod service {
         .await
     }
 
-    pub(super) async fn take(entry: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
-        let found = within(async {
+    /// What is kept under a name: one, but where somebody copied it.
+    pub(super) async fn take(entry: &str) -> Result<Vec<Zeroizing<Vec<u8>>>, Failure> {
+        within(async {
             let service = SecretService::connect(EncryptionType::Dh).await?;
             let found = service.search_items(HashMap::from([APP, ("key", entry)])).await?;
-            let Some(item) = found.unlocked.first().or(found.locked.first()) else {
-                return Ok(None);
-            };
-            item.unlock().await?;
-            item.get_secret().await.map(Zeroizing::new).map(Some)
-        });
-        found.await?.ok_or_else(|| super::no_entry(entry))
+            let mut kept = Vec::new();
+            for item in found.unlocked {
+                kept.push(Zeroizing::new(item.get_secret().await?));
+            }
+            // A person is asked only where nothing is open.
+            if let (true, Some(item)) = (kept.is_empty(), found.locked.first()) {
+                item.unlock().await?;
+                kept.push(Zeroizing::new(item.get_secret().await?));
+            }
+            Ok(kept)
+        })
+        .await
+    }
+
+    /// Did a service answer at all? Who is not there is told of by the bus.
+    fn is_refusal(error: &zbus::Error) -> bool {
+        const BUS: &str = "org.freedesktop.DBus.Error.";
+        let zbus::Error::MethodError(name, ..) = error else { return false };
+        !matches!(name.strip_prefix(BUS), Some("ServiceUnknown" | "NameHasNoOwner" | "NoReply"))
     }
 
     /// The keyring that the session opens by itself.
@@ -104,6 +126,10 @@ mod service {
             Error::NoResult => (
                 "this session's keyring service has no keyring yet".to_owned(),
                 "make one in the desktop's password program, and make it the default",
+            ),
+            Error::Zbus(zbus_error) if is_refusal(&zbus_error) => (
+                format!("the keyring refused: {zbus_error}"),
+                "nothing was changed: see what the desktop's password program says",
             ),
             error => (
                 format!("no keyring of a desktop session is in reach: {error}"),
@@ -133,7 +159,7 @@ mod service {
     }
 
     #[expect(clippy::unused_async, reason = "as where it waits for a service")]
-    pub(super) async fn take(_: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    pub(super) async fn take(_: &str) -> Result<Vec<Zeroizing<Vec<u8>>>, Failure> {
         Err(none())
     }
 }

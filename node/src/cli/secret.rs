@@ -68,19 +68,19 @@ impl KeyArgs {
 
     /// Opens the home's secret with what is named, or asks a terminal for the passphrase.
     pub(super) async fn unlock(&self, home: &OwnedHome) -> Result<(), Failure> {
-        let mut named = self.named().await?;
         let kept = home.home().kept()?;
+        // What the surroundings name is of another seal then, and not in the way.
+        let entry = kept.and_then(|kept| kept.entry).filter(|_| !self.is_given());
+        let mut named = match entry {
+            Some(entry) => Some(keyring::named(entry).await?),
+            None => self.named().await?,
+        };
         if named.is_none()
             && kept.is_some_and(|kept| kept.protection == Protection::Passphrase)
             && io::stdin().is_terminal()
         {
             let typed = typed("Passphrase of this device's secret: ").await?;
             named = Some(SealedBy::Passphrase(typed));
-        }
-        if named.is_none()
-            && let Some(entry) = kept.and_then(|kept| kept.entry)
-        {
-            named = Some(keyring::named(entry).await?);
         }
         home.unlock(named.as_ref())
     }

@@ -9,7 +9,6 @@ use aes_gcm_siv::aead::{AeadInOut as _, KeyInit as _};
 use aes_gcm_siv::{Aes256GcmSiv, Nonce};
 use argon2::{Algorithm, Argon2, Params, Version};
 pub use kernelos_protocol::api::Protection;
-use kernelos_protocol::command::Failure;
 use kernelos_protocol::hash::{self, context};
 use kernelos_protocol::id::DeviceId;
 use kernelos_protocol::key::DeviceKey;
@@ -26,6 +25,8 @@ pub(super) const CLEAR_BYTES: usize = 32;
 pub(super) const SEALED_BYTES: usize = HEADER_BYTES + 32 + 16;
 /// What a sealed file begins with; the last byte is its version.
 const MAGIC: [u8; 8] = *b"KERNKEY\x01";
+/// What a secret can be sealed under; more are a newer program's.
+const KINDS: std::ops::RangeInclusive<u8> = 1..=3;
 const HEADER_BYTES: usize = 8 + 1 + 12 + 32 + 32 + 12;
 
 /// What RFC 9106 section 4 recommends where memory is short: 64 MiB, three passes, four lanes.
@@ -54,13 +55,6 @@ pub struct Drawn {
     pub name: [u8; 32],
     /// The key.
     pub key: DeviceSecret,
-}
-
-impl Drawn {
-    /// A new one. Fails where the system gives no random bytes.
-    pub fn new() -> Result<Self, Failure> {
-        Ok(Self { name: random()?, key: Zeroizing::new(random()?) })
-    }
 }
 
 impl fmt::Debug for SealedBy {
@@ -152,7 +146,10 @@ impl KeyFile {
         if bytes.starts_with(&MAGIC[..version]) && bytes.get(version) != MAGIC.last() {
             return Err(Fault::Newer);
         }
-        let bytes = bytes.try_into().map_err(|_| Fault::Malformed)?;
+        let bytes: [u8; SEALED_BYTES] = bytes.try_into().map_err(|_| Fault::Malformed)?;
+        if bytes.starts_with(&MAGIC) && !KINDS.contains(&bytes[MAGIC.len()]) {
+            return Err(Fault::Newer);
+        }
         Sealed::read(bytes).map(|sealed| Self::Sealed(Box::new(sealed))).ok_or(Fault::Malformed)
     }
 }
@@ -267,8 +264,6 @@ mod tests {
         assert_eq!(opened(&file, &SealedBy::Keyring(drawn(8))), Err(Fault::Sealed));
         // The kind is authenticated: no other kind of key opens the same bytes.
         assert_eq!(opened(&file, &passphrase("correct horse")), Err(Fault::Sealed));
-        let (one, other) = (Drawn::new().unwrap(), Drawn::new().unwrap());
-        assert!(one.name != other.name && one.key != other.key && one.name != *one.key);
     }
 
     #[test]
@@ -302,6 +297,9 @@ mod tests {
         // SPEC: REST-1
         assert!(matches!(KeyFile::read(b"KERNKEY\x02and more"), Err(Fault::Newer)));
         assert!(matches!(KeyFile::read(b"short"), Err(Fault::Malformed)));
+        let mut file = seal(&secret(), &key_file(7)).unwrap();
+        file[8] = 4;
+        assert!(matches!(KeyFile::read(&file), Err(Fault::Newer)));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use kernelos_protocol::id::DeviceId;
 use kernelos_protocol::key::DeviceKey;
 use zeroize::Zeroizing;
 
-use super::sealed::{CLEAR_BYTES, Fault, KeyFile, SEALED_BYTES, seal};
+use super::sealed::{CLEAR_BYTES, Drawn, Fault, KeyFile, SEALED_BYTES, seal};
 use super::{DeviceSecret, Home, OwnedHome, Protection, SealedBy, random};
 use super::{replace_private, write_private};
 
@@ -27,6 +27,13 @@ pub struct Kept {
     pub device: DeviceId,
     /// What a keyring finds the key by, where one keeps it.
     pub entry: Option<[u8; 32]>,
+}
+
+impl Drawn {
+    /// A new one. Fails where the system gives no random bytes.
+    pub fn new() -> Result<Self, Failure> {
+        Ok(Self { name: random()?, key: Zeroizing::new(random()?) })
+    }
 }
 
 impl Home {
@@ -77,7 +84,7 @@ impl Home {
             ),
             Fault::Sealed => (
                 "does not open: this is not what sealed it, or the file was changed".to_owned(),
-                "give the key file or passphrase of `kern key protect`; if the file was \
+                "give what `kern key protect` was given, or unlock that keyring; if the file was \
                  changed, restore it from a backup",
             ),
             fault => (format!("cannot be used: {fault}"), "nothing was changed"),
@@ -215,6 +222,13 @@ mod tests {
         owned.reseal(None).unwrap();
         drop(owned);
         assert_eq!(secret_of(&home, None), Ok(secret));
+    }
+
+    #[test]
+    fn what_a_keyring_keeps_is_drawn_anew_each_time() {
+        // SPEC: REST-5
+        let (one, other) = (Drawn::new().unwrap(), Drawn::new().unwrap());
+        assert!(one.name != other.name && one.key != other.key && one.name != *one.key);
     }
 
     #[test]
