@@ -1,9 +1,13 @@
 //! Events of our own store, and how they are written where it gave them or takes them, in recorded
 //! turns: one without its signature stands beside what proves it, so it is trusted as a row is.
 
+use std::sync::Arc;
+
 use serde::{Deserialize as _, Deserializer, Serializer};
 
-use crate::event::{EventFault, Header, Signed, Verified};
+use crate::cbor;
+use crate::event::{EventFault, Header, Parts, Signed, Verified, id_of};
+use crate::id::EventId;
 
 impl Verified {
     /// The event of a row of our own store whose check was compared: these are the bytes that were
@@ -12,6 +16,20 @@ impl Verified {
     /// the body is the one named: of a file that nobody vouches for, [`super::Proving`] asks them.
     pub fn of_row(envelope: &[u8]) -> Result<Self, EventFault> {
         Signed::read(envelope, Header::decode_kept)?.into_verified()
+    }
+
+    /// The same, where it is the event of this id, whose header is at hand: its bytes are compared
+    /// and nothing of it is read. None where they are others. `SPEC: DUR-19`
+    #[must_use]
+    pub fn of_known_row(envelope: &[u8], id: EventId, header: &Arc<Header>) -> Option<Self> {
+        let parts = Parts::read(envelope).ok()?;
+        let header_bytes = cbor::encode(&**header);
+        (header_bytes == parts.header).then_some(())?;
+        debug_assert_eq!(id_of(&header_bytes), id, "the header of another event");
+        let (signature, body) = (parts.signature, parts.body.map(<[u8]>::to_vec));
+        let signed = Signed { header: Arc::clone(header), header_bytes, id, signature, body };
+        signed.check_signature().ok()?;
+        signed.into_verified().ok()
     }
 }
 

@@ -11,7 +11,7 @@ use crate::limits::{
     FRAME_BYTES_MAX, FRAME_EVENTS_MAX, FRAMES_UNDER_WAY_MAX, SERVE_EVENTS, WANT_BACK,
     WANT_COUNT_MAX, WANTS_MAX,
 };
-use crate::store::Place;
+use crate::store::Sought;
 use crate::sync::message::Message;
 use crate::sync::session::Session;
 use crate::workspace::{Step, Workspace};
@@ -96,7 +96,7 @@ impl Session {
     }
 
     /// The next events to load for the peer, if the window is open.
-    pub(super) fn next_places(&mut self, workspace: &Workspace) -> Option<Vec<Place>> {
+    pub(super) fn next_places(&mut self, workspace: &Workspace) -> Option<Vec<Sought>> {
         let under_way = self.sent_frames - self.acked_frames;
         if self.loading || under_way >= FRAMES_UNDER_WAY_MAX || self.queue.is_empty() {
             return None;
@@ -106,8 +106,8 @@ impl Session {
         let mut is_inside = false;
         while is_inside || places.len() < SERVE_EVENTS {
             let Some((_, position)) = self.queue.pop_first() else { break };
-            let Some((place, inside)) = workspace.placed(position) else { continue };
-            places.push(place);
+            let Some((sought, inside)) = workspace.sought(position) else { continue };
+            places.push(sought);
             is_inside = inside;
         }
         self.loading = true;
