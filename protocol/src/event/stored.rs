@@ -65,3 +65,46 @@ pub(crate) mod all {
         envelopes.iter().map(|envelope| read(envelope)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Class, Unsigned};
+    use crate::id::{Incarnation, Lane, WorkspaceId};
+    use crate::key::DeviceKey;
+    use crate::time::Stamp;
+
+    /// The first event of a chain, which joins heads.
+    fn event(stamp: u64) -> Verified {
+        let key = DeviceKey::from_secret(&[1; 32]);
+        let header = Header {
+            workspace: WorkspaceId([2; 32]),
+            lane: Lane::Content,
+            author: key.device(),
+            incarnation: Incarnation([3; 8]),
+            seq: 0,
+            prev: None,
+            parents: vec![EventId([4; 32])],
+            heard: vec![EventId([5; 32])],
+            stamp: Stamp(stamp),
+            class: Class::Plain,
+            epoch: None,
+            body: None,
+        };
+        Unsigned { header, body: None }.sign(&key).unwrap()
+    }
+
+    #[test]
+    fn a_row_is_the_event_whose_header_is_at_hand_or_is_not_taken_for_it() {
+        // SPEC: DUR-19
+        let (one, other) = (event(1), event(2));
+        let header = one.shared_header();
+        let known = Verified::of_known_row(&one.encode(), one.id(), &header).unwrap();
+        assert_eq!((known.id(), known.encode()), (one.id(), one.encode()));
+        assert_eq!(Verified::of_row(&one.encode()).unwrap().encode(), known.encode());
+        // Another of a fork, or of another place.
+        assert_eq!(Verified::of_known_row(&other.encode(), one.id(), &header), None);
+        let long = [one.encode(), vec![0]].concat();
+        assert_eq!(Verified::of_known_row(&long, one.id(), &header), None);
+    }
+}
