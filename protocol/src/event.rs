@@ -19,8 +19,9 @@ pub(crate) use header::SALT_BYTES;
 pub use header::{BodyRef, Class, HEADER_VERSION, Header};
 pub use proving::Proving;
 pub use run::{Run, Runs};
+use stored::Parts;
 
-use crate::cbor::{self, CborFault, Reader, Writer};
+use crate::cbor::{self, CborFault, Writer};
 use crate::control::{ControlBody, ControlFault};
 use crate::hash::{self, context};
 use crate::id::{ChainId, EventId, Lane, WorkspaceId};
@@ -116,29 +117,6 @@ pub struct Signed {
     id: EventId,
     signature: Option<[u8; 64]>,
     body: Option<Vec<u8>>,
-}
-
-/// The parts of an envelope.
-struct Parts<'a> {
-    header: &'a [u8],
-    signature: Option<[u8; 64]>,
-    body: Option<&'a [u8]>,
-}
-
-impl<'a> Parts<'a> {
-    fn read(envelope: &'a [u8]) -> Result<Self, CborFault> {
-        let mut reader = Reader::new(envelope);
-        reader.array_of(3)?;
-        let header = reader.bytes(HEADER_BYTES_MAX)?;
-        let signature = if reader.is_null()? { None } else { Some(reader.fixed()?) };
-        let body = if reader.is_null()? {
-            None
-        } else {
-            Some(reader.bytes(header::SALT_BYTES + BODY_BYTES_MAX)?)
-        };
-        reader.end()?;
-        Ok(Self { header, signature, body })
-    }
 }
 
 /// The body of an event that is put together from its parts.

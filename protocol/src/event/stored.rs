@@ -5,9 +5,30 @@ use std::sync::Arc;
 
 use serde::{Deserialize as _, Deserializer, Serializer};
 
-use crate::cbor;
-use crate::event::{EventFault, Header, Parts, Signed, Verified, id_of};
+use crate::cbor::{self, CborFault, Reader};
+use crate::event::{EventFault, Header, SALT_BYTES, Signed, Verified, id_of};
 use crate::id::EventId;
+use crate::limits::{BODY_BYTES_MAX, HEADER_BYTES_MAX};
+
+/// The parts of an envelope.
+pub(super) struct Parts<'a> {
+    pub(super) header: &'a [u8],
+    pub(super) signature: Option<[u8; 64]>,
+    pub(super) body: Option<&'a [u8]>,
+}
+
+impl<'a> Parts<'a> {
+    pub(super) fn read(envelope: &'a [u8]) -> Result<Self, CborFault> {
+        let mut reader = Reader::new(envelope);
+        reader.array_of(3)?;
+        let header = reader.bytes(HEADER_BYTES_MAX)?;
+        let signature = if reader.is_null()? { None } else { Some(reader.fixed()?) };
+        let body =
+            if reader.is_null()? { None } else { Some(reader.bytes(SALT_BYTES + BODY_BYTES_MAX)?) };
+        reader.end()?;
+        Ok(Self { header, signature, body })
+    }
+}
 
 impl Verified {
     /// The event of a row of our own store whose check was compared: these are the bytes that were

@@ -70,7 +70,6 @@ pub fn check(open: &mut dyn FnMut() -> Box<dyn EventStore>, events: &[Verified])
     assert!(found.events.is_empty() && found.damaged.len() == 1, "what is not kept is told");
 
     check_sought(open, events);
-
     let mut some: Vec<_> = events.iter().map(place_of).collect();
     some[1].id.0[0] ^= 1;
     some.push(Place { seq: u64::from(u32::MAX), id: EventId([7; 32]), ..place_of(last) });
