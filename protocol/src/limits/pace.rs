@@ -12,8 +12,8 @@ pub const TELL_AWAITED_MIN: u64 = 256;
 /// others edit.
 pub const TELL_FEW_MAX: usize = 64;
 
-/// Of what is left to tell of a history, here or on its way, so great a part, 1 in this many, is one
-/// batch: the documents work while the rest comes, and less and less is left for the end.
+/// Of what is left to tell of a history, here or on its way, so great a part, 1 in this many, is
+/// one batch: the documents work while the rest comes, and less and less is left for the end.
 pub const TELL_LEFT_SHARE: usize = 3;
 
 /// And of all, with what the documents hold, 1 in this many: a batch costs a time that grows with
