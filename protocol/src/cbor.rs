@@ -36,6 +36,12 @@ impl Default for Writer {
 }
 
 impl Writer {
+    /// One that does not grow before it has written so many bytes.
+    #[must_use]
+    pub fn of_bytes(bytes: usize) -> Self {
+        Self(Encoder::new(Vec::with_capacity(bytes)))
+    }
+
     /// An array of `len` items, which must follow.
     pub fn array(&mut self, len: usize) -> &mut Self {
         self.0.array(len as u64).ok();

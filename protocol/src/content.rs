@@ -116,7 +116,7 @@ impl Content {
         reader.array_of(2)?;
         let number = reader.uint()?;
         if [kind::CHANGE, kind::UNDO, kind::BRANCH].contains(&number) {
-            let Changes { about, changes } = cbor::decode(inside)?;
+            let Changes { about, changes } = decode_changes(inside)?;
             return Ok(match about {
                 About::Nothing => Self::Change(changes),
                 About::Undo(event) => Self::Undo(event, changes),
@@ -136,6 +136,17 @@ impl Content {
         reader.end()?;
         Ok(Self::Unknown(number))
     }
+}
+
+/// What [`cbor::decode`] gives, without writing it again: reading leaves nothing free but how long
+/// the heads are.
+fn decode_changes(inside: &[u8]) -> Result<Changes, CborFault> {
+    let mut reader = Reader::new(inside);
+    let changes = Changes::read(&mut reader)?;
+    reader.end()?;
+    let is_one = reader.is_shortest();
+    debug_assert_eq!(is_one, cbor::encode(&changes) == inside, "one encoding of these changes");
+    if is_one { Ok(changes) } else { Err(CborFault::NotCanonical) }
 }
 
 /// The inside of a change event's body.

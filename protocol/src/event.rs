@@ -19,8 +19,9 @@ pub(crate) use header::SALT_BYTES;
 pub use header::{BodyRef, Class, HEADER_VERSION, Header};
 pub use proving::Proving;
 pub use run::{Run, Runs};
+use stored::Parts;
 
-use crate::cbor::{self, CborFault, Reader, Writer};
+use crate::cbor::{self, CborFault, Writer};
 use crate::control::{ControlBody, ControlFault};
 use crate::hash::{self, context};
 use crate::id::{ChainId, EventId, Lane, WorkspaceId};
@@ -94,6 +95,9 @@ impl From<CborFault> for EventFault {
         }
     }
 }
+
+/// Most bytes of an envelope beside its header and its body: the signature, and the heads of all.
+const ENVELOPE_HEADS: usize = 1 + 3 + 66 + 5;
 
 /// An event that its author has yet to sign.
 #[derive(Debug, Clone)]
@@ -170,18 +174,10 @@ impl Signed {
         bytes: &[u8],
         header: impl FnOnce(&[u8]) -> Result<Header, EventFault>,
     ) -> Result<Self, EventFault> {
-        let mut reader = Reader::new(bytes);
-        reader.array_of(3)?;
-        let header_bytes = reader.bytes(HEADER_BYTES_MAX)?;
-        let signature = if reader.is_null()? { None } else { Some(reader.fixed()?) };
-        let body = if reader.is_null()? {
-            None
-        } else {
-            Some(reader.bytes(header::SALT_BYTES + BODY_BYTES_MAX)?.to_vec())
-        };
-        reader.end()?;
+        let Parts { header: header_bytes, signature, body } = Parts::read(bytes)?;
         let header = Arc::new(header(header_bytes)?);
         let (id, header_bytes) = (id_of(header_bytes), header_bytes.to_vec());
+        let body = body.map(<[u8]>::to_vec);
         let signed = Self { header, header_bytes, id, signature, body };
         signed.check_signature()?;
         Ok(signed)
@@ -250,7 +246,9 @@ impl Signed {
     /// Writes the envelope.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut writer = Writer::default();
+        let body = self.body.as_ref().map_or(0, Vec::len);
+        let bytes = self.header_bytes.len().saturating_add(body).saturating_add(ENVELOPE_HEADS);
+        let mut writer = Writer::of_bytes(bytes);
         writer.array(3).bytes(&self.header_bytes);
         writer.bytes_or_null(self.signature.as_ref().map(|signature| signature.as_slice()));
         writer.bytes_or_null(self.body.as_deref());

@@ -7,13 +7,14 @@ pub mod contract;
 mod memory;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 pub use memory::MemoryStore;
 
 use crate::artifact::Chunk;
-use crate::event::Verified;
+use crate::event::{Header, Verified};
 use crate::id::{ChainId, ChunkHash, EventId, Incarnation};
 use crate::notice::Notice;
 use crate::sync::{Card, Receipt};
@@ -68,6 +69,17 @@ pub struct Place {
     pub id: EventId,
 }
 
+/// An event that is asked for by who holds its header. It spares the store reading that again, and
+/// is no more than a hint: what is written down of a request leaves it out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sought {
+    /// Where it stands.
+    pub place: Place,
+    /// Its header.
+    #[serde(skip)]
+    pub header: Option<Arc<Header>>,
+}
+
 /// What is asked of a store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -81,6 +93,8 @@ pub enum LoadRequest {
     },
     /// These events, in this order.
     Events(Vec<Place>),
+    /// The same of events whose headers are at hand.
+    Sought(Vec<Sought>),
     /// These chunks, those of them that are kept whole, in this order.
     Chunks(Vec<ChunkHash>),
     /// Which chunks are kept, by hash, without their bytes. Fewer than `limit` are the last.

@@ -42,7 +42,7 @@ pub use renewal::Renewal;
 use crate::event::{Run, Verified};
 use crate::id::{ChainId, DeviceId, EventId};
 use crate::limits::{STALL_MS, WANTS_MAX};
-use crate::store::Place;
+use crate::store::Sought;
 use crate::time::Time;
 use crate::workspace::Workspace;
 use offer::AskedApart;
@@ -64,7 +64,7 @@ pub enum Action {
     /// Send a message.
     Send(LinkId, Message),
     /// Load these events from the store and give them to [`Sync::on_loaded`].
-    Load(LinkId, Vec<Place>),
+    Load(LinkId, Vec<Sought>),
     /// End the connection, and say why.
     Disconnect(LinkId, &'static str),
 }

@@ -363,6 +363,9 @@ impl EventStore for SqliteStore {
             LoadRequest::Events(places) => {
                 events::load_events(&self.connection, places, &mut slice).map_err(store_error)?;
             }
+            LoadRequest::Sought(sought) => {
+                events::load_sought(&self.connection, sought, &mut slice).map_err(store_error)?;
+            }
             LoadRequest::Chunks(hashes) => {
                 for hash in hashes {
                     slice.chunks.extend(self.chunk(hash).map_err(store_error)?);

@@ -11,7 +11,7 @@ use kernelos_protocol::id::{DeviceId, EventId, Incarnation, Signature, Workspace
 use kernelos_protocol::key::{DeviceKey, RecoveryKey};
 use kernelos_protocol::replica::{Config, Input, Output, Replica};
 use kernelos_protocol::role::Role;
-use kernelos_protocol::store::{LoadRequest, Record, Slice};
+use kernelos_protocol::store::{LoadRequest, Record, Slice, Sought};
 use kernelos_protocol::sync::{LinkId, Message};
 use kernelos_protocol::time::Time;
 
@@ -125,10 +125,12 @@ impl Rows {
 
     fn load(&self, request: &LoadRequest) -> Result<Slice, Box<dyn Error>> {
         let mut slice = Slice::default();
-        if let LoadRequest::Events(places) = request {
-            for place in places {
+        if let LoadRequest::Sought(sought) = request {
+            for Sought { place, header } in sought {
                 let at = self.places.get(&place.id).ok_or("an event is not kept")?;
-                slice.events.push(Verified::of_row(self.rows.get(*at).ok_or("no row")?)?);
+                let (row, header) = (self.rows.get(*at).ok_or("no row")?, header.as_ref());
+                let known = header.and_then(|header| Verified::of_known_row(row, place.id, header));
+                slice.events.push(known.ok_or("another event")?);
             }
         }
         Ok(slice)

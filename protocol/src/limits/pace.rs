@@ -12,18 +12,20 @@ pub const TELL_AWAITED_MIN: u64 = 256;
 /// others edit.
 pub const TELL_FEW_MAX: usize = 64;
 
-/// Of what the documents hold so great a part, 1 in this many, is told at once: of a long history
-/// the last batch is a third, which comes when nothing else is left to do, and all batches together
-/// cost what takes three of the last.
-pub const TELL_SHARE: usize = 2;
+/// Of what is left to tell of a history, here or on its way, so great a part, 1 in this many, is
+/// one batch: the documents work while the rest comes, and less and less is left for the end.
+pub const TELL_LEFT_SHARE: usize = 3;
 
-/// The same where the documents have nothing to do: they work while the rest comes, and the last
-/// batch is a fifth.
-pub const TELL_IDLE_SHARE: usize = 4;
+/// And of all, with what the documents hold, 1 in this many: a batch costs a time that grows with
+/// the document, so that there must not be many.
+pub const TELL_ALL_SHARE: usize = 8;
 
-/// Changes that are told at once whatever is on its way: Automerge takes as many in some
-/// milliseconds.
-pub const TELL_CHANGES_MIN: usize = 1_000;
+/// So many times as much where the documents are at work: else what comes meanwhile waits for them.
+pub const TELL_BUSY_TIMES: usize = 2;
+
+/// Changes that are told at once whatever is on its way: a batch of many costs Automerge about as
+/// much as this many cost beside that, whichever they are.
+pub const TELL_CHANGES_MIN: usize = 3_000;
 
 /// A change that counts is in its document after so long, in milliseconds, however much is on its
 /// way: somebody may look.

@@ -188,8 +188,8 @@ impl Replica {
         for action in actions {
             match action {
                 Action::Send(link, message) => self.send(link, &message),
-                Action::Load(link, places) => {
-                    self.load_next(LoadFor::Peer(link), LoadRequest::Events(places));
+                Action::Load(link, sought) => {
+                    self.load_next(LoadFor::Peer(link), LoadRequest::Sought(sought));
                 }
                 Action::Disconnect(link, reason) => self.disconnect(link, reason),
             }

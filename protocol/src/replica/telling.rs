@@ -1,15 +1,16 @@
 //! When the documents are told what counts: with the turn that brings it, but for a long history
 //! that is on its way.
 //!
-//! A batch of changes costs Automerge a time that grows with the document. So while much more
-//! comes, what is here waits until it is half as much as the documents hold, or a quarter where
-//! they have nothing to do: then all batches together cost little more than the last, however long
-//! the history is, and the documents take most of it while the rest is on its way.
+//! A batch of changes costs Automerge a time of its own, which grows with the document, beside what
+//! its changes cost. So while much more comes, what is here waits until it is a third of what is
+//! left to tell and an eighth of all: a history is few batches, however long it is, and the last of
+//! them, which is told when nothing else is left to do, is a small one.
 //! `SPEC: DUR-10`
 
 use crate::command::Command;
 use crate::limits::{
-    TELL_AWAITED_MIN, TELL_CHANGES_MIN, TELL_FEW_MAX, TELL_IDLE_SHARE, TELL_MS, TELL_SHARE,
+    TELL_ALL_SHARE, TELL_AWAITED_MIN, TELL_BUSY_TIMES, TELL_CHANGES_MIN, TELL_FEW_MAX,
+    TELL_LEFT_SHARE, TELL_MS,
 };
 use crate::replica::Replica;
 use crate::replica::documents::Pending;
@@ -25,13 +26,15 @@ impl Telling {
     }
 }
 
-/// A share of none is no share, and who is idle takes no more at once.
-const _: () = assert!(TELL_SHARE > 0 && TELL_IDLE_SHARE >= TELL_SHARE);
+/// A share of none is no share.
+const _: () = assert!(TELL_LEFT_SHARE > 0 && TELL_ALL_SHARE > 0);
 
-/// As many changes are one batch where the documents hold so many, and are at work or not.
-fn enough(held: usize, is_idle: bool) -> usize {
-    let share = if is_idle { TELL_IDLE_SHARE } else { TELL_SHARE };
-    (held / share).max(TELL_CHANGES_MIN)
+/// As many changes are one batch where the documents hold so many, so many are left to tell, here
+/// or on their way, and the documents are at work or not.
+fn enough(held: usize, left: usize, is_idle: bool) -> usize {
+    let share = (left / TELL_LEFT_SHARE).max(held.saturating_add(left) / TELL_ALL_SHARE);
+    let times = if is_idle { 1 } else { TELL_BUSY_TIMES };
+    share.saturating_mul(times).max(TELL_CHANGES_MIN)
 }
 
 impl Replica {
@@ -54,8 +57,10 @@ impl Replica {
         let is_due = self.telling.next_deadline().is_some_and(|at| at <= self.now.monotonic_ms);
         // Who has nothing yet is shown the first that comes, and edits are live meanwhile.
         let is_idle = !self.pending.contains(&Pending::Projection);
+        let awaited = self.sync.awaited(&self.workspace);
         let is_few = self.workspace.untold().is_some_and(|(waiting, held)| {
-            waiting > TELL_FEW_MAX && held > 0 && waiting < enough(held, is_idle)
+            let left = usize::try_from(awaited).unwrap_or(usize::MAX).saturating_add(waiting);
+            waiting > TELL_FEW_MAX && held > 0 && waiting < enough(held, left, is_idle)
         });
         // Who reads sees what was here a moment ago; what else is asked for is about all of it.
         let is_read =
@@ -65,7 +70,7 @@ impl Replica {
             && !self.workspace.is_rebuilding()
             && is_few
             && self.commands.iter().all(|(_, command)| is_read(command))
-            && self.sync.awaited(&self.workspace) >= TELL_AWAITED_MIN
+            && awaited >= TELL_AWAITED_MIN
     }
 }
 
@@ -74,24 +79,48 @@ mod tests {
     use super::enough;
     use crate::limits::FRAME_EVENTS_MAX;
 
-    #[test]
-    fn a_long_history_is_few_batches_and_the_last_is_a_third_at_most() {
-        // SPEC: DUR-10
-        for (events, is_idle, part, most) in [
-            (20_000, false, 3, 14),
-            (100_000, false, 3, 14),
-            (20_000, true, 5, 21),
-            (100_000, true, 5, 21),
-        ] {
-            let (mut held, mut waiting, mut batches) = (FRAME_EVENTS_MAX, 0, 1);
-            while held + waiting < events {
-                waiting += FRAME_EVENTS_MAX;
-                if waiting >= enough(held, is_idle) {
-                    (held, waiting, batches) = (held + waiting, 0, batches + 1);
-                }
+    /// Batches until all is told, and what is left for the last of them, where a history of so many
+    /// comes to documents that hold so many.
+    fn batches(held: usize, events: usize, is_idle: bool) -> (usize, usize) {
+        let (mut told, mut waiting, mut batches) = (0, 0, 1);
+        while told + waiting < events {
+            waiting += FRAME_EVENTS_MAX.min(events - told - waiting);
+            if waiting >= enough(held + told, events - told, is_idle) {
+                (told, waiting, batches) = (told + waiting, 0, batches + 1);
             }
-            assert!(waiting <= events / part + FRAME_EVENTS_MAX, "{events}: {waiting} are left");
-            assert!(batches <= most, "{events}: {batches} batches");
         }
+        (batches, waiting)
+    }
+
+    #[test]
+    fn a_long_history_is_few_batches_and_the_last_is_a_small_one() {
+        // SPEC: DUR-10
+        for events in [20_000, 100_000, 1_000_000] {
+            for (is_idle, most, part) in [(true, 8, 8), (false, 5, 4)] {
+                let (batches, last) = batches(FRAME_EVENTS_MAX, events, is_idle);
+                assert!(last <= events / part + FRAME_EVENTS_MAX, "{events}: {last} are left");
+                assert!(batches <= most, "{events}: {batches} batches");
+            }
+        }
+    }
+
+    #[test]
+    fn what_comes_to_a_long_history_is_no_more_batches_than_its_share_of_that() {
+        // SPEC: DUR-10
+        let (few, _) = batches(1_000_000, 20_000, true);
+        assert_eq!(few, 1, "a batch costs what the document costs");
+        // Where more and more is said to come, as it does to a peer in the middle.
+        let (mut held, mut batches) = (100_000, 0);
+        while held < 200_000 {
+            held += enough(held, FRAME_EVENTS_MAX, true);
+            batches += 1;
+        }
+        assert!(batches <= 6, "{batches} batches to twice as much");
+    }
+
+    #[test]
+    fn no_claim_of_what_is_to_come_is_too_large_to_reckon_with() {
+        assert!(enough(usize::MAX, usize::MAX, true) > 0);
+        assert!(enough(1, usize::MAX, false) > 0);
     }
 }

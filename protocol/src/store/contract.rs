@@ -9,7 +9,7 @@ use crate::id::{DeviceId, EventId, Incarnation, Lane};
 use crate::limits::CHUNK_BYTES_MAX;
 use crate::notice::Notice;
 use crate::seal::{pack, seal_shreddable};
-use crate::store::{EventStore, LoadRequest, Place, Record};
+use crate::store::{EventStore, LoadRequest, Place, Record, Sought};
 use crate::time::Stamp;
 
 /// Where `event` stands.
@@ -69,6 +69,7 @@ pub fn check(open: &mut dyn FnMut() -> Box<dyn EventStore>, events: &[Verified])
     let found = load(&mut *open(), &LoadRequest::Events(vec![absent]));
     assert!(found.events.is_empty() && found.damaged.len() == 1, "what is not kept is told");
 
+    check_sought(open, events);
     let mut some: Vec<_> = events.iter().map(place_of).collect();
     some[1].id.0[0] ^= 1;
     some.push(Place { seq: u64::from(u32::MAX), id: EventId([7; 32]), ..place_of(last) });
@@ -110,6 +111,21 @@ pub fn check(open: &mut dyn FnMut() -> Box<dyn EventStore>, events: &[Verified])
 }
 
 /// Chunks of artifacts: kept by hash, listed without their bytes, dropped when told. `SPEC: ART-7`
+/// The headers that are at hand change nothing of what is given, and be they others' headers.
+fn check_sought(open: &mut dyn FnMut() -> Box<dyn EventStore>, events: &[Verified]) {
+    let envelopes = |events: &[Verified]| events.iter().map(Verified::encode).collect::<Vec<_>>();
+    let headers: Vec<_> = events.iter().map(|event| Some(event.shared_header())).collect();
+    let mut others = headers.clone();
+    others.rotate_left(1);
+    for headers in [vec![None; events.len()], headers, others] {
+        let sought = events.iter().zip(headers);
+        let sought = sought.map(|(event, header)| Sought { place: place_of(event), header });
+        let found = load(&mut *open(), &LoadRequest::Sought(sought.collect()));
+        assert_eq!(envelopes(&found.events), envelopes(events), "and in the order asked for");
+        assert!(found.damaged.is_empty(), "{:?}", found.damaged);
+    }
+}
+
 fn check_chunks(open: &mut dyn FnMut() -> Box<dyn EventStore>) {
     let chunk = |byte: u8, len: usize| match Chunk::new(vec![byte; len]) {
         Ok(chunk) => chunk,

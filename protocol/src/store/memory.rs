@@ -7,7 +7,7 @@ use crate::artifact::Chunk;
 use crate::event::Verified;
 use crate::id::{ChunkHash, DeviceId, EventId, Incarnation};
 use crate::notice::Notice;
-use crate::store::{Damage, EventStore, LoadRequest, Record, Slice, StoreError};
+use crate::store::{Damage, EventStore, LoadRequest, Place, Record, Slice, StoreError};
 use crate::sync::{Card, Receipt};
 
 /// Keeps a workspace in memory. A clone is a copy of the disk.
@@ -64,6 +64,21 @@ impl MemoryStore {
             return Err(Damage { at, event: Some(event.id()), what });
         }
         Ok(event.clone())
+    }
+
+    fn load_events<'a>(&self, places: impl IntoIterator<Item = &'a Place>, slice: &mut Slice) {
+        for place in places {
+            let found = self.events.iter().find(|event| event.id() == place.id);
+            match found.map(|event| self.read(event)) {
+                Some(Ok(event)) => slice.events.push(event),
+                Some(Err(damage)) => slice.damaged.push(damage),
+                None => slice.damaged.push(Damage {
+                    at: Some((place.chain, place.seq)),
+                    event: Some(place.id),
+                    what: format!("event {} is not kept", place.id),
+                }),
+            }
+        }
     }
 
     /// A page of the disk goes bad: this chunk cannot be read any more.
@@ -171,19 +186,9 @@ impl EventStore for MemoryStore {
                 }
                 slice.next = (to < self.events.len()).then_some(to as u64);
             }
-            LoadRequest::Events(places) => {
-                for place in places {
-                    let found = self.events.iter().find(|event| event.id() == place.id);
-                    match found.map(|event| self.read(event)) {
-                        Some(Ok(event)) => slice.events.push(event),
-                        Some(Err(damage)) => slice.damaged.push(damage),
-                        None => slice.damaged.push(Damage {
-                            at: Some((place.chain, place.seq)),
-                            event: Some(place.id),
-                            what: format!("event {} is not kept", place.id),
-                        }),
-                    }
-                }
+            LoadRequest::Events(places) => self.load_events(places, &mut slice),
+            LoadRequest::Sought(sought) => {
+                self.load_events(sought.iter().map(|sought| &sought.place), &mut slice);
             }
             LoadRequest::Chunks(hashes) => {
                 let whole = hashes.iter().filter(|hash| !self.damaged.contains(hash));

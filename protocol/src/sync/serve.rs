@@ -11,7 +11,7 @@ use crate::limits::{
     FRAME_BYTES_MAX, FRAME_EVENTS_MAX, FRAMES_UNDER_WAY_MAX, SERVE_EVENTS, WANT_BACK,
     WANT_COUNT_MAX, WANTS_MAX,
 };
-use crate::store::Place;
+use crate::store::Sought;
 use crate::sync::message::Message;
 use crate::sync::session::Session;
 use crate::workspace::{Step, Workspace};
@@ -22,6 +22,9 @@ const FRAME_ROOM: usize = FRAME_BYTES_MAX - 64;
 /// Most bytes of an event in a frame beside its body and what it names: signature, stamp, heads.
 const EVENT_HEADS: usize = 96;
 
+/// Where less than this part of what waits is added, 1 in so many, the rest is not moved.
+const QUEUE_SHARE: usize = 8;
+
 /// Most bytes of a segment beside its events and what it names.
 const SEGMENT_HEADS: usize = 32;
 
@@ -30,7 +33,8 @@ impl Session {
     pub(super) fn want(&mut self, wants: &[(EventId, u64)], workspace: &Workspace) {
         // Honest wants do not overlap; whoever asks for the same again and again is served once.
         let mut steps = workspace.len().saturating_mul(2).saturating_add(wants.len());
-        for (tip, count) in wants {
+        let mut found = Vec::new();
+        'wants: for (tip, count) in wants {
             if *count <= WANT_BACK && workspace.contains(tip) {
                 self.alone.insert(*tip);
             }
@@ -40,11 +44,34 @@ impl Session {
             let mut next = workspace.step(tip);
             for _ in 0..(*count).min(WANT_COUNT_MAX) {
                 let Some(step) = next else { break };
-                let Some(left) = steps.checked_sub(1) else { return };
+                let Some(left) = steps.checked_sub(1) else { break 'wants };
                 steps = left;
                 next = workspace.step_before(&step);
-                self.enqueue(step, workspace);
+                self.find(&step, workspace, &mut found);
             }
+        }
+        self.enqueue(found);
+    }
+
+    /// What is to be sent with an event that is wanted: itself, and what proves it. Of chains that
+    /// are walked back event by event, that was found with the one before.
+    fn find(&self, step: &Step, workspace: &Workspace, found: &mut Vec<(u8, usize)>) {
+        let Step { lane, position, .. } = *step;
+        let lane = lane as u8;
+        let behind = (lane, position.saturating_add(1));
+        if step.is_inside && found.last() != Some(&behind) && !self.queue.contains(&behind) {
+            found.extend(workspace.run_from(position).skip(1).map(|position| (lane, position)));
+        }
+        found.push((lane, position));
+    }
+
+    /// Puts into the queue what was found. A long history goes in at once, since one by one takes
+    /// ten times as long; a little does not move what waits already.
+    fn enqueue(&mut self, found: Vec<(u8, usize)>) {
+        if found.len() < self.queue.len() / QUEUE_SHARE {
+            self.queue.extend(found);
+        } else {
+            self.queue.append(&mut found.into_iter().collect());
         }
     }
 
@@ -58,23 +85,18 @@ impl Session {
 
     /// These are sent without being asked for.
     pub(super) fn push(&mut self, events: &[EventId], workspace: &Workspace) {
+        let mut found = Vec::new();
         for id in events {
             if let Some(step) = workspace.step(id) {
-                self.enqueue(step, workspace);
+                self.find(&step, workspace, &mut found);
             }
             self.announced.insert(*id);
         }
-    }
-
-    fn enqueue(&mut self, step: Step, workspace: &Workspace) {
-        let Step { lane, position, .. } = step;
-        if self.queue.insert((lane as u8, position)) && step.is_inside {
-            self.queue.extend(workspace.run_from(position).map(|position| (lane as u8, position)));
-        }
+        self.enqueue(found);
     }
 
     /// The next events to load for the peer, if the window is open.
-    pub(super) fn next_places(&mut self, workspace: &Workspace) -> Option<Vec<Place>> {
+    pub(super) fn next_places(&mut self, workspace: &Workspace) -> Option<Vec<Sought>> {
         let under_way = self.sent_frames - self.acked_frames;
         if self.loading || under_way >= FRAMES_UNDER_WAY_MAX || self.queue.is_empty() {
             return None;
@@ -84,8 +106,8 @@ impl Session {
         let mut is_inside = false;
         while is_inside || places.len() < SERVE_EVENTS {
             let Some((_, position)) = self.queue.pop_first() else { break };
-            let Some((place, inside)) = workspace.placed(position) else { continue };
-            places.push(place);
+            let Some((sought, inside)) = workspace.sought(position) else { continue };
+            places.push(sought);
             is_inside = inside;
         }
         self.loading = true;

@@ -1,12 +1,13 @@
 //! What peers are told of a workspace: its tips, what a revoked device is owed, and what is news.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::Workspace;
 use crate::authority::ControlFact;
 use crate::id::{ChainId, DeviceId, EventId, Incarnation, Lane};
 use crate::role::Role;
-use crate::store::Place;
+use crate::store::{Place, Sought};
 use crate::sync::Tip;
 
 /// An event on the way back through its chain.
@@ -83,6 +84,13 @@ impl Workspace {
         let known = self.known.get(position)?;
         let place = Place { chain: known.header.chain(), seq: known.header.seq, id };
         Some((place, known.is_inside))
+    }
+
+    /// The same, for who is to be sent it.
+    pub(crate) fn sought(&self, position: usize) -> Option<(Sought, bool)> {
+        let (place, is_inside) = self.placed(position)?;
+        let header = Some(Arc::clone(&self.known.get(position)?.header));
+        Some((Sought { place, header }, is_inside))
     }
 
     /// The ends of all chains that peers are told of: of the control lane all, of content what is

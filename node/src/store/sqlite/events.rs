@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use kernelos_protocol::event::Verified;
 use kernelos_protocol::hash::{self, context};
 use kernelos_protocol::id::{ChainId, DeviceId, Incarnation, Lane};
-use kernelos_protocol::store::{Damage, Place, Slice};
+use kernelos_protocol::store::{Damage, Place, Slice, Sought};
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, Transaction, params};
 
 /// The first events behind a cursor.
@@ -66,18 +66,30 @@ fn place_of(row: &Row<'_>) -> Option<(ChainId, u64)> {
     Some((ChainId { author, incarnation, lane }, seq))
 }
 
-/// Events by their places, in that order. What stands side by side in a chain is one query.
+/// Events by their places, in that order.
 pub(super) fn load_events(
     connection: &Connection,
     places: &[Place],
     slice: &mut Slice,
 ) -> rusqlite::Result<()> {
-    let follows = |one: &Place, next: &Place| {
+    let sought = places.iter().map(|place| Sought { place: *place, header: None });
+    load_sought(connection, &sought.collect::<Vec<_>>(), slice)
+}
+
+/// The same of events whose headers may be at hand. What stands side by side in a chain is one
+/// query.
+pub(super) fn load_sought(
+    connection: &Connection,
+    sought: &[Sought],
+    slice: &mut Slice,
+) -> rusqlite::Result<()> {
+    let follows = |one: &Sought, next: &Sought| {
+        let (one, next) = (&one.place, &next.place);
         one.chain == next.chain && one.seq.checked_add(1) == Some(next.seq)
     };
-    for run in places.chunk_by(follows) {
+    for run in sought.chunk_by(follows) {
         let mut found = load_run(connection, run)?.into_iter();
-        for place in run {
+        for Sought { place, .. } in run {
             match found.next().unwrap_or_else(|| Err(NOT_KEPT.to_owned())) {
                 Ok(event) => slice.events.push(event),
                 Err(reason) => {
@@ -96,9 +108,10 @@ const NOT_KEPT: &str = "it is not kept";
 /// What is found at each place of a run, which has no gap.
 fn load_run(
     connection: &Connection,
-    run: &[Place],
+    run: &[Sought],
 ) -> rusqlite::Result<Vec<Result<Verified, String>>> {
     let (Some(first), Some(last)) = (run.first(), run.last()) else { return Ok(Vec::new()) };
+    let (first, last) = (&first.place, &last.place);
     let mut query = connection.prepare_cached(
         "SELECT seq, envelope, row_check FROM event WHERE seq BETWEEN ?4 AND ?5 AND chain =
          (SELECT number FROM chain WHERE author = ?1 AND incarnation = ?2 AND lane = ?3)",
@@ -110,12 +123,12 @@ fn load_run(
     let mut found: Vec<_> = run.iter().map(|_| Err(NOT_KEPT.to_owned())).collect();
     while let Some(row) = rows.next()? {
         let at = usize::try_from(row.get::<_, i64>(0)?.saturating_sub(from)).unwrap_or(usize::MAX);
-        let (Some(place), Some(there)) = (run.get(at), found.get_mut(at)) else { continue };
+        let (Some(sought), Some(there)) = (run.get(at), found.get_mut(at)) else { continue };
         if there.is_ok() {
             continue;
         }
-        match read_row(row.get_ref(1)?.as_blob()?, row.get_ref(2)?.as_blob()?) {
-            Ok(event) if event.id() == place.id => *there = Ok(event),
+        match read_sought(row.get_ref(1)?.as_blob()?, row.get_ref(2)?.as_blob()?, sought) {
+            Ok(event) if event.id() == sought.place.id => *there = Ok(event),
             Ok(_) => {}
             Err(damage) => *there = Err(damage),
         }
@@ -282,8 +295,20 @@ pub(super) fn row_check(envelope: &[u8]) -> [u8; 16] {
 
 /// The event of a row whose check holds. `SPEC: DUR-19`
 pub(super) fn read_row(envelope: &[u8], check: &[u8]) -> Result<Verified, String> {
-    if row_check(envelope) != check {
-        return Err("the row is damaged".to_owned());
-    }
+    check_row(envelope, check)?;
     Verified::of_row(envelope).map_err(|fault| fault.to_string())
+}
+
+/// The same of a row that is most likely the event that is sought.
+fn read_sought(envelope: &[u8], check: &[u8], sought: &Sought) -> Result<Verified, String> {
+    check_row(envelope, check)?;
+    let known = sought
+        .header
+        .as_ref()
+        .and_then(|header| Verified::of_known_row(envelope, sought.place.id, header));
+    known.map_or_else(|| Verified::of_row(envelope).map_err(|fault| fault.to_string()), Ok)
+}
+
+fn check_row(envelope: &[u8], check: &[u8]) -> Result<(), String> {
+    if row_check(envelope) == check { Ok(()) } else { Err("the row is damaged".to_owned()) }
 }

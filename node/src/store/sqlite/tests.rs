@@ -1,12 +1,14 @@
 //! SQLite keeps the contract of stores, and tells what is damaged.
 
+use std::sync::Arc;
+
 use kernelos_protocol::artifact::Chunk;
 use kernelos_protocol::event::{Header, Proving, Run, Runs, Unsigned, Verified};
 use kernelos_protocol::id::Lane;
 use kernelos_protocol::key::{DeviceKey, RecoveryKey};
 use kernelos_protocol::limits::QUOTA_MAKES;
 use kernelos_protocol::replica::{Config, Output, Replica};
-use kernelos_protocol::store::contract;
+use kernelos_protocol::store::{Sought, contract};
 
 use super::*;
 
@@ -125,6 +127,10 @@ fn a_damaged_row_is_told_and_not_given_out() {
         assert_eq!(slice.damaged.len(), 1, "byte {at}");
         let asked = LoadRequest::Events(vec![contract::place_of(&events[3])]);
         let slice = store.load(&asked).unwrap();
+        assert!(slice.events.is_empty() && slice.damaged.len() == 1, "byte {at}");
+        let header = Some(Arc::new(events[3].header().clone()));
+        let sought = Sought { place: contract::place_of(&events[3]), header };
+        let slice = store.load(&LoadRequest::Sought(vec![sought])).unwrap();
         assert!(slice.events.is_empty() && slice.damaged.len() == 1, "byte {at}");
     }
 }

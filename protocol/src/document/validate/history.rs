@@ -283,10 +283,7 @@ impl ChangeIndex {
     /// The operation of that number in the line of changes that ends with `last`.
     pub(crate) fn find_in_line(&self, last: u32, number: u32) -> Option<OpRef> {
         let at = match self.line_to(last) {
-            Some(line) => {
-                let after = line.starts.partition_point(|start| *start <= number);
-                *line.changes.get(after.checked_sub(1)?)?
-            }
+            Some(line) => *line.changes.get(first_behind(line.starts, number).checked_sub(1)?)?,
             None => self.jump_to(last, number)?,
         };
         let node = self.node(at);
@@ -331,6 +328,30 @@ impl ChangeIndex {
     }
 }
 
+/// How many of these numbers, which never fall, are no greater than `number`. They rise evenly in
+/// most lines, an operation a change: so it is looked for from where it would stand then, and what
+/// lies between is not touched.
+fn first_behind(starts: &[u32], number: u32) -> usize {
+    let (Some(first), Some(last)) = (starts.first(), starts.last()) else { return 0 };
+    if number < *first || number >= *last {
+        return if number < *first { 0 } else { starts.len() };
+    }
+    let (span, way) = (u64::from(last - first), u64::from(number - first));
+    let most = (starts.len() - 1) as u64;
+    let guess = usize::try_from(way.saturating_mul(most) / span).unwrap_or(0);
+    let is_behind = |at: usize| starts.get(at).is_none_or(|start| *start > number);
+    // The last that is not behind is at `low` or above, and below `high`.
+    let (mut low, mut high, mut step) = (guess, guess + 1, 1);
+    while is_behind(low) {
+        (low, high, step) = (low.saturating_sub(step), low, step * 2);
+    }
+    while !is_behind(high) {
+        (low, high, step) = (high, high + step, step * 2);
+    }
+    let between = starts.get(low + 1..high.min(starts.len())).unwrap_or_default();
+    low + 1 + between.partition_point(|start| *start <= number)
+}
+
 impl Node {
     fn last_op(&self) -> u32 {
         self.start_op + u32::try_from(self.facts.len()).unwrap_or(u32::MAX) - 1
@@ -342,7 +363,7 @@ mod tests {
     use automerge::transaction::{CommitOptions, Transactable as _};
     use automerge::{ActorId, Automerge, ChangeHash, ROOT};
 
-    use super::ChangeIndex;
+    use super::{ChangeIndex, first_behind};
     use crate::index::Keys;
 
     const ACTOR: [u8; 16] = [1; 16];
@@ -359,6 +380,22 @@ mod tests {
         assert_eq!(index.number(&change.hash()), Some(number));
         assert_eq!(index.hash(number).0, change.hash().0);
         number
+    }
+
+    #[test]
+    fn a_number_is_found_among_starts_however_they_rise() {
+        let even: Vec<u32> = (5..300).collect();
+        let steep: Vec<u32> = (0..20).map(|n| 1 << n).collect();
+        let flat = [vec![1; 40], vec![2; 3], vec![u32::MAX - 1; 50], vec![u32::MAX]].concat();
+        let late = [(1..200).collect(), vec![1_000_000, 1_000_001]].concat();
+        for starts in [vec![], vec![7], vec![7, 7], even, steep, flat, late] {
+            let near =
+                starts.iter().flat_map(|at| [at.saturating_sub(1), *at, at.saturating_add(1)]);
+            for number in near.chain([0, 6, 7, 8, 500_000, u32::MAX]) {
+                let expected = starts.partition_point(|start| *start <= number);
+                assert_eq!(first_behind(&starts, number), expected, "{number} in {starts:?}");
+            }
+        }
     }
 
     #[test]
