@@ -26,8 +26,8 @@ use super::{Bench, SEED};
 const VALUES: usize = 20;
 
 /// What the values of a place are measured against. Both list all changes, which Automerge builds
-/// anew each time; which of them wrote there it is told, and ours has to read in each. So ours never
-/// takes less, and the goal leaves it a third for that.
+/// anew each time; which of them wrote there it is told, and ours has to read in each. So ours
+/// never takes less, and the goal leaves it a third for that.
 const CHANGES: &str = "automerge get_changes + get_all_at";
 
 /// What a search is measured against: no index of what bodies say is kept (SPEC: PAST-4), so every

@@ -2,7 +2,7 @@
 //! far as the change itself tells it.
 //!
 //! Nearly every change is one plain operation. That is read by our own reader of them, which gives
-//! what Automerge gives, without its hash and its tables: whoever looks reads every change there is.
+//! what Automerge gives, without its hash and its tables: who looks reads every change there is.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
