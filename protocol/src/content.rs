@@ -109,6 +109,15 @@ impl Content {
         }
     }
 
+    /// The changes that it holds.
+    #[must_use]
+    pub fn changes(&self) -> &[DocumentChange] {
+        match self {
+            Self::Change(changes) | Self::Undo(_, changes) | Self::Branch(_, changes) => changes,
+            Self::Record(_) | Self::Artifact(_) | Self::Purge(_) | Self::Unknown(_) => &[],
+        }
+    }
+
     /// Reads an opened body. A known kind must be in its one encoding and name each document
     /// once; of an unknown one only the number is read.
     pub fn decode(inside: &[u8]) -> Result<Self, CborFault> {

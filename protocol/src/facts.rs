@@ -64,17 +64,37 @@ pub fn read(event: &Verified, ring: &KeyRing) -> (BodyState, Json) {
     if let Some(body) = event.control() {
         return (BodyState::Open, of_control(body));
     }
-    let Some(body) = event.body() else { return (BodyState::Missing, Json::Null) };
-    let key = header.epoch.and_then(|epoch| ring.key(&epoch));
-    let Some(key) = key else { return (BodyState::Sealed, Json::Null) };
-    let broken = |code: &str| (BodyState::Broken(code.to_owned()), Json::Null);
-    match seal::open(key, header, body) {
-        Err(fault) => broken(fault.code()),
-        Ok(inside) => match Content::decode(&inside) {
-            Err(_) => broken("body_decode"),
-            Ok(content) => (BodyState::Open, of_content(header, &content)),
-        },
+    match open(event, ring) {
+        Ok(content) => (BodyState::Open, of_content(header, &content)),
+        Err(state) => (state, Json::Null),
     }
+}
+
+/// Opens what an event of the content lane says, or says why it cannot be read with these keys.
+pub(crate) fn open(event: &Verified, ring: &KeyRing) -> Result<Content, BodyState> {
+    let header = event.header();
+    let body = event.body().ok_or(BodyState::Missing)?;
+    let key = header.epoch.and_then(|epoch| ring.key(&epoch)).ok_or(BodyState::Sealed)?;
+    let broken = |code: &str| BodyState::Broken(code.to_owned());
+    let inside = seal::open(key, header, body).map_err(|fault| broken(fault.code()))?;
+    Content::decode(&inside).map_err(|_| broken("body_decode"))
+}
+
+/// Could the fields of what an event says have this text, which is in lower case? Of changes they
+/// are names in hex digits and numbers, and nearly everything is a change: to write them down for
+/// who looks for a word takes longer than to open it.
+pub(crate) fn may_say(content: &Content, text: &str) -> bool {
+    match content {
+        Content::Change(_) | Content::Undo(..) | Content::Branch(..) => {
+            text.bytes().all(is_hex_digit) || kind::name(content.number()).contains(text)
+        }
+        _ => true,
+    }
+}
+
+/// Is it of a number, or of a name as it is shown?
+pub(crate) fn is_hex_digit(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }
 
 fn of_control(body: &ControlBody) -> Json {
@@ -121,7 +141,8 @@ fn of_control(body: &ControlBody) -> Json {
     }
 }
 
-fn of_content(header: &Header, content: &Content) -> Json {
+/// The fields of an opened body.
+pub(crate) fn of_content(header: &Header, content: &Content) -> Json {
     let kind = kind::name(content.number());
     match content {
         Content::Change(changes) => {
@@ -197,4 +218,63 @@ fn of_record(kind: &str, record: &Record) -> Json {
 fn with_kind(kind: &str, mut facts: Json) -> Json {
     facts["kind"] = json!(kind);
     facts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::founding_change;
+    use crate::event::Class;
+    use crate::id::{DocumentId, Incarnation, Lane, WorkspaceId};
+    use crate::time::Stamp;
+
+    fn words(fields: &Json, found: &mut Vec<String>) {
+        match fields {
+            Json::Object(of) => of.values().for_each(|value| words(value, found)),
+            Json::Array(of) => of.iter().for_each(|value| words(value, found)),
+            Json::String(text) => found.push(text.clone()),
+            Json::Number(number) => found.push(number.to_string()),
+            Json::Null | Json::Bool(_) => {}
+        }
+    }
+
+    #[test]
+    fn what_changes_are_said_to_be_has_no_other_text_than_is_looked_for_in_it() {
+        // SPEC: PAST-4
+        let event = EventId([0xab; 32]);
+        let header = Header {
+            workspace: WorkspaceId([1; 32]),
+            lane: Lane::Content,
+            author: DeviceId([2; 32]),
+            incarnation: Incarnation([3; 8]),
+            seq: 7,
+            prev: Some(event),
+            parents: Vec::new(),
+            heard: vec![event],
+            stamp: Stamp::default(),
+            class: Class::Sealed,
+            epoch: Some(event),
+            body: None,
+        };
+        let change = founding_change([4; 16], "home", ("device", "laptop")).unwrap();
+        let changes = [None, Some(DocumentId([0xcd; 32]))].map(|document| DocumentChange {
+            document,
+            generation: 1,
+            change: change.clone(),
+        });
+        for content in [
+            Content::Change(changes.to_vec()),
+            Content::Undo(event, changes.to_vec()),
+            Content::Branch(DocumentId([0xef; 32]), changes.to_vec()),
+        ] {
+            let mut found = Vec::new();
+            words(&of_content(&header, &content), &mut found);
+            assert!(found.len() > 8, "{found:?}");
+            for word in found {
+                assert!(may_say(&content, &word), "{word} is in it and is not looked for");
+            }
+            assert!(!may_say(&content, "laptop"), "what was written is looked for elsewhere");
+        }
+        assert!(may_say(&Content::Unknown(99), "laptop"));
+    }
 }

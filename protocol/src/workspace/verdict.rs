@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 use super::Workspace;
 use super::strike::Struck;
-use crate::content::kind;
+use crate::content::{Content, kind};
 use crate::control::ControlBody;
 use crate::effect::Effect;
 use crate::event::Verified;
@@ -131,6 +131,15 @@ impl Workspace {
     #[must_use]
     pub fn read(&self, event: &Verified) -> (BodyState, Json) {
         facts::read(event, &self.ring)
+    }
+
+    /// What a content event says, opened; and do changes in it have effect, so that they passed the
+    /// validator?
+    pub(crate) fn opened_body(&self, event: &Verified) -> Option<(Content, bool)> {
+        let content = facts::open(event, &self.ring).ok()?;
+        let no = self.content.number(&event.id());
+        let has_effect = no.is_some_and(|no| matches!(self.effects.of(no), Effect::Change(_)));
+        Some((content, has_effect))
     }
 
     /// The name of an event's kind.
