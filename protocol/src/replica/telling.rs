@@ -57,10 +57,13 @@ impl Replica {
         let is_due = self.telling.next_deadline().is_some_and(|at| at <= self.now.monotonic_ms);
         // Who has nothing yet is shown the first that comes, and edits are live meanwhile.
         let is_idle = !self.pending.contains(&Pending::Projection);
-        let awaited = self.sync.awaited(&self.workspace);
         let is_few = self.workspace.untold().is_some_and(|(waiting, held)| {
+            if waiting <= TELL_FEW_MAX || held == 0 {
+                return false;
+            }
+            let awaited = self.sync.awaited(&self.workspace);
             let left = usize::try_from(awaited).unwrap_or(usize::MAX).saturating_add(waiting);
-            waiting > TELL_FEW_MAX && held > 0 && waiting < enough(held, left, is_idle)
+            awaited >= TELL_AWAITED_MIN && waiting < enough(held, left, is_idle)
         });
         // Who reads sees what was here a moment ago; what else is asked for is about all of it.
         let is_read =
@@ -70,7 +73,6 @@ impl Replica {
             && !self.workspace.is_rebuilding()
             && is_few
             && self.commands.iter().all(|(_, command)| is_read(command))
-            && awaited >= TELL_AWAITED_MIN
     }
 }
 

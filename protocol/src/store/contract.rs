@@ -110,7 +110,6 @@ pub fn check(open: &mut dyn FnMut() -> Box<dyn EventStore>, events: &[Verified])
     check_shred(open);
 }
 
-/// Chunks of artifacts: kept by hash, listed without their bytes, dropped when told. `SPEC: ART-7`
 /// The headers that are at hand change nothing of what is given, and be they others' headers.
 fn check_sought(open: &mut dyn FnMut() -> Box<dyn EventStore>, events: &[Verified]) {
     let envelopes = |events: &[Verified]| events.iter().map(Verified::encode).collect::<Vec<_>>();
@@ -126,6 +125,7 @@ fn check_sought(open: &mut dyn FnMut() -> Box<dyn EventStore>, events: &[Verifie
     }
 }
 
+/// Chunks of artifacts: kept by hash, listed without their bytes, dropped when told. `SPEC: ART-7`
 fn check_chunks(open: &mut dyn FnMut() -> Box<dyn EventStore>) {
     let chunk = |byte: u8, len: usize| match Chunk::new(vec![byte; len]) {
         Ok(chunk) => chunk,

@@ -58,6 +58,10 @@ impl Session {
     fn find(&self, step: &Step, workspace: &Workspace, found: &mut Vec<(u8, usize)>) {
         let Step { lane, position, .. } = *step;
         let lane = lane as u8;
+        // A want may name one tip again and again.
+        if found.last() == Some(&(lane, position)) {
+            return;
+        }
         let behind = (lane, position.saturating_add(1));
         if step.is_inside && found.last() != Some(&behind) && !self.queue.contains(&behind) {
             found.extend(workspace.run_from(position).skip(1).map(|position| (lane, position)));
@@ -65,8 +69,8 @@ impl Session {
         found.push((lane, position));
     }
 
-    /// Puts into the queue what was found. A long history goes in at once, since one by one takes
-    /// ten times as long; a little does not move what waits already.
+    /// Puts into the queue what was found. A long history goes in at once, in one pass of both; a
+    /// little does not move what waits already.
     fn enqueue(&mut self, found: Vec<(u8, usize)>) {
         if found.len() < self.queue.len() / QUEUE_SHARE {
             self.queue.extend(found);
