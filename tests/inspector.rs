@@ -113,18 +113,7 @@ impl<'a> Window<'a> {
     /// Types into the one field that there is, until that shows it.
     #[track_caller]
     fn type_in(&self, text: &str) {
-        let id = self.id();
-        until(&format!("{text:?} in the field"), || {
-            let nodes = self.nodes();
-            let field = nodes.iter().find(|node| node["role"] == "TextInput")?;
-            if field["value"] == text {
-                return Some(());
-            }
-            self.click_on(field);
-            let typed = ["windowfocus", "--sync", &id, "key", "ctrl+a", "type", text];
-            self.display.xdotool(&typed);
-            None
-        });
+        self.type_in_field(0, text);
     }
 
     /// Types into the field of this number, counted from above, until that shows it.
