@@ -124,9 +124,12 @@ pub enum EditFault {
     /// No link leads to one.
     #[error("there is no branch {0:?}")]
     NoBranch(String),
-    /// It was put away. `SPEC: BRA-4`
+    /// The branch of this name was put away. `SPEC: BRA-4`
     #[error("branch {0:?} is put away")]
     PutAway(String),
+    /// The board of this name was put away. `SPEC: PRJ-9`
+    #[error("board {0:?} is put away")]
+    BoardPutAway(String),
     /// A link of that name is there.
     #[error("there is a branch {0:?} already")]
     BranchExists(String),
@@ -188,6 +191,15 @@ impl EditFault {
             Self::NoBranch(name.to_owned())
         } else {
             Self::NoBoard(name.to_owned())
+        }
+    }
+
+    /// What is linked by that name in a map of the root was put away.
+    pub(super) fn put_away(map: &str, name: &str) -> Self {
+        if map == BRANCHES {
+            Self::PutAway(name.to_owned())
+        } else {
+            Self::BoardPutAway(name.to_owned())
         }
     }
 
