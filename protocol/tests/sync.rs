@@ -35,6 +35,7 @@ mod tail;
 mod telling;
 mod timeline;
 mod undo;
+mod undo_apart;
 mod undo_last;
 mod worker;
 
