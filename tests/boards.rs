@@ -92,7 +92,7 @@ fn what_is_put_away_refuses_what_is_written_to_it_and_says_how_to_go_on() {
     let made = done(&home, &["branch", "create", "try"]);
     let branch = made["document"].as_str().unwrap().to_owned();
     let task = done(&home, &["task", "add", "dig", "--board", "garden"]);
-    let task = task["id"].as_str().unwrap();
+    let task = task[0]["id"].as_str().unwrap();
     done(&home, &["doc", "set", "notes/a", "1", "--branch", "try"]);
     done(&home, &["board", "archive", "garden"]);
     done(&home, &["branch", "archive", "try"]);

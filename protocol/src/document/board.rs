@@ -145,6 +145,15 @@ pub(super) fn linked(link: &Json) -> Option<DocumentId> {
     link.get("document")?.as_str()?.parse().ok()
 }
 
+/// What is linked by that name in a map of the root was put away.
+fn put_away(map: &str, name: &str) -> EditFault {
+    if map == BRANCHES {
+        EditFault::PutAway(name.to_owned())
+    } else {
+        EditFault::BoardPutAway(name.to_owned())
+    }
+}
+
 /// Where a path leads.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Routed {
@@ -165,7 +174,7 @@ impl Routed {
         let [map, name] = self.above.segments() else { return None };
         let archived = |link: &ReadValue| link.value.get("archived") == Some(&Json::Bool(true));
         let is_away = map != MISSIONS && self.link.as_ref().is_some_and(archived);
-        is_away.then(|| EditFault::put_away(map, name))
+        is_away.then(|| put_away(map, name))
     }
 }
 
@@ -260,7 +269,7 @@ impl Links {
         let all = boards.chain(branches.map(|link| (BRANCHES, &link.name, link.archived)));
         let all: Vec<_> = all.collect();
         let (map, name, _) = all.first()?;
-        all.iter().all(|(.., archived)| *archived).then(|| EditFault::put_away(map, name))
+        all.iter().all(|(.., archived)| *archived).then(|| put_away(map, name))
     }
 
     /// How a document is named in the root: by the name that leads to it, else by its id.

@@ -194,15 +194,6 @@ impl EditFault {
         }
     }
 
-    /// What is linked by that name in a map of the root was put away.
-    pub(super) fn put_away(map: &str, name: &str) -> Self {
-        if map == BRANCHES {
-            Self::PutAway(name.to_owned())
-        } else {
-            Self::BoardPutAway(name.to_owned())
-        }
-    }
-
     /// The same, in the words that who writes there hears, where the path leads to no document.
     pub(super) fn of_link(self, path: &DocPath) -> Self {
         let leads = path.segments().first().is_some_and(|map| map == BOARDS || map == BRANCHES);

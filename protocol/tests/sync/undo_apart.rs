@@ -1,5 +1,5 @@
-//! Taking back where others wrote apart: below what is put back, and the sides of a conflict that is
-//! open again.
+//! Taking back where others wrote apart: below what is put back, and the sides of a conflict that
+//! is open again.
 
 use std::collections::BTreeMap;
 
