@@ -23,6 +23,7 @@ mod missions;
 mod nonmember;
 mod notices;
 mod offers;
+mod outcomes;
 mod own;
 mod past;
 mod purges;

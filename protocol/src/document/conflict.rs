@@ -91,6 +91,9 @@ pub struct Conflict {
     pub kind: ConflictKind,
     /// What all sides knew there; null where nothing was.
     pub base: Json,
+    /// What the place shows now; null where that is nothing. Of a policy the strictest counts, of
+    /// final plans all are.
+    pub now: Json,
     /// Who disagrees, at most 26, in the order of their letters.
     pub sides: Vec<Side>,
     /// How many sides there are beyond those.
@@ -336,5 +339,6 @@ fn size(conflict: &Conflict) -> usize {
         side.value.to_string().len().saturating_add(then)
     };
     let sides: usize = conflict.sides.iter().map(of).sum();
-    sides.saturating_add(conflict.base.to_string().len()).saturating_add(conflict.why.len())
+    let [base, now] = [&conflict.base, &conflict.now].map(|value| value.to_string().len());
+    sides.saturating_add(base).saturating_add(now).saturating_add(conflict.why.len())
 }

@@ -53,11 +53,28 @@ impl Scan<'_> {
             } else {
                 self.plans_before(open, &common)
             },
+            now: self.shows(open),
             more_sides: open.sides.len() - listed.len(),
             why: why::sentence(&sides, self.apart(&open.sides, &wrote)),
             sides,
             common: common.iter().map(|hash| ChangeHash(hash.0)).collect(),
         }
+    }
+
+    /// What the place shows, or what counts there, as long as nothing is decided.
+    fn shows(&mut self, open: &Open) -> Json {
+        if !open.plans.is_empty() {
+            let marks = open.plans.iter().map(|plan| (plan.name.clone(), true.into()));
+            return Json::Object(marks.collect());
+        }
+        if open.kind == ConflictKind::Policy {
+            let strictest = self.strictest(&open.spot, &open.sides);
+            return strictest.and_then(|strictest| strictest.value).unwrap_or(Json::Null);
+        }
+        let Some(prop) = self.prop(&open.spot, None) else { return Json::Null };
+        let view = self.now();
+        let found = view.get(&self.id_of(open.spot.object), prop);
+        found.map_or(Json::Null, |(value, id)| view.tree(&value, &id, 0).to_json())
     }
 
     /// The sides, each by the change that wrote what it shows.
