@@ -210,6 +210,9 @@ fn the_inspector_is_measured_before_a_real_node_without_a_window() {
     // A real history, scrolled from end to end.
     let of = |name: &str, param: &str| named(&rows, name)[0]["params"][param].as_u64();
     assert!(of("open", "events") >= Some(600), "{rows:?}");
+    assert_eq!([of("open", "devices"), of("open", "conflicts")], [Some(4), Some(8)], "{rows:?}");
+    // Runs of it are one row each.
+    assert!(of("open", "rows").is_some() && of("open", "rows") < of("open", "events"), "{rows:?}");
     assert!(of("frame", "frames") > Some(96), "{rows:?}");
 }
 

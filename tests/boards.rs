@@ -82,6 +82,54 @@ fn a_board_that_two_devices_made_apart_is_two_boards_and_one_conflict() {
     is_exported(phone, &ids);
 }
 
+#[test]
+fn what_is_put_away_refuses_what_is_written_to_it_and_says_how_to_go_on() {
+    // SPEC: PRJ-9, BRA-4
+    let home = Home::with_workspace();
+    let _node = home.up();
+    let made = done(&home, &["board", "create", "garden"]);
+    let board = made["document"].as_str().unwrap().to_owned();
+    let made = done(&home, &["branch", "create", "try"]);
+    let branch = made["document"].as_str().unwrap().to_owned();
+    let task = done(&home, &["task", "add", "dig", "--board", "garden"]);
+    let task = task[0]["id"].as_str().unwrap();
+    done(&home, &["doc", "set", "notes/a", "1", "--branch", "try"]);
+    done(&home, &["board", "archive", "garden"]);
+    done(&home, &["branch", "archive", "try"]);
+    let before = home.log().len();
+    for name in ["garden", &board] {
+        for args in [
+            &["task", "add", "sow", "--board", name][..],
+            &["task", "done", task, "--board", name],
+            &["doc", "set", &format!("boards/{name}/notes/a"), "1"],
+        ] {
+            let ran = home.run(args);
+            ran.refused(1, "board \"garden\" is put away");
+            assert!(ran.stderr.contains("kern board archive garden --undo"), "{}", ran.stderr);
+        }
+        assert_eq!(done(&home, &["task", "list", "--board", name])[0]["title"], "dig");
+    }
+    for name in ["try", &branch] {
+        for args in [
+            &["doc", "set", "notes/a", "2", "--branch", name][..],
+            &["doc", "rm", "notes/a", "--branch", name],
+            &["task", "add", "sow", "--branch", name],
+        ] {
+            let ran = home.run(args);
+            ran.refused(1, "branch \"try\" is put away");
+            assert!(ran.stderr.contains("kern branch archive try --undo"), "{}", ran.stderr);
+        }
+        let read = done(&home, &["doc", "get", "notes/a", "--branch", name]);
+        assert_eq!(read["value"], 1);
+    }
+    assert_eq!(home.log().len(), before, "nothing of that was written");
+    // Both ways that are said are ways.
+    done(&home, &["branch", "create", "on", "--of", "boards/garden"]);
+    done(&home, &["task", "add", "sow", "--branch", "on"]);
+    done(&home, &["board", "archive", "garden", "--undo"]);
+    done(&home, &["task", "done", task, "--board", &board]);
+}
+
 /// A start holds the root alone, and claims the same of all.
 fn is_known_after_a_start(homes: &[Home; 2], nodes: [Node; 2], ids: &[String; 2]) {
     let phone = &homes[1];

@@ -48,14 +48,14 @@ impl Drop for Display {
 }
 
 /// The inspector in a window, which is seen by what it gives to screen readers.
-struct Window<'a> {
+pub(crate) struct Window<'a> {
     child: Child,
     describes: PathBuf,
     display: &'a Display,
 }
 
 impl<'a> Window<'a> {
-    fn open(home: &Home, display: &'a Display) -> Self {
+    pub(crate) fn open(home: &Home, display: &'a Display) -> Self {
         let gui = program().with_file_name("kern-gui");
         assert!(gui.is_file(), "{} is not built: run tests/run", gui.display());
         let describes = home.file("tree");
@@ -65,14 +65,14 @@ impl<'a> Window<'a> {
         Self { child: command.spawn().unwrap(), describes, display }
     }
 
-    fn nodes(&self) -> Vec<Json> {
+    pub(crate) fn nodes(&self) -> Vec<Json> {
         let text = fs::read_to_string(&self.describes).unwrap_or_default();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// Waits for something that is called so, and can be used if it is a button.
     #[track_caller]
-    fn find(&self, role: &str, name: &str) -> Json {
+    pub(crate) fn find(&self, role: &str, name: &str) -> Json {
         until(&format!("{role} {name:?} in the window"), || {
             self.nodes().into_iter().find(|node| {
                 let named = node["name"].as_str().unwrap().contains(name);
@@ -88,7 +88,7 @@ impl<'a> Window<'a> {
 
     /// The same, of the button that says this and nothing more.
     #[track_caller]
-    fn click_only(&self, name: &str) {
+    pub(crate) fn click_only(&self, name: &str) {
         self.click_on(&until(&format!("the button {name:?}"), || {
             let is_it = |node: &Json| node["role"] == "Button" && node["name"] == name;
             self.nodes().into_iter().find(|node| is_it(node) && node["disabled"] == false)
@@ -105,7 +105,7 @@ impl<'a> Window<'a> {
         self.display.xdotool(&["mousemove", "--window", &id, &at(0, 2), &at(1, 3), "click", "1"]);
     }
 
-    fn key(&self, key: &str) {
+    pub(crate) fn key(&self, key: &str) {
         let id = self.id();
         self.display.xdotool(&["windowfocus", "--sync", &id, "key", key]);
     }
@@ -113,18 +113,7 @@ impl<'a> Window<'a> {
     /// Types into the one field that there is, until that shows it.
     #[track_caller]
     fn type_in(&self, text: &str) {
-        let id = self.id();
-        until(&format!("{text:?} in the field"), || {
-            let nodes = self.nodes();
-            let field = nodes.iter().find(|node| node["role"] == "TextInput")?;
-            if field["value"] == text {
-                return Some(());
-            }
-            self.click_on(field);
-            let typed = ["windowfocus", "--sync", &id, "key", "ctrl+a", "type", text];
-            self.display.xdotool(&typed);
-            None
-        });
+        self.type_in_field(0, text);
     }
 
     /// Types into the field of this number, counted from above, until that shows it.
@@ -152,7 +141,7 @@ impl<'a> Window<'a> {
 
     /// Waits until nothing is called so any more.
     #[track_caller]
-    fn gone(&self, name: &str) {
+    pub(crate) fn gone(&self, name: &str) {
         until(&format!("the end of {name:?} in the window"), || {
             let is_called = |node: &Json| node["name"].as_str().unwrap().contains(name);
             (!self.nodes().iter().any(is_called)).then_some(())

@@ -6,7 +6,9 @@ use eframe::egui::accesskit::Role;
 use egui_kittest::Harness;
 use egui_kittest::kittest::NodeT as _;
 use kernelos_gui::render;
-use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
+use kernelos_protocol::command::{
+    Command, Deciding, Failure, FailureKind, Reply, outcome, outcomes,
+};
 use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::DeviceId;
 use kernelos_protocol::present::{self, Block, Doc, Text, Tone, to_text};
@@ -46,7 +48,15 @@ fn shown(reply: &Reply, names: &Names) -> Vec<Doc> {
     match reply {
         Reply::Status(status) => vec![present::status(status, names)],
         Reply::Devices { devices } => vec![present::devices(devices, names)],
-        Reply::Conflicts(page) => vec![present::conflicts(page, names)],
+        Reply::Conflicts(page) => {
+            let mut docs = vec![present::conflicts(page, names)];
+            for row in &page.conflicts {
+                docs.push(present::outcomes(&outcomes(row), names));
+                let value = outcome(row, &Deciding::Value("both".into()));
+                docs.extend(value.map(|value| present::outcomes(&[value], names)));
+            }
+            docs
+        }
         Reply::Read(read) => vec![present::read(read)],
         Reply::Log(page) => page.rows.iter().map(present::log_row).collect(),
         Reply::Event(view) => vec![present::event(view, names)],

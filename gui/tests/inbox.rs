@@ -201,3 +201,37 @@ fn a_button_that_is_pressed_on_one_conflict_and_let_go_of_on_another_decides_nei
     stage.run();
     assert!(stage.state_mut().ends.orders.try_recv().is_err());
 }
+
+#[test]
+fn what_each_button_does_is_read_above_it_and_what_a_value_does_as_it_is_typed() {
+    // SPEC: CFL-11
+    let mut stage = stage([900.0, 1_200.0], world());
+    go(&mut stage, Panel::Conflicts);
+    let page = open(&mut stage);
+    let row = page.conflicts.iter().find(|row| row.path.to_string() == "notes/today").unwrap();
+    let (now, heard) = (row.now.to_string(), line(&stage));
+    assert!(heard.contains(&format!("{now} stays")), "{heard}");
+    let other = row.sides.iter().find(|side| side.value != row.now).unwrap();
+    assert!(heard.contains(&format!("{now} becomes {}", other.value)), "{heard}");
+    for side in &row.sides {
+        let who = if side.device == Some(crate::mesh::id(2)) { "phone" } else { "device 1" };
+        assert!(heard.contains(&format!("lost: {} by {who}", side.value)), "{heard}");
+    }
+    let all = nodes(&stage);
+    let at = |what: &str| {
+        let named = |(_, node): &(usize, _)| crate::stage::name(node).contains(what);
+        all.iter().position(named).unwrap_or_else(|| panic!("{what}: {heard}"))
+    };
+    let button = at("1 Keep A");
+    assert!(at(&format!("{now} becomes")) < button && at(&format!("{now} stays")) < button);
+
+    click(&mut stage, "Decide by a value of your own…");
+    let heard = line(&stage);
+    assert!(heard.contains("what is typed, once that is JSON"), "{heard}");
+    let form = app(&mut stage).model.form.as_mut().unwrap();
+    form.typed[0] = "\"hail\"".to_owned();
+    stage.run();
+    let heard = line(&stage);
+    assert!(heard.contains(&format!("{now} becomes \"hail\"")), "{heard}");
+    assert_eq!(open(&mut stage).conflicts.len(), page.conflicts.len(), "nothing is decided");
+}

@@ -12,15 +12,15 @@ use crate::full::looks;
 use crate::stage::{Stage, app, full_world, go, play, stage};
 
 /// Bytes of one picture, and of all of them.
-const PICTURE_BYTES_MAX: u64 = 104 * 1024;
-const ALL_BYTES_MAX: u64 = 560 * 1024;
+const PICTURE_BYTES_MAX: u64 = 128 * 1024;
+const ALL_BYTES_MAX: u64 = 640 * 1024;
 
 /// What is looked at in each, the panel as it opens or what is called so, and how high that is.
 const LOOKS: [(Panel, &str, f32); 8] = [
     (Panel::Overview, "", 320.0),
     (Panel::Timeline, "", 440.0),
     (Panel::Devices, "", 320.0),
-    (Panel::Conflicts, "conflict, Values", 320.0),
+    (Panel::Conflicts, "conflict, Values", 640.0),
     (Panel::Missions, "mission, promoted", 640.0),
     (Panel::Documents, "", 320.0),
     (Panel::Quarantine, "apart, Revoked", 440.0),

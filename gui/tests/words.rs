@@ -225,6 +225,11 @@ impl Both<'_> {
             let conflict = page.conflicts.get(at).map(|row| row.id);
             self.looks(Panel::Conflicts, Chosen { conflict, ..Chosen::default() });
             self.hears("conflicts", part);
+            // What each decision comes to, before one is taken.
+            if let Some(id) = ids.get(at) {
+                let said = self.kern(&format!("conflicts resolve {id} --preview"));
+                self.hears("conflicts resolve --preview", &said);
+            }
         }
     }
 

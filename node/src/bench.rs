@@ -23,6 +23,7 @@ mod past;
 pub(crate) mod plain;
 mod scratch;
 mod start_up;
+mod together;
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -3,6 +3,7 @@
 mod boards;
 mod branches;
 mod conflicts;
+mod outcome;
 mod past;
 mod quarantine;
 mod reply;
@@ -12,6 +13,7 @@ mod undo;
 pub use boards::*;
 pub use branches::*;
 pub use conflicts::*;
+pub use outcome::*;
 pub use past::*;
 pub use quarantine::*;
 pub use reply::*;

@@ -119,10 +119,7 @@ impl Documents {
             DocumentTask::Conflicts { document, which, put_back } => {
                 let held = self.documents.entry(document).or_default();
                 DocumentDone::Conflicts(held.try_with(|doc, conflicts| {
-                    let mut list = conflicts.list(doc, &document, &which)?;
-                    let all = list.conflicts.iter_mut();
-                    all.for_each(|conflict| conflict.name_setters(doc, &put_back));
-                    Ok(list)
+                    conflicts.list_after_undos(doc, &document, &which, &put_back)
                 }))
             }
             DocumentTask::Fork(fork) => self.fork(&fork),

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::printable::shown;
 pub use boards::boards;
 pub use branches::{branch_changes, branches};
-pub use conflicts::{choices, conflict, conflicts};
+pub use conflicts::{choices, conflict, conflicts, outcomes};
 pub use event::event;
 pub use missions::{cancelled, headline, mission, missions, started};
 pub use moment::moment;

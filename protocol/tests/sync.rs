@@ -23,6 +23,7 @@ mod missions;
 mod nonmember;
 mod notices;
 mod offers;
+mod outcomes;
 mod own;
 mod past;
 mod purges;
@@ -35,6 +36,7 @@ mod tail;
 mod telling;
 mod timeline;
 mod undo;
+mod undo_apart;
 mod undo_last;
 mod worker;
 

@@ -1,7 +1,9 @@
 //! A form as it is drawn: its fields, what is wrong, and how it ends.
 
 use eframe::egui::{self, Key, Modal, Modifiers, TextEdit, Ui};
-use kernelos_protocol::present::{self, Text, Tone};
+use kernelos_protocol::command::{Deciding, outcome};
+use kernelos_protocol::id::ConflictId;
+use kernelos_protocol::present::{self, Block, Doc, Text, Tone};
 
 use super::{Fill, Form};
 use crate::model::{Action, Model};
@@ -50,17 +52,40 @@ pub fn show(ui: &Ui, model: &Model, actions: &mut Vec<Action>) {
     }
 }
 
-/// What a person should know before, and of whom the digits are.
+/// What a person should know before: of whom the digits are, what a value decides.
 fn says(ui: &mut Ui, form: &Form, model: &Model) {
     let says = form.fill.says();
     if !says.is_empty() {
         render::text(ui, &Text::toned(Tone::Quiet, says));
     }
-    let Fill::Code(invitation) = &form.fill else { return };
-    let mut rows = model.said.pending.iter().flatten();
-    if let Some(row) = rows.find(|row| row.invitation == *invitation) {
-        render::doc(ui, &present::pending(row));
+    match &form.fill {
+        Fill::Code(invitation) => {
+            let mut rows = model.said.pending.iter().flatten();
+            if let Some(row) = rows.find(|row| row.invitation == *invitation) {
+                render::doc(ui, &present::pending(row));
+            }
+        }
+        Fill::Decide(id) => render::doc(ui, &decides(form, id, model)),
+        _ => {}
     }
+}
+
+/// What the value comes to that is typed, as far as it is one.
+fn decides(form: &Form, id: &ConflictId, model: &Model) -> Doc {
+    let page = model.said.conflicts.as_ref();
+    let row = page.and_then(|page| page.conflicts.iter().find(|row| row.id == *id));
+    let typed = form.typed.first().and_then(|text| super::read::value(text.trim()).ok());
+    let is_json = typed.is_some();
+    let deciding = Deciding::Value(typed.unwrap_or_default());
+    let outcome = row.and_then(|row| outcome(row, &deciding));
+    let mut doc = present::outcomes(outcome.as_slice(), &model.said.names);
+    // It stands there from the first, so that nothing moves while one types.
+    if let (false, Some(Block::Fields(fields))) = (is_json, doc.0.first_mut())
+        && let Some((_, comes_to)) = fields.first_mut()
+    {
+        *comes_to = Text::toned(Tone::Quiet, "what is typed, once that is JSON");
+    }
+    doc
 }
 
 /// The fields; true as Enter ends one, which it does where there is one line.

@@ -1,5 +1,5 @@
-//! The conflict inbox: what was, who wrote what, why neither gave way, and deciding, one by one or
-//! the same choice for many. Pages follow each other as one list.
+//! The conflict inbox: what was, who wrote what, why neither gave way, what each decision comes to,
+//! and deciding, one by one or the same choice for many. Pages follow each other as one list.
 
 mod list;
 
@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use eframe::egui::{self, Ui};
 use kernelos_protocol::command::{
-    Command, ConflictPage, ConflictPlace, ConflictRow, Take, batches, choose,
+    Command, ConflictPage, ConflictPlace, ConflictRow, Take, batches, choose, outcomes,
 };
 use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::ConflictId;
@@ -52,6 +52,8 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
         }
     });
     render::doc(ui, &present::conflict(row, &model.said.names));
+    // What each button does is read before one is pressed.
+    render::doc(ui, &present::outcomes(&outcomes(row), &model.said.names));
     // What is pressed on one conflict and let go of on another decides neither.
     ui.push_id(row.id.to_string(), |ui| sides(ui, row, model, actions));
     ui.data_mut(|data| data.insert_temp(drawn(), row.clone()));

@@ -1,6 +1,6 @@
-//! What the inspector costs on a long history: two devices write it, a node of one of them runs as
-//! people have it, and `kern-gui --bench` starts before that: a program of its own, so that this
-//! one needs no renderer.
+//! What the inspector costs on a long history: four devices make it, with runs that fold, conflicts
+//! and a branch, a node of one of them runs as people have it, and `kern-gui --bench` starts before
+//! that: a program of its own, so that this one needs no renderer.
 //!
 //! `open` lasts until the timeline is shown, `frame` is what drawing takes while it is scrolled,
 //! and `repaints` what is drawn while nothing happens: that it listened is seen by a change then.
@@ -16,10 +16,9 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
-use super::device::{Device, GROUP, Wire};
-use super::edits::{Edit, Edits};
+use super::Bench;
 use super::figures::{Measured, Op, Row, median, ms};
-use super::{Bench, SEED};
+use super::together::{CONFLICTS, DEVICES, History, history};
 use crate::cli::demo::nodes::Device as Node;
 use crate::cli::itself::find_gui;
 
@@ -27,8 +26,6 @@ use crate::cli::itself::find_gui;
 const EVENTS: (usize, usize) = (100_000, 600);
 /// For how many seconds nothing happens.
 const IDLE: (usize, usize) = (60, 1);
-/// Edits of each device before they wait for each other.
-const TURN: usize = 500;
 /// What the inspector says next comes within this time, or it is told that it does not.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -55,12 +52,14 @@ struct Told {
 
 pub(super) async fn run(bench: &Bench) -> Result<Vec<Row>, Failure> {
     let seconds = bench.size(IDLE.0, IDLE.1);
+    let mut rows_of = 0;
     let told = match find_gui() {
         None => Err("kern-gui is not beside this program nor on the PATH: build it (cargo build \
                      --release -p kernelos-gui) to measure the inspector"
             .to_owned()),
         Some(program) => {
-            let mut node = node(bench).await?;
+            let (mut node, rows) = node(bench).await?;
+            rows_of = rows;
             let told = measure(bench, &program, &node, seconds).await;
             node.stop().await;
             told
@@ -71,7 +70,11 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Row>, Failure> {
         let goal = told.as_ref().map(|_| goal).map_err(Clone::clone);
         let measured = Measured::new(workload, ours, unit).against_what_is_there("goal", goal);
         match &told {
-            Ok(told) => measured.with("events", told.events),
+            Ok(told) => measured
+                .with("events", told.events)
+                .with("rows", rows_of)
+                .with("devices", DEVICES)
+                .with("conflicts", CONFLICTS),
             Err(_) => measured,
         }
     };
@@ -86,35 +89,12 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Row>, Failure> {
     Ok(rows.map(judge).into())
 }
 
-/// A node that runs on a history of many events, which two devices wrote side by side.
-async fn node(bench: &Bench) -> Result<Node, Failure> {
-    let ours = Device::founder(&bench.scratch).await?;
-    let theirs = ours.let_in(&bench.scratch, "other").await?;
-    let wire = Wire::between(&ours, &theirs).await?;
-    theirs.wait_for(&[ours.mark(0).await?]).await?;
-    let size = bench.size(EVENTS.0, EVENTS.1);
-    let edits: Vec<_> = Edits::new(SEED).take(size).collect();
-    for (turn, edits) in (1..).zip(edits.chunks(2 * TURN)) {
-        // Each has tasks of its own: they agree.
-        let of = |device: usize| -> Vec<_> {
-            let task = |edit: &Edit| Edit { task: edit.task / 2 * 2 + device, ..*edit };
-            edits.iter().skip(device).step_by(2).map(task).collect()
-        };
-        let (here, there) = (of(0), of(1));
-        let wrote = tokio::join!(ours.write(&here, GROUP), theirs.write(&there, GROUP));
-        wrote.0?;
-        wrote.1?;
-        let marks = [ours.mark(turn).await?, theirs.mark(turn).await?];
-        ours.wait_for(&marks).await?;
-        theirs.wait_for(&marks).await?;
-    }
-    let home = ours.home();
-    drop(wire);
-    theirs.stop().await;
-    ours.stop().await;
+/// A node that runs on a history of many events, which four devices made; and how many rows it is.
+async fn node(bench: &Bench) -> Result<(Node, usize), Failure> {
+    let History { home, rows } = history(bench, bench.size(EVENTS.0, EVENTS.1)).await?;
     let mut node = Node::at("founder", home, bench.scratch.file("log"))?;
     node.start_with(&[], false).await?;
-    Ok(node)
+    Ok((node, rows))
 }
 
 /// Opens the inspector some times; the last is scrolled, idle, and hears of a change.

@@ -3,7 +3,8 @@
 mod bulk;
 
 use kernelos_protocol::command::{
-    Command, ConflictPage, ConflictPlace, ConflictRow, Failure, FailureKind, Reply,
+    Command, ConflictPage, ConflictPlace, ConflictRow, Deciding, Failure, FailureKind, Reply,
+    outcome, outcomes,
 };
 use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::ConflictId;
@@ -41,6 +42,7 @@ enum Subcommands {
     /// Decide one, or many at once by the same choice
     #[command(after_help = "\
 Examples:
+  kern conflicts resolve ID --preview
   kern conflicts resolve ID --value '{\"title\": \"both\"}'
   kern conflicts resolve --all --take laptop --preview
   kern conflicts resolve --path 'tasks/**' --take newest --yes")]
@@ -71,8 +73,11 @@ struct ResolveArgs {
     /// Those at such paths, as 'tasks/**'
     #[arg(long, value_name = "GLOB", requires = "take", conflicts_with = "ids")]
     path: Option<String>,
-    /// Show what each becomes, and decide nothing
-    #[arg(long, requires = "take")]
+    /// Show what it comes to, and decide nothing
+    ///
+    /// Of one conflict: what stands there then, and whose is lost; by each of its sides where
+    /// neither --keep nor --value is said. Of many: what each becomes.
+    #[arg(long)]
     preview: bool,
     /// Do not ask
     #[arg(long, requires = "take")]
@@ -165,7 +170,8 @@ fn row_json(row: &ConflictRow, names: &Names) -> Json {
         })
         .collect();
     json!({ "id": row.id, "document": row.document, "path": row.path, "kind": row.kind,
-        "base": row.base, "sides": sides, "more_sides": row.more_sides, "why": row.why,
+        "base": row.base, "now": row.now, "sides": sides, "more_sides": row.more_sides,
+        "why": row.why,
         "common": row.common, "next": row.next, "open": row.open })
 }
 
@@ -194,33 +200,55 @@ fn named(rows: &[ConflictRow], id: &str) -> Result<ConflictId, Failure> {
     }
 }
 
+/// Shows what a decision comes to, or each that keeps a side; nothing is written.
+async fn foresee(ui: &Ui, id: &str, deciding: Option<&Deciding>) -> Result<(), Failure> {
+    let rows = all(ui).await?;
+    let id = named(&rows, id)?;
+    let row = rows.iter().find(|row| row.id == id).ok_or_else(|| {
+        Failure::new(FailureKind::Failed, format!("there is no open conflict {id}"))
+            .with_hint("`kern conflicts` lists what is open")
+    })?;
+    let all = match deciding {
+        None => outcomes(row),
+        Some(deciding) => vec![outcome(row, deciding).ok_or_else(|| {
+            Failure::new(FailureKind::Failed, format!("conflict {id} is not decided so"))
+                .with_hint("`kern conflicts` shows the sides with their letters")
+        })?],
+    };
+    let names = names(ui).await?;
+    ui.show(&all, || present::outcomes(&all, &names))
+}
+
 async fn resolve(ui: &Ui, args: ResolveArgs) -> Result<(), Failure> {
-    let ResolveArgs { ids, keep, value, .. } = args;
-    let [id] = &ids[..] else {
+    let (keep, value) = (args.keep.clone(), args.value.clone());
+    let [id] = &args.ids[..] else {
         let text = "one is decided by --keep or --value, many by --take";
         return Err(
             Failure::new(FailureKind::Usage, text).with_hint("`kern conflicts` shows the ids")
         );
     };
-    let edit: Box<dyn FnOnce(ConflictId) -> Edit> = match (keep, value) {
-        (Some(keep), _) => {
-            Box::new(move |resolve| Edit::Keep { resolve, keep: keep.to_uppercase() })
-        }
-        (None, Some(value)) => {
-            let value = super::doc::parse_value(&value)?;
-            Box::new(|resolve| Edit::Decide { resolve, value })
-        }
-        (None, None) => {
-            let text = "say what is to stand there: --keep A or --value JSON";
-            return Err(Failure::new(FailureKind::Usage, text)
-                .with_hint("`kern conflicts` shows the sides with their letters"));
-        }
+    let deciding = match (keep, value) {
+        (Some(keep), _) => Some(Deciding::Keep(keep.to_uppercase())),
+        (None, Some(value)) => Some(Deciding::Value(super::doc::parse_value(&value)?)),
+        (None, None) => None,
     };
-    let id = match id.parse() {
+    if args.preview {
+        return foresee(ui, id, deciding.as_ref()).await;
+    }
+    let Some(deciding) = deciding else {
+        let text = "say what is to stand there: --keep A or --value JSON";
+        return Err(Failure::new(FailureKind::Usage, text)
+            .with_hint("`kern conflicts` shows the sides with their letters"));
+    };
+    let resolve = match id.parse() {
         Ok(id) => id,
         Err(_) => named(&all(ui).await?, id)?,
     };
-    let command = Command::Edit { edits: vec![edit(id)] };
+    let edit = match deciding {
+        Deciding::Keep(keep) => Edit::Keep { resolve, keep },
+        Deciding::Value(value) => Edit::Decide { resolve, value },
+    };
+    let command = Command::Edit { edits: vec![edit] };
     match ui.client()?.ask(ui.workspace(), command).await? {
         Reply::Edited(edited) => super::doc::told(ui, &edited),
         // A branch that is kept comes back.

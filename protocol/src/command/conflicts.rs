@@ -49,6 +49,9 @@ pub struct ConflictRow {
     pub kind: ConflictKind,
     /// What all sides knew there; null where nothing was.
     pub base: Json,
+    /// What the place shows now; null where that is nothing, or where it is no place.
+    #[serde(default)]
+    pub now: Json,
     /// Who disagrees.
     pub sides: Vec<SideRow>,
     /// How many sides there are beyond those.

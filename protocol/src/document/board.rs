@@ -145,6 +145,15 @@ pub(super) fn linked(link: &Json) -> Option<DocumentId> {
     link.get("document")?.as_str()?.parse().ok()
 }
 
+/// What is linked by that name in a map of the root was put away.
+fn put_away(map: &str, name: &str) -> EditFault {
+    if map == BRANCHES {
+        EditFault::PutAway(name.to_owned())
+    } else {
+        EditFault::BoardPutAway(name.to_owned())
+    }
+}
+
 /// Where a path leads.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Routed {
@@ -159,11 +168,13 @@ pub struct Routed {
 }
 
 impl Routed {
-    /// Is it a branch that was put away, named so?
-    pub(super) fn is_put_away(&self) -> bool {
-        let is_branch = self.above.segments().first().is_some_and(|map| map == BRANCHES);
+    /// Why nothing is written there by this name: what it leads to was put away. Of what is named
+    /// by its id the links know.
+    pub(super) fn put_away(&self) -> Option<EditFault> {
+        let [map, name] = self.above.segments() else { return None };
         let archived = |link: &ReadValue| link.value.get("archived") == Some(&Json::Bool(true));
-        is_branch && self.link.as_ref().is_some_and(archived)
+        let is_away = map != MISSIONS && self.link.as_ref().is_some_and(archived);
+        is_away.then(|| put_away(map, name))
     }
 }
 
@@ -246,6 +257,21 @@ impl Links {
         Ok(links)
     }
 
+    /// Why nothing new is written to a document: every name that leads to it was put away, and by
+    /// the first of them it is brought back. What no name leads to cannot be put away.
+    /// `SPEC: PRJ-9, BRA-4`
+    #[must_use]
+    pub fn put_away(&self, document: &DocumentId) -> Option<EditFault> {
+        let boards = self.boards.iter().filter(|link| link.is_shown && link.document == *document);
+        let boards = boards.map(|link| (BOARDS, &link.name, link.archived));
+        let of = |link: &&BranchLink| link.is_shown && link.document == *document;
+        let branches = self.branches.iter().filter(of);
+        let all = boards.chain(branches.map(|link| (BRANCHES, &link.name, link.archived)));
+        let all: Vec<_> = all.collect();
+        let (map, name, _) = all.first()?;
+        all.iter().all(|(.., archived)| *archived).then(|| put_away(map, name))
+    }
+
     /// How a document is named in the root: by the name that leads to it, else by its id.
     #[must_use]
     pub fn name_of(&self, document: &DocumentId) -> DocPath {
@@ -311,6 +337,28 @@ mod tests {
         for (name, expected) in cases {
             assert_eq!(check_name(name), expected, "{name:?}");
         }
+    }
+
+    #[test]
+    fn what_one_name_leads_to_that_is_not_put_away_is_written_to_by_its_id() {
+        // SPEC: PRJ-9
+        let [one, two, none] = [1, 2, 3].map(|byte| DocumentId([byte; 32]));
+        let link = |name: &str, document, archived, is_shown: bool| {
+            let (name, conflict, change) = (name.to_owned(), !is_shown, None);
+            BoardLink { name, document, archived, is_shown, conflict, change }
+        };
+        let mut links = Links {
+            boards: vec![
+                link("plan", one, true, true),
+                // Two of one name: it leads to the other, by which this cannot be brought back.
+                link("garden", two, true, false),
+            ],
+            ..Links::default()
+        };
+        let away = Some(EditFault::BoardPutAway("plan".to_owned()));
+        assert_eq!([one, two, none].map(|id| links.put_away(&id)), [away, None, None]);
+        links.boards.push(link("plans", one, false, true));
+        assert_eq!(links.put_away(&one), None);
     }
 
     #[test]

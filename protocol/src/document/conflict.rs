@@ -91,13 +91,17 @@ pub struct Conflict {
     pub kind: ConflictKind,
     /// What all sides knew there; null where nothing was.
     pub base: Json,
+    /// What the place shows now; null where that is nothing. Of a policy the strictest counts, of
+    /// final plans all are.
+    pub now: Json,
     /// Who disagrees, at most 26, in the order of their letters.
     pub sides: Vec<Side>,
     /// How many sides there are beyond those.
     pub more_sides: usize,
     /// Why none of them gave way to another, for people.
     pub why: String,
-    /// The last changes that all sides knew, sorted.
+    /// The last changes that all sides knew, sorted; where an undo put a side back, what those
+    /// knew who wrote it first.
     pub common: Vec<ChangeHash>,
 }
 
@@ -117,7 +121,7 @@ pub struct Side {
     pub value: Json,
     /// What the place shows once it is kept, where that is something else.
     pub then: Option<Json>,
-    /// What its change knew of each of the other sides.
+    /// What its change, or the one that wrote it first, knew of each of the other sides.
     pub knew: Vec<Knew>,
 }
 
@@ -235,6 +239,18 @@ impl ConflictIndex {
         document: &DocumentId,
         which: &Which,
     ) -> Result<ConflictList, EditFault> {
+        self.list_after_undos(doc, document, which, &PutBack::new())
+    }
+
+    /// The same, where these changes put several values back: who wrote those values first is
+    /// named, and what that one knew decides what is told. `SPEC: CFL-17`
+    pub fn list_after_undos(
+        &self,
+        doc: &Automerge,
+        document: &DocumentId,
+        which: &Which,
+        put_back: &PutBack,
+    ) -> Result<ConflictList, EditFault> {
         let mut scan = Scan::new(self.whole()?, doc);
         let mut open = scan.open(document);
         let mut which = which;
@@ -255,7 +271,7 @@ impl ConflictIndex {
         };
         let (mut conflicts, mut bytes) = (Vec::new(), 0_usize);
         for open in open.iter().skip(before).take(CONFLICTS_LISTED_MAX) {
-            let conflict = scan.conflict(open);
+            let conflict = scan.conflict(open, put_back);
             bytes = bytes.saturating_add(size(&conflict));
             if bytes > CONFLICTS_LISTED_BYTES_MAX && !conflicts.is_empty() {
                 break;
@@ -323,5 +339,6 @@ fn size(conflict: &Conflict) -> usize {
         side.value.to_string().len().saturating_add(then)
     };
     let sides: usize = conflict.sides.iter().map(of).sum();
-    sides.saturating_add(conflict.base.to_string().len()).saturating_add(conflict.why.len())
+    let [base, now] = [&conflict.base, &conflict.now].map(|value| value.to_string().len());
+    sides.saturating_add(base).saturating_add(now).saturating_add(conflict.why.len())
 }

@@ -124,9 +124,12 @@ pub enum EditFault {
     /// No link leads to one.
     #[error("there is no branch {0:?}")]
     NoBranch(String),
-    /// It was put away. `SPEC: BRA-4`
+    /// The branch of this name was put away. `SPEC: BRA-4`
     #[error("branch {0:?} is put away")]
     PutAway(String),
+    /// The board of this name was put away. `SPEC: PRJ-9`
+    #[error("board {0:?} is put away")]
+    BoardPutAway(String),
     /// A link of that name is there.
     #[error("there is a branch {0:?} already")]
     BranchExists(String),

@@ -184,6 +184,52 @@ impl<'a> Seen<'a> {
         found
     }
 
+    /// Is what stands at `path` here the same there in itself, whether it is shown there or not?
+    /// Nothing says so of several values at one place.
+    pub(super) fn is_left_in(&self, there: &Self, path: &DocPath) -> bool {
+        let found = self.find(path).unwrap_or_default();
+        let [(value, id)] = &found[..] else { return false };
+        self.same(there, (value, id), (value, id), 0)
+    }
+
+    fn same(
+        &self,
+        there: &Self,
+        (value, id): (&Value<'_>, &ObjId),
+        (other, other_id): (&Value<'_>, &ObjId),
+        depth: usize,
+    ) -> bool {
+        let below = |prop: Prop| {
+            let all = (self.all(id, prop.clone()), there.all(other_id, prop));
+            let (Ok(here), Ok(there_)) = all else { return false };
+            match (&here[..], &there_[..]) {
+                ([(value, id)], [(other, other_id)]) => {
+                    self.same(there, (value, id), (other, other_id), depth + 1)
+                }
+                _ => false,
+            }
+        };
+        depth <= READ_DEPTH_MAX
+            && match (value, other) {
+                (
+                    Value::Object(ObjType::Map | ObjType::Table),
+                    Value::Object(ObjType::Map | ObjType::Table),
+                ) => {
+                    let keys = self.keys(id);
+                    keys == there.keys(other_id) && keys.into_iter().map(Prop::Map).all(below)
+                }
+                (Value::Object(ObjType::List), Value::Object(ObjType::List)) => {
+                    let len = self.len(id);
+                    len == there.len(other_id) && (0..len).map(Prop::Seq).all(below)
+                }
+                (Value::Object(ObjType::Text), Value::Object(ObjType::Text)) => {
+                    self.text(id) == there.text(other_id)
+                }
+                (Value::Scalar(one), Value::Scalar(two)) => one == two,
+                _ => false,
+            }
+    }
+
     /// Would what is at `path` be the same if it were written from its JSON?
     pub(super) fn is_plain(&self, path: &DocPath) -> bool {
         self.find(path).is_ok_and(|found| found.iter().all(|(value, id)| self.plain(value, id, 0)))

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::board::{Link, route};
+use super::board::{Link, Links, route};
 use super::preview::{self, Preview};
 use super::{
     DocPath, Document, DocumentDone, Documents, Dump, Edit, EditFault, LocalChange, local, policy,
@@ -50,8 +50,9 @@ impl Documents {
         found: &BTreeMap<ConflictId, DocumentId>,
     ) -> DocumentDone {
         let mut parts: BTreeMap<DocumentId, Part> = BTreeMap::new();
+        let mut links = None;
         for edit in edits {
-            let (document, above, edit) = match self.place(root, edit, found) {
+            let (document, above, edit) = match self.place(root, edit, found, &mut links) {
                 Ok(place) => place,
                 Err(fault) => return DocumentDone::Written(Err(fault)),
             };
@@ -78,12 +79,14 @@ impl Documents {
         read::read(doc, path).ok()
     }
 
-    /// Where an edit goes, and what it is there.
+    /// Where an edit goes, and what it is there. `links` are read once, if at all: for what is
+    /// named by its id.
     fn place(
         &self,
         root: DocumentId,
         edit: &Edit,
         found: &BTreeMap<ConflictId, DocumentId>,
+        links: &mut Option<Links>,
     ) -> Result<(DocumentId, DocPath, Edit), EditFault> {
         let in_root = || (root, DocPath::default(), edit.clone());
         let Some(path) = edit.path() else {
@@ -91,17 +94,34 @@ impl Documents {
             return Ok((document.unwrap_or(root), DocPath::default(), edit.clone()));
         };
         match route(&root, path, |path| self.read_root(&root, path)) {
-            Some(routed) if routed.is_put_away() => {
-                let name = path.segments().get(1).cloned();
-                Err(EditFault::PutAway(name.unwrap_or_default()))
+            Some(routed) => {
+                let away = match routed.link {
+                    Some(_) => routed.put_away(),
+                    None => self.links(&root, links)?.put_away(&routed.document),
+                };
+                match away {
+                    Some(fault) => Err(fault),
+                    None => Ok((routed.document, routed.above, edit.at(routed.path))),
+                }
             }
-            Some(routed) => Ok((routed.document, routed.above, edit.at(routed.path))),
             None if path.is_linked() => {
                 // What stands there is no link: to write below it would make one of another form.
                 Err(EditFault::not_linked(path))
             }
             None => Ok(in_root()),
         }
+    }
+
+    fn links<'l>(
+        &self,
+        root: &DocumentId,
+        links: &'l mut Option<Links>,
+    ) -> Result<&'l Links, EditFault> {
+        if links.is_none() {
+            let held = self.documents.get(root);
+            *links = held.map(|held| held.copied(Links::of)).transpose()?;
+        }
+        Ok(links.get_or_insert_default())
     }
 
     pub(super) fn write_parts(

@@ -77,6 +77,8 @@ pub(super) fn last_writers(
 /// Of each of these places the last change that wrote to an object there, or below, which `before`
 /// shows and `since` does not any more; none of those where nobody did. Of what is written to an
 /// object that was removed or replaced nothing is shown: who looks at the place alone meets nobody.
+/// Where all of that was taken back, and the object is in itself what it was, nothing of it could
+/// be lost. That is read there, and nobody's word for it is taken (SPEC: CNT-12).
 pub(super) fn last_hidden<'a>(
     doc: &Automerge,
     since: Hash,
@@ -113,6 +115,8 @@ pub(super) fn last_hidden<'a>(
             }
         }
     }
+    let now = Seen::now(doc);
+    last.retain(|path, _| !before.is_left_in(&now, path));
     last
 }
 

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::command::{Choice, Chosen, ConflictPage, ConflictRow, SideRow};
+use crate::command::{Choice, Chosen, ConflictPage, ConflictRow, Outcome, SideRow};
+use crate::document::conflict::ConflictKind;
 use crate::id::DeviceId;
 use crate::present::{Block, Doc, Text, Tone, device_name, utc};
 use crate::printable;
@@ -72,6 +73,49 @@ fn side_text(side: &SideRow, names: &BTreeMap<DeviceId, String>) -> String {
 
 fn value(value: &serde_json::Value) -> String {
     printable::shown(&value.to_string(), VALUE_SHOWN_MAX)
+}
+
+/// What each of these decisions about one conflict comes to: from what the place shows now to what
+/// it shows then, and whose is lost by it.
+#[must_use]
+pub fn outcomes(outcomes: &[Outcome], names: &BTreeMap<DeviceId, String>) -> Doc {
+    let mut fields = Vec::new();
+    for outcome in outcomes {
+        let name = match &outcome.keep {
+            Some(letter) => format!("keep {letter}"),
+            None => "by a value".to_owned(),
+        };
+        fields.push((name, Text::plain(becomes(outcome))));
+        // What stands at no place is lost by no decision about it.
+        let gives_way = match outcome.kind {
+            ConflictKind::Values | ConflictKind::DeleteEdit | ConflictKind::Policy => "lost",
+            ConflictKind::PlansFinal | ConflictKind::Holders => "gives way",
+            ConflictKind::Quarantine | ConflictKind::Divergent => continue,
+        };
+        for side in &outcome.lost {
+            let text = format!("{gives_way}: {}", side_text(side, names));
+            fields.push((String::new(), Text::toned(Tone::Attention, text)));
+        }
+        if outcome.more_sides > 0 {
+            let text =
+                format!("{gives_way}: what {} more say, unless it is that", outcome.more_sides);
+            fields.push((String::new(), Text::toned(Tone::Attention, text)));
+        }
+    }
+    Doc(vec![Block::Fields(fields)])
+}
+
+fn becomes(outcome: &Outcome) -> String {
+    let or_nothing = |of: &serde_json::Value| {
+        if of.is_null() { "nothing".to_owned() } else { value(of) }
+    };
+    match (outcome.kind.has_place(), outcome.now == outcome.then) {
+        (false, _) => format!("then {}", value(&outcome.then)),
+        (true, true) => format!("{} stays", or_nothing(&outcome.then)),
+        (true, false) => {
+            format!("{} becomes {}", or_nothing(&outcome.now), or_nothing(&outcome.then))
+        }
+    }
 }
 
 /// What becomes of each of many.

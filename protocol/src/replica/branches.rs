@@ -17,7 +17,7 @@ use crate::id::{ChangeHash, DocumentId, EventId};
 use crate::limits::{BRANCHES_LISTED_MAX, PURPOSE_BYTES_MAX};
 use crate::replica::Replica;
 use crate::replica::commands::no_history;
-use crate::replica::documents::{Pending, Purpose, author_failure, edit_failure};
+use crate::replica::documents::{Pending, Purpose, author_failure, edit_failure, quoted};
 use crate::replica::survey::above;
 use crate::replica::work::{New, Work};
 use crate::workspace::{ApartSide, Divergence};
@@ -27,7 +27,8 @@ use crate::workspace::{ApartSide, Divergence};
 pub(super) struct Named {
     branch: DocumentId,
     origin: DocumentId,
-    archived: bool,
+    /// Why nothing is merged from it, or into its origin: one of them was put away.
+    away: Option<EditFault>,
 }
 
 impl Replica {
@@ -111,7 +112,11 @@ impl Replica {
         let Some((branch, origin)) = found else {
             return Err(edit_failure(&EditFault::NoBranch(name.to_owned())));
         };
-        Ok(Named { branch, origin, archived: link.is_some_and(|link| link.archived) })
+        let of_name = link.filter(|link| by_id.is_none() && link.archived);
+        let of_name = of_name.map(|link| EditFault::PutAway(link.name.clone()));
+        let of_id = || by_id.and_then(|id| links.put_away(&id));
+        let away = of_name.or_else(of_id).or_else(|| links.put_away(&origin));
+        Ok(Named { branch, origin, away })
     }
 
     fn new_branch(
@@ -177,8 +182,8 @@ impl Replica {
     /// The origin knows, by one event, all that the branch does. `SPEC: BRA-4`
     fn merge(&mut self, name: &str, named: &Named) -> Result<BranchReply, Failure> {
         let failed = |text: String| Failure::new(FailureKind::Failed, text);
-        if named.archived {
-            return Err(edit_failure(&EditFault::PutAway(name.to_owned())));
+        if let Some(away) = &named.away {
+            return Err(edit_failure(away));
         }
         let origin = named.origin;
         let heads = self.workspace.line(&origin).heads;
@@ -404,13 +409,4 @@ fn nobodys() -> BranchState {
         event: None,
         next: Vec::new(),
     }
-}
-
-/// A word of a command, as a shell reads it.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) && !word.starts_with('-') {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
 }

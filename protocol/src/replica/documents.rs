@@ -296,9 +296,8 @@ pub(super) fn edit_failure(fault: &EditFault) -> Failure {
             failure.with_hint("`kern conflicts` lists what is open")
         }
         EditFault::NoBranch(_) => failure.with_hint("`kern branch list --all` shows all"),
-        EditFault::PutAway(name) => {
-            failure.with_hint(format!("bring it back first: kern branch archive {name:?} --undo"))
-        }
+        EditFault::PutAway(name) => failure.with_hint(bring_back("branch", "branches", name)),
+        EditFault::BoardPutAway(name) => failure.with_hint(bring_back("board", "boards", name)),
         EditFault::BranchExists(_) => {
             failure.with_hint("write to it, or name another: `kern branch list --all` shows all")
         }
@@ -325,6 +324,25 @@ pub(super) fn edit_failure(fault: &EditFault) -> Failure {
         | EditFault::NotHeld(_)
         | EditFault::Document(_) => failure,
     }
+}
+
+/// How one goes on with what was put away.
+fn bring_back(verb: &str, map: &str, name: &str) -> String {
+    let path = quoted(&format!("{map}/{name}"));
+    format!(
+        "bring it back: kern {verb} archive {} --undo; or leave it as it is, and go on from it: \
+         kern branch create NAME --of {path}",
+        quoted(name)
+    )
+}
+
+/// A word of a command, as a shell reads it.
+pub(super) fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) && !word.starts_with('-') {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 pub(super) fn author_failure(fault: &AuthorFault) -> Failure {

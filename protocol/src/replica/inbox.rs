@@ -79,7 +79,8 @@ fn size(row: &ConflictRow) -> usize {
     let of =
         |side: &SideRow| side.value.to_string().len().saturating_add(side.then.to_string().len());
     let sides: usize = row.sides.iter().map(of).sum();
-    sides.saturating_add(row.base.to_string().len()).saturating_add(row.why.len())
+    let [base, now] = [&row.base, &row.now].map(|value| value.to_string().len());
+    sides.saturating_add(base).saturating_add(now).saturating_add(row.why.len())
 }
 
 /// Which conflicts of a document stand behind a place, as seen from the root; none where all stand
@@ -185,6 +186,7 @@ impl Replica {
             path: conflict.path.under(above),
             kind: conflict.kind,
             base: conflict.base,
+            now: conflict.now,
             sides: conflict.sides.into_iter().map(|side| self.side_row(&document, side)).collect(),
             more_sides: conflict.more_sides,
             why: format!("{} {}", conflict.why, last_known(&common)),
@@ -243,6 +245,7 @@ impl Replica {
             path: dispute.path.clone(),
             kind: dispute.kind,
             base: serde_json::Value::Null,
+            now: serde_json::Value::Null,
             more_sides: dispute.sides.len().saturating_sub(sides.len()),
             sides,
             why: format!("{}. {}", dispute.why, last_known(&common)),

@@ -46,15 +46,26 @@ pub(super) fn actor(peer: &Peer, document: &DocumentId, generation: u64) -> [u8;
     hash::actor(&peer.key.device(), &peer.incarnation, document, generation)
 }
 
+/// The change of the peer that begins a branch after all that it holds of `origin`.
+pub(super) fn begins(
+    peer: &mut Peer,
+    origin: DocumentId,
+    branch: DocumentId,
+    generation: u64,
+) -> DocumentChange {
+    peer.project();
+    let deps = peer.workspace.line(&origin).heads;
+    let start = peer.workspace.next_op(&origin, &deps);
+    let change = begin_branch(actor(peer, &branch, generation), &deps, start);
+    DocumentChange { document: None, generation, change }
+}
+
 /// The peer makes a branch of `origin`, without a name.
 pub(super) fn begin(peer: &mut Peer, origin: DocumentId) -> (DocumentId, Vec<Verified>) {
     peer.project();
     let life = peer.incarnation;
     let branch = peer.workspace.next_branch(&peer.key.device(), &life, &origin).unwrap();
-    let deps = peer.workspace.line(&origin).heads;
-    let start = peer.workspace.next_op(&origin, &deps);
-    let change = begin_branch(actor(peer, &branch, 1), &deps, start);
-    let change = DocumentChange { document: None, generation: 1, change };
+    let change = begins(peer, origin, branch, 1);
     let events =
         peer.write(|workspace, pen| workspace.write_branch(pen, origin, vec![change])).unwrap();
     (branch, peer.keep(events))

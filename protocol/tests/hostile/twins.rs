@@ -2,14 +2,14 @@
 //! document holds follows from the events alone, whichever of them came first.
 
 use kernelos_protocol::content::{DocumentChange, encode_branch, encode_changes};
-use kernelos_protocol::document::{begin_branch, board_change};
+use kernelos_protocol::document::board_change;
 use kernelos_protocol::event::{Header, Verified};
 use kernelos_protocol::hash;
 use kernelos_protocol::id::{DocumentId, EventId};
 use kernelos_protocol::role::Role;
 use kernelos_protocol::time::Stamp;
 
-use super::branches::{actor, edit, merging, orders, shown, write};
+use super::branches::{actor, begins, edit, merging, orders, shown, write};
 use super::orders::{granted, joined};
 use super::recarried::carrier;
 use crate::kit::Peer;
@@ -65,20 +65,6 @@ fn of_two_changes_that_one_event_carries_at_one_number_the_lowest_stays_in_every
         .collect();
     assert_eq!(found.len(), 2);
     assert_eq!(found[0], found[1]);
-}
-
-/// The change of the peer that begins a branch after all that it holds of `origin`.
-fn begins(
-    peer: &mut Peer,
-    origin: DocumentId,
-    branch: DocumentId,
-    generation: u64,
-) -> DocumentChange {
-    peer.project();
-    let deps = peer.workspace.line(&origin).heads;
-    let start = peer.workspace.next_op(&origin, &deps);
-    let change = begin_branch(actor(peer, &branch, generation), &deps, start);
-    DocumentChange { document: None, generation, change }
 }
 
 #[test]

@@ -192,7 +192,15 @@ fn a_board_that_is_put_away_is_listed_no_longer_and_loses_nothing() {
     assert_eq!(boards(&mut device, false).len(), 0);
     assert!(boards(&mut device, true)[0].archived);
     assert_eq!(device.get("boards/garden/notes/soil"), "\"clay\"");
+    for edit in [set("boards/garden/notes/soil", "sand"), rm("boards/garden/notes/soil")] {
+        let refused = device.ask(edit);
+        assert_eq!(message(&refused), "board \"garden\" is put away");
+        let Reply::Failed(failure) = refused else { panic!() };
+        assert!(failure.hint.unwrap().contains("kern board archive garden --undo"));
+    }
+    assert_eq!(device.get("boards/garden/notes/soil"), "\"clay\"");
     assert!(matches!(device.ask(archive(false)), Reply::Edited(_)));
+    assert!(matches!(device.ask(set("boards/garden/notes/soil", "sand")), Reply::Edited(_)));
     assert_eq!(boards(&mut device, false).len(), 1);
     let other = Command::ArchiveBoard { name: "other".to_owned(), archived: true };
     assert_eq!(message(&device.ask(other)), "there is no board \"other\"");

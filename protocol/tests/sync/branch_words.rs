@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use kernelos_protocol::command::{
-    BranchCommand, BranchKind, BranchReply, BranchState, Command, PastCommand, Reply,
+    BranchCommand, BranchKind, BranchReply, BranchState, Command, FailureKind, PastCommand, Reply,
 };
 use kernelos_protocol::document::{DocPath, Edit};
 use kernelos_protocol::id::DocumentId;
@@ -69,13 +69,9 @@ fn who_is_farther_behind_than_is_counted_is_said_to_be_at_least_so_far() {
 fn what_is_put_away_is_read_and_not_written_to_until_it_is_brought_back() {
     // SPEC: BRA-4
     let mut mesh = Mesh::of(&[]);
-    let id = create(&mut mesh, 1, "try");
+    create(&mut mesh, 1, "try");
     mesh.set(1, "branches/try/notes/a", "before");
-    let archive = |mesh: &mut Mesh, archived| {
-        let archive = BranchCommand::Archive { name: "try".to_owned(), archived };
-        assert!(matches!(mesh.ask(1, Command::Branch(archive)), Reply::Edited(_)));
-    };
-    archive(&mut mesh, true);
+    archive(&mut mesh, 1, "try", true);
     let path: DocPath = "branches/try/notes/a".parse().unwrap();
     let set = Edit::Set { set: path.clone(), value: json!("after") };
     let rm = Edit::Rm { rm: path };
@@ -83,15 +79,75 @@ fn what_is_put_away_is_read_and_not_written_to_until_it_is_brought_back() {
     for edits in [vec![set.clone()], vec![rm], vec![root, set]] {
         let Reply::Failed(failure) = mesh.ask(1, Command::Edit { edits }) else { panic!() };
         assert_eq!(failure.message, "branch \"try\" is put away");
-        assert!(failure.hint.unwrap().contains("kern branch archive \"try\" --undo"));
+        assert_eq!(failure.kind, FailureKind::Failed);
+        let hint = failure.hint.unwrap();
+        assert!(hint.contains("kern branch archive try --undo"), "{hint}");
+        assert!(hint.contains("kern branch create NAME --of branches/try"), "{hint}");
     }
     assert_eq!(mesh.get(1, "branches/try/notes/a"), "\"before\"");
     assert_eq!(mesh.get(1, "notes"), "{}", "all or nothing");
-    // By its id it is meant, whatever a name says.
-    mesh.set(1, &format!("branches/{id}/notes/a"), "by id");
-    archive(&mut mesh, false);
+    archive(&mut mesh, 1, "try", false);
     mesh.set(1, "branches/try/notes/a", "after");
     assert_eq!(mesh.get(1, "branches/try/notes/a"), "\"after\"");
+}
+
+fn refused(reply: Reply) -> (String, String) {
+    match reply {
+        Reply::Failed(failure) => (failure.message, failure.hint.unwrap_or_default()),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn archive(mesh: &mut Mesh, device: u8, name: &str, archived: bool) {
+    let archive = BranchCommand::Archive { name: name.to_owned(), archived };
+    let reply = mesh.ask(device, Command::Branch(archive));
+    assert!(matches!(reply, Reply::Edited(_)), "{reply:?}");
+}
+
+#[test]
+fn what_is_put_away_is_not_written_to_by_its_id_either_whatever_map_that_is_said_in() {
+    // SPEC: BRA-4, PRJ-9
+    let mut mesh = Mesh::of(&[]);
+    let branch = create(&mut mesh, 1, "it is");
+    let made = mesh.ask(1, Command::CreateBoard { name: "garden".to_owned() });
+    let Reply::BoardMade { document: board, .. } = made else { panic!("{made:?}") };
+    archive(&mut mesh, 1, "it is", true);
+    let away = Command::ArchiveBoard { name: "garden".to_owned(), archived: true };
+    assert!(matches!(mesh.ask(1, away), Reply::Edited(_)));
+    let events = mesh.status(1).events;
+    let set = |path: &str| Edit::Set { set: path.parse().unwrap(), value: json!(1) };
+    for (id, says, back) in [
+        (branch, "branch \"it is\" is put away", "kern branch archive 'it is' --undo"),
+        (board, "board \"garden\" is put away", "kern board archive garden --undo"),
+    ] {
+        for map in ["boards", "branches"] {
+            let path = format!("{map}/{id}/notes");
+            let below = format!("{path}/a");
+            let edits = vec![set("notes/b"), set(&below)];
+            let (message, hint) = refused(mesh.ask(1, Command::Edit { edits }));
+            assert_eq!(message, says, "{path}");
+            assert!(hint.contains(back), "{hint}");
+            assert_eq!(mesh.get(1, &path), "{}", "it is read");
+        }
+    }
+    assert_eq!((mesh.status(1).events, mesh.get(1, "notes")), (events, "{}".to_owned()));
+    // What the hint says is done, and goes on from there.
+    let of = format!("boards/{board}").parse().unwrap();
+    let create =
+        BranchCommand::Create { name: "on".to_owned(), of, at: None, purpose: String::new() };
+    let made = mesh.ask(1, Command::Branch(create));
+    assert!(matches!(made, Reply::Branch(BranchReply::Made { .. })), "{made:?}");
+    mesh.set(1, "branches/on/notes/a", "later");
+    archive(&mut mesh, 1, "it is", false);
+    mesh.set(1, &format!("branches/{branch}/notes/a"), "again");
+    // By a merge it would be written to as well.
+    let merge = Command::Branch(BranchCommand::Merge { name: "on".to_owned() });
+    assert_eq!(refused(mesh.ask(1, merge)).0, "board \"garden\" is put away");
+    archive(&mut mesh, 1, "it is", true);
+    let merge = Command::Branch(BranchCommand::Merge { name: branch.to_string() });
+    let (message, hint) = refused(mesh.ask(1, merge));
+    assert_eq!(message, "branch \"it is\" is put away");
+    assert!(hint.contains("archive 'it is' --undo"), "by the name, not by what was typed: {hint}");
 }
 
 #[test]

@@ -29,12 +29,6 @@ fn set(path: &str, value: serde_json::Value) -> Edit {
     Edit::Set { set: path.parse().unwrap(), value }
 }
 
-fn undo(mesh: &mut Mesh, number: u8, event: EventId) {
-    let command = Command::Undo { begin: Some(event.to_string()), force: false };
-    let reply = mesh.ask(number, command);
-    assert!(matches!(reply, Reply::Undone(_)), "{reply:?}");
-}
-
 /// Two members that wrote these apart, and met again.
 fn apart(paths: &[&str], boards: &[&str]) -> Mesh {
     let mut mesh = Mesh::of(&[(2, Role::Admin)]);
@@ -94,7 +88,7 @@ fn the_same_choice_for_many_is_one_event_over_all_documents_and_one_undo_takes_i
             assert_eq!(mesh.get(number, path), "2");
         }
     }
-    undo(&mut mesh, 1, event);
+    mesh.undone(1, Some(event));
     for number in [1, 2] {
         let again = page(&mut mesh, number);
         let shown = |page: &ConflictPage| {
@@ -171,7 +165,7 @@ fn a_branch_that_is_kept_apart_is_open_in_the_inbox_until_somebody_decides() {
     for number in [1, 3] {
         assert_eq!((page(&mut mesh, number).total, mesh.status(number).conflicts), (0, 0));
     }
-    undo(&mut mesh, 3, event);
+    mesh.undone(3, Some(event));
     assert_eq!(page(&mut mesh, 1).conflicts[0].id, row.id);
     // A decision of another shape is none.
     let Reply::Failed(failure) = mesh.ask(3, Command::Edit { edits: vec![keep(row, "Q")] }) else {

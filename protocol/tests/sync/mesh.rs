@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use kernelos_protocol::command::{Command, ConflictRow, Reply, RequestId, Status};
+use kernelos_protocol::command::{
+    Command, ConflictRow, NotUndone, Reply, RequestId, Status, Undone,
+};
 use kernelos_protocol::document::{DocumentTask, Documents, Edit};
 use kernelos_protocol::event::Verified;
-use kernelos_protocol::id::{DeviceId, Incarnation, WorkspaceId};
+use kernelos_protocol::id::{DeviceId, EventId, Incarnation, WorkspaceId};
 use kernelos_protocol::key::DeviceKey;
 use kernelos_protocol::limits::FRAME_BYTES_MAX;
 use kernelos_protocol::mission::work::Order;
@@ -15,6 +17,7 @@ use kernelos_protocol::store::contract::read_all;
 use kernelos_protocol::store::{EventStore as _, MemoryStore, Record};
 use kernelos_protocol::sync::{LinkId, Message, Receipt, SyncFault, workspace_tag};
 use kernelos_protocol::time::Time;
+use serde_json::Value as Json;
 
 use crate::kit::{NOON, Peer, config, secret};
 
@@ -319,6 +322,40 @@ impl Mesh {
         let edit = Edit::Set { set: path.parse().unwrap(), value: value.into() };
         let reply = self.ask(number, Command::Edit { edits: vec![edit] });
         assert!(matches!(reply, Reply::Edited(_)), "{reply:?}");
+    }
+
+    /// One event of these edits, as scripts write them.
+    #[track_caller]
+    pub(super) fn edit(&mut self, number: u8, edits: Json) -> EventId {
+        let edits: Vec<Edit> = serde_json::from_value(edits).unwrap();
+        match self.ask(number, Command::Edit { edits }) {
+            Reply::Edited(edited) => edited.event.unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Asks for an event to be taken back; the last of its own where none is named.
+    pub(super) fn undo(&mut self, number: u8, event: Option<EventId>, force: bool) -> Reply {
+        let begin = event.map(|event| event.to_string());
+        self.ask(number, Command::Undo { begin, force })
+    }
+
+    /// The same, which is done.
+    #[track_caller]
+    pub(super) fn undone(&mut self, number: u8, event: Option<EventId>) -> Undone {
+        match self.undo(number, event, false) {
+            Reply::Undone(undone) => undone,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The same, which is not.
+    #[track_caller]
+    pub(super) fn not_undone(&mut self, number: u8, event: Option<EventId>) -> NotUndone {
+        match self.undo(number, event, false) {
+            Reply::NotUndone(not) => not,
+            other => panic!("{other:?}"),
+        }
     }
 
     pub(super) fn get(&mut self, number: u8, path: &str) -> String {

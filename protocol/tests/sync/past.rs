@@ -6,7 +6,6 @@ use kernelos_protocol::command::{
     At, Command, ConflictPage, FailureKind, FoundRow, HistoryRow, PastCommand, PastRead, PastReply,
     Reply, Search,
 };
-use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::limits::{HISTORY_ROWS_MAX, SEARCH_PAGE_EVENTS};
 use kernelos_protocol::present;
@@ -16,16 +15,8 @@ use serde_json::{Value as Json, json};
 
 use super::mesh::{Mesh, id};
 
-fn edit(mesh: &mut Mesh, number: u8, edits: Json) -> EventId {
-    let edits: Vec<Edit> = serde_json::from_value(edits).unwrap();
-    match mesh.ask(number, Command::Edit { edits }) {
-        Reply::Edited(edited) => edited.event.unwrap(),
-        other => panic!("{other:?}"),
-    }
-}
-
 fn set(mesh: &mut Mesh, number: u8, path: &str, value: Json) -> EventId {
-    edit(mesh, number, json!([{ "set": path, "value": value }]))
+    mesh.edit(number, json!([{ "set": path, "value": value }]))
 }
 
 fn past(mesh: &mut Mesh, number: u8, asked: PastCommand) -> Result<PastReply, String> {
@@ -89,7 +80,7 @@ fn a_path_shows_what_stood_there_after_an_event() {
     let mine = set(&mut mesh, 1, "notes/b", json!("mine"));
     let others = set(&mut mesh, 2, "notes/b", json!("other's"));
     mesh.connect(1, 2);
-    let gone = edit(&mut mesh, 1, json!([{"rm": "notes/a"}]));
+    let gone = mesh.edit(1, json!([{"rm": "notes/a"}]));
     for number in [1, 2] {
         assert_eq!(after(&mut mesh, number, "notes/a", first), json!({"x": [1, "one"]}));
         assert_eq!(after(&mut mesh, number, "notes/a/x", second), json!([2, "one"]));
@@ -206,8 +197,8 @@ fn every_value_is_listed_with_who_wrote_it_and_what_it_lost_to() {
     let Reply::Conflicts(ConflictPage { conflicts, .. }) = mesh.ask(1, Command::Conflicts) else {
         panic!()
     };
-    edit(&mut mesh, 2, json!([{"resolve": conflicts[0].id, "value": "hail"}]));
-    let gone = edit(&mut mesh, 1, json!([{"rm": "notes/a"}]));
+    mesh.edit(2, json!([{"resolve": conflicts[0].id, "value": "hail"}]));
+    let gone = mesh.edit(1, json!([{"rm": "notes/a"}]));
     let (rows, _) = history(&mut mesh, 2, "notes/a", 100);
     let [.., hail, last] = &rows[..] else { panic!() };
     assert_eq!((&hail.value, hail.current, hail.removed), (&json!("hail"), false, false));
@@ -226,7 +217,7 @@ fn an_edit_that_a_removal_did_not_know_is_listed_as_lost_to_it() {
     let link = mesh.connect(1, 2);
     set(&mut mesh, 1, "tasks/1", json!({"title": "pack", "state": "open"}));
     mesh.cut(link);
-    let removal = edit(&mut mesh, 1, json!([{"rm": "tasks/1"}]));
+    let removal = mesh.edit(1, json!([{"rm": "tasks/1"}]));
     set(&mut mesh, 2, "tasks/1/state", json!("done"));
     mesh.connect(1, 2);
     for path in ["tasks/1/state", "tasks/1"] {
@@ -245,7 +236,7 @@ fn what_stood_in_another_object_of_that_path_is_in_its_history() {
     // SPEC: PAST-3
     let mut mesh = Mesh::of(&[]);
     set(&mut mesh, 1, "notes/m", json!({"list": [1, 2], "text": "a"}));
-    edit(&mut mesh, 1, json!([{"append": "notes/m/text", "value": "b"}]));
+    mesh.edit(1, json!([{"append": "notes/m/text", "value": "b"}]));
     set(&mut mesh, 1, "notes/other", json!(0));
     set(&mut mesh, 1, "notes/m", json!({"text": "c"}));
     set(&mut mesh, 1, "notes/m", json!(7));
@@ -275,7 +266,7 @@ fn devices_list_the_same_history_and_one_value_of_it_stands() {
                 set(&mut mesh, number, "notes/a", json!(value));
             }
             if (u32::from(number) * 7 + round) % 5 == 0 && mesh.get(number, "notes") != "{}" {
-                edit(&mut mesh, number, json!([{"rm": "notes/a"}]));
+                mesh.edit(number, json!([{"rm": "notes/a"}]));
             }
         }
         mesh.connect(1, 2);

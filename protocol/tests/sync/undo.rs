@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kernelos_protocol::command::{
-    Chosen, Command, ConflictPage, ConflictRow, FailureKind, NotUndone, Reply, Take, Undone, choose,
+    Chosen, Command, ConflictPage, ConflictRow, FailureKind, Reply, Take, choose,
 };
-use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::{DeviceId, EventId, Signature};
 use kernelos_protocol::key::DeviceKey;
 use kernelos_protocol::present;
@@ -15,36 +14,6 @@ use serde_json::{Value as Json, json};
 
 use super::mesh::{Mesh, id};
 use crate::kit::secret;
-
-fn undo(mesh: &mut Mesh, number: u8, event: Option<EventId>, force: bool) -> Reply {
-    let begin = event.map(|event| event.to_string());
-    mesh.ask(number, Command::Undo { begin, force })
-}
-
-#[track_caller]
-fn undone(mesh: &mut Mesh, number: u8, event: Option<EventId>) -> Undone {
-    match undo(mesh, number, event, false) {
-        Reply::Undone(undone) => undone,
-        other => panic!("{other:?}"),
-    }
-}
-
-#[track_caller]
-fn refused(mesh: &mut Mesh, number: u8, event: EventId) -> NotUndone {
-    match undo(mesh, number, Some(event), false) {
-        Reply::NotUndone(not) => not,
-        other => panic!("{other:?}"),
-    }
-}
-
-#[track_caller]
-fn edit(mesh: &mut Mesh, number: u8, edits: Json) -> EventId {
-    let edits: Vec<Edit> = serde_json::from_value(edits).unwrap();
-    match mesh.ask(number, Command::Edit { edits }) {
-        Reply::Edited(edited) => edited.event.unwrap(),
-        other => panic!("{other:?}"),
-    }
-}
 
 fn notes(mesh: &mut Mesh, number: u8) -> Json {
     serde_json::from_str(&mesh.get(number, "notes")).unwrap()
@@ -72,15 +41,15 @@ fn every_kind_of_edit_is_taken_back_to_what_was_there_before() {
         let mut mesh = Mesh::of(&[]);
         let fields = before.as_object().unwrap().iter();
         let set = fields.map(|(key, value)| json!({"set": format!("notes/{key}"), "value": value}));
-        edit(&mut mesh, 1, set.collect());
-        let event = edit(&mut mesh, 1, edits.clone());
+        mesh.edit(1, set.collect());
+        let event = mesh.edit(1, edits.clone());
         let after = notes(&mut mesh, 1);
         assert_ne!(after, before, "{edits}");
-        let first = undone(&mut mesh, 1, None);
+        let first = mesh.undone(1, None);
         assert_eq!(first.undoes, event, "{edits}");
         assert_eq!(notes(&mut mesh, 1), before, "{edits}");
         // What takes back is an event, and so is what takes that back.
-        let again = undone(&mut mesh, 1, Some(first.event));
+        let again = mesh.undone(1, Some(first.event));
         assert_eq!((again.undoes, notes(&mut mesh, 1)), (first.event, after), "{edits}");
     }
 }
@@ -89,26 +58,25 @@ fn every_kind_of_edit_is_taken_back_to_what_was_there_before() {
 fn one_after_the_other_is_taken_back_until_nothing_is_left() {
     // SPEC: UNDO-4
     let mut mesh = Mesh::of(&[(2, Role::Member)]);
-    let events: Vec<_> = (0..3)
-        .map(|n| edit(&mut mesh, 1, json!([{"set": format!("notes/{n}"), "value": n}])))
-        .collect();
+    let events: Vec<_> =
+        (0..3).map(|n| mesh.edit(1, json!([{"set": format!("notes/{n}"), "value": n}]))).collect();
     for event in events.iter().rev() {
-        assert_eq!(undone(&mut mesh, 1, None).undoes, *event);
+        assert_eq!(mesh.undone(1, None).undoes, *event);
     }
     assert_eq!(notes(&mut mesh, 1), json!({}));
     // The grant is what is left, and then nothing: names that the program writes are passed over.
-    let grant = undone(&mut mesh, 1, None);
+    let grant = mesh.undone(1, None);
     assert!(!mesh.device(1).replica.workspace().is_empty());
     let Reply::Devices { devices } = mesh.ask(1, Command::Devices) else { panic!() };
     let role = |devices: &[kernelos_protocol::command::DeviceRow]| {
         devices.iter().find(|row| row.id == id(2)).unwrap().role
     };
     assert_eq!(role(&devices), None, "{grant:?}");
-    let Reply::NotUndone(left) = undo(&mut mesh, 1, None, false) else { panic!() };
+    let Reply::NotUndone(left) = mesh.undo(1, None, false) else { panic!() };
     assert_eq!((left.refused, left.by, left.force), (None, None, None));
     assert_eq!(left.reason, "all that this device did is taken back already");
     // The revocation that took the grant back is taken back by its name.
-    assert_eq!(undone(&mut mesh, 1, Some(grant.event)).undoes, grant.event);
+    assert_eq!(mesh.undone(1, Some(grant.event)).undoes, grant.event);
     let Reply::Devices { devices } = mesh.ask(1, Command::Devices) else { panic!() };
     assert_eq!(role(&devices), Some(Role::Member));
 }
@@ -118,21 +86,21 @@ fn what_somebody_built_on_is_not_taken_back_without_force() {
     // SPEC: UNDO-3
     let mut mesh = Mesh::of(&[(2, Role::Member)]);
     mesh.connect(1, 2);
-    let first = edit(&mut mesh, 1, json!([{"set": "notes/a", "value": {"x": 1}}]));
-    let second = edit(&mut mesh, 2, json!([{"set": "notes/a/y", "value": 2}]));
-    let not = refused(&mut mesh, 1, first);
+    let first = mesh.edit(1, json!([{"set": "notes/a", "value": {"x": 1}}]));
+    let second = mesh.edit(2, json!([{"set": "notes/a/y", "value": 2}]));
+    let not = mesh.not_undone(1, Some(first));
     assert_eq!((not.refused, not.by), (Some(first), Some(second)));
     assert_eq!(not.force, Some(format!("kern undo {} --force", first.short())));
     assert!(not.reason.contains(&second.short()), "{}", not.reason);
     assert_eq!(notes(&mut mesh, 1), json!({"a": {"x": 1, "y": 2}}), "nothing was done");
 
-    let third = edit(&mut mesh, 2, json!([{"set": "notes/a", "value": "other"}]));
-    assert_eq!(refused(&mut mesh, 1, first).by, Some(third));
-    let gone = edit(&mut mesh, 2, json!([{"rm": "notes/a"}]));
-    assert_eq!(refused(&mut mesh, 1, third).by, Some(gone), "who removed it is named, too");
-    assert_eq!(undone(&mut mesh, 1, Some(gone)).undoes, gone, "whoever wrote it");
-    assert!(refused(&mut mesh, 1, second).reason.contains("changed since"));
-    assert!(matches!(undo(&mut mesh, 1, Some(third), true), Reply::Undone(_)));
+    let third = mesh.edit(2, json!([{"set": "notes/a", "value": "other"}]));
+    assert_eq!(mesh.not_undone(1, Some(first)).by, Some(third));
+    let gone = mesh.edit(2, json!([{"rm": "notes/a"}]));
+    assert_eq!(mesh.not_undone(1, Some(third)).by, Some(gone), "who removed it is named, too");
+    assert_eq!(mesh.undone(1, Some(gone)).undoes, gone, "whoever wrote it");
+    assert!(mesh.not_undone(1, Some(second)).reason.contains("changed since"));
+    assert!(matches!(mesh.undo(1, Some(third), true), Reply::Undone(_)));
     assert_eq!(notes(&mut mesh, 2), json!({"a": {"x": 1, "y": 2}}));
     mesh.assert_equal(&[1, 2]);
 }
@@ -167,24 +135,24 @@ fn what_was_written_apart_below_what_an_event_removed_or_replaced_is_not_taken_b
     for (gone, below) in gone.iter().flat_map(|gone| below.iter().map(move |below| (gone, below))) {
         let mut mesh = Mesh::of(&[(2, Role::Member)]);
         let link = mesh.connect(1, 2);
-        edit(&mut mesh, 1, set(shared.clone()));
+        mesh.edit(1, set(shared.clone()));
         mesh.cut(link);
-        let mine = edit(&mut mesh, 1, gone.clone());
+        let mine = mesh.edit(1, gone.clone());
         let each = below.as_array().unwrap().iter();
         // The last one is named, also where it wrote to what one before it made there.
-        let theirs = each.map(|one| edit(&mut mesh, 2, json!([one]))).last().unwrap();
+        let theirs = each.map(|one| mesh.edit(2, json!([one]))).last().unwrap();
         mesh.connect(1, 2);
         let (open, shows) = (in_conflict(&mut mesh, 1), notes(&mut mesh, 1));
         assert_eq!(open.len(), 1, "{gone} {below}");
         for event in [None, Some(mine)] {
-            let Reply::NotUndone(not) = undo(&mut mesh, 1, event, false) else {
+            let Reply::NotUndone(not) = mesh.undo(1, event, false) else {
                 panic!("{gone} {below} {:?}", notes(&mut mesh, 1));
             };
             assert_eq!((not.refused, not.by), (Some(mine), Some(theirs)), "{gone} {below}");
             assert_eq!(not.force, Some(format!("kern undo {} --force", mine.short())));
         }
         assert_eq!((in_conflict(&mut mesh, 2), notes(&mut mesh, 2)), (open, shows));
-        assert!(matches!(undo(&mut mesh, 1, Some(mine), true), Reply::Undone(_)));
+        assert!(matches!(mesh.undo(1, Some(mine), true), Reply::Undone(_)));
         assert_eq!(notes(&mut mesh, 2), json!({"a": shared}), "who insists gets it");
         mesh.assert_equal(&[1, 2]);
     }
@@ -196,13 +164,13 @@ fn what_shows_what_was_there_before_has_nothing_below_it_that_an_undo_could_lose
     let mut mesh = Mesh::of(&[(2, Role::Member)]);
     let link = mesh.connect(1, 2);
     let set = json!([{"set": "notes/a", "value": {"x": 1}}]);
-    let first = edit(&mut mesh, 1, json!([{"set": "notes/first", "value": 1}]));
-    edit(&mut mesh, 2, set.clone());
+    let first = mesh.edit(1, json!([{"set": "notes/first", "value": 1}]));
+    mesh.edit(2, set.clone());
     mesh.cut(link);
-    edit(&mut mesh, 1, json!([{"rm": "notes/a"}, set[0]]));
-    edit(&mut mesh, 2, json!([{"set": "notes/a/x", "value": 2}]));
+    mesh.edit(1, json!([{"rm": "notes/a"}, set[0]]));
+    mesh.edit(2, json!([{"set": "notes/a/x", "value": 2}]));
     mesh.connect(1, 2);
-    assert_eq!(undone(&mut mesh, 1, None).undoes, first);
+    assert_eq!(mesh.undone(1, None).undoes, first);
     assert_eq!(in_conflict(&mut mesh, 1), ["notes/a"]);
 }
 
@@ -211,9 +179,9 @@ fn what_was_taken_back_is_shown_so_on_every_device_and_not_taken_back_twice() {
     // SPEC: CNT-12, UNDO-4
     let mut mesh = Mesh::of(&[(2, Role::Member)]);
     mesh.connect(1, 2);
-    let event = edit(&mut mesh, 1, json!([{"set": "notes/a", "value": 1}]));
-    let undone = undone(&mut mesh, 1, None);
-    let again = refused(&mut mesh, 1, event);
+    let event = mesh.edit(1, json!([{"set": "notes/a", "value": 1}]));
+    let undone = mesh.undone(1, None);
+    let again = mesh.not_undone(1, Some(event));
     assert!(again.reason.contains("changed since"), "{}", again.reason);
     for number in [1, 2] {
         let Reply::Log(page) = mesh.ask(number, Command::Log { from: 0, limit: 100 }) else {
@@ -236,10 +204,13 @@ fn a_resolution_is_taken_back_and_the_conflict_is_open_again_everywhere() {
         let mut mesh = Mesh::of(&[(2, Role::Member)]);
         let link = mesh.connect(1, 2);
         mesh.cut(link);
-        let first = edit(&mut mesh, 1, json!([{"set": "notes/a", "value": ours}]));
-        edit(&mut mesh, 2, json!([{"set": "notes/a", "value": theirs}]));
+        let first = mesh.edit(1, json!([{"set": "notes/a", "value": ours}]));
+        mesh.edit(2, json!([{"set": "notes/a", "value": theirs}]));
         mesh.connect(1, 2);
-        assert!(refused(&mut mesh, 1, first).reason.contains("changed since"), "it is in conflict");
+        assert!(
+            mesh.not_undone(1, Some(first)).reason.contains("changed since"),
+            "it is in conflict"
+        );
         let page = |mesh: &mut Mesh, number| match mesh.ask(number, Command::Conflicts) {
             Reply::Conflicts(page) => page,
             other => panic!("{other:?}"),
@@ -250,16 +221,16 @@ fn a_resolution_is_taken_back_and_the_conflict_is_open_again_everywhere() {
         };
         let open = page(&mut mesh, 1);
         let resolve = open.conflicts[0].id;
-        let event = edit(&mut mesh, 1, json!([{"resolve": resolve, "value": decided}]));
+        let event = mesh.edit(1, json!([{"resolve": resolve, "value": decided}]));
         assert!(page(&mut mesh, 2).conflicts.is_empty());
-        let undone = undone(&mut mesh, 1, None);
+        let undone = mesh.undone(1, None);
         assert_eq!(undone.undoes, event);
         let again = page(&mut mesh, 2);
         assert_eq!(values(&again), values(&open));
         assert_eq!(again, page(&mut mesh, 1));
         // It is decided once more, and edits go on from there.
-        edit(&mut mesh, 2, json!([{"resolve": again.conflicts[0].id, "value": "peace"}]));
-        edit(&mut mesh, 1, json!([{"set": "notes/b", "value": 1}]));
+        mesh.edit(2, json!([{"resolve": again.conflicts[0].id, "value": "peace"}]));
+        mesh.edit(1, json!([{"set": "notes/b", "value": 1}]));
         assert_eq!(notes(&mut mesh, 1), json!({"a": "peace", "b": 1}));
         mesh.assert_equal(&[1, 2]);
     }
@@ -272,8 +243,8 @@ fn sides_that_an_undo_put_back_are_those_of_who_wrote_them_and_taken_by_their_na
     let link = mesh.connect(1, 2);
     mesh.connect(1, 3);
     mesh.cut(link);
-    edit(&mut mesh, 1, json!([{"set": "notes/a", "value": "ours"}]));
-    edit(&mut mesh, 2, json!([{"set": "notes/a", "value": {"the": "others"}}]));
+    mesh.edit(1, json!([{"set": "notes/a", "value": "ours"}]));
+    mesh.edit(2, json!([{"set": "notes/a", "value": {"the": "others"}}]));
     mesh.connect(1, 2);
     let page = |mesh: &mut Mesh, number| match mesh.ask(number, Command::Conflicts) {
         Reply::Conflicts(page) => page.conflicts,
@@ -289,8 +260,8 @@ fn sides_that_an_undo_put_back_are_those_of_who_wrote_them_and_taken_by_their_na
     // A third decides, and takes it back; twice, so the second undo puts back what one put back.
     for turn in 1..=2 {
         let resolve = page(&mut mesh, 3)[0].id;
-        edit(&mut mesh, 3, json!([{"resolve": resolve, "value": turn}]));
-        undone(&mut mesh, 3, None);
+        mesh.edit(3, json!([{"resolve": resolve, "value": turn}]));
+        mesh.undone(3, None);
         for number in [1, 2, 3] {
             let again = page(&mut mesh, number);
             assert_eq!(wrote(&again), wrote(&open), "turn {turn}");
@@ -309,7 +280,7 @@ fn sides_that_an_undo_put_back_are_those_of_who_wrote_them_and_taken_by_their_na
     assert_eq!(then, "ours");
     assert!(matches!(take(id(3)), Chosen::Open(_)), "who took back wrote none of them");
     let Chosen::Keep { side, .. } = take(id(2)) else { panic!() };
-    edit(&mut mesh, 1, json!([{"resolve": rows[0].id, "keep": side}]));
+    mesh.edit(1, json!([{"resolve": rows[0].id, "keep": side}]));
     assert_eq!(notes(&mut mesh, 3), json!({"a": {"the": "others"}}));
     mesh.assert_equal(&[1, 2, 3]);
 }
@@ -323,17 +294,17 @@ fn sides_that_two_undos_of_one_resolution_put_back_are_those_of_who_wrote_them()
         mesh.connect(1, number);
     }
     mesh.cut(apart);
-    edit(&mut mesh, 1, json!([{"set": "notes/a", "value": "ours"}]));
-    edit(&mut mesh, 2, json!([{"set": "notes/a", "value": "theirs"}]));
+    mesh.edit(1, json!([{"set": "notes/a", "value": "ours"}]));
+    mesh.edit(2, json!([{"set": "notes/a", "value": "theirs"}]));
     mesh.connect(1, 2);
     let Reply::Conflicts(page) = mesh.ask(1, Command::Conflicts) else { panic!() };
     let decided = json!([{"resolve": page.conflicts[0].id, "value": "both"}]);
-    let decided = edit(&mut mesh, 1, decided);
+    let decided = mesh.edit(1, decided);
     let open = mesh.links.iter().filter(|(_, ends)| **ends != (0, 0));
     let links: Vec<_> = open.map(|(link, _)| *link).collect();
     links.into_iter().for_each(|link| mesh.cut(link));
     for number in [3, 4] {
-        undone(&mut mesh, number, Some(decided));
+        mesh.undone(number, Some(decided));
     }
     for number in [2, 3, 4] {
         mesh.connect(1, number);
@@ -347,7 +318,7 @@ fn sides_that_two_undos_of_one_resolution_put_back_are_those_of_who_wrote_them()
     let choices = choose(&page.conflicts, &Take::Device(id(2)));
     let Chosen::Keep { then, .. } = &choices[0].chosen else { panic!("{choices:?}") };
     assert_eq!(then, "theirs");
-    edit(&mut mesh, 1, json!([choices[0].edit().unwrap()]));
+    mesh.edit(1, json!([choices[0].edit().unwrap()]));
     assert_eq!(notes(&mut mesh, 4), json!({"a": "theirs"}));
     mesh.assert_equal(&[1, 2, 3, 4]);
 }
@@ -357,19 +328,19 @@ fn what_cannot_be_taken_back_says_why() {
     // SPEC: UNDO-1, UNDO-4
     let mut mesh = Mesh::of(&[(2, Role::Observer)]);
     mesh.connect(1, 2);
-    let event = edit(&mut mesh, 1, json!([{"set": "notes/a", "value": 1}]));
-    match undo(&mut mesh, 2, Some(event), false) {
+    let event = mesh.edit(1, json!([{"set": "notes/a", "value": 1}]));
+    match mesh.undo(2, Some(event), false) {
         Reply::Failed(failure) => assert_eq!(failure.kind, FailureKind::Denied),
         other => panic!("{other:?}"),
     }
-    match undo(&mut mesh, 2, None, false) {
+    match mesh.undo(2, None, false) {
         Reply::NotUndone(not) => {
             assert_eq!(not.reason, "this device did nothing that can be taken back");
         }
         other => panic!("{other:?}"),
     }
     let epoch = mesh.device(1).replica.workspace().order(0).nth(1).copied().unwrap();
-    assert!(refused(&mut mesh, 1, epoch).reason.starts_with("only edits"));
+    assert!(mesh.not_undone(1, Some(epoch)).reason.starts_with("only edits"));
 }
 
 #[test]
@@ -379,14 +350,13 @@ fn what_changed_several_documents_is_taken_back_in_all_of_them() {
     mesh.connect(1, 2);
     let made = mesh.ask(1, Command::CreateBoard { name: "garden".to_owned() });
     let Reply::BoardMade { event: made, .. } = made else { panic!("{made:?}") };
-    let event = edit(
-        &mut mesh,
+    let event = mesh.edit(
         1,
         json!([{"set": "boards/garden/notes/a", "value": 1}, {"set": "notes/b", "value": 2}]),
     );
     assert_eq!(mesh.get(2, "boards/garden/notes/a"), "1");
-    assert!(refused(&mut mesh, 2, made).reason.contains("kept by the program"));
-    assert_eq!(undone(&mut mesh, 1, None).undoes, event);
+    assert!(mesh.not_undone(2, Some(made)).reason.contains("kept by the program"));
+    assert_eq!(mesh.undone(1, None).undoes, event);
     for number in [1, 2] {
         assert_eq!(mesh.get(number, "boards/garden/notes"), "{}");
         assert_eq!(notes(&mut mesh, number), json!({}));
@@ -415,16 +385,16 @@ fn a_device_comes_back_as_what_it_was_and_is_not_put_out_by_one_grant_of_two() {
     let mut mesh = Mesh::of(&[(2, Role::Member), (3, Role::Owner)]);
     mesh.connect(1, 3);
     let Reply::Granted { event: second, .. } = mesh.ask(3, grant(Role::Member)) else { panic!() };
-    assert!(refused(&mut mesh, 3, second).reason.contains("another grant"));
+    assert!(mesh.not_undone(3, Some(second)).reason.contains("another grant"));
     let Reply::Granted { event: higher, .. } = mesh.ask(3, grant(Role::Admin)) else { panic!() };
     let revoke = Command::Revoke { device: id(2), reason: String::new() };
     let Reply::Revoked { event: revoked } = mesh.ask(1, revoke) else { panic!() };
-    assert!(refused(&mut mesh, 3, higher).reason.contains("not stand any more"));
-    assert_eq!(undone(&mut mesh, 1, None).undoes, revoked);
+    assert!(mesh.not_undone(3, Some(higher)).reason.contains("not stand any more"));
+    assert_eq!(mesh.undone(1, None).undoes, revoked);
     for number in [1, 3] {
         let Reply::Devices { devices } = mesh.ask(number, Command::Devices) else { panic!() };
         let role = devices.iter().find(|row| row.id == id(2)).unwrap().role;
         assert_eq!(role, Some(Role::Admin), "the highest that it had");
     }
-    assert!(refused(&mut mesh, 1, revoked).reason.contains("a member again"));
+    assert!(mesh.not_undone(1, Some(revoked)).reason.contains("a member again"));
 }

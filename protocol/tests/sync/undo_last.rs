@@ -4,9 +4,8 @@
 use std::collections::BTreeSet;
 
 use kernelos_protocol::command::{
-    Command, ConflictPage, ConflictRow, NotUndone, Reply, Take, Undone, batches, choose,
+    Command, ConflictPage, ConflictRow, Reply, Take, batches, choose,
 };
-use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::limits::{CONFLICTS_DECIDED_MAX, UNDO_PASSED_MAX};
 use kernelos_protocol::present;
@@ -15,39 +14,9 @@ use serde_json::{Value as Json, json};
 
 use super::mesh::Mesh;
 
-fn undo(mesh: &mut Mesh, number: u8, event: Option<EventId>, force: bool) -> Reply {
-    let begin = event.map(|event| event.to_string());
-    mesh.ask(number, Command::Undo { begin, force })
-}
-
-#[track_caller]
-fn last(mesh: &mut Mesh, number: u8) -> Undone {
-    match undo(mesh, number, None, false) {
-        Reply::Undone(undone) => undone,
-        other => panic!("{other:?}"),
-    }
-}
-
-#[track_caller]
-fn not(mesh: &mut Mesh, number: u8) -> NotUndone {
-    match undo(mesh, number, None, false) {
-        Reply::NotUndone(not) => not,
-        other => panic!("{other:?}"),
-    }
-}
-
-#[track_caller]
-fn edit(mesh: &mut Mesh, number: u8, edits: Json) -> EventId {
-    let edits: Vec<Edit> = serde_json::from_value(edits).unwrap();
-    match mesh.ask(number, Command::Edit { edits }) {
-        Reply::Edited(edited) => edited.event.unwrap(),
-        other => panic!("{other:?}"),
-    }
-}
-
 #[track_caller]
 fn set(mesh: &mut Mesh, number: u8, path: &str, value: Json) -> EventId {
-    edit(mesh, number, json!([{"set": path, "value": value}]))
+    mesh.edit(number, json!([{"set": path, "value": value}]))
 }
 
 #[test]
@@ -55,7 +24,7 @@ fn what_fell_with_an_undo_by_force_is_passed_over_and_then_nothing_is_left() {
     // SPEC: UNDO-4
     for before in [None, Some(json!("before"))] {
         let mut mesh = Mesh::of(&[]);
-        let never = not(&mut mesh, 1);
+        let never = mesh.not_undone(1, None);
         assert_eq!((never.refused, never.by, never.force), (None, None, None));
         assert_eq!(never.reason, "this device did nothing that can be taken back");
 
@@ -64,14 +33,14 @@ fn what_fell_with_an_undo_by_force_is_passed_over_and_then_nothing_is_left() {
         let one = set(&mut mesh, 1, "notes/a", json!({"b": 1}));
         set(&mut mesh, 1, "notes/a/b", json!(2));
         set(&mut mesh, 1, "notes/a", json!(3));
-        let Reply::Undone(forced) = undo(&mut mesh, 1, Some(one), true) else { panic!() };
+        let Reply::Undone(forced) = mesh.undo(1, Some(one), true) else { panic!() };
         assert_eq!(forced.undoes, one);
         // What the undo put back there stands as its own author left it.
         for event in oldest.into_iter().chain([first]) {
-            assert_eq!(last(&mut mesh, 1).undoes, event, "{oldest:?}");
+            assert_eq!(mesh.undone(1, None).undoes, event, "{oldest:?}");
         }
         assert_eq!(mesh.get(1, "notes"), "{}");
-        let left = not(&mut mesh, 1);
+        let left = mesh.not_undone(1, None);
         assert_eq!((left.refused, left.by, left.force), (None, None, None));
         assert_eq!(left.reason, "nothing is left that can be taken back", "some fell");
     }
@@ -86,14 +55,14 @@ fn the_edits_of_one_place_are_taken_back_one_after_the_other() {
     let events = values.clone().map(|value| set(&mut mesh, 1, "notes/a", value));
     for (event, shows) in events.iter().zip(&values).rev() {
         assert_eq!(mesh.get(2, "notes/a"), shows.to_string());
-        assert_eq!(last(&mut mesh, 1).undoes, *event);
+        assert_eq!(mesh.undone(1, None).undoes, *event);
     }
     assert_eq!(mesh.get(2, "notes"), "{}");
     // The same value that another wrote is that one's, and stays.
     let mine = set(&mut mesh, 1, "notes/a", json!("same"));
     set(&mut mesh, 1, "notes/a", json!("other"));
     let theirs = set(&mut mesh, 2, "notes/a", json!("same"));
-    let named = undo(&mut mesh, 1, Some(mine), false);
+    let named = mesh.undo(1, Some(mine), false);
     assert!(matches!(named, Reply::NotUndone(not) if not.by == Some(theirs)));
     mesh.assert_equal(&[1, 2]);
 }
@@ -107,7 +76,7 @@ fn a_last_event_that_somebody_built_on_is_named_with_the_command_that_forces_it(
     let mine = set(&mut mesh, 1, "notes/a", json!({"b": 1}));
     let theirs = set(&mut mesh, 2, "notes/a/c", json!(2));
     for _ in 0..2 {
-        let refused = not(&mut mesh, 1);
+        let refused = mesh.not_undone(1, None);
         assert_eq!((refused.refused, refused.by), (Some(mine), Some(theirs)));
         assert_eq!(refused.force, Some(format!("kern undo {} --force", mine.short())));
         let (text, hint) = present::not_undone(&refused);
@@ -115,14 +84,14 @@ fn a_last_event_that_somebody_built_on_is_named_with_the_command_that_forces_it(
         assert!(hint.contains(refused.force.as_ref().unwrap()), "{hint}");
         assert_eq!(mesh.get(1, "notes/x"), "0", "no older one is taken back in its place");
     }
-    assert!(matches!(undo(&mut mesh, 1, Some(mine), true), Reply::Undone(_)));
+    assert!(matches!(mesh.undo(1, Some(mine), true), Reply::Undone(_)));
     assert_eq!(mesh.get(2, "notes"), r#"{"x":0}"#);
     // What an undo of an undo puts back is no accident: it is there again, and the last.
-    let Reply::Undone(again) = undo(&mut mesh, 1, None, false) else { panic!() };
+    let Reply::Undone(again) = mesh.undo(1, None, false) else { panic!() };
     assert_eq!(mesh.get(2, "notes"), "{}");
-    let Reply::Undone(_) = undo(&mut mesh, 1, Some(again.event), false) else { panic!() };
+    let Reply::Undone(_) = mesh.undo(1, Some(again.event), false) else { panic!() };
     assert_eq!(mesh.get(2, "notes"), r#"{"x":0}"#);
-    assert_eq!(last(&mut mesh, 1).undoes, again.undoes);
+    assert_eq!(mesh.undone(1, None).undoes, again.undoes);
     mesh.assert_equal(&[1, 2]);
 }
 
@@ -138,9 +107,9 @@ fn an_edit_whose_conflict_is_open_again_is_named_and_no_older_one_falls_for_it()
         set(&mut mesh, 2, "notes/a", json!("k"));
         mesh.connect(1, 2);
         let resolve = pages(&mut mesh, 1)[0].id;
-        let decided = edit(&mut mesh, 1, json!([{"resolve": resolve, "value": "both"}]));
-        assert_eq!(last(&mut mesh, 1).undoes, decided);
-        let refused = not(&mut mesh, 1);
+        let decided = mesh.edit(1, json!([{"resolve": resolve, "value": "both"}]));
+        assert_eq!(mesh.undone(1, None).undoes, decided);
+        let refused = mesh.not_undone(1, None);
         assert_eq!(refused.refused, Some(mine), "{own}");
         assert_eq!(refused.force, Some(format!("kern undo {} --force", mine.short())));
         assert_eq!(mesh.get(1, "notes/x"), "0", "no older one is taken back in its place");
@@ -162,15 +131,15 @@ fn an_event_that_fell_at_some_of_its_places_is_named_and_passed_over_where_it_fe
         ),
     ] {
         let mut mesh = Mesh::of(&[]);
-        let oldest = edit(&mut mesh, 1, json!([set("x", json!(0)), set("m", json!({"q": 0}))]));
-        let first = edit(&mut mesh, 1, before);
-        let second = edit(&mut mesh, 1, after.clone());
-        let Reply::Undone(forced) = undo(&mut mesh, 1, Some(first), true) else { panic!() };
+        let oldest = mesh.edit(1, json!([set("x", json!(0)), set("m", json!({"q": 0}))]));
+        let first = mesh.edit(1, before);
+        let second = mesh.edit(1, after.clone());
+        let Reply::Undone(forced) = mesh.undo(1, Some(first), true) else { panic!() };
         if is_passed {
-            assert_eq!(last(&mut mesh, 1).undoes, oldest);
+            assert_eq!(mesh.undone(1, None).undoes, oldest);
             continue;
         }
-        let refused = not(&mut mesh, 1);
+        let refused = mesh.not_undone(1, None);
         assert_eq!((refused.refused, refused.by), (Some(second), Some(forced.event)), "{after}");
         assert!(refused.reason.contains("was changed since"), "{}", refused.reason);
         assert_eq!(mesh.get(1, "notes/x"), "0", "no older one is taken back in its place");
@@ -183,11 +152,11 @@ fn who_took_back_what_another_did_has_nothing_of_its_own_that_was_taken_back() {
     let mut mesh = Mesh::of(&[(2, Role::Member)]);
     mesh.connect(1, 2);
     let theirs = set(&mut mesh, 1, "notes/a", json!(1));
-    assert!(matches!(undo(&mut mesh, 2, Some(theirs), false), Reply::Undone(_)));
-    assert_eq!(not(&mut mesh, 2).reason, "this device did nothing that can be taken back");
+    assert!(matches!(mesh.undo(2, Some(theirs), false), Reply::Undone(_)));
+    assert_eq!(mesh.not_undone(2, None).reason, "this device did nothing that can be taken back");
     set(&mut mesh, 2, "notes/b", json!(1));
-    last(&mut mesh, 2);
-    assert_eq!(not(&mut mesh, 2).reason, "all that this device did is taken back already");
+    mesh.undone(2, None);
+    assert_eq!(mesh.not_undone(2, None).reason, "all that this device did is taken back already");
 }
 
 #[test]
@@ -199,15 +168,15 @@ fn so_many_events_are_passed_over_and_no_more_than_that() {
     for at in 0..UNDO_PASSED_MAX {
         set(&mut mesh, 1, "notes/a", json!(at));
     }
-    assert!(matches!(undo(&mut mesh, 1, Some(one), true), Reply::Undone(_)));
-    assert_eq!(last(&mut mesh, 1).undoes, older, "so many are passed over");
+    assert!(matches!(mesh.undo(1, Some(one), true), Reply::Undone(_)));
+    assert_eq!(mesh.undone(1, None).undoes, older, "so many are passed over");
     let newer = set(&mut mesh, 1, "notes/y", json!(0));
     let two = set(&mut mesh, 1, "notes/b", json!("first"));
     for at in 0..=UNDO_PASSED_MAX {
         set(&mut mesh, 1, "notes/b", json!(at));
     }
-    assert!(matches!(undo(&mut mesh, 1, Some(two), true), Reply::Undone(_)));
-    let refused = not(&mut mesh, 1);
+    assert!(matches!(mesh.undo(1, Some(two), true), Reply::Undone(_)));
+    let refused = mesh.not_undone(1, None);
     assert!(refused.reason.contains("passed over"), "{}", refused.reason);
     assert!(refused.refused.is_some_and(|event| ![older, newer].contains(&event)));
     assert_eq!(mesh.get(1, "notes/y"), "0");
@@ -237,7 +206,7 @@ fn what_decided_many_at_once_is_taken_back_by_the_events_that_it_took() {
     mesh.cut(link);
     for number in [1, 2] {
         let set = |at: usize| json!({"set": format!("notes/n{at}"), "value": number});
-        edit(&mut mesh, number, (0..MANY).map(set).collect());
+        mesh.edit(number, (0..MANY).map(set).collect());
     }
     mesh.connect(1, 2);
     let open = pages(&mut mesh, 1);
@@ -254,7 +223,7 @@ fn what_decided_many_at_once_is_taken_back_by_the_events_that_it_took() {
     }
     assert_eq!(pages(&mut mesh, 2), []);
     for event in events.iter().rev() {
-        let undone = undo(&mut mesh, 1, Some(*event), false);
+        let undone = mesh.undo(1, Some(*event), false);
         assert!(matches!(&undone, Reply::Undone(undone) if undone.undoes == *event), "{undone:?}");
     }
     let again = pages(&mut mesh, 2);

@@ -127,18 +127,25 @@ impl Scan<'_> {
         for (spot, contest) in of_map {
             index.count(1);
             let At::Key(name) = &spot.at else { continue };
-            let mut strictest: Option<Strictest> = None;
-            for side in self.sides(spot, contest) {
-                let value = self.tree(spot, side).map(|tree| tree.to_json());
-                let change = ChangeHash(index.lineage.hash(side.change).0);
-                let before = strictest.as_ref().map(|before| before.value.as_ref());
-                if before.is_none_or(|before| is_stricter(value.as_ref(), before)) {
-                    strictest = Some(Strictest { value, change });
-                }
-            }
+            let sides = self.sides(spot, contest);
+            let strictest = self.strictest(spot, &sides);
             found.extend(strictest.map(|strictest| (name.to_string(), strictest)));
         }
         found
+    }
+
+    /// The strictest of what sides say of a policy.
+    pub(super) fn strictest(&mut self, spot: &Spot, sides: &[OpenSide]) -> Option<Strictest> {
+        let mut strictest: Option<Strictest> = None;
+        for side in sides {
+            let value = self.tree(spot, *side).map(|tree| tree.to_json());
+            let change = ChangeHash(self.index.lineage.hash(side.change).0);
+            let before = strictest.as_ref().map(|before| before.value.as_ref());
+            if before.is_none_or(|before| is_stricter(value.as_ref(), before)) {
+                strictest = Some(Strictest { value, change });
+            }
+        }
+        strictest
     }
 }
 

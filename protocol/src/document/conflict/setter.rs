@@ -3,14 +3,15 @@
 //! An undo of a resolution puts each of the values that were there by a change of its own, so that
 //! the conflict is open again; the sides are those changes. Who took back decides nothing by that:
 //! the value is still that of the change that put it before it was resolved, and that is read at
-//! what the resolution was made on. `SPEC: CFL-17, UNDO-2`
+//! what the resolution was made on. What stood there before, and what the sides knew of each other,
+//! is told of those changes too. `SPEC: CFL-17, UNDO-2`
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::{Automerge, ChangeHash as Hash};
 use serde_json::Value as Json;
 
-use super::Conflict;
+use super::Side;
 use crate::document::read::Seen;
 use crate::document::{DocPath, Reversal};
 use crate::id::ChangeHash;
@@ -19,14 +20,17 @@ use crate::limits::SETTER_UNDOS_MAX;
 /// The changes of undos that put several values back, each with what it takes back.
 pub type PutBack = BTreeMap<ChangeHash, Reversal>;
 
-impl Conflict {
-    /// Names the change that wrote each side's value first, where an undo put it back.
-    pub(in crate::document) fn name_setters(&mut self, doc: &Automerge, put_back: &PutBack) {
-        let mut named = BTreeSet::new();
-        for side in &mut self.sides {
-            side.wrote = setter(doc, &self.path, &side.value, side.change, put_back, &named);
-            named.extend(side.wrote);
-        }
+/// Names the change that wrote each side's value first, where an undo put it back.
+pub(super) fn name_setters(
+    doc: &Automerge,
+    path: &DocPath,
+    sides: &mut [Side],
+    put_back: &PutBack,
+) {
+    let mut named = BTreeSet::new();
+    for side in sides {
+        side.wrote = setter(doc, path, &side.value, side.change, put_back, &named);
+        named.extend(side.wrote);
     }
 }
 

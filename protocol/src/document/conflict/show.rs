@@ -1,20 +1,23 @@
 //! A conflict as it is shown: its id, what all sides knew, and what each shows.
 
+use automerge::ChangeHash as Hash;
 use serde_json::Value as Json;
 
 use super::lineage::OpNo;
 use super::places::{At, Spot};
 use super::scan::{Open, OpenSide, Scan, What};
+use super::setter::{PutBack, name_setters};
 use super::tree::View;
-use super::why;
+use super::why::{self, Apart};
 use super::{Conflict, ConflictKind, Side};
 use crate::hash::{self, context};
 use crate::id::{ChangeHash, ConflictId, DocumentId};
 use crate::limits::CONFLICT_SIDES_MAX;
 
 impl Scan<'_> {
-    /// Puts a conflict into words.
-    pub(super) fn conflict(&mut self, open: &Open) -> Conflict {
+    /// Puts a conflict into words. What `put_back` names wrote nothing of its own: what is told of
+    /// such a side is told of the change that wrote it first. `SPEC: CFL-8, CFL-17`
+    pub(super) fn conflict(&mut self, open: &Open, put_back: &PutBack) -> Conflict {
         let listed = &open.sides[..open.sides.len().min(CONFLICT_SIDES_MAX)];
         let mut sides = Vec::with_capacity(listed.len());
         for (at, side) in listed.iter().enumerate() {
@@ -32,10 +35,15 @@ impl Scan<'_> {
                 deleted: side.what == What::Nothing,
                 value,
                 then,
-                knew: why::knew(&self.index.lineage, listed, at),
+                knew: Vec::new(),
             });
         }
-        let common = self.common(&open.sides);
+        name_setters(self.doc, &open.path, &mut sides, put_back);
+        let wrote = self.wrote(open, &sides);
+        for (at, side) in sides.iter_mut().enumerate() {
+            side.knew = why::knew(&self.index.lineage, &wrote[..listed.len()], at);
+        }
+        let common = self.common(&wrote);
         Conflict {
             id: open.id,
             path: open.path.clone(),
@@ -45,10 +53,45 @@ impl Scan<'_> {
             } else {
                 self.plans_before(open, &common)
             },
+            now: self.shows(open),
             more_sides: open.sides.len() - listed.len(),
-            why: why::sentence(&sides, self.is_apart(&open.sides)),
+            why: why::sentence(&sides, self.apart(&open.sides, &wrote)),
             sides,
             common: common.iter().map(|hash| ChangeHash(hash.0)).collect(),
+        }
+    }
+
+    /// What the place shows, or what counts there, as long as nothing is decided.
+    fn shows(&mut self, open: &Open) -> Json {
+        if !open.plans.is_empty() {
+            let marks = open.plans.iter().map(|plan| (plan.name.clone(), true.into()));
+            return Json::Object(marks.collect());
+        }
+        if open.kind == ConflictKind::Policy {
+            let strictest = self.strictest(&open.spot, &open.sides);
+            return strictest.and_then(|strictest| strictest.value).unwrap_or(Json::Null);
+        }
+        let Some(prop) = self.prop(&open.spot, None) else { return Json::Null };
+        let view = self.now();
+        let found = view.get(&self.id_of(open.spot.object), prop);
+        found.map_or(Json::Null, |(value, id)| view.tree(&value, &id, 0).to_json())
+    }
+
+    /// The sides, each by the change that wrote what it shows.
+    fn wrote(&self, open: &Open, sides: &[Side]) -> Vec<OpenSide> {
+        let first = |(at, side): (usize, &OpenSide)| {
+            let wrote = sides.get(at).and_then(|side| side.wrote);
+            let number = wrote.and_then(|wrote| self.index.lineage.number(&Hash(wrote.0)));
+            OpenSide { change: number.unwrap_or(side.change), ..*side }
+        };
+        open.sides.iter().enumerate().map(first).collect()
+    }
+
+    fn apart(&self, sides: &[OpenSide], wrote: &[OpenSide]) -> Apart {
+        match (self.is_apart(wrote), self.is_apart(sides)) {
+            (true, _) => Apart::Written,
+            (false, true) => Apart::PutBack,
+            (false, false) => Apart::Not,
         }
     }
 
@@ -63,7 +106,7 @@ impl Scan<'_> {
     }
 
     /// `SPEC: CFL-8`
-    fn base(&mut self, open: &Open, common: &[automerge::ChangeHash]) -> Json {
+    fn base(&mut self, open: &Open, common: &[Hash]) -> Json {
         if common.is_empty() {
             return Json::Null;
         }

@@ -31,13 +31,28 @@ pub(super) fn knew(lineage: &Lineage, sides: &[OpenSide], at: usize) -> Vec<Knew
     known.collect()
 }
 
+/// Which changes do not know each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Apart {
+    /// Those that wrote what the sides show.
+    Written,
+    /// One of those knew another, which an undo put back apart from it.
+    PutBack,
+    /// One of the sides knows another.
+    Not,
+}
+
 /// For people. `SPEC: CFL-8`
-pub(super) fn sentence(sides: &[Side], is_apart: bool) -> String {
+pub(super) fn sentence(sides: &[Side], apart: Apart) -> String {
     let told = &sides[..sides.len().min(SIDES_TOLD)];
-    let lead = match sides.len() {
-        _ if !is_apart => "One change has another in its past and lets it stand".to_owned(),
-        2 => "Neither change has the other in its past".to_owned(),
-        many => format!("None of the {many} changes has another in its past"),
+    let lead = match (apart, sides.len()) {
+        (Apart::Not, _) => "One change has another in its past and lets it stand".to_owned(),
+        (Apart::PutBack, _) => {
+            "One change has another in its past, and an undo that it did not know put that back"
+                .to_owned()
+        }
+        (Apart::Written, 2) => "Neither change has the other in its past".to_owned(),
+        (Apart::Written, many) => format!("None of the {many} changes has another in its past"),
     };
     let each: Vec<_> = told
         .iter()

@@ -45,6 +45,7 @@ fn row(path: &str) -> ConflictRow {
         path,
         kind: ConflictKind::Values,
         base: serde_json::Value::Null,
+        now: serde_json::Value::Null,
         sides: Vec::new(),
         more_sides: 0,
         why: String::new(),

@@ -1,0 +1,167 @@
+//! Taking back where others wrote apart: below what is put back, and the sides of a conflict that
+//! is open again.
+
+use std::collections::BTreeMap;
+
+use kernelos_protocol::command::{ConflictPage, ConflictRow, Reply};
+use kernelos_protocol::present;
+use kernelos_protocol::role::Role;
+use serde_json::{Value as Json, json};
+
+use super::mesh::Mesh;
+
+/// Where a removal or a replacement takes objects away, and what is written below them apart.
+fn below() -> [Json; 5] {
+    [
+        json!([{"set": "notes/a/deep/y", "value": 2}]),
+        json!([{"append": "notes/a/text", "value": " and sun"}]),
+        json!([{"set": "notes/a/list/0/z", "value": 2}]),
+        json!([{"append": "notes/a/list", "value": [3, {"four": 4}]}]),
+        json!([
+            {"set": "notes/a/deep/new/way", "value": {}},
+            {"set": "notes/a/deep/new/way/down", "value": 2},
+        ]),
+    ]
+}
+
+fn shared() -> Json {
+    json!({"x": 1, "deep": {"y": 1}, "text": "rain", "list": [{"z": 1}, 2]})
+}
+
+/// Two devices that have what is shared, and no link any more.
+fn parted() -> Mesh {
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    let link = mesh.connect(1, 2);
+    mesh.edit(1, json!([{"set": "notes/a", "value": shared()}]));
+    mesh.cut(link);
+    mesh
+}
+
+#[test]
+fn what_was_written_below_a_removal_and_taken_back_since_does_not_hold_its_undo_up() {
+    // SPEC: UNDO-3
+    let set = |value: Json| json!([{"set": "notes/a", "value": value}]);
+    let gone = [json!([{"rm": "notes/a"}]), set(json!(7)), set(json!({"other": 1}))];
+    for (gone, below) in gone.iter().flat_map(|gone| below().map(|below| (gone, below))) {
+        let mut mesh = parted();
+        let mine = mesh.edit(1, gone.clone());
+        let each = below.as_array().unwrap().iter();
+        let theirs: Vec<_> = each.map(|one| mesh.edit(2, json!([one]))).collect();
+        for event in theirs.iter().rev() {
+            assert_eq!(mesh.undone(2, None).undoes, *event);
+        }
+        mesh.connect(1, 2);
+        assert_eq!(mesh.undone(1, None).undoes, mine, "{gone} {below}");
+        for number in [1, 2] {
+            assert_eq!(mesh.get(number, "notes/a"), shared().to_string(), "{gone} {below}");
+            assert_eq!(mesh.conflicts(number), []);
+        }
+        mesh.assert_equal(&[1, 2]);
+    }
+}
+
+#[test]
+fn what_was_taken_back_in_part_or_made_once_more_holds_the_undo_up_still() {
+    // SPEC: UNDO-3
+    for below in below() {
+        let mut mesh = parted();
+        let mine = mesh.edit(1, json!([{"rm": "notes/a"}]));
+        let each = below.as_array().unwrap().iter();
+        let last = each.map(|one| mesh.edit(2, json!([one]))).last().unwrap();
+        mesh.edit(2, json!([{"set": "notes/a/stays", "value": true}]));
+        mesh.undone(2, Some(last));
+        mesh.connect(1, 2);
+        let not = mesh.not_undone(1, Some(mine));
+        assert!(not.by.is_some() && not.refused == Some(mine), "{below}");
+        assert_eq!(mesh.conflicts(2).len(), 1, "{below}");
+
+        let mut mesh = parted();
+        let mine = mesh.edit(1, json!([{"rm": "notes/a"}]));
+        mesh.edit(2, below.clone());
+        mesh.undone(2, None);
+        let again = mesh.edit(2, below.clone());
+        mesh.connect(1, 2);
+        assert_eq!(mesh.not_undone(1, Some(mine)).by, Some(again), "{below}");
+    }
+}
+
+/// What is told of why, without the letters: each side by what it shows.
+fn told(row: &ConflictRow) -> (Vec<String>, String) {
+    let (lead, rest) = row.why.split_once(": ").unwrap();
+    let (knew, last) = rest.split_once(". ").unwrap();
+    let named = |text: &str| {
+        row.sides.iter().fold(text.to_owned(), |text, side| {
+            let (letter, value) = (&side.side, side.value.to_string());
+            let text = text.replace(&format!("{letter} was made"), &format!("{value} was made"));
+            // What ends here is a letter, and a hash does not.
+            text.replace(&format!("author of {letter}"), &format!("author of {value}"))
+        })
+    };
+    let mut each: Vec<_> = knew.split("; ").map(named).collect();
+    each.sort();
+    each.insert(0, lead.to_owned());
+    (each, last.to_owned())
+}
+
+/// Two that wrote one place apart after a third, who decided: all hear all but `cut`.
+fn decided() -> (Mesh, ConflictRow) {
+    let mut mesh = Mesh::of(&[(2, Role::Member), (3, Role::Member)]);
+    let link = mesh.connect(1, 2);
+    mesh.connect(1, 3);
+    mesh.edit(1, json!([{"set": "notes/a", "value": "before"}]));
+    mesh.cut(link);
+    mesh.edit(1, json!([{"set": "notes/a", "value": "ours"}]));
+    mesh.edit(2, json!([{"set": "notes/a", "value": {"the": "others"}}]));
+    mesh.connect(1, 2);
+    let open = mesh.conflicts(3).remove(0);
+    assert_eq!(open.base, "before");
+    mesh.edit(3, json!([{"resolve": open.id, "value": "both"}]));
+    (mesh, open)
+}
+
+#[test]
+fn a_conflict_that_an_undo_opened_again_is_told_of_those_who_wrote_its_sides() {
+    // SPEC: CFL-8, CFL-17, UNDO-2
+    let (mut mesh, open) = decided();
+    for turn in 1..=2 {
+        mesh.undone(3, None);
+        for number in [1, 2, 3] {
+            let again = mesh.conflicts(number).remove(0);
+            assert!(again.sides.iter().all(|side| side.put_back.is_some()));
+            assert_eq!((&again.base, &again.common), (&open.base, &open.common), "turn {turn}");
+            assert_eq!(told(&again), told(&open), "turn {turn}");
+            let page = ConflictPage { conflicts: vec![again], more: 0, total: 1, next: None };
+            let text = present::to_text(&present::conflicts(&page, &BTreeMap::new()));
+            assert!(text.contains("before  \"before\"\n"), "{text}");
+            assert!(text.contains("Neither change has the other in its past: "), "{text}");
+        }
+        // Decided once more, and taken back once more.
+        let resolve = mesh.conflicts(3)[0].id;
+        mesh.edit(3, json!([{"resolve": resolve, "value": turn}]));
+    }
+}
+
+#[test]
+fn beside_what_an_undo_put_back_a_side_that_knew_who_wrote_it_is_told_to_have_known() {
+    // SPEC: CFL-8, CFL-17
+    let (mut mesh, open) = decided();
+    let up = mesh.links.iter().filter(|(_, ends)| **ends != (0, 0));
+    let links: Vec<_> = up.map(|(link, _)| *link).collect();
+    links.into_iter().for_each(|link| mesh.cut(link));
+    mesh.edit(2, json!([{"set": "notes/a", "value": "third"}]));
+    let Reply::Undone(_) = mesh.undo(3, None, false) else { panic!() };
+    mesh.connect(1, 2);
+    mesh.connect(1, 3);
+    for number in [1, 2, 3] {
+        let row = mesh.conflicts(number).remove(0);
+        assert_eq!((row.sides.len(), &row.base), (3, &open.base));
+        let (why, _) = told(&row);
+        assert_eq!(
+            why[0],
+            "One change has another in its past, and an undo that it did not know put that back"
+        );
+        let third = why.iter().find(|side| side.starts_with("\"third\"")).unwrap();
+        assert!(third.contains("changes by the author of \"ours\""), "{third}");
+        assert!(!third.contains("no change by"), "{third}");
+    }
+}
