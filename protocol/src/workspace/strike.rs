@@ -174,6 +174,10 @@ impl Workspace {
     /// Where it is void after all, what rests on it is void after it again, in later turns. Is it
     /// void, what is void by it, and what no longer?
     fn judge_as_it_counts(&mut self, no: ContentNo) -> (bool, Vec<ContentNo>, Vec<ContentNo>) {
+        // Nothing that it carries can show otherwise: what is behind that need not be doubted.
+        if self.is_void_for_good(no) {
+            return (true, self.make_void_for_good(no), Vec::new());
+        }
         let back = self.carries_again(no);
         if !self.depends_on_void(no) {
             return (false, Vec::new(), back);
