@@ -39,8 +39,8 @@ impl Workspace {
         }
     }
 
-    /// The decision that put an event apart, where there is one; of several that with the lowest id,
-    /// so that every device names the same.
+    /// The decision that put an event apart, where there is one; of several that with the lowest
+    /// id, so that every device names the same.
     fn decision(&self, no: ContentNo, why: Apart) -> Option<ControlNo> {
         match why {
             Apart::Revoked => {

@@ -1,6 +1,6 @@
-//! What devices of `orders` do beside edits and grants: strike, bring back, rescue, keep what may be
-//! purged and purge it, branch, write on branches and merge them, lead missions. Each does what it
-//! may by what it knows.
+//! What devices of `orders` do beside edits and grants: strike, bring back, rescue, keep what may
+//! be purged and purge it, branch, write on branches and merge them, lead missions. Each does
+//! what it may by what it knows.
 
 use std::collections::BTreeSet;
 
@@ -44,7 +44,8 @@ pub(super) const DEEDS: [&str; 11] = [
 
 type Written = Result<Vec<Verified>, AuthorFault>;
 
-/// One of these things, of a device that holds these events and can read the root document.
+/// One of these things, of a device that holds these events and can read the root document. Where
+/// there is nothing to do it to, that is made first.
 pub(super) fn deed(peer: &mut Peer, held: &[Verified], made: &mut Made, rng: &mut Rng) -> Written {
     let one = |rng: &mut Rng, of: &dyn Fn(&Verified) -> bool| {
         let all: Vec<_> = held.iter().filter(|event| of(event)).collect();
@@ -58,7 +59,6 @@ pub(super) fn deed(peer: &mut Peer, held: &[Verified], made: &mut Made, rng: &mu
     let apart = held.iter().filter(|event| is_content(event)).map(Verified::id);
     let apart: BTreeSet<EventId> = apart.filter(|id| !counts(id)).collect();
     let none = Ok(Vec::new());
-    // Where there is nothing to do it to, that is made first.
     let what = match rng.below(DEEDS.len()) {
         2 if apart.is_empty() => 1,
         5 if !held.iter().any(is_shreddable) => 4,
@@ -95,8 +95,7 @@ pub(super) fn deed(peer: &mut Peer, held: &[Verified], made: &mut Made, rng: &mu
             rescue.map(|rescued| rescued.events)
         }
         4 => {
-            let bytes = [rng.below(256) as u8; 40];
-            let (manifest, _) = artifact::seal("a", ArtifactKey([3; 32]), &bytes).unwrap();
+            let manifest = manifest(rng);
             peer.write(|workspace, pen| workspace.write_artifact(pen, manifest))
         }
         5 => one(rng, &is_shreddable).map_or(none, |event| {
@@ -119,6 +118,11 @@ pub(super) fn deed(peer: &mut Peer, held: &[Verified], made: &mut Made, rng: &mu
 
 fn knows(peer: &Peer, branch: &DocumentId) -> bool {
     !peer.workspace.line(branch).heads.is_empty()
+}
+
+fn manifest(rng: &mut Rng) -> artifact::Manifest {
+    let bytes = [rng.below(256) as u8; 40];
+    artifact::seal("a", ArtifactKey([3; 32]), &bytes).unwrap().0
 }
 
 /// A branch that the device knows.

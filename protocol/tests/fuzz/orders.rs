@@ -139,8 +139,9 @@ struct Outcome {
     /// None where it was revoked: it cannot read what came later.
     state: Option<StateHash>,
     heads: BTreeMap<DocumentId, Vec<ChangeHash>>,
-    /// The ends of what is kept apart, why and by which decision; and how many events that are. Of a
-    /// fork the branch that came first is told with what both go on from, so not how many each has.
+    /// The ends of what is kept apart, why and by which decision; and how many events that are.
+    /// Of a fork the branch that came first is told with what both go on from, so not how many
+    /// each has.
     apart: (BTreeMap<EventId, String>, usize),
     verdicts: BTreeMap<EventId, String>,
 }

@@ -1,4 +1,5 @@
-//! What is text: reports of tests, rulebooks, commands, what a node answers, paths, facts of evidence.
+//! What is text: reports of tests, rulebooks, commands, what a node answers, paths, facts
+//! of evidence.
 
 use kernelos_protocol::api::{Answer, Founded, NodeInfo, PairAnswer, WorkspaceRow};
 use kernelos_protocol::change::{

@@ -6,8 +6,8 @@ use super::{ContentLane, ContentNo};
 use crate::id::DeviceId;
 
 impl ContentLane {
-    /// The admitted events of each author by branch of its chains, each in the order in which it was
-    /// written. What one of them has in its past, all after it in its branch have.
+    /// The admitted events of each author by branch of its chains, each in the order in which it
+    /// was written. What one of them has in its past, all after it in its branch have.
     pub(crate) fn admitted_lines(&self) -> BTreeMap<DeviceId, Vec<Vec<ContentNo>>> {
         let of = |written: &Vec<ContentNo>| {
             let mut lines: BTreeMap<u32, Vec<ContentNo>> = BTreeMap::new();

@@ -5,8 +5,8 @@
 //! be void for want of it alone is taken out, and what the rest of the set still voids is put
 //! back. Each void event has a turn: what it is void for was void before it. So what still has
 //! such a reason is left alone, and what is void by nothing but itself is not. What depends on what
-//! is carried by struck events alone needs no such search when it comes: so copies of a struck chain
-//! cost no more than they are, whichever of them comes first.
+//! is carried by struck events alone needs no such search when it comes: so copies of a struck
+//! chain cost no more than they are, whichever of them comes first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -124,8 +124,8 @@ impl Workspace {
         }) || self.record_before(no).is_some_and(|on| void.contains(on))
     }
 
-    /// Is an event void whatever else comes to count: does it depend on a change of which each event
-    /// here that carries it is struck itself? Of more of them than this it is not said.
+    /// Is an event void whatever else comes to count: does it depend on a change of which each
+    /// event here that carries it is struck itself? Of more of them than this it is not said.
     pub(super) fn is_void_for_good(&mut self, no: ContentNo) -> bool {
         let mut looks = 0;
         let mut is_struck = |dep: ChangeNo| {
