@@ -15,6 +15,7 @@ mod purge;
 mod undo;
 mod unread;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::artifact::Manifest;
@@ -92,6 +93,8 @@ pub struct Effects {
     foreseen: Foreseen,
     /// Is there a change that several events carry?
     is_recarried: bool,
+    /// How much was looked at to choose between changes of one number.
+    fork_looks: Cell<u64>,
 }
 
 /// What effect reads of the rest of the workspace.
@@ -154,10 +157,17 @@ impl Effects {
     ) -> BTreeSet<ChangeNo> {
         let forked = self.documents.histories().filter(|(_, history)| !history.forked.is_empty());
         let left_out = forked.flat_map(|(family, history)| {
-            let numbers = history.left_out(content, counts).into_iter();
-            numbers.map(move |number| ChangeNo::new(family, number))
+            let (numbers, looks) = history.left_out(content, counts);
+            self.fork_looks.set(self.fork_looks.get().saturating_add(looks));
+            numbers.into_iter().map(move |number| ChangeNo::new(family, number))
         });
         left_out.collect()
+    }
+
+    /// How many events and changes were looked at so far to find which are left out.
+    #[must_use]
+    pub fn fork_looks(&self) -> u64 {
+        self.fork_looks.get()
     }
 
     /// Is there a number of an actor that several changes have?

@@ -16,6 +16,8 @@
 mod bytes;
 #[path = "fuzz/corpus.rs"]
 pub(crate) mod corpus;
+#[path = "fuzz/deeds.rs"]
+mod deeds;
 #[path = "fuzz/documents.rs"]
 mod documents;
 #[path = "fuzz/events.rs"]
@@ -23,7 +25,7 @@ mod events;
 #[path = "fuzz/joining.rs"]
 mod joining;
 #[path = "fuzz/orders.rs"]
-mod orders;
+pub(crate) mod orders;
 #[path = "fuzz/people.rs"]
 mod people;
 #[path = "fuzz/replica.rs"]
@@ -72,6 +74,8 @@ pub(crate) const TARGETS: &[Target] = &[
     target("report", texts::report, 64 * MIB),
     target("rulebook", texts::rulebook, 4 * MIB),
     target("command", texts::command, 16 * MIB),
+    target("reply", texts::reply, 16 * MIB),
+    target("taken", texts::taken, 64 * MIB),
     target("path", texts::path, MIB),
     target("facts", texts::facts, 16 * MIB),
     target("edits", documents::edits, 32 * MIB),

@@ -5,6 +5,8 @@
 mod behind;
 #[path = "hostile/branches.rs"]
 mod branches;
+#[path = "hostile/forks.rs"]
+mod forks;
 #[path = "hostile/fuzz.rs"]
 mod fuzz;
 #[path = "hostile/orders.rs"]

@@ -5,7 +5,11 @@
 use std::fs;
 use std::path::Path;
 
-use crate::fuzz::{TARGETS, corpus};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+
+use crate::fuzz::{TARGETS, corpus, orders};
+use crate::kit::setting;
 
 #[test]
 fn every_target_has_a_corpus_and_nothing_in_it_fails() {
@@ -18,6 +22,27 @@ fn every_target_has_a_corpus_and_nothing_in_it_fails() {
             (target.run)(&input);
         }
     }
+}
+
+#[test]
+fn two_orders_of_what_chance_does_are_one_state() {
+    // SPEC: STATE-1, EFF-1
+    for seed in 0..setting("KERNELOS_WORLDS", 12) as u64 {
+        println!("seed {seed}");
+        (crate::fuzz::of("orders").run)(&of_chance(seed));
+    }
+}
+
+fn of_chance(seed: u64) -> Vec<u8> {
+    let mut input = vec![0; 144];
+    ChaCha20Rng::seed_from_u64(seed).fill_bytes(&mut input);
+    input
+}
+
+#[test]
+fn the_corpus_of_orders_comes_to_every_deed() {
+    let inputs = corpus::inputs("orders").into_iter().map(|(_, input)| input);
+    assert_eq!(orders::undone(inputs), Vec::<&str>::new());
 }
 
 #[test]

@@ -10,6 +10,7 @@
 //! `content/chain.rs` keeps chains, ancestry and cuts, `content/view.rs` the rule.
 
 mod chain;
+mod lines;
 mod plain;
 mod reach;
 mod tips;

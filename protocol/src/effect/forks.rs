@@ -3,6 +3,17 @@
 //! A function of the events that count: their order of arrival is in nothing here. An actor's
 //! changes depend on each other, so what is chosen at one number may leave nothing at the next;
 //! that is chosen again, among those that depend on nothing that is left out.
+//!
+//! A member may sign as many changes of one number as it likes, and all is found anew whenever an
+//! event comes: what that takes grows no faster than what was signed, times a logarithm and the
+//! number of others' lines. `forks/support.rs` finds who built on which, `forks/choice.rs` what is
+//! left out; `forks/plain.rs` is the rule word by word, which both are held against.
+
+mod choice;
+mod plain;
+mod support;
+#[cfg(test)]
+mod tests;
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -12,12 +23,14 @@ use crate::authority::{ContentLane, ContentNo};
 use crate::id::{ChangeHash, DeviceId, EventId};
 
 /// The changes that count at one number of an actor.
+#[derive(Clone)]
 struct Fork {
     candidates: Vec<Candidate>,
     /// The number of the one that stays.
     held: Option<u32>,
 }
 
+#[derive(Clone)]
 struct Candidate {
     change: u32,
     hash: ChangeHash,
@@ -40,31 +53,26 @@ impl Fork {
 }
 
 impl History {
-    /// What is left out of the document. `counts` says which events have effect.
+    /// What is left out of the document, and how much was looked at to find it. `counts` says which
+    /// events have effect.
     pub(super) fn left_out(
         &self,
         content: &ContentLane,
         counts: &dyn Fn(ContentNo) -> bool,
-    ) -> BTreeSet<u32> {
+    ) -> (BTreeSet<u32>, u64) {
         let mut forks = self.forks(content, counts);
-        weigh(content, &mut forks);
-        for fork in &mut forks {
-            fork.held = fork.best(|_| true);
-        }
-        loop {
-            let out = self.out_of(&forks);
-            let depends_on_none = |change: u32| {
-                let links = self.links.get(change as usize);
-                !links.is_some_and(|links| links.deps.iter().any(|dep| out.contains(dep)))
-            };
-            let is_empty = |fork: &&mut Fork| fork.held.is_none_or(|held| out.contains(&held));
-            let again = forks.iter_mut().filter(is_empty).find_map(|fork| {
-                let next = fork.best(depends_on_none)?;
-                Some((fork, next))
-            });
-            let Some((fork, next)) = again else { return out };
-            fork.held = Some(next);
-        }
+        let mut looks = support::weigh(content, &mut forks);
+        let chosen = choice::left_out(&self.links, &mut forks);
+        looks += chosen.1;
+        debug_assert!(
+            !plain::is_small(content, &forks) || {
+                let mut forks = self.forks(content, counts);
+                plain::weigh(content, &mut forks);
+                plain::left_out(&self.links, &mut forks) == chosen.0
+            },
+            "what is left out is what the rule says"
+        );
+        (chosen.0, looks)
     }
 
     /// The forked numbers at which several changes count, by number, then by actor.
@@ -82,44 +90,5 @@ impl History {
             held: None,
         };
         self.forked.values().map(fork).filter(|fork| fork.candidates.len() > 1).collect()
-    }
-
-    /// All of a fork but the one that is held, and what depends on them.
-    fn out_of(&self, forks: &[Fork]) -> BTreeSet<u32> {
-        let all = forks.iter().flat_map(|fork| {
-            let changes = fork.candidates.iter().map(|one| one.change);
-            changes.filter(|change| Some(*change) != fork.held)
-        });
-        let mut out: BTreeSet<_> = all.collect();
-        if out.is_empty() {
-            return out;
-        }
-        for (change, links) in (0..).zip(&self.links) {
-            if links.deps.iter().any(|dep| out.contains(dep)) {
-                out.insert(change);
-            }
-        }
-        out
-    }
-}
-
-/// Finds who built on each: one pass over the content.
-fn weigh(content: &ContentLane, forks: &mut [Fork]) {
-    if forks.is_empty() {
-        return;
-    }
-    for e in content.all().filter(|e| content.is_admitted(*e)) {
-        let author = content.author(e);
-        for fork in &mut *forks {
-            let builds = |one: &&mut Candidate| {
-                one.carriers.iter().any(|carrier| content.in_past(e, *carrier))
-            };
-            let mut built: Vec<_> = fork.candidates.iter_mut().filter(builds).collect();
-            if let [one] = &mut built[..]
-                && one.author != author
-            {
-                one.support.insert(author);
-            }
-        }
     }
 }

@@ -322,6 +322,13 @@ impl Workspace {
         }
     }
 
+    /// How many events and changes were looked at so far to choose between changes that share a
+    /// number of an actor. `SPEC: PRJ-4`
+    #[must_use]
+    pub fn fork_looks(&self) -> u64 {
+        self.effects.fork_looks()
+    }
+
     /// Is a change left out of its document, since another has its number?
     pub(super) fn is_left_out(&self, changes: &[ChangeNo]) -> bool {
         changes.iter().any(|change| self.is_out(*change))

@@ -39,12 +39,14 @@ impl Workspace {
         }
     }
 
-    /// The decision that put an event apart, where there is one.
+    /// The decision that put an event apart, where there is one; of several that with the lowest
+    /// id, so that every device names the same.
     fn decision(&self, no: ContentNo, why: Apart) -> Option<ControlNo> {
         match why {
             Apart::Revoked => {
                 let author = self.content.author(no);
-                self.control.revocations_of(&author, &self.control.all()).first().copied()
+                let all = self.control.revocations_of(&author, &self.control.all());
+                all.iter().copied().min_by_key(|no| self.control.id(*no))
             }
             Apart::Struck => self.strike_of(no),
             Apart::Dependent | Apart::Forked => None,

@@ -97,7 +97,7 @@ impl Workspace {
         Some(self.strike_of(no).map_or(Struck::Dependent, Struck::By))
     }
 
-    /// The first strike in effect here that holds for an event.
+    /// Of the strikes in effect that hold for an event the one with the lowest id.
     pub(super) fn strike_of(&self, no: ContentNo) -> Option<ControlNo> {
         let id = self.content.id(no);
         let by = self.strikes.named.get(&id)?;
@@ -127,6 +127,8 @@ impl Workspace {
                 };
                 ids.iter().for_each(|id| named.entry(*id).or_default().push(no));
             }
+            // The order of their arrival is this device's.
+            named.values_mut().for_each(|by| by.sort_by_key(|no| self.control.id(*no)));
             named
         };
         let (named, back) = (by_name(&decided.0), by_name(&decided.1));
@@ -174,6 +176,10 @@ impl Workspace {
     /// Where it is void after all, what rests on it is void after it again, in later turns. Is it
     /// void, what is void by it, and what no longer?
     fn judge_as_it_counts(&mut self, no: ContentNo) -> (bool, Vec<ContentNo>, Vec<ContentNo>) {
+        // Nothing that it carries can show otherwise: what is behind that need not be doubted.
+        if self.is_void_for_good(no) {
+            return (true, self.make_void_for_good(no), Vec::new());
+        }
         let back = self.carries_again(no);
         if !self.depends_on_void(no) {
             return (false, Vec::new(), back);

@@ -1,18 +1,19 @@
 //! Two orders of delivery of one set of events are one state.
 //!
 //! The bytes say what five devices do, each with what it knows: edit, grant, revoke, join, hear of
-//! each other, go on twice from one place. Then two devices that did none of it hear of everything,
-//! in two orders.
+//! each other, go on twice from one place, and all that stands in `deeds.rs`. Then two devices that
+//! did none of it hear of everything, in two orders.
 
 use std::collections::BTreeMap;
 
 use kernelos_protocol::document::{DocumentDone, DocumentTask};
 use kernelos_protocol::event::Verified;
-use kernelos_protocol::id::{ChangeHash, EventId, Incarnation};
+use kernelos_protocol::id::{ChangeHash, DocumentId, EventId, Incarnation};
 use kernelos_protocol::key::DeviceKey;
 use kernelos_protocol::role::Role;
 use kernelos_protocol::workspace::{InsertFault, StateHash};
 
+use super::deeds::{DEEDS, Made, deed, write_on};
 use crate::changes::common::Rng;
 use crate::kit::{Peer, secret};
 
@@ -59,10 +60,10 @@ impl Device {
     }
 
     /// One thing that it may do; what that wrote. A device without the right to it writes nothing.
-    fn act(&mut self, rng: &mut Rng) -> Vec<Verified> {
+    fn act(&mut self, rng: &mut Rng, made: &mut Made) -> Vec<Verified> {
         let target = 1 + rng.below(usize::from(WRITERS) + 1) as u8;
         let peer = &mut self.peer;
-        let written = match rng.below(8) {
+        let written = match rng.below(12) {
             0 => peer.try_grant(target, ROLES[rng.below(ROLES.len())]),
             1 => {
                 let device = DeviceKey::from_secret(&secret(target)).device();
@@ -71,11 +72,8 @@ impl Device {
             2 => peer.write(|workspace, pen| workspace.write_join(pen)).map(|event| vec![event]),
             // Who cannot read the document writes nothing into it.
             _ if peer.workspace.root_document().is_none() => return Vec::new(),
-            _ => {
-                let path = format!("notes/{}", rng.below(3));
-                let change = peer.change_of(&path, &format!("{} {}", self.number, rng.below(9)));
-                peer.change(Some(peer.document()), change)
-            }
+            3..=8 => deed(peer, &self.held, made, rng),
+            _ => write_on(peer, peer.document(), rng),
         };
         let Ok(written) = written else {
             // A change that became no event stands in its document all the same: it begins anew.
@@ -88,14 +86,15 @@ impl Device {
     }
 }
 
-/// All events of what these bytes say, in the order in which they were written.
-fn story(rng: &mut Rng, steps: usize) -> Vec<Verified> {
+/// All events of what these bytes say, in the order in which they were written, and what was made.
+fn story(rng: &mut Rng, steps: usize) -> (Vec<Verified>, Made) {
     let (mut founder, mut events) = Peer::founder();
     for number in [2, 3, WRITERS + 1] {
         events.extend(founder.grant(number, ROLES[3 + usize::from(number == 2)]));
     }
     let mut devices = vec![Device { number: 1, peer: founder, held: events.clone() }];
     devices.extend([2, 3].map(|number| Device::of(number, &events)));
+    let mut made = Made::default();
     for _ in 0..steps {
         let at = rng.below(devices.len());
         match rng.below(8) {
@@ -111,7 +110,7 @@ fn story(rng: &mut Rng, steps: usize) -> Vec<Verified> {
                 devices[at].hear(&heard);
             }
             _ => {
-                for event in devices[at].act(rng) {
+                for event in devices[at].act(rng, &mut made) {
                     if !events.contains(&event) {
                         events.push(event);
                     }
@@ -119,14 +118,17 @@ fn story(rng: &mut Rng, steps: usize) -> Vec<Verified> {
             }
         }
     }
-    events
+    (events, made)
 }
 
-/// The verdict on an event, or with which code it is refused.
+/// The verdict on an event and its reason, or with which code it is refused.
 fn word(peer: &mut Peer, event: &Verified) -> String {
     match peer.workspace.insert(event, &peer.key) {
         Err(InsertFault::Refused(refusal)) => refusal.code().to_owned(),
-        Ok(_) | Err(InsertFault::Missing(_)) => peer.verdict(&event.id()),
+        Ok(_) | Err(InsertFault::Missing(_)) => {
+            peer.workspace.settle();
+            format!("{:?}", peer.workspace.verdict(&event.id()))
+        }
     }
 }
 
@@ -136,12 +138,16 @@ struct Outcome {
     lanes: [u8; 32],
     /// None where it was revoked: it cannot read what came later.
     state: Option<StateHash>,
-    heads: Option<Vec<ChangeHash>>,
+    heads: BTreeMap<DocumentId, Vec<ChangeHash>>,
+    /// The ends of what is kept apart, why and by which decision; and how many events that are.
+    /// Of a fork the branch that came first is told with what both go on from, so not how many
+    /// each has.
+    apart: (BTreeMap<EventId, String>, usize),
     verdicts: BTreeMap<EventId, String>,
 }
 
-/// What a device that hears these in this order holds for true.
-fn outcome(events: &[Verified]) -> Outcome {
+/// What a device that hears these in this order holds for true, of these branches, too.
+fn outcome(events: &[Verified], branches: &[DocumentId]) -> Outcome {
     let mut peer = Peer::new(WRITERS + 1, events[0].workspace());
     let mut waiting = Vec::new();
     for event in events {
@@ -151,25 +157,42 @@ fn outcome(events: &[Verified]) -> Outcome {
     }
     assert_eq!(waiting, [], "all of it can be taken");
     let verdicts = events.iter().map(|event| (event.id(), word(&mut peer, event))).collect();
-    let document = peer.workspace.root_document();
-    let heads = document.map(|document| {
+    let documents: Vec<_> =
+        peer.workspace.root_document().iter().chain(branches).copied().collect();
+    documents.iter().for_each(|document| peer.workspace.open(*document));
+    peer.project();
+    let mut heads = BTreeMap::new();
+    for document in documents {
         let task = DocumentTask::Apply { document, changes: Vec::new() };
         match peer.documents.perform(task) {
-            DocumentDone::Holds { heads, .. } => heads.unwrap(),
+            DocumentDone::Holds { heads: held, .. } => heads.insert(document, held.unwrap()),
             other => panic!("{other:?}"),
-        }
-    });
-    let state = peer.workspace.state_hash(document.iter().zip(&heads));
-    Outcome { lanes: peer.workspace.lanes_hash(), state, heads, verdicts }
+        };
+    }
+    let state = peer.workspace.state_hash(heads.iter());
+    let rows = peer.workspace.quarantine().branches.into_iter();
+    let rows = rows.map(|row| (row.tip, format!("{:?} {:?}", row.why, row.decision)));
+    let apart = (rows.collect(), peer.workspace.count_apart());
+    Outcome { lanes: peer.workspace.lanes_hash(), state, heads, apart, verdicts }
 }
 
 pub(super) fn orders(input: &[u8]) {
     let mut rng = Rng::chosen_by(input);
-    let events = story(&mut rng, (input.len() / 3).min(STEPS_MAX));
+    let (events, Made { branches, .. }) = story(&mut rng, (input.len() / 3).min(STEPS_MAX));
     let mut other = events.clone();
     for at in (1..other.len()).rev() {
         other.swap(at, rng.below(at + 1));
     }
-    let one = outcome(&events);
-    assert_eq!(one, outcome(&other));
+    let one = outcome(&events, &branches);
+    assert_eq!(one, outcome(&other, &branches));
+}
+
+/// Which of the deeds that there are these inputs never come to.
+pub(crate) fn undone(inputs: impl Iterator<Item = Vec<u8>>) -> Vec<&'static str> {
+    let done = |input: Vec<u8>| {
+        let mut rng = Rng::chosen_by(&input);
+        story(&mut rng, (input.len() / 3).min(STEPS_MAX)).1.done
+    };
+    let done: Vec<_> = inputs.flat_map(done).collect();
+    DEEDS.into_iter().filter(|deed| !done.contains(deed)).collect()
 }

@@ -1,11 +1,15 @@
-//! What is text: reports of tests, rulebooks, commands, paths, facts of evidence.
+//! What is text: reports of tests, rulebooks, commands, what a node answers, paths, facts
+//! of evidence.
 
+use kernelos_protocol::api::{Answer, Founded, NodeInfo, PairAnswer, WorkspaceRow};
 use kernelos_protocol::change::{
     ChangedFile, Entry, MODE_FILE, MODE_LINK, RULEBOOK, Rulebook, admit_change,
 };
-use kernelos_protocol::command::Command;
-use kernelos_protocol::document::DocPath;
-use kernelos_protocol::id::{ConflictId, DeviceId, EventId};
+use kernelos_protocol::command::{Command, Failure, Reply};
+use kernelos_protocol::document::foreign::{Foreign, ForeignFault, plan};
+use kernelos_protocol::document::validate::ChangeIndex;
+use kernelos_protocol::document::{DocPath, DocumentDone, DocumentTask, Documents};
+use kernelos_protocol::id::{ConflictId, DeviceId, DocumentId, EventId};
 use kernelos_protocol::limits::{REPORT_NAME_BYTES_MAX, REPORT_TESTS_MAX};
 use kernelos_protocol::mission::evidence::{
     ImplementFacts, PlanFacts, ReplayFacts, VerifyFacts, from_json, to_json,
@@ -13,6 +17,8 @@ use kernelos_protocol::mission::evidence::{
 use kernelos_protocol::report::{Outcome, Report, TestState};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::changes::common::check;
 
 /// The first byte says how the command ended.
 pub(super) fn report(input: &[u8]) {
@@ -58,6 +64,42 @@ pub(super) fn command(input: &[u8]) {
     let Ok(command) = serde_json::from_slice::<Command>(input) else { return };
     let written = serde_json::to_vec(&command).unwrap();
     assert_eq!(serde_json::from_slice::<Command>(&written).unwrap(), command);
+}
+
+/// What a surface hears of a node: whatever it is, it is written as it is read again.
+pub(super) fn reply(input: &[u8]) {
+    heard::<Reply>(input);
+    heard::<Failure>(input);
+    heard::<NodeInfo>(input);
+    heard::<Answer<PairAnswer>>(input);
+    heard::<Answer<Founded>>(input);
+    heard::<Answer<WorkspaceRow>>(input);
+    heard::<Answer<EventId>>(input);
+}
+
+fn heard<T: Serialize + DeserializeOwned>(input: &[u8]) {
+    let Ok(said) = serde_json::from_slice::<T>(input) else { return };
+    let written = serde_json::to_vec(&said).unwrap();
+    let again = serde_json::from_slice::<T>(&written).unwrap();
+    assert_eq!(serde_json::to_vec(&again).unwrap(), written);
+}
+
+/// What the process says that reads another program's file, which the file may have taken over: it
+/// is planned as edits that the validator takes, or refused.
+pub(super) fn taken(input: &[u8]) {
+    let said = serde_json::from_slice::<Result<Foreign, ForeignFault>>(input);
+    let Ok(Ok(found)) = said else { return };
+    let Ok(taken) = plan(found, &"notes/x".parse().unwrap()) else { return };
+    let (mut documents, document) = (Documents::default(), DocumentId([1; 32]));
+    let mut index = ChangeIndex::new();
+    for edits in taken.batches {
+        let task = DocumentTask::Transact { document, actor: [2; 16], edits };
+        let DocumentDone::Transacted(done) = documents.perform(task) else { panic!() };
+        // An edit that no document takes, as at an empty key, ends it there with a fault.
+        let Ok(made) = done else { return };
+        let Some(made) = made else { continue };
+        index.insert(check(&index, &made.chunk).unwrap());
+    }
 }
 
 pub(super) fn path(input: &[u8]) {

@@ -360,3 +360,27 @@ fn readmissions_that_name_another_author_or_event_bring_nothing_back() {
         assert_eq!(in_every_order(&base, &all).of(&bad[0]), STRUCK);
     }
 }
+
+#[test]
+fn of_several_decisions_that_hold_every_device_names_the_same() {
+    // SPEC: EFF-9
+    let (mut founder, base) = granted(&[Role::Owner, Role::Member]);
+    let (mut two, mut three) = (joined(2, &base), joined(3, &base));
+    let bad = three.set("notes/a", "x");
+    founder.take(&bad);
+    two.take(&bad);
+    let struck = [&mut founder, &mut two].map(|peer| strike(peer, one(&bad).id()).unwrap());
+    let removed = [&mut founder, &mut two].map(|peer| peer.revoke(3));
+    let late = three.set("notes/b", "unheard");
+    let named = |order: [usize; 2]| {
+        let decided = order.map(|at| [struck[at].clone(), removed[at].clone()].concat());
+        let mut peer = joined(1, &[base.clone(), bad.clone(), late.clone()].concat());
+        peer.take(&decided.concat());
+        peer.project();
+        peer.workspace.quarantine()
+    };
+    let page = named([0, 1]);
+    assert_eq!(page.branches.len(), 2, "one that is struck and one that is revoked: {page:?}");
+    assert!(page.branches.iter().all(|row| row.decision.is_some()));
+    assert_eq!(page, named([1, 0]));
+}

@@ -346,3 +346,26 @@ fn a_real_flood_leaves_everybody_usable() {
     assert_eq!(wait_for_quota(&mut mesh, 1), 1);
     mesh.state(1);
 }
+
+#[test]
+fn thirty_thousand_keys_of_one_map_wait_for_the_hours_that_they_take() {
+    // SPEC: SYNC-9
+    let mut mesh = mesh();
+    for number in [1, 3] {
+        mesh.device(number).config.quota = 10_000;
+        mesh.restart(number);
+    }
+    mesh.connect(1, 3);
+    let mut hostile = lawless(&mut mesh, 2);
+    let events = flood(&mut hostile, (MAP, key), 30_000, 5_000);
+    mesh.feed(1, 2, Message::events(events.clone()));
+    mesh.settle();
+    assert_eq!(mesh.status(1).waiting.len(), 1);
+    mesh.set(3, "tasks/3", "at once");
+    assert_eq!(mesh.get(1, "tasks/3"), "\"at once\"");
+    let hours = wait_for_quota(&mut mesh, 1);
+    assert!((1..=3).contains(&hours), "{hours}");
+    assert_eq!(wait_for_quota(&mut mesh, 3), 0);
+    mesh.assert_equal(&[1, 3]);
+    assert_eq!(logged(&mut mesh, events.last().unwrap()), None);
+}

@@ -26,6 +26,11 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// The number of its branch.
+    pub(super) fn branch(&self) -> u32 {
+        self.branch
+    }
+
     /// Whether `other` is here or in the past.
     pub(super) fn covers(&self, other: &Self) -> bool {
         let reached = if other.branch == self.branch {

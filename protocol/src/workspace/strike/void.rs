@@ -4,7 +4,9 @@
 //! that carry what depends on its changes; where a change that was lost is carried again, what may
 //! be void for want of it alone is taken out, and what the rest of the set still voids is put
 //! back. Each void event has a turn: what it is void for was void before it. So what still has
-//! such a reason is left alone, and what is void by nothing but itself is not.
+//! such a reason is left alone, and what is void by nothing but itself is not. What depends on what
+//! is carried by struck events alone needs no such search when it comes: so copies of a struck
+//! chain cost no more than they are, whichever of them comes first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,11 +14,22 @@ use crate::authority::ContentNo;
 use crate::effect::{ChangeNo, Effect};
 use crate::workspace::Workspace;
 
+/// The turn of all that is struck itself: nothing has to be void before that.
+const STRUCK: u64 = 0;
+
+/// The turn of what came when all that carried something it depends on was struck itself. What
+/// carries that now and has this turn, too, came later, so no two of them are void for each other.
+const FOR_GOOD: u64 = 1;
+
+/// Events that carry one change, beyond which it is not asked whether all of them are struck.
+const PLAIN_CARRIERS: usize = 8;
+
 /// The events without effect, and what that was found from.
 #[derive(Default)]
 pub(in crate::workspace) struct Void {
     turns: BTreeMap<ContentNo, u64>,
-    next: u64,
+    /// How many turns were given beside the first two.
+    given: u64,
     /// The changes that void events carry.
     carried: BTreeMap<ChangeNo, Carried>,
     /// Admitted by one step, and not looked at yet.
@@ -66,6 +79,12 @@ impl Void {
         Self { looks: self.looks, ..Self::default() }
     }
 
+    /// The turn of what is void for what is void now.
+    fn next_turn(&mut self) -> u64 {
+        self.given += 1;
+        FOR_GOOD + self.given
+    }
+
     fn is_lost(&self, change: &ChangeNo) -> bool {
         self.carried.get(change).is_some_and(|carried| carried.by.is_empty())
     }
@@ -105,6 +124,22 @@ impl Workspace {
         }) || self.record_before(no).is_some_and(|on| void.contains(on))
     }
 
+    /// Is an event void whatever else comes to count: does it depend on a change of which each
+    /// event here that carries it is struck itself? Of more of them than this it is not said.
+    pub(super) fn is_void_for_good(&mut self, no: ContentNo) -> bool {
+        let mut looks = 0;
+        let mut is_struck = |dep: ChangeNo| {
+            let carriers = self.effects.carriers(dep);
+            looks += carriers.len().min(PLAIN_CARRIERS) as u64;
+            carriers.len() <= PLAIN_CARRIERS
+                && carriers.iter().all(|by| self.strike_of(*by).is_some())
+        };
+        let own = self.changes_in(no);
+        let found = own.iter().flat_map(|change| self.effects.deps(*change)).any(&mut is_struck);
+        self.strikes.void.looks += looks;
+        found
+    }
+
     /// What does not count if this change is lost: the events that carry one that depends on it.
     fn carriers_behind(&self, change: &ChangeNo) -> Vec<ContentNo> {
         let behind = self.effects.dependents(*change).iter();
@@ -114,14 +149,30 @@ impl Workspace {
 
     /// These events are void, and what is by that. Gives all that are since.
     pub(super) fn make_void(&mut self, events: Vec<ContentNo>) -> Vec<ContentNo> {
+        self.make_void_with(events, None)
+    }
+
+    /// The same of an event that is void whatever else comes to count.
+    pub(super) fn make_void_for_good(&mut self, no: ContentNo) -> Vec<ContentNo> {
+        self.make_void_with(vec![no], Some(no))
+    }
+
+    fn make_void_with(
+        &mut self,
+        events: Vec<ContentNo>,
+        for_good: Option<ContentNo>,
+    ) -> Vec<ContentNo> {
         let (mut open, mut since) = (events, Vec::new());
         while let Some(no) = open.pop() {
             self.strikes.void.looks += 1;
             if self.strikes.void.contains(no) || !self.is_there(no) {
                 continue;
             }
-            let turn = self.strikes.void.next;
-            self.strikes.void.next += 1;
+            let turn = match self.strike_of(no) {
+                Some(_) => STRUCK,
+                None if for_good == Some(no) => FOR_GOOD,
+                None => self.strikes.void.next_turn(),
+            };
             self.strikes.void.turns.insert(no, turn);
             since.push(no);
             for change in self.changes_in(no).to_vec() {
