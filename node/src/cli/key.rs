@@ -47,7 +47,9 @@ Examples:
 pub(super) struct ProtectArgs {
     #[command(flatten)]
     new: KeyArgs,
-    /// Under a new key in the desktop's keyring, which opens with your login
+    /// Under a new key in the desktop's keyring
+    ///
+    /// It opens with your login then, and nobody types another passphrase.
     #[arg(long, conflicts_with_all = ["key_file", "passphrase_file"])]
     keyring: bool,
     /// It is sealed already under this file's bytes
