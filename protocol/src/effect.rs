@@ -38,6 +38,7 @@ use dependents::Dependents;
 pub use family::{ChangeNo, DocumentNo, FamilyNo};
 use family::{Documents, History, Links};
 pub(crate) use foreseen::Foreseen;
+use forks::Lines;
 use unread::Unread;
 
 /// Why an event has no effect: a stable code, and a sentence for people.
@@ -156,8 +157,9 @@ impl Effects {
         counts: &dyn Fn(ContentNo) -> bool,
     ) -> BTreeSet<ChangeNo> {
         let forked = self.documents.histories().filter(|(_, history)| !history.forked.is_empty());
+        let lines = Lines::new();
         let left_out = forked.flat_map(|(family, history)| {
-            let (numbers, looks) = history.left_out(content, counts);
+            let (numbers, looks) = history.left_out(content, &lines, counts);
             self.fork_looks.set(self.fork_looks.get().saturating_add(looks));
             numbers.into_iter().map(move |number| ChangeNo::new(family, number))
         });

@@ -6,8 +6,9 @@
 //!
 //! A member may sign as many changes of one number as it likes, and all is found anew whenever an
 //! event comes: what that takes grows no faster than what was signed, times a logarithm and the
-//! number of others' lines. `forks/support.rs` finds who built on which, `forks/choice.rs` what is
-//! left out; `forks/plain.rs` is the rule word by word, which both are held against.
+//! number of others' lines, in however many documents. `forks/support.rs` finds who built on which,
+//! `forks/choice.rs` what is left out; `forks/plain.rs` is the rule word by word, which both are
+//! held against.
 
 mod choice;
 mod plain;
@@ -21,6 +22,7 @@ use std::collections::BTreeSet;
 use super::family::History;
 use crate::authority::{ContentLane, ContentNo};
 use crate::id::{ChangeHash, DeviceId, EventId};
+pub(super) use support::Lines;
 
 /// The changes that count at one number of an actor.
 #[derive(Clone)]
@@ -58,10 +60,11 @@ impl History {
     pub(super) fn left_out(
         &self,
         content: &ContentLane,
+        lines: &Lines,
         counts: &dyn Fn(ContentNo) -> bool,
     ) -> (BTreeSet<u32>, u64) {
         let mut forks = self.forks(content, counts);
-        let mut looks = support::weigh(content, &mut forks);
+        let mut looks = support::weigh(content, lines, &mut forks);
         let chosen = choice::left_out(&self.links, &mut forks);
         looks += chosen.1;
         debug_assert!(

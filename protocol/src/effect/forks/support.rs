@@ -5,24 +5,29 @@
 //! before the next built on that one alone. Of what one line carries only the first two matter:
 //! where a later one is in the past, both are.
 
-use std::collections::BTreeSet;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Fork;
 use crate::authority::{ContentLane, ContentNo};
 use crate::id::DeviceId;
 
+/// The lines of all authors. To find them takes a look at all content, so it is done once for all
+/// documents, where the first fork asks for them.
+pub(in crate::effect) type Lines = OnceCell<BTreeMap<DeviceId, Vec<Vec<ContentNo>>>>;
+
 /// Finds who built on each, and how many events were looked at for that.
-pub(super) fn weigh(content: &ContentLane, forks: &mut [Fork]) -> u64 {
+pub(super) fn weigh(content: &ContentLane, lines: &Lines, forks: &mut [Fork]) -> u64 {
     if forks.is_empty() {
         return 0;
     }
-    let lines = content.admitted_lines();
-    let mut looks = content.len() as u64;
+    let mut looks = if lines.get().is_none() { content.len() as u64 } else { 0 };
+    let lines = lines.get_or_init(|| content.admitted_lines());
     for fork in forks {
         let firsts = firsts(content, fork);
         looks += fork.candidates.iter().map(|one| one.carriers.len() as u64).sum::<u64>();
         let authors: BTreeSet<DeviceId> = fork.candidates.iter().map(|one| one.author).collect();
-        for (author, lines) in &lines {
+        for (author, lines) in lines {
             // Whoever wrote all of them gives none of them weight.
             if authors.len() == 1 && authors.contains(author) {
                 continue;

@@ -150,7 +150,7 @@ fn what_is_found_fast_is_what_the_rule_says() {
         let world = world(&mut dice, seed);
         let (links, mut fast) = forks(&mut dice, &world);
         let mut plain = fast.clone();
-        support::weigh(&world.content, &mut fast);
+        support::weigh(&world.content, &Lines::new(), &mut fast);
         plain::weigh(&world.content, &mut plain);
         assert_eq!(support(&fast), support(&plain), "seed {seed}");
         supported += support(&fast).iter().filter(|by| !by.is_empty()).count();
@@ -184,7 +184,7 @@ fn looks(events: usize, of_one_number: usize) -> u64 {
         Fork { candidates: carriers.iter().copied().map(candidate).collect(), held: None }
     });
     let mut forks: Vec<_> = forks.collect();
-    let looks = support::weigh(&world.content, &mut forks);
+    let looks = support::weigh(&world.content, &Lines::new(), &mut forks);
     let supported = support(&forks).into_iter().filter(|by| !by.is_empty()).count();
     assert!(supported >= forks.len() - 1, "others built on the first of each number");
     looks

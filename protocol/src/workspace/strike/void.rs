@@ -5,8 +5,13 @@
 //! be void for want of it alone is taken out, and what the rest of the set still voids is put
 //! back. Each void event has a turn: what it is void for was void before it. So what still has
 //! such a reason is left alone, and what is void by nothing but itself is not. What depends on what
-//! is carried by struck events alone needs no such search when it comes: so copies of a struck
-//! chain cost no more than they are, whichever of them comes first.
+//! is carried by struck events alone needs no such search when it comes: so one copy of each event
+//! of a struck chain costs no more than it is, whichever of them comes first.
+//!
+//! That ends where a change has a carrier that is void and not struck, as a copy that came before,
+//! or more than eight struck ones: then a late copy puts in doubt what is behind it (CTL-12), and
+//! copies that go through a chain twice from its end cost its square. To ask only that each carrier
+//! be struck or void for good would be wrong: two of these could be void for each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -125,7 +130,8 @@ impl Workspace {
     }
 
     /// Is an event void whatever else comes to count: does it depend on a change of which each
-    /// event here that carries it is struck itself? Of more of them than this it is not said.
+    /// event here that carries it is struck itself? Of more of them than this it is not said, and
+    /// not where a copy is among them, though that be void for good.
     pub(super) fn is_void_for_good(&mut self, no: ContentNo) -> bool {
         let mut looks = 0;
         let mut is_struck = |dep: ChangeNo| {
