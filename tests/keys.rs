@@ -147,7 +147,8 @@ fn a_sealed_file_that_was_changed_is_refused() {
     let whole = fs::read(&path).unwrap();
     for (at, words) in [
         (7, "newer kern"),
-        (8, "not a device key"),
+        (3, "not a device key"),
+        (8, "newer kern"),
         (30, "does not open"),
         (100, "does not open"),
         (144, "does not open"),

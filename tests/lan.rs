@@ -6,9 +6,14 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::kern::until;
 use crate::network::{Lan, Way, agree};
 
-fn meet_after_whatever_happens(way: Way) {
+/// What a network begins with, and how long its part of an address is.
+const IPV4: (&str, u8) = ("10.77.0.", 24);
+const IPV6: (&str, u8) = ("fd77::", 64);
+
+fn meet_after_whatever_happens(way: Way, (network, bits): (&str, u8)) {
     let lan = Lan::new();
-    let ([laptop, server], _nodes) = lan.members_by(way, ["10.77.0.1/24", "10.77.0.2/24"]);
+    let at = |number: u8| format!("{network}{number}/{bits}");
+    let ([laptop, server], _nodes) = lan.members_by(way, [&at(1), &at(2)]);
     agree([&laptop, &server], "paired");
     assert_eq!(laptop.peer("path"), "lan");
 
@@ -22,29 +27,35 @@ fn meet_after_whatever_happens(way: Way) {
     lan.cable("server", "up");
     agree([&laptop, &server], "cable");
 
-    server.loses("10.77.0.2/24");
-    server.has("10.77.0.9/24");
+    server.loses(&at(2));
+    server.has(&at(9));
     agree([&laptop, &server], "moved");
     if way == Way::Fixed {
         // Who stays is the one that is found; so the next one that moves is told where that is.
-        laptop.is_told("10.77.0.9/24");
+        laptop.is_told(&at(9));
     }
 
-    laptop.loses("10.77.0.1/24");
-    laptop.has("10.77.0.8/24");
+    laptop.loses(&at(1));
+    laptop.has(&at(8));
     agree([&laptop, &server], "moved_too");
 }
 
 #[test]
 fn two_computers_on_one_network_pair_and_find_each_other_after_whatever_happens_to_it() {
     // SPEC: LINK-1
-    meet_after_whatever_happens(Way::Usual);
+    meet_after_whatever_happens(Way::Usual, IPV4);
 }
 
 #[test]
 fn by_plain_quic_they_find_each_other_after_whatever_happens_while_one_address_holds() {
     // SPEC: LINK-3
-    meet_after_whatever_happens(Way::Fixed);
+    meet_after_whatever_happens(Way::Fixed, IPV4);
+}
+
+#[test]
+fn by_plain_quic_over_ipv6_they_find_each_other_after_a_cut_and_at_another_address() {
+    // SPEC: LINK-3
+    meet_after_whatever_happens(Way::Fixed, IPV6);
 }
 
 #[test]
