@@ -115,7 +115,7 @@ impl Replica {
         let of_name = link.filter(|link| by_id.is_none() && link.archived);
         let of_name = of_name.map(|link| EditFault::PutAway(link.name.clone()));
         let of_id = || by_id.and_then(|id| links.put_away(&id));
-        let away = of_name.or_else(of_id).or_else(|| links.put_away(&origin));
+        let away = of_name.or_else(of_id).or_else(|| self.put_away(links, &origin));
         Ok(Named { branch, origin, away })
     }
 
@@ -144,6 +144,13 @@ impl Replica {
             }
         };
         Ok(New::Branch { name, purpose, origin, heads })
+    }
+
+    /// Why nothing is merged into an origin. No link leads into the root, so whatever a member made
+    /// up puts it away as little as it leads there. `SPEC: PRJ-10, BRA-12`
+    fn put_away(&self, links: &Links, origin: &DocumentId) -> Option<EditFault> {
+        let is_root = self.workspace.held_document().as_ref() == Some(origin);
+        if is_root { None } else { links.put_away(origin) }
     }
 
     /// The document that a path of the root names: the root, a board, or a branch.
