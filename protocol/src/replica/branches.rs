@@ -312,7 +312,8 @@ impl Replica {
         // What no person could have named so is called by its id.
         let typed = name.clone().filter(|name| is_shown && check_name(name).is_ok());
         let archived = link.is_some_and(|link| link.archived);
-        let next = next_of_made(typed.as_deref(), &branch, (archived, distance.ahead > 0));
+        let takes = self.put_away(links, &origin).is_none();
+        let next = next_of_made(typed.as_deref(), &branch, (archived, distance.ahead > 0, takes));
         BranchState {
             name,
             document: Some(branch),
@@ -382,16 +383,18 @@ impl Replica {
     }
 }
 
-/// What can be done with a branch. What no name leads to has no link to put away.
+/// What can be done with a branch. What no name leads to has no link to put away, and into
+/// an origin that was put away nothing is merged.
 fn next_of_made(
     name: Option<&str>,
     branch: &DocumentId,
-    (is_archived, is_ahead): (bool, bool),
+    (is_archived, is_ahead, origin_takes): (bool, bool, bool),
 ) -> Vec<String> {
     let called = quoted(&name.map_or_else(|| branch.to_string(), str::to_owned));
     let verbs: &[&str] = match (is_archived, is_ahead) {
         (true, _) | (false, false) => &["archive"],
-        (false, true) => &["preview", "merge", "archive"],
+        (false, true) if origin_takes => &["preview", "merge", "archive"],
+        (false, true) => &["preview", "archive"],
     };
     let can = verbs.iter().filter(|verb| name.is_some() || **verb != "archive");
     let back = if is_archived { " --undo" } else { "" };
