@@ -258,9 +258,9 @@ impl Links {
     }
 
     /// Why nothing new is written to a document: every name that leads to it was put away, and by
-    /// the first of them it is brought back. What no name leads to cannot be put away: nor by a link
-    /// whose name a member made up, which no person could type to bring it back. A mission names
-    /// its document as long as there is one.
+    /// the first of them it is brought back. What no name leads to cannot be put away, nor by a
+    /// link whose name a member made up, which no person could type to bring it back. A mission
+    /// names its document as long as there is one.
     /// `SPEC: PRJ-9, BRA-4`
     #[must_use]
     pub fn put_away(&self, document: &DocumentId) -> Option<EditFault> {
