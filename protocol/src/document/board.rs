@@ -258,16 +258,21 @@ impl Links {
     }
 
     /// Why nothing new is written to a document: every name that leads to it was put away, and by
-    /// the first of them it is brought back. What no name leads to cannot be put away.
+    /// the first of them it is brought back. What no name leads to cannot be put away, nor by a
+    /// link whose name a member made up, which no person could type to bring it back. A mission
+    /// names its document as long as there is one.
     /// `SPEC: PRJ-9, BRA-4`
     #[must_use]
     pub fn put_away(&self, document: &DocumentId) -> Option<EditFault> {
+        if self.missions.iter().any(|(_, other)| other == document) {
+            return None;
+        }
         let boards = self.boards.iter().filter(|link| link.is_shown && link.document == *document);
         let boards = boards.map(|link| (BOARDS, &link.name, link.archived));
         let of = |link: &&BranchLink| link.is_shown && link.document == *document;
         let branches = self.branches.iter().filter(of);
         let all = boards.chain(branches.map(|link| (BRANCHES, &link.name, link.archived)));
-        let all: Vec<_> = all.collect();
+        let all: Vec<_> = all.filter(|(_, name, _)| check_name(name).is_ok()).collect();
         let (map, name, _) = all.first()?;
         all.iter().all(|(.., archived)| *archived).then(|| put_away(map, name))
     }
@@ -359,6 +364,33 @@ mod tests {
         assert_eq!([one, two, none].map(|id| links.put_away(&id)), [away, None, None]);
         links.boards.push(link("plans", one, false, true));
         assert_eq!(links.put_away(&one), None);
+    }
+
+    #[test]
+    fn what_no_person_could_bring_back_is_not_put_away_by_a_link_that_a_member_made_up() {
+        // SPEC: PRJ-9
+        let document = DocumentId([1; 32]);
+        let link = |name: &str| BoardLink {
+            name: name.to_owned(),
+            document,
+            archived: true,
+            is_shown: true,
+            conflict: false,
+            change: None,
+        };
+        for name in ["", "a\u{1}b", "a\u{202e}b", &document.to_string()] {
+            let links = Links { boards: vec![link(name)], ..Links::default() };
+            assert_eq!(links.put_away(&document), None, "{name:?}");
+            let of = json!({ "document": document, "archived": true });
+            let branches = BranchLink::all(name, &[(of, None)]).collect();
+            let links = Links { branches, ..Links::default() };
+            assert_eq!(links.put_away(&document), None, "{name:?}");
+        }
+        let plan = Links { boards: vec![link(""), link("plan")], ..Links::default() };
+        let away = Some(EditFault::BoardPutAway("plan".to_owned()));
+        assert_eq!(plan.put_away(&document), away, "by the name that brings it back");
+        let missions = vec![("mission".to_owned(), document)];
+        assert_eq!(Links { missions, ..plan }.put_away(&document), None, "a mission has its own");
     }
 
     #[test]

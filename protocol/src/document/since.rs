@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::legacy::{ObjectId, OpId, OpType};
-use automerge::{ActorId, Automerge, ChangeHash as Hash, ObjId};
+use automerge::{ActorId, Automerge, Change, ChangeHash as Hash, ObjId};
 use serde::{Deserialize, Serialize};
 
 use super::read::Seen;
@@ -78,17 +78,18 @@ pub(super) fn last_writers(
 /// shows and `since` does not any more; none of those where nobody did. Of what is written to an
 /// object that was removed or replaced nothing is shown: who looks at the place alone meets nobody.
 /// Where all of that was taken back, and the object is in itself what it was, nothing of it could
-/// be lost. That is read there, and nobody's word for it is taken (SPEC: CNT-12).
+/// be lost. That is read there, and nobody's word for it is taken (SPEC: CNT-12): now, and as each
+/// knew it whose edit counts (SPEC: CFL-4), since what one wrote may be hidden by what another put
+/// in its place within the object, though that is the same as before.
 pub(super) fn last_hidden<'a>(
     doc: &Automerge,
     since: Hash,
     before: &Seen<'_>,
     paths: impl Iterator<Item = &'a DocPath>,
 ) -> BTreeMap<DocPath, ChangeHash> {
-    let mut last = BTreeMap::new();
     let later = doc.get_changes(&[since]);
     if later.is_empty() {
-        return last;
+        return BTreeMap::new();
     }
     let heads = [since];
     let after = Seen::at(doc, &heads);
@@ -101,23 +102,88 @@ pub(super) fn last_hidden<'a>(
         let lost = objects(before).into_iter().filter(|put| !left.contains(put));
         gone.extend(lost.map(|put| (put, path)));
     }
-    for change in later {
-        if gone.is_empty() {
-            break;
-        }
+    let numbers: BTreeMap<_, _> = later.iter().map(Change::hash).zip(0..).collect();
+    let number = |dep: &Hash| numbers.get(dep).copied();
+    let deps = later.iter().map(|change| change.deps().iter().filter_map(number).collect());
+    let past = Past { doc, before, later: &later, deps: deps.collect() };
+    let wrote = wrote_below(&later, gone).into_iter();
+    wrote.filter_map(|(path, by)| Some((path.clone(), past.loses(path, &by)?))).collect()
+}
+
+/// Of each place the changes that wrote to the objects which are gone there, by number.
+fn wrote_below<'a>(
+    later: &[Change],
+    mut gone: BTreeMap<(u64, ActorId), &'a DocPath>,
+) -> BTreeMap<&'a DocPath, Vec<usize>> {
+    let mut wrote: BTreeMap<&DocPath, Vec<usize>> = BTreeMap::new();
+    if gone.is_empty() {
+        return wrote;
+    }
+    for (at, change) in later.iter().enumerate() {
         let (actor, start) = (change.actor_id().clone(), change.start_op().get());
         for (op, number) in change.decode().operations.iter().zip(start..) {
             let ObjectId::Id(OpId(of, by)) = &op.obj else { continue };
             let Some(path) = gone.get(&(*of, by.clone())).copied() else { continue };
-            last.insert(path.clone(), ChangeHash(change.hash().0));
+            let wrote = wrote.entry(path).or_default();
+            if wrote.last() != Some(&at) {
+                wrote.push(at);
+            }
             if matches!(op.action, OpType::Make(_)) {
                 gone.insert((number, actor.clone()), path);
             }
         }
     }
-    let now = Seen::now(doc);
-    last.retain(|path, _| !before.is_left_in(&now, path));
-    last
+    wrote
+}
+
+/// The changes that another does not know, in the order of their numbers: a change has a greater
+/// one than all in its past.
+struct Past<'a> {
+    doc: &'a Automerge,
+    before: &'a Seen<'a>,
+    later: &'a [Change],
+    deps: Vec<Vec<usize>>,
+}
+
+impl Past<'_> {
+    /// Whose edit of what stood at `path` would be lost, of those who wrote there.
+    fn loses(&self, path: &DocPath, wrote: &[usize]) -> Option<ChangeHash> {
+        let lost = if self.before.is_left_in(&Seen::now(self.doc), path) {
+            let latest = self.latest(path, wrote);
+            latest.into_iter().find(|at| !self.at(*at, |seen| self.before.is_left_in(seen, path)))
+        } else {
+            wrote.last().copied()
+        };
+        lost.and_then(|at| Some(ChangeHash(self.later.get(at)?.hash().0)))
+    }
+
+    /// Those that no other knows, the last one first. Who knew it to be removed, and wrote there by
+    /// another program, takes nothing back: that edit does not count. `SPEC: CFL-4`
+    fn latest(&self, path: &DocPath, wrote: &[usize]) -> Vec<usize> {
+        let objects = |seen: &Seen<'_>| -> BTreeSet<_> {
+            let found = seen.find(path).unwrap_or_default();
+            found.into_iter().filter_map(|(_, id)| put_by(id)).collect()
+        };
+        let stood = objects(self.before);
+        let (mut known, mut latest) = (BTreeSet::<usize>::new(), Vec::new());
+        let Some(first) = wrote.first() else { return latest };
+        for (at, deps) in self.deps.iter().enumerate().skip(*first).rev() {
+            let (writes, is_known) = (wrote.binary_search(&at).is_ok(), known.remove(&at));
+            if writes && !is_known {
+                latest.push(at);
+            }
+            if is_known || writes && self.at(at, |seen| !objects(seen).is_disjoint(&stood)) {
+                known.extend(deps);
+            }
+        }
+        latest
+    }
+
+    /// What is seen as that change left it.
+    fn at<T>(&self, at: usize, look: impl Fn(&Seen<'_>) -> T) -> T {
+        let heads: Vec<_> = self.later.get(at).map(Change::hash).into_iter().collect();
+        look(&Seen::at(self.doc, &heads))
+    }
 }
 
 /// The operation that put this.

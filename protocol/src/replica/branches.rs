@@ -115,7 +115,7 @@ impl Replica {
         let of_name = link.filter(|link| by_id.is_none() && link.archived);
         let of_name = of_name.map(|link| EditFault::PutAway(link.name.clone()));
         let of_id = || by_id.and_then(|id| links.put_away(&id));
-        let away = of_name.or_else(of_id).or_else(|| links.put_away(&origin));
+        let away = of_name.or_else(of_id).or_else(|| self.put_away(links, &origin));
         Ok(Named { branch, origin, away })
     }
 
@@ -144,6 +144,13 @@ impl Replica {
             }
         };
         Ok(New::Branch { name, purpose, origin, heads })
+    }
+
+    /// Why nothing is merged into an origin. No link leads into the root, so whatever a member made
+    /// up puts it away as little as it leads there. `SPEC: PRJ-10, BRA-12`
+    fn put_away(&self, links: &Links, origin: &DocumentId) -> Option<EditFault> {
+        let is_root = self.workspace.held_document().as_ref() == Some(origin);
+        if is_root { None } else { links.put_away(origin) }
     }
 
     /// The document that a path of the root names: the root, a board, or a branch.
@@ -305,7 +312,8 @@ impl Replica {
         // What no person could have named so is called by its id.
         let typed = name.clone().filter(|name| is_shown && check_name(name).is_ok());
         let archived = link.is_some_and(|link| link.archived);
-        let next = next_of_made(typed.as_deref(), &branch, (archived, distance.ahead > 0));
+        let takes = self.put_away(links, &origin).is_none();
+        let next = next_of_made(typed.as_deref(), &branch, (archived, distance.ahead > 0, takes));
         BranchState {
             name,
             document: Some(branch),
@@ -375,16 +383,18 @@ impl Replica {
     }
 }
 
-/// What can be done with a branch. What no name leads to has no link to put away.
+/// What can be done with a branch. What no name leads to has no link to put away, and into
+/// an origin that was put away nothing is merged.
 fn next_of_made(
     name: Option<&str>,
     branch: &DocumentId,
-    (is_archived, is_ahead): (bool, bool),
+    (is_archived, is_ahead, origin_takes): (bool, bool, bool),
 ) -> Vec<String> {
     let called = quoted(&name.map_or_else(|| branch.to_string(), str::to_owned));
     let verbs: &[&str] = match (is_archived, is_ahead) {
         (true, _) | (false, false) => &["archive"],
-        (false, true) => &["preview", "merge", "archive"],
+        (false, true) if origin_takes => &["preview", "merge", "archive"],
+        (false, true) => &["preview", "archive"],
     };
     let can = verbs.iter().filter(|verb| name.is_some() || **verb != "archive");
     let back = if is_archived { " --undo" } else { "" };

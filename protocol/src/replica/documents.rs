@@ -328,7 +328,8 @@ pub(super) fn edit_failure(fault: &EditFault) -> Failure {
 
 /// How one goes on with what was put away.
 fn bring_back(verb: &str, map: &str, name: &str) -> String {
-    let path = quoted(&format!("{map}/{name}"));
+    let path = DocPath::default().child(map).and_then(|map| map.child(name));
+    let path = quoted(&path.map_or_else(|_| name.to_owned(), |path| path.to_string()));
     format!(
         "bring it back: kern {verb} archive {} --undo; or leave it as it is, and go on from it: \
          kern branch create NAME --of {path}",

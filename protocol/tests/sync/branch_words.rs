@@ -151,6 +151,47 @@ fn what_is_put_away_is_not_written_to_by_its_id_either_whatever_map_that_is_said
 }
 
 #[test]
+fn how_one_goes_on_from_what_is_put_away_is_said_by_a_path_that_is_read() {
+    // SPEC: PRJ-9, BRA-4
+    let mut mesh = Mesh::of(&[]);
+    let name = "Haus & Hof ~ 2";
+    let made = mesh.ask(1, Command::CreateBoard { name: name.to_owned() });
+    let Reply::BoardMade { document, .. } = made else { panic!("{made:?}") };
+    let away = Command::ArchiveBoard { name: name.to_owned(), archived: true };
+    assert!(matches!(mesh.ask(1, away), Reply::Edited(_)));
+    let path = format!("boards/{document}/notes/a").parse().unwrap();
+    let edits = vec![Edit::Set { set: path, value: json!(1) }];
+    let (_, hint) = refused(mesh.ask(1, Command::Edit { edits }));
+    assert!(hint.contains("kern board archive 'Haus & Hof ~ 2' --undo"), "{hint}");
+    let (_, of) = hint.split_once("--of '").unwrap();
+    let of: DocPath = of.trim_end_matches('\'').parse().unwrap();
+    assert_eq!(of.segments(), ["boards", name]);
+}
+
+#[test]
+fn a_branch_of_what_is_put_away_is_not_said_to_be_merged() {
+    // SPEC: BRA-4
+    let mut mesh = Mesh::of(&[]);
+    assert!(matches!(
+        mesh.ask(1, Command::CreateBoard { name: "garden".to_owned() }),
+        Reply::BoardMade { .. }
+    ));
+    let (name, of) = ("on".to_owned(), "boards/garden".parse().unwrap());
+    let create = BranchCommand::Create { name, of, at: None, purpose: String::new() };
+    let made = mesh.ask(1, Command::Branch(create));
+    assert!(matches!(made, Reply::Branch(BranchReply::Made { .. })), "{made:?}");
+    mesh.set(1, "branches/on/notes/a", "later");
+    let away = |archived| Command::ArchiveBoard { name: "garden".to_owned(), archived };
+    for (archived, next) in [
+        (true, &["kern branch preview on", "kern branch archive on"][..]),
+        (false, &["kern branch preview on", "kern branch merge on", "kern branch archive on"]),
+    ] {
+        assert!(matches!(mesh.ask(1, away(archived)), Reply::Edited(_)));
+        assert_eq!(list(&mut mesh, 1)[0].next, next);
+    }
+}
+
+#[test]
 fn who_reads_below_a_name_that_leads_nowhere_hears_what_who_writes_there_does() {
     // SPEC: PRJ-10
     let mut mesh = Mesh::of(&[]);

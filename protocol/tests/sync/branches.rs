@@ -334,6 +334,9 @@ fn links_that_a_member_made_up_lead_nowhere_and_hide_nothing() {
     mesh.set(1, "notes/root", "is there");
     assert_eq!(mesh.get(1, "notes"), r#"{"root":"is there"}"#);
     assert!(mesh.get(1, "boards/garden").starts_with('{'));
+    let merge = Command::Branch(BranchCommand::Merge { name: "try".to_owned() });
+    let merged = mesh.ask(1, merge);
+    assert!(matches!(merged, Reply::Branch(BranchReply::Merged { .. })), "{merged:?}");
     create(&mut mesh, 1, "mine");
     assert!(list(&mut mesh, 1).iter().any(|row| row.name.as_deref() == Some("mine")));
     assert_eq!(mesh.status(1).damage, Vec::<String>::new());

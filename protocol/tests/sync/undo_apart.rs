@@ -85,6 +85,38 @@ fn what_was_taken_back_in_part_or_made_once_more_holds_the_undo_up_still() {
     }
 }
 
+#[test]
+fn what_another_wrote_below_a_removal_is_not_lost_where_a_third_put_the_same_there_again() {
+    // SPEC: UNDO-3, CFL-4
+    // What shows there now is what was removed, and the edit is in what a third replaced.
+    let cases = [
+        (json!([{"append": "notes/a/text", "value": " and sun"}]), "notes/a/text", json!("rain")),
+        (json!([{"set": "notes/a/deep/y", "value": 2}]), "notes/a/deep", json!({"y": 1})),
+        (json!([{"append": "notes/a/list", "value": [3]}]), "notes/a/list", json!([{"z": 1}, 2])),
+    ];
+    for (theirs, path, value) in cases {
+        let mut mesh = Mesh::of(&[(2, Role::Member), (3, Role::Member)]);
+        let links = [mesh.connect(1, 2), mesh.connect(1, 3)];
+        mesh.edit(1, json!([{"set": "notes/a", "value": shared()}]));
+        links.into_iter().for_each(|link| mesh.cut(link));
+        let mine = mesh.edit(1, json!([{"rm": "notes/a"}]));
+        mesh.edit(2, json!([{"set": path, "value": value}]));
+        let theirs = mesh.edit(3, theirs);
+        mesh.connect(1, 2);
+        mesh.connect(1, 3);
+        let open = mesh.conflicts(1);
+        let shows = |row: &ConflictRow| row.sides.iter().any(|side| side.event == Some(theirs));
+        assert!(open.len() == 1 && shows(&open[0]), "{open:?}");
+        let not = mesh.not_undone(1, None);
+        assert_eq!((not.refused, not.by), (Some(mine), Some(theirs)), "{path}");
+        for number in [1, 2, 3] {
+            assert_eq!(mesh.conflicts(number)[0].id, open[0].id, "{path}");
+        }
+        let Reply::Undone(_) = mesh.undo(1, None, true) else { panic!() };
+        assert_eq!(mesh.get(3, "notes/a"), shared().to_string());
+    }
+}
+
 /// What is told of why, without the letters: each side by what it shows.
 fn told(row: &ConflictRow) -> (Vec<String>, String) {
     let (lead, rest) = row.why.split_once(": ").unwrap();

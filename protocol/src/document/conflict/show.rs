@@ -95,11 +95,13 @@ impl Scan<'_> {
         }
     }
 
-    /// Does no change of a side know that of another?
+    /// Does no change of a side know that of another? Where several took one resolution back, one
+    /// change wrote several of the sides: it has not itself in its past.
     fn is_apart(&self, sides: &[OpenSide]) -> bool {
         let listed = &sides[..sides.len().min(CONFLICT_SIDES_MAX)];
-        let knows =
-            |one: &OpenSide, two: &OpenSide| self.index.lineage.knows(one.change, two.change);
+        let knows = |one: &OpenSide, two: &OpenSide| {
+            one.change != two.change && self.index.lineage.knows(one.change, two.change)
+        };
         !listed.iter().enumerate().any(|(at, one)| {
             listed.iter().skip(at + 1).any(|two| knows(one, two) || knows(two, one))
         })

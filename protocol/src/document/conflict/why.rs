@@ -1,5 +1,7 @@
 //! Why the sides of a conflict did not give way: what each knew of the others.
 
+use std::collections::BTreeSet;
+
 use super::lineage::Lineage;
 use super::scan::OpenSide;
 use super::{Knew, Side};
@@ -14,12 +16,12 @@ pub(super) fn letter(at: usize) -> String {
     char::from(b'A'.saturating_add(at)).to_string()
 }
 
-/// What the change of one side knew of the others.
+/// What the change of one side knew of the others: not of sides that it wrote too.
 pub(super) fn knew(lineage: &Lineage, sides: &[OpenSide], at: usize) -> Vec<Knew> {
     let Some(side) = sides.get(at) else {
         return Vec::new();
     };
-    let others = sides.iter().enumerate().filter(|(other, _)| *other != at);
+    let others = sides.iter().enumerate().filter(|(_, of)| of.change != side.change);
     let known = others.map(|(other, of)| {
         let known = lineage.knew(side.change, of.change);
         Knew {
@@ -42,10 +44,13 @@ pub(super) enum Apart {
     Not,
 }
 
-/// For people. `SPEC: CFL-8`
+/// For people. Of what one change wrote the first side is told. `SPEC: CFL-8`
 pub(super) fn sentence(sides: &[Side], apart: Apart) -> String {
-    let told = &sides[..sides.len().min(SIDES_TOLD)];
-    let lead = match (apart, sides.len()) {
+    let mut named = BTreeSet::new();
+    let changes = sides.iter().filter(|side| named.insert(side.wrote.unwrap_or(side.change)));
+    let changes: Vec<_> = changes.collect();
+    let told = &changes[..changes.len().min(SIDES_TOLD)];
+    let lead = match (apart, changes.len()) {
         (Apart::Not, _) => "One change has another in its past and lets it stand".to_owned(),
         (Apart::PutBack, _) => {
             "One change has another in its past, and an undo that it did not know put that back"
@@ -62,7 +67,7 @@ pub(super) fn sentence(sides: &[Side], apart: Apart) -> String {
             format!("{} was made knowing {}", side.letter, knew.join(" and "))
         })
         .collect();
-    let rest = if told.len() < sides.len() { "; and so on" } else { "" };
+    let rest = if told.len() < changes.len() { "; and so on" } else { "" };
     format!("{lead}: {}{rest}.", each.join("; "))
 }
 
