@@ -14,15 +14,13 @@ use crate::home::{Drawn, SealedBy};
 pub(super) async fn new() -> Result<SealedBy, Failure> {
     let drawn = Drawn::new()?;
     service::keep(&entry(&drawn.name), &drawn.key).await?;
-    match named(drawn.name).await {
-        Ok(SealedBy::Keyring(kept)) if kept.key == drawn.key => Ok(SealedBy::Keyring(drawn)),
-        Err(failure) => Err(failure),
-        Ok(_) => Err(Failure::new(
-            FailureKind::Failed,
-            "the keyring does not give back what it was given to keep",
-        )
-        .with_hint("nothing was changed: seal it under a passphrase or a key file instead")),
+    let kept = service::take(&entry(&drawn.name)).await?;
+    if kept.iter().any(|key| key[..] == drawn.key[..]) {
+        return Ok(SealedBy::Keyring(drawn));
     }
+    let text = "the keyring does not give back what it was given to keep";
+    Err(Failure::new(FailureKind::Failed, text)
+        .with_hint("nothing was changed: seal it under a passphrase or a key file instead"))
 }
 
 /// The key that a file names by its salt.
@@ -61,6 +59,7 @@ mod service {
     /// A person may have to type the keyring's password; who does not answer ends the wait.
     const ANSWERS: Duration = Duration::from_secs(120);
     const APP: (&str, &str) = ("app", "kernelos");
+    const KEY_BYTES: usize = 32;
     const LABEL: &str = "KernelOS: opens this device's secret";
 
     pub(super) async fn keep(entry: &str, key: &[u8; 32]) -> Result<(), Failure> {
@@ -79,15 +78,23 @@ mod service {
     pub(super) async fn take(entry: &str) -> Result<Vec<Zeroizing<Vec<u8>>>, Failure> {
         within(async {
             let service = SecretService::connect(EncryptionType::Dh).await?;
-            let found = service.search_items(HashMap::from([APP, ("key", entry)])).await?;
+            let attributes = HashMap::from([APP, ("key", entry)]);
+            let mut found = service.search_items(attributes.clone()).await?;
+            if found.unlocked.is_empty() && found.locked.is_empty() {
+                // Some services do not name what is in a keyring that is locked.
+                opened(&service).await?;
+                found = service.search_items(attributes).await?;
+            }
             let mut kept = Vec::new();
             for item in found.unlocked {
                 kept.push(Zeroizing::new(item.get_secret().await?));
             }
-            // A person is asked only where nothing is open.
-            if let (true, Some(item)) = (kept.is_empty(), found.locked.first()) {
-                item.unlock().await?;
-                kept.push(Zeroizing::new(item.get_secret().await?));
+            // A person is asked only where nothing that is open will do.
+            if kept.iter().all(|key| key.len() != KEY_BYTES) {
+                for item in found.locked {
+                    item.unlock().await?;
+                    kept.push(Zeroizing::new(item.get_secret().await?));
+                }
             }
             Ok(kept)
         })
