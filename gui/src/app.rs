@@ -82,7 +82,13 @@ impl App {
                 self.decided(command);
                 told(command, &reply)
             }
-            Err(failure) => Told { doc: failed(&failure), event: None, failed: true },
+            Err(mut failure) => {
+                // What is said stays, and the node may run again before it is read.
+                if failure.kind == FailureKind::NotRunning {
+                    failure.message = "not done: the node did not run".to_owned();
+                }
+                Told { doc: failed(&failure), event: None, failed: true }
+            }
         };
         self.model.told = Some(told);
     }
