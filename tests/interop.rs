@@ -101,6 +101,7 @@ fn a_hostile_automerge_file_costs_one_process_and_changes_nothing() {
         fs::write(&file, bytes).unwrap();
         home.run(&["import", "--automerge", text(&file), "notes/bad", "--json"])
     };
+    import(b"").refused(1, "automerge_unreadable");
     for bytes in [&b"{}"[..], &good[..good.len() / 2], &[&good[..], b"more"].concat()] {
         import(bytes).refused(1, "automerge_");
     }

@@ -31,6 +31,7 @@ fn an_event_is_struck_on_every_device_and_comes_back() {
     let reason = ["--reason", "gone wrong", "--json"];
     let struck = laptop.run(&[&["strike", &bad[..8]], &reason[..]].concat()).json();
     assert_eq!(struck["events"], 2);
+    assert_eq!(laptop.get("notes"), json!({ "a": 1 }), "at once");
     for home in [&laptop, &phone] {
         until("both go on from before it", || {
             (home.get("notes") == json!({ "a": 1 })).then_some(())
@@ -67,6 +68,7 @@ fn an_event_is_struck_on_every_device_and_comes_back() {
 
     let back = laptop.run(&["readmit", "--event", &bad, "--json"]).json();
     assert_eq!(back["events"], 2);
+    assert_eq!(laptop.get("notes"), json!({ "a": 2, "b": 3 }), "at once");
     for home in [&laptop, &phone] {
         let all = json!({ "a": 2, "b": 3 });
         until("it counts again", || (home.get("notes") == all).then_some(()));

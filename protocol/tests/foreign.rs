@@ -187,3 +187,14 @@ fn a_file_takes_the_room_of_all_its_operations_changes_and_texts() {
         assert_eq!(within(takes, text - 1), Err(ForeignFault::TooLarge));
     }
 }
+
+#[test]
+fn a_file_without_a_byte_is_none_and_a_document_without_a_change_is_one() {
+    // SPEC: PRJ-8
+    let Err(fault) = read(&[]) else { panic!("it was read") };
+    assert_eq!(
+        (fault.code(), fault.to_string().ends_with("it is empty")),
+        ("automerge_unreadable", true)
+    );
+    assert_eq!(read(&AutoCommit::new().save()).unwrap().value, json!({}));
+}

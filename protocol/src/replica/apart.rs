@@ -140,8 +140,16 @@ impl Replica {
         let event = events.iter().find(|event| event.control().is_some_and(&is_it));
         let event = event.map(Verified::id);
         self.wrote(events);
-        self.workspace.settle();
+        self.tell_decided();
         event.ok_or_else(|| Failure::new(FailureKind::Failed, "nothing was made"))
+    }
+
+    /// The documents hear of an own decision before who made it asks them: what it brings back
+    /// comes from the store first, and a read or edit behind it waits for that. `SPEC: DUR-10`
+    pub(super) fn tell_decided(&mut self) {
+        self.workspace.settle();
+        self.workspace.bring_back();
+        self.tell_now();
     }
 
     /// Asks the store for the events of a branch.

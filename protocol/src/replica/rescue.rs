@@ -73,7 +73,7 @@ impl Replica {
         let (event, others) = (decisions.next(), decisions.collect());
         let event = event.ok_or_else(|| Failure::new(FailureKind::Failed, "nothing was made"))?;
         self.wrote(events);
-        self.workspace.settle();
+        self.tell_decided();
         let events = before.saturating_sub(self.workspace.left_out(&authors));
         Ok(Reply::Readmitted { event, events, others })
     }

@@ -281,7 +281,12 @@ impl Workspace {
         by.min_by_key(|no| (self.lost.holds_up(*no), *no))
     }
 
-    /// Is a document being told everything anew?
+    /// What a decision of this device brought back is to go in: who asks meanwhile waits for it.
+    pub fn bring_back(&mut self) {
+        self.rebuilding = true;
+    }
+
+    /// Is a document being told everything anew, or what a decision brought back?
     #[must_use]
     pub fn is_rebuilding(&self) -> bool {
         self.rebuilding

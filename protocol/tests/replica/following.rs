@@ -1,6 +1,7 @@
 //! Edits that follow one another: made in their order, durable together, each answered for itself.
 
 use kernelos_protocol::document::DocumentTask;
+use kernelos_protocol::limits::LOAD_SLICE_EVENTS;
 
 use super::*;
 
@@ -168,4 +169,53 @@ fn an_own_change_whose_turn_is_not_stored_is_nowhere() {
     assert_eq!((again.get("notes/a").as_str(), again.status().state_hash), ("1", state));
     again.ask(set("notes/a", 9));
     assert_eq!(again.restarted().status().state_hash, again.status().state_hash);
+}
+
+#[test]
+fn who_asks_behind_an_own_decision_finds_what_that_took_and_brought_back() {
+    // SPEC: DUR-10
+    let mut device = Device::founded();
+    device.ask(set("notes/a", 1));
+    let Reply::Edited(edited) = device.ask(set("notes/a", 2)) else { panic!() };
+    // More than one slice of the store builds on it.
+    for n in 0..=LOAD_SLICE_EVENTS {
+        device.ask(set("notes/b", n));
+    }
+    let begin = edited.event.unwrap().to_string();
+    let strike = || Command::Strike { begin: begin.clone(), reason: "a mistake".to_owned() };
+    let back = || Command::ReadmitEvent { begin: begin.clone(), reason: "it was none".to_owned() };
+    let all = format!(r#"{{"a":2,"b":{LOAD_SLICE_EVENTS}}}"#);
+    let steps = [(strike(), r#"{"a":1}"#), (back(), all.as_str())];
+    // In one turn.
+    let read = || Command::Read { path: "notes".parse().unwrap() };
+    for (decision, expected) in &steps {
+        device.command(1, decision.clone());
+        device.command(2, read());
+        assert!(device.run(Crash::Never));
+        assert_eq!(read_of(&mut device), *expected);
+    }
+    // In the turn behind the one that answers, before anything comes from the store.
+    for (decision, expected) in &steps {
+        device.command(1, decision.clone());
+        let mut later = Vec::new();
+        while let Some(output) = device.replica.poll_output() {
+            later.push(output);
+        }
+        assert!(later.iter().any(|output| matches!(output, Output::Reply(RequestId(1), _))));
+        device.command(2, read());
+        later.into_iter().for_each(|output| device.perform(output));
+        assert!(device.run(Crash::Never));
+        assert_eq!(read_of(&mut device), *expected);
+    }
+    let state = device.status().state_hash;
+    assert!(state.is_some());
+    assert_eq!(device.restarted().status().state_hash, state);
+}
+
+/// What the second request of a test read.
+fn read_of(device: &mut Device) -> String {
+    match device.replies.remove(&2) {
+        Some(Reply::Read(read)) => read.value.to_string(),
+        other => format!("{other:?}"),
+    }
 }
