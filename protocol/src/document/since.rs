@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::read::Seen;
 use crate::document::DocPath;
 use crate::id::ChangeHash;
+use crate::limits::UNDO_BELOW_MAX;
 
 /// Where what a change wrote does not stand any more.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -174,19 +175,21 @@ struct Past<'a> {
 impl Past<'_> {
     /// Whose edit of what stood at `path` would be lost, of those who wrote there.
     fn loses(&self, path: &DocPath, wrote: &Wrote) -> Option<ChangeHash> {
-        let last = || wrote.last_key_value().map(|(at, _)| *at);
-        let lost = if self.before.is_left_in(&Seen::now(self.doc), path) {
-            let latest = self.latest(path, wrote);
-            latest.into_iter().find(|at| !self.at(*at, |seen| self.before.is_left_in(seen, path)))
-        } else {
-            last()
+        let is_left = self.before.is_left_in(&Seen::now(self.doc), path);
+        let lost = match is_left.then(|| self.latest(path, wrote)) {
+            // Each is a read of all that stood there.
+            Some(latest) if latest.len() <= UNDO_BELOW_MAX => {
+                let mut latest = latest.into_iter();
+                latest.find(|at| !self.at(*at, |seen| self.before.is_left_in(seen, path)))
+            }
+            _ => wrote.last_key_value().map(|(at, _)| *at),
         };
         lost.and_then(|at| Some(ChangeHash(self.later.get(at)?.hash().0)))
     }
 
-    /// Those whose edit no other knew and had before it, the last one first. Who knew the place to
-    /// be removed, and wrote there by another program, takes nothing back: that edit does not
-    /// count. `SPEC: CFL-4`
+    /// Those whose edit no other knew and had before it, the last one first; one more than are
+    /// looked at, where there are more. Who knew the place to be removed, and wrote there by
+    /// another program, takes nothing back: that edit does not count. `SPEC: CFL-4`
     fn latest(&self, path: &DocPath, wrote: &Wrote) -> Vec<usize> {
         let objects = |seen: &Seen<'_>| -> BTreeSet<_> {
             let found = seen.find(path).unwrap_or_default();
@@ -199,6 +202,9 @@ impl Past<'_> {
                 continue;
             }
             latest.push(*at);
+            if latest.len() > UNDO_BELOW_MAX {
+                break;
+            }
             if self.at(*at, |seen| !objects(seen).is_disjoint(&stood)) {
                 known.extend(self.had(*at, wrote));
             }
@@ -208,18 +214,22 @@ impl Past<'_> {
 
     /// Those before it whose edits it knew, and had before it: nothing that they wrote to had been
     /// removed or replaced only by such as did not know the edit. Who met it as the lost side of an
-    /// open conflict knew it, and took nothing back.
+    /// open conflict knew it, and took nothing back. Of more removals and replacements than are
+    /// looked at, each of which is a walk through the past, it is not asked who knew what.
     fn had(&self, at: usize, wrote: &Wrote) -> Vec<usize> {
         let mut before = wrote.range(..at).peekable();
         let Some(oldest) = before.peek().map(|(by, _)| **by) else { return Vec::new() };
         let is_in = |past: &[bool], by: usize| past.get(by - oldest).copied().unwrap_or_default();
         let past = self.past([at], oldest);
         // What those knew who took an object.
-        let mut knew: BTreeMap<&Put, Option<Vec<bool>>> = BTreeMap::new();
+        let mut knew: BTreeMap<&BTreeSet<usize>, Option<Vec<bool>>> = BTreeMap::new();
         let mut is_had = |by: usize, put: &Put| {
             self.below.chain(put).all(|put| {
-                let Some((put, took)) = self.below.took.get_key_value(put) else { return true };
-                let knew = knew.entry(put).or_insert_with(|| {
+                let Some(took) = self.below.took.get(put) else { return true };
+                if knew.len() >= UNDO_BELOW_MAX && !knew.contains_key(took) {
+                    return false;
+                }
+                let knew = knew.entry(took).or_insert_with(|| {
                     let took = took.range(oldest..).copied().filter(|took| is_in(&past, *took));
                     let took: Vec<_> = took.collect();
                     (!took.is_empty()).then(|| self.past(took, oldest))
