@@ -165,10 +165,12 @@ impl<'a> Seen<'a> {
         }
     }
 
-    /// The objects at `path` and below it, also of values that are not the one that is shown.
-    pub(super) fn objects(&self, path: &DocPath) -> Vec<ObjId> {
-        let (mut open, mut found) = (self.find(path).unwrap_or_default(), Vec::new());
-        while let Some((value, id)) = open.pop() {
+    /// The objects at `path` and below it, each with the one below `path` that it is in; also of
+    /// values that are not the one that is shown.
+    pub(super) fn objects(&self, path: &DocPath) -> Vec<(ObjId, Option<ObjId>)> {
+        let (shown, mut found) = (self.find(path).unwrap_or_default(), Vec::new());
+        let mut open: Vec<_> = shown.into_iter().map(|shown| (shown, None)).collect();
+        while let Some(((value, id), within)) = open.pop() {
             let props: Vec<Prop> = match value {
                 Value::Object(ObjType::Map | ObjType::Table) => {
                     self.keys(&id).into_iter().map(Prop::Map).collect()
@@ -178,8 +180,8 @@ impl<'a> Seen<'a> {
                 Value::Scalar(_) => continue,
             };
             let below = props.into_iter().filter_map(|prop| self.all(&id, prop).ok());
-            open.extend(below.flatten());
-            found.push(id);
+            open.extend(below.flatten().map(|shown| (shown, Some(id.clone()))));
+            found.push((id, within));
         }
         found
     }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::read::Seen;
 use crate::document::DocPath;
 use crate::id::ChangeHash;
+use crate::limits::UNDO_BELOW_MAX;
 
 /// Where what a change wrote does not stand any more.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,47 +94,72 @@ pub(super) fn last_hidden<'a>(
     }
     let heads = [since];
     let after = Seen::at(doc, &heads);
-    let mut gone: BTreeMap<(u64, ActorId), &DocPath> = BTreeMap::new();
+    let mut below = Below::default();
     for path in paths {
-        let objects = |seen: &Seen<'_>| -> BTreeSet<_> {
-            seen.objects(path).into_iter().filter_map(put_by).collect()
-        };
-        let left = objects(&after);
-        let lost = objects(before).into_iter().filter(|put| !left.contains(put));
-        gone.extend(lost.map(|put| (put, path)));
-    }
-    let numbers: BTreeMap<_, _> = later.iter().map(Change::hash).zip(0..).collect();
-    let number = |dep: &Hash| numbers.get(dep).copied();
-    let deps = later.iter().map(|change| change.deps().iter().filter_map(number).collect());
-    let past = Past { doc, before, later: &later, deps: deps.collect() };
-    let wrote = wrote_below(&later, gone).into_iter();
-    wrote.filter_map(|(path, by)| Some((path.clone(), past.loses(path, &by)?))).collect()
-}
-
-/// Of each place the changes that wrote to the objects which are gone there, by number.
-fn wrote_below<'a>(
-    later: &[Change],
-    mut gone: BTreeMap<(u64, ActorId), &'a DocPath>,
-) -> BTreeMap<&'a DocPath, Vec<usize>> {
-    let mut wrote: BTreeMap<&DocPath, Vec<usize>> = BTreeMap::new();
-    if gone.is_empty() {
-        return wrote;
-    }
-    for (at, change) in later.iter().enumerate() {
-        let (actor, start) = (change.actor_id().clone(), change.start_op().get());
-        for (op, number) in change.decode().operations.iter().zip(start..) {
-            let ObjectId::Id(OpId(of, by)) = &op.obj else { continue };
-            let Some(path) = gone.get(&(*of, by.clone())).copied() else { continue };
-            let wrote = wrote.entry(path).or_default();
-            if wrote.last() != Some(&at) {
-                wrote.push(at);
-            }
-            if matches!(op.action, OpType::Make(_)) {
-                gone.insert((number, actor.clone()), path);
+        let left = after.objects(path).into_iter().filter_map(|(id, _)| put_by(id));
+        let left: BTreeSet<_> = left.collect();
+        for (id, within) in before.objects(path) {
+            if let Some(put) = put_by(id).filter(|put| !left.contains(put)) {
+                below.gone.insert(put, (path, within.and_then(put_by)));
             }
         }
     }
-    wrote
+    below.read(&later);
+    let numbers: BTreeMap<_, _> = later.iter().map(Change::hash).zip(0..).collect();
+    let number = |dep: &Hash| numbers.get(dep).copied();
+    let deps = later.iter().map(|change| change.deps().iter().filter_map(number).collect());
+    let past = Past { doc, before, later: &later, deps: deps.collect(), below: &below };
+    let wrote = below.wrote.iter();
+    wrote.filter_map(|(path, by)| Some(((*path).clone(), past.loses(path, by)?))).collect()
+}
+
+/// The operation that put an object: its name.
+type Put = (u64, ActorId);
+
+/// Of a place the changes that wrote to the objects which are gone there, by number, and to which.
+type Wrote = BTreeMap<usize, BTreeSet<Put>>;
+
+/// What became of the objects that are gone, and of those that were made in them since.
+#[derive(Default)]
+struct Below<'a> {
+    /// The place of each, and the one that it is in.
+    gone: BTreeMap<Put, (&'a DocPath, Option<Put>)>,
+    /// Of each the changes that removed or replaced it, by number.
+    took: BTreeMap<Put, BTreeSet<usize>>,
+    /// Who wrote to them.
+    wrote: BTreeMap<&'a DocPath, Wrote>,
+}
+
+impl Below<'_> {
+    fn read(&mut self, later: &[Change]) {
+        if self.gone.is_empty() {
+            return;
+        }
+        for (at, change) in later.iter().enumerate() {
+            let (actor, start) = (change.actor_id().clone(), change.start_op().get());
+            for (op, number) in change.decode().operations.iter().zip(start..) {
+                for of in op.pred.iter().map(|of| (of.0, of.1.clone())) {
+                    if self.gone.contains_key(&of) {
+                        self.took.entry(of).or_default().insert(at);
+                    }
+                }
+                let ObjectId::Id(OpId(of, by)) = &op.obj else { continue };
+                let of = (*of, by.clone());
+                let Some((path, _)) = self.gone.get(&of) else { continue };
+                let path = *path;
+                if matches!(op.action, OpType::Make(_)) {
+                    self.gone.insert((number, actor.clone()), (path, Some(of.clone())));
+                }
+                self.wrote.entry(path).or_default().entry(at).or_default().insert(of);
+            }
+        }
+    }
+
+    /// The object, and those that it is in.
+    fn chain<'b>(&'b self, put: &'b Put) -> impl Iterator<Item = &'b Put> {
+        let within = |put: &&'b Put| self.gone.get(*put).and_then(|(_, within)| within.as_ref());
+        std::iter::successors(Some(put), within)
+    }
 }
 
 /// The changes that another does not know, in the order of their numbers: a change has a greater
@@ -143,40 +169,92 @@ struct Past<'a> {
     before: &'a Seen<'a>,
     later: &'a [Change],
     deps: Vec<Vec<usize>>,
+    below: &'a Below<'a>,
 }
 
 impl Past<'_> {
     /// Whose edit of what stood at `path` would be lost, of those who wrote there.
-    fn loses(&self, path: &DocPath, wrote: &[usize]) -> Option<ChangeHash> {
-        let lost = if self.before.is_left_in(&Seen::now(self.doc), path) {
-            let latest = self.latest(path, wrote);
-            latest.into_iter().find(|at| !self.at(*at, |seen| self.before.is_left_in(seen, path)))
-        } else {
-            wrote.last().copied()
+    fn loses(&self, path: &DocPath, wrote: &Wrote) -> Option<ChangeHash> {
+        let is_left = self.before.is_left_in(&Seen::now(self.doc), path);
+        let lost = match is_left.then(|| self.latest(path, wrote)) {
+            // Each is a read of all that stood there.
+            Some(latest) if latest.len() <= UNDO_BELOW_MAX => {
+                let mut latest = latest.into_iter();
+                latest.find(|at| !self.at(*at, |seen| self.before.is_left_in(seen, path)))
+            }
+            _ => wrote.last_key_value().map(|(at, _)| *at),
         };
         lost.and_then(|at| Some(ChangeHash(self.later.get(at)?.hash().0)))
     }
 
-    /// Those that no other knows, the last one first. Who knew it to be removed, and wrote there by
+    /// Those whose edit no other knew and had before it, the last one first; one more than are
+    /// looked at, where there are more. Who knew the place to be removed, and wrote there by
     /// another program, takes nothing back: that edit does not count. `SPEC: CFL-4`
-    fn latest(&self, path: &DocPath, wrote: &[usize]) -> Vec<usize> {
+    fn latest(&self, path: &DocPath, wrote: &Wrote) -> Vec<usize> {
         let objects = |seen: &Seen<'_>| -> BTreeSet<_> {
             let found = seen.find(path).unwrap_or_default();
             found.into_iter().filter_map(|(_, id)| put_by(id)).collect()
         };
         let stood = objects(self.before);
         let (mut known, mut latest) = (BTreeSet::<usize>::new(), Vec::new());
-        let Some(first) = wrote.first() else { return latest };
-        for (at, deps) in self.deps.iter().enumerate().skip(*first).rev() {
-            let (writes, is_known) = (wrote.binary_search(&at).is_ok(), known.remove(&at));
-            if writes && !is_known {
-                latest.push(at);
+        for at in wrote.keys().rev() {
+            if known.contains(at) {
+                continue;
             }
-            if is_known || writes && self.at(at, |seen| !objects(seen).is_disjoint(&stood)) {
-                known.extend(deps);
+            latest.push(*at);
+            if latest.len() > UNDO_BELOW_MAX {
+                break;
+            }
+            if self.at(*at, |seen| !objects(seen).is_disjoint(&stood)) {
+                known.extend(self.had(*at, wrote));
             }
         }
         latest
+    }
+
+    /// Those before it whose edits it knew, and had before it: nothing that they wrote to had been
+    /// removed or replaced only by such as did not know the edit. Who met it as the lost side of an
+    /// open conflict knew it, and took nothing back. Of more removals and replacements than are
+    /// looked at, each of which is a walk through the past, it is not asked who knew what.
+    fn had(&self, at: usize, wrote: &Wrote) -> Vec<usize> {
+        let mut before = wrote.range(..at).peekable();
+        let Some(oldest) = before.peek().map(|(by, _)| **by) else { return Vec::new() };
+        let is_in = |past: &[bool], by: usize| past.get(by - oldest).copied().unwrap_or_default();
+        let past = self.past([at], oldest);
+        // What those knew who took an object.
+        let mut knew: BTreeMap<&BTreeSet<usize>, Option<Vec<bool>>> = BTreeMap::new();
+        let mut is_had = |by: usize, put: &Put| {
+            self.below.chain(put).all(|put| {
+                let Some(took) = self.below.took.get(put) else { return true };
+                if knew.len() >= UNDO_BELOW_MAX && !knew.contains_key(took) {
+                    return false;
+                }
+                let knew = knew.entry(took).or_insert_with(|| {
+                    let took = took.range(oldest..).copied().filter(|took| is_in(&past, *took));
+                    let took: Vec<_> = took.collect();
+                    (!took.is_empty()).then(|| self.past(took, oldest))
+                });
+                knew.as_ref().is_none_or(|knew| is_in(knew, by))
+            })
+        };
+        let had = before
+            .filter(|(by, into)| is_in(&past, **by) && into.iter().all(|put| is_had(**by, put)));
+        had.map(|(by, _)| *by).collect()
+    }
+
+    /// Of each change from `oldest` on: is it one of these, or in the past of one?
+    fn past(&self, of: impl IntoIterator<Item = usize>, oldest: usize) -> Vec<bool> {
+        let mut open: Vec<_> = of.into_iter().collect();
+        let mut past = vec![false; self.deps.len().saturating_sub(oldest)];
+        while let Some(at) = open.pop() {
+            let Some(is_in) = at.checked_sub(oldest).and_then(|at| past.get_mut(at)) else {
+                continue;
+            };
+            if !std::mem::replace(is_in, true) {
+                open.extend(self.deps.get(at).into_iter().flatten());
+            }
+        }
+        past
     }
 
     /// What is seen as that change left it.

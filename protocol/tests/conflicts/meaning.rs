@@ -54,6 +54,16 @@ fn two_final_plans_of_one_task_are_a_conflict_that_a_side_decides() {
 }
 
 #[test]
+fn of_two_final_plans_that_one_change_marked_it_is_said_that_one_wrote_them() {
+    // SPEC: CFL-8, CFL-12
+    let mut world = world("tasks");
+    world.run("A set tasks/T {\"plans\":{\"p\":{\"final\":true},\"q\":{\"final\":true}}} | all");
+    let list = world.everywhere();
+    let [conflict] = &list.conflicts[..] else { panic!("{list:?}") };
+    assert_eq!((conflict.sides.len(), &*conflict.why), (2, "One change wrote all of them."));
+}
+
+#[test]
 fn values_of_any_shape_where_a_mark_should_be_are_no_final_plan() {
     // SPEC: CFL-12
     for shape in ["null", "1", "\"true\"", "[]", "[true]", "{\"final\":{}}", "{}", "false"] {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use kernelos_protocol::command::{ConflictPage, ConflictRow, Reply};
+use kernelos_protocol::id::EventId;
 use kernelos_protocol::present;
 use kernelos_protocol::role::Role;
 use serde_json::{Value as Json, json};
@@ -89,12 +90,7 @@ fn what_was_taken_back_in_part_or_made_once_more_holds_the_undo_up_still() {
 fn what_another_wrote_below_a_removal_is_not_lost_where_a_third_put_the_same_there_again() {
     // SPEC: UNDO-3, CFL-4
     // What shows there now is what was removed, and the edit is in what a third replaced.
-    let cases = [
-        (json!([{"append": "notes/a/text", "value": " and sun"}]), "notes/a/text", json!("rain")),
-        (json!([{"set": "notes/a/deep/y", "value": 2}]), "notes/a/deep", json!({"y": 1})),
-        (json!([{"append": "notes/a/list", "value": [3]}]), "notes/a/list", json!([{"z": 1}, 2])),
-    ];
-    for (theirs, path, value) in cases {
+    for (theirs, path, value) in hidden() {
         let mut mesh = Mesh::of(&[(2, Role::Member), (3, Role::Member)]);
         let links = [mesh.connect(1, 2), mesh.connect(1, 3)];
         mesh.edit(1, json!([{"set": "notes/a", "value": shared()}]));
@@ -114,6 +110,81 @@ fn what_another_wrote_below_a_removal_is_not_lost_where_a_third_put_the_same_the
         }
         let Reply::Undone(_) = mesh.undo(1, None, true) else { panic!() };
         assert_eq!(mesh.get(3, "notes/a"), shared().to_string());
+    }
+}
+
+/// What is written below the removal, where a second device put what was removed once more.
+fn hidden() -> [(Json, &'static str, Json); 3] {
+    [
+        (json!([{"append": "notes/a/text", "value": " and sun"}]), "notes/a/text", json!("rain")),
+        (json!([{"set": "notes/a/deep/y", "value": 2}]), "notes/a/deep", json!({"y": 1})),
+        (json!([{"append": "notes/a/list", "value": [3]}]), "notes/a/list", json!([{"z": 1}, 2])),
+    ]
+}
+
+/// One removes, apart from two who meet in an open conflict below: their edits, and the removal.
+fn met_below(theirs: &Json, hides: Json) -> (Mesh, EventId, EventId) {
+    let mut mesh = Mesh::of(&[(2, Role::Member), (3, Role::Member)]);
+    let links = [mesh.connect(1, 2), mesh.connect(1, 3)];
+    mesh.edit(1, json!([{"set": "notes/a", "value": shared()}]));
+    links.into_iter().for_each(|link| mesh.cut(link));
+    let mine = mesh.edit(1, json!([{"rm": "notes/a"}]));
+    mesh.edit(2, hides);
+    let theirs = mesh.edit(3, theirs.clone());
+    mesh.connect(2, 3);
+    assert_eq!(mesh.conflicts(2).len(), 1);
+    (mesh, mine, theirs)
+}
+
+#[test]
+fn an_edit_that_is_the_lost_side_of_a_conflict_is_not_taken_back_by_who_met_it_there() {
+    // SPEC: UNDO-3
+    for (theirs, path, value) in hidden() {
+        let (mut mesh, mine, theirs) = met_below(&theirs, json!([{"set": path, "value": value}]));
+        mesh.edit(2, json!([{"set": "notes/a/x", "value": 2}]));
+        mesh.undone(2, None);
+        mesh.connect(1, 2);
+        let not = mesh.not_undone(1, None);
+        assert_eq!((not.refused, not.by), (Some(mine), Some(theirs)), "{path}");
+        for number in [1, 2, 3] {
+            assert_eq!(mesh.conflicts(number).len(), 1, "{path}");
+        }
+    }
+}
+
+#[test]
+fn an_edit_within_what_was_made_below_a_removal_is_not_lost_where_another_removed_that() {
+    // SPEC: UNDO-3
+    let mut mesh = Mesh::of(&[(2, Role::Member), (3, Role::Member)]);
+    let links = [mesh.connect(1, 2), mesh.connect(1, 3)];
+    mesh.edit(1, json!([{"set": "notes/a", "value": shared()}]));
+    links.into_iter().for_each(|link| mesh.cut(link));
+    let mine = mesh.edit(1, json!([{"rm": "notes/a"}]));
+    let link = mesh.connect(2, 3);
+    mesh.edit(3, json!([{"set": "notes/a/deep/new", "value": {}}]));
+    mesh.cut(link);
+    mesh.edit(2, json!([{"rm": "notes/a/deep/new"}]));
+    let theirs = mesh.edit(3, json!([{"set": "notes/a/deep/new/down", "value": 2}]));
+    mesh.connect(2, 3);
+    mesh.edit(2, json!([{"set": "notes/a/x", "value": 2}]));
+    mesh.undone(2, None);
+    mesh.connect(1, 2);
+    let not = mesh.not_undone(1, None);
+    assert_eq!((not.refused, not.by), (Some(mine), Some(theirs)));
+}
+
+#[test]
+fn an_edit_below_a_removal_that_somebody_decided_against_does_not_hold_its_undo_up() {
+    // SPEC: UNDO-3, CFL-11
+    for (theirs, path, value) in hidden() {
+        let hides = json!([{"set": path, "value": value}]);
+        let (mut mesh, mine, _) = met_below(&theirs, hides);
+        let resolve = mesh.conflicts(2)[0].id;
+        mesh.edit(2, json!([{"resolve": resolve, "value": value}]));
+        mesh.edit(2, json!([{"set": "notes/a/x", "value": 2}]));
+        mesh.undone(2, None);
+        mesh.connect(1, 2);
+        assert_eq!(mesh.undone(1, None).undoes, mine, "{path}");
     }
 }
 

@@ -49,6 +49,10 @@ pub(super) fn sentence(sides: &[Side], apart: Apart) -> String {
     let mut named = BTreeSet::new();
     let changes = sides.iter().filter(|side| named.insert(side.wrote.unwrap_or(side.change)));
     let changes: Vec<_> = changes.collect();
+    // As two final plans may be: nobody knew another.
+    if changes.len() == 1 {
+        return "One change wrote all of them.".to_owned();
+    }
     let told = &changes[..changes.len().min(SIDES_TOLD)];
     let lead = match (apart, changes.len()) {
         (Apart::Not, _) => "One change has another in its past and lets it stand".to_owned(),
