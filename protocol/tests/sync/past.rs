@@ -27,7 +27,7 @@ fn past(mesh: &mut Mesh, number: u8, asked: PastCommand) -> Result<PastReply, St
     }
 }
 
-fn read(mesh: &mut Mesh, number: u8, path: &str, at: At) -> Result<PastRead, String> {
+pub(super) fn read(mesh: &mut Mesh, number: u8, path: &str, at: At) -> Result<PastRead, String> {
     match past(mesh, number, PastCommand::Read { path: path.parse().unwrap(), at }) {
         Ok(PastReply::Read(read)) => Ok(read),
         Err(message) => Err(message),

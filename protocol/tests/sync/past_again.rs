@@ -1,12 +1,16 @@
-//! What stands, as a history of a place tells it, where a value was written once more or put back.
+//! What stands, as a history of a place tells it, where a value was written once more or put back;
+//! and what is told of a time that is yet to come.
 
 use std::collections::BTreeSet;
 
+use kernelos_protocol::command::At;
+use kernelos_protocol::present;
 use kernelos_protocol::role::Role;
+use kernelos_protocol::time::Stamp;
 use serde_json::{Value as Json, json};
 
 use super::mesh::Mesh;
-use super::past::{history, rows, set};
+use super::past::{history, read, rows, set};
 
 #[test]
 fn what_was_written_once_more_apart_from_another_value_is_in_the_history() {
@@ -87,5 +91,23 @@ fn the_side_that_a_decision_kept_did_not_lose_and_what_its_undo_puts_back_stands
         let id = mesh.conflicts(1)[0].id;
         mesh.edit(1, json!([{"resolve": id, "value": 3}]));
         mesh.cut(link);
+    }
+}
+
+#[test]
+fn a_time_that_is_ahead_is_told_so_and_shows_what_is_there_now() {
+    // SPEC: PAST-2
+    let mut mesh = Mesh::of(&[]);
+    mesh.set(1, "notes/a", "rain");
+    mesh.wait(60_000);
+    for (until, words) in [
+        (Stamp(mesh.now.wall_us), "so it was at "),
+        (Stamp(mesh.now.wall_us + 86_400_000_000), " is ahead of now: so it is now, by "),
+    ] {
+        let read = read(&mut mesh, 1, "notes/a", At::Time(until)).unwrap();
+        assert_eq!((&read.read.value, read.ahead), (&json!("rain"), words.starts_with(' ')));
+        let said = present::to_text(&present::past_read(&read));
+        assert!(said.contains(words), "{said}");
+        assert_eq!(said.contains("so it was"), !read.ahead, "{said}");
     }
 }
