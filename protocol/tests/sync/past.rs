@@ -271,7 +271,7 @@ fn devices_list_the_same_history_and_one_value_of_it_stands() {
                 let value = json!([round, number, turn]).to_string();
                 set(&mut mesh, number, "notes/a", json!(value));
             }
-            if u32::from(number) == 1 + round % 3 && mesh.get(number, "notes") != "{}" {
+            if (u32::from(number) + round) % 3 == 0 && mesh.get(number, "notes") != "{}" {
                 // What stands there already, once more.
                 let value: Json = serde_json::from_str(&mesh.get(number, "notes/a")).unwrap();
                 set(&mut mesh, number, "notes/a", value);
@@ -283,7 +283,7 @@ fn devices_list_the_same_history_and_one_value_of_it_stands() {
         mesh.connect(1, 2);
         mesh.connect(2, 3);
         if let Some(conflict) = mesh.conflicts(1).first().map(|row| row.id) {
-            let decision = mesh.edit(2, json!([{"resolve": conflict, "value": round}]));
+            let decision = mesh.edit(2, json!([{"resolve": conflict, "keep": "A"}]));
             mesh.undone(2, Some(decision));
             undone += 1;
         }
