@@ -26,6 +26,7 @@ mod offers;
 mod outcomes;
 mod own;
 mod past;
+mod past_again;
 mod purges;
 mod quota;
 mod receipts;

@@ -81,6 +81,9 @@ pub struct PastRead {
     pub after: Option<EventId>,
     /// The time until which it was so, where one was named.
     pub until: Option<Stamp>,
+    /// Is that time ahead of this device's clock, so that this is what is there now?
+    #[serde(default)]
+    pub ahead: bool,
     /// How many events of the workspace's content had been written by then.
     pub events: usize,
 }

@@ -15,8 +15,11 @@ pub fn past_read(past: &PastRead) -> Doc {
         (None, until) => format!("at {}", until.map_or_else(String::new, utc)),
     };
     let Doc(mut blocks) = read(&past.read);
-    let text =
-        format!("so it was {when}, by {} events: nothing is changed by looking", past.events);
+    let so = match past.until.filter(|_| past.ahead) {
+        Some(until) => format!("{} is ahead of now: so it is now", utc(until)),
+        None => format!("so it was {when}"),
+    };
+    let text = format!("{so}, by {} events: nothing is changed by looking", past.events);
     blocks.push(Block::Line(Text::toned(Tone::Quiet, text)));
     Doc(blocks)
 }

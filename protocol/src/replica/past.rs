@@ -46,7 +46,9 @@ impl Replica {
     fn moment(&self, at: &At) -> Result<Moment, Failure> {
         match at {
             At::Time(until) => {
-                let written = self.workspace.written_until(self.now, *until);
+                // Of what is to come nothing is here, whatever the stamps say of what is.
+                let then = if self.is_to_come(*until) { Stamp(u64::MAX) } else { *until };
+                let written = self.workspace.written_until(self.now, then);
                 Ok(Moment { after: None, until: Some(*until), written })
             }
             At::Event(begin) => {
@@ -59,6 +61,11 @@ impl Replica {
                 Ok(Moment { after: Some(after), until: None, written })
             }
         }
+    }
+
+    /// Is it ahead of this device's clock?
+    fn is_to_come(&self, until: Stamp) -> bool {
+        until.0 > self.now.wall_us
     }
 
     /// The documents that are held, as they were; another one is opened when a path leads there.
@@ -115,7 +122,9 @@ impl Replica {
         match (self.read_reply(document, path, Ok(value)), self.moment(&at)) {
             (Reply::Read(read), Ok(Moment { after, until, written })) => {
                 let events = written.events();
-                Reply::Past(Box::new(PastReply::Read(PastRead { read, after, until, events })))
+                let ahead = until.is_some_and(|until| self.is_to_come(until));
+                let read = PastRead { read, after, until, ahead, events };
+                Reply::Past(Box::new(PastReply::Read(read)))
             }
             (_, Err(failure)) => Reply::Failed(failure),
             (other, _) => other,

@@ -15,7 +15,7 @@ use serde_json::{Value as Json, json};
 
 use super::mesh::{Mesh, id};
 
-fn set(mesh: &mut Mesh, number: u8, path: &str, value: Json) -> EventId {
+pub(super) fn set(mesh: &mut Mesh, number: u8, path: &str, value: Json) -> EventId {
     mesh.edit(number, json!([{ "set": path, "value": value }]))
 }
 
@@ -27,7 +27,7 @@ fn past(mesh: &mut Mesh, number: u8, asked: PastCommand) -> Result<PastReply, St
     }
 }
 
-fn read(mesh: &mut Mesh, number: u8, path: &str, at: At) -> Result<PastRead, String> {
+pub(super) fn read(mesh: &mut Mesh, number: u8, path: &str, at: At) -> Result<PastRead, String> {
     match past(mesh, number, PastCommand::Read { path: path.parse().unwrap(), at }) {
         Ok(PastReply::Read(read)) => Ok(read),
         Err(message) => Err(message),
@@ -42,7 +42,12 @@ fn after(mesh: &mut Mesh, number: u8, path: &str, event: EventId) -> Json {
     }
 }
 
-fn history(mesh: &mut Mesh, number: u8, path: &str, limit: usize) -> (Vec<HistoryRow>, usize) {
+pub(super) fn history(
+    mesh: &mut Mesh,
+    number: u8,
+    path: &str,
+    limit: usize,
+) -> (Vec<HistoryRow>, usize) {
     match past(mesh, number, PastCommand::History { path: path.parse().unwrap(), limit }) {
         Ok(PastReply::History(page)) => (page.rows, page.older),
         other => panic!("{other:?}"),
@@ -50,7 +55,7 @@ fn history(mesh: &mut Mesh, number: u8, path: &str, limit: usize) -> (Vec<Histor
 }
 
 /// Value, current, and the event that it lost to.
-fn rows(mesh: &mut Mesh, number: u8, path: &str) -> Vec<(Json, bool, Option<EventId>)> {
+pub(super) fn rows(mesh: &mut Mesh, number: u8, path: &str) -> Vec<(Json, bool, Option<EventId>)> {
     let (rows, _) = history(mesh, number, path, 100);
     rows.into_iter().map(|row| (row.value, row.current, row.lost_to)).collect()
 }
@@ -257,6 +262,7 @@ fn what_stood_in_another_object_of_that_path_is_in_its_history() {
 fn devices_list_the_same_history_and_one_value_of_it_stands() {
     // SPEC: PAST-3
     let mut mesh = Mesh::of(&[(2, Role::Member), (3, Role::Member)]);
+    let mut undone = 0;
     for round in 0..6_u32 {
         let links = [(1, 2), (2, 3)].map(|(a, b)| mesh.connect(a, b));
         links.into_iter().for_each(|link| mesh.cut(link));
@@ -265,12 +271,22 @@ fn devices_list_the_same_history_and_one_value_of_it_stands() {
                 let value = json!([round, number, turn]).to_string();
                 set(&mut mesh, number, "notes/a", json!(value));
             }
+            if (u32::from(number) + round) % 3 == 0 && mesh.get(number, "notes") != "{}" {
+                // What stands there already, once more.
+                let value: Json = serde_json::from_str(&mesh.get(number, "notes/a")).unwrap();
+                set(&mut mesh, number, "notes/a", value);
+            }
             if (u32::from(number) * 7 + round) % 5 == 0 && mesh.get(number, "notes") != "{}" {
                 mesh.edit(number, json!([{"rm": "notes/a"}]));
             }
         }
         mesh.connect(1, 2);
         mesh.connect(2, 3);
+        if let Some(conflict) = mesh.conflicts(1).first().map(|row| row.id) {
+            let decision = mesh.edit(2, json!([{"resolve": conflict, "keep": "A"}]));
+            mesh.undone(2, Some(decision));
+            undone += 1;
+        }
         let (here, _) = history(&mut mesh, 1, "notes/a", 100);
         for number in [2, 3] {
             assert_eq!(history(&mut mesh, number, "notes/a", 100).0, here, "round {round}");
@@ -281,6 +297,7 @@ fn devices_list_the_same_history_and_one_value_of_it_stands() {
         assert_eq!(current.len(), 1, "round {round}: {here:#?}");
         assert_eq!(current[0].value, now, "round {round}");
     }
+    assert!(undone > 1);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! object that is edited below has as many values as it was edited. `SPEC: PAST-3, PAST-5`
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::legacy::{Key, ObjectId, OpType};
 use automerge::{ActorId, Automerge, ChangeHash as Hash};
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::document::conflict::ConflictIndex;
-use crate::document::read::Seen;
+use crate::document::read::{ReadValue, Seen};
 use crate::document::validate::plain_operation;
 use crate::document::{DocPath, EditFault};
 use crate::id::ChangeHash;
@@ -39,7 +39,8 @@ pub struct Stood {
     pub change: ChangeHash,
     /// No later one took its place, and it did not lose.
     pub current: bool,
-    /// The change that did not know it, and whose value is shown in its place.
+    /// The change that did not know it, and whose value is shown in its place, or was kept by who
+    /// decided.
     pub lost_to: Option<ChangeHash>,
     /// What it was made on showed just what stands before it in the list.
     pub follows: bool,
@@ -51,6 +52,19 @@ struct Touch {
     number: u64,
     hash: Hash,
     deps: Vec<Hash>,
+    /// Did it write at the place or above it, and not only below?
+    wrote: bool,
+    /// The same, or somewhere in a list on the way there: operations do not name the index.
+    near: bool,
+}
+
+/// How a touch stands to the others.
+#[derive(Clone, Copy, Default)]
+struct Standing {
+    /// What it was made on is what the one before it shows.
+    follows: bool,
+    /// Another touched the place apart from it, or it knew several that did.
+    apart: bool,
 }
 
 pub(super) fn of(
@@ -63,72 +77,152 @@ pub(super) fn of(
     touches.sort_unstable_by_key(|touch| (touch.number, touch.hash));
     let shown = |heads: &[Hash]| {
         let read = (!heads.is_empty()).then(|| Seen::at(doc, heads).read(path).ok());
-        read.flatten().map(|read| read.value)
+        read.flatten().map_or((None, None), |read| (Some(read.value), read.change))
     };
-    let follows = following(index, &touches);
+    let standings = standings(index, &touches);
     let (mut values, mut looked, mut bytes) = (Vec::<Stood>::new(), 0, 0_usize);
     // What the next one shows, where the one before it in this walk was made on exactly that.
     let mut next = None;
     // What the last one in the list was made on.
     let mut made_on = None;
+    // Those that found nothing there and left nothing.
+    let mut bare = BTreeSet::new();
     for (at, touch) in touches.iter().enumerate().rev().take(HISTORY_LOOKS_MAX) {
         if values.len() >= limit.clamp(1, HISTORY_ROWS_MAX) || bytes > HISTORY_BYTES_MAX {
             break;
         }
         looked += 1;
-        let value = next.take().unwrap_or_else(|| shown(&[touch.hash]));
+        let (value, wrote) = next.take().unwrap_or_else(|| shown(&[touch.hash]));
         // What shows nothing new was read, too.
         bytes = bytes.saturating_add(value.as_ref().map_or(0, |value| value.to_string().len()));
         let before = shown(&touch.deps);
-        let is_new = value != before;
-        if follows.get(at) == Some(&true) {
+        let standing = standings.get(at).copied().unwrap_or_default();
+        if standing.follows {
             next = Some(before.clone());
         }
-        if !is_new {
+        let (change, before) = (ChangeHash(touch.hash.0), before.0);
+        let is_new = value != before;
+        // What was written once more stands against what was written apart from it, and may win.
+        let is_bare = !is_new && value.is_none();
+        let has_written = touch.wrote || wrote == Some(change);
+        if !is_new && !(standing.apart && has_written) {
             continue;
         }
-        let change = ChangeHash(touch.hash.0);
-        // What was written apart stands beside each other: neither took out what it never saw.
-        let newer_on = made_on.replace(before);
-        if let Some(newer) = values.last_mut() {
-            newer.follows = newer_on.as_ref() == Some(&value);
+        if is_bare {
+            bare.insert(change);
+        } else {
+            // What was written apart stands beside each other: neither took out what it never saw.
+            let newer_on = made_on.replace(before);
+            let newer = values.iter_mut().rev().find(|newer| !bare.contains(&newer.change));
+            if let Some(newer) = newer {
+                newer.follows = newer_on.as_ref() == Some(&value);
+            }
         }
         values.push(Stood { value, change, current: false, lost_to: None, follows: false });
     }
     let older = touches.len() - looked;
+    values.reverse();
+    judge_all(index, &mut values, &bare, |heads| shown(heads).0);
+    match Seen::now(doc).read(path) {
+        Ok(now) => one_stands(index, &mut values, &now),
+        Err(_) => values.iter_mut().for_each(|value| value.current &= value.value.is_none()),
+    }
     if values.is_empty() && older == 0 {
         return Err(EditFault::Absent(path.to_string()));
     }
-    values.reverse();
-    let merges = Cell::new(0_usize);
-    judge(index, &mut values, |one, two| {
-        merges.set(merges.get() + 1);
-        let heads = [Hash(one.0), Hash(two.0)];
-        if merges.get() > HISTORY_MERGES_MAX { None } else { Some(shown(&heads)) }
-    });
     Ok(History { values, older })
 }
 
-/// Of each touch, which come causes first: does it know the one before, and that all others before?
-/// Then what it was made on is what that one shows, for nothing else touched the place. Where too
-/// many wrote apart it is not found out: each touch would be compared with all of them.
-fn following(index: &ConflictIndex, touches: &[Touch]) -> Vec<bool> {
-    let mut last: Vec<ChangeHash> = Vec::new();
-    let mut follows = Vec::with_capacity(touches.len());
-    for touch in touches {
-        if last.len() > HISTORY_APART_MAX {
-            follows.push(false);
-            continue;
-        }
-        let hash = ChangeHash(touch.hash.0);
-        let count = last.len();
-        // What it was made on it knows: to ask the index for each of a long line takes longer.
-        let is_dep = |past: &ChangeHash| touch.deps.iter().any(|dep| dep.0 == past.0);
-        last.retain(|past| !is_dep(past) && !index.knows(&hash, past));
-        follows.push(count == 1 && last.is_empty());
-        last.push(hash);
+/// Judges the values. One that found nothing and left nothing is in the list only where another
+/// lost to it, as to a map that was made anew above the place: else nobody removed anything there.
+fn judge_all(
+    index: &ConflictIndex,
+    values: &mut Vec<Stood>,
+    bare: &BTreeSet<ChangeHash>,
+    shown: impl Fn(&[Hash]) -> Option<Json>,
+) {
+    let merges = Cell::new(0_usize);
+    let merged = |one: &ChangeHash, two: &ChangeHash| {
+        merges.set(merges.get() + 1);
+        let heads = [Hash(one.0), Hash(two.0)];
+        if merges.get() > HISTORY_MERGES_MAX { None } else { Some(shown(&heads)) }
+    };
+    judge(index, values, merged);
+    if bare.is_empty() {
+        return;
     }
-    follows
+    let won: BTreeSet<_> = values
+        .iter()
+        .filter(|value| !bare.contains(&value.change))
+        .filter_map(|value| value.lost_to)
+        .collect();
+    let count = values.len();
+    values.retain(|value| !bare.contains(&value.change) || won.contains(&value.change));
+    if values.len() < count {
+        // Those that are gone may have stood behind others, or before them.
+        judge(index, values, merged);
+    }
+    let mut is_below_bare = false;
+    for value in values {
+        value.follows &= !is_below_bare;
+        is_below_bare = bare.contains(&value.change);
+    }
+}
+
+/// What stands is what is shown: not what was written apart from that, be it the same, or older
+/// than all that is listed.
+fn one_stands(index: &ConflictIndex, values: &mut [Stood], now: &ReadValue) {
+    let Some(shown) = now.change else { return };
+    for value in values.iter_mut().filter(|value| value.current && value.change != shown) {
+        if !index.knows(&value.change, &shown) {
+            value.current = false;
+            value.lost_to = (value.value.as_ref() != Some(&now.value)).then_some(shown);
+        }
+    }
+}
+
+/// Of each touch, which come causes first: does it know the one before, and that all others before?
+/// Then what it was made on is what that one shows, for nothing else touched the place. And is it
+/// apart from another? Where too many wrote apart, it is said to be so and to follow none: each
+/// touch would be compared with all of them.
+fn standings(index: &ConflictIndex, touches: &[Touch]) -> Vec<Standing> {
+    let mut standings = vec![Standing::default(); touches.len()];
+    // Those that no later one knows; and of those that wrote the place, that no later such does.
+    let (mut last, mut sides): (Vec<usize>, Vec<usize>) = (Vec::new(), Vec::new());
+    for (at, touch) in touches.iter().enumerate() {
+        let given_up = last.len().max(sides.len()) > HISTORY_APART_MAX;
+        let (mut follows, mut apart) = (false, given_up);
+        if !given_up {
+            let count = last.len();
+            last.retain(|past| !has_known(index, touches, touch, *past));
+            follows = count == 1 && last.is_empty();
+            apart = !last.is_empty() || count > 1;
+            last.push(at);
+            sides.retain(|past| {
+                // To ask the index for each of a long line takes longer.
+                let known = last.len() == 1 || has_known(index, touches, touch, *past);
+                if let (false, Some(side)) = (known, standings.get_mut(*past)) {
+                    side.apart = true;
+                }
+                !(known && touch.near)
+            });
+            if touch.near {
+                sides.push(at);
+            }
+        }
+        if let Some(standing) = standings.get_mut(at) {
+            *standing = Standing { follows, apart };
+        }
+    }
+    standings
+}
+
+/// Does a touch know an earlier one? What it was made on it knows, without asking the index.
+fn has_known(index: &ConflictIndex, touches: &[Touch], touch: &Touch, past: usize) -> bool {
+    touches.get(past).is_some_and(|past| {
+        touch.deps.contains(&past.hash)
+            || index.knows(&ChangeHash(touch.hash.0), &ChangeHash(past.hash.0))
+    })
 }
 
 /// Which of them lost, and which stand. `merged` shows the place to who knows two changes, as long
@@ -159,9 +253,19 @@ fn judge(
             !knew(one, *rival) && !knew(*rival, one) && is_side(one, *rival) && is_side(*rival, one)
         });
         let (this, own) = (&values.get(one)?.change, &values.get(one)?.value);
-        let won = rivals.find(|rival| {
-            let Some(rival) = values.get(*rival) else { return false };
-            rival.value != *own && merged(this, &rival.change).is_some_and(|it| it == rival.value)
+        let won = rivals.find(|at| {
+            let Some(rival) = values.get(*at).filter(|rival| rival.value != *own) else {
+                return false;
+            };
+            let is_of_both = |value: &Option<Json>| value == own || *value == rival.value;
+            let shown = merged(this, &rival.change).filter(is_of_both);
+            // The first who knew both decided, whatever was shown until then.
+            let decision = (one.max(*at) + 1..values.len())
+                .find(|heir| knew(*heir, one) && knew(*heir, *at))
+                .and_then(|heir| values.get(heir))
+                .map(|heir| &heir.value)
+                .filter(|value| is_of_both(value));
+            shown.is_some_and(|shown| *decision.unwrap_or(&shown) == rival.value)
         });
         values.get(won?).map(|won| won.change)
     };
@@ -181,7 +285,8 @@ fn touching(doc: &Automerge, path: &DocPath) -> Vec<Touch> {
     let mut on_way: BTreeMap<(u64, ActorId), usize> = BTreeMap::new();
     let mut touches = Vec::new();
     for change in doc.get_changes(&[]) {
-        let (actor, mut touched) = (change.actor_id().clone(), false);
+        let actor = change.actor_id().clone();
+        let (mut touched, mut wrote, mut near) = (false, false, false);
         let start = change.start_op().get();
         // Nearly every change is one plain operation, and to read that takes a tenth.
         let plain = plain_operation(change.raw_bytes());
@@ -200,13 +305,15 @@ fn touching(doc: &Automerge, path: &DocPath) -> Vec<Touch> {
                 continue;
             }
             touched = true;
+            near |= depth < segments.len();
+            wrote |= depth < segments.len() && matches!(op.key, Key::Map(_));
             if matches!(op.action, OpType::Make(_)) {
                 on_way.insert((number, actor.clone()), (depth + 1).min(segments.len()));
             }
         }
         if touched {
             let (hash, deps) = (change.hash(), change.deps().to_vec());
-            touches.push(Touch { number: start, hash, deps });
+            touches.push(Touch { number: start, hash, deps, wrote, near });
         }
     }
     touches
@@ -230,7 +337,7 @@ mod tests {
             let (writer, other) =
                 if bits >> turn & 1 == 0 { (&mut *one, &mut *two) } else { (&mut *two, &mut *one) };
             match bits >> (8 + 2 * turn) & 3 {
-                0 => writer.put(&map, "here", i64::from(turn)).unwrap(),
+                0 => writer.put(&map, "here", i64::from(turn % 2)).unwrap(),
                 1 => writer.put(&map, "beside", i64::from(turn)).unwrap(),
                 2 => writer.put(ROOT, "elsewhere", i64::from(turn)).unwrap(),
                 _ => writer.delete(&map, "here").unwrap(),
@@ -245,8 +352,8 @@ mod tests {
     }
 
     #[test]
-    fn a_row_is_what_its_change_shows_where_what_it_was_made_on_shows_something_else() {
-        let (mut bits, mut kept) = (1_u32, [0; 2]);
+    fn a_row_is_what_its_change_shows_and_the_current_one_is_what_is_shown_now() {
+        let (mut bits, mut kept, mut again) = (1_u32, [0; 2], 0);
         for _ in 0..400 {
             bits = bits.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let doc = written(bits);
@@ -264,13 +371,32 @@ mod tests {
                 });
                 let expected: Vec<_> = rows.collect();
                 let history = of(&doc, &index, &path, 100).unwrap_or_default();
-                let rows = history.values.into_iter().map(|row| (row.change, row.value));
-                assert_eq!(rows.collect::<Vec<_>>(), expected, "{bits:#x} {path}");
-                following(&index, &touches).into_iter().for_each(|it| kept[usize::from(it)] += 1);
+                let rows = history.values.iter().map(|row| (row.change, row.value.clone()));
+                // Besides those there are some that were written once more, apart from others.
+                let (rows, more): (Vec<_>, Vec<_>) = rows.partition(|row| expected.contains(row));
+                assert_eq!(rows, expected, "{bits:#x} {path}");
+                again += more.len();
+                let standings = standings(&index, &touches);
+                standings.into_iter().for_each(|it| kept[usize::from(it.follows)] += 1);
+                if path.segments() == ["map"] {
+                    continue;
+                }
+                let now = Seen::now(&doc).read(&path).ok().map(|read| read.value);
+                for limit in [1, 100] {
+                    let history = of(&doc, &index, &path, limit).unwrap_or_default();
+                    let current = history.values.iter().filter(|row| row.current);
+                    let current: Vec<_> = current.map(|row| &row.value).collect();
+                    let is_cut = limit == 1 || rows.is_empty();
+                    assert!(!current.is_empty() || is_cut, "{bits:#x} {path} {history:#?}");
+                    let are_shown = current.iter().all(|value| **value == now);
+                    assert!(are_shown, "{bits:#x} {path} {limit} {history:#?}");
+                }
             }
         }
         assert!(kept.iter().all(|count| *count > 500), "both ways are taken: {kept:?}");
+        assert!(again > 0, "some are");
     }
+
     #[test]
     fn where_many_wrote_apart_no_touch_is_compared_with_all_and_the_values_are_the_same() {
         let mut base = AutoCommit::new().with_actor(ActorId::from([254; 16]));
@@ -292,7 +418,8 @@ mod tests {
         let index = ConflictIndex::of(doc);
         let mut touches = touching(doc, &path);
         touches.sort_unstable_by_key(|touch| (touch.number, touch.hash));
-        assert_eq!(following(&index, &touches).last(), Some(&false), "it was given up before");
+        let last = standings(&index, &touches).pop().unwrap();
+        assert!(!last.follows, "it was given up before");
         let rows = of(doc, &index, &path, 200).unwrap().values;
         assert_eq!(rows.len(), usize::from(apart) + 3);
         assert!(rows.last().is_some_and(|row| row.current && row.follows));

@@ -1,0 +1,113 @@
+//! What stands, as a history of a place tells it, where a value was written once more or put back;
+//! and what is told of a time that is yet to come.
+
+use std::collections::BTreeSet;
+
+use kernelos_protocol::command::At;
+use kernelos_protocol::present;
+use kernelos_protocol::role::Role;
+use kernelos_protocol::time::Stamp;
+use serde_json::{Value as Json, json};
+
+use super::mesh::Mesh;
+use super::past::{history, read, rows, set};
+
+#[test]
+fn what_was_written_once_more_apart_from_another_value_is_in_the_history() {
+    // SPEC: PAST-3
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    for (writer, path) in [(1, "notes/a"), (2, "notes/b")] {
+        let link = mesh.connect(1, 2);
+        let first = set(&mut mesh, 1, path, json!("x"));
+        let same = set(&mut mesh, 1, path, json!("x"));
+        mesh.cut(link);
+        let again = set(&mut mesh, writer, path, json!("x"));
+        let other = set(&mut mesh, 3 - writer, path, json!("y"));
+        let link = mesh.connect(1, 2);
+        let shown: Json = serde_json::from_str(&mesh.get(1, path)).unwrap();
+        let (won, lost) = if shown == "x" { (again, other) } else { (other, again) };
+        for number in [1, 2] {
+            let (rows, _) = history(&mut mesh, number, path, 100);
+            let listed: BTreeSet<_> = rows.iter().filter_map(|row| row.event).collect();
+            assert_eq!(listed, BTreeSet::from([first, again, other]), "{path} not {same}");
+            for row in rows {
+                assert_eq!(row.current, row.event == Some(won), "{path} {row:?}");
+                assert_eq!(row.lost_to, (row.event == Some(lost)).then_some(won), "{path}");
+            }
+        }
+        mesh.cut(link);
+    }
+}
+
+#[test]
+fn a_map_that_was_made_anew_above_a_value_takes_its_place_in_the_history() {
+    // SPEC: PAST-3
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    let link = mesh.connect(1, 2);
+    mesh.cut(link);
+    let sides = [(1, "notes/m/x"), (2, "notes/m/y")]
+        .map(|(number, path)| (path, set(&mut mesh, number, path, json!(number))));
+    mesh.connect(1, 2);
+    let shown = mesh.get(1, "notes/m");
+    for ((path, event), (_, other)) in [(sides[0], sides[1]), (sides[1], sides[0])] {
+        let rows = rows(&mut mesh, 1, path);
+        let value = json!(if event == sides[0].1 { 1 } else { 2 });
+        if shown.contains(&path[8..]) {
+            assert_eq!(rows, [(value, true, None)], "{shown}");
+        } else {
+            assert_eq!(rows.len(), 2, "{shown} {rows:?}");
+            assert!(rows.contains(&(value, false, Some(other))), "{shown} {rows:?}");
+            assert!(rows.contains(&(Json::Null, true, None)), "{shown} {rows:?}");
+        }
+    }
+}
+
+#[test]
+fn the_side_that_a_decision_kept_did_not_lose_and_what_its_undo_puts_back_stands() {
+    // SPEC: PAST-3, CFL-6
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    for (kept, path) in [(1, "notes/a"), (2, "notes/b")] {
+        let link = mesh.connect(1, 2);
+        set(&mut mesh, 1, path, json!(0));
+        mesh.cut(link);
+        let sides = [1, 2].map(|number| (number, set(&mut mesh, number, path, json!(number))));
+        let link = mesh.connect(1, 2);
+        let id = mesh.conflicts(1)[0].id;
+        let decision = mesh.edit(1, json!([{"resolve": id, "value": kept}]));
+        let (rows, _) = history(&mut mesh, 2, path, 100);
+        let of = |event| rows.iter().find(|row| row.event == Some(event)).unwrap();
+        let own = sides.iter().find(|side| side.0 == kept).unwrap().1;
+        for (_, side) in sides {
+            assert!(!of(side).current);
+            assert_eq!(of(side).lost_to, (side != own).then_some(own), "{path} {rows:?}");
+        }
+        assert!(of(decision).current, "{path} {rows:?}");
+        mesh.undone(1, Some(decision));
+        let now: Json = serde_json::from_str(&mesh.get(2, path)).unwrap();
+        let (rows, _) = history(&mut mesh, 2, path, 100);
+        let current: Vec<_> = rows.iter().filter(|row| row.current).map(|row| &row.value).collect();
+        assert_eq!(current, [&now], "{path} {rows:?}");
+        assert_eq!(rows.len(), 6, "both sides are put back: {rows:?}");
+        let id = mesh.conflicts(1)[0].id;
+        mesh.edit(1, json!([{"resolve": id, "value": 3}]));
+        mesh.cut(link);
+    }
+}
+
+#[test]
+fn a_time_that_is_ahead_is_told_so_and_shows_what_is_there_now() {
+    // SPEC: PAST-2
+    let mut mesh = Mesh::of(&[]);
+    mesh.set(1, "notes/a", "rain");
+    mesh.wait(60_000);
+    for (until, words) in [
+        (Stamp(mesh.now.wall_us), "so it was at "),
+        (Stamp(mesh.now.wall_us + 86_400_000_000), " is ahead of now: so it is now, by "),
+    ] {
+        let read = read(&mut mesh, 1, "notes/a", At::Time(until)).unwrap();
+        assert_eq!((&read.read.value, read.ahead), (&json!("rain"), words.starts_with(' ')));
+        let said = present::to_text(&present::past_read(&read));
+        assert!(said.contains(words), "{said}");
+        assert_eq!(said.contains("so it was"), !read.ahead, "{said}");
+    }
+}
