@@ -43,11 +43,28 @@ fn a_branch_is_tried_on_two_devices_previewed_merged_and_taken_back() {
     agree(&homes);
     assert_eq!(done(phone, &["conflicts"])[0]["id"], told["conflicts"][0]["id"]);
     assert_eq!(done(phone, &["task", "list"])[0]["title"], "pack");
-    done(phone, &["undo", merged["event"].as_str().unwrap(), "--force"]);
+    let undone = done(phone, &["undo", merged["event"].as_str().unwrap(), "--force"]);
     agree(&homes);
     assert_eq!(laptop.get("notes/a"), "laptop");
     assert_eq!(done(laptop, &["task", "list"]), json!([]));
     assert_eq!(done(laptop, &["conflicts"]), json!([]));
     let shown = laptop.run(&["branch", "list"]).done().to_owned();
     assert!(shown.contains("the workspace") && shown.contains("shorter"), "{shown}");
+    // It cannot be merged again, and what does bring it in is said: also where something new comes.
+    let undo = undone["event"].as_str().unwrap();
+    let again = format!("was taken back by {0}: `kern undo {0}` brings it in again", &undo[..8]);
+    let taken_back = json!([{ "merge": merged["event"], "undo": undo }]);
+    assert!(shown.contains(&again), "{shown}");
+    laptop.run(&["branch", "merge", "try"]).refused(1, &again);
+    done(phone, &["doc", "set", "notes/b", "\"new\"", "--branch", "try"]);
+    agree(&homes);
+    let told = laptop.run(&["branch", "preview", "try"]).done().to_owned();
+    assert!(told.contains(&again) && told.contains("notes/b"), "{told}");
+    assert_eq!(done(laptop, &["branch", "preview", "try"])["taken_back"], taken_back);
+    assert_eq!(done(laptop, &["branch", "merge", "try"])["taken_back"], taken_back);
+    assert_eq!(laptop.get("notes/b"), "new");
+    assert_eq!(done(laptop, &["task", "list"]), json!([]));
+    done(laptop, &["undo", undo]);
+    assert_eq!(done(laptop, &["task", "list"])[0]["title"], "pack");
+    assert!(done(laptop, &["branch", "list"])[0].get("taken_back").is_none());
 }

@@ -44,7 +44,14 @@ pub(crate) fn told(command: &Command, reply: &Reply) -> Told {
                     Reply::BoardMade { .. } => Back::By("kern board archive NAME".to_owned()),
                     _ => Back::undo(event),
                 };
-                present::wrote_by(Some(event), &back)
+                let mut doc = match reply {
+                    Reply::Branch(BranchReply::Merged { taken_back, .. }) => {
+                        present::taken_back(taken_back)
+                    }
+                    _ => Doc::default(),
+                };
+                doc.0.extend(present::wrote_by(Some(event), &back).0);
+                doc
             }
             None => Doc(vec![Block::Line(Text::plain("nothing was to change"))]),
         },

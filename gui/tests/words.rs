@@ -283,11 +283,12 @@ fn edit(mesh: &mut Mesh, device: u8, edits: serde_json::Value) {
     assert!(matches!(reply, Reply::Edited(Edited { event: Some(_), .. })), "{reply:?}");
 }
 
-/// A board, and branches: one that was merged, and one whose merge would bring a conflict.
+/// A board, and branches: one that was merged, one whose merge would bring a conflict, and one whose
+/// merge was taken back.
 fn branched() -> Mesh {
     let mut mesh = stage::world();
     mesh.ask(1, Command::CreateBoard { name: "garden".to_owned() });
-    for name in ["try", "later"] {
+    for name in ["try", "later", "back"] {
         let create = BranchCommand::Create {
             name: name.to_owned(),
             of: DocPath::default(),
@@ -300,8 +301,12 @@ fn branched() -> Mesh {
         edit(&mut mesh, 2, json!([{ "set": note, "value": "short" }]));
     }
     edit(&mut mesh, 1, json!([{ "set": "notes/later", "value": "long" }]));
-    let merged = mesh.ask(1, Command::Branch(BranchCommand::Merge { name: "try".to_owned() }));
-    assert!(matches!(merged, Reply::Branch(_)), "{merged:?}");
+    for name in ["try", "back"] {
+        let merged = mesh.ask(1, Command::Branch(BranchCommand::Merge { name: name.to_owned() }));
+        assert!(matches!(merged, Reply::Branch(_)), "{merged:?}");
+    }
+    let undone = mesh.ask(1, Command::Undo { begin: None, force: false });
+    assert!(matches!(undone, Reply::Undone(_)), "{undone:?}");
     mesh
 }
 

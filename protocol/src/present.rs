@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::printable::shown;
 pub use boards::boards;
-pub use branches::{branch_changes, branches};
+pub use branches::{branch_changes, branches, nothing_to_merge, taken_back};
 pub use conflicts::{choices, conflict, conflicts, outcomes};
 pub use event::event;
 pub use missions::{cancelled, headline, mission, missions, started};

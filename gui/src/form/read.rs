@@ -7,7 +7,7 @@ use kernelos_protocol::document::{DocPath, Edit};
 use kernelos_protocol::id::{DeviceId, EventId};
 use kernelos_protocol::limits::{MISSION_STEPS_MAX, NAME_BYTES_MAX, PURGE_EVENTS_MAX};
 use kernelos_protocol::pairing::messages::is_name;
-use kernelos_protocol::present::{Block, Doc, Text, device_name, shown};
+use kernelos_protocol::present::{self, Block, Doc, Text, device_name, shown};
 use kernelos_protocol::role::Role;
 
 use crate::client::{Order, Rescuing, Restoring};
@@ -82,7 +82,7 @@ pub(super) fn merge(typed: &str, model: &Model) -> Result<Action, String> {
     };
     let mut named = page.branches.iter().filter(is_meant);
     match (named.next(), named.next()) {
-        (Some(row), None) if row.ahead == 0 => Err("nothing was changed on it".to_owned()),
+        (Some(row), None) if row.ahead == 0 => Err(present::nothing_to_merge(row)),
         (Some(row), None) => Ok(branches::merging(row, model)),
         (Some(_), Some(_)) => Err("several have this name: choose one in Branches".to_owned()),
         _ => Err("no branch has this name".to_owned()),

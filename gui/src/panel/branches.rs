@@ -52,7 +52,7 @@ fn ways(ui: &mut Ui, (row, id): (&BranchState, &str), model: &Model, actions: &m
     ui.horizontal_wrapped(|ui| {
         if row.ahead == 0 {
             let merge = ui.add_enabled(false, Button::new(format!("Merge {name}…")));
-            merge.on_disabled_hover_text("nothing was changed on it");
+            merge.on_disabled_hover_text(present::nothing_to_merge(row));
         } else if can(ui, model, &format!("Merge {name}…")) {
             actions.push(merging(row, model));
         }
@@ -74,8 +74,9 @@ pub(crate) fn merging(row: &BranchState, model: &Model) -> Action {
     let text = format!("{} changes come to {}", row.ahead, whole(&row.of));
     let changes = model.said.branch.as_ref().filter(|all| Some(all.document) == row.document);
     let doc = changes.map(|all| present::branch_changes(all, true, &model.said.names));
+    let doc = doc.unwrap_or_else(|| present::taken_back(&row.taken_back));
     let command = Command::Branch(BranchCommand::Merge { name });
-    model.ask(verb, text, doc.unwrap_or_default(), command)
+    model.ask(verb, text, doc, command)
 }
 
 fn whole(of: &str) -> String {

@@ -2,7 +2,7 @@
 
 use kernelos_protocol::command::{BranchCommand, BranchReply, Command, Failure, Reply};
 use kernelos_protocol::document::DocPath;
-use kernelos_protocol::present::{self, Doc};
+use kernelos_protocol::present;
 use serde_json::json;
 
 use crate::cli::names::names;
@@ -122,9 +122,12 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
         Args::Diff { name } => compare(ui, BranchCommand::Diff { name }).await,
         Args::Preview { name } => compare(ui, BranchCommand::Preview { name }).await,
         Args::Merge { name } => match ask(ui, BranchCommand::Merge { name: name.clone() }).await? {
-            Reply::Branch(BranchReply::Merged { event, changes }) => {
-                let object = json!({ "name": name, "changes": changes });
-                ui.wrote(&Wrote::undo(Some(event)), object, Doc::default)
+            Reply::Branch(BranchReply::Merged { event, changes, taken_back }) => {
+                let mut object = json!({ "name": name, "changes": changes });
+                if !taken_back.is_empty() {
+                    object["taken_back"] = json!(taken_back);
+                }
+                ui.wrote(&Wrote::undo(Some(event)), object, || present::taken_back(&taken_back))
             }
             other => Err(super::doc::unexpected(&other)),
         },

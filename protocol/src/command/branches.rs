@@ -1,5 +1,7 @@
 //! Branches, as callers ask for them and hear of them.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::ConflictRow;
@@ -83,6 +85,9 @@ pub enum BranchReply {
         event: EventId,
         /// How many changes of the branch it brings.
         changes: usize,
+        /// What it does not bring: what came by merges that were taken back.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        taken_back: Vec<TakenBack>,
     },
 }
 
@@ -132,6 +137,9 @@ pub struct BranchState {
     /// Of what diverged: each side.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sides: Vec<BranchSide>,
+    /// Its merges that were taken back: what they brought is neither shown nor merged again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken_back: Vec<TakenBack>,
     /// Is it put away?
     pub archived: bool,
     /// Does its name lead to it? Of several that were made apart under one name it leads to one.
@@ -142,6 +150,31 @@ pub struct BranchState {
     pub event: Option<EventId>,
     /// What can be done with it, as commands.
     pub next: Vec<String>,
+}
+
+/// A merge that was taken back, and still is. `SPEC: BRA-9`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakenBack {
+    /// The event of the merge.
+    pub merge: EventId,
+    /// The event that took it back.
+    pub undo: EventId,
+}
+
+impl TakenBack {
+    /// What brings in again what the merge brought.
+    #[must_use]
+    pub fn command(&self) -> String {
+        format!("kern undo {}", self.undo.short())
+    }
+}
+
+impl fmt::Display for TakenBack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [merge, undo] = [&self.merge, &self.undo].map(EventId::short);
+        let command = self.command();
+        write!(f, "its merge {merge} was taken back by {undo}: `{command}` brings it in again")
+    }
 }
 
 /// A side of what diverged.
@@ -173,4 +206,7 @@ pub struct BranchChanges {
     pub conflicts: Vec<ConflictRow>,
     /// How many there are beyond those.
     pub more_conflicts: usize,
+    /// What a merge would not bring: what came by merges that were taken back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken_back: Vec<TakenBack>,
 }

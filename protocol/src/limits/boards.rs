@@ -23,6 +23,10 @@ pub const BRANCH_DEPTH_MAX: u8 = 8;
 /// Branches that are listed at once; the rest is counted, and reached by name.
 pub const BRANCHES_LISTED_MAX: usize = 128;
 
+/// Merges of one branch that were taken back, of which it is told: each stands on its own line, and
+/// a person looks at the last. `SPEC: BRA-9`
+pub const TAKEN_BACK_LISTED_MAX: usize = 8;
+
 /// Bytes of what a branch is for, as it is said at its link: a sentence or two.
 pub const PURPOSE_BYTES_MAX: usize = 512;
 

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::command::{
-    BranchChanges, BranchKind, BranchPage, BranchSide, BranchState, ConflictPage,
+    BranchChanges, BranchKind, BranchPage, BranchSide, BranchState, ConflictPage, TakenBack,
 };
+use crate::document::check_name;
 use crate::id::DeviceId;
 use crate::present::{Block, Doc, Text, Tone, conflicts, device_name};
 
@@ -20,7 +21,15 @@ pub fn branches(page: &BranchPage, names: &BTreeMap<DeviceId, String>) -> Doc {
         let columns = ["branch", "of", "ahead", "behind", "by", "state", "purpose"];
         let rows = made.iter().map(|row| made_row(row, names)).collect();
         blocks.push(Block::Table { columns: columns.map(str::to_owned).to_vec(), rows });
-        blocks.extend(made.iter().filter(|row| row.ahead > 0 && !row.archived).flat_map(next));
+        for row in made.iter().filter(|row| !row.archived) {
+            let told = |one: &TakenBack| {
+                Block::Line(Text::toned(Tone::Quiet, format!("{}: {one}", called(row))))
+            };
+            blocks.extend(row.taken_back.iter().map(told));
+            if row.ahead > 0 {
+                blocks.extend(next(row));
+            }
+        }
     }
     if made.iter().any(|row| row.conflict) {
         let text = "several branches of one name were made apart: `kern conflicts` decides which \
@@ -29,7 +38,7 @@ pub fn branches(page: &BranchPage, names: &BTreeMap<DeviceId, String>) -> Doc {
     }
     for row in page.branches.iter().filter(|row| row.kind != BranchKind::Made) {
         blocks.push(Block::Line(Text::toned(Tone::Attention, banner(row, names))));
-        blocks.extend(next(&row));
+        blocks.extend(next(row));
     }
     if page.more > 0 {
         let more = format!("and {} more", page.more);
@@ -56,12 +65,37 @@ fn made_row(row: &BranchState, names: &BTreeMap<DeviceId, String>) -> Vec<Text> 
     ]
 }
 
+/// What it is called in a sentence: what no person could have named so, by its id.
+fn called(row: &BranchState) -> String {
+    let name = row.name.as_ref().filter(|name| row.is_shown && check_name(name).is_ok());
+    let id = || row.document.map_or_else(String::new, |document| document.to_string());
+    name.cloned().unwrap_or_else(id)
+}
+
+/// The merges of a branch that were taken back, each with what brings it in again.
+#[must_use]
+pub fn taken_back(all: &[TakenBack]) -> Doc {
+    Doc(all.iter().map(|one| Block::Line(Text::toned(Tone::Attention, one))).collect())
+}
+
+/// Why there is nothing to merge of a branch.
+#[must_use]
+pub fn nothing_to_merge(row: &BranchState) -> String {
+    match &row.taken_back[..] {
+        [] => "nothing was changed on it that is not merged".to_owned(),
+        all => all.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+    }
+}
+
 fn state(row: &BranchState) -> Text {
     match (row.conflict, row.name.is_some(), row.archived) {
         (true, ..) if row.is_shown => Text::toned(Tone::Attention, "in conflict, named"),
         (true, ..) => Text::toned(Tone::Attention, "in conflict, by id"),
         (false, false, _) => Text::toned(Tone::Quiet, "no name leads there"),
         (false, true, true) => Text::toned(Tone::Quiet, "archived"),
+        (false, true, false) if row.ahead == 0 && !row.taken_back.is_empty() => {
+            Text::plain("merge taken back")
+        }
         (false, true, false) if row.ahead == 0 => Text::plain("nothing to merge"),
         (false, true, false) => Text::plain("open"),
     }
@@ -98,9 +132,11 @@ fn banner(row: &BranchState, names: &BTreeMap<DeviceId, String>) -> String {
     )
 }
 
-fn next(row: &&BranchState) -> Vec<Block> {
+fn next(row: &BranchState) -> Vec<Block> {
     let line = |command: &String| Block::Line(Text::toned(Tone::Quiet, format!("  {command}")));
-    row.next.iter().map(line).collect()
+    // What brings a merge in again is said with what took it back.
+    let is_said = |command: &&String| row.taken_back.iter().any(|one| one.command() == **command);
+    row.next.iter().filter(|command| !is_said(command)).map(line).collect()
 }
 
 /// What was changed on a branch; or what its merge would bring, and with which conflicts.
@@ -111,6 +147,7 @@ pub fn branch_changes(
     names: &BTreeMap<DeviceId, String>,
 ) -> Doc {
     let (before, nothing) = match is_merge {
+        true if !changes.taken_back.is_empty() => ("now", "the merge would bring nothing new"),
         true => ("now", "the merge would bring nothing that is not there"),
         false => ("before", "nothing was changed on it"),
     };
@@ -129,6 +166,7 @@ pub fn branch_changes(
         blocks.push(Block::Line(Text::toned(Tone::Attention, more)));
     }
     if is_merge {
+        blocks.extend(taken_back(&changes.taken_back).0);
         let (rows, more) = (changes.conflicts.clone(), changes.more_conflicts);
         let count = rows.len().saturating_add(more);
         let heading = match count {

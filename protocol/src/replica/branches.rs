@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::command::{
     Apart, BranchChanges, BranchCommand, BranchKind, BranchPage, BranchReply, BranchSide,
-    BranchState, Command, Failure, FailureKind, Reply, RequestId,
+    BranchState, Command, Failure, FailureKind, Reply, RequestId, TakenBack,
 };
 use crate::content::{About, DocumentChange};
 use crate::document::{
@@ -195,10 +195,14 @@ impl Replica {
         let origin = named.origin;
         let heads = self.workspace.line(&origin).heads;
         let distance = self.workspace.distance(&named.branch, heads);
+        let taken_back = self.taken_back(&named.branch);
         if distance.ahead == 0 {
-            return Err(failed("there is nothing to merge".to_owned()).with_hint(format!(
+            let is_there = format!(
                 "all that was changed on it is there already; write to it with `--branch {name:?}`"
-            )));
+            );
+            let said: Vec<_> = taken_back.iter().map(ToString::to_string).collect();
+            let hint = if said.is_empty() { is_there } else { said.join("; ") };
+            return Err(failed("there is nothing to merge".to_owned()).with_hint(hint));
         }
         let mut deps = self.workspace.line(&origin).heads;
         deps.extend(self.workspace.line(&named.branch).heads);
@@ -213,7 +217,11 @@ impl Replica {
         self.retire_actor();
         let event = written.map_err(|fault| self.not_written(fault))?;
         self.tell_now();
-        Ok(BranchReply::Merged { event, changes: distance.ahead })
+        Ok(BranchReply::Merged { event, changes: distance.ahead, taken_back })
+    }
+
+    fn taken_back(&self, branch: &DocumentId) -> Vec<TakenBack> {
+        self.workspace.merges_taken_back().remove(branch).unwrap_or_default()
     }
 
     fn compare(&mut self, request: RequestId, command: BranchCommand, links: Links, named: &Named) {
@@ -253,6 +261,7 @@ impl Replica {
                     more: shown.more,
                     conflicts,
                     more_conflicts,
+                    taken_back: self.taken_back(&named.branch),
                 })))
             }
             DocumentDone::Forked(Err(fault)) => Reply::Failed(edit_failure(&fault)),
@@ -281,7 +290,15 @@ impl Replica {
         let count = rows.len() + diverged.len() + left_out.len();
         // What an origin's heads are is found once.
         let mut lines = BTreeMap::new();
-        let made = rows.into_iter().map(|row| self.made(links, row, &mut lines));
+        let mut taken_back = self.workspace.merges_taken_back();
+        let made = rows.into_iter().map(|row| {
+            let taken_back = taken_back.remove(&row.0).unwrap_or_default();
+            let row = self.made(links, row, &mut lines);
+            // What is put away is brought back first.
+            let again = taken_back.iter().map(TakenBack::command).filter(|_| !row.archived);
+            let next = again.chain(row.next).collect();
+            BranchState { taken_back, next, ..row }
+        });
         let diverged = diverged.into_iter().map(|one| self.diverged(links, one));
         let left_out = left_out.into_iter().map(|row| BranchState {
             kind: BranchKind::LeftOut,
@@ -413,6 +430,7 @@ fn nobodys() -> BranchState {
         behind_at_least: false,
         devices: Vec::new(),
         sides: Vec::new(),
+        taken_back: Vec::new(),
         archived: false,
         is_shown: false,
         conflict: false,

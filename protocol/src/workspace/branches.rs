@@ -6,6 +6,7 @@
 //! by it alone.
 
 mod list;
+mod taken_back;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};

@@ -20,7 +20,7 @@ pub(super) const UNDO_RULE: &str = "undo";
 pub const UNDO_REASON: &str = "undo";
 
 /// Events that were taken back, and the events that did.
-type Undone = BTreeMap<ContentNo, ContentNo>;
+pub(super) type Undone = BTreeMap<ContentNo, ContentNo>;
 /// The same, and of what it was found: how many undos, content and control events, and strikes.
 pub(super) type KeptUndone = RefCell<Option<(([usize; 3], u64), Arc<Undone>)>>;
 
@@ -116,7 +116,7 @@ impl Workspace {
 
     /// What was taken back, and by what: of several the one with the lowest id. It is kept while
     /// nothing comes that could change it.
-    fn undone(&self) -> Arc<Undone> {
+    pub(super) fn undone(&self) -> Arc<Undone> {
         let undos = self.effects.undos().len();
         let of = ([undos, self.content.len(), self.control.len()], self.strikes_version());
         let mut kept = self.undone.borrow_mut();

@@ -1,10 +1,12 @@
 //! Branches: made of a document as it is or was, edited apart, compared, merged, taken back.
 
 use kernelos_protocol::command::{
-    BranchChanges, BranchCommand, BranchKind, BranchReply, BranchState, ConflictRow,
+    BranchChanges, BranchCommand, BranchKind, BranchPage, BranchReply, BranchState, ConflictRow,
+    TakenBack,
 };
 use kernelos_protocol::id::{DocumentId, EventId};
 use kernelos_protocol::limits::{BRANCH_DEPTH_MAX, PURPOSE_BYTES_MAX};
+use kernelos_protocol::present;
 
 use super::*;
 
@@ -62,7 +64,7 @@ fn try_merge(device: &mut Device, name: &str) -> Reply {
 
 fn merge(device: &mut Device, name: &str) -> (EventId, usize) {
     match try_merge(device, name) {
-        Reply::Branch(BranchReply::Merged { event, changes }) => (event, changes),
+        Reply::Branch(BranchReply::Merged { event, changes, .. }) => (event, changes),
         other => panic!("{other:?}"),
     }
 }
@@ -252,6 +254,61 @@ fn what_was_done_with_branches_is_taken_back() {
     assert_eq!((row.name, row.document), (None, Some(document)));
     assert_eq!(device.get(&format!("branches/{document}/notes/a")), "\"branch\"");
     holds_after_a_start(&mut device, &["notes"]);
+}
+
+#[test]
+fn of_a_merge_that_was_taken_back_it_is_said_what_brings_it_in_again() {
+    // SPEC: BRA-9, UNDO-4
+    let mut device = Device::founded();
+    create(&mut device, "try");
+    edit(&mut device, "branches/try/notes/one", "1");
+    let (merge_event, _) = merge(&mut device, "try");
+    assert_eq!(list(&mut device, false)[0].taken_back, []);
+    let Reply::Undone(undone) = undo(&mut device, &merge_event) else { panic!() };
+    let taken_back = [TakenBack { merge: merge_event, undo: undone.event }];
+    let command = format!("kern undo {}", undone.event.short());
+    let said = format!(
+        "its merge {} was taken back by {}: `{command}` brings it in again",
+        merge_event.short(),
+        undone.event.short()
+    );
+    let row = list(&mut device, false).remove(0);
+    assert_eq!((row.ahead, &row.taken_back[..]), (0, &taken_back[..]));
+    assert_eq!(row.next, [&command, "kern branch archive try"]);
+    assert_eq!(preview(&mut device, "try").taken_back, taken_back);
+    let Reply::Failed(refused) = try_merge(&mut device, "try") else { panic!() };
+    assert_eq!(refused.hint.as_ref(), Some(&said));
+    // What is new is merged, and it is said what does not come with it.
+    edit(&mut device, "branches/try/notes/two", "2");
+    let told = preview(&mut device, "try");
+    assert_eq!((places(&told).len(), &told.taken_back[..]), (1, &taken_back[..]));
+    let page = BranchPage { branches: list(&mut device, false), more: 0 };
+    for doc in [
+        present::branches(&page, &Default::default()),
+        present::branch_changes(&told, true, &Default::default()),
+    ] {
+        let text = present::to_text(&doc);
+        assert_eq!(text.matches(&said).count(), 1, "{text}");
+        assert_eq!(text.matches(&command).count(), 1, "{text}");
+    }
+    let Reply::Branch(BranchReply::Merged { changes, taken_back: beside, .. }) =
+        try_merge(&mut device, "try")
+    else {
+        panic!()
+    };
+    assert_eq!((changes, &beside[..]), (1, &taken_back[..]));
+    assert_eq!(device.get("notes"), r#"{"two":"2"}"#);
+    let mut again = device.restarted();
+    assert_eq!(list(&mut again, false)[0].taken_back, taken_back, "after a start, too");
+    // And it does bring it in, also when that is taken back in its turn.
+    let Reply::Undone(back) = undo(&mut device, &undone.event) else { panic!() };
+    assert_eq!(device.get("notes"), r#"{"one":"1","two":"2"}"#);
+    assert_eq!(list(&mut device, false)[0].taken_back, []);
+    assert!(matches!(undo(&mut device, &back.event), Reply::Undone(_)));
+    assert_eq!(list(&mut device, false)[0].taken_back, taken_back);
+    assert!(matches!(undo(&mut device, &undone.event), Reply::Undone(_)));
+    assert_eq!(device.get("notes"), r#"{"one":"1","two":"2"}"#);
+    assert_eq!(list(&mut device, false)[0].taken_back, []);
 }
 
 #[test]
