@@ -38,7 +38,9 @@ fn what_was_done_is_taken_back_and_what_was_built_on_is_not() {
     until("nothing is left", || (phone.get("notes") == json!({})).then_some(()));
 
     let revoked = laptop.run(&["revoke", "phone", "--json"]).json();
-    let again = laptop.run(&["undo", "--json"]).json();
+    let id = revoked["event"].as_str().unwrap();
+    laptop.run(&["undo"]).refused(1, &format!("`kern undo {}`", &id[..8]));
+    let again = laptop.run(&["undo", id, "--json"]).json();
     assert_eq!(again["undoes"], revoked["event"]);
     laptop.run(&["doc", "set", "notes/b", "3"]).done();
     until("the phone is a member again", || (phone.get("notes/b") == 3).then_some(()));

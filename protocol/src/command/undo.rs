@@ -23,7 +23,8 @@ pub struct NotUndone {
     /// The event that builds on it, where that is why and it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<EventId>,
-    /// The command that takes it back all the same, where one does.
+    /// The command that takes it back all the same, where one does: by force where something else
+    /// was written there since, by its name where it is a revocation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub force: Option<String>,
 }

@@ -48,9 +48,10 @@ pub fn not_undone(not: &NotUndone) -> (String, String) {
     };
     let text = format!("{} is not taken back: {}", refused.short(), not.reason);
     let hint = match &not.force {
-        Some(command) => {
+        Some(command) if command.ends_with(" --force") => {
             format!("`{command}` takes it back all the same, with what was written there since")
         }
+        Some(command) => format!("`{command}` takes it back"),
         None => "`kern log` shows what came after it".to_owned(),
     };
     (text, hint)

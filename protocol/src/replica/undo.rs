@@ -6,7 +6,7 @@ use crate::content::{About, DocumentChange};
 use crate::control::ControlBody;
 use crate::document::{BuiltOn, DocumentTask, EditFault, LocalChange, Reversal, Taken};
 use crate::event::Verified;
-use crate::id::{ChangeHash, DocumentId, EventId};
+use crate::id::{ChangeHash, DeviceId, DocumentId, EventId};
 use crate::limits::UNDO_PASSED_MAX;
 use crate::replica::Replica;
 use crate::replica::commands::no_history;
@@ -85,6 +85,10 @@ impl Replica {
                 Err(failure) => Err(failure),
             },
             Ok(Undoable::Grant(device)) => self.revoke(device, UNDO_REASON),
+            // Who was put out, as a lost device is, is let in by no accident: it is named.
+            Ok(Undoable::Revoke(member)) if undo.is_last => {
+                return self.name_revocation(undo, &member.device);
+            }
             Ok(Undoable::Revoke(member)) => self.grant_again(*member),
             Err(reason) => return self.refuse_undo(undo, reason.to_owned()),
         };
@@ -224,6 +228,15 @@ impl Replica {
     fn refuse_undo(&mut self, undo: Undo, reason: String) {
         let refused = Some(undo.event);
         let not_undone = NotUndone { refused, reason, by: None, force: None };
+        self.reply(undo.request, Reply::NotUndone(not_undone));
+    }
+
+    /// The last event is a revocation, which is taken back by its name alone. `SPEC: UNDO-4`
+    fn name_revocation(&mut self, undo: Undo, device: &DeviceId) {
+        let device = device.short();
+        let reason = format!("it revoked {device}, which would be a member again");
+        let force = Some(format!("kern undo {}", undo.event.short()));
+        let not_undone = NotUndone { refused: Some(undo.event), reason, by: None, force };
         self.reply(undo.request, Reply::NotUndone(not_undone));
     }
 

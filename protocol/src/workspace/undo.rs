@@ -19,6 +19,12 @@ pub(super) const UNDO_RULE: &str = "undo";
 /// What a revocation says that takes a grant back.
 pub const UNDO_REASON: &str = "undo";
 
+/// What there is besides is not taken back.
+const ALONE: &str = "only edits, resolutions, grants and revocations are taken back";
+/// Nor what brought back what was kept apart: it adds to what counts, and others build on that.
+const READMITTED: &str =
+    "it brought back what was kept apart; `kern strike EVENT` of what came back takes that out";
+
 /// Events that were taken back, and the events that did.
 type Undone = BTreeMap<ContentNo, ContentNo>;
 /// The same, and of what it was found: how many undos, content and control events, and strikes.
@@ -55,7 +61,7 @@ impl Workspace {
             }
             Effect::Void(_) => Err("it has no effect"),
             Effect::Unread => Err("it cannot be read here"),
-            _ => Err("only edits, resolutions, grants and revocations are taken back"),
+            _ => Err(ALONE),
         }
     }
 
@@ -211,7 +217,8 @@ impl Workspace {
                 let rule = UNDO_RULE.to_owned();
                 Ok(Undoable::Revoke(Box::new(NewMember { device: *target, sealing, role, rule })))
             }
-            _ => Err("only edits, resolutions, grants and revocations are taken back"),
+            ControlFact::Readmit { .. } => Err(READMITTED),
+            _ => Err(ALONE),
         }
     }
 }

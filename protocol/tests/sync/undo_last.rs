@@ -6,13 +6,14 @@ use std::collections::BTreeSet;
 use kernelos_protocol::command::{
     Command, ConflictPage, ConflictRow, Reply, Take, batches, choose,
 };
+use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::limits::{CONFLICTS_DECIDED_MAX, UNDO_PASSED_MAX};
 use kernelos_protocol::present;
 use kernelos_protocol::role::Role;
 use serde_json::{Value as Json, json};
 
-use super::mesh::Mesh;
+use super::mesh::{Mesh, id};
 
 #[track_caller]
 fn set(mesh: &mut Mesh, number: u8, path: &str, value: Json) -> EventId {
@@ -234,4 +235,45 @@ fn what_decided_many_at_once_is_taken_back_by_the_events_that_it_took() {
     };
     assert!(again.iter().zip(&open).all(|(again, open)| values(again) == values(open)));
     mesh.assert_equal(&[1, 2]);
+}
+
+#[test]
+fn a_revocation_is_taken_back_by_its_name_alone_also_where_what_came_after_is_passed_over() {
+    // SPEC: UNDO-4
+    let mut mesh = Mesh::of(&[(2, Role::Member), (3, Role::Admin)]);
+    let link = mesh.connect(1, 3);
+    mesh.connect(2, 3);
+    set(&mut mesh, 1, "notes/x", json!(0));
+    mesh.cut(link);
+    set(&mut mesh, 2, "notes/late", json!(1));
+    let revoke = Command::Revoke { device: id(2), reason: "lost".to_owned() };
+    let Reply::Revoked { event: revoked } = mesh.ask(1, revoke) else { panic!() };
+    mesh.connect(1, 3);
+    let [row] = &pages(&mut mesh, 1)[..] else { panic!() };
+    let keep = Edit::Keep { resolve: row.id, keep: "B".to_owned() };
+    let Reply::Readmitted { event: readmitted, .. } =
+        mesh.ask(1, Command::Edit { edits: vec![keep] })
+    else {
+        panic!()
+    };
+    assert_eq!(mesh.get(1, "notes/late"), "1");
+    let role = |mesh: &mut Mesh| {
+        let Reply::Devices { devices } = mesh.ask(1, Command::Devices) else { panic!() };
+        devices.iter().find(|row| row.id == id(2)).unwrap().role
+    };
+    for _ in 0..2 {
+        let refused = mesh.not_undone(1, None);
+        assert_eq!((refused.refused, refused.by), (Some(revoked), None));
+        assert!(refused.reason.contains(&id(2).short()), "{}", refused.reason);
+        assert_eq!(refused.force, Some(format!("kern undo {}", revoked.short())));
+        let (_, hint) = present::not_undone(&refused);
+        assert_eq!(hint, format!("`kern undo {}` takes it back", revoked.short()));
+        assert_eq!(role(&mut mesh), None, "no revoked device comes in by accident");
+        assert_eq!(mesh.get(1, "notes/x"), "0", "no older one is taken back in its place");
+    }
+    let never = mesh.not_undone(1, Some(readmitted));
+    assert!(never.reason.contains("`kern strike EVENT`"), "{}", never.reason);
+    assert_eq!(mesh.undone(1, Some(revoked)).undoes, revoked);
+    assert_eq!(role(&mut mesh), Some(Role::Member));
+    assert_eq!(mesh.get(1, "notes/late"), "1");
 }
