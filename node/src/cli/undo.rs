@@ -12,11 +12,13 @@ use crate::cli::wrote::Wrote;
 /// What it set shows again what it showed before; a grant is taken back by a revocation, and that
 /// by a new grant. Nothing leaves the history: what takes back is an event, and can be taken back
 /// itself. Where something else was written there since, it is refused, and the event that did is
-/// named. Of several events each is taken back in turn, until one is refused.
+/// named. Of several events each is taken back in turn, until one is refused. Without EVENT it is
+/// the last of this device, passing over what fell with an undo or cannot be put back; where that
+/// is refused, as a revocation is, it is named, and none before it is tried.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  kern undo                 the last of this device that can be taken back
+  kern undo                 the last of this device; where that is refused, it is named
   kern undo 3f9a            the event whose id begins so, whoever wrote it
   kern undo 3f9a 77c0       both, one after the other
   kern undo 3f9a --force    also where something else was written there since")]
