@@ -80,7 +80,7 @@ impl App {
         let told = match answer {
             Ok(reply) => {
                 self.decided(command);
-                told(command, &reply)
+                told(command, &reply, &self.model.said.names)
             }
             Err(failure) => Told { doc: failed(&failure), event: None, failed: true },
         };

@@ -1,10 +1,11 @@
 //! `kern undo`: takes back what an event did, by an event.
 
-use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
+use kernelos_protocol::command::{Command, Failure, FailureKind, Reply, TakenBack};
 use kernelos_protocol::present;
 use serde_json::json;
 
 use crate::cli::Ui;
+use crate::cli::names::{Names, names};
 use crate::cli::wrote::Wrote;
 
 /// Take back what an event did
@@ -50,7 +51,10 @@ async fn take_back(ui: &Ui, begin: Option<String>, force: bool) -> Result<(), Fa
         Reply::Undone(undone) => {
             let mut object = json!(undone);
             Wrote::undo(Some(undone.event)).put_in(&mut object);
-            ui.wrote_whole(&object, || present::undone(&undone))
+            // Of an edit there is no device to name.
+            let is_edit = matches!(undone.what, None | Some(TakenBack::Edit { .. }));
+            let names = if ui.json || is_edit { Names::new() } else { names(ui).await? };
+            ui.wrote_whole(&object, || present::undone(&undone, &names))
         }
         Reply::NotUndone(not) => {
             if ui.json {

@@ -1,7 +1,8 @@
 //! Taking back what an event did, by an event: edits by what was there before, a grant by a
 //! revocation, a revocation by a new grant. `SPEC: UNDO-1`
 
-use crate::command::{Edited, Failure, FailureKind, NotUndone, Reply, RequestId, Undone};
+use crate::command::{Edited, Failure, FailureKind, NotUndone, Reply, RequestId};
+use crate::command::{TakenBack, Undone, UndonePlace};
 use crate::content::{About, DocumentChange};
 use crate::control::ControlBody;
 use crate::document::{BuiltOn, DocumentTask, EditFault, LocalChange, Reversal, Taken};
@@ -84,16 +85,24 @@ impl Replica {
                 }
                 Err(failure) => Err(failure),
             },
-            Ok(Undoable::Grant(device)) => self.revoke(device, UNDO_REASON),
+            Ok(Undoable::Grant(device)) => {
+                let what = TakenBack::Grant { device };
+                self.revoke(device, UNDO_REASON).map(|event| (event, what))
+            }
             // Who was put out, as a lost device is, is let in by no accident: it is named.
             Ok(Undoable::Revoke(member)) if undo.is_last => {
                 return self.name_revocation(undo, &member.device);
             }
-            Ok(Undoable::Revoke(member)) => self.grant_again(*member),
+            Ok(Undoable::Revoke(member)) => {
+                let what = TakenBack::Revoke { device: member.device, role: member.role };
+                self.grant_again(*member).map(|event| (event, what))
+            }
             Err(reason) => return self.refuse_undo(undo, reason.to_owned()),
         };
         let reply = match done {
-            Ok(event) => Reply::Undone(Undone { event, undoes: undo.event }),
+            Ok((event, what)) => {
+                Reply::Undone(Undone { event, undoes: undo.event, what: Some(what) })
+            }
             Err(failure) => Reply::Failed(failure),
         };
         self.reply(undo.request, reply);
@@ -108,12 +117,25 @@ impl Replica {
         self.workspace.held_document().ok_or_else(no_history).map(drop)
     }
 
+    /// What people are told of an event that changed documents, and was taken back by these.
+    pub(super) fn edit_taken_back(
+        &self,
+        undo: Undo,
+        event: EventId,
+        changes: &[(DocumentId, LocalChange)],
+    ) -> Reply {
+        let root = self.workspace.root_document();
+        let places = changes.iter().flat_map(|(document, change)| {
+            let document = Some(*document).filter(|id| Some(*id) != root);
+            change.places.iter().map(move |path| UndonePlace { document, path: path.clone() })
+        });
+        let what = TakenBack::edit(self.workspace.is_undo(&undo.event), places.collect());
+        Reply::Undone(Undone { event, undoes: undo.event, what: Some(what) })
+    }
+
     /// The event that takes back is written, or was not to be.
     pub(super) fn on_undone(&mut self, undo: Undo, reply: Reply) {
         let reply = match reply {
-            Reply::Edited(Edited { event: Some(event), .. }) => {
-                Reply::Undone(Undone { event, undoes: undo.event })
-            }
             Reply::Edited(Edited { event: None, .. }) if undo.is_last => {
                 return self.pass_over(Undo { left: true, ..undo });
             }
@@ -198,6 +220,8 @@ impl Replica {
             Ok(changes) => changes,
             Err(fault) => return self.refuse_undo(undo, fault.to_string()),
         };
+        // All of them put something at the same places.
+        let first_made = changes.first().cloned().unwrap_or_default();
         let mut left: Vec<_> = changes.iter().rev().cloned().collect();
         // Something fell out of a document meanwhile: they may build on that.
         let is_outdated = self.generation != first.saturating_add(actors);
@@ -219,7 +243,7 @@ impl Replica {
         }
         left.iter().for_each(|changes| self.drop_changes(changes));
         let reply = match event {
-            Ok(event) => Reply::Undone(Undone { event, undoes: undo.event }),
+            Ok(event) => self.edit_taken_back(undo, event, &first_made),
             Err(failure) => Reply::Failed(failure),
         };
         self.reply(undo.request, reply);

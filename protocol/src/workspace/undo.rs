@@ -65,6 +65,12 @@ impl Workspace {
         }
     }
 
+    /// Does an event take another back, with effect?
+    #[must_use]
+    pub fn is_undo(&self, id: &EventId) -> bool {
+        self.content.number(id).is_some_and(|no| self.effects.undoes(no).is_some())
+    }
+
     /// The last event of a device that can be taken back and was not, and takes nothing back
     /// itself: before `before`, if that is given.
     #[must_use]

@@ -277,3 +277,48 @@ fn a_revocation_is_taken_back_by_its_name_alone_also_where_what_came_after_is_pa
     assert_eq!(role(&mut mesh), Some(Role::Member));
     assert_eq!(mesh.get(1, "notes/late"), "1");
 }
+
+#[test]
+fn what_was_taken_back_is_told_in_words() {
+    // SPEC: UNDO-4
+    let mut mesh = Mesh::of(&[(2, Role::Admin)]);
+    mesh.connect(1, 2);
+    let names = [(id(2), "phone".to_owned())].into();
+    let told = |mesh: &mut Mesh, event: EventId| {
+        let undone = mesh.undone(1, Some(event));
+        let shown = format!("{:?}", present::undone(&undone, &names));
+        let words = shown.split("takes back: ").nth(1).unwrap();
+        (undone.event, words.split('"').next().unwrap().to_owned())
+    };
+    let one = set(&mut mesh, 1, "notes/a", json!(1));
+    let (undo, words) = told(&mut mesh, one);
+    assert_eq!(words, "an edit of notes/a");
+    assert_eq!(told(&mut mesh, undo).1, "an undo of notes/a");
+    let five = (0..5).map(|at| json!({"set": format!("tasks/{at}"), "value": {}})).collect();
+    let five = mesh.edit(1, five);
+    assert_eq!(told(&mut mesh, five).1, "an edit of tasks/0, tasks/1, tasks/2, 2 more");
+
+    let made = mesh.ask(1, Command::CreateBoard { name: "garden".to_owned() });
+    let Reply::BoardMade { document, .. } = made else { panic!() };
+    let board = set(&mut mesh, 1, "boards/garden/notes/b", json!(1));
+    let words = format!("an edit of notes/b of document {}", document.short());
+    assert_eq!(told(&mut mesh, board).1, words);
+
+    let link = *mesh.links.keys().next().unwrap();
+    mesh.cut(link);
+    for number in [1, 2] {
+        set(&mut mesh, number, "notes/c", json!(number));
+    }
+    mesh.connect(1, 2);
+    let resolve = pages(&mut mesh, 1)[0].id;
+    let decided = mesh.edit(1, json!([{"resolve": resolve, "value": "both"}]));
+    assert_eq!(told(&mut mesh, decided).1, "an edit of notes/c");
+
+    let revoke = Command::Revoke { device: id(2), reason: String::new() };
+    let Reply::Revoked { event } = mesh.ask(1, revoke) else { panic!() };
+    assert_eq!(told(&mut mesh, event).1, "revoked phone: phone is an admin again");
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    let grant = mesh.undone(1, None);
+    let shown = format!("{:?}", present::undone(&grant, &names));
+    assert!(shown.contains("takes back: let in phone: phone is no member any more"), "{shown}");
+}
