@@ -199,8 +199,14 @@ impl Workspace {
         let role_now = |device| self.control.present_members().get(device).copied();
         match self.control.fact(no) {
             ControlFact::Grant { device, role } if role_now(device) == Some(*role) => {
+                // What a revocation ended that it did not hear gives no role any more.
+                let ended = self.control.revocations_of(device, &all);
+                let is_heard = |no: ControlNo| {
+                    let past = self.control.past(no);
+                    ended.iter().all(|revocation| past.contains(*revocation))
+                };
                 let is_grant = |no: &ControlNo| match self.control.fact(*no) {
-                    ControlFact::Grant { device: to, .. } => to == device,
+                    ControlFact::Grant { device: to, .. } => to == device && is_heard(*no),
                     _ => false,
                 };
                 let grants: Vec<_> = all.iter().filter(is_grant).collect();

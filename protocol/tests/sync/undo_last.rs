@@ -322,3 +322,16 @@ fn what_was_taken_back_is_told_in_words() {
     let shown = format!("{:?}", present::undone(&grant, &names));
     assert!(shown.contains("takes back: let in phone: phone is no member any more"), "{shown}");
 }
+
+#[test]
+fn a_grant_that_took_a_revocation_back_is_taken_back_itself() {
+    // SPEC: UNDO-1
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    let revoke = Command::Revoke { device: id(2), reason: String::new() };
+    let Reply::Revoked { event } = mesh.ask(1, revoke) else { panic!() };
+    let again = mesh.undone(1, Some(event)).event;
+    let gone = mesh.undone(1, Some(again));
+    assert_eq!(gone.undoes, again, "the grant that the revocation ended gives no role");
+    let Reply::Devices { devices } = mesh.ask(1, Command::Devices) else { panic!() };
+    assert_eq!(devices.iter().find(|row| row.id == id(2)).unwrap().role, None);
+}
