@@ -38,8 +38,10 @@ fn what_was_done_is_taken_back_and_what_was_built_on_is_not() {
     until("nothing is left", || (phone.get("notes") == json!({})).then_some(()));
 
     let revoked = laptop.run(&["revoke", "phone", "--json"]).json();
-    let again = laptop.run(&["undo", "--json"]).json();
-    assert_eq!(again["undoes"], revoked["event"]);
+    let id = revoked["event"].as_str().unwrap();
+    laptop.run(&["undo"]).refused(1, &format!("`kern undo {}`", &id[..8]));
+    let said = laptop.run(&["undo", id]).done().to_owned();
+    assert!(said.contains("takes back: revoked phone: phone is a member again"), "{said}");
     laptop.run(&["doc", "set", "notes/b", "3"]).done();
     until("the phone is a member again", || (phone.get("notes/b") == 3).then_some(()));
     laptop.run(&["undo", "0000"]).refused(1, "there is no event");

@@ -80,7 +80,7 @@ impl App {
         let told = match answer {
             Ok(reply) => {
                 self.decided(command);
-                told(command, &reply)
+                told(command, &reply, &self.model.said.names)
             }
             Err(mut failure) => {
                 // What is said stays, and the node may run again before it is read.

@@ -4,7 +4,7 @@ use kernelos_protocol::command::{BranchReply, Command, Reply};
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::present::{self, Back, Block, Doc, Text, Tone};
 
-use crate::model::Told;
+use crate::model::{Names, Told};
 
 /// Why an agent is not taken back.
 const AGENT: &str = "agents are changed by themselves: set it again with the commands that it had";
@@ -13,15 +13,10 @@ const AGENT: &str = "agents are changed by themselves: set it again with the com
 const PURGE: &str = "what was destroyed is gone; a device of role store alone keeps a sealed copy";
 
 /// What a command became, and how it is taken back.
-pub(crate) fn told(command: &Command, reply: &Reply) -> Told {
+pub(crate) fn told(command: &Command, reply: &Reply, names: &Names) -> Told {
     let event = written(reply);
     let doc = match reply {
-        Reply::Undone(undone) => {
-            let what = format!("it takes back event {}", undone.undoes);
-            let mut blocks = vec![Block::Line(Text::plain(what))];
-            blocks.extend(present::wrote_by(Some(&undone.event), &Back::undo(&undone.event)).0);
-            Doc(blocks)
-        }
+        Reply::Undone(undone) => present::undone(undone, names),
         Reply::NotUndone(refused) => {
             let (text, hint) = present::not_undone(refused);
             let lines = [(Tone::Attention, text), (Tone::Quiet, hint)];

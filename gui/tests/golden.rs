@@ -64,7 +64,7 @@ fn shown(reply: &Reply, names: &Names) -> Vec<Doc> {
         Reply::Missions { missions } => vec![present::missions(missions, names)],
         Reply::Quarantine(page) => vec![present::quarantine(page, names)],
         Reply::Preview(preview) => vec![present::preview(preview)],
-        Reply::Undone(undone) => vec![present::undone(undone)],
+        Reply::Undone(undone) => vec![present::undone(undone, names)],
         Reply::Revoked { event } => vec![present::wrote(event)],
         Reply::Edited(edited) => edited.event.iter().map(present::wrote).collect(),
         other => panic!("{other:?}"),

@@ -131,6 +131,7 @@ fn a_conflict_is_decided_and_undone_by_keys() {
     press(&mut stage, Key::U);
     assert_eq!(conflicts(&mut stage), 2, "and that it was undone");
     assert!(says(&stage, "it takes back event"));
+    assert!(says(&stage, "takes back: an edit of "), "{:?}", words(&stage));
     press(&mut stage, Key::Num5);
     assert!(says(&stage, "the conflict has fewer sides"));
     assert_eq!(conflicts(&mut stage), 2);
@@ -172,6 +173,10 @@ fn a_device_is_revoked_only_once_a_person_said_yes() {
     let verb = app(&mut stage).model.question.as_ref().unwrap().verb.clone();
     click(&mut stage, &verb);
     assert_eq!(roles(&mut stage), 2);
+    // SPEC: UNDO-4
+    press(&mut stage, Key::U);
+    assert!(says(&stage, "is not taken back: it revoked "), "{:?}", words(&stage));
+    assert_eq!(roles(&mut stage), 2, "one key lets nobody in again");
 }
 
 #[test]

@@ -102,7 +102,7 @@ pub enum Command {
     /// Takes back what an event did.
     Undo {
         /// How its id begins: hex digits, four at least; without it the last of this device that
-        /// can be taken back.
+        /// can be taken back, which a revocation is by its name alone.
         begin: Option<String>,
         /// Also where something else was written there since.
         force: bool,

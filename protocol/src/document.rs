@@ -304,5 +304,6 @@ fn transact(
 /// A change that stands in `doc`.
 fn local(doc: &Automerge, change: &Change) -> LocalChange {
     let hash = ChangeHash(change.hash().0);
-    LocalChange { hash, chunk: change.raw_bytes().to_vec(), heads: heads(doc) }
+    let chunk = change.raw_bytes().to_vec();
+    LocalChange { hash, chunk, heads: heads(doc), places: Vec::new() }
 }

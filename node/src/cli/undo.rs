@@ -1,10 +1,11 @@
 //! `kern undo`: takes back what an event did, by an event.
 
-use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
+use kernelos_protocol::command::{Command, Failure, FailureKind, Reply, TakenBack};
 use kernelos_protocol::present;
 use serde_json::json;
 
 use crate::cli::Ui;
+use crate::cli::names::{Names, names};
 use crate::cli::wrote::Wrote;
 
 /// Take back what an event did
@@ -12,11 +13,13 @@ use crate::cli::wrote::Wrote;
 /// What it set shows again what it showed before; a grant is taken back by a revocation, and that
 /// by a new grant. Nothing leaves the history: what takes back is an event, and can be taken back
 /// itself. Where something else was written there since, it is refused, and the event that did is
-/// named. Of several events each is taken back in turn, until one is refused.
+/// named. Of several events each is taken back in turn, until one is refused. Without EVENT it is
+/// the last of this device, passing over what fell with an undo or cannot be put back; where that
+/// is refused, as a revocation is, it is named, and none before it is tried.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  kern undo                 the last of this device that can be taken back
+  kern undo                 the last of this device; where that is refused, it is named
   kern undo 3f9a            the event whose id begins so, whoever wrote it
   kern undo 3f9a 77c0       both, one after the other
   kern undo 3f9a --force    also where something else was written there since")]
@@ -48,7 +51,10 @@ async fn take_back(ui: &Ui, begin: Option<String>, force: bool) -> Result<(), Fa
         Reply::Undone(undone) => {
             let mut object = json!(undone);
             Wrote::undo(Some(undone.event)).put_in(&mut object);
-            ui.wrote_whole(&object, || present::undone(&undone))
+            // Of an edit there is no device to name.
+            let is_edit = matches!(undone.what, None | Some(TakenBack::Edit { .. }));
+            let names = if ui.json || is_edit { Names::new() } else { names(ui).await? };
+            ui.wrote_whole(&object, || present::undone(&undone, &names))
         }
         Reply::NotUndone(not) => {
             if ui.json {

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::EventId;
+use crate::document::DocPath;
+use crate::id::{DeviceId, DocumentId, EventId};
+use crate::role::Role;
 
 /// An event took another back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,6 +13,58 @@ pub struct Undone {
     pub event: EventId,
     /// The event that is taken back.
     pub undoes: EventId,
+    /// What that had done; none from a node that does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub what: Option<TakenBack>,
+}
+
+/// How many places of one event are told.
+const PLACES_TOLD: usize = 3;
+
+/// What an event had done that was taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum TakenBack {
+    /// It changed documents.
+    Edit {
+        /// It took another back itself.
+        undo: bool,
+        /// Where, as far as that is told.
+        places: Vec<UndonePlace>,
+        /// At how many places beyond those.
+        more: usize,
+    },
+    /// It gave a device a role.
+    Grant {
+        /// Which, that is no member now.
+        device: DeviceId,
+    },
+    /// It took a device out.
+    Revoke {
+        /// Which.
+        device: DeviceId,
+        /// What that is again.
+        role: Role,
+    },
+}
+
+/// A place that shows again what it showed before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UndonePlace {
+    /// In which document; none where it is the root.
+    pub document: Option<DocumentId>,
+    /// Where in it.
+    pub path: DocPath,
+}
+
+impl TakenBack {
+    /// An event changed these places.
+    #[must_use]
+    pub fn edit(undo: bool, mut places: Vec<UndonePlace>) -> Self {
+        let more = places.len().saturating_sub(PLACES_TOLD);
+        places.truncate(PLACES_TOLD);
+        Self::Edit { undo, places, more }
+    }
 }
 
 /// An event is not taken back, or there is none.
@@ -23,7 +77,8 @@ pub struct NotUndone {
     /// The event that builds on it, where that is why and it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<EventId>,
-    /// The command that takes it back all the same, where one does.
+    /// The command that takes it back all the same, where one does: by force where something else
+    /// was written there since, by its name where it is a revocation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub force: Option<String>,
 }

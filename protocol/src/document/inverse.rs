@@ -57,7 +57,13 @@ impl Documents {
         if several > 1 {
             return DocumentDone::Written(Err(EditFault::Reopens(several)));
         }
-        DocumentDone::Written(self.write_parts(hand, &parts))
+        let written = self.write_parts(hand, &parts).map(|mut changes| {
+            for (id, change) in &mut changes {
+                change.places = parts.get(id).map_or_else(Vec::new, |part| written_at(&part.edits));
+            }
+            changes
+        });
+        DocumentDone::Written(written)
     }
 
     /// Takes changes back of which one at least resolved a conflict: for each actor its changes, in
@@ -68,15 +74,18 @@ impl Documents {
         changes: &BTreeMap<DocumentId, Reversal>,
         may: &MayUndo,
     ) -> Result<Vec<Vec<(DocumentId, LocalChange)>>, EditFault> {
-        let mut made: Vec<(DocumentId, Vec<Change>)> = Vec::new();
+        let mut made: Vec<(DocumentId, Vec<DocPath>, Vec<Change>)> = Vec::new();
         for (id, change) in changes {
             let held = self.documents.get_mut(id).ok_or(EditFault::NotHeld(change.change))?;
-            let of_one =
-                held.try_with(|doc, _| apart(doc, hand, id, edits(doc, change, may)?.all()?))?;
-            made.push((*id, of_one));
+            let (places, of_one) = held.try_with(|doc, _| {
+                let lists = edits(doc, change, may)?.all()?;
+                let places = lists.first().map_or_else(Vec::new, |edits| written_at(edits));
+                Ok((places, apart(doc, hand, id, lists)?))
+            })?;
+            made.push((*id, places, of_one));
         }
         let mut by_actor: Vec<Vec<(DocumentId, LocalChange)>> = Vec::new();
-        for (id, changes) in made {
+        for (id, places, changes) in made {
             let Some(held) = self.documents.get_mut(&id) else { continue };
             held.try_with(|doc, conflicts| {
                 let applied = doc.apply_changes(changes.iter().cloned());
@@ -86,11 +95,18 @@ impl Documents {
             })?;
             by_actor.resize(by_actor.len().max(changes.len()), Vec::new());
             for (of_actor, change) in by_actor.iter_mut().zip(&changes) {
-                of_actor.push((id, local(&held.automerge, change)));
+                let change = local(&held.automerge, change);
+                of_actor.push((id, LocalChange { places: places.clone(), ..change }));
             }
         }
         Ok(by_actor)
     }
+}
+
+/// Where edits write: each place once.
+fn written_at(edits: &[Edit]) -> Vec<DocPath> {
+    let places: BTreeSet<_> = edits.iter().filter_map(Edit::path).collect();
+    places.into_iter().cloned().collect()
 }
 
 /// A change of each list of edits, none of which knows another, each made on a copy.

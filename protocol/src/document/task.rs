@@ -227,4 +227,6 @@ pub struct LocalChange {
     pub chunk: Vec<u8>,
     /// The heads of its document, which holds it, sorted.
     pub heads: Vec<ChangeHash>,
+    /// Where it takes back, of an undo: each place once, sorted.
+    pub places: Vec<DocPath>,
 }

@@ -157,8 +157,10 @@ pub fn registry(standing: &Standing) -> Vec<Entry> {
     };
     GOES.into_iter().for_each(|row| add(row, goes));
     add(["undo", "Undo my last change", "U", "kern undo"], writes);
-    add(["conflict.next", "Next conflict", "N", ""], when(standing.after, "it is the last"));
-    let first = when(standing.before, "it is the first");
+    // Where none is looked at, none is the last of them either.
+    let last = standing.looks().or(when(standing.after, "it is the last"));
+    add(["conflict.next", "Next conflict", "N", ""], last);
+    let first = standing.looks().or(when(standing.before, "it is the first"));
     add(["conflict.previous", "Previous conflict", "P", ""], first);
     KEEPS.into_iter().enumerate().for_each(|(side, row)| add(row, standing.keeps(side)));
     add(["conflict.value", "Decide by a value of your own…", "", VALUE], standing.keeps(0));
@@ -222,6 +224,13 @@ mod tests {
         assert_eq!(why(&Standing { connected: false, ..full }, "undo"), Some(DOWN));
         assert_eq!(why(&Standing { sides: 0, ..full }, "conflict.keep.1"), Some(NONE_OPEN));
         assert_eq!(why(&Standing { workspace: false, ..full }, "go.devices"), Some(HOMELESS));
+        for (id, end) in [("next", "it is the last"), ("previous", "it is the first")] {
+            let id = format!("conflict.{id}");
+            assert_eq!(why(&full, &id), None);
+            let alone = Standing { before: false, after: false, ..full };
+            assert_eq!(why(&alone, &id), Some(end));
+            assert_eq!(why(&Standing { sides: 0, ..alone }, &id), Some(NONE_OPEN));
+        }
         assert_eq!(why(&full, "now"), Some("this is now"));
         assert_eq!(why(&full, "past"), None);
         assert_eq!(why(&Standing { first: true, ..full }, "past"), Some(UNWRITTEN));

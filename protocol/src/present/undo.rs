@@ -1,8 +1,15 @@
 //! What was written, and how it is taken back.
 
-use super::{Block, Doc, Text, Tone};
-use crate::command::{NotUndone, Undone};
-use crate::id::EventId;
+use std::collections::BTreeMap;
+
+use super::{Block, Doc, Text, Tone, device_name};
+use crate::command::{NotUndone, TakenBack, Undone, UndonePlace};
+use crate::id::{DeviceId, EventId};
+use crate::limits::NAME_BYTES_MAX;
+use crate::printable;
+
+/// How much of a path is shown in a line.
+const PATH_SHOWN_MAX: usize = 120;
 
 /// How what an event did is taken back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,19 +55,49 @@ pub fn not_undone(not: &NotUndone) -> (String, String) {
     };
     let text = format!("{} is not taken back: {}", refused.short(), not.reason);
     let hint = match &not.force {
-        Some(command) => {
+        Some(command) if command.ends_with(" --force") => {
             format!("`{command}` takes it back all the same, with what was written there since")
         }
+        Some(command) => format!("`{command}` takes it back"),
         None => "`kern log` shows what came after it".to_owned(),
     };
     (text, hint)
 }
 
-/// An event was taken back.
+/// An event was taken back: what that had done, and how that comes back.
 #[must_use]
-pub fn undone(undone: &Undone) -> Doc {
-    let what = format!("it takes back event {}", undone.undoes);
+pub fn undone(undone: &Undone, names: &BTreeMap<DeviceId, String>) -> Doc {
+    let mut told = vec![format!("it takes back event {}", undone.undoes)];
+    told.extend(undone.what.as_ref().map(|what| format!("takes back: {}", had_done(what, names))));
     let Doc(mut blocks) = wrote(&undone.event);
-    blocks.insert(1, Block::Line(Text::plain(what)));
+    blocks.splice(1..1, told.into_iter().map(|line| Block::Line(Text::plain(line))));
     Doc(blocks)
+}
+
+fn had_done(what: &TakenBack, names: &BTreeMap<DeviceId, String>) -> String {
+    let name = |device| printable::shown(&device_name(device, names), NAME_BYTES_MAX);
+    match what {
+        TakenBack::Edit { undo, places, more } => {
+            let place = |of: &UndonePlace| {
+                let path = printable::shown(&of.path.to_string(), PATH_SHOWN_MAX);
+                match of.document {
+                    Some(document) => format!("{path} of document {}", document.short()),
+                    None => path,
+                }
+            };
+            let mut places: Vec<_> = places.iter().map(place).collect();
+            places.extend((*more > 0).then(|| format!("{more} more")));
+            let kind = if *undo { "an undo" } else { "an edit" };
+            format!("{kind} of {}", places.join(", "))
+        }
+        TakenBack::Grant { device } => {
+            let name = name(device);
+            format!("let in {name}: {name} is no member any more")
+        }
+        TakenBack::Revoke { device, role } => {
+            let (name, role) = (name(device), role.name());
+            let article = if role.starts_with(['a', 'o']) { "an" } else { "a" };
+            format!("revoked {name}: {name} is {article} {role} again")
+        }
+    }
 }

@@ -1,12 +1,13 @@
 //! Taking back what an event did, by an event: edits by what was there before, a grant by a
 //! revocation, a revocation by a new grant. `SPEC: UNDO-1`
 
-use crate::command::{Edited, Failure, FailureKind, NotUndone, Reply, RequestId, Undone};
+use crate::command::{Edited, Failure, FailureKind, NotUndone, Reply, RequestId};
+use crate::command::{TakenBack, Undone, UndonePlace};
 use crate::content::{About, DocumentChange};
 use crate::control::ControlBody;
 use crate::document::{BuiltOn, DocumentTask, EditFault, LocalChange, Reversal, Taken};
 use crate::event::Verified;
-use crate::id::{ChangeHash, DocumentId, EventId};
+use crate::id::{ChangeHash, DeviceId, DocumentId, EventId};
 use crate::limits::UNDO_PASSED_MAX;
 use crate::replica::Replica;
 use crate::replica::commands::no_history;
@@ -84,12 +85,24 @@ impl Replica {
                 }
                 Err(failure) => Err(failure),
             },
-            Ok(Undoable::Grant(device)) => self.revoke(device, UNDO_REASON),
-            Ok(Undoable::Revoke(member)) => self.grant_again(*member),
+            Ok(Undoable::Grant(device)) => {
+                let what = TakenBack::Grant { device };
+                self.revoke(device, UNDO_REASON).map(|event| (event, what))
+            }
+            // Who was put out, as a lost device is, is let in by no accident: it is named.
+            Ok(Undoable::Revoke(member)) if undo.is_last => {
+                return self.name_revocation(undo, &member.device);
+            }
+            Ok(Undoable::Revoke(member)) => {
+                let what = TakenBack::Revoke { device: member.device, role: member.role };
+                self.grant_again(*member).map(|event| (event, what))
+            }
             Err(reason) => return self.refuse_undo(undo, reason.to_owned()),
         };
         let reply = match done {
-            Ok(event) => Reply::Undone(Undone { event, undoes: undo.event }),
+            Ok((event, what)) => {
+                Reply::Undone(Undone { event, undoes: undo.event, what: Some(what) })
+            }
             Err(failure) => Reply::Failed(failure),
         };
         self.reply(undo.request, reply);
@@ -104,12 +117,25 @@ impl Replica {
         self.workspace.held_document().ok_or_else(no_history).map(drop)
     }
 
+    /// What people are told of an event that changed documents, and was taken back by these.
+    pub(super) fn edit_taken_back(
+        &self,
+        undo: Undo,
+        event: EventId,
+        changes: &[(DocumentId, LocalChange)],
+    ) -> Reply {
+        let root = self.workspace.root_document();
+        let places = changes.iter().flat_map(|(document, change)| {
+            let document = Some(*document).filter(|id| Some(*id) != root);
+            change.places.iter().map(move |path| UndonePlace { document, path: path.clone() })
+        });
+        let what = TakenBack::edit(self.workspace.is_undo(&undo.event), places.collect());
+        Reply::Undone(Undone { event, undoes: undo.event, what: Some(what) })
+    }
+
     /// The event that takes back is written, or was not to be.
     pub(super) fn on_undone(&mut self, undo: Undo, reply: Reply) {
         let reply = match reply {
-            Reply::Edited(Edited { event: Some(event), .. }) => {
-                Reply::Undone(Undone { event, undoes: undo.event })
-            }
             Reply::Edited(Edited { event: None, .. }) if undo.is_last => {
                 return self.pass_over(Undo { left: true, ..undo });
             }
@@ -194,6 +220,8 @@ impl Replica {
             Ok(changes) => changes,
             Err(fault) => return self.refuse_undo(undo, fault.to_string()),
         };
+        // All of them put something at the same places.
+        let first_made = changes.first().cloned().unwrap_or_default();
         let mut left: Vec<_> = changes.iter().rev().cloned().collect();
         // Something fell out of a document meanwhile: they may build on that.
         let is_outdated = self.generation != first.saturating_add(actors);
@@ -215,7 +243,7 @@ impl Replica {
         }
         left.iter().for_each(|changes| self.drop_changes(changes));
         let reply = match event {
-            Ok(event) => Reply::Undone(Undone { event, undoes: undo.event }),
+            Ok(event) => self.edit_taken_back(undo, event, &first_made),
             Err(failure) => Reply::Failed(failure),
         };
         self.reply(undo.request, reply);
@@ -224,6 +252,15 @@ impl Replica {
     fn refuse_undo(&mut self, undo: Undo, reason: String) {
         let refused = Some(undo.event);
         let not_undone = NotUndone { refused, reason, by: None, force: None };
+        self.reply(undo.request, Reply::NotUndone(not_undone));
+    }
+
+    /// The last event is a revocation, which is taken back by its name alone. `SPEC: UNDO-4`
+    fn name_revocation(&mut self, undo: Undo, device: &DeviceId) {
+        let device = device.short();
+        let reason = format!("it revoked {device}, which would be a member again");
+        let force = Some(format!("kern undo {}", undo.event.short()));
+        let not_undone = NotUndone { refused: Some(undo.event), reason, by: None, force };
         self.reply(undo.request, Reply::NotUndone(not_undone));
     }
 

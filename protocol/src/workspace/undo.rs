@@ -19,6 +19,12 @@ pub(super) const UNDO_RULE: &str = "undo";
 /// What a revocation says that takes a grant back.
 pub const UNDO_REASON: &str = "undo";
 
+/// What there is besides is not taken back.
+const ALONE: &str = "only edits, resolutions, grants and revocations are taken back";
+/// Nor what brought back what was kept apart: it adds to what counts, and others build on that.
+const READMITTED: &str =
+    "it brought back what was kept apart; `kern strike EVENT` of what came back takes that out";
+
 /// Events that were taken back, and the events that did.
 pub(super) type Undone = BTreeMap<ContentNo, ContentNo>;
 /// The same, and of what it was found: how many undos, content and control events, and strikes.
@@ -55,8 +61,14 @@ impl Workspace {
             }
             Effect::Void(_) => Err("it has no effect"),
             Effect::Unread => Err("it cannot be read here"),
-            _ => Err("only edits, resolutions, grants and revocations are taken back"),
+            _ => Err(ALONE),
         }
+    }
+
+    /// Does an event take another back, with effect?
+    #[must_use]
+    pub fn is_undo(&self, id: &EventId) -> bool {
+        self.content.number(id).is_some_and(|no| self.effects.undoes(no).is_some())
     }
 
     /// The last event of a device that can be taken back and was not, and takes nothing back
@@ -187,8 +199,14 @@ impl Workspace {
         let role_now = |device| self.control.present_members().get(device).copied();
         match self.control.fact(no) {
             ControlFact::Grant { device, role } if role_now(device) == Some(*role) => {
+                // What a revocation ended that it did not hear gives no role any more.
+                let ended = self.control.revocations_of(device, &all);
+                let is_heard = |no: ControlNo| {
+                    let past = self.control.past(no);
+                    ended.iter().all(|revocation| past.contains(*revocation))
+                };
                 let is_grant = |no: &ControlNo| match self.control.fact(*no) {
-                    ControlFact::Grant { device: to, .. } => to == device,
+                    ControlFact::Grant { device: to, .. } => to == device && is_heard(*no),
                     _ => false,
                 };
                 let grants: Vec<_> = all.iter().filter(is_grant).collect();
@@ -211,7 +229,8 @@ impl Workspace {
                 let rule = UNDO_RULE.to_owned();
                 Ok(Undoable::Revoke(Box::new(NewMember { device: *target, sealing, role, rule })))
             }
-            _ => Err("only edits, resolutions, grants and revocations are taken back"),
+            ControlFact::Readmit { .. } => Err(READMITTED),
+            _ => Err(ALONE),
         }
     }
 }

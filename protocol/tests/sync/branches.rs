@@ -5,8 +5,9 @@ use std::num::NonZeroU64;
 use automerge::legacy::{Key, ObjectId, Op, OpId, OpType};
 use automerge::{ActorId, Change, ChangeHash, ExpandedChange, ObjType, ScalarValue};
 use kernelos_protocol::command::{BranchCommand, BranchKind, BranchPage, BranchReply, BranchState};
-use kernelos_protocol::command::{Command, Reply};
+use kernelos_protocol::command::{Command, ConflictPage, Reply, outcomes};
 use kernelos_protocol::content::DocumentChange;
+use kernelos_protocol::document::conflict::ConflictKind;
 use kernelos_protocol::document::{
     DocPath, DocumentDone, DocumentTask, Edit, begin_branch, check_name, founding_change,
     is_unshowable,
@@ -403,4 +404,47 @@ fn what_a_fork_left_out_is_listed_with_the_command_that_brings_it_in() {
     assert_eq!(list(&mut mesh, 1), []);
     let now = mesh.get(1, "notes");
     assert!(now != shown && now.contains(if tip == ids[0] { "one" } else { "two" }), "{now}");
+}
+
+#[test]
+fn a_branch_that_a_fork_left_out_is_a_conflict_that_is_decided_and_never_kept() {
+    // SPEC: CFL-14, CFL-16
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    mesh.set(1, "notes/a", "before");
+    let (mut one, mut twin) = (rogue(&mut mesh), rogue(&mut mesh));
+    let events =
+        [put(&mut one, ("notes", "one"), json!(1)), put(&mut twin, ("notes", "two"), json!(2))];
+    mesh.feed(1, 2, Message::events(events.concat()));
+    let tip = list(&mut mesh, 1)[0].event.unwrap();
+    let rows = mesh.conflicts(1);
+    let [row] = &rows[..] else { panic!("{rows:#?}") };
+    assert_eq!((row.kind, mesh.status(1).conflicts), (ConflictKind::Divergent, 1));
+    assert_eq!(row.path.to_string(), format!("quarantine/{tip}"));
+    let sides: Vec<_> = row.sides.iter().map(|side| (&*side.side, side.device)).collect();
+    assert_eq!(sides, [("A", None), ("B", Some(device_id(2)))], "no decision put it apart");
+    assert_eq!(row.sides[1].value, json!({"events": 1, "tip": tip}));
+    assert!(row.sides[1].readmits && !row.sides[0].readmits);
+    assert!(row.why.contains("another change has the same number"), "{}", row.why);
+    let next = [
+        format!("kern quarantine show {}", tip.short()),
+        format!("kern conflicts resolve {} --keep A", row.id),
+    ];
+    assert_eq!(row.next, next, "no readmission is offered");
+    let page = ConflictPage { conflicts: rows.clone(), total: 1, more: 0, next: None };
+    let shown = format!("{:?}", present::conflicts(&page, &Default::default()));
+    assert!(shown.contains("a branch of a forked device is left out"), "{shown}");
+    let shown = format!("{:?}", present::outcomes(&outcomes(row), &Default::default()));
+    assert!(shown.contains("stays apart: what it set can be set anew"), "{shown}");
+
+    let keep = |side: &str| {
+        let keep = Edit::Keep { resolve: row.id, keep: side.to_owned() };
+        Command::Edit { edits: vec![keep] }
+    };
+    let Reply::Failed(failure) = mesh.ask(1, keep("B")) else { panic!() };
+    assert!(failure.message.contains("its number is taken"), "{failure}");
+    assert_eq!(mesh.conflicts(1), rows);
+    let Reply::Edited(decided) = mesh.ask(1, keep("A")) else { panic!() };
+    assert_eq!((mesh.conflicts(1), mesh.status(1).conflicts), (vec![], 0));
+    mesh.undone(1, decided.event);
+    assert_eq!(mesh.conflicts(1)[0].id, row.id, "its name stays");
 }

@@ -395,7 +395,7 @@ fn a_device_comes_back_as_what_it_was_and_is_not_put_out_by_one_grant_of_two() {
     let revoke = Command::Revoke { device: id(2), reason: String::new() };
     let Reply::Revoked { event: revoked } = mesh.ask(1, revoke) else { panic!() };
     assert!(mesh.not_undone(3, Some(higher)).reason.contains("not stand any more"));
-    assert_eq!(mesh.undone(1, None).undoes, revoked);
+    assert_eq!(mesh.undone(1, Some(revoked)).undoes, revoked);
     for number in [1, 3] {
         let Reply::Devices { devices } = mesh.ask(number, Command::Devices) else { panic!() };
         let role = devices.iter().find(|row| row.id == id(2)).unwrap().role;

@@ -6,13 +6,14 @@ use std::collections::BTreeSet;
 use kernelos_protocol::command::{
     Command, ConflictPage, ConflictRow, Reply, Take, batches, choose,
 };
+use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::limits::{CONFLICTS_DECIDED_MAX, UNDO_PASSED_MAX};
 use kernelos_protocol::present;
 use kernelos_protocol::role::Role;
 use serde_json::{Value as Json, json};
 
-use super::mesh::Mesh;
+use super::mesh::{Mesh, id};
 
 #[track_caller]
 fn set(mesh: &mut Mesh, number: u8, path: &str, value: Json) -> EventId {
@@ -234,4 +235,103 @@ fn what_decided_many_at_once_is_taken_back_by_the_events_that_it_took() {
     };
     assert!(again.iter().zip(&open).all(|(again, open)| values(again) == values(open)));
     mesh.assert_equal(&[1, 2]);
+}
+
+#[test]
+fn a_revocation_is_taken_back_by_its_name_alone_also_where_what_came_after_is_passed_over() {
+    // SPEC: UNDO-4
+    let mut mesh = Mesh::of(&[(2, Role::Member), (3, Role::Admin)]);
+    let link = mesh.connect(1, 3);
+    mesh.connect(2, 3);
+    set(&mut mesh, 1, "notes/x", json!(0));
+    mesh.cut(link);
+    set(&mut mesh, 2, "notes/late", json!(1));
+    let revoke = Command::Revoke { device: id(2), reason: "lost".to_owned() };
+    let Reply::Revoked { event: revoked } = mesh.ask(1, revoke) else { panic!() };
+    mesh.connect(1, 3);
+    let [row] = &pages(&mut mesh, 1)[..] else { panic!() };
+    let keep = Edit::Keep { resolve: row.id, keep: "B".to_owned() };
+    let Reply::Readmitted { event: readmitted, .. } =
+        mesh.ask(1, Command::Edit { edits: vec![keep] })
+    else {
+        panic!()
+    };
+    assert_eq!(mesh.get(1, "notes/late"), "1");
+    let role = |mesh: &mut Mesh| {
+        let Reply::Devices { devices } = mesh.ask(1, Command::Devices) else { panic!() };
+        devices.iter().find(|row| row.id == id(2)).unwrap().role
+    };
+    for _ in 0..2 {
+        let refused = mesh.not_undone(1, None);
+        assert_eq!((refused.refused, refused.by), (Some(revoked), None));
+        assert!(refused.reason.contains(&id(2).short()), "{}", refused.reason);
+        assert_eq!(refused.force, Some(format!("kern undo {}", revoked.short())));
+        let (_, hint) = present::not_undone(&refused);
+        assert_eq!(hint, format!("`kern undo {}` takes it back", revoked.short()));
+        assert_eq!(role(&mut mesh), None, "no revoked device comes in by accident");
+        assert_eq!(mesh.get(1, "notes/x"), "0", "no older one is taken back in its place");
+    }
+    let never = mesh.not_undone(1, Some(readmitted));
+    assert!(never.reason.contains("`kern strike EVENT`"), "{}", never.reason);
+    assert_eq!(mesh.undone(1, Some(revoked)).undoes, revoked);
+    assert_eq!(role(&mut mesh), Some(Role::Member));
+    assert_eq!(mesh.get(1, "notes/late"), "1");
+}
+
+#[test]
+fn what_was_taken_back_is_told_in_words() {
+    // SPEC: UNDO-4
+    let mut mesh = Mesh::of(&[(2, Role::Admin)]);
+    mesh.connect(1, 2);
+    let names = [(id(2), "phone".to_owned())].into();
+    let told = |mesh: &mut Mesh, event: EventId| {
+        let undone = mesh.undone(1, Some(event));
+        let shown = format!("{:?}", present::undone(&undone, &names));
+        let words = shown.split("takes back: ").nth(1).unwrap();
+        (undone.event, words.split('"').next().unwrap().to_owned())
+    };
+    let one = set(&mut mesh, 1, "notes/a", json!(1));
+    let (undo, words) = told(&mut mesh, one);
+    assert_eq!(words, "an edit of notes/a");
+    assert_eq!(told(&mut mesh, undo).1, "an undo of notes/a");
+    let five = (0..5).map(|at| json!({"set": format!("tasks/{at}"), "value": {}})).collect();
+    let five = mesh.edit(1, five);
+    assert_eq!(told(&mut mesh, five).1, "an edit of tasks/0, tasks/1, tasks/2, 2 more");
+
+    let made = mesh.ask(1, Command::CreateBoard { name: "garden".to_owned() });
+    let Reply::BoardMade { document, .. } = made else { panic!() };
+    let board = set(&mut mesh, 1, "boards/garden/notes/b", json!(1));
+    let words = format!("an edit of notes/b of document {}", document.short());
+    assert_eq!(told(&mut mesh, board).1, words);
+
+    let link = *mesh.links.keys().next().unwrap();
+    mesh.cut(link);
+    for number in [1, 2] {
+        set(&mut mesh, number, "notes/c", json!(number));
+    }
+    mesh.connect(1, 2);
+    let resolve = pages(&mut mesh, 1)[0].id;
+    let decided = mesh.edit(1, json!([{"resolve": resolve, "value": "both"}]));
+    assert_eq!(told(&mut mesh, decided).1, "an edit of notes/c");
+
+    let revoke = Command::Revoke { device: id(2), reason: String::new() };
+    let Reply::Revoked { event } = mesh.ask(1, revoke) else { panic!() };
+    assert_eq!(told(&mut mesh, event).1, "revoked phone: phone is an admin again");
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    let grant = mesh.undone(1, None);
+    let shown = format!("{:?}", present::undone(&grant, &names));
+    assert!(shown.contains("takes back: let in phone: phone is no member any more"), "{shown}");
+}
+
+#[test]
+fn a_grant_that_took_a_revocation_back_is_taken_back_itself() {
+    // SPEC: UNDO-1
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    let revoke = Command::Revoke { device: id(2), reason: String::new() };
+    let Reply::Revoked { event } = mesh.ask(1, revoke) else { panic!() };
+    let again = mesh.undone(1, Some(event)).event;
+    let gone = mesh.undone(1, Some(again));
+    assert_eq!(gone.undoes, again, "the grant that the revocation ended gives no role");
+    let Reply::Devices { devices } = mesh.ask(1, Command::Devices) else { panic!() };
+    assert_eq!(devices.iter().find(|row| row.id == id(2)).unwrap().role, None);
 }
