@@ -210,8 +210,8 @@ fn help_has_examples() {
 }
 
 /// Bytes of a process's own pages now, and at most until now. What it has mapped of its program is
-/// left out: of a program that is not optimized that is several times what anybody runs; `kern bench
-/// idle` counts both.
+/// left out: of a program that is not optimized that is several times what anybody runs;
+/// `kern bench idle` counts both.
 fn own_pages(pid: u32) -> [u64; 2] {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let [own, files, most] = ["RssAnon:", "RssFile:", "VmHWM:"].map(|name| {

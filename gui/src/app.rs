@@ -82,13 +82,7 @@ impl App {
                 self.decided(command);
                 told(command, &reply, &self.model.said.names)
             }
-            Err(mut failure) => {
-                // What is said stays, and the node may run again before it is read.
-                if failure.kind == FailureKind::NotRunning {
-                    failure.message = "not done: the node did not run".to_owned();
-                }
-                Told { doc: failed(&failure), event: None, failed: true }
-            }
+            Err(failure) => Told { doc: panel::undone(failure), event: None, failed: true },
         };
         self.model.told = Some(told);
     }

@@ -10,7 +10,7 @@ pub mod quarantine;
 pub mod timeline;
 
 use eframe::egui::{self, Ui};
-use kernelos_protocol::command::Failure;
+use kernelos_protocol::command::{Failure, FailureKind};
 use kernelos_protocol::present::{Block, Doc, Text, Tone};
 
 use crate::form::{Fill, Form};
@@ -187,6 +187,16 @@ pub(crate) fn absent(ui: &mut Ui, model: &Model, topic: &Topic) {
         Link::Down(failure) => render::doc(ui, &failed(failure)),
         _ => render::doc(ui, &line(Tone::Quiet, "loading…".to_owned())),
     }
+}
+
+/// Why something was not done, and what to do. It stays in sight, and the node may run again before
+/// it is read.
+#[must_use]
+pub fn undone(mut failure: Failure) -> Doc {
+    if failure.kind == FailureKind::NotRunning {
+        failure.message = "not done: the node did not run".to_owned();
+    }
+    failed(&failure)
 }
 
 /// A failure, and what to do.

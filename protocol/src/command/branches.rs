@@ -87,7 +87,7 @@ pub enum BranchReply {
         changes: usize,
         /// What it does not bring: what came by merges that were taken back.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        taken_back: Vec<TakenBack>,
+        taken_back: Vec<LostMerge>,
     },
 }
 
@@ -139,7 +139,7 @@ pub struct BranchState {
     pub sides: Vec<BranchSide>,
     /// Its merges that were taken back: what they brought is neither shown nor merged again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub taken_back: Vec<TakenBack>,
+    pub taken_back: Vec<LostMerge>,
     /// Is it put away?
     pub archived: bool,
     /// Does its name lead to it? Of several that were made apart under one name it leads to one.
@@ -154,14 +154,14 @@ pub struct BranchState {
 
 /// A merge that was taken back, and still is. `SPEC: BRA-9`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TakenBack {
+pub struct LostMerge {
     /// The event of the merge.
     pub merge: EventId,
     /// The event that took it back.
     pub undo: EventId,
 }
 
-impl TakenBack {
+impl LostMerge {
     /// What brings in again what the merge brought.
     #[must_use]
     pub fn command(&self) -> String {
@@ -169,7 +169,7 @@ impl TakenBack {
     }
 }
 
-impl fmt::Display for TakenBack {
+impl fmt::Display for LostMerge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [merge, undo] = [&self.merge, &self.undo].map(EventId::short);
         let command = self.command();
@@ -208,5 +208,5 @@ pub struct BranchChanges {
     pub more_conflicts: usize,
     /// What a merge would not bring: what came by merges that were taken back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub taken_back: Vec<TakenBack>,
+    pub taken_back: Vec<LostMerge>,
 }

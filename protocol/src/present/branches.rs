@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::command::{
-    BranchChanges, BranchKind, BranchPage, BranchSide, BranchState, ConflictPage, TakenBack,
+    BranchChanges, BranchKind, BranchPage, BranchSide, BranchState, ConflictPage, LostMerge,
 };
 use crate::document::check_name;
 use crate::id::DeviceId;
@@ -22,7 +22,7 @@ pub fn branches(page: &BranchPage, names: &BTreeMap<DeviceId, String>) -> Doc {
         let rows = made.iter().map(|row| made_row(row, names)).collect();
         blocks.push(Block::Table { columns: columns.map(str::to_owned).to_vec(), rows });
         for row in made.iter().filter(|row| !row.archived) {
-            let told = |one: &TakenBack| {
+            let told = |one: &LostMerge| {
                 Block::Line(Text::toned(Tone::Quiet, format!("{}: {one}", called(row))))
             };
             blocks.extend(row.taken_back.iter().map(told));
@@ -74,7 +74,7 @@ fn called(row: &BranchState) -> String {
 
 /// The merges of a branch that were taken back, each with what brings it in again.
 #[must_use]
-pub fn taken_back(all: &[TakenBack]) -> Doc {
+pub fn taken_back(all: &[LostMerge]) -> Doc {
     Doc(all.iter().map(|one| Block::Line(Text::toned(Tone::Attention, one))).collect())
 }
 

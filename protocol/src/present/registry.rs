@@ -158,9 +158,9 @@ pub fn registry(standing: &Standing) -> Vec<Entry> {
     GOES.into_iter().for_each(|row| add(row, goes));
     add(["undo", "Undo my last change", "U", "kern undo"], writes);
     // Where none is looked at, none is the last of them either.
-    let last = standing.looks().or(when(standing.after, "it is the last"));
+    let last = standing.looks().or_else(|| when(standing.after, "it is the last"));
     add(["conflict.next", "Next conflict", "N", ""], last);
-    let first = standing.looks().or(when(standing.before, "it is the first"));
+    let first = standing.looks().or_else(|| when(standing.before, "it is the first"));
     add(["conflict.previous", "Previous conflict", "P", ""], first);
     KEEPS.into_iter().enumerate().for_each(|(side, row)| add(row, standing.keeps(side)));
     add(["conflict.value", "Decide by a value of your own…", "", VALUE], standing.keeps(0));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::command::{
     Apart, BranchChanges, BranchCommand, BranchKind, BranchPage, BranchReply, BranchSide,
-    BranchState, Command, Failure, FailureKind, Reply, RequestId, TakenBack,
+    BranchState, Command, Failure, FailureKind, LostMerge, Reply, RequestId,
 };
 use crate::content::{About, DocumentChange};
 use crate::document::{
@@ -220,7 +220,7 @@ impl Replica {
         Ok(BranchReply::Merged { event, changes: distance.ahead, taken_back })
     }
 
-    fn taken_back(&self, branch: &DocumentId) -> Vec<TakenBack> {
+    fn taken_back(&self, branch: &DocumentId) -> Vec<LostMerge> {
         self.workspace.merges_taken_back().remove(branch).unwrap_or_default()
     }
 
@@ -295,7 +295,7 @@ impl Replica {
             let taken_back = taken_back.remove(&row.0).unwrap_or_default();
             let row = self.made(links, row, &mut lines);
             // What is put away is brought back first.
-            let again = taken_back.iter().map(TakenBack::command).filter(|_| !row.archived);
+            let again = taken_back.iter().map(LostMerge::command).filter(|_| !row.archived);
             let next = again.chain(row.next).collect();
             BranchState { taken_back, next, ..row }
         });

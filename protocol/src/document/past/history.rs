@@ -105,7 +105,7 @@ pub(super) fn of(
         // What was written once more stands against what was written apart from it, and may win.
         let is_bare = !is_new && value.is_none();
         let has_written = touch.wrote || wrote == Some(change);
-        if !is_new && !(standing.apart && has_written) {
+        if !(is_new || standing.apart && has_written) {
             continue;
         }
         if is_bare {

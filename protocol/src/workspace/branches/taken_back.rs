@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::authority::ContentNo;
-use crate::command::TakenBack;
+use crate::command::LostMerge;
 use crate::effect::Effect;
 use crate::id::DocumentId;
 use crate::limits::TAKEN_BACK_LISTED_MAX;
@@ -15,10 +15,10 @@ impl Workspace {
     /// The merges of each branch into its origin that were taken back and still are, the one that
     /// was last first. `SPEC: BRA-9, UNDO-4`
     #[must_use]
-    pub fn merges_taken_back(&self) -> BTreeMap<DocumentId, Vec<TakenBack>> {
-        let mut found: BTreeMap<_, Vec<TakenBack>> = BTreeMap::new();
+    pub fn merges_taken_back(&self) -> BTreeMap<DocumentId, Vec<LostMerge>> {
+        let mut found: BTreeMap<_, Vec<LostMerge>> = BTreeMap::new();
         for (merge, undo) in self.undone().iter().filter(|(merge, _)| self.counts(**merge)) {
-            let one = TakenBack { merge: self.content.id(*merge), undo: self.content.id(*undo) };
+            let one = LostMerge { merge: self.content.id(*merge), undo: self.content.id(*undo) };
             for branch in self.merged_by(*merge) {
                 found.entry(branch).or_default().push(one);
             }
