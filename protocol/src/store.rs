@@ -35,6 +35,8 @@ pub enum Record {
     },
     /// The life of the store, instead of the one before. `SPEC: DUR-5`
     Incarnation(Incarnation),
+    /// The name of this device, instead of the one before.
+    DeviceName(String),
     /// An address card, instead of the one of its device before.
     Card(Card),
     /// A receipt, instead of the one of its device and life before.

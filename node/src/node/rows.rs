@@ -8,7 +8,7 @@ pub(super) fn row(engine: &Engine) -> WorkspaceRow {
     WorkspaceRow {
         workspace: engine.meta.name.clone(),
         workspace_id: engine.workspace(),
-        device: engine.meta.device.clone(),
+        device: engine.shared(|shared| shared.device.clone()),
         mode: engine.meta.mode,
     }
 }

@@ -41,7 +41,8 @@ const DEVICE: &str = "device_id";
 /// Who let this device in, and where it was reached then.
 pub type Introducer = (DeviceId, Vec<SocketAddr>);
 
-/// What a store says about its workspace, made with it; only the life changes later.
+/// What a store says about its workspace, made with it; the life and the device's name may
+/// change later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Meta {
     /// Which workspace.
@@ -309,16 +310,9 @@ impl EventStore for SqliteStore {
                 Record::Counter { name, value } => transaction
                     .prepare_cached("INSERT OR REPLACE INTO counter (name, value) VALUES (?1, ?2)")
                     .and_then(|mut insert| insert.execute(params![name, *value as i64]).map(drop)),
-                Record::Incarnation(life) => transaction
-                    .prepare_cached(
-                        "INSERT OR REPLACE INTO meta (name, value) VALUES ('incarnation', ?1)",
-                    )
-                    .and_then(|mut insert| insert.execute([life.0]).map(drop)),
-                Record::Glance(glance) => transaction
-                    .prepare_cached(
-                        "INSERT OR REPLACE INTO meta (name, value) VALUES ('glance', ?1)",
-                    )
-                    .and_then(|mut insert| insert.execute([glance]).map(drop)),
+                Record::Incarnation(life) => say_meta(&transaction, "incarnation", &life.0),
+                Record::DeviceName(name) => say_meta(&transaction, "device", name.as_bytes()),
+                Record::Glance(glance) => say_meta(&transaction, "glance", glance),
                 Record::Card(card) => transaction
                     .prepare_cached("INSERT OR REPLACE INTO card (device, card) VALUES (?1, ?2)")
                     .and_then(|mut insert| {
@@ -410,6 +404,11 @@ fn mode_of(value: &[u8]) -> Option<Mode> {
         b"synced" => Some(Mode::Synced),
         _ => None,
     }
+}
+
+fn say_meta(connection: &Connection, name: &str, value: &[u8]) -> rusqlite::Result<()> {
+    let insert = "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)";
+    connection.prepare_cached(insert)?.execute(params![name, value]).map(drop)
 }
 
 fn store_error(error: rusqlite::Error) -> StoreError {
