@@ -161,6 +161,9 @@ pub enum StoreError {
     /// What is kept is not what was written; nothing of the turn was kept. `SPEC: DUR-7`
     #[error("the store is damaged ({0})")]
     Corrupt(String),
+    /// It is of a newer program; nothing was changed.
+    #[error("{0}")]
+    Newer(String),
     /// Anything else; nothing of the turn was kept.
     #[error("{0}")]
     Failed(String),

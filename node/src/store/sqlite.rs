@@ -118,9 +118,8 @@ impl SqliteStore {
             });
         }
         if version > SCHEMA_VERSION {
-            return Err(StoreError::Failed(format!(
-                "{} was written by a newer kern (schema {version}, this one knows \
-                 {SCHEMA_VERSION}): upgrade kern, nothing was changed",
+            return Err(StoreError::Newer(format!(
+                "{} is of a newer kern (schema {version}, this one knows {SCHEMA_VERSION})",
                 path.display()
             )));
         }
@@ -439,6 +438,7 @@ pub(crate) fn to_failure(error: &StoreError) -> Failure {
     Failure::new(FailureKind::Failed, error).with_hint(match error {
         StoreError::Full => "free some room on the disk, then try again",
         StoreError::Corrupt(_) => "start the node again: it salvages what can be read",
+        StoreError::Newer(_) => "nothing was changed; upgrade kern, then try again",
         StoreError::Unconfirmed(_) | StoreError::Failed(_) => {
             "nothing was changed; check the disk and who may write to it, then try again"
         }
