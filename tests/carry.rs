@@ -59,11 +59,20 @@ fn a_file_and_the_recovery_key_bring_a_workspace_back_whose_devices_are_all_lost
     assert_eq!(rescued["settled"], json!(["laptop"]));
     until("the edge reads it", || (edge.get("notes/19") == "rain").then_some(()));
     assert!(edge.run(&["task", "list"]).done().contains("pack"));
+    let is_named = || {
+        let listed = edge.run(&["workspace", "list", "--json"]).json();
+        assert_eq!(
+            (&edge.status()["device"], &listed[0]["device"]),
+            (&json!("edge"), &json!("edge"))
+        );
+    };
     assert_eq!(edge.status()["role"], "owner");
+    is_named();
     edge.run(&["doc", "set", "notes/x", "1"]).done();
     node.kill();
 
     let _edge = edge.up();
+    is_named();
     assert_eq!(edge.get("notes/x"), 1);
     let _phone = phone.up();
     edge.pair(&phone, "phone", "member");

@@ -137,6 +137,7 @@ fn an_empty_home_can_be_run_and_given_a_workspace() {
     let home = Home::new();
     let node = home.up();
     home.run(&["status"]).refused(1, "no workspace");
+    home.run(&["status"]).refused(1, "kern import --events");
     home.init("home").done();
     home.run(&["doc", "set", "notes/a", "1"]).done();
     assert!(node.terminate().success());

@@ -81,7 +81,7 @@ enum Wake {
 
 /// A running workspace.
 pub struct Engine {
-    /// What its store says of it.
+    /// What its store said of it at the start.
     pub meta: Meta,
     /// What became of its store at this start, where that is to be told: a code.
     pub told: Option<String>,
@@ -114,7 +114,8 @@ impl Engine {
             quota: QUOTA_MAKES,
         };
         let (inbox, waiting) = mpsc::channel(INBOX_MAX);
-        let shared = Arc::new(Mutex::new(Shared::default()));
+        let shared = Shared { device: meta.device.clone(), ..Shared::default() };
+        let shared = Arc::new(Mutex::new(shared));
         let asker = Asker { inbox: inbox.downgrade(), waits: true };
         let missions = Missions::new(worker.clone(), asker);
         let stopper = Stopper::default();

@@ -389,8 +389,7 @@ impl Node {
         match (&named[..], name) {
             ([engine], Some(_)) => Ok(Arc::clone(engine)),
             ([engine], None) if self.unopened.is_empty() => Ok(Arc::clone(engine)),
-            ([], None) => Err(Failure::new(FailureKind::Failed, "this device has no workspace")
-                .with_hint("make one: kern init NAME --device NAME")),
+            ([], None) => Err(rows::none()),
             ([], Some(name)) => Err(Failure::new(
                 FailureKind::Failed,
                 format!("there is no workspace {name:?} here"),

@@ -144,7 +144,7 @@ impl PairingHost {
             secret: Secret(secret),
             workspace: engine.workspace(),
             workspace_name: engine.meta.name.clone(),
-            inviter: engine.meta.device.clone(),
+            inviter: engine.shared(|shared| shared.device.clone()),
             role,
             lifetime_ms: ttl_ms,
             addresses: transport.addresses().into_iter().take(2).collect(),

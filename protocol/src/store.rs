@@ -35,6 +35,8 @@ pub enum Record {
     },
     /// The life of the store, instead of the one before. `SPEC: DUR-5`
     Incarnation(Incarnation),
+    /// The name of this device, instead of the one before.
+    DeviceName(String),
     /// An address card, instead of the one of its device before.
     Card(Card),
     /// A receipt, instead of the one of its device and life before.
@@ -159,6 +161,9 @@ pub enum StoreError {
     /// What is kept is not what was written; nothing of the turn was kept. `SPEC: DUR-7`
     #[error("the store is damaged ({0})")]
     Corrupt(String),
+    /// It is of a newer program; nothing was changed.
+    #[error("{0}")]
+    Newer(String),
     /// Anything else; nothing of the turn was kept.
     #[error("{0}")]
     Failed(String),

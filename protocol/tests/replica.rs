@@ -438,6 +438,11 @@ fn an_archive_goes_in_up_to_its_first_fault_and_is_durable_as_far_as_it_is_count
         panic!("no rescue")
     };
     assert_eq!(removed, [device.status().device_id]);
+    // It is called what its person calls it now, also at the next start.
+    assert_eq!(
+        (other.status().device.as_str(), other.disk.device_name()),
+        ("second", Some("second"))
+    );
     assert_eq!(other.get("notes/4"), device.get("notes/4"));
     let mut stranger = Device::founded_by(3);
     let foreign = taken(&mut stranger, &events);

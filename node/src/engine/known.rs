@@ -60,7 +60,11 @@ impl Loop {
         if !is_lost && !is_starting {
             self.known.keep(members.keys());
         }
+        // A rescue names the device anew, and a Replica that is loaded again knows it by that.
+        self.replica.device_name().clone_into(&mut self.config.device_name);
+        let device = &self.config.device_name;
         self.share(|shared| {
+            device.clone_into(&mut shared.device);
             renew(&mut shared.granted, granted.iter().map(|(device, _)| device));
             shared.is_lost = is_lost;
             shared.is_starting = is_starting;

@@ -11,6 +11,8 @@ use crate::transport::Path;
 /// What others may know of a running workspace without asking it.
 #[derive(Debug, Default)]
 pub struct Shared {
+    /// What this device is called there.
+    pub device: String,
     /// Every device that was ever granted a role: who of them is revoked is told so.
     pub granted: BTreeSet<DeviceId>,
     /// Its history is gone, and nothing says who could bring it. `SPEC: DUR-7`

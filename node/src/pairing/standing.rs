@@ -96,7 +96,7 @@ fn terms(node: &Node, engine: &Engine, standing: &Standing) -> Terms {
         secret: standing.secret(node.secret()),
         workspace: standing.workspace,
         workspace_name: engine.meta.name.clone(),
-        inviter: engine.meta.device.clone(),
+        inviter: engine.shared(|shared| shared.device.clone()),
         role: standing.role,
         lifetime_ms: Some(standing.left_ms()),
         addresses: Vec::new(),

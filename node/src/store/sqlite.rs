@@ -41,7 +41,8 @@ const DEVICE: &str = "device_id";
 /// Who let this device in, and where it was reached then.
 pub type Introducer = (DeviceId, Vec<SocketAddr>);
 
-/// What a store says about its workspace, made with it; only the life changes later.
+/// What a store says about its workspace, made with it; the life and the device's name may
+/// change later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Meta {
     /// Which workspace.
@@ -117,9 +118,8 @@ impl SqliteStore {
             });
         }
         if version > SCHEMA_VERSION {
-            return Err(StoreError::Failed(format!(
-                "{} was written by a newer kern (schema {version}, this one knows \
-                 {SCHEMA_VERSION}): upgrade kern, nothing was changed",
+            return Err(StoreError::Newer(format!(
+                "{} is of a newer kern (schema {version}, this one knows {SCHEMA_VERSION})",
                 path.display()
             )));
         }
@@ -309,16 +309,9 @@ impl EventStore for SqliteStore {
                 Record::Counter { name, value } => transaction
                     .prepare_cached("INSERT OR REPLACE INTO counter (name, value) VALUES (?1, ?2)")
                     .and_then(|mut insert| insert.execute(params![name, *value as i64]).map(drop)),
-                Record::Incarnation(life) => transaction
-                    .prepare_cached(
-                        "INSERT OR REPLACE INTO meta (name, value) VALUES ('incarnation', ?1)",
-                    )
-                    .and_then(|mut insert| insert.execute([life.0]).map(drop)),
-                Record::Glance(glance) => transaction
-                    .prepare_cached(
-                        "INSERT OR REPLACE INTO meta (name, value) VALUES ('glance', ?1)",
-                    )
-                    .and_then(|mut insert| insert.execute([glance]).map(drop)),
+                Record::Incarnation(life) => say_meta(&transaction, "incarnation", &life.0),
+                Record::DeviceName(name) => say_meta(&transaction, "device", name.as_bytes()),
+                Record::Glance(glance) => say_meta(&transaction, "glance", glance),
                 Record::Card(card) => transaction
                     .prepare_cached("INSERT OR REPLACE INTO card (device, card) VALUES (?1, ?2)")
                     .and_then(|mut insert| {
@@ -412,6 +405,11 @@ fn mode_of(value: &[u8]) -> Option<Mode> {
     }
 }
 
+fn say_meta(connection: &Connection, name: &str, value: &[u8]) -> rusqlite::Result<()> {
+    let insert = "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)";
+    connection.prepare_cached(insert)?.execute(params![name, value]).map(drop)
+}
+
 fn store_error(error: rusqlite::Error) -> StoreError {
     use rusqlite::Error;
     let what = error.to_string();
@@ -440,6 +438,7 @@ pub(crate) fn to_failure(error: &StoreError) -> Failure {
     Failure::new(FailureKind::Failed, error).with_hint(match error {
         StoreError::Full => "free some room on the disk, then try again",
         StoreError::Corrupt(_) => "start the node again: it salvages what can be read",
+        StoreError::Newer(_) => "nothing was changed; upgrade kern, then try again",
         StoreError::Unconfirmed(_) | StoreError::Failed(_) => {
             "nothing was changed; check the disk and who may write to it, then try again"
         }

@@ -12,6 +12,7 @@ use crate::limits::{CONTROL_TEXT_MAX, NAME_BYTES_MAX};
 use crate::replica::Replica;
 use crate::replica::commands::no_history;
 use crate::replica::documents::{Purpose, author_failure};
+use crate::store::Record;
 use crate::workspace::AuthorFault;
 
 impl Replica {
@@ -39,7 +40,15 @@ impl Replica {
         let event = event.ok_or_else(|| Failure::new(FailureKind::Failed, "nothing was made"))?;
         self.wrote(rescued.events);
         self.unnamed = Some(name.to_owned());
+        self.persist.push(Record::DeviceName(name.to_owned()));
+        name.clone_into(&mut self.config.device_name);
         Ok(Reply::Rescued { event, removed: rescued.removed })
+    }
+
+    /// What this device is called here: as it was let in, or as it rescued the workspace.
+    #[must_use]
+    pub fn device_name(&self) -> &str {
+        &self.config.device_name
     }
 
     /// Writes the name of who rescued, once what it can read since is in the document.

@@ -24,6 +24,7 @@ pub struct MemoryStore {
     /// Events whose rows are damaged.
     rotten: BTreeSet<EventId>,
     incarnation: Option<Incarnation>,
+    device_name: Option<String>,
     glance: Option<Vec<u8>>,
     /// Commits that still succeed before the disk is full; without end where none.
     room: Option<u32>,
@@ -49,6 +50,12 @@ impl MemoryStore {
     #[must_use]
     pub fn incarnation(&self) -> Option<Incarnation> {
         self.incarnation
+    }
+
+    /// The name of its device that it was told last.
+    #[must_use]
+    pub fn device_name(&self) -> Option<&str> {
+        self.device_name.as_deref()
     }
 
     /// What it was told to show at a start.
@@ -133,6 +140,7 @@ impl EventStore for MemoryStore {
                     self.counters.insert(name.clone(), *value);
                 }
                 Record::Incarnation(life) => self.incarnation = Some(*life),
+                Record::DeviceName(name) => self.device_name = Some(name.clone()),
                 Record::Card(card) => {
                     self.cards.insert(card.device(), card.clone());
                 }

@@ -311,8 +311,9 @@ fn a_newer_store_is_refused_and_another_file_is_none() {
     let store = SqliteStore::create(&path).unwrap();
     store.connection.pragma_update(None, "user_version", SCHEMA_VERSION + 1).unwrap();
     drop(store);
-    let refused = SqliteStore::open(&path).err().map(|error| error.to_string());
-    assert!(refused.unwrap().contains("newer"), "a newer store is refused");
+    let refused = SqliteStore::open(&path).err().map(|error| to_failure(&error)).unwrap();
+    assert!(refused.message.contains("newer"), "a newer store is refused");
+    assert!(refused.hint.is_some_and(|hint| hint.contains("upgrade kern")));
     let other = folder.path().join("other.db");
     Connection::open(&other).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
     let refused = SqliteStore::open(&other).err().map(|error| error.to_string());
