@@ -283,8 +283,8 @@ fn edit(mesh: &mut Mesh, device: u8, edits: serde_json::Value) {
     assert!(matches!(reply, Reply::Edited(Edited { event: Some(_), .. })), "{reply:?}");
 }
 
-/// A board, and branches: one that was merged, one whose merge would bring a conflict, and one whose
-/// merge was taken back.
+/// A board, and branches: one that was merged, one whose merge would bring a conflict, and one
+/// whose merge was taken back.
 fn branched() -> Mesh {
     let mut mesh = stage::world();
     mesh.ask(1, Command::CreateBoard { name: "garden".to_owned() });

@@ -19,7 +19,7 @@ use crate::cli::wrote::Wrote;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  kern undo                 the last of this device; where that is refused, it is named
+  kern undo                 the last of this device; a refusal names it
   kern undo 3f9a            the event whose id begins so, whoever wrote it
   kern undo 3f9a 77c0       both, one after the other
   kern undo 3f9a --force    also where something else was written there since")]
