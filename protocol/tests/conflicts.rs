@@ -3,7 +3,6 @@
 #![allow(clippy::disallowed_types, reason = "Automerge's own macros make a HashMap")]
 
 mod definition;
-mod hidden;
 mod listing;
 mod meaning;
 mod random;

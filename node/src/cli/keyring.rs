@@ -89,12 +89,13 @@ mod service {
             for item in found.unlocked {
                 kept.push(Zeroizing::new(item.get_secret().await?));
             }
-            // A person is asked only where nothing that is open will do.
-            if kept.iter().all(|key| key.len() != KEY_BYTES) {
-                for item in found.locked {
-                    item.unlock().await?;
-                    kept.push(Zeroizing::new(item.get_secret().await?));
+            // A person is asked only where nothing that is open will do, and no more than needed.
+            for item in found.locked {
+                if kept.iter().any(|key| key.len() == KEY_BYTES) {
+                    break;
                 }
+                item.unlock().await?;
+                kept.push(Zeroizing::new(item.get_secret().await?));
             }
             Ok(kept)
         })

@@ -165,12 +165,10 @@ impl<'a> Seen<'a> {
         }
     }
 
-    /// The objects at `path` and below it, each with the one below `path` that it is in; also of
-    /// values that are not the one that is shown.
-    pub(super) fn objects(&self, path: &DocPath) -> Vec<(ObjId, Option<ObjId>)> {
-        let (shown, mut found) = (self.find(path).unwrap_or_default(), Vec::new());
-        let mut open: Vec<_> = shown.into_iter().map(|shown| (shown, None)).collect();
-        while let Some(((value, id), within)) = open.pop() {
+    /// The objects at `path` and below it, also of values that are not the one that is shown.
+    pub(super) fn objects(&self, path: &DocPath) -> Vec<ObjId> {
+        let (mut open, mut found) = (self.find(path).unwrap_or_default(), Vec::new());
+        while let Some((value, id)) = open.pop() {
             let props: Vec<Prop> = match value {
                 Value::Object(ObjType::Map | ObjType::Table) => {
                     self.keys(&id).into_iter().map(Prop::Map).collect()
@@ -180,56 +178,10 @@ impl<'a> Seen<'a> {
                 Value::Scalar(_) => continue,
             };
             let below = props.into_iter().filter_map(|prop| self.all(&id, prop).ok());
-            open.extend(below.flatten().map(|shown| (shown, Some(id.clone()))));
-            found.push((id, within));
+            open.extend(below.flatten());
+            found.push(id);
         }
         found
-    }
-
-    /// Is what stands at `path` here the same there in itself, whether it is shown there or not?
-    /// Nothing says so of several values at one place.
-    pub(super) fn is_left_in(&self, there: &Self, path: &DocPath) -> bool {
-        let found = self.find(path).unwrap_or_default();
-        let [(value, id)] = &found[..] else { return false };
-        self.same(there, (value, id), (value, id), 0)
-    }
-
-    fn same(
-        &self,
-        there: &Self,
-        (value, id): (&Value<'_>, &ObjId),
-        (other, other_id): (&Value<'_>, &ObjId),
-        depth: usize,
-    ) -> bool {
-        let below = |prop: Prop| {
-            let all = (self.all(id, prop.clone()), there.all(other_id, prop));
-            let (Ok(here), Ok(there_)) = all else { return false };
-            match (&here[..], &there_[..]) {
-                ([(value, id)], [(other, other_id)]) => {
-                    self.same(there, (value, id), (other, other_id), depth + 1)
-                }
-                _ => false,
-            }
-        };
-        depth <= READ_DEPTH_MAX
-            && match (value, other) {
-                (
-                    Value::Object(ObjType::Map | ObjType::Table),
-                    Value::Object(ObjType::Map | ObjType::Table),
-                ) => {
-                    let keys = self.keys(id);
-                    keys == there.keys(other_id) && keys.into_iter().map(Prop::Map).all(below)
-                }
-                (Value::Object(ObjType::List), Value::Object(ObjType::List)) => {
-                    let len = self.len(id);
-                    len == there.len(other_id) && (0..len).map(Prop::Seq).all(below)
-                }
-                (Value::Object(ObjType::Text), Value::Object(ObjType::Text)) => {
-                    self.text(id) == there.text(other_id)
-                }
-                (Value::Scalar(one), Value::Scalar(two)) => one == two,
-                _ => false,
-            }
     }
 
     /// Would what is at `path` be the same if it were written from its JSON?

@@ -41,8 +41,3 @@ pub const CHANGED_SHOWN_BYTES: usize = 240;
 /// Events that one undo without a name passes over: each is a look at a document, and who meets
 /// more has to say which event is meant.
 pub const UNDO_PASSED_MAX: usize = 100;
-
-/// Edits below a place that do not know each other, of which an undo reads what each left there:
-/// more than people write apart, and each is a read of all that stood at the place. Of as many sets
-/// of changes that removed something there it is asked what they knew, each a walk of the past.
-pub const UNDO_BELOW_MAX: usize = 64;

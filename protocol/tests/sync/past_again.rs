@@ -40,6 +40,23 @@ fn what_was_written_once_more_apart_from_another_value_is_in_the_history() {
 }
 
 #[test]
+fn what_one_device_wrote_once_more_stands_as_it_was_written_first() {
+    // SPEC: PAST-3
+    let mut mesh = Mesh::of(&[]);
+    for value in [json!("x"), json!([1, 2]), json!({"y": 1})] {
+        set(&mut mesh, 1, "notes/a", value.clone());
+        set(&mut mesh, 1, "notes/a", value.clone());
+        let rows = rows(&mut mesh, 1, "notes/a");
+        let (last, before) = rows.split_last().unwrap();
+        assert_eq!(last, &(value, true, None), "{rows:?}");
+        assert!(before.iter().all(|(_, current, _)| !current), "{rows:?}");
+    }
+    set(&mut mesh, 1, "notes/m", json!({"x": 1}));
+    set(&mut mesh, 1, "notes/m", json!({"x": 1, "y": 2}));
+    assert_eq!(rows(&mut mesh, 1, "notes/m/x"), [(json!(1), true, None)]);
+}
+
+#[test]
 fn a_map_that_was_made_anew_above_a_value_takes_its_place_in_the_history() {
     // SPEC: PAST-3
     let mut mesh = Mesh::of(&[(2, Role::Member)]);
