@@ -244,6 +244,11 @@ pub const FRAMES_UNDER_WAY_MAX: u64 = 8;
 /// A peer that was asked and sends nothing for so long is not waited for.
 pub const STALL_MS: u64 = 2_000;
 
+/// A chain of which a peer that was asked for it sent nothing for so long is asked of another that
+/// has it too: what stands before it in the order of who serves it is mostly through by then, a
+/// mebibyte over 256 kbit/s.
+pub const CHAIN_LATE_MS: u64 = 32_000;
+
 /// On a link on which nothing was said for so long, an empty frame is: a quarter of the silence
 /// that ends it, so that three in a row may be late.
 pub const ALIVE_MS: u64 = 4_000;

@@ -11,6 +11,7 @@
 //! in ([`message`]), tips that a peer cannot serve are forgotten after a while, and what waits is
 //! bounded. Quotas only slow or drop; they never decide whether an event counts.
 
+mod asking;
 pub(crate) mod card;
 mod chunks;
 mod conduct;
@@ -41,10 +42,11 @@ pub use renewal::Renewal;
 
 use crate::event::{Run, Verified};
 use crate::id::{ChainId, DeviceId, EventId};
-use crate::limits::{STALL_MS, WANTS_MAX};
+use crate::limits::STALL_MS;
 use crate::store::Sought;
 use crate::time::Time;
 use crate::workspace::Workspace;
+use asking::Asked;
 use offer::AskedApart;
 use session::Session;
 
@@ -101,12 +103,6 @@ pub struct Sync {
     /// Which connection was asked for which chain, and up to where.
     asked: BTreeMap<ChainId, Asked>,
     apart: AskedApart,
-}
-
-struct Asked {
-    link: LinkId,
-    tip: EventId,
-    seq: u64,
 }
 
 impl Sync {
@@ -316,103 +312,6 @@ impl Sync {
         actions
     }
 
-    /// Asks each peer for what it has and nobody was asked for. `SPEC: SYNC-4`
-    fn ask(
-        &mut self,
-        now: Time,
-        workspace: &Workspace,
-        missing: &[(LinkId, EventId)],
-    ) -> Vec<Action> {
-        let mut actions = Vec::new();
-        for (&link, session) in &mut self.sessions {
-            if !session.greeted || session.farewell.is_some() {
-                continue;
-            }
-            let mut wants: BTreeMap<EventId, u64> = BTreeMap::new();
-            for (from, id) in missing {
-                if *from == link && session.sought.insert(*id) {
-                    wants.insert(*id, crate::limits::WANT_BACK);
-                }
-            }
-            let room = WANTS_MAX.saturating_sub(wants.len());
-            wants.extend(session.lacks(workspace, room).into_iter().map(|id| (id, 1)));
-            for id in workspace.named_missing() {
-                if wants.len() < WANTS_MAX && session.sought.insert(*id) {
-                    wants.insert(*id, 1);
-                }
-            }
-            for (chain, tips) in &session.tips {
-                for (&id, &seq) in tips {
-                    let served = self.asked.get(chain).is_some_and(|asked| asked.seq >= seq);
-                    if served || wants.len() >= WANTS_MAX {
-                        continue;
-                    }
-                    let height = workspace.height(chain);
-                    wants.insert(id, seq.saturating_add(1).saturating_sub(height).max(1));
-                    self.asked.insert(*chain, Asked { link, tip: id, seq });
-                }
-            }
-            if !wants.is_empty() {
-                session.progress = now.monotonic_ms;
-                actions.push(Action::Send(link, Message::Want(wants.into_iter().collect())));
-            }
-        }
-        actions
-    }
-
-    /// Asks one peer for one branch in quarantine, where nothing that counts is waited for.
-    /// `SPEC: SYNC-12`
-    fn ask_apart(
-        &mut self,
-        now: Time,
-        workspace: &Workspace,
-        missing: &[(LinkId, EventId)],
-    ) -> Option<Action> {
-        let is_idle = self.is_current() && self.asked.is_empty() && missing.is_empty();
-        if !is_idle || !self.apart.is_over(now, workspace) {
-            return None;
-        }
-        let heard = |session: &Session| session.greeted && session.farewell.is_none();
-        let mut sessions = self.sessions.iter_mut().filter(|(_, session)| heard(session));
-        let (link, want) =
-            sessions.find_map(|(link, session)| Some((*link, session.offers.next(workspace)?)))?;
-        self.apart.ask(now, link, want.0);
-        Some(Action::Send(link, Message::Want(vec![want])))
-    }
-
-    /// Forgets what is here by now, and who is not waited for any more.
-    pub fn take_stock(&mut self, now: Time, workspace: &Workspace) {
-        self.release_stalled(now);
-        self.asked.retain(|_, asked| !workspace.contains(&asked.tip));
-        for session in self.sessions.values_mut() {
-            session.tips.retain(|_, tips| {
-                tips.retain(|id, _| !workspace.contains(id));
-                !tips.is_empty()
-            });
-        }
-    }
-
-    /// Who was asked and sends nothing for a while is not waited for: its tips are forgotten, and
-    /// what they stood for is asked of others.
-    fn release_stalled(&mut self, now: Time) {
-        let stalled: BTreeSet<LinkId> = self
-            .asked
-            .values()
-            .map(|asked| asked.link)
-            .filter(|link| {
-                let session = self.sessions.get(link);
-                session.is_none_or(|session| session.is_stalled(now))
-            })
-            .collect();
-        for link in stalled {
-            self.forget(link);
-            if let Some(session) = self.sessions.get_mut(&link) {
-                session.tips.clear();
-                session.sought.clear();
-            }
-        }
-    }
-
     /// When the next stalled peer is to be given up.
     #[must_use]
     pub fn next_deadline(&self) -> Option<u64> {
@@ -421,16 +320,6 @@ impl Sync {
         let stalled = asked.chain(parting).map(|session| session.progress.saturating_add(STALL_MS));
         let silent = self.sessions.values().filter_map(Session::silent_at);
         stalled.chain(silent).chain(self.apart.deadline()).min()
-    }
-
-    /// How many events are on their way that were asked for, as far as their chains tell.
-    #[must_use]
-    pub fn awaited(&self, workspace: &Workspace) -> u64 {
-        let awaited = self.asked.iter().filter(|(_, asked)| !workspace.contains(&asked.tip));
-        let left = |(chain, asked): (&ChainId, &Asked)| {
-            asked.seq.saturating_add(1).saturating_sub(workspace.height(chain))
-        };
-        awaited.map(left).fold(0, u64::saturating_add)
     }
 
     /// Is everything here that the peers said they have? Who sends nothing for a while is not

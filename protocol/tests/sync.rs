@@ -5,6 +5,7 @@ mod artifacts;
 mod boards;
 mod branch_words;
 mod branches;
+mod claims;
 mod clones;
 mod conduct;
 mod contracts;

@@ -49,6 +49,8 @@ pub(super) struct Session {
     pub(super) acknowledged_frames: u64,
     /// When something was asked or came last, by the monotonic clock.
     pub(super) progress: u64,
+    /// How often it was waited for in vain.
+    pub(super) vain: u32,
     /// When the peer said anything last.
     heard: u64,
     /// Since when it has something to acknowledge.
@@ -81,6 +83,7 @@ impl Session {
             received_frames: 0,
             acknowledged_frames: 0,
             progress: now.monotonic_ms,
+            vain: 0,
             heard: now.monotonic_ms,
             owed: None,
         }
