@@ -70,7 +70,7 @@ pub enum Workload {
     Idle,
     /// A mission whose holder was killed, until another goes on
     Resume,
-    /// A command, and what a node needs, while a member sends what it should not
+    /// A command, and what a node needs, while a member or strangers send what they should not
     Attack,
     /// Every value that stood somewhere, in a long history
     History,

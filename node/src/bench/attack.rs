@@ -1,9 +1,14 @@
-//! `attack`: what a command takes and what a node needs while a member, whose key it has, sends
-//! what no honest device would; beside the same node a moment before.
+//! `attack`: what a command takes and what a node needs while a member, whose key it has, or
+//! strangers send what no honest device would; beside the same node a moment before.
 //!
 //! The node is a process of its own with an honest device beside it; the attacker is this one, with
-//! the key of a device that was let in. It sends so many frames a second, all of them made before,
-//! so that what is measured is the node and not who shares its processor.
+//! the key of a device that was let in. It does so much a second; frames are all made before, so
+//! that what is measured is the node and not who shares its processor. Handshakes cost whoever
+//! begins them as much as the node.
+
+mod chain;
+mod member;
+mod strangers;
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -11,24 +16,22 @@ use std::time::{Duration, Instant};
 
 use kernelos_protocol::command::{Command, Failure, Reply};
 use kernelos_protocol::document::Edit as DocEdit;
-use kernelos_protocol::event::{Class, Header, Unsigned, Verified};
-use kernelos_protocol::id::{DeviceId, EventId, Incarnation, Lane, WorkspaceId};
+use kernelos_protocol::id::{DeviceId, EventId, WorkspaceId};
 use kernelos_protocol::key::DeviceKey;
-use kernelos_protocol::sync::{Message, workspace_tag};
-use kernelos_protocol::time::Stamp;
+use kernelos_protocol::limits::WANTS_MAX;
 use serde_json::json;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
-use zeroize::Zeroizing;
+use tokio::time::sleep;
 
 use super::Bench;
-use super::device::{everybody, failed, grant, path};
+use super::device::{failed, grant, path};
 use super::figures::{Measured, Op, Row, ms, percentile};
 use super::fleet::{Fleet, begin_peak, peak_mb};
 use crate::api::client::Client;
 use crate::home::{Home, random};
-use crate::transport::quinn::QuinnTransport;
-use crate::transport::{Link, Protocol, Transport as _};
+use crate::transport::BoxFuture;
+use member::Rogue;
+use strangers::{AT_ONCE, Strangers};
 
 /// What it is measured against.
 const BEFORE: &str = "without the attack";
@@ -41,7 +44,8 @@ const MORE_MB: f64 = 67.108_864;
 /// Between two commands: 50 a second.
 const EVERY: Duration = Duration::from_millis(20);
 
-/// Frames of the attacker a second, and events in each: 2,560 signatures a second.
+/// How often the attacker does something, a second, and events in each frame of it: 2,560
+/// signatures a second.
 const FRAMES_A_SECOND: u32 = 20;
 const EVENTS: usize = 128;
 
@@ -52,24 +56,95 @@ const REVOKED: usize = 4;
 /// For how long the node may leave a dial unanswered.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// In the order in which they are measured. Who is refused is not met for a while then, so that
+/// comes last. `SPEC: LINK-9`
 #[derive(Debug, Clone, Copy)]
 enum Kind {
-    /// Frames of good signatures but for the last: each ends the connection, and the next one is
-    /// dialed at once, also while the node keeps its sender out.
-    Refused,
+    /// Handshakes that the node answered and that go no further, each from another address.
+    HalfWay,
+    /// Whole handshakes of devices that are no members.
+    Strangers,
+    /// Keys that nobody let in, each with a frame of good signatures that let nobody in.
+    Introductions,
+    /// A member asks for the whole history again and again, and says each time that it got it.
+    Wants,
     /// Events after one that nobody has.
     Orphans,
     /// Events of devices that were revoked: quarantine takes them until it is full.
     Quarantine,
+    /// Frames of good signatures but for the last: each ends the connection, and the next one is
+    /// dialed at once, also while the node keeps its sender out.
+    Refused,
 }
 
 impl Kind {
+    const ALL: [Self; 7] = [
+        Self::HalfWay,
+        Self::Strangers,
+        Self::Introductions,
+        Self::Wants,
+        Self::Orphans,
+        Self::Quarantine,
+        Self::Refused,
+    ];
+
     fn name(self) -> &'static str {
         match self {
-            Self::Refused => "refused",
+            Self::HalfWay => "half-way",
+            Self::Strangers => "strangers",
+            Self::Introductions => "introductions",
+            Self::Wants => "wants",
             Self::Orphans => "orphans",
             Self::Quarantine => "quarantine",
+            Self::Refused => "refused",
         }
+    }
+
+    /// What was done so many times.
+    fn told(self, times: usize) -> [(&'static str, usize); 2] {
+        match self {
+            Self::HalfWay | Self::Strangers => [("times", times), ("handshakes", times * AT_ONCE)],
+            Self::Wants => [("frames", times), ("wants", times * WANTS_MAX)],
+            Self::Introductions | Self::Orphans | Self::Quarantine | Self::Refused => {
+                [("frames", times), ("events", times * EVENTS)]
+            }
+        }
+    }
+}
+
+/// Who is attacked.
+#[derive(Debug, Clone, Copy)]
+struct Target {
+    at: SocketAddr,
+    node: DeviceId,
+    workspace: WorkspaceId,
+}
+
+/// Who attack.
+struct Attackers {
+    rogue: Arc<Rogue>,
+    strangers: Arc<Strangers>,
+}
+
+/// How often it was done.
+type Attack = BoxFuture<'static, Result<usize, Failure>>;
+
+impl Attackers {
+    /// An attack that is ready, and begins when it is awaited.
+    fn ready(&self, kind: Kind, times: usize) -> Result<Attack, Failure> {
+        let (rogue, strangers) = (Arc::clone(&self.rogue), Arc::clone(&self.strangers));
+        Ok(match kind {
+            Kind::HalfWay => Box::pin(strangers.stop_half_way(times)),
+            Kind::Strangers => Box::pin(strangers.dial(times)),
+            Kind::Introductions => {
+                let events = rogue.events(EVENTS)?;
+                Box::pin(strangers.introduce(times, events))
+            }
+            Kind::Wants | Kind::Orphans | Kind::Quarantine | Kind::Refused => {
+                let frames = rogue.frames(kind, times)?;
+                Box::pin(rogue.attack(kind, frames))
+            }
+        })
     }
 }
 
@@ -85,41 +160,81 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Row>, Failure> {
     let Reply::Status(status) = client.ask(None, Command::Status).await? else {
         return Err(failed("the node has no status"));
     };
-    let secret = Home::at(&rogue.home).own()?.device_secret()?;
-    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let transport = QuinnTransport::bind(&secret, any, everybody()).map_err(failed)?;
-    let (device, workspace) = (status.device_id, status.workspace_id);
+    let target = Target { at, node: status.device_id, workspace: status.workspace_id };
     let revoked = revoked(&client).await?;
-    let rogue = Arc::new(Rogue { at, node: device, workspace, secret, revoked, transport });
+    let last = write(&client, bench.size(2_000, 100)).await?;
+    let secret = Home::at(&rogue.home).own()?.device_secret()?;
+    let rogue = Arc::new(Rogue::new(target, secret, revoked, last)?);
+    let strangers = Arc::new(Strangers::new(target)?);
+    let attackers = Attackers { rogue, strangers };
     let pid = node.pid.ok_or_else(|| failed("the node has no process"))?;
-    let commands = bench.size(250, 20);
     let mut rows = Vec::new();
-    // Who is refused is not met for a while then: that comes last. `SPEC: LINK-9`
-    for (turn, kind) in [Kind::Orphans, Kind::Quarantine, Kind::Refused].into_iter().enumerate() {
-        bench.goes_on(kind.name(), turn, 3, Instant::now());
-        let frames = rogue.frames(kind, commands * FRAMES_A_SECOND as usize / 50)?;
-        begin_peak(pid)?;
-        let before = (latency(&client, commands, || true).await?, peak_mb(pid)?);
-        begin_peak(pid)?;
-        let attack = Arc::clone(&rogue).attack(kind, frames);
-        let attack: JoinHandle<Result<usize, Failure>> = tokio::spawn(attack);
-        let during = latency(&client, commands, || !attack.is_finished()).await?;
-        let sent = attack.await.map_err(failed)??;
-        let during = (during, peak_mb(pid)?);
-        let row = |ours, unit, before, limit: fn(f64) -> f64| {
-            let measured = Measured::new("attack", ours, unit)
-                .with("kind", kind.name())
-                .with("frames", sent)
-                .with("events", sent * EVENTS)
-                .against(BEFORE, before);
-            measured.judge(&bench.machine, Op::AtMost, |of| Some(limit(of(BEFORE)?)))
-        };
-        rows.push(row(during.0, "ms p95", before.0, |before| SLOWER * before));
-        rows.push(row(during.1, "MB", before.1, |before| before + MORE_MB));
+    for (turn, kind) in Kind::ALL.into_iter().enumerate() {
+        bench.goes_on(kind.name(), turn, Kind::ALL.len(), Instant::now());
+        rows.extend(measure(bench, &client, pid, &attackers, kind).await?);
     }
-    rogue.transport.close().await;
+    attackers.rogue.close().await;
+    attackers.strangers.close().await;
     fleet.stop().await;
     Ok(rows)
+}
+
+/// Latency and memory before an attack and during it.
+async fn measure(
+    bench: &Bench,
+    client: &Client,
+    pid: u32,
+    attackers: &Attackers,
+    kind: Kind,
+) -> Result<[Row; 2], Failure> {
+    let commands = bench.size(250, 20);
+    let attack = attackers.ready(kind, commands * FRAMES_A_SECOND as usize / 50)?;
+    begin_peak(pid)?;
+    let before = (latency(client, commands, || true).await?, peak_mb(pid)?);
+    begin_peak(pid)?;
+    let attack: JoinHandle<Result<usize, Failure>> = tokio::spawn(attack);
+    let during = latency(client, commands, || !attack.is_finished()).await?;
+    let times = attack.await.map_err(failed)??;
+    let during = (during, peak_mb(pid)?);
+    let row = |ours, unit, before, limit: fn(f64) -> f64| {
+        let mut measured = Measured::new("attack", ours, unit).with("kind", kind.name());
+        for (name, count) in kind.told(times) {
+            measured = measured.with(name, count);
+        }
+        let measured = measured.against(BEFORE, before);
+        measured.judge(&bench.machine, Op::AtMost, |of| Some(limit(of(BEFORE)?)))
+    };
+    Ok([
+        row(during.0, "ms p95", before.0, |before| SLOWER * before),
+        row(during.1, "MB", before.1, |before| before + MORE_MB),
+    ])
+}
+
+/// A history of so many events, and the last of them.
+async fn write(client: &Client, events: usize) -> Result<EventId, Failure> {
+    let mut last = Err(failed("nothing was written"));
+    for number in 0..events {
+        let set = path("notes/before")?;
+        let edits = vec![DocEdit::Set { set, value: json!(number) }];
+        if let Reply::Edited(edited) = client.ask(None, Command::Edit { edits }).await? {
+            last = edited.event.ok_or_else(|| failed("nothing was written"));
+        }
+    }
+    last
+}
+
+/// So often so many times a second, until all is done; how often it was.
+async fn paced<F>(times: usize, mut once: impl FnMut(usize) -> F) -> Result<usize, Failure>
+where
+    F: Future<Output = Result<(), Failure>>,
+{
+    let start = Instant::now();
+    let every = Duration::from_secs(1) / FRAMES_A_SECOND;
+    for (number, turn) in (0..times).zip(1..) {
+        once(number).await?;
+        sleep((every * turn).saturating_sub(start.elapsed())).await;
+    }
+    Ok(times)
 }
 
 /// Lets devices in and revokes them, before they wrote anything.
@@ -155,127 +270,4 @@ async fn latency(
         sleep(EVERY.saturating_sub(start.elapsed())).await;
     }
     Ok(percentile(&mut times, 95))
-}
-
-/// Who attacks.
-struct Rogue {
-    at: SocketAddr,
-    node: DeviceId,
-    workspace: WorkspaceId,
-    secret: Zeroizing<[u8; 32]>,
-    /// Secrets of revoked devices, and their grants.
-    revoked: Vec<([u8; 32], EventId)>,
-    transport: QuinnTransport,
-}
-
-impl Rogue {
-    /// So many frames to send.
-    fn frames(&self, kind: Kind, count: usize) -> Result<Vec<Vec<u8>>, Failure> {
-        let mut frames = Vec::new();
-        let mut chain = Chain::of(&self.secret, self.workspace, self.workspace.genesis())?;
-        for number in 0..count {
-            match kind {
-                Kind::Quarantine if number % count.div_ceil(REVOKED) == 0 => {
-                    let by = self.revoked.get(number / count.div_ceil(REVOKED));
-                    let (secret, grant) = by.ok_or_else(|| failed("nobody is revoked"))?;
-                    chain = Chain::of(secret, self.workspace, *grant)?;
-                }
-                Kind::Orphans => {
-                    chain = Chain::of(&self.secret, self.workspace, self.workspace.genesis())?;
-                    chain.last = Some((1, EventId(random()?)));
-                }
-                _ => {}
-            }
-            let events = (0..EVENTS).map(|_| chain.next()).collect::<Result<Vec<_>, _>>()?;
-            // Each with its signature: no one of them proves another.
-            let mut frame = Message::events(events).encode();
-            if let (Kind::Refused, Some(last)) = (kind, frame.last_mut()) {
-                *last ^= 1;
-            }
-            frames.push(frame);
-        }
-        Ok(frames)
-    }
-
-    /// Sends them, so many a second; on a new connection where the last was ended. How many were
-    /// sent?
-    async fn attack(self: Arc<Self>, kind: Kind, frames: Vec<Vec<u8>>) -> Result<usize, Failure> {
-        let (start, mut link) = (Instant::now(), None);
-        let every = Duration::from_secs(1) / FRAMES_A_SECOND;
-        for (number, frame) in (1..).zip(&frames) {
-            if link.is_none() || matches!(kind, Kind::Refused) {
-                link = Some(self.meet().await?);
-            }
-            let sent = match &mut link {
-                Some((link, _)) => link.send(frame).await.is_ok(),
-                None => false,
-            };
-            if !sent {
-                link = None;
-            }
-            sleep((every * number).saturating_sub(start.elapsed())).await;
-        }
-        Ok(frames.len())
-    }
-
-    /// Connects and says hello; what the node says is read and dropped.
-    async fn meet(&self) -> Result<(crate::transport::Sender, Drain), Failure> {
-        let addresses = [self.at];
-        let dial = self.transport.dial(self.node, &addresses, Protocol::Sync);
-        let link: Link = timeout(PATIENCE, dial).await.map_err(failed)?.map_err(failed)?;
-        let workspace = workspace_tag(&link.exporter, &self.workspace);
-        let hello =
-            Message::Hello { workspace, incarnation: Incarnation([7; 8]), lanes_hash: [0; 32] };
-        let (mut sender, mut receiver) = link.split();
-        sender.send(&hello.encode()).await.map_err(failed)?;
-        let drain = async move { while let Ok(Some(_)) = receiver.receive().await {} };
-        Ok((sender, Drain(tokio::spawn(drain))))
-    }
-}
-
-/// Reads what the node says, until it is dropped.
-struct Drain(JoinHandle<()>);
-
-impl Drop for Drain {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// Events of one author, one after the other, that say nothing.
-struct Chain {
-    key: DeviceKey,
-    workspace: WorkspaceId,
-    heard: EventId,
-    incarnation: Incarnation,
-    last: Option<(u64, EventId)>,
-}
-
-impl Chain {
-    fn of(secret: &[u8; 32], workspace: WorkspaceId, heard: EventId) -> Result<Self, Failure> {
-        let (key, life) = (DeviceKey::from_secret(secret), random()?);
-        let incarnation = Incarnation(std::array::from_fn(|i| life[i]));
-        Ok(Self { key, workspace, heard, incarnation, last: None })
-    }
-
-    fn next(&mut self) -> Result<Verified, Failure> {
-        let seq = self.last.map_or(0, |(seq, _)| seq + 1);
-        let header = Header {
-            workspace: self.workspace,
-            lane: Lane::Content,
-            author: self.key.device(),
-            incarnation: self.incarnation,
-            seq,
-            prev: self.last.map(|(_, id)| id),
-            parents: Vec::new(),
-            heard: vec![self.heard],
-            stamp: Stamp(seq),
-            class: Class::Plain,
-            epoch: None,
-            body: None,
-        };
-        let event = Unsigned { header, body: None }.sign(&self.key).map_err(failed)?;
-        self.last = Some((seq, event.id()));
-        Ok(event)
-    }
 }
