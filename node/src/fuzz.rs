@@ -25,6 +25,7 @@ pub(crate) const TARGETS: &[Target] = &[
     #[cfg(target_os = "linux")]
     Target { name: "frame", run: crate::sandbox::fuzz::frame, peak: MIB },
     Target { name: "peers", run: crate::peers::fuzz::peers, peak: MIB },
+    Target { name: "introducer", run: crate::store::sqlite::fuzz::introducer, peak: MIB },
 ];
 
 /// The target of this name.

@@ -8,6 +8,8 @@
 
 pub mod checks;
 pub mod clock;
+#[cfg(test)]
+mod fuzz;
 pub mod minimise;
 pub mod network;
 pub mod node;

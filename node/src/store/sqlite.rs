@@ -7,6 +7,7 @@ mod chunks;
 mod events;
 #[cfg(test)]
 pub(crate) mod fuzz;
+mod introducer;
 mod notices;
 mod pages;
 mod salvage;
@@ -14,7 +15,6 @@ pub(super) mod shred;
 mod wal;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::Path;
 
 use kernelos_protocol::cbor::encode;
@@ -24,6 +24,7 @@ use kernelos_protocol::store::{EventStore, LoadRequest, Record, Slice, StoreErro
 use kernelos_protocol::sync::{Card, Receipt};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, ffi, params};
 
+pub use introducer::Introducer;
 pub(crate) use salvage::SALVAGED;
 use shred::Shredding;
 
@@ -37,9 +38,6 @@ const UPGRADES: [&str; 1] = [include_str!("schema_2.sql")];
 
 /// The row of `meta` that says whose store it is.
 const DEVICE: &str = "device_id";
-
-/// Who let this device in, and where it was reached then.
-pub type Introducer = (DeviceId, Vec<SocketAddr>);
 
 /// What a store says about its workspace, made with it; the life and the device's name may
 /// change later.
@@ -173,8 +171,7 @@ impl SqliteStore {
             Mode::Local => "local",
             Mode::Synced => "synced",
         };
-        let introducer = serde_json::to_vec(&meta.introducer)
-            .map_err(|error| StoreError::Failed(error.to_string()))?;
+        let introducer = introducer::written(meta.introducer.as_ref())?;
         let values: [(&str, &[u8]); 6] = [
             ("workspace", &meta.workspace.0),
             ("name", meta.name.as_bytes()),
@@ -198,8 +195,7 @@ impl SqliteStore {
         device: &str,
         introducer: &Introducer,
     ) -> Result<(), StoreError> {
-        let introducer = serde_json::to_vec(&Some(introducer))
-            .map_err(|error| StoreError::Failed(error.to_string()))?;
+        let introducer = introducer::written(Some(introducer))?;
         let transaction = self.connection.transaction().map_err(store_error)?;
         for (name, value) in [("device", device.as_bytes()), ("introducer", &introducer)] {
             let update = "UPDATE meta SET value = ?2 WHERE name = ?1";
@@ -223,8 +219,8 @@ impl SqliteStore {
             incarnation: Incarnation(
                 value("incarnation")?.try_into().map_err(|_| damaged("incarnation"))?,
             ),
-            introducer: serde_json::from_slice(&value("introducer")?)
-                .map_err(|_| damaged("introducer"))?,
+            introducer: introducer::read(&value("introducer")?)
+                .ok_or_else(|| damaged("introducer"))?,
         })
     }
 

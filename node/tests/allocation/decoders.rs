@@ -42,6 +42,7 @@ pub(crate) mod sandbox {
 pub(crate) mod store {
     pub(crate) mod sqlite {
         pub(crate) mod fuzz;
+        mod introducer;
         mod pages;
         mod wal;
     }

@@ -8,7 +8,7 @@ use crate::script::{Act, Device, Lie, Step};
 pub(super) fn sentence(line: &str, devices: &[Device]) -> Option<Step> {
     let who = |name: &str| devices.iter().position(|other| other.name == name);
     let words: Vec<&str> = line.split_whitespace().collect();
-    let value = || line.split_once(" = ").map(|(_, value)| value.trim().to_owned());
+    let value = || behind(line, 4);
     let acts = || {
         let (a, words) = words.split_first()?;
         Some(Step::Act(who(a)?, Act::read(words, &who)?))
@@ -33,14 +33,14 @@ pub(super) fn sentence(line: &str, devices: &[Device]) -> Option<Step> {
             let sides = sides.map(side).collect::<Option<Vec<_>>>()?;
             (sides.len() > 1).then_some(Step::Cut(sides))
         }
-        [a, "writes", path, "=", ..] => Some(Step::Write(who(a)?, path.parse().ok()?, value()?)),
+        [a, "writes", path, "=", ..] => Some(Step::Write(who(a)?, path.parse().ok()?, value())),
         [a, "cannot", "write", path] => Some(Step::CannotWrite(who(a)?, path.parse().ok()?)),
         [a, "tries", "a", "board", board] => Some(Step::TryBoard(who(a)?, (*board).to_owned())),
         [a, "tries", "to", "remove", path] => Some(Step::TryRemove(who(a)?, path.parse().ok()?)),
         [a, "tries", "a", "mission", "of", steps, "steps"] => {
             Some(Step::TryMission(who(a)?, steps.parse().ok()?))
         }
-        [a, "tries", path, "=", ..] => Some(Step::TryWrite(who(a)?, path.parse().ok()?, value()?)),
+        [a, "tries", path, "=", ..] => Some(Step::TryWrite(who(a)?, path.parse().ok()?, value())),
         [a, "removes", path] => Some(Step::Remove(who(a)?, path.parse().ok()?)),
         [a, "revokes", b] => Some(Step::Revoke(who(a)?, who(b)?)),
         [a, "grants", b, role] => {
@@ -62,7 +62,7 @@ pub(super) fn sentence(line: &str, devices: &[Device]) -> Option<Step> {
         [a, "reads", "nothing", "at", path] => {
             Some(Step::ReadsNothing(who(a)?, path.parse().ok()?))
         }
-        [a, "reads", path, "=", ..] => Some(Step::Reads(who(a)?, path.parse().ok()?, value()?)),
+        [a, "reads", path, "=", ..] => Some(Step::Reads(who(a)?, path.parse().ok()?, value())),
         [a, "is", "revoked"] => Some(Step::IsRevoked(who(a)?)),
         [a, "starts", "a", "mission", "of", steps, "steps"] => {
             Some(Step::StartMission(who(a)?, steps.parse().ok()?))
@@ -74,6 +74,19 @@ pub(super) fn sentence(line: &str, devices: &[Device]) -> Option<Step> {
         }
         _ => None,
     }
+}
+
+/// What stands behind so many words.
+fn behind(line: &str, words: usize) -> String {
+    let skip = |rest: &str| -> usize {
+        let word = rest.trim_start();
+        rest.len() - word.len() + word.find(char::is_whitespace).unwrap_or(word.len())
+    };
+    let mut rest = line;
+    for _ in 0..words {
+        rest = rest.get(skip(rest)..).unwrap_or_default();
+    }
+    rest.trim().to_owned()
 }
 
 /// Sentences about the mission that was started last.
@@ -119,12 +132,14 @@ fn of_clocks(words: &[&str], who: &impl Fn(&str) -> Option<usize>) -> Option<Ste
 /// What a device that is not ours any more does.
 fn of_lies(line: &str, words: &[&str], who: &impl Fn(&str) -> Option<usize>) -> Option<Step> {
     let (a, words) = words.split_first()?;
-    let value = || line.split_once(" = ").map(|(_, value)| value.trim().to_owned());
+    let value = || behind(line, 4);
     let lie = match words {
-        ["forks", path, "=", ..] => Lie::Fork(path.parse().ok()?, value()?),
-        ["backdates", "anew", path, "=", ..] => Lie::BackdateAnew(path.parse().ok()?, value()?),
+        ["forks", path, "=", ..] => Lie::Fork(path.parse().ok()?, value()),
+        ["backdates", "anew", path, "=", ..] => {
+            Lie::BackdateAnew(path.parse().ok()?, behind(line, 5))
+        }
         ["backdates", "a", "revocation", "of", b] => Lie::BackdateRevocation(who(b)?),
-        ["backdates", path, "=", ..] => Lie::Backdate(path.parse().ok()?, value()?),
+        ["backdates", path, "=", ..] => Lie::Backdate(path.parse().ok()?, value()),
         ["withholds", "from", b] => Lie::Withhold(who(b)?),
         ["replays"] => Lie::Replay,
         ["sends", "garbage"] => Lie::Garbage,
@@ -190,6 +205,7 @@ pub(super) fn words(step: &Step, devices: &[Device]) -> String {
         Step::Lie(a, lie) => sentence(a, &lie_words(lie, name)),
         Step::Wait(time) => format!("wait {time}ms"),
         Step::Settle => "all settle".to_owned(),
+        Step::Agree(who) if who.iter().copied().eq(0..devices.len()) => "all agree".to_owned(),
         Step::Agree(who) => {
             format!("{} agree", who.iter().map(name).collect::<Vec<_>>().join(" and "))
         }

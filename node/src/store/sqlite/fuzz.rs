@@ -1,9 +1,10 @@
-//! A store's file and its log, by any bytes. A log is read as it is, and with the sums that it
+//! A store's file, its log and a row of it, by any bytes. A log is read as it is, and with the sums that it
 //! should carry up to a frame that the bytes choose: what is read of that is known.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
+use super::introducer::{self, BYTES_MAX};
 use super::pages::{PAGE_BYTES, Pages, Value};
 use super::wal::{Wal, path_of};
 
@@ -118,5 +119,16 @@ pub(crate) fn pages(input: &[u8]) {
             });
             assert!(bytes.sum::<usize>() <= 4 << 20);
         }
+    }
+}
+
+/// The row that says who let this device in: what is read is written as what reads the same.
+pub(crate) fn introducer(input: &[u8]) {
+    let Some(read) = introducer::read(input) else { return };
+    let written = introducer::written(read.as_ref());
+    // It may be written longer than it was read: then it is not written at all.
+    match written {
+        Ok(row) => assert_eq!(introducer::read(&row), Some(read), "it is read as it is written"),
+        Err(_) => assert!(input.len() > BYTES_MAX / 2, "a short row has room"),
     }
 }

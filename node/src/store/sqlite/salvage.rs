@@ -346,7 +346,7 @@ impl Found {
             b"device" => self.device = text().or_else(|| self.device.take()),
             b"mode" => self.mode = super::mode_of(value).or_else(|| self.mode.take()),
             b"introducer" => {
-                let introducer = serde_json::from_slice(value).ok().flatten();
+                let introducer = super::introducer::read(value).flatten();
                 self.introducer = introducer.or_else(|| self.introducer.take());
             }
             b"workspace" => self.workspace = id().map(WorkspaceId).or(self.workspace),
