@@ -21,6 +21,7 @@ mod lives;
 mod lost;
 mod mesh;
 mod missions;
+mod newer;
 mod nonmember;
 mod notices;
 mod offers;

@@ -96,6 +96,57 @@ fn fight(events: u32) -> ControlLane {
     lane
 }
 
+/// Of two owners one grants somebody another role and the other revokes it, neither having heard of
+/// the other; both hear of both, it is let in anew, and so on.
+fn against_each_other(events: u32) -> ControlLane {
+    let mut lane = ControlLane::new();
+    lane.add(event(0, 0), device(0), ControlFact::Genesis, &[]).expect("valid");
+    for (n, by) in [(1, 1), (2, 2)] {
+        let fact = ControlFact::Grant { device: device(by), role: Role::Owner };
+        lane.add(event(0, n), device(0), fact, &[event(0, n - 1)]).expect("valid");
+    }
+    let mut before = vec![event(0, 2)];
+    for n in (3..events).step_by(3) {
+        let target = device(3 + (n / 3) % 24);
+        let grant = |role| ControlFact::Grant { device: target, role };
+        let revoke = ControlFact::Revoke { target, cut: Vec::new(), recovery: false };
+        let said = |lane: &mut ControlLane, n, by, fact, before: &[EventId]| {
+            lane.add(event(0, n), device(by), fact, before).expect("valid");
+        };
+        said(&mut lane, n, 1, grant(Role::Member), &before);
+        said(&mut lane, n + 1, 1, grant(Role::Observer), &[event(0, n)]);
+        said(&mut lane, n + 2, 2, revoke, &[event(0, n)]);
+        before = vec![event(0, n + 1), event(0, n + 2)];
+    }
+    lane
+}
+
+/// How often events are looked at until all of it is judged, and what each of them costs.
+fn looks(lane: &ControlLane) -> u64 {
+    assert_eq!(lane.members(&lane.all()).len(), lane.present_members().len());
+    lane.looks()
+}
+
+// SPEC: AUTH-22
+#[test]
+fn ten_thousand_grants_and_revocations_against_each_other_take_time_by_their_number() {
+    let told: Vec<_> = [2_500, 5_000, 10_000].map(|n| looks(&against_each_other(n))).into();
+    for pair in told.windows(2) {
+        assert!(10 * pair[1] < 23 * pair[0], "{told:?} for twice as many each time");
+    }
+    assert!(told[2] < 60 * 10_000, "{told:?}");
+}
+
+// SPEC: AUTH-22
+#[test]
+fn two_keys_that_fork_their_chains_to_remove_each_other_take_no_more_than_the_square() {
+    let told: Vec<_> = [250, 500, 1_000].map(|n| looks(&fight(n))).into();
+    for pair in told.windows(2) {
+        assert!(10 * pair[1] < 46 * pair[0], "{told:?} for twice as many each time");
+    }
+    assert!(told[2] < 20 * 1_000 * 1_000, "{told:?}");
+}
+
 // SPEC: AUTH-19
 #[test]
 fn long_histories_need_no_deep_stack() {

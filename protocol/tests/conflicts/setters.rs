@@ -3,6 +3,7 @@
 use kernelos_protocol::document::conflict::{PutBack, Which};
 use kernelos_protocol::document::{DocumentDone, DocumentTask, Edit, Reversal};
 use kernelos_protocol::id::ChangeHash;
+use kernelos_protocol::limits::SETTER_UNDOS_MAX;
 use serde_json::Value as Json;
 
 use super::world::{DOCUMENT, Device, World};
@@ -42,4 +43,31 @@ fn who_takes_back_what_decided_nothing_brings_no_old_value_up_in_anothers_name()
     assert_eq!(found.len(), 2);
     assert!(found.iter().any(|(value, _)| value == "old"));
     assert!(found.iter().all(|(_, wrote)| wrote.is_none()), "{found:?}");
+}
+
+#[test]
+fn behind_more_undos_than_are_looked_at_a_side_is_that_of_the_oldest_that_was() {
+    // SPEC: CFL-17
+    for undone in [SETTER_UNDOS_MAX, SETTER_UNDOS_MAX + 1] {
+        let mut world = World::of("A set notes/y 1 | C hears A");
+        let mut put = vec![[set(world.device('A'), "a"), set(world.device('C'), "c")]];
+        let mut put_back = PutBack::default();
+        for number in 0..undone {
+            world.run("A hears C");
+            let change = set(world.device('A'), &format!("decided {number}"));
+            world.run("C hears A");
+            let undos = [set(world.device('A'), "a"), set(world.device('C'), "c")];
+            let reversal = Reversal { change, joined: Vec::new() };
+            put_back.extend(undos.into_iter().map(|undo| (undo, reversal.clone())));
+            put.push(undos);
+        }
+        world.run("A hears C");
+        let found = setters(world.device('A'), put_back);
+        // As many undos are looked behind as there may be: of one more the first is not.
+        let oldest = put[undone - SETTER_UNDOS_MAX];
+        for (side, value) in ["a", "c"].into_iter().enumerate() {
+            let expected = (Json::from(value), Some(oldest[side]));
+            assert!(found.contains(&expected), "{value} behind {undone} undos: {found:?}");
+        }
+    }
 }

@@ -46,6 +46,12 @@ pub(super) fn actor(peer: &Peer, document: &DocumentId, generation: u64) -> [u8;
     hash::actor(&peer.key.device(), &peer.incarnation, document, generation)
 }
 
+/// What these documents hold at the peer, by its heads.
+fn known(peer: &mut Peer, documents: &[DocumentId]) -> Vec<ChangeHash> {
+    peer.project();
+    documents.iter().flat_map(|document| peer.workspace.line(document).heads).collect()
+}
+
 /// The change of the peer that begins a branch after all that it holds of `origin`.
 pub(super) fn begins(
     peer: &mut Peer,
@@ -53,8 +59,7 @@ pub(super) fn begins(
     branch: DocumentId,
     generation: u64,
 ) -> DocumentChange {
-    peer.project();
-    let deps = peer.workspace.line(&origin).heads;
+    let deps = known(peer, &[origin]);
     let start = peer.workspace.next_op(&origin, &deps);
     let change = begin_branch(actor(peer, &branch, generation), &deps, start);
     DocumentChange { document: None, generation, change }
@@ -104,9 +109,7 @@ pub(super) fn merging(
     branch: DocumentId,
     generation: u64,
 ) -> DocumentChange {
-    peer.project();
-    let mut deps = peer.workspace.line(&origin).heads;
-    deps.extend(peer.workspace.line(&branch).heads);
+    let deps = known(peer, &[origin, branch]);
     joining(peer, origin, &deps, generation)
 }
 

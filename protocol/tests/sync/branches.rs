@@ -14,7 +14,7 @@ use kernelos_protocol::document::{
 };
 use kernelos_protocol::event::Verified;
 use kernelos_protocol::hash;
-use kernelos_protocol::id::{DocumentId, Incarnation};
+use kernelos_protocol::id::{DocumentId, EventId, Incarnation};
 use kernelos_protocol::limits::{BRANCHES_LISTED_MAX, PURPOSE_BYTES_MAX};
 use kernelos_protocol::present;
 use kernelos_protocol::role::Role;
@@ -377,16 +377,21 @@ fn of_branches_by_the_thousand_some_are_listed_and_all_are_counted() {
     assert_eq!(mesh.get(1, "notes"), r#"{"a":"x"}"#);
 }
 
+/// Device 1, and the two events of 2 of which one is left out there.
+fn forked() -> (Mesh, [EventId; 2]) {
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    mesh.set(1, "notes/a", "before");
+    let events = [("one", 1), ("two", 2)]
+        .map(|(key, value)| put(&mut rogue(&mut mesh), ("notes", key), json!(value)));
+    let ids = events.each_ref().map(|events| events[0].id());
+    mesh.feed(1, 2, Message::events(events.concat()));
+    (mesh, ids)
+}
+
 #[test]
 fn what_a_fork_left_out_is_listed_with_the_command_that_brings_it_in() {
     // SPEC: BRA-8, PRJ-4
-    let mut mesh = Mesh::of(&[(2, Role::Member)]);
-    mesh.set(1, "notes/a", "before");
-    let (mut one, mut twin) = (rogue(&mut mesh), rogue(&mut mesh));
-    let events =
-        [put(&mut one, ("notes", "one"), json!(1)), put(&mut twin, ("notes", "two"), json!(2))];
-    let ids: Vec<_> = events.iter().map(|events| events[0].id()).collect();
-    mesh.feed(1, 2, Message::events(events.concat()));
+    let (mut mesh, ids) = forked();
     let shown = mesh.get(1, "notes");
     let rows = list(&mut mesh, 1);
     let [row] = &rows[..] else { panic!("{rows:#?}") };
@@ -409,12 +414,7 @@ fn what_a_fork_left_out_is_listed_with_the_command_that_brings_it_in() {
 #[test]
 fn a_branch_that_a_fork_left_out_is_a_conflict_that_is_decided_and_never_kept() {
     // SPEC: CFL-14, CFL-16
-    let mut mesh = Mesh::of(&[(2, Role::Member)]);
-    mesh.set(1, "notes/a", "before");
-    let (mut one, mut twin) = (rogue(&mut mesh), rogue(&mut mesh));
-    let events =
-        [put(&mut one, ("notes", "one"), json!(1)), put(&mut twin, ("notes", "two"), json!(2))];
-    mesh.feed(1, 2, Message::events(events.concat()));
+    let (mut mesh, _) = forked();
     let tip = list(&mut mesh, 1)[0].event.unwrap();
     let rows = mesh.conflicts(1);
     let [row] = &rows[..] else { panic!("{rows:#?}") };
