@@ -63,6 +63,26 @@ fn who_claims_what_it_has_not_is_waited_for_once_and_then_not_at_all() {
 }
 
 #[test]
+fn who_was_waited_for_in_vain_takes_no_chain_from_who_is_sending_it() {
+    // SPEC: SYNC-4
+    let (mut mesh, link, tip) = apart();
+    claim(&mut mesh, link, tip);
+    let honest = mesh.connect(1, 3);
+    mesh.wait(STALL_MS);
+    let tip = unheard(&mut mesh, honest, "again");
+    mesh.withheld = Some((3, |said| matches!(said, Message::Events(_))));
+    mesh.connect(1, 3);
+    let frames = mesh.frames;
+    for more in 1..10 {
+        claim(&mut mesh, link, Tip { seq: tip.seq + more, id: EventId([7; 32]), ..tip });
+    }
+    assert_eq!(mesh.frames, frames, "nobody is asked, and what is under way not once more");
+    mesh.withheld = None;
+    mesh.settle();
+    assert_eq!(mesh.get(1, "notes/a"), "\"again\"");
+}
+
+#[test]
 fn who_goes_on_sending_other_things_keeps_nothing_back_for_long() {
     // SPEC: SYNC-4
     let (mut mesh, link, tip) = apart();
