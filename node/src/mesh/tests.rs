@@ -3,7 +3,7 @@
 use kernelos_protocol::command::Mode;
 use kernelos_protocol::id::{EventId, Incarnation};
 use kernelos_protocol::key::DeviceKey;
-use kernelos_protocol::sync::workspace_tag;
+use kernelos_protocol::sync::{KEPT_OUT, workspace_tag};
 use tokio::time::Instant;
 
 use super::*;
@@ -131,4 +131,30 @@ fn who_is_kept_out_knocks_less_often_each_time_and_who_lost_a_connection_at_once
     attempt.was_met = true;
     attempt.miss(now_ms, POLITE_MS, false);
     assert_eq!((attempt.at_ms, attempt.delay_ms), (now_ms + POLITE_MS, RETRY_MS.0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_kept_out_each_time_it_was_met_dials_ever_less() {
+    // SPEC: LINK-9
+    let World { node, _keep, .. } = world().await;
+    let network = MemoryNetwork::default();
+    let bind = |device| network.bind(device, Arc::new(|_, _| true));
+    let (far, near) = (bind(DeviceKey::from_secret(&[1; 32]).device()), bind(node.device()));
+    let introducer = (far.device(), far.addresses());
+    node.enter(WorkspaceId([7; 32]), "home", "laptop", introducer).await.unwrap();
+    let dialing = tokio::spawn(dial(Arc::downgrade(&node), Arc::new(near), None));
+    let mut met = 0;
+    let keeping_out = async {
+        while let Some(link) = far.accept().await {
+            met += 1;
+            // Long enough to be seen as connected.
+            sleep(2 * LOOK).await;
+            link.close(KEPT_OUT);
+        }
+    };
+    timeout(Duration::from_secs(6), keeping_out).await;
+    // At once, and one, three and seven seconds later.
+    assert!((2..=3).contains(&met), "dialed {met} times in six seconds");
+    dialing.abort();
+    node.stop().await;
 }
