@@ -49,13 +49,14 @@ fn the_corpus_of_orders_comes_to_every_deed() {
 fn every_target_is_a_program_and_no_corpus_is_left_without_one() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
     let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap();
-    let (mut programs, mut of_node) = (Vec::new(), Vec::new());
+    let (mut programs, mut of_others) = (Vec::new(), Vec::new());
     for table in manifest.split("[[bin]]").skip(1) {
         let name = table.split('"').nth(1).unwrap();
-        // The node's own stand in `node/src/fuzz.rs`, and it replays them.
-        let is_of_node = table.contains("path = \"node.rs\"");
-        assert!(is_of_node || table.contains("path = \"any.rs\""), "{name}");
-        if is_of_node { &mut of_node } else { &mut programs }.push(name);
+        // Others' stand in `node/src/fuzz.rs` and `simulations/src/fuzz.rs`, and are replayed there.
+        let is_of = |file: &str| table.contains(&format!("path = \"{file}.rs\""));
+        let is_of_others = is_of("node") || is_of("scripts");
+        assert!(is_of_others || is_of("any"), "{name}");
+        if is_of_others { &mut of_others } else { &mut programs }.push(name);
     }
     let names: Vec<_> = TARGETS.iter().map(|target| target.name).collect();
     assert_eq!(programs, names);
@@ -63,7 +64,7 @@ fn every_target_is_a_program_and_no_corpus_is_left_without_one() {
     let mut folders: Vec<_> =
         folders.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     folders.sort();
-    let mut names = [names, of_node].concat();
+    let mut names = [names, of_others].concat();
     names.sort_unstable();
     assert_eq!(folders, names);
 }
