@@ -262,7 +262,7 @@ fn what_stood_in_another_object_of_that_path_is_in_its_history() {
 fn devices_list_the_same_history_and_one_value_of_it_stands() {
     // SPEC: PAST-3
     let mut mesh = Mesh::of(&[(2, Role::Member), (3, Role::Member)]);
-    let mut undone = 0;
+    let (mut undone, mut repeated) = (0, 0);
     for round in 0..6_u32 {
         let links = [(1, 2), (2, 3)].map(|(a, b)| mesh.connect(a, b));
         links.into_iter().for_each(|link| mesh.cut(link));
@@ -287,6 +287,12 @@ fn devices_list_the_same_history_and_one_value_of_it_stands() {
             mesh.undone(2, Some(decision));
             undone += 1;
         }
+        if round % 2 == 1 {
+            // And where everybody knows it, which is no row of its own.
+            let value: Json = serde_json::from_str(&mesh.get(3, "notes/a")).unwrap();
+            set(&mut mesh, 3, "notes/a", value);
+            repeated += 1;
+        }
         let (here, _) = history(&mut mesh, 1, "notes/a", 100);
         for number in [2, 3] {
             assert_eq!(history(&mut mesh, number, "notes/a", 100).0, here, "round {round}");
@@ -297,7 +303,7 @@ fn devices_list_the_same_history_and_one_value_of_it_stands() {
         assert_eq!(current.len(), 1, "round {round}: {here:#?}");
         assert_eq!(current[0].value, now, "round {round}");
     }
-    assert!(undone > 1);
+    assert!(undone > 1 && repeated > 1);
 }
 
 #[test]

@@ -125,6 +125,7 @@ pub(crate) fn pages(input: &[u8]) {
 /// The row that says who let this device in: what is read is written as what reads the same.
 pub(crate) fn introducer(input: &[u8]) {
     let Some(read) = introducer::read(input) else { return };
+    assert!(input.len() <= BYTES_MAX, "what is larger than rows are is none");
     let written = introducer::written(read.as_ref());
     // It may be written longer than it was read: then it is not written at all.
     match written {
