@@ -45,7 +45,7 @@ pub use since::{BuiltOn, Taken};
 pub use task::{Degraded, DocumentDone, DocumentTask, LocalChange, MayUndo, Reversal};
 
 use crate::id::{ChangeHash, DocumentId};
-use conflict::ConflictIndex;
+use conflict::Conflicts;
 
 /// All documents of a workspace.
 #[derive(Default)]
@@ -56,7 +56,7 @@ pub struct Documents {
 
 struct Document {
     automerge: Automerge,
-    conflicts: ConflictIndex,
+    conflicts: Conflicts,
     degraded: Option<Degraded>,
 }
 
@@ -64,7 +64,7 @@ impl Default for Document {
     fn default() -> Self {
         // A new document draws a random actor; ours is set before anything is written with it.
         let automerge = Automerge::new().with_actor(ActorId::from(&[0; 16][..]));
-        Self { automerge, conflicts: ConflictIndex::default(), degraded: None }
+        Self { automerge, conflicts: Conflicts::default(), degraded: None }
     }
 }
 
@@ -119,7 +119,7 @@ impl Documents {
             DocumentTask::Conflicts { document, which, put_back } => {
                 let held = self.documents.entry(document).or_default();
                 DocumentDone::Conflicts(held.try_with(|doc, conflicts| {
-                    conflicts.list_after_undos(doc, &document, &which, &put_back)
+                    conflicts.index().list_after_undos(doc, &document, &which, &put_back)
                 }))
             }
             DocumentTask::Fork(fork) => self.fork(&fork),
@@ -132,6 +132,19 @@ impl Documents {
         }
     }
 
+    /// Does some of what is done best while no task waits; says whether there is more.
+    pub fn rest(&mut self) -> bool {
+        // A document on which Automerge failed is asked for nothing any more.
+        let is_late = |held: &&mut Document| held.degraded.is_none() && held.conflicts.is_late();
+        let late = self.documents.values_mut().find(is_late);
+        let Some(held) = late else { return false };
+        held.guarded(|_, conflicts| {
+            conflicts.catch_up();
+            Ok(())
+        });
+        true
+    }
+
     /// Takes changes out of a document, and what depends on them.
     fn leave_out(&mut self, document: DocumentId, changes: &BTreeSet<ChangeHash>) -> DocumentDone {
         let Some(held) = self.documents.get_mut(&document) else {
@@ -142,7 +155,7 @@ impl Documents {
         }
         held.guarded(|doc, conflicts| {
             *doc = without(doc, changes)?;
-            *conflicts = ConflictIndex::of(doc);
+            *conflicts = Conflicts::of(doc);
             Ok(())
         });
         DocumentDone::Holds { document, heads: held.heads() }
@@ -156,23 +169,25 @@ impl Document {
             return;
         }
         let parsed = changes.iter().map(|bytes| Change::try_from(&bytes[..]));
-        let mut new = match parsed.collect::<Result<Vec<_>, _>>() {
+        let new = match parsed.collect::<Result<Vec<_>, _>>() {
             Ok(parsed) => parsed,
             Err(error) => {
                 self.degrade(error.to_string());
                 return;
             }
         };
-        // A change of our own is in the document already when its event comes around.
-        new.retain(|change| !self.conflicts.has_learned(change));
+        // A change of our own is in the document already when its event comes around: Automerge and
+        // the conflicts pass over it.
         let tried: Vec<_> = new.iter().map(Change::hash).collect();
-        self.guarded(|doc, conflicts| {
-            new.iter().for_each(|change| conflicts.learn(change));
-            doc.apply_changes(new).map_err(|error| error.to_string())
-        });
+        self.guarded(|doc, _| doc.apply_changes(new).map_err(|error| error.to_string()));
         if let Some(degraded) = &mut self.degraded {
             degraded.at = culprit(&self.automerge, &changes, tried);
+            return;
         }
+        self.guarded(|_, conflicts| {
+            tried.into_iter().zip(changes).for_each(|(hash, chunk)| conflicts.later(hash, chunk));
+            Ok(())
+        });
     }
 
     fn degrade(&mut self, reason: String) {
@@ -180,10 +195,7 @@ impl Document {
     }
 
     /// Runs `work`; when it fails or panics the document is degraded from here on.
-    fn guarded(
-        &mut self,
-        work: impl FnOnce(&mut Automerge, &mut ConflictIndex) -> Result<(), String>,
-    ) {
+    fn guarded(&mut self, work: impl FnOnce(&mut Automerge, &mut Conflicts) -> Result<(), String>) {
         if self.degraded.is_some() {
             return;
         }
@@ -197,7 +209,7 @@ impl Document {
 
     fn try_with<T>(
         &mut self,
-        work: impl FnOnce(&mut Automerge, &mut ConflictIndex) -> Result<T, EditFault>,
+        work: impl FnOnce(&mut Automerge, &mut Conflicts) -> Result<T, EditFault>,
     ) -> Result<T, EditFault> {
         if let Some(degraded) = &self.degraded {
             return Err(EditFault::Document(degraded.reason.clone()));
@@ -280,7 +292,7 @@ fn without(doc: &Automerge, dropped: &BTreeSet<ChangeHash>) -> Result<Automerge,
 
 fn transact(
     doc: &mut Automerge,
-    conflicts: &mut ConflictIndex,
+    conflicts: &mut Conflicts,
     actor: [u8; 16],
     edits: &[Edit],
 ) -> Result<Option<LocalChange>, EditFault> {
@@ -296,7 +308,7 @@ fn transact(
     let (hash, _) = tx.commit_with(CommitOptions::default().with_time(0));
     let change = hash.and_then(|hash| doc.get_change_by_hash(&hash));
     if let Some(change) = &change {
-        conflicts.learn(change);
+        conflicts.made(change);
     }
     Ok(change.map(|change| local(doc, &change)))
 }

@@ -5,6 +5,7 @@
 //! once, in causal order; without effect it is kept, forwarded, and shown as void with its reason.
 //! Several changes in one event have effect all or none.
 
+mod actors;
 mod artifact;
 mod branches;
 mod dependents;
@@ -32,6 +33,7 @@ use crate::mission::record::Record;
 use crate::mission::state::Who;
 use crate::role::Role;
 use crate::seal;
+use actors::Actors;
 use branches::Branches;
 pub use branches::Origin;
 use dependents::Dependents;
@@ -92,6 +94,7 @@ pub struct Effects {
     dependents: Option<Dependents>,
     /// What was found of the changes of the own event that comes next.
     foreseen: Foreseen,
+    actors: Actors,
     /// Is there a change that several events carry?
     is_recarried: bool,
     /// How much was looked at to choose between changes of one number.
@@ -210,10 +213,9 @@ impl Effects {
             return Ok((Effect::Empty, Chunks::new()));
         };
         check_epoch(past, no, &epoch)?;
-        let (Some(body), Some(key)) = (event.body(), past.ring.key(&epoch)) else {
-            return Ok((Effect::Unread, Chunks::new()));
-        };
-        let inside = seal::open(key, header, body).map_err(|fault| void(fault.code(), &fault))?;
+        let opened = past.ring.key(&epoch).and_then(|key| seal::open_event(key, event));
+        let Some(opened) = opened else { return Ok((Effect::Unread, Chunks::new())) };
+        let inside = opened.map_err(|fault| void(fault.code(), &fault))?;
         let content = Content::decode(&inside).map_err(|fault| void("body_decode", &fault))?;
         if header.class == Class::Shreddable {
             purge::check_kind(&content)?;
@@ -373,7 +375,8 @@ impl Effects {
                 &new
             }
         };
-        let actor = hash::actor(&header.author, &header.incarnation, &document, change.generation);
+        let actor =
+            self.actors.of((header.author, header.incarnation, document, change.generation));
         let seen = |number| {
             let links = history.links.get(number as usize);
             links.is_some_and(|links: &Links| in_view(&links.carriers))

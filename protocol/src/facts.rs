@@ -72,11 +72,12 @@ pub fn read(event: &Verified, ring: &KeyRing) -> (BodyState, Json) {
 
 /// Opens what an event of the content lane says, or says why it cannot be read with these keys.
 pub(crate) fn open(event: &Verified, ring: &KeyRing) -> Result<Content, BodyState> {
-    let header = event.header();
-    let body = event.body().ok_or(BodyState::Missing)?;
-    let key = header.epoch.and_then(|epoch| ring.key(&epoch)).ok_or(BodyState::Sealed)?;
+    event.body().ok_or(BodyState::Missing)?;
+    let epoch = event.header().epoch;
+    let key = epoch.and_then(|epoch| ring.key(&epoch)).ok_or(BodyState::Sealed)?;
     let broken = |code: &str| BodyState::Broken(code.to_owned());
-    let inside = seal::open(key, header, body).map_err(|fault| broken(fault.code()))?;
+    let opened = seal::open_event(key, event).ok_or(BodyState::Missing)?;
+    let inside = opened.map_err(|fault| broken(fault.code()))?;
     Content::decode(&inside).map_err(|_| broken("body_decode"))
 }
 

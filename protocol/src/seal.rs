@@ -10,7 +10,7 @@ use aes_gcm_siv::aead::{AeadInOut, KeyInit};
 use aes_gcm_siv::{Aes256GcmSiv, Nonce};
 
 use crate::epoch::EpochKey;
-use crate::event::{Class, Header, SALT_BYTES};
+use crate::event::{Class, Header, SALT_BYTES, Verified};
 use crate::hash::{self, context};
 use crate::limits::{BODY_BYTES_MAX, BODY_INFLATED_MAX, DEFLATE_BYTES_MIN};
 
@@ -131,6 +131,22 @@ pub(crate) fn is_salt_of(stored: &[u8]) -> bool {
 
 /// Opens the body of an event with this header. `SPEC: SEAL-1, SEAL-2, SEAL-3, SEAL-4`
 pub fn open(key: &EpochKey, header: &Header, body: &[u8]) -> Result<Vec<u8>, OpenFault> {
+    open_bound(key, header, &header.associated_data(), body)
+}
+
+/// Opens the body of this event; none where it has none here.
+pub(crate) fn open_event(key: &EpochKey, event: &Verified) -> Option<Result<Vec<u8>, OpenFault>> {
+    let body = event.body()?;
+    Some(open_bound(key, event.header(), &event.associated_data(), body))
+}
+
+/// The same, where what it is bound to is at hand.
+fn open_bound(
+    key: &EpochKey,
+    header: &Header,
+    bound: &[u8],
+    body: &[u8],
+) -> Result<Vec<u8>, OpenFault> {
     let (key, sealed) = if header.class == Class::Shreddable {
         let (salt, committed, sealed) = salted(body).ok_or(OpenFault::Sealed)?;
         if commitment(salt) != *committed {
@@ -142,9 +158,7 @@ pub fn open(key: &EpochKey, header: &Header, body: &[u8]) -> Result<Vec<u8>, Ope
     };
     let mut inside = sealed.to_vec();
     let cipher = Aes256GcmSiv::new(&key.into());
-    cipher
-        .decrypt_in_place(&nonce(header), &header.associated_data(), &mut inside)
-        .map_err(|_| OpenFault::Sealed)?;
+    cipher.decrypt_in_place(&nonce(header), bound, &mut inside).map_err(|_| OpenFault::Sealed)?;
     match inside.split_first() {
         Some((&RAW, _)) => {
             inside.drain(..1);

@@ -29,7 +29,7 @@ impl DocumentThread {
             .stack_size(DOCUMENT_STACK_BYTES)
             .spawn(move || {
                 let mut documents = Documents::default();
-                while let Ok(task) = waiting.recv() {
+                while let Some(task) = next(&waiting, &mut documents) {
                     if !answer(documents.perform(task)) {
                         return;
                     }
@@ -46,6 +46,18 @@ impl DocumentThread {
     /// Hands over a task. The Replica bounds how many wait; a thread that ended answers none.
     pub(super) fn perform(&self, task: DocumentTask) {
         self.tasks.send(task).ok();
+    }
+}
+
+/// The next task, and meanwhile what can be done without one; none once nobody gives any.
+fn next(waiting: &mpsc::Receiver<DocumentTask>, documents: &mut Documents) -> Option<DocumentTask> {
+    loop {
+        match waiting.try_recv() {
+            Ok(task) => return Some(task),
+            Err(mpsc::TryRecvError::Disconnected) => return None,
+            Err(mpsc::TryRecvError::Empty) if documents.rest() => {}
+            Err(mpsc::TryRecvError::Empty) => return waiting.recv().ok(),
+        }
     }
 }
 

@@ -137,20 +137,20 @@ pub struct MergePreview {
 
 impl Documents {
     /// Nothing is changed: a merge is tried on a copy.
-    pub(super) fn fork(&self, fork: &Fork) -> DocumentDone {
+    pub(super) fn fork(&mut self, fork: &Fork) -> DocumentDone {
         let documents = [fork.branch, fork.origin];
         let is_closed = |id: &&DocumentId| !self.documents.contains_key(id);
         let closed: BTreeSet<_> = documents.iter().filter(is_closed).copied().collect();
+        let origin = self.documents.get_mut(&fork.origin).filter(|_| fork.merge);
+        let before = origin.map(|origin| origin.conflicts_of(&fork.origin));
         let (Some(branch), Some(origin)) =
             (self.documents.get(&fork.branch), self.documents.get(&fork.origin))
         else {
             return DocumentDone::Closed(closed);
         };
         let done = branch.copied(|branch| {
-            if !fork.merge {
-                return diff(fork, branch);
-            }
-            let before = origin.conflicts_of(&fork.origin)?;
+            let Some(before) = before else { return diff(fork, branch) };
+            let before = before?;
             origin.copied(|origin| merged(fork, branch, origin, &before))
         });
         DocumentDone::Forked(done.map(Box::new))
@@ -158,8 +158,8 @@ impl Documents {
 }
 
 impl super::Document {
-    fn conflicts_of(&self, document: &DocumentId) -> Result<ConflictList, EditFault> {
-        self.copied(|doc| self.conflicts.list(doc, document, &Which::First))
+    fn conflicts_of(&mut self, document: &DocumentId) -> Result<ConflictList, EditFault> {
+        self.try_with(|doc, conflicts| conflicts.index().list(doc, document, &Which::First))
     }
 }
 

@@ -7,6 +7,7 @@
 //! a change that knows all sides writes the place, and every device with the same changes sees
 //! the same. Resolving is therefore nothing but such a write (`resolve.rs`).
 
+mod late;
 mod lineage;
 mod meaning;
 mod places;
@@ -25,11 +26,12 @@ use automerge::{Automerge, Change};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::document::validate::plain_operation;
+use crate::document::validate::plain_change;
 use crate::document::{DocPath, Edit, EditFault};
 use crate::id::{ChangeHash, ConflictId, DocumentId};
 use crate::limits::{CONFLICTS_LISTED_BYTES_MAX, CONFLICTS_LISTED_MAX};
-use lineage::Lineage;
+pub(crate) use late::Conflicts;
+use lineage::{Added, Lineage, New};
 pub use meaning::Strictest;
 use places::Places;
 use scan::Scan;
@@ -195,33 +197,52 @@ impl ConflictIndex {
     /// more. The work goes with the operations of the change, never with the document.
     /// `SPEC: CFL-10`
     pub fn learn(&mut self, change: &Change) {
-        if self.has_learned(change) {
-            return;
+        if !self.learn_plain(change.hash(), change.raw_bytes()) {
+            self.learn_whole(change);
         }
-        let Some(number) = self.lineage.add(change) else {
-            self.broken = true;
-            return;
-        };
-        let start = change.start_op().get();
-        if let Some(op) = plain_operation(change.raw_bytes()) {
-            return self.learn_operations(number, start, &[op]);
-        }
-        self.learn_operations(number, start, &change.decode().operations);
     }
 
-    fn learn_operations(&mut self, change: u32, start: u64, operations: &[Op]) {
+    /// The same of a change by its name and chunk, which are those of a change that was applied.
+    pub(super) fn learn_chunk(&mut self, hash: automerge::ChangeHash, chunk: &[u8]) {
+        if self.learn_plain(hash, chunk) {
+            return;
+        }
+        match Change::try_from(chunk) {
+            Ok(change) => self.learn_whole(&change),
+            Err(_) => self.broken = true,
+        }
+    }
+
+    /// Takes in a change of one plain operation; says no of any other.
+    fn learn_plain(&mut self, hash: automerge::ChangeHash, chunk: &[u8]) -> bool {
+        let Some(plain) = plain_change(chunk) else { return false };
+        let (deps, actor) = (plain.deps.iter().copied().map(automerge::ChangeHash), &plain.actor);
+        let new = New { hash, deps, actor, seq: plain.seq, last_op: plain.start };
+        let added = self.lineage.add(new);
+        self.learn_operations(added, plain.start, &[plain.op]);
+        true
+    }
+
+    fn learn_whole(&mut self, change: &Change) {
+        let (start, deps) = (change.start_op().get(), change.deps().iter().copied());
+        let (hash, actor, seq) = (change.hash(), change.actor_id(), change.seq());
+        let added = self.lineage.add(New { hash, deps, actor, seq, last_op: change.max_op() });
+        if added != Added::Known {
+            self.learn_operations(added, start, &change.decode().operations);
+        }
+    }
+
+    fn learn_operations(&mut self, added: Added, start: u64, operations: &[Op]) {
+        let Added::New(change) = added else {
+            self.broken |= added == Added::Apart;
+            return;
+        };
         for (op, number) in operations.iter().zip(start..) {
             self.count(1);
             if self.places.learn(&self.lineage, change, number, op).is_none() {
                 self.broken = true;
             }
         }
-    }
-
-    /// Was this change taken in? Automerge is slow to say so: it builds the change anew.
-    #[must_use]
-    pub fn has_learned(&self, change: &Change) -> bool {
-        self.lineage.contains(&change.hash())
     }
 
     /// Is `past` in the past of `change`, or that itself?

@@ -90,7 +90,7 @@ impl Documents {
             held.try_with(|doc, conflicts| {
                 let applied = doc.apply_changes(changes.iter().cloned());
                 applied.map_err(|error| EditFault::Document(error.to_string()))?;
-                changes.iter().for_each(|change| conflicts.learn(change));
+                changes.iter().for_each(|change| conflicts.made(change));
                 Ok(())
             })?;
             by_actor.resize(by_actor.len().max(changes.len()), Vec::new());

@@ -80,7 +80,8 @@ impl Documents {
                 read.map(|read| PastDone::Read(document, read))
             }
             PastTask::History { limit, .. } => {
-                let history = held.try_with(|doc, index| history::of(doc, index, &path, *limit));
+                let history = held
+                    .try_with(|doc, conflicts| history::of(doc, conflicts.index(), &path, *limit));
                 history.map(|history| PastDone::History(document, history))
             }
         };

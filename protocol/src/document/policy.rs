@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use automerge::Automerge;
 use serde_json::Value as Json;
 
-use super::conflict::{ConflictIndex, Strictest};
+use super::conflict::{Conflicts, Strictest};
 use super::read::{self, ReadValue};
 use super::{DocPath, EditFault};
 
@@ -67,14 +67,14 @@ pub fn is_stricter(one: Option<&Json>, two: Option<&Json>) -> bool {
 /// What is at `path` of the root, where of a policy the strictest counts.
 pub(super) fn read(
     doc: &Automerge,
-    conflicts: &ConflictIndex,
+    conflicts: &mut Conflicts,
     path: &DocPath,
 ) -> Result<ReadValue, EditFault> {
     let is_near = path.segments().first().is_none_or(|first| first == POLICIES);
     if !is_near {
         return read::read(doc, path);
     }
-    let policies = conflicts.policies(doc)?;
+    let policies = conflicts.index().policies(doc)?;
     if policies.is_empty() {
         return read::read(doc, path);
     }

@@ -159,7 +159,7 @@ impl Documents {
             let dropped = BTreeSet::from([change.hash]);
             held.guarded(|doc, conflicts| {
                 *doc = without(doc, &dropped)?;
-                *conflicts = super::ConflictIndex::of(doc);
+                *conflicts = super::Conflicts::of(doc);
                 Ok(())
             });
         }
@@ -210,7 +210,7 @@ impl Documents {
         for id in documents {
             if let Some(held) = self.documents.get_mut(id) {
                 let dump = held.try_with(|doc, conflicts| {
-                    Ok(Dump::of(doc)?.with_policies(conflicts.policies(doc)?))
+                    Ok(Dump::of(doc)?.with_policies(conflicts.index().policies(doc)?))
                 });
                 dumps.insert(*id, dump?);
             }
@@ -229,7 +229,7 @@ impl Document {
     ) -> Result<Option<LocalChange>, EditFault> {
         self.try_with(|doc, conflicts| {
             if edits.iter().any(|edit| edit.path().is_none()) {
-                let change = conflicts.resolve(doc, document, actor, edits)?;
+                let change = conflicts.index().resolve(doc, document, actor, edits)?;
                 return Ok(Some(local(doc, &change)));
             }
             transact(doc, conflicts, actor, edits)
@@ -245,7 +245,7 @@ impl Document {
     ) -> Result<(), EditFault> {
         self.try_with(|doc, conflicts| {
             if edits.iter().any(|edit| edit.path().is_none()) {
-                return conflicts.rehearse(doc, document, actor, edits);
+                return conflicts.index().rehearse(doc, document, actor, edits);
             }
             let mut tx = doc.transaction();
             let tried = edits.iter().try_for_each(|edit| super::edit::apply(&mut tx, edit));

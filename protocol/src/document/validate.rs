@@ -26,7 +26,7 @@ pub(crate) use clock::Clock;
 pub use fault::ChangeFault;
 pub use history::ChangeIndex;
 pub(crate) use leb::Reader;
-pub(crate) use plain::operation as plain_operation;
+pub(crate) use plain::{change as plain_change, operation as plain_operation};
 
 /// The hash of a change that passed, as the rest of the protocol names it.
 #[must_use]

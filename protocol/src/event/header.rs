@@ -3,7 +3,7 @@
 //! The header is all that authority reads of content, so it is never encrypted and never purged.
 
 use crate::cbor::{self, Canonical, CborFault, Reader, Writer};
-use crate::event::EventFault;
+use crate::event::{EventFault, Signed, Verified};
 use crate::hash::{self, context};
 use crate::id::{ChainId, DeviceId, EventId, Incarnation, Lane, WorkspaceId};
 use crate::limits::{BODY_BYTES_MAX, HEADER_BYTES_MAX, PARENTS_MAX, RUN_EVENTS_MAX};
@@ -185,6 +185,40 @@ impl Header {
     }
 }
 
+impl Signed {
+    /// [`Header::associated_data`] as it stands in the bytes of the header, behind a byte that says
+    /// how many fields there are.
+    fn associated_data(&self) -> Vec<u8> {
+        let named = match &self.header.body {
+            None => 2,
+            Some(body) => 34 + uint_bytes(body.len),
+        };
+        let bound = self.header_bytes.len().saturating_sub(named);
+        let mut bytes: Vec<u8> = self.header_bytes.iter().take(bound).copied().collect();
+        bytes.iter_mut().take(1).for_each(|first| *first -= 2);
+        debug_assert_eq!(bytes, self.header.associated_data(), "its first twelve fields");
+        bytes
+    }
+}
+
+impl Verified {
+    /// What its sealed body is bound to: [`Header::associated_data`], not written once more.
+    pub(crate) fn associated_data(&self) -> Vec<u8> {
+        self.0.signed.associated_data()
+    }
+}
+
+/// How many bytes a number takes in its one encoding.
+fn uint_bytes(number: u64) -> usize {
+    match number {
+        0..24 => 1,
+        24..0x100 => 2,
+        0x100..0x1_0000 => 3,
+        0x1_0000..0x1_0000_0000 => 5,
+        _ => 9,
+    }
+}
+
 /// The version comes first, so that a newer header is told apart from a broken one.
 fn check_version(bytes: &[u8]) -> Result<(), EventFault> {
     let mut reader = Reader::new(bytes);
@@ -268,4 +302,37 @@ fn read_ids(from: &mut Reader<'_>) -> Result<Vec<EventId>, CborFault> {
     // A little above the limit, so that "too many parents" is told apart from "no event".
     let len = from.array(PARENTS_MAX * 2)?;
     (0..len).map(|_| Ok(EventId(from.fixed()?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Unsigned;
+    use crate::key::DeviceKey;
+
+    #[test]
+    fn what_a_body_is_bound_to_stands_in_the_bytes_of_the_header() {
+        // SPEC: SEAL-3
+        let key = DeviceKey::from_secret(&[1; 32]);
+        for len in [None, Some(0), Some(23), Some(24), Some(255), Some(256), Some(65_536)] {
+            let body = len.map(|len| vec![7; len]);
+            let header = Header {
+                workspace: WorkspaceId([2; 32]),
+                lane: Lane::Content,
+                author: key.device(),
+                incarnation: Incarnation([3; 8]),
+                seq: 70_000,
+                prev: Some(EventId([4; 32])),
+                parents: vec![EventId([5; 32])],
+                heard: vec![EventId([6; 32])],
+                stamp: Stamp(8),
+                class: if body.is_some() { Class::Sealed } else { Class::Plain },
+                epoch: body.as_ref().map(|_| EventId([9; 32])),
+                body: body.as_deref().map(BodyRef::of),
+            };
+            let expected = header.associated_data();
+            let event = Unsigned { header, body }.sign(&key).unwrap();
+            assert_eq!(event.associated_data(), expected, "{len:?}");
+        }
+    }
 }

@@ -16,3 +16,11 @@ pub const CONFLICTS_DECIDED_MAX: usize = 1_000;
 /// Undos of undos behind which it is looked who wrote what a side shows: each is a read of a past.
 /// Behind more the side is that of the oldest undo that was looked at.
 pub const SETTER_UNDOS_MAX: usize = 16;
+
+/// Bytes of changes that a document holds and its conflicts have to take in yet: of a long history
+/// more than comes in one batch, and less than its document takes.
+pub const CONFLICTS_LATE_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Changes that conflicts take in before it is looked whether something else is to be done, or
+/// operations of fewer changes: about a millisecond. (One change has 10,000 at most.)
+pub const CONFLICTS_LATE_SLICE: usize = 256;

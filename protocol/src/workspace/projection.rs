@@ -136,7 +136,7 @@ impl Workspace {
     pub(super) fn open_again(&self, event: &Verified) -> Chunks {
         let header = event.header();
         let opened = header.epoch.and_then(|epoch| self.ring.key(&epoch)).and_then(|key| {
-            let inside = crate::seal::open(key, header, event.body()?).ok()?;
+            let inside = crate::seal::open_event(key, event)?.ok()?;
             Content::decode(&inside).ok()
         });
         let (origin, changes) = match opened {

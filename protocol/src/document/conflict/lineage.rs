@@ -5,11 +5,13 @@
 //! actors depend on the order of arrival; nothing that is shown does.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::convert::Infallible;
 
-use automerge::{ActorId, Change, ChangeHash};
+use automerge::{ActorId, ChangeHash};
 
 use crate::document::validate::Clock;
+use crate::few::Few;
 
 /// An operation: its number and the number of its actor. Zero is the document itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,8 +29,37 @@ struct Node {
     hash: ChangeHash,
     actor: u32,
     seq: u32,
-    /// Of every actor the number of its last change in the past, this change included.
+    /// Of every other actor the number of its last change in the past. What it says of the own
+    /// actor is stale, so that who goes on alone shares all that was known.
     known: Clock,
+}
+
+impl Node {
+    /// The number of the last change of an actor in the past, this change included.
+    fn last_of(&self, actor: u32) -> Option<u32> {
+        if self.actor == actor { Some(self.seq) } else { self.known.get(actor) }
+    }
+}
+
+/// What a change says of itself.
+pub(super) struct New<'a, D> {
+    pub(super) hash: ChangeHash,
+    pub(super) deps: D,
+    pub(super) actor: &'a ActorId,
+    pub(super) seq: u64,
+    /// The number of its last operation.
+    pub(super) last_op: u64,
+}
+
+/// What became of a change that was to be taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Added {
+    /// It has this number.
+    New(u32),
+    /// It was here.
+    Known,
+    /// Something is missing that it builds on.
+    Apart,
 }
 
 /// The changes of one document.
@@ -44,34 +75,61 @@ pub(super) struct Lineage {
 }
 
 impl Lineage {
-    pub(super) fn contains(&self, hash: &ChangeHash) -> bool {
-        self.by_hash.contains_key(hash)
+    /// Takes in a change after all that it depends on. Once more is no more.
+    pub(super) fn add(&mut self, new: New<'_, impl Iterator<Item = ChangeHash>>) -> Added {
+        match self.try_add(new) {
+            Some(Some(number)) => Added::New(number),
+            Some(None) => Added::Known,
+            None => Added::Apart,
+        }
     }
 
-    /// Takes in a change after all that it depends on; none where something is missing.
-    pub(super) fn add(&mut self, change: &Change) -> Option<u32> {
-        let found = change.deps().iter().map(|dep| self.by_hash.get(dep).copied());
-        let deps = found.collect::<Option<Vec<u32>>>()?;
-        let seq = u32::try_from(change.seq()).ok()?;
+    /// None where something is missing; the number, but of what was here.
+    fn try_add(
+        &mut self,
+        mut new: New<'_, impl Iterator<Item = ChangeHash>>,
+    ) -> Option<Option<u32>> {
+        let deps = new.deps.by_ref().map(|dep| self.find(&dep)).collect::<Option<Few<u32>>>()?;
+        let seq = u32::try_from(new.seq).ok()?;
         let number = u32::try_from(self.nodes.len()).ok()?;
-        let actor = self.number_actor(change.actor_id())?;
+        let actor = self.number_actor(new.actor)?;
+        let known = self.known_by(actor, &deps)?;
+        let Entry::Vacant(place) = self.by_hash.entry(new.hash) else { return Some(None) };
         let line = self.lines.get_mut(actor as usize)?;
         if line.len() + 1 != seq as usize {
             return None;
         }
+        place.insert(number);
         line.push(number);
+        self.last_op = self.last_op.max(new.last_op);
+        self.nodes.push(Node { hash: new.hash, actor, seq, known });
+        Some(Some(number))
+    }
+
+    /// The number of a change: most often it is asked for the last one.
+    fn find(&self, hash: &ChangeHash) -> Option<u32> {
+        if self.nodes.last().is_some_and(|last| last.hash == *hash) {
+            return u32::try_from(self.nodes.len() - 1).ok();
+        }
+        self.by_hash.get(hash).copied()
+    }
+
+    /// What an actor knows that goes on from these.
+    fn known_by(&self, actor: u32, deps: &[u32]) -> Option<Clock> {
+        if let [dep] = deps
+            && let Some(dep) = self.node(*dep).filter(|dep| dep.actor == actor)
+        {
+            return Some(dep.known.clone());
+        }
         let mut known = Clock::default();
-        for dep in &deps {
-            let Ok(both) = known.merged(&self.node(*dep)?.known, &mut |one: u32, two: u32| {
-                Ok::<u32, Infallible>(one.max(two))
-            });
+        for dep in deps {
+            let dep = self.node(*dep)?;
+            let of_dep = dep.known.with(dep.actor, dep.seq);
+            let Ok(both) = known
+                .merged(&of_dep, &mut |one: u32, two: u32| Ok::<u32, Infallible>(one.max(two)));
             known = both;
         }
-        let known = known.with(actor, seq);
-        self.by_hash.insert(change.hash(), number);
-        self.last_op = self.last_op.max(change.max_op());
-        self.nodes.push(Node { hash: change.hash(), actor, seq, known });
-        Some(number)
+        Some(known)
     }
 
     fn number_actor(&mut self, actor: &ActorId) -> Option<u32> {
@@ -94,7 +152,7 @@ impl Lineage {
         let (Some(change), Some(past)) = (self.node(change), self.node(past)) else {
             return false;
         };
-        change.known.get(past.actor).is_some_and(|seq| seq >= past.seq)
+        change.last_of(past.actor).is_some_and(|seq| seq >= past.seq)
     }
 
     /// The number of a change.
@@ -105,7 +163,7 @@ impl Lineage {
     /// The last change that `change` knew of the actor of `other`: its number and hash.
     pub(super) fn knew(&self, change: u32, other: u32) -> Option<(u32, ChangeHash)> {
         let (change, other) = (self.node(change)?, self.node(other)?);
-        let seq = change.known.get(other.actor)?;
+        let seq = change.last_of(other.actor)?;
         let last = self.lines.get(other.actor as usize)?.get(seq.checked_sub(1)? as usize)?;
         Some((seq, self.node(*last)?.hash))
     }
@@ -119,7 +177,7 @@ impl Lineage {
     /// looked at for that.
     pub(super) fn common(&self, sides: &[u32]) -> (Vec<ChangeHash>, u64) {
         let of = |actor: u32, line: &Vec<u32>| {
-            let known = sides.iter().map(|side| self.node(*side)?.known.get(actor));
+            let known = sides.iter().map(|side| self.node(*side)?.last_of(actor));
             let seq = known.min().flatten()?;
             line.get(seq.checked_sub(1)? as usize).copied()
         };

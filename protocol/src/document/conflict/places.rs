@@ -203,8 +203,9 @@ impl Places {
             }
             held.edits.retain(|edit| !lineage.knows(change, *edit));
             held.edits.push(change);
-            let spot = held.spot.clone();
+            let above = held.spot.object;
             if !held.removers.is_empty() {
+                let spot = held.spot.clone();
                 let mut contest = self.take(&spot);
                 contest
                     .lost
@@ -212,9 +213,9 @@ impl Places {
                 if !contest.writers.iter().any(|writer| writer.change == change) {
                     contest.lost.push(Lost { value: object, edit: change });
                 }
-                self.keep(spot.clone(), contest);
+                self.keep(spot, contest);
             }
-            object = spot.object;
+            object = above;
         }
     }
 

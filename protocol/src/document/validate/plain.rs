@@ -41,22 +41,41 @@ const PLAIN: [u64; 10] = [
 /// Data by column; none where it is left out.
 type Columns<'a> = [Option<&'a [u8]>; PLAIN.len()];
 
+/// A change of one plain operation.
+#[derive(Debug, PartialEq)]
+pub(crate) struct PlainChange<'a> {
+    /// What it depends on.
+    pub(crate) deps: &'a [[u8; 32]],
+    /// Who made it.
+    pub(crate) actor: ActorId,
+    /// Its number among the changes of its actor.
+    pub(crate) seq: u64,
+    /// The number of its operation.
+    pub(crate) start: u64,
+    /// What it does.
+    pub(crate) op: Op,
+}
+
 /// The operation of a change whose frame is sound, if it is one alone and plain. None says nothing
 /// about the change.
 pub(crate) fn operation(bytes: &[u8]) -> Option<Op> {
+    change(bytes).map(|change| change.op)
+}
+
+/// The same with what stands before it.
+pub(crate) fn change(bytes: &[u8]) -> Option<PlainChange<'_>> {
     let mut contents = Reader::new(bytes.get(HEAD_BYTES..)?);
     contents.unsigned().ok()?;
     let deps = usize::try_from(contents.unsigned().ok()?).ok()?;
-    contents.take(deps.checked_mul(32)?).ok()?;
+    let (deps, _) = contents.take(deps.checked_mul(32)?).ok()?.as_chunks();
     let author = actor(&mut contents)?;
-    // Number, first operation, time, length of the message: the frame judged them.
-    for _ in 0..3 {
-        contents.unsigned().ok()?;
-    }
+    // These, the time and the length of the message: the frame judged them.
+    let (seq, start) = (contents.unsigned().ok()?, contents.unsigned().ok()?);
+    contents.unsigned().ok()?;
     if contents.unsigned().ok()? != 0 {
         return None;
     }
-    let mut actors = Actors { all: vec![author], used: [true, false, false] };
+    let mut actors = Actors { all: vec![author.clone()], used: [true, false, false] };
     let others = usize::try_from(contents.unsigned().ok()?).ok()?;
     (others <= OTHERS_MAX).then_some(())?;
     for _ in 0..others {
@@ -65,7 +84,7 @@ pub(crate) fn operation(bytes: &[u8]) -> Option<Op> {
     let op = read(&columns(&mut contents)?, &mut actors)?;
     // An actor that nothing names is not written again.
     let all_used = actors.used.iter().take(actors.all.len()).all(|used| *used);
-    all_used.then_some(op)
+    all_used.then_some(PlainChange { deps, actor: author, seq, start, op })
 }
 
 /// The actors of a change, its author first, and which of them the operation names.
@@ -185,7 +204,7 @@ mod tests {
         ACTION, INSERT, KEY_STRING, OBJECT_ACTOR, OBJECT_NUMBER, PRED_ACTOR, PRED_NUMBER, PREDS,
         VALUE, VALUE_KIND,
     };
-    use super::operation;
+    use super::{change, operation};
 
     /// A document, and what is edited next by another actor.
     fn edited(edit: impl FnOnce(&mut automerge::transaction::Transaction<'_>)) -> Change {
@@ -219,9 +238,13 @@ mod tests {
             edited(|tx| drop(tx.put_object(ROOT, "b", ObjType::Text).unwrap())),
             edited(|tx| drop(tx.put_object(map(tx), "list", ObjType::List).unwrap())),
         ];
-        for change in changes {
-            let read = operation(change.raw_bytes());
-            let all = change.decode().operations;
+        for made in changes {
+            let head = change(made.raw_bytes()).unwrap();
+            let deps: Vec<_> = head.deps.iter().map(|dep| automerge::ChangeHash(*dep)).collect();
+            assert_eq!((&head.actor, &deps[..]), (made.actor_id(), made.deps()));
+            assert_eq!((head.seq, head.start), (made.seq(), made.start_op().get()));
+            let read = operation(made.raw_bytes());
+            let all = made.decode().operations;
             assert_eq!(read.as_slice(), &all[..]);
             assert_eq!(read.as_slice().len(), 1, "{all:?}");
         }
