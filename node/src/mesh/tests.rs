@@ -31,7 +31,7 @@ async fn world() -> World {
         runs: false,
         step_timeout: StepTimeout::default(),
     };
-    let ways = Ways { listen: Listen::None, quic: None, mdns: false };
+    let ways = Ways { listen: Listen::None, quic: None, mdns: false, gossip: false };
     let node = Node::start(home, ways, worker).unwrap();
     let network = MemoryNetwork::default();
     let bind = |device| network.bind(device, Arc::new(|_, _| true));
