@@ -44,8 +44,7 @@ fn chain(lan: &Lan) -> [Computer; 3] {
 }
 
 #[test]
-fn devices_that_do_not_reach_each_other_hear_of_each_other_and_again_after_the_one_between_was_away()
- {
+fn who_does_not_reach_another_hears_of_it_and_again_after_the_one_between_was_away() {
     // SPEC: HINT-3, HINT-5
     let lan = Lan::new();
     let [laptop, server, phone] = chain(&lan);

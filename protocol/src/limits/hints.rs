@@ -8,7 +8,7 @@ pub const HINT_HEADS_MAX: usize = 3;
 /// drops what is too long for it without a word, so this has to stay far below its bound.
 pub const HINT_BYTES_MAX: usize = 320;
 
-/// Bytes of one frame of gossip, the same on every device: a hint, or what neighbours say of sixteen
+/// Bytes of one frame of gossip, the same on every device: a hint, or what neighbours say of eight
 /// others and where they are.
 pub const GOSSIP_FRAME_BYTES_MAX: usize = 4_096;
 
@@ -29,8 +29,8 @@ pub const HINTS_AT_ONCE_MAX: u32 = 128;
 /// See [`HINTS_AT_ONCE_MAX`].
 pub const HINTS_PER_SECOND: u32 = 128;
 
-/// Junk that a neighbour may deliver at once, and one more every second after that. Gossip passes on
-/// before anybody looks, so what a bad neighbour of a good one sent comes from that good one too,
+/// Junk that a neighbour may deliver at once, and one more every second after that. Gossip passes
+/// on before anybody looks, so what a bad neighbour of a good one sent comes from that good one too,
 /// until that one puts the bad one away.
 pub const HINT_JUNK_AT_ONCE_MAX: u32 = 32;
 
