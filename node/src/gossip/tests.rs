@@ -180,3 +180,36 @@ async fn a_member_that_floods_junk_by_gossip_is_put_away_and_is_synced_with_all_
     laptop.stop().await;
     server.stop().await;
 }
+
+/// Sends what no topic here takes and no budget of hints counts, as fast as it is read.
+async fn pours(neighbour: &Neighbour) -> u64 {
+    let connection = neighbour.raw();
+    let frame = |length: u32, byte: u8| {
+        let bytes = usize::try_from(length).unwrap();
+        [&length.to_be_bytes()[..], &vec![byte; bytes]].concat()
+    };
+    // The topic, then what is no message.
+    let stream = [frame(32, 9), frame(4_000, 0xff)].concat();
+    let mut poured = 0;
+    while let Ok(mut sending) = connection.open_uni().await {
+        if sending.write_all(&stream).await.is_ok() {
+            poured += stream.len() as u64;
+        }
+        sending.finish().ok();
+    }
+    poured
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_pours_in_what_is_no_hint_is_put_away_too() {
+    // SPEC: HINT-4
+    let (node, engine, _folder) = founder(true).await;
+    grant(&engine, &DeviceKey::from_secret(&[7; 32]), "phone").await;
+    let phone = alone([7; 32]).await;
+    let neighbour = phone.1.dial(node.device(), address(&node).await).await.unwrap();
+    let poured = timeout(Duration::from_secs(60), pours(&neighbour)).await;
+    assert!(poured.is_some_and(|poured| poured > GOSSIP_BYTES_AT_ONCE / 2), "{poured:?}");
+    assert_eq!(neighbour.ended().as_deref(), Some(PUT_AWAY));
+    drop(engine);
+    node.stop().await;
+}

@@ -132,3 +132,29 @@ fn who_is_kept_out_knocks_less_often_each_time_and_who_lost_a_connection_at_once
     attempt.miss(now_ms, POLITE_MS, false);
     assert_eq!((attempt.at_ms, attempt.delay_ms), (now_ms + POLITE_MS, RETRY_MS.0));
 }
+
+#[test]
+fn who_is_heard_by_gossip_is_dialed_at_once_when_that_begins_and_no_more_often_after() {
+    // SPEC: HINT-5
+    let mut attempt = Attempt::new(0, 0);
+    let mut now_ms = 0;
+    for _ in 0..6 {
+        attempt.dialed(now_ms);
+        now_ms = attempt.at_ms;
+    }
+    attempt.dialed(now_ms);
+    let late = attempt.at_ms;
+    attempt.hear(None, now_ms + 1, false);
+    attempt.hear(Some(now_ms + 1), now_ms + 1, true);
+    assert_eq!(attempt.at_ms, late, "who keeps this one out is left alone");
+    attempt.hear(Some(now_ms + 2), now_ms + 3, false);
+    assert_eq!((attempt.at_ms, attempt.delay_ms), (now_ms + 3, RETRY_MS.0));
+    attempt.dialed(now_ms + 3);
+    let next = attempt.at_ms;
+    attempt.hear(Some(now_ms + 2), now_ms + 4, false);
+    assert_eq!(attempt.at_ms, next, "it is there since then as before");
+    attempt.was_met = true;
+    attempt.miss(now_ms + 5, POLITE_MS, false);
+    attempt.hear(Some(now_ms + 2), now_ms + 6, false);
+    assert_eq!(attempt.at_ms, now_ms + 5 + POLITE_MS, "nor does a lost link make it new");
+}

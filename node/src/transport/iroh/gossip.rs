@@ -79,6 +79,12 @@ impl Neighbour {
         Some(crate::transport::link::readable(&close.reason))
     }
 
+    /// The connection itself, for who does not keep to what the library would send.
+    #[cfg(test)]
+    pub(crate) fn raw(&self) -> Connection {
+        self.connection.clone()
+    }
+
     /// Bytes of packets that came from it.
     pub(crate) fn received_bytes(&self) -> u64 {
         self.connection.stats().udp_rx.bytes
@@ -202,4 +208,32 @@ pub(super) fn let_in(
     };
     // Where too many wait it is dropped, and closed by that.
     to.try_send(Neighbour::new(connection, Some(place))).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use ::iroh::endpoint::ConnectError;
+    use kernelos_protocol::key::DeviceKey;
+
+    use super::*;
+    use crate::transport::iroh::IrohTransport;
+
+    #[tokio::test]
+    async fn the_library_dials_nobody_and_tells_no_addresses() {
+        // SPEC: HINT-3
+        let (neighbours, _arrived) = mpsc::channel(1);
+        let at = SocketAddr::from(([127, 0, 0, 1], 0));
+        let open = Arc::new(|_: &DeviceId, _| true);
+        let bound = IrohTransport::bind_with(&[1; 32], at, open, Some(neighbours)).await.unwrap();
+        let gossip = bound.gossip().unwrap();
+        assert!(gossip.endpoint.address_lookup().unwrap().is_empty());
+        let other = DeviceKey::from_secret(&[2; 32]).device();
+        let other = EndpointAddr::new(EndpointId::from_bytes(&other.0).unwrap()).with_ip_addr(at);
+        let dialed = gossip.endpoint.connect(other, NEVER_DIALED).await;
+        let is_turned_down =
+            |error: &ConnectError| format!("{error:?}").contains("rejected locally");
+        assert!(dialed.as_ref().is_err_and(is_turned_down), "{dialed:?}");
+    }
 }
