@@ -24,6 +24,7 @@ mod disks;
 mod doctor;
 mod exhausting;
 mod faults;
+mod gossip;
 mod habits;
 mod holders;
 mod inspector;

@@ -9,6 +9,7 @@ mod asker;
 mod changes;
 mod documents;
 mod failing;
+mod heard;
 mod known;
 mod links;
 mod missions;
@@ -31,6 +32,7 @@ use kernelos_protocol::limits::QUOTA_MAKES;
 use kernelos_protocol::mission::work::{Outcome, Ticket};
 use kernelos_protocol::replica::{Config, Input, Output, Replica};
 use kernelos_protocol::store::{LoadRequest, Record, StoreError};
+use kernelos_protocol::sync::hint::Hint;
 use kernelos_protocol::sync::{LinkId, Message};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -45,6 +47,8 @@ use asker::stopped;
 use changes::Changes;
 use documents::{DocumentThread, start_documents};
 use failing::{Store, take};
+pub use heard::Voice;
+use heard::Voices;
 use known::Known;
 use links::Links;
 use missions::Missions;
@@ -72,6 +76,10 @@ enum Wake {
     Addresses(Vec<SocketAddr>),
     /// What a mission ordered is done.
     Worked(Ticket, Box<Outcome>),
+    /// How far this device is, is to be told by gossip.
+    Gossips,
+    /// A member was heard by gossip.
+    Heard(Box<Hint>),
     /// No connection may stay up.
     Offline,
     /// A deadline of the Replica passed.
@@ -204,6 +212,7 @@ struct Loop {
     shared: Arc<Mutex<Shared>>,
     known: Known,
     changes: Changes,
+    voices: Voices,
     requests: u64,
     /// What is asked of the store once the inbox was looked at: a start answers meanwhile.
     later: VecDeque<LoadRequest>,
@@ -242,6 +251,7 @@ impl Loop {
             shared,
             known,
             changes: Changes::default(),
+            voices: Voices::default(),
             requests: 0,
             later: VecDeque::new(),
             arriving: Vec::new(),
@@ -286,17 +296,6 @@ impl Loop {
         self.stopping && !is_resting
     }
 
-    /// What can still be done where the store cannot be read: to say so, and to stop.
-    fn refuse(&mut self, wake: Wake) {
-        match (wake, &self.failed) {
-            (Wake::Request(_, caller), Some(failure)) => {
-                caller.send(Reply::Failed(failure.clone())).ok();
-            }
-            (Wake::Stop, _) => self.stopping = true,
-            _ => {}
-        }
-    }
-
     fn hand_in(&mut self, wake: Wake) {
         match wake {
             Wake::Deadline => self.replica.handle(clock::now(), Input::Tick),
@@ -314,6 +313,8 @@ impl Loop {
             Wake::Worked(ticket, outcome) => {
                 self.replica.handle(clock::now(), Input::Worked(ticket, outcome));
             }
+            Wake::Gossips => self.voices.switch_on(),
+            Wake::Heard(hint) => self.heard(&hint),
             Wake::Offline => self.go_offline(),
             _ if self.failed.is_some() => self.refuse(wake),
             Wake::Request(_, caller) if self.stopping => {

@@ -15,14 +15,17 @@ use std::time::Duration;
 use kernelos_protocol::command::{Failure, FailureKind, Mode};
 use kernelos_protocol::id::{DeviceId, WorkspaceId};
 use kernelos_protocol::sync::{Message, NOT_MEMBER};
+use tokio::sync::mpsc;
 
 use self::nearby::Nearby;
 use crate::clock;
 use crate::engine::Engine;
+use crate::gossip;
 use crate::introduce;
 use crate::node::{Node, may_sync};
 use crate::portable::{Task, sleep, spawn, timeout};
 use crate::transport::iroh::IrohTransport;
+use crate::transport::iroh::gossip::Neighbour;
 use crate::transport::quinn::QuinnTransport;
 use crate::transport::{
     BindError, DialError, Guard, Link, NOT_A_MEMBER, Path, Protocol, Transport,
@@ -46,6 +49,8 @@ pub struct Ways {
     pub quic: Option<SocketAddr>,
     /// Those on the same local network are told and listened to where this device is reached.
     pub mdns: bool,
+    /// Hints are passed on between members. `SPEC: HINT-3`
+    pub gossip: bool,
 }
 
 /// Where other devices reach this one over paths that may change.
@@ -88,18 +93,29 @@ struct Attempt {
     delay_ms: u64,
     /// It was reached since; how that ended says whether it is dialed at once.
     was_met: bool,
+    /// Since when it was there by gossip, when that was looked at last.
+    since_ms: u64,
 }
 
 impl Attempt {
     fn new(now_ms: u64, polite_ms: u64) -> Self {
-        Self { at_ms: now_ms + polite_ms, delay_ms: RETRY_MS.0, was_met: false }
+        Self { at_ms: now_ms + polite_ms, delay_ms: RETRY_MS.0, was_met: false, since_ms: 0 }
+    }
+
+    /// It is heard by gossip since then: it is dialed at once when that begins, and as often as
+    /// ever after that. Whoever keeps this one out is not. `SPEC: HINT-5`
+    fn hear(&mut self, since_ms: Option<u64>, now_ms: u64, is_kept_out: bool) {
+        let since_ms = since_ms.filter(|since_ms| *since_ms > self.since_ms && !is_kept_out);
+        if let Some(since_ms) = since_ms {
+            *self = Self { since_ms, was_met: self.was_met, ..Self::new(now_ms, 0) };
+        }
     }
 
     /// It is missed. Who was connected is dialed at once, unless the other side keeps this one out:
     /// that was as good as no connection. `SPEC: LINK-9`
     fn miss(&mut self, now_ms: u64, polite_ms: u64, is_kept_out: bool) {
         if std::mem::take(&mut self.was_met) && !is_kept_out {
-            *self = Self::new(now_ms, polite_ms);
+            *self = Self { since_ms: self.since_ms, ..Self::new(now_ms, polite_ms) };
         }
     }
 
@@ -116,15 +132,21 @@ impl Online {
         let guard: Guard = Arc::new(move |device, protocol| {
             weak.upgrade().is_some_and(|node| node.admits(device, protocol))
         });
-        let Ways { listen, quic, mdns } = node.ways();
+        let Ways { listen, quic, mdns, gossip: gossips } = node.ways();
         let mut tasks = Vec::new();
         let quic = quic.map(|at| QuinnTransport::bind(secret, at, Arc::clone(&guard)));
         let quic = quic.transpose().map_err(|error| not_opened(&error, "--quic"))?.map(Arc::new);
         let mut iroh = None;
         if let Listen::At(at) = listen {
-            let bound = bind(node, secret, at, guard).await;
-            let bound = bound.map_err(|error| not_opened(&error, "--listen"))?;
-            let bound: Arc<dyn Transport> = Arc::new(bound);
+            let (neighbours, arrived) = mpsc::channel(gossip::WAITING_MAX);
+            let neighbours = gossips.then_some(neighbours);
+            let bound = bind(node, secret, at, (guard, neighbours)).await;
+            let bound = Arc::new(bound.map_err(|error| not_opened(&error, "--listen"))?);
+            if gossips {
+                let hints = gossip::run(Arc::downgrade(node), Arc::clone(&bound), arrived);
+                tasks.push(spawn(hints));
+            }
+            let bound: Arc<dyn Transport> = bound;
             tasks.push(spawn(accept(Arc::downgrade(node), Arc::clone(&bound))));
             let nearby = mdns.then(|| Nearby::new(bound.device()));
             tasks.push(spawn(dial(Arc::downgrade(node), Arc::clone(&bound), nearby)));
@@ -176,16 +198,17 @@ async fn bind(
     node: &Node,
     secret: &[u8; 32],
     mut at: SocketAddr,
-    guard: Guard,
+    (guard, neighbours): (Guard, Option<mpsc::Sender<Neighbour>>),
 ) -> Result<IrohTransport, BindError> {
+    let bind = |at, guard| IrohTransport::bind_with(secret, at, guard, neighbours.clone());
     if let (0, Some(port)) = (at.port(), node.home().last_port()) {
         at.set_port(port);
-        if let Ok(bound) = IrohTransport::bind(secret, at, Arc::clone(&guard)).await {
+        if let Ok(bound) = bind(at, Arc::clone(&guard)).await {
             return Ok(bound);
         }
         at.set_port(0);
     }
-    let bound = IrohTransport::bind(secret, at, guard).await?;
+    let bound = bind(at, guard).await?;
     if let Some(address) = bound.addresses().first() {
         node.home().keep_port(address.port());
     }
@@ -199,6 +222,8 @@ async fn accept(node: Weak<Node>, transport: Arc<dyn Transport>) {
             Protocol::Sync => drop(spawn(greet(node, link))),
             Protocol::Pair => node.pairing().connected(&node, link),
             Protocol::Introduce => drop(spawn(introduce::answer(node, link))),
+            // Never a link.
+            Protocol::Gossip => {}
         }
     }
 }
@@ -286,6 +311,8 @@ async fn dial(node: Weak<Node>, transport: Arc<dyn Transport>, mut nearby: Optio
                     .or_insert_with(|| Attempt::new(now_ms, polite));
                 let is_kept_out = engine.shared(|shared| shared.is_kept_out_by(&device));
                 attempt.miss(now_ms, polite, is_kept_out);
+                let since_ms = engine.shared(|shared| Some(shared.heard.get(&device)?.since_ms));
+                attempt.hear(since_ms, now_ms, is_kept_out);
                 // Who says that it is here is dialed at once.
                 if now_ms < attempt.at_ms && !heard.contains_key(&device) {
                     continue;

@@ -1,6 +1,7 @@
 //! All workspaces of one device, and the process around them.
 
 mod rows;
+mod seen;
 mod wanted;
 
 use std::collections::BTreeMap;
@@ -8,7 +9,7 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use kernelos_protocol::api::Entering;
-use kernelos_protocol::command::{Command, Failure, FailureKind, Reply, Status};
+use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
 use kernelos_protocol::id::{DeviceId, WorkspaceId};
 use kernelos_protocol::key::DeviceKey;
 use kernelos_protocol::present;
@@ -173,6 +174,7 @@ impl Node {
             Protocol::Pair => self.pairing.has_invited(),
             // Whoever shows a grant: what it is worth is judged.
             Protocol::Introduce => !self.synced().is_empty(),
+            Protocol::Gossip => self.may_gossip(device),
         }
     }
 
@@ -356,20 +358,6 @@ impl Node {
             },
             Err(failure) => Reply::Failed(failure),
         }
-    }
-
-    /// What only the node sees: its transport, and over what each peer is reached.
-    async fn with_paths(&self, engine: &Engine, mut status: Status) -> Status {
-        status.online = speaks(engine.meta.mode) && self.is_online().await;
-        let paths = engine.shared(|shared| shared.connected.clone());
-        for peer in &mut status.peers {
-            let path = paths.get(&peer.device).copied().flatten();
-            peer.path = path.map(|path| path.kind.name().to_owned());
-            peer.rtt_ms = path.and_then(|path| path.rtt_ms);
-        }
-        let shut = self.pairing.shut(engine.workspace());
-        status.damage.extend(shut.map(|failure| words(&failure)));
-        status
     }
 
     /// The workspace of this name or id; without one the only one is meant.

@@ -58,10 +58,12 @@ pub enum Protocol {
     Pair,
     /// A member shows its grant to who has not heard of it.
     Introduce,
+    /// Members pass hints on, where that is switched on. Never a link. `SPEC: HINT-3`
+    Gossip,
 }
 
 impl Protocol {
-    /// All of them.
+    /// All that links speak.
     pub const ALL: [Self; 3] = [Self::Sync, Self::Pair, Self::Introduce];
 
     /// Its name in the TLS handshake.
@@ -71,13 +73,15 @@ impl Protocol {
             Self::Sync => b"kernelos/sync/1",
             Self::Pair => b"kernelos/pair/1",
             Self::Introduce => b"kernelos/introduce/1",
+            Self::Gossip => b"kernelos/gossip/1",
         }
     }
 
     /// The protocol with this name in the TLS handshake.
     #[must_use]
     pub fn from_alpn(alpn: &[u8]) -> Option<Self> {
-        Self::ALL.into_iter().find(|protocol| protocol.alpn() == alpn)
+        let mut all = Self::ALL.into_iter().chain([Self::Gossip]);
+        all.find(|protocol| protocol.alpn() == alpn)
     }
 }
 

@@ -117,6 +117,12 @@ pub mod context {
         /// Digest of a receipt.
         RECEIPT = "kernelos 1 receipt",
             "2451c5e57a01079260bb613fff1231af287ff204938c674d0eda930d5b602b11";
+        /// Digest of a hint.
+        HINT = "kernelos 1 hint",
+            "b4639f4e36d71baac779addd11abccd2c3ed1827fa373f3b01422b1a9d0b769e";
+        /// The topic of a workspace's hints.
+        GOSSIP_TOPIC = "kernelos 1 gossip topic",
+            "0450345fab52a8c9b2a7fb52be94dede6082c3ef42a98fd2815cf6d5d22380c5";
         /// Name of a workspace in a sync hello.
         SYNC_WORKSPACE = "kernelos 1 sync workspace",
             "b4e13682c932dda87a40343bf77c937305ef464f175d56f3a5f60fafb39fa26e";
@@ -169,6 +175,9 @@ pub const SIGN_CARD: &[u8] = b"kernelos/1/card\0";
 
 /// What stands before the digest of a receipt when its device signs it. `SPEC: HASH-2`
 pub const SIGN_RECEIPT: &[u8] = b"kernelos/1/receipt\0";
+
+/// What stands before the digest of a hint when its device signs it. `SPEC: HASH-2`
+pub const SIGN_HINT: &[u8] = b"kernelos/1/hint\0";
 
 /// 32 bytes from 64 lower-case hexadecimal digits; other text does not compile.
 const fn of_hex(text: &str) -> [u8; 32] {
@@ -289,7 +298,7 @@ mod tests {
     #[test]
     fn signing_prefixes_end_with_a_zero_so_that_none_is_the_start_of_another() {
         // SPEC: HASH-2
-        for prefix in [SIGN_EVENT, SIGN_SEALING_KEY, SIGN_CARD, SIGN_RECEIPT] {
+        for prefix in [SIGN_EVENT, SIGN_SEALING_KEY, SIGN_CARD, SIGN_RECEIPT, SIGN_HINT] {
             assert_eq!(prefix.iter().position(|byte| *byte == 0), Some(prefix.len() - 1));
         }
     }

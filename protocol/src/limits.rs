@@ -4,6 +4,7 @@
 mod boards;
 mod conflicts;
 mod foreign;
+mod hints;
 mod missions;
 mod pace;
 mod past;
@@ -13,6 +14,7 @@ mod timeline;
 pub use boards::*;
 pub use conflicts::*;
 pub use foreign::*;
+pub use hints::*;
 pub use missions::*;
 pub use pace::*;
 pub use past::*;

@@ -35,7 +35,7 @@ pub use timeline::{
     ascii, timeline, timeline_line, timeline_lines, timeline_row, timeline_sentence,
 };
 pub use undo::{Back, not_undone, undone, wrote, wrote_by};
-pub use views::{behind, device_name, devices, life, log_row, read, status};
+pub use views::{behind, device_name, devices, life, log_row, overheard, read, status};
 pub use when::utc;
 
 /// Something to show, from top to bottom.

@@ -16,10 +16,13 @@ pub(crate) mod card;
 mod chunks;
 mod conduct;
 mod held;
+pub mod hint;
+pub mod hints;
 pub mod introduce;
 pub mod message;
 pub mod nearby;
 mod offer;
+mod peer;
 mod receipt;
 mod receipts;
 mod renewal;
@@ -36,6 +39,7 @@ pub use conduct::{Conduct, KEPT_OUT, is_newer};
 pub use held::Held;
 pub use introduce::Tails;
 pub use message::{Message, SyncFault, Tip, workspace_tag};
+pub use peer::{Overheard, PeerState};
 pub use receipt::{Claims, Receipt};
 pub use receipts::{Own, Receipts, Said};
 pub use renewal::Renewal;
@@ -69,31 +73,6 @@ pub enum Action {
     Load(LinkId, Vec<Sought>),
     /// End the connection, and say why.
     Disconnect(LinkId, &'static str),
-}
-
-/// How far another member is, as surfaces show it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PeerState {
-    /// Which device.
-    pub device: DeviceId,
-    /// How many of the admitted events here its receipt covers. `SPEC: RCPT-5`
-    pub acked: usize,
-    /// How many that could be.
-    pub of: usize,
-    /// Seconds since it said something, counting those asleep; none where it did not since this
-    /// device started.
-    pub last_seen_s: Option<u64>,
-    /// Over what it is reached, as the node sees it; none while it is not connected.
-    pub path: Option<String>,
-    /// The round trip, as last estimated.
-    pub rtt_ms: Option<u64>,
-    /// How often it broke a rule that nobody honest breaks, as far as that is remembered.
-    /// `SPEC: LINK-9`
-    #[serde(default)]
-    pub strikes: u32,
-    /// For so many seconds it is not met for that.
-    #[serde(default)]
-    pub kept_out_s: Option<u64>,
 }
 
 /// All sessions of a workspace.

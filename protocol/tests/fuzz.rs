@@ -60,6 +60,7 @@ pub(crate) const TARGETS: &[Target] = &[
     target("tail", events::tail, 4 * MIB),
     target("answer", bytes::answer, 64 * KIB),
     target("receipt", bytes::receipt, 64 * KIB),
+    target("hint", bytes::hint, 64 * KIB),
     target("card", bytes::card, 64 * KIB),
     target("pairing", bytes::pairing, 64 * KIB),
     target("token", bytes::token, MIB),

@@ -19,6 +19,7 @@ mod dump;
 mod effects;
 mod foreign;
 mod fuzz;
+mod hints;
 mod hostile;
 mod keyless;
 mod kit;

@@ -16,6 +16,7 @@ use kernelos_protocol::key::DeviceKey;
 use kernelos_protocol::limits::CHUNK_PLAIN_BYTES;
 use kernelos_protocol::role::Role;
 use kernelos_protocol::seal::{pack, seal, seal_shreddable};
+use kernelos_protocol::sync::hint::{Hint, topic};
 use kernelos_protocol::sync::{Card, Claims, Message, Receipt};
 use kernelos_protocol::time::Stamp;
 use kernelos_protocol::workspace::document_leaf;
@@ -97,6 +98,10 @@ fn founding(out: &mut String, founder: &mut Peer, events: &[Verified]) {
     let claims = Claims::new(vec![events[2].id()], vec![head], vec![epoch], Vec::new(), true);
     let receipt = Receipt::sign(&key, events[1].workspace(), founder.incarnation, 7, claims);
     line("receipt", &encode(&receipt));
+    let (workspace, frontier) = (events[1].workspace(), founder.workspace.frontier());
+    let hint = Hint::sign(&key, workspace, founder.incarnation, 1 << 32, frontier);
+    line("hint", &encode(&hint));
+    line("hint.topic", &topic(&workspace));
     line("founded.document", &founder.document().0);
     line("founded.lanes_hash", &founder.workspace.lanes_hash());
     line("founded.state_hash", &founder.state().0);

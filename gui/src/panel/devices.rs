@@ -55,7 +55,8 @@ fn facts(device: &DeviceRow, model: &Model) -> Doc {
                 (None, _, Some(ago)) => format!("not connected, last seen {ago} s ago"),
                 (None, _, None) => "not connected".to_owned(),
             };
-            field("path", Text::plain(path));
+            let heard = peer.heard.map_or_else(String::new, |heard| present::overheard(&heard));
+            field("path", Text::plain(format!("{path}{heard}")));
         }
         None if device.own => {
             let events = status.map_or(0, |status| status.events);

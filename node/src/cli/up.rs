@@ -49,6 +49,12 @@ pub(super) struct Args {
     /// Do not look for members by multicast DNS
     #[arg(long)]
     no_mdns: bool,
+    /// Pass hints on: who is there, and how far
+    ///
+    /// For meshes whose devices do not all reach each other. Others have to have it switched on,
+    /// too. Not over --quic.
+    #[arg(long)]
+    gossip: bool,
     /// Let agents run here; the others are told
     #[arg(long)]
     run: bool,
@@ -81,7 +87,12 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
         return Err(Failure::new(FailureKind::Usage, "--listen none leaves no way to others")
             .with_hint("with it: --quic ADDRESS:PORT; or stay alone by `kern offline`"));
     }
-    let ways = Ways { listen: args.listen, quic: args.quic, mdns: !args.no_mdns };
+    if args.gossip && args.listen == Listen::None {
+        return Err(Failure::new(FailureKind::Usage, "plain QUIC carries no gossip")
+            .with_hint("with --gossip: --listen ADDRESS:PORT"));
+    }
+    let (mdns, gossip) = (!args.no_mdns, args.gossip);
+    let ways = Ways { listen: args.listen, quic: args.quic, mdns, gossip };
     let socket = ui.home.socket()?;
     let failed = |error: io::Error| Failure::new(FailureKind::Failed, error);
     // Before anything else, so that no signal finds the default handler.

@@ -8,8 +8,8 @@ use kernelos_protocol::key::DeviceKey;
 use kernelos_protocol::replica::{Output, Replica};
 use kernelos_protocol::store::{EventStore, MemoryStore, StoreError};
 
-use super::Loop;
 use super::documents::start_documents;
+use super::{Loop, Wake};
 use crate::clock;
 use crate::home::random;
 use crate::store::{SqliteStore, Stopper};
@@ -40,6 +40,17 @@ pub(super) fn take(path: &Path, secret: &[u8; 32]) -> Result<SqliteStore, StoreE
 }
 
 impl Loop {
+    /// What can still be done where the store cannot be read: to say so, and to stop.
+    pub(super) fn refuse(&mut self, wake: Wake) {
+        match (wake, &self.failed) {
+            (Wake::Request(_, caller), Some(failure)) => {
+                caller.send(Reply::Failed(failure.clone())).ok();
+            }
+            (Wake::Stop, _) => self.stopping = true,
+            _ => {}
+        }
+    }
+
     /// The store could not be read. That must not look like the end of the history.
     pub(super) fn not_read(&mut self, error: &StoreError) {
         match error {

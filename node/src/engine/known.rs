@@ -72,6 +72,7 @@ impl Loop {
             shared.connected = connected;
             shared.kept_out = kept_out;
         });
+        self.publish_voices();
     }
 }
 

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use kernelos_protocol::id::DeviceId;
+use kernelos_protocol::id::{DeviceId, Incarnation};
+use kernelos_protocol::sync::hint::Frontier;
 use kernelos_protocol::sync::{KEPT_OUT, NOT_MEMBER, REVOKED, is_newer};
 
+use super::Voice;
 use crate::transport::Path;
 
 /// What others may know of a running workspace without asking it.
@@ -32,6 +34,10 @@ pub struct Shared {
     pub kept_out: BTreeMap<DeviceId, u64>,
     /// Why connections ended that a peer or this device ended, newest last.
     pub ended: BTreeMap<DeviceId, String>,
+    /// Who was heard by gossip, where that is switched on.
+    pub heard: BTreeMap<DeviceId, Voice>,
+    /// How far this device is, in this life of its store; told for gossip alone.
+    pub frontier: Option<(Incarnation, Frontier)>,
 }
 
 impl Shared {

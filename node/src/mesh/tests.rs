@@ -31,7 +31,7 @@ async fn world() -> World {
         runs: false,
         step_timeout: StepTimeout::default(),
     };
-    let ways = Ways { listen: Listen::None, quic: None, mdns: false };
+    let ways = Ways { listen: Listen::None, quic: None, mdns: false, gossip: false };
     let node = Node::start(home, ways, worker).unwrap();
     let network = MemoryNetwork::default();
     let bind = |device| network.bind(device, Arc::new(|_, _| true));
@@ -133,6 +133,7 @@ fn who_is_kept_out_knocks_less_often_each_time_and_who_lost_a_connection_at_once
     assert_eq!((attempt.at_ms, attempt.delay_ms), (now_ms + POLITE_MS, RETRY_MS.0));
 }
 
+<<<<<<< HEAD
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_is_kept_out_each_time_it_was_met_dials_ever_less() {
     // SPEC: LINK-9
@@ -157,4 +158,30 @@ async fn a_node_that_is_kept_out_each_time_it_was_met_dials_ever_less() {
     assert!((2..=3).contains(&met), "dialed {met} times in six seconds");
     dialing.abort();
     node.stop().await;
+=======
+#[test]
+fn who_is_heard_by_gossip_is_dialed_at_once_when_that_begins_and_no_more_often_after() {
+    // SPEC: HINT-5
+    let mut attempt = Attempt::new(0, 0);
+    let mut now_ms = 0;
+    for _ in 0..6 {
+        attempt.dialed(now_ms);
+        now_ms = attempt.at_ms;
+    }
+    attempt.dialed(now_ms);
+    let late = attempt.at_ms;
+    attempt.hear(None, now_ms + 1, false);
+    attempt.hear(Some(now_ms + 1), now_ms + 1, true);
+    assert_eq!(attempt.at_ms, late, "who keeps this one out is left alone");
+    attempt.hear(Some(now_ms + 2), now_ms + 3, false);
+    assert_eq!((attempt.at_ms, attempt.delay_ms), (now_ms + 3, RETRY_MS.0));
+    attempt.dialed(now_ms + 3);
+    let next = attempt.at_ms;
+    attempt.hear(Some(now_ms + 2), now_ms + 4, false);
+    assert_eq!(attempt.at_ms, next, "it is there since then as before");
+    attempt.was_met = true;
+    attempt.miss(now_ms + 5, POLITE_MS, false);
+    attempt.hear(Some(now_ms + 2), now_ms + 6, false);
+    assert_eq!(attempt.at_ms, now_ms + 5 + POLITE_MS, "nor does a lost link make it new");
+>>>>>>> fe12
 }

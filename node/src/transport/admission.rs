@@ -17,6 +17,8 @@ const fn places_per_device_max(protocol: Protocol) -> usize {
         Protocol::Sync | Protocol::Pair => 32,
         // SPEC: INTRO-5
         Protocol::Introduce => 1,
+        // One, and for a moment the one that it replaces.
+        Protocol::Gossip => 2,
     }
 }
 
@@ -27,6 +29,7 @@ const fn places_max(protocol: Protocol) -> usize {
         // Whoever knows an address may try.
         Protocol::Pair => 8,
         Protocol::Introduce => 16,
+        Protocol::Gossip => 32,
     }
 }
 

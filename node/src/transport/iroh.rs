@@ -8,6 +8,7 @@
 //! answer to it. So a dial that succeeds was let in, and one that was not hears why.
 
 mod callee;
+pub(crate) mod gossip;
 mod incoming;
 mod stream;
 
@@ -28,10 +29,11 @@ use super::quic::{
     WAITING_MAX, WINDOW_BYTES, chain, given_back, may_be_dialed, may_be_told,
 };
 use super::{
-    BindError, BoxFuture, DIAL_ADDRESSES_MAX, DIAL_TIME_MAX, DialError, Guard, Link, Protocol,
-    Transport,
+    BindError, BoxFuture, DIAL_ADDRESSES_MAX, DIAL_TIME_MAX, DialError, Guard, Link, NOT_A_MEMBER,
+    Protocol, Transport,
 };
 use crate::portable::{self, Task};
+use gossip::{DialsNobody, Gossip, Neighbour};
 
 /// Devices on QUIC.
 pub struct IrohTransport {
@@ -47,8 +49,19 @@ impl IrohTransport {
     /// Binds the device with this secret to `at`: one address, or with an unspecified one all of
     /// this machine. Port 0 takes any.
     pub async fn bind(secret: &[u8; 32], at: SocketAddr, guard: Guard) -> Result<Self, BindError> {
-        let endpoint =
-            endpoint(secret, at).await.map_err(|error| BindError { at, why: chain(&*error) })?;
+        Self::bind_with(secret, at, guard, None).await
+    }
+
+    /// The same where gossip is let in: those that come for it go to `neighbours`.
+    pub(crate) async fn bind_with(
+        secret: &[u8; 32],
+        at: SocketAddr,
+        guard: Guard,
+        neighbours: Option<mpsc::Sender<Neighbour>>,
+    ) -> Result<Self, BindError> {
+        let endpoint = endpoint(secret, at, neighbours.is_some())
+            .await
+            .map_err(|error| BindError { at, why: chain(&*error) })?;
         let device = DeviceId(*endpoint.id().as_bytes());
         let door = Arc::new(Door::new(guard));
         let (sender, waiting) = mpsc::channel(WAITING_MAX);
@@ -56,7 +69,7 @@ impl IrohTransport {
             endpoint.clone(),
             device,
             Arc::clone(&door),
-            sender,
+            incoming::Rooms { links: sender, neighbours },
         ));
         Ok(Self {
             device,
@@ -71,6 +84,11 @@ impl IrohTransport {
         self.endpoint.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Begins gossip; none where the transport is closed.
+    pub(crate) fn gossip(&self) -> Option<Gossip> {
+        Gossip::begin(self.endpoint()?)
+    }
+
     async fn connect(
         &self,
         to: DeviceId,
@@ -78,28 +96,7 @@ impl IrohTransport {
         protocol: Protocol,
     ) -> Result<Link, DialError> {
         let endpoint = self.endpoint().ok_or(DialError::Closed)?;
-        let id = EndpointId::from_bytes(&to.0)
-            .map_err(|_| DialError::Unreachable("its id is no key".to_owned()))?;
-        let at: Vec<_> =
-            at.iter().filter(|at| may_be_dialed(at)).take(DIAL_ADDRESSES_MAX).collect();
-        if at.is_empty() {
-            return Err(DialError::Unreachable("no address of it is known".to_owned()));
-        }
-        let addresses = at.into_iter().map(|at| TransportAddr::Ip(*at));
-        let address = EndpointAddr::from_parts(id, addresses);
-        let options =
-            ConnectOptions::new().with_additional_alpns(callee::name(&to).into_iter().collect());
-        let connecting = endpoint
-            .connect_with_opts(address, protocol.alpn(), options)
-            .await
-            .map_err(|error| not_begun(&error))?;
-        let connection = connecting.await.map_err(|error| match error {
-            ConnectingError::ConnectionError { source, .. } => not_let_in(&source),
-            other => DialError::Unreachable(chain(&other)),
-        })?;
-        if connection.alpn() != protocol.alpn() {
-            return Err(DialError::Refused(OTHER_PROTOCOL.to_owned()));
-        }
+        let connection = handshake(&endpoint, to, at, protocol.alpn()).await?;
         let (writer, reader) =
             stream::open(&connection).await.map_err(|error| not_let_in(&error))?;
         connection.set_receive_window(VarInt::from_u32(WINDOW_BYTES));
@@ -172,13 +169,47 @@ impl Transport for IrohTransport {
     }
 }
 
+/// A connection with the device, which is looked for at these addresses.
+async fn handshake(
+    endpoint: &Endpoint,
+    to: DeviceId,
+    at: &[SocketAddr],
+    alpn: &[u8],
+) -> Result<Connection, DialError> {
+    let id = EndpointId::from_bytes(&to.0)
+        .map_err(|_| DialError::Unreachable("its id is no key".to_owned()))?;
+    let at: Vec<_> = at.iter().filter(|at| may_be_dialed(at)).take(DIAL_ADDRESSES_MAX).collect();
+    if at.is_empty() {
+        return Err(DialError::Unreachable("no address of it is known".to_owned()));
+    }
+    let addresses = at.into_iter().map(|at| TransportAddr::Ip(*at));
+    let address = EndpointAddr::from_parts(id, addresses);
+    let options =
+        ConnectOptions::new().with_additional_alpns(callee::name(&to).into_iter().collect());
+    let connecting = endpoint
+        .connect_with_opts(address, alpn, options)
+        .await
+        .map_err(|error| not_begun(&error))?;
+    let connection = connecting.await.map_err(|error| match error {
+        ConnectingError::ConnectionError { source, .. } => not_let_in(&source),
+        other => DialError::Unreachable(chain(&other)),
+    })?;
+    if connection.alpn() != alpn {
+        return Err(DialError::Refused(OTHER_PROTOCOL.to_owned()));
+    }
+    Ok(connection)
+}
+
 async fn endpoint(
     secret: &[u8; 32],
     at: SocketAddr,
+    gossips: bool,
 ) -> Result<Endpoint, Box<dyn std::error::Error + Send + Sync>> {
+    let protocols = Protocol::ALL.into_iter().chain(gossips.then_some(Protocol::Gossip));
     let mut builder = Endpoint::builder(presets::Minimal)
         .secret_key(SecretKey::from_bytes(secret))
-        .alpns(Protocol::ALL.iter().map(|protocol| protocol.alpn().to_vec()).collect())
+        .alpns(protocols.map(|protocol| protocol.alpn().to_vec()).collect())
+        .hooks(DialsNobody)
         .relay_mode(RelayMode::Disabled)
         .net_report_config(NetReportConfig::minimal())
         .transport_config(quic_config())

@@ -6,7 +6,7 @@ use crate::command::{DeviceRow, LifeRow, LogRow, Mode, ReadReply, Status, Waitin
 use crate::id::{DeviceId, Lane};
 use crate::present::when::CLOCK_WRONG;
 use crate::present::{Block, Doc, Text, Tone, utc};
-use crate::sync::PeerState;
+use crate::sync::{Overheard, PeerState};
 use crate::workspace::Verdict;
 
 /// Where a device stands.
@@ -184,11 +184,20 @@ fn reached(peer: &PeerState, names: &BTreeMap<DeviceId, String>) -> Text {
         let text = format!("{name}: {met}; broke rules {} times: kern log", peer.strikes);
         return Text::toned(Tone::Attention, text);
     }
-    match (&peer.path, peer.last_seen_s) {
-        (Some(path), _) => Text::plain(format!("{name}: {path}{round}")),
-        (None, Some(ago)) => Text::plain(format!("{name}: not connected, last seen {ago} s ago")),
-        (None, None) => Text::plain(format!("{name}: not connected")),
-    }
+    let away = match (&peer.path, peer.last_seen_s) {
+        (Some(path), _) => return Text::plain(format!("{name}: {path}{round}")),
+        (None, Some(ago)) => format!("{name}: not connected, last seen {ago} s ago"),
+        (None, None) => format!("{name}: not connected"),
+    };
+    let heard = peer.heard.map_or_else(String::new, |heard| overheard(&heard));
+    Text::plain(format!("{away}{heard}"))
+}
+
+/// What gossip carried of a device's own words, said behind how it is reached. `SPEC: HINT-5`
+#[must_use]
+pub fn overheard(heard: &Overheard) -> String {
+    let ahead = if heard.is_ahead { ", it has what is not here" } else { "" };
+    format!("; heard {} s ago by gossip{ahead}", heard.ago_s)
 }
 
 /// What is at a path.

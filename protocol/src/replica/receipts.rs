@@ -1,9 +1,10 @@
 //! The Replica's side of receipts: what this device claims, when, and how far others are.
 
-use crate::id::{DeviceId, EventId, Lane};
+use crate::id::{DeviceId, EventId, Incarnation, Lane};
 use crate::limits::{RECEIPT_ARTIFACTS_MAX, RECEIPT_EPOCHS_MAX, RECEIPTS_EARLY_MAX};
 use crate::replica::Replica;
 use crate::store::Record;
+use crate::sync::hint::Frontier;
 use crate::sync::{Claims, LinkId, Own, PeerState, Receipt, Receipts, Renewal};
 
 impl Replica {
@@ -11,6 +12,15 @@ impl Replica {
     #[must_use]
     pub fn receipts(&self) -> &Receipts {
         &self.receipts
+    }
+
+    /// How far this device is, in this life of its store; none where it does not know, or is no
+    /// member. `SPEC: HINT-1`
+    #[must_use]
+    pub fn frontier(&self) -> Option<(Incarnation, Frontier)> {
+        let is_member = self.workspace.control().present_members().contains_key(&self.key.device());
+        (is_member && !self.is_starting() && !self.is_lost())
+            .then(|| (self.config.incarnation, self.workspace.frontier()))
     }
 
     pub(super) fn on_receipts(&mut self, link: LinkId, receipts: &[Receipt]) {
@@ -133,6 +143,7 @@ impl Replica {
                 .map(|at| self.now.monotonic_ms.saturating_sub(*at) / 1_000),
             path: None,
             rtt_ms: None,
+            heard: None,
             strikes: self.conduct.strikes(self.now, &device),
             kept_out_s: Some(self.conduct.kept_out_ms(self.now, &device).div_ceil(1_000))
                 .filter(|seconds| *seconds > 0),

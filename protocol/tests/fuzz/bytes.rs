@@ -15,9 +15,11 @@ use kernelos_protocol::limits::{
 use kernelos_protocol::pairing::Token;
 use kernelos_protocol::pairing::messages::Message as PairingMessage;
 use kernelos_protocol::seal::{open, pack, seal, seal_shreddable};
+use kernelos_protocol::sync::hint::Hint;
+use kernelos_protocol::sync::hints::{Heard, Hints};
 use kernelos_protocol::sync::introduce::{Answer, IntroduceCode};
 use kernelos_protocol::sync::{Card, Receipt};
-use kernelos_protocol::time::Stamp;
+use kernelos_protocol::time::{Stamp, Time};
 
 /// A length, and what is before and behind it in the rest.
 fn split(input: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -74,6 +76,20 @@ pub(super) fn receipt(input: &[u8]) {
     if let Ok(receipt) = Receipt::decode(input) {
         assert_eq!(encode(&receipt), input);
     }
+}
+
+/// What a neighbour delivers, read and judged: it never becomes anything but that hint, once.
+pub(super) fn hint(input: &[u8]) {
+    let Ok(hint) = Hint::read_unproven(input) else { return };
+    assert_eq!(encode(&hint), input);
+    let (device, own) = (hint.device(), DeviceId([0; 32]));
+    let mut hints = Hints::new(hint.workspace(), own);
+    let now = Time { monotonic_ms: 0, wall_us: 0 };
+    let members = [device, own].into_iter().collect();
+    let is_good = hint.is_signed() && device != own;
+    let is_heard = |heard| matches!(heard, Heard::Presence(heard) if *heard == hint);
+    assert_eq!(is_heard(hints.hear(now, &members, &own, input)), is_good);
+    assert!(!is_heard(hints.hear(now, &members, &own, input)), "it is said again");
 }
 
 pub(super) fn card(input: &[u8]) {

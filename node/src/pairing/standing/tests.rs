@@ -33,7 +33,7 @@ async fn world() -> World {
         runs: false,
         step_timeout: StepTimeout::default(),
     };
-    let ways = Ways { listen: Listen::None, quic: None, mdns: false };
+    let ways = Ways { listen: Listen::None, quic: None, mdns: false, gossip: false };
     let node = Node::start(home, ways, worker).unwrap();
     let recovery = RecoveryKey::from_bytes([3; 32]).public();
     let founding = Founding {

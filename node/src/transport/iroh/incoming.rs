@@ -7,18 +7,22 @@ use ::iroh::endpoint::{Connection, Incoming, IncomingAddr, VarInt};
 use kernelos_protocol::id::DeviceId;
 use tokio::sync::mpsc;
 
+use super::gossip::{self, Neighbour};
 use super::{callee, exporter, stream};
 use crate::portable;
 use crate::transport::quic::{Door, HANDSHAKE_TIME_MAX, WINDOW_BYTES};
 use crate::transport::{BUSY, Link, Protocol};
 
+/// Where those go that were let in.
+#[derive(Clone)]
+pub(super) struct Rooms {
+    pub(super) links: mpsc::Sender<Link>,
+    /// None where gossip is switched off.
+    pub(super) neighbours: Option<mpsc::Sender<Neighbour>>,
+}
+
 /// Takes connections until the endpoint is closed.
-pub(super) async fn accept_all(
-    endpoint: Endpoint,
-    own: DeviceId,
-    door: Arc<Door>,
-    links: mpsc::Sender<Link>,
-) {
+pub(super) async fn accept_all(endpoint: Endpoint, own: DeviceId, door: Arc<Door>, rooms: Rooms) {
     while let Some(incoming) = endpoint.accept().await {
         if callee::is_another(&incoming, &own) {
             incoming.ignore();
@@ -38,10 +42,10 @@ pub(super) async fn accept_all(
             continue;
         };
         let door = Arc::clone(&door);
-        let links = links.clone();
+        let rooms = rooms.clone();
         portable::spawn(async move {
             // Whoever does not get through is heard of nowhere: a stranger must not fill a log.
-            let work = handshake.during(let_in(incoming, &door, &links));
+            let work = handshake.during(let_in(incoming, &door, &rooms));
             portable::timeout(HANDSHAKE_TIME_MAX, work).await;
             drop(handshake);
         });
@@ -49,7 +53,7 @@ pub(super) async fn accept_all(
 }
 
 /// One connection. `None` if it does not become a link; then it is closed when this returns.
-async fn let_in(incoming: Incoming, door: &Door, links: &mpsc::Sender<Link>) -> Option<()> {
+async fn let_in(incoming: Incoming, door: &Door, rooms: &Rooms) -> Option<()> {
     // Resolves after the whole handshake: the peer's key is proven, its packets are no replay.
     let connection = incoming.accept().ok()?.await.ok()?;
     let peer = DeviceId(*connection.remote_id().as_bytes());
@@ -58,7 +62,10 @@ async fn let_in(incoming: Incoming, door: &Door, links: &mpsc::Sender<Link>) -> 
         Ok(place) => place,
         Err(reason) => return refuse(&connection, reason),
     };
-    let Ok(slot) = links.try_reserve() else {
+    if protocol == Protocol::Gossip {
+        return gossip::let_in(connection, place, rooms.neighbours.as_ref());
+    }
+    let Ok(slot) = rooms.links.try_reserve() else {
         return refuse(&connection, BUSY);
     };
     let opened = stream::answer(&connection, || {

@@ -15,7 +15,7 @@ use crate::transport::link::{LinkClosed, Path, PathKind, readable};
 use crate::transport::quic::{self, OPENER, kind_of};
 
 const LEFT: VarInt = VarInt::from_u32(quic::LEFT);
-const CLOSED: VarInt = VarInt::from_u32(quic::CLOSED);
+pub(super) const CLOSED: VarInt = VarInt::from_u32(quic::CLOSED);
 pub(super) const REFUSED: VarInt = VarInt::from_u32(quic::REFUSED);
 
 /// Opens the stream and waits until the peer has let this side in.
