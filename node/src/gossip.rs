@@ -4,7 +4,8 @@
 //! Neighbours are devices with which there is a link: whoever cannot be reached by sync cannot be
 //! reached by this. What they deliver is judged in `Hints`, who they are by the same membership as
 //! at the door. A swarm may fall into parts when a device leaves it, so all are met again from time
-//! to time; the library keeps what hostile neighbours made up, so it is begun anew after so many bytes.
+//! to time; the library keeps what hostile neighbours made up, so it is begun anew after so many
+//! bytes.
 
 mod counter;
 mod room;

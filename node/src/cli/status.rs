@@ -26,8 +26,8 @@ pub(super) async fn run(ui: &Ui, _: Args) -> Result<(), Failure> {
                 .map_err(|error| Failure::new(FailureKind::Failed, error))?;
             let peer = |peer: &PeerState| {
                 let mut shown = json!({ "device": present::device_name(&peer.device, &names),
-                    "id": peer.device, "path": peer.path, "rtt_ms": peer.rtt_ms, "acked": peer.acked, "of": peer.of,
-                    "last_seen_s": peer.last_seen_s });
+                    "id": peer.device, "path": peer.path, "rtt_ms": peer.rtt_ms,
+                    "acked": peer.acked, "of": peer.of, "last_seen_s": peer.last_seen_s });
                 if let Some(heard) = peer.heard {
                     shown["heard"] = json!(heard);
                 }

@@ -5,8 +5,8 @@
 //! ```
 //! A hint is said with the number of the begin above, and its own number in it below, so nothing is
 //! written while hints are said. Where the disk takes nothing, none are: they could not be told
-//! from old ones. A file that is lost makes others take them for old ones, until it counts as far again,
-//! or the store begins another life.
+//! from old ones. A file that is lost makes others take them for old ones, until it counts
+//! as far again, or the store begins another life.
 
 use std::path::{Path, PathBuf};
 

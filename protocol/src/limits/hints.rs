@@ -30,8 +30,8 @@ pub const HINTS_AT_ONCE_MAX: u32 = 128;
 pub const HINTS_PER_SECOND: u32 = 128;
 
 /// Junk that a neighbour may deliver at once, and one more every second after that. Gossip passes
-/// on before anybody looks, so what a bad neighbour of a good one sent comes from that good one too,
-/// until that one puts the bad one away.
+/// on before anybody looks, so what a bad neighbour of a good one sent comes from that good one
+/// too, until that one puts the bad one away.
 pub const HINT_JUNK_AT_ONCE_MAX: u32 = 32;
 
 /// Neighbours whose deliveries are counted: members alone are let in, and a workspace has few.

@@ -1,8 +1,8 @@
 //! Hints: a device says, signed, that it is here and how far it is. They are gossiped, so that
 //! they come from devices with which there is no link (SPEC: HINT-1).
 //!
-//! A hint decides nothing. It is no event and no receipt: nothing counts, is leased, acknowledged or
-//! called synced by it. What it says is shown, and who is heard is dialed at once.
+//! A hint decides nothing. It is no event and no receipt: nothing counts, is leased, acknowledged
+//! or called synced by it. What it says is shown, and who is heard is dialed at once.
 
 use crate::cbor::{self, Canonical, CborFault, Reader, Writer};
 use crate::hash::{self, context};
