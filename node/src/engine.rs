@@ -9,6 +9,7 @@ mod asker;
 mod changes;
 mod documents;
 mod failing;
+mod gather;
 mod heard;
 mod known;
 mod links;
@@ -273,7 +274,7 @@ impl Loop {
                 continue;
             }
             let next = self.later.pop_front();
-            if next.is_none() {
+            if next.is_none() && !self.gather().await {
                 let Some(wake) = self.next_wake().await else { break };
                 self.hand_in(wake);
             }

@@ -172,6 +172,12 @@ impl Replica {
             && self.pending.iter().all(may_follow)
     }
 
+    /// Are edits of this device being made, which come in a moment? `SPEC: DUR-14`
+    #[must_use]
+    pub fn is_making_edits(&self) -> bool {
+        self.pending.iter().any(|p| matches!(p, Pending::Edit { outdated: false, .. }))
+    }
+
     /// Makes edits of the root, as seen from there.
     pub(super) fn edit(&mut self, purpose: Purpose, edits: Vec<Edit>) {
         self.work(purpose, Work::Edits { edits, found: BTreeMap::new() });
