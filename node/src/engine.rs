@@ -432,16 +432,6 @@ impl Loop {
         write(&mut self.shared.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Says no where the Replica is another one now, or nothing can be read any more.
-    fn load(&mut self, request: &LoadRequest) -> bool {
-        let loaded = self.store.open.load(request).map_err(|error| self.not_read(&error));
-        let is_read = loaded.is_ok();
-        loaded.into_iter().for_each(|slice| {
-            self.replica.handle(clock::now(), Input::Loaded(slice));
-        });
-        is_read
-    }
-
     fn reply(&mut self, request: RequestId, reply: Reply) {
         if let Some(caller) = self.callers.remove(&request) {
             // A caller that went away does not mind.

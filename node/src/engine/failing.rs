@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use kernelos_protocol::command::{Failure, FailureKind, Reply};
 use kernelos_protocol::key::DeviceKey;
-use kernelos_protocol::replica::{Output, Replica};
-use kernelos_protocol::store::{EventStore, MemoryStore, StoreError};
+use kernelos_protocol::replica::{Input, Output, Replica};
+use kernelos_protocol::store::{EventStore, LoadRequest, MemoryStore, StoreError};
 
 use super::documents::start_documents;
 use super::{Loop, Wake};
@@ -49,6 +49,16 @@ impl Loop {
             (Wake::Stop, _) => self.stopping = true,
             _ => {}
         }
+    }
+
+    /// Says no where the Replica is another one now, or nothing can be read any more.
+    pub(super) fn load(&mut self, request: &LoadRequest) -> bool {
+        let loaded = self.store.open.load(request).map_err(|error| self.not_read(&error));
+        let is_read = loaded.is_ok();
+        loaded.into_iter().for_each(|slice| {
+            self.replica.handle(clock::now(), Input::Loaded(slice));
+        });
+        is_read
     }
 
     /// The store could not be read. That must not look like the end of the history.

@@ -133,7 +133,6 @@ fn who_is_kept_out_knocks_less_often_each_time_and_who_lost_a_connection_at_once
     assert_eq!((attempt.at_ms, attempt.delay_ms), (now_ms + POLITE_MS, RETRY_MS.0));
 }
 
-<<<<<<< HEAD
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_is_kept_out_each_time_it_was_met_dials_ever_less() {
     // SPEC: LINK-9
@@ -158,7 +157,8 @@ async fn a_node_that_is_kept_out_each_time_it_was_met_dials_ever_less() {
     assert!((2..=3).contains(&met), "dialed {met} times in six seconds");
     dialing.abort();
     node.stop().await;
-=======
+}
+
 #[test]
 fn who_is_heard_by_gossip_is_dialed_at_once_when_that_begins_and_no_more_often_after() {
     // SPEC: HINT-5
@@ -183,5 +183,4 @@ fn who_is_heard_by_gossip_is_dialed_at_once_when_that_begins_and_no_more_often_a
     attempt.miss(now_ms + 5, POLITE_MS, false);
     attempt.hear(Some(now_ms + 2), now_ms + 6, false);
     assert_eq!(attempt.at_ms, now_ms + 5 + POLITE_MS, "nor does a lost link make it new");
->>>>>>> fe12
 }
