@@ -5,7 +5,7 @@
 pub const HISTORY_ROWS_MAX: usize = 200;
 
 /// Pairs of values of which one history reads what became of both: beyond them none is said to
-/// have lost.
+/// have lost. Once those are left out that are not to be listed, as many are read anew.
 pub const HISTORY_MERGES_MAX: usize = 2_000;
 
 /// Changes of a place that do not know each other, up to which it is found out which follows which:
