@@ -164,20 +164,30 @@ impl Driver {
         let near: BTreeSet<_> = near.collect();
         let engines = node.synced();
         self.rooms.retain(|id, _| engines.iter().any(|engine| engine.workspace() == *id));
-        let mut has_ended = false;
-        let mut bad = BTreeSet::new();
+        let (mut has_ended, mut strangers) = (false, BTreeSet::new());
         for engine in engines {
             let room = self.rooms.entry(engine.workspace());
             let room = room.or_insert_with(|| Room::new(node, &engine));
             has_ended |= !room.join(gossip, &engine, &self.inbox).await;
-            bad.extend(room.strangers(&engine));
+            strangers.extend(room.strangers(&engine));
             room.meet(now, &engine, &near).await;
             room.tell(node, now, &engine).await;
         }
         if has_ended {
             self.gossip = None;
         }
-        bad.into_iter().for_each(|device| self.put_away(now, &device));
+        strangers.iter().for_each(|device| self.part(now, device));
+    }
+
+    /// Ends gossip with a device on the topic of a workspace that it is no member of, as far as is
+    /// known here: it may be one of another, and have been let in by who was not met yet.
+    fn part(&mut self, now: Time, device: &DeviceId) {
+        for near in self.near.remove(device).unwrap_or_default() {
+            near.neighbour.close(NOT_A_MEMBER);
+        }
+        let at_ms = now.monotonic_ms.saturating_add(RETRY_MS.1);
+        let attempt = Attempt { at_ms, delay_ms: RETRY_MS.1, is_under_way: false };
+        self.attempts.insert(*device, attempt);
     }
 
     /// Begins gossip, for the first time or anew.

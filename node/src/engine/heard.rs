@@ -45,8 +45,8 @@ impl Voices {
 
 impl Engine {
     /// From now on [`super::Shared::frontier`] is told.
-    pub(crate) async fn gossips(&self) {
-        self.inbox.send(Wake::Gossips).await.ok();
+    pub(crate) fn gossips(&self) {
+        self.inbox.try_send(Wake::Gossips).ok();
     }
 
     /// A hint of a member came; where the loop has much to do it is forgotten.

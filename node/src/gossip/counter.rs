@@ -40,10 +40,10 @@ impl Counter {
     }
 
     fn begin(&self) -> Option<u64> {
-        let text = std::fs::read_to_string(&self.at);
-        let begun: u64 = match &text {
-            Ok(text) => text.trim().parse().unwrap_or(0),
-            Err(_) => 0,
+        let begun: u64 = match std::fs::read_to_string(&self.at) {
+            Ok(text) => text.trim().parse().ok()?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
+            Err(_) => return None,
         };
         let begin = begun.checked_add(1).filter(|begin| *begin < 1 << BITS)?;
         replace_private(&self.at, format!("{begin}\n").as_bytes()).ok()?;
@@ -71,7 +71,9 @@ mod tests {
         }
         let nowhere = folder.path().join("missing/store.db");
         assert_eq!(Counter::beside(&nowhere).next(), None);
-        std::fs::write(folder.path().join("hints"), u64::MAX.to_string()).unwrap();
-        assert_eq!(Counter::beside(&store).next(), None, "numbers never wrap");
+        for number in [u64::MAX.to_string(), "none".to_owned()] {
+            std::fs::write(folder.path().join("hints"), &number).unwrap();
+            assert_eq!(Counter::beside(&store).next(), None, "numbers never wrap: {number}");
+        }
     }
 }

@@ -77,11 +77,12 @@ impl Room {
         engine: &Engine,
         to: &mpsc::Sender<Wake>,
     ) -> bool {
+        if engine.shared(|shared| shared.frontier.is_none()) {
+            // It began, or another one took its place.
+            engine.gossips();
+        }
         if self.topic.is_some() {
             return true;
-        }
-        if self.joinings == 0 {
-            engine.gossips().await;
         }
         let Some((teller, mut listener)) = gossip.join(topic(&self.workspace)).await else {
             return false;

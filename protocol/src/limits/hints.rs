@@ -22,12 +22,12 @@ pub const HINT_INTERVAL_MS: u64 = 250;
 /// Who was not heard for so long, and then is, has come back: two hints may be lost between.
 pub const HINT_ABSENT_MS: u64 = 3 * HINT_EVERY_MS;
 
-/// Hints that a neighbour may deliver at once, and each second after that: all of thirty devices
-/// that type, and those of ten more that come back.
-pub const HINTS_AT_ONCE_MAX: u32 = 128;
+/// Hints that a neighbour may deliver at once, and each second after that: all of a hundred devices
+/// that type, or of thirty that did for the four seconds in which it was not reached.
+pub const HINTS_AT_ONCE_MAX: u32 = 512;
 
 /// See [`HINTS_AT_ONCE_MAX`].
-pub const HINTS_PER_SECOND: u32 = 128;
+pub const HINTS_PER_SECOND: u32 = 512;
 
 /// Junk that a neighbour may deliver at once, and one more every second after that. Gossip passes
 /// on before anybody looks, so what a bad neighbour of a good one sent comes from that good one
@@ -37,9 +37,8 @@ pub const HINT_JUNK_AT_ONCE_MAX: u32 = 32;
 /// Neighbours whose deliveries are counted: members alone are let in, and a workspace has few.
 pub const HINT_NEIGHBOURS_MAX: usize = 64;
 
-/// Bytes that a neighbour may send in a second, whatever it says: three times what so many hints
-/// take.
-pub const GOSSIP_BYTES_PER_SECOND: u64 = 128 * 1_024;
+/// Bytes that a neighbour may send in a second, whatever it says: more than so many hints take.
+pub const GOSSIP_BYTES_PER_SECOND: u64 = 256 * 1_024;
 
 /// After so many bytes gossip begins anew: its library keeps what neighbours say of devices, and
 /// those may be made up.

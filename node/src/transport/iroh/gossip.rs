@@ -6,6 +6,7 @@
 //! sent, and connections are made here, to members alone. Nor may it tell the endpoint addresses.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use ::iroh::endpoint::{BeforeConnectOutcome, Connection, EndpointHooks, VarInt};
 use ::iroh::{Endpoint, EndpointAddr, EndpointId};
@@ -19,6 +20,7 @@ use tokio::sync::mpsc;
 
 use super::stream::{CLOSED, REFUSED};
 use super::{NOT_A_MEMBER, handshake};
+use crate::portable::timeout;
 use crate::transport::admission::Place;
 use crate::transport::{DialError, Protocol};
 
@@ -32,6 +34,10 @@ const STREAMS_MAX: u32 = 64;
 /// Neighbours of one topic that are told at once, as long as there are not more of them: a person's
 /// devices all are.
 const NEIGHBOURS_TOLD_MAX: usize = 8;
+
+/// The library answers at once, or it has stopped: it waits for whoever takes nothing of what it is
+/// sent, and everybody else with it.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// Turns down what the library wants to dial.
 #[derive(Debug)]
@@ -140,12 +146,14 @@ impl Gossip {
 
     /// Gossip goes over this connection from now on; false where it has ended.
     pub(crate) async fn take(&self, neighbour: &Neighbour) -> bool {
-        self.gossip.handle_connection(neighbour.connection.clone()).await.is_ok()
+        let taken = self.gossip.handle_connection(neighbour.connection.clone());
+        timeout(ANSWER_TIME_MAX, taken).await.is_some_and(|taken| taken.is_ok())
     }
 
     /// Joins a topic, with nobody yet; none where gossip has ended.
     pub(crate) async fn join(&self, topic: [u8; 32]) -> Option<(Teller, Listener)> {
-        let joined = self.gossip.subscribe(TopicId::from_bytes(topic), Vec::new()).await.ok()?;
+        let joined = self.gossip.subscribe(TopicId::from_bytes(topic), Vec::new());
+        let joined = timeout(ANSWER_TIME_MAX, joined).await?.ok()?;
         let (sender, receiver) = joined.split();
         Some((Teller(sender), Listener(receiver)))
     }
@@ -157,13 +165,15 @@ pub(crate) struct Teller(GossipSender);
 impl Teller {
     /// Tells everybody; false where the topic has ended.
     pub(crate) async fn tell(&self, bytes: Vec<u8>) -> bool {
-        self.0.broadcast(bytes.into()).await.is_ok()
+        let told = self.0.broadcast(bytes.into());
+        timeout(ANSWER_TIME_MAX, told).await.is_some_and(|told| told.is_ok())
     }
 
     /// Meets these on the topic; false where it has ended.
     pub(crate) async fn meet(&self, devices: &[DeviceId]) -> bool {
         let ids = devices.iter().filter_map(|device| EndpointId::from_bytes(&device.0).ok());
-        self.0.join_peers(ids.collect()).await.is_ok()
+        let met = self.0.join_peers(ids.collect());
+        timeout(ANSWER_TIME_MAX, met).await.is_some_and(|met| met.is_ok())
     }
 }
 
