@@ -166,17 +166,23 @@ fn edits(doc: &Automerge, of: &Reversal, may: &MayUndo) -> Result<Plan, EditFaul
     let (before, after) = (Seen::at(doc, &before), Seen::at(doc, &after));
     let now = Seen::now(doc);
     let (mut lists, mut taken, mut shows) = (vec![Vec::new()], Vec::new(), false);
-    let paths = places(doc, before.heads(), after.heads());
-    let hidden = match may {
-        MayUndo::All => BTreeMap::new(),
-        MayUndo::PutBackBy(_) => last_hidden(doc, hash, &before, paths.iter()),
-    };
-    for path in paths {
+    let mut places_shown = Vec::new();
+    for path in places(doc, before.heads(), after.heads()) {
         if !is_a_persons(&path) {
             return Err(EditFault::Kept(path.to_string()));
         }
         let shown = [&before, &after, &now].map(|seen| seen.read(&path).ok());
-        let [was, made, is] = shown;
+        places_shown.push((path, shown));
+    }
+    let standing = places_shown.iter().filter_map(|(path, [_, made, is])| {
+        let by = stands(made.as_ref(), is.as_ref(), may).then(|| stands_by(&of.change, made, is));
+        by.map(|by| (path, Hash(by.0)))
+    });
+    let hidden = match may {
+        MayUndo::All => BTreeMap::new(),
+        MayUndo::PutBackBy(_) => last_hidden(doc, &standing.collect::<Vec<_>>()),
+    };
+    for (path, [was, made, is]) in places_shown {
         if !stands(made.as_ref(), is.as_ref(), may) {
             let by = written_by(&now, &path, made.as_ref(), is.as_ref());
             // Where it won a conflict it builds on nothing of its own.
@@ -287,6 +293,13 @@ fn stands(made: Option<&ReadValue>, is: Option<&ReadValue>, may: &MayUndo) -> bo
         || made.zip(is).is_some_and(|(made, is)| {
             same(made, is) && is.change.is_some_and(|change| undos.contains(&change))
         })
+}
+
+/// The change that what stands there is of: of one that is taken back itself, or an undo that put
+/// the same.
+fn stands_by(change: &ChangeHash, made: &Option<ReadValue>, is: &Option<ReadValue>) -> ChangeHash {
+    let is = is.as_ref().filter(|is| Some(*is) != made.as_ref());
+    is.and_then(|is| is.change).unwrap_or(*change)
 }
 
 /// The change that wrote what stands there now, where it is not what the change left.

@@ -165,25 +165,6 @@ impl<'a> Seen<'a> {
         }
     }
 
-    /// The objects at `path` and below it, also of values that are not the one that is shown.
-    pub(super) fn objects(&self, path: &DocPath) -> Vec<ObjId> {
-        let (mut open, mut found) = (self.find(path).unwrap_or_default(), Vec::new());
-        while let Some((value, id)) = open.pop() {
-            let props: Vec<Prop> = match value {
-                Value::Object(ObjType::Map | ObjType::Table) => {
-                    self.keys(&id).into_iter().map(Prop::Map).collect()
-                }
-                Value::Object(ObjType::List) => (0..self.len(&id)).map(Prop::Seq).collect(),
-                Value::Object(ObjType::Text) => Vec::new(),
-                Value::Scalar(_) => continue,
-            };
-            let below = props.into_iter().filter_map(|prop| self.all(&id, prop).ok());
-            open.extend(below.flatten());
-            found.push(id);
-        }
-        found
-    }
-
     /// Would what is at `path` be the same if it were written from its JSON?
     pub(super) fn is_plain(&self, path: &DocPath) -> bool {
         self.find(path).is_ok_and(|found| found.iter().all(|(value, id)| self.plain(value, id, 0)))

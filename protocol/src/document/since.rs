@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use automerge::legacy::{ObjectId, OpId, OpType};
-use automerge::{ActorId, Automerge, ChangeHash as Hash, ObjId};
+use automerge::legacy::{Key, ObjectId, Op, OpId, OpType};
+use automerge::{ActorId, Automerge, ChangeHash as Hash, ObjId, ReadDoc as _};
 use serde::{Deserialize, Serialize};
 
 use super::read::Seen;
@@ -74,46 +74,162 @@ pub(super) fn last_writers(
     last
 }
 
-/// Of each of these places the last change that wrote to an object there, or below, which `before`
-/// shows and `since` does not any more; none of those where nobody did. Of what is written to an
-/// object that was removed or replaced nothing is shown: who looks at the place alone meets nobody.
-pub(super) fn last_hidden<'a>(
+/// Of each of these places the last change, unknown to the one that stands there, that wrote to
+/// what this one left nothing of: that removed or replaced a value which it had replaced, or wrote
+/// to an object, there or below, that it does not show. None of places where nobody did. Of such
+/// writes nothing is shown: who looks at the place alone meets nobody.
+///
+/// Each place comes with the change that stands there. It costs as much as there are changes that
+/// this one does not know.
+pub(super) fn last_hidden(
+    doc: &Automerge,
+    places: &[(&DocPath, Hash)],
+) -> BTreeMap<DocPath, ChangeHash> {
+    let standing: BTreeSet<_> = places.iter().map(|(_, since)| *since).collect();
+    let mut last = BTreeMap::new();
+    for since in standing {
+        let paths = places.iter().filter(|(_, by)| *by == since).map(|(path, _)| *path);
+        last.extend(hidden_since(doc, since, paths));
+    }
+    last
+}
+
+fn hidden_since<'a>(
     doc: &Automerge,
     since: Hash,
-    before: &Seen<'_>,
     paths: impl Iterator<Item = &'a DocPath>,
 ) -> BTreeMap<DocPath, ChangeHash> {
-    let mut last = BTreeMap::new();
     let later = doc.get_changes(&[since]);
     if later.is_empty() {
-        return last;
+        return BTreeMap::new();
     }
     let heads = [since];
-    let after = Seen::at(doc, &heads);
-    let mut gone: BTreeMap<(u64, ActorId), &DocPath> = BTreeMap::new();
+    let seen = Seen::at(doc, &heads);
+    let unknown = later.iter().map(automerge::Change::hash).collect();
+    let mut objects = Objects {
+        doc,
+        since,
+        unknown,
+        made: BTreeMap::new(),
+        below: BTreeMap::new(),
+        places: BTreeMap::new(),
+    };
     for path in paths {
-        let objects = |seen: &Seen<'_>| -> BTreeSet<_> {
-            seen.objects(path).into_iter().filter_map(put_by).collect()
+        let Some((key, above)) = path.segments().split_last() else { continue };
+        let Ok(above) = above.iter().try_fold(DocPath::default(), |at, key| at.child(key)) else {
+            continue;
         };
-        let left = objects(&after);
-        let lost = objects(before).into_iter().filter(|put| !left.contains(put));
-        gone.extend(lost.map(|put| (put, path)));
-    }
-    for change in later {
-        if gone.is_empty() {
-            break;
+        if let Some((_, object)) = seen.find(&above).unwrap_or_default().pop() {
+            objects.places.insert((put_by(object), key.clone()), path);
         }
-        let (actor, start) = (change.actor_id().clone(), change.start_op().get());
-        for (op, number) in change.decode().operations.iter().zip(start..) {
-            let ObjectId::Id(OpId(of, by)) = &op.obj else { continue };
-            let Some(path) = gone.get(&(*of, by.clone())).copied() else { continue };
-            last.insert(path.clone(), ChangeHash(change.hash().0));
-            if matches!(op.action, OpType::Make(_)) {
-                gone.insert((number, actor.clone()), path);
+    }
+    // Which is the last of several that do not know each other is the same on every device.
+    let mut last: BTreeMap<DocPath, (u64, Hash)> = BTreeMap::new();
+    for change in later {
+        let at = (change.max_op(), change.hash());
+        for op in change.decode().operations {
+            if let Some(path) = objects.place_of(&op) {
+                let last = last.entry(path.clone()).or_insert(at);
+                *last = at.max(*last);
             }
         }
     }
-    last
+    last.into_iter().map(|(path, (_, hash))| (path, ChangeHash(hash.0))).collect()
+}
+
+/// An operation by its number and actor; that of the root is none.
+type Put = Option<(u64, ActorId)>;
+
+/// Objects of a document as one change left them.
+struct Objects<'a> {
+    doc: &'a Automerge,
+    since: Hash,
+    /// The changes that it does not know.
+    unknown: BTreeSet<Hash>,
+    /// Where objects were made: in which object, under which key, if that is a map.
+    made: BTreeMap<(u64, ActorId), (Put, Option<String>)>,
+    /// At or below which place an object is of which nothing is left.
+    below: BTreeMap<(u64, ActorId), Option<&'a DocPath>>,
+    /// The places that are asked for, by object and key.
+    places: BTreeMap<(Put, String), &'a DocPath>,
+}
+
+impl<'a> Objects<'a> {
+    /// The place at or below which an operation wrote to what is hidden.
+    fn place_of(&mut self, op: &Op) -> Option<&'a DocPath> {
+        let object = put_in(&op.obj);
+        if let Key::Map(key) = &op.key
+            && let Some(path) = self.places.get(&(object.clone(), key.to_string()))
+        {
+            let path = *path;
+            return op.pred.iter().any(|of| self.is_known(&(of.0, of.1.clone()))).then_some(path);
+        }
+        let object = object?;
+        if let Some(found) = self.below.get(&object) {
+            return *found;
+        }
+        let found = self.hidden_below(&object);
+        self.below.insert(object, found);
+        found
+    }
+
+    /// The place at or below which an object is that is hidden, or in one that is.
+    fn hidden_below(&mut self, object: &(u64, ActorId)) -> Option<&'a DocPath> {
+        let (mut at, mut way) = (object.clone(), Vec::new());
+        loop {
+            let (parent, key) = self.made_at(&at)?;
+            way.push(at);
+            let place = key.and_then(|key| self.places.get(&(parent.clone(), key))).copied();
+            if let Some(path) = place {
+                return way
+                    .iter()
+                    .any(|at| self.is_known(at) && !self.is_shown(at))
+                    .then_some(path);
+            }
+            at = parent?;
+        }
+    }
+
+    /// In which object, and under which key, an object was made.
+    fn made_at(&mut self, object: &(u64, ActorId)) -> Option<(Put, Option<String>)> {
+        if !self.made.contains_key(object) {
+            let change = self.doc.get_change_by_hash(&self.maker(object)?)?;
+            let (actor, start) = (change.actor_id().clone(), change.start_op().get());
+            for (op, number) in change.decode().operations.iter().zip(start..) {
+                if matches!(op.action, OpType::Make(_)) {
+                    let key = match &op.key {
+                        Key::Map(key) => Some(key.to_string()),
+                        Key::Seq(_) => None,
+                    };
+                    self.made.insert((number, actor.clone()), (put_in(&op.obj), key));
+                }
+            }
+        }
+        self.made.get(object).cloned()
+    }
+
+    fn maker(&self, (number, actor): &(u64, ActorId)) -> Option<Hash> {
+        self.doc.hash_for_opid(&ObjId::Id(*number, actor.clone(), 0))
+    }
+
+    /// Was it put by what the change knows, or by itself?
+    fn is_known(&self, put: &(u64, ActorId)) -> bool {
+        self.maker(put).is_some_and(|hash| !self.unknown.contains(&hash))
+    }
+
+    /// Did the change leave it where it is?
+    fn is_shown(&self, (number, actor): &(u64, ActorId)) -> bool {
+        let parents = self.doc.parents_at(ObjId::Id(*number, actor.clone(), 0), &[self.since]);
+        parents.ok().and_then(|mut parents| parents.next()).is_some_and(|parent| parent.visible)
+    }
+}
+
+/// The operation that made the object in which another writes.
+fn put_in(object: &ObjectId) -> Put {
+    match object {
+        ObjectId::Id(OpId(number, actor)) => Some((*number, actor.clone())),
+        ObjectId::Root => None,
+    }
 }
 
 /// The operation that put this.

@@ -172,11 +172,21 @@ impl Replica {
         if undo.is_last && !built.shows && writers.iter().all(|(_, by)| fell(by)) {
             return self.pass_over(Undo { left: true, ..undo });
         }
+        if let Some(by) = self.workspace.taken_back_by(&undo.event) {
+            let reason = format!("it is taken back already, by event {}", by.short());
+            let not_undone =
+                NotUndone { refused: Some(undo.event), reason, by: Some(by), force: None };
+            return self.reply(undo.request, Reply::NotUndone(not_undone));
+        }
         let other = writers.iter().find(|(_, by)| !fell(by)).or_else(|| writers.first());
         let (path, by) = other.map_or(("", None), |(path, by)| (path.as_str(), *by));
         let reason = match by {
-            Some(event) => {
+            Some(event) if self.workspace.is_past_of(&undo.event, &event) => {
                 format!("{path:?} was changed since: event {} builds on it", event.short())
+            }
+            Some(event) => {
+                let event = event.short();
+                format!("{path:?} was changed apart from it: event {event} does not know it")
             }
             None => format!("{path:?} was changed since"),
         };

@@ -150,6 +150,20 @@ impl Workspace {
         undone
     }
 
+    /// The undo with effect that takes an event back. `SPEC: UNDO-4`
+    #[must_use]
+    pub fn taken_back_by(&self, event: &EventId) -> Option<EventId> {
+        let undo = self.undone_by(self.content.number(event)?)?;
+        Some(self.content.id(undo))
+    }
+
+    /// Is one event in the past of another?
+    #[must_use]
+    pub fn is_past_of(&self, past: &EventId, event: &EventId) -> bool {
+        let numbers = self.content.number(past).zip(self.content.number(event));
+        numbers.is_some_and(|(past, event)| self.content.in_past(event, past))
+    }
+
     /// Did an event fall with what an undo took back, which counts and was not taken back itself?
     /// It did where it came after that, and that takes nothing back: what came before a resolution,
     /// or apart from an edit, does not fall with it. `SPEC: UNDO-4`
