@@ -5,6 +5,7 @@ use kernelos_gui::client::Order;
 use kernelos_gui::panel::Panel;
 use kernelos_protocol::api::PairAsked;
 use kernelos_protocol::command::{Command, Reply};
+use kernelos_protocol::present::registry::registry;
 use serde_json::json;
 
 use crate::stage::{Stage, app, go, homeless, line, name, nodes, play, press, stage, world};
@@ -65,9 +66,18 @@ fn members(stage: &mut Stage<'_>) -> usize {
 }
 
 #[test]
+fn the_digits_that_go_to_panels_are_in_the_order_in_which_these_stand() {
+    let entries = registry(&app(&mut stage([900.0, 600.0], world())).model.standing());
+    for (panel, digit) in Panel::ALL.iter().zip(1..) {
+        let entry = entries.iter().find(|entry| entry.id == panel.entry()).unwrap();
+        assert_eq!(entry.keys, format!("Alt+{digit}"), "{}", panel.title());
+    }
+}
+
+#[test]
 fn a_device_is_revoked_by_the_keyboard_alone() {
     let mut stage = stage([900.0, 600.0], world());
-    stage.key_press_modifiers(Modifiers::ALT, Key::Num2);
+    stage.key_press_modifiers(Modifiers::ALT, Key::Num3);
     play(&mut stage);
     assert_eq!(members(&mut stage), 3);
     enter(&mut stage, "Revoke phone…");
@@ -93,7 +103,7 @@ fn a_device_is_let_in_by_the_keyboard_alone() {
 #[test]
 fn another_path_of_the_documents_is_read_by_the_keyboard_alone() {
     let mut stage = stage([900.0, 600.0], world());
-    stage.key_press_modifiers(Modifiers::ALT, Key::Num5);
+    stage.key_press_modifiers(Modifiers::ALT, Key::Num6);
     play(&mut stage);
     assert!(!line(&stage).contains("today"), "{}", line(&stage));
     tab_to(&mut stage, "path");
@@ -136,7 +146,7 @@ fn the_three_doors_are_opened_by_the_keyboard_alone() {
 #[test]
 fn a_conflict_gets_a_value_that_no_side_shows_by_the_keyboard_alone() {
     let mut stage = stage([900.0, 600.0], world());
-    stage.key_press_modifiers(Modifiers::ALT, Key::Num3);
+    stage.key_press_modifiers(Modifiers::ALT, Key::Num4);
     play(&mut stage);
     let path = app(&mut stage).model.said.conflicts.as_ref().unwrap().conflicts[0].path.clone();
     enter(&mut stage, "Decide by a value of your own…");

@@ -47,7 +47,7 @@ fn a_document_is_shown_as_it_stood_and_escape_leads_back() {
     press(&mut stage, Key::T);
     let bar = format!("the past, read only: as of event {}", event.short());
     assert!(line(&stage).contains(&bar), "{}", line(&stage));
-    stage.key_press_modifiers(Modifiers::ALT, Key::Num5);
+    stage.key_press_modifiers(Modifiers::ALT, Key::Num6);
     play(&mut stage);
     let said = line(&stage);
     assert!(said.contains("Dana") && !said.contains("triage"), "{said}");

@@ -115,7 +115,7 @@ fn an_input_without_a_name_fails() {
 #[test]
 fn a_conflict_is_decided_and_undone_by_keys() {
     let mut stage = stage(WINDOW, world());
-    stage.key_press_modifiers(Modifiers::ALT, Key::Num3);
+    stage.key_press_modifiers(Modifiers::ALT, Key::Num4);
     play(&mut stage);
     assert!(says(&stage, "1 of 2, needs a decision"), "{:?}", words(&stage));
     assert!(says(&stage, "2 conflicts open"));

@@ -95,12 +95,12 @@ type Row = [&'static str; 4];
 
 const GOES: [Row; 8] = [
     ["go.overview", "Go to the overview", "Alt+1", "kern status"],
-    ["go.timeline", "Go to the timeline", "Alt+7", "kern log --graph"],
-    ["go.devices", "Go to the devices", "Alt+2", "kern devices"],
-    ["go.conflicts", "Go to the conflicts", "Alt+3", "kern conflicts"],
-    ["go.missions", "Go to the missions", "Alt+4", "kern mission list"],
-    ["go.documents", "Go to the documents", "Alt+5", "kern doc get"],
-    ["go.quarantine", "Go to what is kept apart", "Alt+6", "kern quarantine list"],
+    ["go.timeline", "Go to the timeline", "Alt+2", "kern log --graph"],
+    ["go.devices", "Go to the devices", "Alt+3", "kern devices"],
+    ["go.conflicts", "Go to the conflicts", "Alt+4", "kern conflicts"],
+    ["go.missions", "Go to the missions", "Alt+5", "kern mission list"],
+    ["go.documents", "Go to the documents", "Alt+6", "kern doc get"],
+    ["go.quarantine", "Go to what is kept apart", "Alt+7", "kern quarantine list"],
     ["go.branches", "Go to the branches", "Alt+8", "kern branch list --all"],
 ];
 
