@@ -52,7 +52,7 @@ fn every_target_is_a_program_and_no_corpus_is_left_without_one() {
     let (mut programs, mut of_others) = (Vec::new(), Vec::new());
     for table in manifest.split("[[bin]]").skip(1) {
         let name = table.split('"').nth(1).unwrap();
-        // Others' stand in `node/src/fuzz.rs` and `simulations/src/fuzz.rs`, and are replayed there.
+        // Others' stand in `node/src/fuzz.rs` and `simulations/src/fuzz.rs`: they replay them.
         let is_of = |file: &str| table.contains(&format!("path = \"{file}.rs\""));
         let is_of_others = is_of("node") || is_of("scripts");
         assert!(is_of_others || is_of("any"), "{name}");

@@ -1,5 +1,5 @@
-//! Edits that are being made are awaited for a moment, so that they share a commit and nobody has to
-//! be woken for them.
+//! Edits that are being made are awaited for a moment, so that they share a commit and nobody has
+//! to be woken for them.
 //!
 //! It looks for them without going to sleep: timers and being woken cost more than what is saved.
 //! So it waits for no longer than making an edit takes, and gives the core to whoever makes it.

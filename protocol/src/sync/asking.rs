@@ -1,8 +1,8 @@
 //! Asking: who is asked for what the others have, and who is waited for no longer.
 //!
 //! A chain is asked of one peer at a time, so that nothing comes twice. Whoever names it may lie:
-//! who sends nothing, or nothing of it, is waited for a while and no longer, and gives way from then
-//! on to who was not waited for in vain (SPEC: SYNC-4).
+//! who sends nothing, or nothing of it, is waited for a while and no longer, and gives way from
+//! then on to who was not waited for in vain (SPEC: SYNC-4).
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! A store's file, its log and a row of it, by any bytes. A log is read as it is, and with the sums that it
-//! should carry up to a frame that the bytes choose: what is read of that is known.
+//! A store's file, its log and a row of it, by any bytes. A log is read as it is, and with the sums
+//! that it should carry up to a frame that the bytes choose: what is read of that is known.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
