@@ -171,6 +171,7 @@ fn a_file_goes_where_it_belongs_and_over_nothing() {
     let [laptop, edge] = [Home::with_workspace(), Home::with_workspace()];
     let (_laptop, _edge) = (laptop.up(), edge.up());
     let (_, file) = exported(&laptop);
+    laptop.run(&["export", "--events", &file]).refused(1, "is there already");
     laptop.run(&["export", "--events", &file]).refused(1, "nothing is overwritten");
     laptop.run(&["export", "--events", "/nowhere/file"]).refused(1, "/nowhere/file");
     laptop.run(&["import", "--events", "/nowhere/file"]).refused(1, "name a file");

@@ -28,6 +28,9 @@ fn a_member_takes_a_workspace_back_whose_owner_is_lost_and_the_owner_is_told() {
     };
     rescue(other).refused(5, "not the recovery key");
     rescue("nowhere").refused(1, "nowhere");
+    let bytes = edge.file("bytes");
+    std::fs::write(&bytes, [0xff; 64]).unwrap();
+    rescue(bytes.to_str().unwrap()).refused(1, "is no recovery file");
     let rescued = rescue(recovery).json();
     assert_eq!(rescued["settled"], json!(["laptop"]));
     assert_eq!((&rescued["workspace"], &rescued["device"]), (&json!("home"), &json!("edge")));

@@ -122,7 +122,11 @@ fn made(row: &StandingRow, path: &Path) -> Doc {
 /// What stands in a join file that its owner alone may read. `SPEC: PAIR-20`
 pub(super) fn read(path: &Path) -> Result<String, Failure> {
     let failed = |error: io::Error| {
-        Failure::new(FailureKind::Failed, format!("{}: {error}", path.display()))
+        let text = match error.kind() {
+            io::ErrorKind::InvalidData => format!("{} is no join file", path.display()),
+            _ => format!("{}: {error}", path.display()),
+        };
+        Failure::new(FailureKind::Failed, text)
             .with_hint("name the file that `kern invite --join-file` wrote")
     };
     let file = File::open(path).map_err(failed)?;

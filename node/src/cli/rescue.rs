@@ -141,7 +141,11 @@ pub(super) const EACH: &str = "kern strike EVENT takes the effect of each event 
 
 fn read(path: &Path) -> Result<String, Failure> {
     let failed = |error: std::io::Error| {
-        Failure::new(FailureKind::Failed, format!("{}: {error}", path.display()))
+        let text = match error.kind() {
+            std::io::ErrorKind::InvalidData => format!("{} is no recovery file", path.display()),
+            _ => format!("{}: {error}", path.display()),
+        };
+        Failure::new(FailureKind::Failed, text)
             .with_hint("name the file that `kern init` wrote, or - to give the words")
     };
     let mut text = String::new();

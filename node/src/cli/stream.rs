@@ -169,7 +169,11 @@ fn unwritable(path: &Path, error: &io::Error) -> Failure {
         io::ErrorKind::AlreadyExists => "nothing is overwritten: choose another name",
         _ => "nothing is left of it; choose a folder that can be written and has room",
     };
-    Failure::new(FailureKind::Failed, format!("{}: {error}", path.display())).with_hint(hint)
+    let text = match error.kind() {
+        io::ErrorKind::AlreadyExists => format!("{} is there already", path.display()),
+        _ => format!("{}: {error}", path.display()),
+    };
+    Failure::new(FailureKind::Failed, text).with_hint(hint)
 }
 
 trait FileLike: Write + Send {
