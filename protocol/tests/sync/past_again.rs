@@ -57,6 +57,28 @@ fn what_one_device_wrote_once_more_stands_as_it_was_written_first() {
 }
 
 #[test]
+fn parts_of_a_map_that_somebody_wrote_once_more_knowing_them_are_not_lost_to_that() {
+    // SPEC: PAST-3
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    let link = mesh.connect(1, 2);
+    set(&mut mesh, 1, "notes/m", json!({}));
+    mesh.cut(link);
+    set(&mut mesh, 1, "notes/m/x", json!("a"));
+    set(&mut mesh, 2, "notes/m/y", json!("b"));
+    mesh.connect(1, 2);
+    // It joins both, and shows nothing else than they do; so does what is made anew after it.
+    set(&mut mesh, 1, "notes/m/x", json!("a"));
+    set(&mut mesh, 1, "notes/m", json!({"x": "a", "y": "b"}));
+    for number in [1, 2] {
+        let rows = rows(&mut mesh, number, "notes/m");
+        let (first, parts) = rows.split_first().unwrap();
+        assert_eq!((&first.0, first.1), (&json!({}), false), "{rows:?}");
+        assert!(!parts.is_empty(), "{rows:?}");
+        assert!(parts.iter().all(|(_, current, lost)| *current && lost.is_none()), "{rows:?}");
+    }
+}
+
+#[test]
 fn a_map_that_was_made_anew_above_a_value_takes_its_place_in_the_history() {
     // SPEC: PAST-3
     let mut mesh = Mesh::of(&[(2, Role::Member)]);

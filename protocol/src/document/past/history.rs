@@ -176,10 +176,10 @@ fn judge_all(
 fn one_stands(index: &ConflictIndex, values: &mut [Stood], now: &ReadValue) {
     let Some(shown) = now.change else { return };
     for value in values.iter_mut().filter(|value| value.current && value.change != shown) {
-        // Who wrote the same once more, knowing it, is not listed: it stands all the same.
-        let is_same = value.value.as_ref() == Some(&now.value);
-        let was_repeated = is_same && index.knows(&shown, &value.change);
-        if !was_repeated && !index.knows(&value.change, &shown) {
+        // Who wrote the same once more, knowing it, is not listed: it stands all the same, or its
+        // part of a map does.
+        if !index.knows(&shown, &value.change) && !index.knows(&value.change, &shown) {
+            let is_same = value.value.as_ref() == Some(&now.value);
             value.current = false;
             value.lost_to = (!is_same).then_some(shown);
         }
