@@ -174,9 +174,11 @@ fn edits(doc: &Automerge, of: &Reversal, may: &MayUndo) -> Result<Plan, EditFaul
         let shown = [&before, &after, &now].map(|seen| seen.read(&path).ok());
         places_shown.push((path, shown));
     }
-    let standing = places_shown.iter().filter_map(|(path, [_, made, is])| {
-        let by = stands(made.as_ref(), is.as_ref(), may).then(|| stands_by(&of.change, made, is));
-        by.map(|by| (path, Hash(by.0)))
+    // Where an undo stands, what was written apart from it counts, and from the change.
+    let standing = places_shown.iter().flat_map(|(path, [_, made, is])| {
+        let does_stand = stands(made.as_ref(), is.as_ref(), may);
+        let by = does_stand.then(|| BTreeSet::from([hash, stands_by(&of.change, made, is)]));
+        by.into_iter().flatten().map(move |by| (path, by))
     });
     let hidden = match may {
         MayUndo::All => BTreeMap::new(),
@@ -297,9 +299,9 @@ fn stands(made: Option<&ReadValue>, is: Option<&ReadValue>, may: &MayUndo) -> bo
 
 /// The change that what stands there is of: of one that is taken back itself, or an undo that put
 /// the same.
-fn stands_by(change: &ChangeHash, made: &Option<ReadValue>, is: &Option<ReadValue>) -> ChangeHash {
+fn stands_by(change: &ChangeHash, made: &Option<ReadValue>, is: &Option<ReadValue>) -> Hash {
     let is = is.as_ref().filter(|is| Some(*is) != made.as_ref());
-    is.and_then(|is| is.change).unwrap_or(*change)
+    Hash(is.and_then(|is| is.change).unwrap_or(*change).0)
 }
 
 /// The change that wrote what stands there now, where it is not what the change left.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::legacy::{Key, ObjectId, Op, OpId, OpType};
-use automerge::{ActorId, Automerge, ChangeHash as Hash, ObjId, ReadDoc as _};
+use automerge::{ActorId, Automerge, Change, ChangeHash as Hash, ObjId, ROOT, ReadDoc as _};
 use serde::{Deserialize, Serialize};
 
 use super::read::Seen;
@@ -79,8 +79,8 @@ pub(super) fn last_writers(
 /// to an object, there or below, that it does not show. None of places where nobody did. Of such
 /// writes nothing is shown: who looks at the place alone meets nobody.
 ///
-/// Each place comes with the change that stands there. It costs as much as there are changes that
-/// this one does not know.
+/// Each place comes with the change that stands there, or with several. It costs as much as there
+/// are changes that this one does not know.
 pub(super) fn last_hidden(
     doc: &Automerge,
     places: &[(&DocPath, Hash)],
@@ -89,7 +89,9 @@ pub(super) fn last_hidden(
     let mut last = BTreeMap::new();
     for since in standing {
         let paths = places.iter().filter(|(_, by)| *by == since).map(|(path, _)| *path);
-        last.extend(hidden_since(doc, since, paths));
+        for (path, hidden) in hidden_since(doc, since, paths) {
+            last.entry(path).or_insert(hidden);
+        }
     }
     last
 }
@@ -99,18 +101,31 @@ fn hidden_since<'a>(
     since: Hash,
     paths: impl Iterator<Item = &'a DocPath>,
 ) -> BTreeMap<DocPath, ChangeHash> {
-    let later = doc.get_changes(&[since]);
+    // What knows it wrote on top of what it left.
+    let mut knowing = BTreeSet::from([since]);
+    let mut later = doc.get_changes(&[since]);
+    let unknown: BTreeSet<_> = later.iter().map(Change::hash).collect();
+    later.retain(|change| {
+        let knows = change.deps().iter().any(|dep| knowing.contains(dep));
+        if knows {
+            knowing.insert(change.hash());
+        }
+        !knows
+    });
     if later.is_empty() {
         return BTreeMap::new();
     }
     let heads = [since];
     let seen = Seen::at(doc, &heads);
-    let unknown = later.iter().map(automerge::Change::hash).collect();
+    let own = doc.get_change_by_hash(&since).map(|change| change.decode().operations);
+    let own = own.iter().flatten().flat_map(|op| op.pred.iter());
     let mut objects = Objects {
+        replaced: own.map(|of| (of.0, of.1.clone())).collect(),
         doc,
         since,
         unknown,
         made: BTreeMap::new(),
+        items: BTreeMap::new(),
         below: BTreeMap::new(),
         places: BTreeMap::new(),
     };
@@ -148,14 +163,19 @@ struct Objects<'a> {
     unknown: BTreeSet<Hash>,
     /// Where objects were made: in which object, under which key, if that is a map.
     made: BTreeMap<(u64, ActorId), (Put, Option<String>)>,
-    /// At or below which place an object is of which nothing is left.
-    below: BTreeMap<(u64, ActorId), Option<&'a DocPath>>,
+    /// The objects that stand in a list.
+    items: BTreeMap<Put, BTreeSet<(u64, ActorId)>>,
+    /// At or below which place an object is, and whether nothing is left of it.
+    below: BTreeMap<(u64, ActorId), Option<(&'a DocPath, bool)>>,
+    /// What the change itself replaced or removed.
+    replaced: BTreeSet<(u64, ActorId)>,
     /// The places that are asked for, by object and key.
     places: BTreeMap<(Put, String), &'a DocPath>,
 }
 
 impl<'a> Objects<'a> {
-    /// The place at or below which an operation wrote to what is hidden.
+    /// The place at or below which an operation wrote to what is hidden, or replaced or removed
+    /// what the change did too.
     fn place_of(&mut self, op: &Op) -> Option<&'a DocPath> {
         let object = put_in(&op.obj);
         if let Key::Map(key) = &op.key
@@ -165,26 +185,29 @@ impl<'a> Objects<'a> {
             return op.pred.iter().any(|of| self.is_known(&(of.0, of.1.clone()))).then_some(path);
         }
         let object = object?;
-        if let Some(found) = self.below.get(&object) {
-            return *found;
-        }
-        let found = self.hidden_below(&object);
-        self.below.insert(object, found);
-        found
+        let (path, is_hidden) = match self.below.get(&object) {
+            Some(found) => *found,
+            None => {
+                let found = self.place_above(&object);
+                self.below.insert(object, found);
+                found
+            }
+        }?;
+        let is_shared = || op.pred.iter().any(|of| self.replaced.contains(&(of.0, of.1.clone())));
+        (is_hidden || is_shared()).then_some(path)
     }
 
-    /// The place at or below which an object is that is hidden, or in one that is.
-    fn hidden_below(&mut self, object: &(u64, ActorId)) -> Option<&'a DocPath> {
+    /// The place at or below which an object is, and whether that or what it is in is hidden.
+    fn place_above(&mut self, object: &(u64, ActorId)) -> Option<(&'a DocPath, bool)> {
         let (mut at, mut way) = (object.clone(), Vec::new());
         loop {
             let (parent, key) = self.made_at(&at)?;
             way.push(at);
             let place = key.and_then(|key| self.places.get(&(parent.clone(), key))).copied();
             if let Some(path) = place {
-                return way
-                    .iter()
-                    .any(|at| self.is_known(at) && !self.is_shown(at))
-                    .then_some(path);
+                // The outermost first: what is in one that is gone is gone.
+                let is_hidden = |at: &(u64, ActorId)| self.is_known(at) && !self.is_shown(at);
+                return Some((path, way.iter().rev().any(is_hidden)));
             }
             at = parent?;
         }
@@ -208,8 +231,8 @@ impl<'a> Objects<'a> {
         self.made.get(object).cloned()
     }
 
-    fn maker(&self, (number, actor): &(u64, ActorId)) -> Option<Hash> {
-        self.doc.hash_for_opid(&ObjId::Id(*number, actor.clone(), 0))
+    fn maker(&self, put: &(u64, ActorId)) -> Option<Hash> {
+        self.doc.hash_for_opid(&id_of(put))
     }
 
     /// Was it put by what the change knows, or by itself?
@@ -217,11 +240,25 @@ impl<'a> Objects<'a> {
         self.maker(put).is_some_and(|hash| !self.unknown.contains(&hash))
     }
 
-    /// Did the change leave it where it is?
-    fn is_shown(&self, (number, actor): &(u64, ActorId)) -> bool {
-        let parents = self.doc.parents_at(ObjId::Id(*number, actor.clone(), 0), &[self.since]);
-        parents.ok().and_then(|mut parents| parents.next()).is_some_and(|parent| parent.visible)
+    /// Did the change leave it where it is? Of several at one place of a list the first alone.
+    fn is_shown(&mut self, object: &(u64, ActorId)) -> bool {
+        let Some((parent, key)) = self.made_at(object) else { return false };
+        let heads = [self.since];
+        let within = parent.as_ref().map_or(ROOT, id_of);
+        if let Some(key) = key {
+            let found = self.doc.get_all_at(&within, key, &heads).unwrap_or_default();
+            return found.into_iter().any(|(_, id)| put_by(id).as_ref() == Some(object));
+        }
+        let doc = self.doc;
+        let items = self.items.entry(parent).or_insert_with(|| {
+            doc.list_range_at(&within, .., &heads).filter_map(|item| put_by(item.id())).collect()
+        });
+        items.contains(object)
     }
+}
+
+fn id_of((number, actor): &(u64, ActorId)) -> ObjId {
+    ObjId::Id(*number, actor.clone(), 0)
 }
 
 /// The operation that made the object in which another writes.

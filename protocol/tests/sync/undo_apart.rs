@@ -224,6 +224,66 @@ fn an_edit_to_what_was_removed_is_not_lost_where_what_was_put_there_instead_is_t
 }
 
 #[test]
+fn an_edit_to_an_item_that_was_removed_from_a_list_is_not_lost_wherever_it_stood() {
+    // SPEC: UNDO-3
+    for (items, at) in [(1, 0), (2, 0), (2, 1), (3, 1)] {
+        let mut mesh = Mesh::of(&[(2, Role::Member)]);
+        let link = mesh.connect(1, 2);
+        mesh.edit(1, json!([{"set": "notes/l", "value": vec![json!({"z": 1}); items]}]));
+        mesh.cut(link);
+        let mine = mesh.edit(1, json!([{"rm": format!("notes/l/{at}")}]));
+        let theirs = mesh.edit(2, json!([{"set": format!("notes/l/{at}/z"), "value": 2}]));
+        mesh.connect(1, 2);
+        let open = mesh.conflicts(1);
+        assert_eq!(open.len(), 1, "{at} of {items}");
+        let not = mesh.not_undone(1, None);
+        assert_eq!((not.refused, not.by), (Some(mine), Some(theirs)), "{at} of {items}");
+        assert_eq!(mesh.conflicts(2), open, "{at} of {items}");
+        let Reply::Undone(_) = mesh.undo(1, None, true) else { panic!("{at} of {items}") };
+        mesh.assert_equal(&[1, 2]);
+    }
+}
+
+#[test]
+fn what_two_replaced_or_removed_apart_in_a_list_or_a_text_is_not_overwritten_by_one_of_them() {
+    // SPEC: UNDO-3
+    let set = |path: &str, value: Json| json!([{"set": path, "value": value}]);
+    let rm = |path: &str| json!([{"rm": path}]);
+    let apart = [
+        (set("notes/a/list/1", json!(5)), rm("notes/a/list/1")),
+        (set("notes/a/list/0/z", json!(5)), rm("notes/a/list/0/z")),
+        (rm("notes/a/list/1"), rm("notes/a/list/1")),
+    ];
+    for (mine, theirs) in apart {
+        let mut mesh = parted();
+        let event = mesh.edit(1, mine.clone());
+        let other = mesh.edit(2, theirs.clone());
+        mesh.connect(1, 2);
+        let open = mesh.conflicts(1);
+        let not = mesh.not_undone(1, None);
+        assert_eq!((not.refused, not.by), (Some(event), Some(other)), "{mine} {theirs}");
+        assert_eq!(mesh.conflicts(2), open, "{mine} {theirs}");
+        let Reply::Undone(_) = mesh.undo(1, None, true) else { panic!("{mine} {theirs}") };
+        assert_eq!(mesh.get(2, "notes/a"), shared().to_string(), "{mine} {theirs}");
+    }
+}
+
+#[test]
+fn what_was_written_apart_from_a_change_counts_also_where_an_undo_put_that_back_since() {
+    // SPEC: UNDO-3
+    for mine in [json!([{"set": "notes/a", "value": {"other": 1}}]), json!([{"rm": "notes/a"}])] {
+        let mut mesh = parted();
+        let first = mesh.edit(1, mine.clone());
+        let theirs = mesh.edit(2, json!([{"set": "notes/a/x", "value": 2}]));
+        mesh.connect(1, 2);
+        let last = mesh.edit(1, json!([{"set": "notes/a", "value": 7}]));
+        assert_eq!(mesh.undone(1, None).undoes, last);
+        let not = mesh.not_undone(1, None);
+        assert_eq!((not.refused, not.by), (Some(first), Some(theirs)), "{mine}");
+    }
+}
+
+#[test]
 fn a_removal_apart_from_who_wrote_there_is_not_overwritten_by_who_takes_that_back() {
     // SPEC: UNDO-3
     let removed = || json!([{"rm": "notes/a/x"}]);
