@@ -170,8 +170,13 @@ impl Driver {
             let room = room.or_insert_with(|| Room::new(node, &engine));
             has_ended |= !room.join(gossip, &engine, &self.inbox).await;
             strangers.extend(room.strangers(&engine));
-            room.meet(now, &engine, &near).await;
-            room.tell(node, now, &engine).await;
+            if has_ended
+                || !room.meet(now, &engine, &near).await
+                || !room.tell(node, now, &engine).await
+            {
+                has_ended = true;
+                break;
+            }
         }
         if has_ended {
             self.gossip = None;

@@ -149,40 +149,45 @@ impl Room {
 
     /// Meets those that are near and members, and that are not on the topic: a swarm that fell into
     /// parts grows together by it. `SPEC: HINT-3`
-    pub(super) async fn meet(&mut self, now: Time, engine: &Engine, near: &BTreeSet<DeviceId>) {
-        let Some(topic) = &self.topic else { return };
+    /// False where gossip does not answer.
+    pub(super) async fn meet(
+        &mut self,
+        now: Time,
+        engine: &Engine,
+        near: &BTreeSet<DeviceId>,
+    ) -> bool {
+        let Some(topic) = &self.topic else { return true };
         let is_due =
             self.met_ms.is_none_or(|met| met.saturating_add(HINT_EVERY_MS) <= now.monotonic_ms);
         if !is_due {
-            return;
+            return true;
         }
         let missing = |device: &&DeviceId| {
             !topic.up.contains(device) && engine.shared(|shared| shared.members.contains(device))
         };
         let missing: Vec<_> = near.iter().filter(missing).copied().collect();
         self.met_ms = Some(now.monotonic_ms);
-        if !missing.is_empty() && !topic.teller.meet(&missing).await {
-            self.leave();
-        }
+        missing.is_empty() || topic.teller.meet(&missing).await
     }
 
-    /// Says how far this device is, where that is news or was not said for long. `SPEC: HINT-1`
-    pub(super) async fn tell(&mut self, node: &Arc<Node>, now: Time, engine: &Engine) {
-        let Some(topic) = self.topic.as_ref().filter(|topic| !topic.up.is_empty()) else { return };
-        let Some(frontier) = engine.shared(|shared| shared.frontier.clone()) else { return };
+    /// Says how far this device is, where that is news or was not said for long; false where gossip
+    /// does not answer. `SPEC: HINT-1`
+    pub(super) async fn tell(&mut self, node: &Arc<Node>, now: Time, engine: &Engine) -> bool {
+        let Some(topic) = self.topic.as_ref().filter(|topic| !topic.up.is_empty()) else {
+            return true;
+        };
+        let Some(frontier) = engine.shared(|shared| shared.frontier.clone()) else { return true };
         let is_late =
             self.said_ms.is_none_or(|said| said.saturating_add(HINT_EVERY_MS) <= now.monotonic_ms);
         if !is_late && self.said.as_ref() == Some(&frontier) {
-            return;
+            return true;
         }
         self.said_ms = Some(now.monotonic_ms);
         self.said = Some(frontier.clone());
-        let Some(counter) = self.counter.next() else { return };
+        let Some(counter) = self.counter.next() else { return true };
         let (incarnation, frontier) = frontier;
         let hint = Hint::sign(&node.key(), self.workspace, incarnation, counter, frontier);
-        if !topic.teller.tell(kernelos_protocol::cbor::encode(&hint)).await {
-            self.leave();
-        }
+        topic.teller.tell(kernelos_protocol::cbor::encode(&hint)).await
     }
 
     pub(super) fn is_put_away(&self, now: Time, device: &DeviceId) -> bool {
