@@ -245,7 +245,7 @@ fn an_edit_to_an_item_that_was_removed_from_a_list_is_not_lost_wherever_it_stood
 }
 
 #[test]
-fn what_two_replaced_or_removed_apart_in_a_list_or_a_text_is_not_overwritten_by_one_of_them() {
+fn what_two_replaced_or_removed_apart_in_a_list_is_not_overwritten_by_one_of_them() {
     // SPEC: UNDO-3
     let set = |path: &str, value: Json| json!([{"set": path, "value": value}]);
     let rm = |path: &str| json!([{"rm": path}]);
