@@ -73,7 +73,7 @@ fn written(reply: &Reply) -> Option<EventId> {
         | Reply::Branch(BranchReply::Made { event, .. } | BranchReply::Merged { event, .. }) => {
             Some(*event)
         }
-        Reply::Undone(undone) => Some(undone.event),
+        Reply::Undone(undone) => Some(undone.event).filter(|_| !undone.reopened),
         Reply::Revoked { event }
         | Reply::Granted { event, .. }
         | Reply::Struck { event, .. }

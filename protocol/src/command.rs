@@ -104,7 +104,7 @@ pub enum Command {
         /// How its id begins: hex digits, four at least; without it the last of this device that
         /// can be taken back, which a revocation is by its name alone.
         begin: Option<String>,
-        /// Also where something else was written there since.
+        /// Also where something else was written there, since or apart from it.
         force: bool,
     },
     /// Makes a board: a document of its own, and its link. `SPEC: PRJ-9`

@@ -11,12 +11,14 @@ mod dump;
 mod edit;
 mod first;
 mod inverse;
+mod partly;
 mod path;
 mod policy;
 mod read;
 mod saving;
 mod several;
 mod since;
+mod sites;
 mod task;
 
 pub mod conflict;

@@ -41,6 +41,7 @@ mod timeline;
 mod undo;
 mod undo_apart;
 mod undo_last;
+mod undo_met;
 mod worker;
 
 use kernelos_protocol::command::{Command, Reply};

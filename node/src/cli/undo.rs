@@ -12,24 +12,24 @@ use crate::cli::wrote::Wrote;
 ///
 /// What it set shows again what it showed before; a grant is taken back by a revocation, and that
 /// by a new grant. Nothing leaves the history: what takes back is an event, and can be taken back
-/// itself. Where something else was written there since, it is refused, and the event that did is
-/// named. Of several events each is taken back in turn, until one is refused. Without EVENT it is
-/// the last of this device, passing over what fell with an undo or cannot be put back; where that
-/// is refused, as a revocation is, it is named, and none before it is tried.
+/// itself. Where something else was written there, since or apart from it, it is refused, and the
+/// event that did is named. Of several events each is taken back in turn, until one is refused.
+/// Without EVENT it is the last of this device, passing over what fell with an undo or cannot be
+/// put back; where that is refused, as a revocation is, it is named, and none before it is tried.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   kern undo                 the last of this device; a refusal names it
   kern undo 3f9a            the event whose id begins so, whoever wrote it
   kern undo 3f9a 77c0       both, one after the other
-  kern undo 3f9a --force    also where something else was written there since")]
+  kern undo 3f9a --force    also where something else was written there")]
 pub(super) struct Args {
     /// Which events, by how each id begins
     ///
     /// As `kern log` shows it; four digits at least.
     #[arg(value_name = "EVENT")]
     events: Vec<String>,
-    /// Also where something else was written there since
+    /// Also where something else was written there, since or apart from it
     #[arg(long, requires = "events")]
     force: bool,
 }

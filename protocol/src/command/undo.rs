@@ -16,6 +16,10 @@ pub struct Undone {
     /// What that had done; none from a node that does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub what: Option<TakenBack>,
+    /// A conflict that it had decided is open again, by several events of which this is the last:
+    /// who wants it as it was decides again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reopened: bool,
 }
 
 /// How many places of one event are told.
@@ -78,7 +82,7 @@ pub struct NotUndone {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<EventId>,
     /// The command that takes it back all the same, where one does: by force where something else
-    /// was written there since, by its name where it is a revocation.
+    /// was written there, since or apart, by its name where it is a revocation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub force: Option<String>,
 }

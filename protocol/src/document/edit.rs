@@ -14,9 +14,8 @@ use crate::document::{BuiltOn, DocPath, PathFault};
 use crate::id::{ChangeHash, ConflictId};
 use crate::limits::{EVENT_CHANGES_MAX, VALUE_DEPTH_MAX};
 
-/// One edit, as scripts write it: `{"set":PATH,"value":…}`, `{"append":PATH,"value":…}` or
-/// `{"rm":PATH}`;
-/// to resolve a conflict `{"resolve":ID,"keep":"A"}` or `{"resolve":ID,"value":…}`.
+/// One edit, as scripts write it: `{"set":PATH,"value":…}`, `{"append":PATH,"value":…}`,
+/// `{"rm":PATH}`, or of a conflict `{"resolve":ID,"keep":"A"}`, `{"resolve":ID,"value":…}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
 pub enum Edit {
@@ -106,6 +105,9 @@ pub enum EditFault {
     /// What was there cannot be written by edits.
     #[error("what {0:?} showed before cannot be written anew")]
     NotRestorable(String),
+    /// A conflict would end there for good. `SPEC: UNDO-2`
+    #[error("a conflict at or below {0:?} would be closed, and not be open again")]
+    Closes(String),
     /// What the program keeps itself is not taken back.
     #[error("{0:?} is kept by the program, which does not take it back")]
     Kept(String),

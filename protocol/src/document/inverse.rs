@@ -10,8 +10,10 @@ use automerge::transaction::CommitOptions;
 use automerge::{ActorId, Automerge, Change, ChangeHash as Hash, ReadDoc as _};
 use serde_json::Value as Json;
 
+use super::conflict::ConflictIndex;
+use super::partly::decided;
 use super::several::Part;
-use super::since::{BuiltOn, Taken, last_hidden, last_writers};
+use super::since::{BuiltOn, Since, Taken, writers_since};
 
 use crate::document::preview::places;
 use crate::document::read::Seen;
@@ -40,7 +42,7 @@ impl Documents {
         let mut several = 1;
         for (id, change) in changes {
             let Some(held) = self.documents.get_mut(id) else { continue };
-            match held.try_with(|doc, _| edits(doc, change, may)) {
+            match held.try_with(|doc, conflicts| edits(doc, conflicts.index(), change, may)) {
                 Ok(mut plan) => {
                     several = several.max(plan.lists.len());
                     let edits = plan.lists.drain(..).next().unwrap_or_default();
@@ -77,8 +79,8 @@ impl Documents {
         let mut made: Vec<(DocumentId, Vec<DocPath>, Vec<Change>)> = Vec::new();
         for (id, change) in changes {
             let held = self.documents.get_mut(id).ok_or(EditFault::NotHeld(change.change))?;
-            let (places, of_one) = held.try_with(|doc, _| {
-                let lists = edits(doc, change, may)?.all()?;
+            let (places, of_one) = held.try_with(|doc, conflicts| {
+                let lists = edits(doc, conflicts.index(), change, may)?.all()?;
                 let places = lists.first().map_or_else(Vec::new, |edits| written_at(edits));
                 Ok((places, apart(doc, hand, id, lists)?))
             })?;
@@ -154,7 +156,12 @@ impl Plan {
 }
 
 /// Looks at every place that a change wrote: what stands there still, and who took the rest.
-fn edits(doc: &Automerge, of: &Reversal, may: &MayUndo) -> Result<Plan, EditFault> {
+fn edits(
+    doc: &Automerge,
+    index: &ConflictIndex,
+    of: &Reversal,
+    may: &MayUndo,
+) -> Result<Plan, EditFault> {
     let hash = Hash(of.change.0);
     let Some(change) = doc.get_change_meta_by_hash(&hash) else {
         return Err(EditFault::NotHeld(of.change));
@@ -174,30 +181,32 @@ fn edits(doc: &Automerge, of: &Reversal, may: &MayUndo) -> Result<Plan, EditFaul
         let shown = [&before, &after, &now].map(|seen| seen.read(&path).ok());
         places_shown.push((path, shown));
     }
-    // Where an undo stands, what was written apart from it counts, and from the change.
-    let standing = places_shown.iter().flat_map(|(path, [_, made, is])| {
-        let does_stand = stands(made.as_ref(), is.as_ref(), may);
-        let by = does_stand.then(|| BTreeSet::from([hash, stands_by(&of.change, made, is)]));
-        by.into_iter().flatten().map(move |by| (path, by))
-    });
-    let hidden = match may {
-        MayUndo::All => BTreeMap::new(),
-        MayUndo::PutBackBy(_) => last_hidden(doc, &standing.collect::<Vec<_>>()),
+    let paths: Vec<_> = places_shown.iter().map(|(path, _)| path).collect();
+    let (since, mut closes) = match may {
+        MayUndo::All => (vec![Since::default(); paths.len()], None),
+        MayUndo::PutBackBy(undos) => {
+            let moments = [&before, &after];
+            let since = writers_since((doc, index), hash, moments, &paths, undos);
+            (since, decided(doc, hash, moments, &paths).cloned())
+        }
     };
-    for (path, [was, made, is]) in places_shown {
+    for ((path, [was, made, is]), since) in places_shown.into_iter().zip(since) {
         if !stands(made.as_ref(), is.as_ref(), may) {
             let by = written_by(&now, &path, made.as_ref(), is.as_ref());
             // Where it won a conflict it builds on nothing of its own.
-            let by = by.filter(|by| *by != of.change);
+            let by = by.filter(|by| *by != of.change).or(since.last);
             shows |= is.as_ref().is_some_and(|is| is.conflict || is.change == Some(of.change));
             taken.push((path, by));
             continue;
         }
         shows = true;
-        // What is put there anew would end the conflict that shows what was written below it.
-        if let Some(by) = hidden.get(&path).filter(|_| !is_restored(was.as_ref(), is.as_ref())) {
-            taken.push((path, Some(*by)));
+        if since.stranger.is_some() && !is_restored(was.as_ref(), is.as_ref()) {
+            taken.push((path, since.stranger));
             continue;
+        }
+        let puts_back = was.is_some() && !is_restored(was.as_ref(), is.as_ref());
+        if *may != MayUndo::All && puts_back && !before.is_settled(&path) {
+            closes.get_or_insert_with(|| path.clone());
         }
         if was.as_ref().is_some_and(|was| was.conflict) {
             reopen(&before, &path, is.is_some(), &mut lists)?;
@@ -205,23 +214,14 @@ fn edits(doc: &Automerge, of: &Reversal, may: &MayUndo) -> Result<Plan, EditFaul
             lists[0].extend(restore(&before, path, was, is.as_ref())?);
         }
     }
-    Ok(Plan { lists, built: BuiltOn { taken: name(doc, hash, taken, shows), shows } })
+    match closes {
+        Some(path) if taken.is_empty() => Err(EditFault::Closes(path.to_string())),
+        _ => Ok(Plan { lists, built: BuiltOn { taken: name(taken), shows } }),
+    }
 }
 
-/// Names who removed what was at these places, too, who wrote nothing that is shown: of all of them
-/// where they say whether the change fell, else of the first. One place is kept for each change.
-fn name(
-    doc: &Automerge,
-    of: Hash,
-    mut taken: Vec<(DocPath, Option<ChangeHash>)>,
-    shows: bool,
-) -> Vec<Taken> {
-    let most = if shows { 1 } else { usize::MAX };
-    let unknown = taken.iter_mut().filter(|(_, by)| by.is_none()).take(most);
-    let (paths, open): (Vec<_>, Vec<_>) = unknown.map(|(path, by)| (&*path, by)).unzip();
-    for (by, writer) in open.into_iter().zip(last_writers(doc, of, &paths)) {
-        *by = writer;
-    }
+/// One place is kept for each change.
+fn name(mut taken: Vec<(DocPath, Option<ChangeHash>)>) -> Vec<Taken> {
     let mut named = BTreeSet::new();
     taken.retain(|(_, by)| named.insert(*by));
     taken.into_iter().map(|(path, by)| Taken { path: path.to_string(), by }).collect()
@@ -295,13 +295,6 @@ fn stands(made: Option<&ReadValue>, is: Option<&ReadValue>, may: &MayUndo) -> bo
         || made.zip(is).is_some_and(|(made, is)| {
             same(made, is) && is.change.is_some_and(|change| undos.contains(&change))
         })
-}
-
-/// The change that what stands there is of: of one that is taken back itself, or an undo that put
-/// the same.
-fn stands_by(change: &ChangeHash, made: &Option<ReadValue>, is: &Option<ReadValue>) -> Hash {
-    let is = is.as_ref().filter(|is| Some(*is) != made.as_ref());
-    Hash(is.and_then(|is| is.change).unwrap_or(*change).0)
 }
 
 /// The change that wrote what stands there now, where it is not what the change left.

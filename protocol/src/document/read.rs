@@ -49,7 +49,8 @@ impl<'a> Seen<'a> {
         self.at.unwrap_or_default()
     }
 
-    fn all(&self, object: &ObjId, prop: Prop) -> Result<Vec<Found<'a>>, AutomergeError> {
+    /// All values at a key or item of an object, the one that is shown last.
+    pub(super) fn all(&self, object: &ObjId, prop: Prop) -> Result<Vec<Found<'a>>, AutomergeError> {
         match self.at {
             None => self.doc.get_all(object, prop),
             Some(heads) => self.doc.get_all_at(object, prop, heads),
@@ -163,6 +164,57 @@ impl<'a> Seen<'a> {
             Value::Object(ObjType::Text) => self.text(id).map_or(Json::Null, Json::String),
             Value::Scalar(scalar) => scalar_to_json(scalar),
         }
+    }
+
+    /// The items of a list, each with all of its values.
+    pub(super) fn items(&self, list: &ObjId) -> Vec<ObjId> {
+        let items: Vec<_> = match self.at {
+            None => self.doc.list_range(list, ..),
+            Some(heads) => self.doc.list_range_at(list, .., heads),
+        }
+        .map(|item| (item.index, item.conflict, item.id()))
+        .collect();
+        let of_item = |(index, conflict, id): (usize, bool, ObjId)| match conflict {
+            true => self.all(list, Prop::Seq(index)).unwrap_or_default(),
+            false => vec![(Value::Object(ObjType::Map), id)],
+        };
+        items.into_iter().flat_map(of_item).map(|(_, id)| id).collect()
+    }
+
+    /// Is there no conflict below what is at `path`?
+    pub(super) fn is_settled(&self, path: &DocPath) -> bool {
+        let found = self.find(path).unwrap_or_default();
+        found.iter().all(|(value, id)| self.settled(value, id, 0))
+    }
+
+    fn settled(&self, value: &Value<'_>, id: &ObjId, depth: usize) -> bool {
+        let below = |conflict: bool, value: Value<'_>, child: ObjId| {
+            !conflict && self.settled(&value, &child, depth + 1)
+        };
+        let is_map = match value {
+            _ if depth > READ_DEPTH_MAX => return false,
+            Value::Object(ObjType::Map | ObjType::Table) => true,
+            Value::Object(ObjType::List) => false,
+            Value::Object(ObjType::Text) | Value::Scalar(_) => return true,
+        };
+        match (is_map, self.at) {
+            (true, None) => self.doc.map_range(id, ..),
+            (true, Some(heads)) => self.doc.map_range_at(id, .., heads),
+            (false, _) => {
+                let mut items = match self.at {
+                    None => self.doc.list_range(id, ..),
+                    Some(heads) => self.doc.list_range_at(id, .., heads),
+                };
+                return items.all(|item| {
+                    let child = item.id();
+                    below(item.conflict, item.value.into_value(), child)
+                });
+            }
+        }
+        .all(|item| {
+            let child = item.id();
+            below(item.conflict, item.value.into_value(), child)
+        })
     }
 
     /// Would what is at `path` be the same if it were written from its JSON?

@@ -1,15 +1,18 @@
-//! Which change was the last to write at a place since another: also one that removed it, of which
-//! nothing is shown there, or that wrote below what was removed. `SPEC: UNDO-3`
+//! Who wrote at places since a change: at them, below them, or on the way to them, whatever is
+//! shown of it. Found by operations, so also what is hidden by another or was taken out again.
+//! `SPEC: UNDO-3`
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use automerge::legacy::{Key, ObjectId, Op, OpId, OpType};
-use automerge::{ActorId, Automerge, Change, ChangeHash as Hash, ObjId, ROOT, ReadDoc as _};
+use automerge::{Automerge, ChangeHash as Hash};
 use serde::{Deserialize, Serialize};
 
+use super::conflict::ConflictIndex;
 use super::read::Seen;
+use super::sites::Sites;
 use crate::document::DocPath;
 use crate::id::ChangeHash;
+use crate::limits::CONFLICT_SIDES_MAX;
 
 /// Where what a change wrote does not stand any more.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +28,7 @@ pub struct BuiltOn {
 pub struct Taken {
     /// Where.
     pub path: String,
-    /// The change that stands there now, or removed what did, where it is known.
+    /// The change that stands there now, or that wrote there last, where it is known.
     pub by: Option<ChangeHash>,
 }
 
@@ -36,255 +39,114 @@ impl std::fmt::Display for BuiltOn {
     }
 }
 
-/// Of each place the last change that replaced or removed what stood there, or on the way there,
-/// once `since` was made; none where nobody did, or `since` showed nothing there. It costs as much
-/// as there are changes that `since` does not know, once for all places.
-pub(super) fn last_writers(
-    doc: &Automerge,
-    since: Hash,
-    paths: &[&DocPath],
-) -> Vec<Option<ChangeHash>> {
-    let mut last = vec![None; paths.len()];
-    if paths.is_empty() {
-        return last;
-    }
-    let heads = [since];
-    let seen = Seen::at(doc, &heads);
-    let mut stood: BTreeMap<(u64, ActorId), BTreeSet<usize>> = BTreeMap::new();
-    for (at, path) in paths.iter().enumerate() {
-        for put in on_the_way(&seen, path) {
-            stood.entry(put).or_default().insert(at);
-        }
-    }
-    for change in doc.get_changes(&[since]) {
-        let (actor, start) = (change.actor_id().clone(), change.start_op().get());
-        for (op, number) in change.decode().operations.iter().zip(start..) {
-            let preds = op.pred.iter().filter_map(|of| stood.get(&(of.0, of.1.clone())));
-            let took: BTreeSet<usize> = preds.flatten().copied().collect();
-            for at in &took {
-                if let Some(last) = last.get_mut(*at) {
-                    *last = Some(ChangeHash(change.hash().0));
-                }
-            }
-            if !took.is_empty() && !matches!(op.action, OpType::Delete) {
-                stood.insert((number, actor.clone()), took);
-            }
-        }
-    }
-    last
+/// Who wrote at one place since a change was made, which does not know them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Since {
+    /// The last of all.
+    pub(super) last: Option<ChangeHash>,
+    /// The last whose writing would be overwritten unheard.
+    pub(super) stranger: Option<ChangeHash>,
 }
 
-/// Of each of these places the last change, unknown to the one that stands there, that wrote to
-/// what this one left nothing of: that removed or replaced a value which it had replaced, or wrote
-/// to an object, there or below, that it does not show. None of places where nobody did. Of such
-/// writes nothing is shown: who looks at the place alone meets nobody.
+/// The operation with the highest number of a change, and its name. Which is the last of several
+/// that do not know each other is by this the same on every device.
+type When = (u64, Hash);
+
+fn name(of: Option<When>) -> Option<ChangeHash> {
+    of.map(|(_, hash)| ChangeHash(hash.0))
+}
+
+/// Who wrote at each of these places, none of which is in another, since `change` was made: at it,
+/// below it, or at a place on the way to it, as it was seen at one of these moments.
 ///
-/// Each place comes with the change that stands there, or with several. It costs as much as there
-/// are changes that this one does not know.
-pub(super) fn last_hidden(
-    doc: &Automerge,
-    places: &[(&DocPath, Hash)],
-) -> BTreeMap<DocPath, ChangeHash> {
-    let standing: BTreeSet<_> = places.iter().map(|(_, since)| *since).collect();
-    let mut last = BTreeMap::new();
-    for since in standing {
-        let paths = places.iter().filter(|(_, by)| *by == since).map(|(path, _)| *path);
-        for (path, hidden) in hidden_since(doc, since, paths) {
-            last.entry(path).or_insert(hidden);
+/// Strangers are all but those who know the change and are of `familiar`, or are known to one of
+/// those that replaced or removed since what is there or on the way there.
+///
+/// It costs as much as there are changes that this one does not know, once for all places.
+pub(super) fn writers_since(
+    (doc, index): (&Automerge, &ConflictIndex),
+    change: Hash,
+    moments: [&Seen<'_>; 2],
+    places: &[&DocPath],
+    familiar: &BTreeSet<ChangeHash>,
+) -> Vec<Since> {
+    let later = doc.get_changes(&[change]);
+    if places.is_empty() || later.is_empty() {
+        return vec![Since::default(); places.len()];
+    }
+    let mut sites = Sites::new(doc, moments, places);
+    let mut wrote = vec![Wrote::default(); sites.count()];
+    for later in later {
+        let (hash, at) = (ChangeHash(later.hash().0), (later.max_op(), later.hash()));
+        let is_later = index.knows(&hash, &ChangeHash(change.0));
+        let is_familiar = is_later && familiar.contains(&hash);
+        let operations = later.decode().operations;
+        sites.made(&later, &operations);
+        for op in &operations {
+            let Some((site, replaces)) = sites.of(op) else { continue };
+            let Some(wrote) = wrote.get_mut(site) else { continue };
+            wrote.last = wrote.last.max(Some(at));
+            match (is_familiar, is_later) {
+                (true, _) if replaces => wrote.covers.add(index, at),
+                (true, _) => {}
+                (false, true) => wrote.later.add(index, at),
+                (false, false) => wrote.apart = wrote.apart.max(Some(at)),
+            }
         }
     }
-    last
+    let of_place = |way: &BTreeSet<usize>| since(index, way.iter().filter_map(|at| wrote.get(*at)));
+    sites.of_places().iter().map(of_place).collect()
 }
 
-fn hidden_since<'a>(
-    doc: &Automerge,
-    since: Hash,
-    paths: impl Iterator<Item = &'a DocPath>,
-) -> BTreeMap<DocPath, ChangeHash> {
-    // What knows it wrote on top of what it left.
-    let mut knowing = BTreeSet::from([since]);
-    let mut later = doc.get_changes(&[since]);
-    let unknown: BTreeSet<_> = later.iter().map(Change::hash).collect();
-    later.retain(|change| {
-        let knows = change.deps().iter().any(|dep| knowing.contains(dep));
-        if knows {
-            knowing.insert(change.hash());
+/// Who wrote at one site.
+#[derive(Debug, Clone, Default)]
+struct Wrote {
+    last: Option<When>,
+    /// The last that does not know the change.
+    apart: Option<When>,
+    /// The latest strangers that know it.
+    later: Latest,
+    /// The latest of those who are none and replaced or removed what is there.
+    covers: Latest,
+}
+
+/// Changes of which none has another in its past, as far as they are few.
+#[derive(Debug, Clone, Default)]
+struct Latest {
+    changes: Vec<When>,
+    /// The last that found no room.
+    beyond: Option<When>,
+}
+
+impl Latest {
+    /// Adds a change that comes after all that it knows.
+    fn add(&mut self, index: &ConflictIndex, at: When) {
+        if self.changes.last() == Some(&at) {
+            return;
         }
-        !knows
-    });
-    if later.is_empty() {
-        return BTreeMap::new();
+        self.changes.retain(|past| !knows(index, at, *past));
+        if self.changes.len() < CONFLICT_SIDES_MAX {
+            self.changes.push(at);
+        } else {
+            self.beyond = self.beyond.max(Some(at));
+        }
     }
-    let heads = [since];
-    let seen = Seen::at(doc, &heads);
-    let own = doc.get_change_by_hash(&since).map(|change| change.decode().operations);
-    let own = own.iter().flatten().flat_map(|op| op.pred.iter());
-    let mut objects = Objects {
-        replaced: own.map(|of| (of.0, of.1.clone())).collect(),
-        doc,
-        since,
-        unknown,
-        made: BTreeMap::new(),
-        items: BTreeMap::new(),
-        below: BTreeMap::new(),
-        places: BTreeMap::new(),
+}
+
+fn knows(index: &ConflictIndex, change: When, past: When) -> bool {
+    index.knows(&ChangeHash(change.1.0), &ChangeHash(past.1.0))
+}
+
+/// Who wrote at a place, by who wrote at it and at each site on the way to it.
+fn since<'a>(index: &ConflictIndex, way: impl Iterator<Item = &'a Wrote> + Clone) -> Since {
+    let covers = || way.clone().flat_map(|wrote| &wrote.covers.changes);
+    let is_covered = |past: &When| covers().any(|cover| knows(index, *cover, *past));
+    let stranger = |wrote: &Wrote| {
+        let later = wrote.later.changes.iter().copied().filter(|past| !is_covered(past)).max();
+        later.max(wrote.apart).max(wrote.later.beyond)
     };
-    for path in paths {
-        let Some((key, above)) = path.segments().split_last() else { continue };
-        let Ok(above) = above.iter().try_fold(DocPath::default(), |at, key| at.child(key)) else {
-            continue;
-        };
-        if let Some((_, object)) = seen.find(&above).unwrap_or_default().pop() {
-            objects.places.insert((put_by(object), key.clone()), path);
-        }
+    Since {
+        last: name(way.clone().filter_map(|wrote| wrote.last).max()),
+        stranger: name(way.clone().filter_map(stranger).max()),
     }
-    // Which is the last of several that do not know each other is the same on every device.
-    let mut last: BTreeMap<DocPath, (u64, Hash)> = BTreeMap::new();
-    for change in later {
-        let at = (change.max_op(), change.hash());
-        for op in change.decode().operations {
-            if let Some(path) = objects.place_of(&op) {
-                let last = last.entry(path.clone()).or_insert(at);
-                *last = at.max(*last);
-            }
-        }
-    }
-    last.into_iter().map(|(path, (_, hash))| (path, ChangeHash(hash.0))).collect()
-}
-
-/// An operation by its number and actor; that of the root is none.
-type Put = Option<(u64, ActorId)>;
-
-/// Objects of a document as one change left them.
-struct Objects<'a> {
-    doc: &'a Automerge,
-    since: Hash,
-    /// The changes that it does not know.
-    unknown: BTreeSet<Hash>,
-    /// Where objects were made: in which object, under which key, if that is a map.
-    made: BTreeMap<(u64, ActorId), (Put, Option<String>)>,
-    /// The objects that stand in a list.
-    items: BTreeMap<Put, BTreeSet<(u64, ActorId)>>,
-    /// At or below which place an object is, and whether nothing is left of it.
-    below: BTreeMap<(u64, ActorId), Option<(&'a DocPath, bool)>>,
-    /// What the change itself replaced or removed.
-    replaced: BTreeSet<(u64, ActorId)>,
-    /// The places that are asked for, by object and key.
-    places: BTreeMap<(Put, String), &'a DocPath>,
-}
-
-impl<'a> Objects<'a> {
-    /// The place at or below which an operation wrote to what is hidden, or replaced or removed
-    /// what the change did too.
-    fn place_of(&mut self, op: &Op) -> Option<&'a DocPath> {
-        let object = put_in(&op.obj);
-        if let Key::Map(key) = &op.key
-            && let Some(path) = self.places.get(&(object.clone(), key.to_string()))
-        {
-            let path = *path;
-            return op.pred.iter().any(|of| self.is_known(&(of.0, of.1.clone()))).then_some(path);
-        }
-        let object = object?;
-        let (path, is_hidden) = match self.below.get(&object) {
-            Some(found) => *found,
-            None => {
-                let found = self.place_above(&object);
-                self.below.insert(object, found);
-                found
-            }
-        }?;
-        let is_shared = || op.pred.iter().any(|of| self.replaced.contains(&(of.0, of.1.clone())));
-        (is_hidden || is_shared()).then_some(path)
-    }
-
-    /// The place at or below which an object is, and whether that or what it is in is hidden.
-    fn place_above(&mut self, object: &(u64, ActorId)) -> Option<(&'a DocPath, bool)> {
-        let (mut at, mut way) = (object.clone(), Vec::new());
-        loop {
-            let (parent, key) = self.made_at(&at)?;
-            way.push(at);
-            let place = key.and_then(|key| self.places.get(&(parent.clone(), key))).copied();
-            if let Some(path) = place {
-                // The outermost first: what is in one that is gone is gone.
-                let is_hidden = |at: &(u64, ActorId)| self.is_known(at) && !self.is_shown(at);
-                return Some((path, way.iter().rev().any(is_hidden)));
-            }
-            at = parent?;
-        }
-    }
-
-    /// In which object, and under which key, an object was made.
-    fn made_at(&mut self, object: &(u64, ActorId)) -> Option<(Put, Option<String>)> {
-        if !self.made.contains_key(object) {
-            let change = self.doc.get_change_by_hash(&self.maker(object)?)?;
-            let (actor, start) = (change.actor_id().clone(), change.start_op().get());
-            for (op, number) in change.decode().operations.iter().zip(start..) {
-                if matches!(op.action, OpType::Make(_)) {
-                    let key = match &op.key {
-                        Key::Map(key) => Some(key.to_string()),
-                        Key::Seq(_) => None,
-                    };
-                    self.made.insert((number, actor.clone()), (put_in(&op.obj), key));
-                }
-            }
-        }
-        self.made.get(object).cloned()
-    }
-
-    fn maker(&self, put: &(u64, ActorId)) -> Option<Hash> {
-        self.doc.hash_for_opid(&id_of(put))
-    }
-
-    /// Was it put by what the change knows, or by itself?
-    fn is_known(&self, put: &(u64, ActorId)) -> bool {
-        self.maker(put).is_some_and(|hash| !self.unknown.contains(&hash))
-    }
-
-    /// Did the change leave it where it is? Of several at one place of a list the first alone.
-    fn is_shown(&mut self, object: &(u64, ActorId)) -> bool {
-        let Some((parent, key)) = self.made_at(object) else { return false };
-        let heads = [self.since];
-        let within = parent.as_ref().map_or(ROOT, id_of);
-        if let Some(key) = key {
-            let found = self.doc.get_all_at(&within, key, &heads).unwrap_or_default();
-            return found.into_iter().any(|(_, id)| put_by(id).as_ref() == Some(object));
-        }
-        let doc = self.doc;
-        let items = self.items.entry(parent).or_insert_with(|| {
-            doc.list_range_at(&within, .., &heads).filter_map(|item| put_by(item.id())).collect()
-        });
-        items.contains(object)
-    }
-}
-
-fn id_of((number, actor): &(u64, ActorId)) -> ObjId {
-    ObjId::Id(*number, actor.clone(), 0)
-}
-
-/// The operation that made the object in which another writes.
-fn put_in(object: &ObjectId) -> Put {
-    match object {
-        ObjectId::Id(OpId(number, actor)) => Some((*number, actor.clone())),
-        ObjectId::Root => None,
-    }
-}
-
-/// The operation that put this.
-fn put_by(id: ObjId) -> Option<(u64, ActorId)> {
-    match id {
-        ObjId::Id(number, actor, _) => Some((number, actor)),
-        ObjId::Root => None,
-    }
-}
-
-/// The operations that put what stands at each place on the way to `path`, and there.
-fn on_the_way(seen: &Seen<'_>, path: &DocPath) -> BTreeSet<(u64, ActorId)> {
-    let (mut at, mut put) = (DocPath::default(), BTreeSet::new());
-    for segment in path.segments() {
-        let Ok(below) = at.child(segment) else { break };
-        at = below;
-        let found = seen.find(&at).unwrap_or_default();
-        put.extend(found.into_iter().filter_map(|(_, id)| put_by(id)));
-    }
-    put
 }

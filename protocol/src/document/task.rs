@@ -205,7 +205,8 @@ pub struct Degraded {
 pub enum MayUndo {
     /// Whatever stands there.
     All,
-    /// What the change left; also where one of these, which take others back, put the same there.
+    /// What the change left; also where one of these put the same there: undos, and what they took
+    /// back.
     PutBackBy(BTreeSet<ChangeHash>),
 }
 

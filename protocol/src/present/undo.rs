@@ -56,7 +56,7 @@ pub fn not_undone(not: &NotUndone) -> (String, String) {
     let text = format!("{} is not taken back: {}", refused.short(), not.reason);
     let hint = match &not.force {
         Some(command) if command.ends_with(" --force") => {
-            format!("`{command}` takes it back all the same, with what was written there since")
+            format!("`{command}` takes it back all the same, with what else was written there")
         }
         Some(command) => format!("`{command}` takes it back"),
         None => "`kern log` shows what came after it".to_owned(),
@@ -69,7 +69,11 @@ pub fn not_undone(not: &NotUndone) -> (String, String) {
 pub fn undone(undone: &Undone, names: &BTreeMap<DeviceId, String>) -> Doc {
     let mut told = vec![format!("it takes back event {}", undone.undoes)];
     told.extend(undone.what.as_ref().map(|what| format!("takes back: {}", had_done(what, names))));
-    let Doc(mut blocks) = wrote(&undone.event);
+    let back = match undone.reopened {
+        true => Back::By("decide again: kern conflicts".to_owned()),
+        false => Back::undo(&undone.event),
+    };
+    let Doc(mut blocks) = wrote_by(Some(&undone.event), &back);
     blocks.splice(1..1, told.into_iter().map(|line| Block::Line(Text::plain(line))));
     Doc(blocks)
 }

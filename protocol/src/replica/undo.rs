@@ -99,9 +99,10 @@ impl Replica {
             }
             Err(reason) => return self.refuse_undo(undo, reason.to_owned()),
         };
+        let reopened = false;
         let reply = match done {
             Ok((event, what)) => {
-                Reply::Undone(Undone { event, undoes: undo.event, what: Some(what) })
+                Reply::Undone(Undone { event, undoes: undo.event, what: Some(what), reopened })
             }
             Err(failure) => Reply::Failed(failure),
         };
@@ -123,6 +124,7 @@ impl Replica {
         undo: Undo,
         event: EventId,
         changes: &[(DocumentId, LocalChange)],
+        reopened: bool,
     ) -> Reply {
         let root = self.workspace.root_document();
         let places = changes.iter().flat_map(|(document, change)| {
@@ -130,7 +132,7 @@ impl Replica {
             change.places.iter().map(move |path| UndonePlace { document, path: path.clone() })
         });
         let what = TakenBack::edit(self.workspace.is_undo(&undo.event), places.collect());
-        Reply::Undone(Undone { event, undoes: undo.event, what: Some(what) })
+        Reply::Undone(Undone { event, undoes: undo.event, what: Some(what), reopened })
     }
 
     /// The event that takes back is written, or was not to be.
@@ -157,6 +159,12 @@ impl Replica {
                 self.pass_over(Undo { left: true, ..undo });
             }
             EditFault::BuiltOn(built) => self.built_on(undo, built),
+            EditFault::Closes(_) => {
+                let force = Some(format!("kern undo {} --force", undo.event.short()));
+                let (refused, reason) = (Some(undo.event), fault.to_string());
+                let not_undone = NotUndone { refused, reason, by: None, force };
+                self.reply(undo.request, Reply::NotUndone(not_undone));
+            }
             _ => self.refuse_undo(undo, fault.to_string()),
         }
     }
@@ -253,7 +261,7 @@ impl Replica {
         }
         left.iter().for_each(|changes| self.drop_changes(changes));
         let reply = match event {
-            Ok(event) => self.edit_taken_back(undo, event, &first_made),
+            Ok(event) => self.edit_taken_back(undo, event, &first_made, true),
             Err(failure) => Reply::Failed(failure),
         };
         self.reply(undo.request, reply);

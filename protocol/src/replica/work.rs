@@ -259,7 +259,9 @@ impl Replica {
                     (Some((document, Some(_))), _) => {
                         Reply::Branch(BranchReply::Made { document, event })
                     }
-                    (None, Purpose::Undo(undo)) => self.edit_taken_back(undo, event, &changes),
+                    (None, Purpose::Undo(undo)) => {
+                        self.edit_taken_back(undo, event, &changes, false)
+                    }
                     _ => Reply::Edited(Edited { event: Some(event), edits: work.count() }),
                 }
             }

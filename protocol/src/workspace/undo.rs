@@ -179,19 +179,18 @@ impl Workspace {
         })
     }
 
-    /// The changes by events that take others back, that count, and that were not taken back
-    /// themselves.
+    /// The changes of events that take others back, with effect, and of those that were taken back.
     #[must_use]
     pub fn changes_of_undos(&self) -> BTreeSet<ChangeHash> {
         let undone = self.undone();
-        let undos = self.effects.undos().map(|(undo, _)| undo);
-        let standing = undos.filter(|undo| self.counts(*undo) && !undone.contains_key(undo));
-        let changes = standing.filter_map(|undo| match self.effects.of(undo) {
-            Effect::Change(changes) => {
-                Some(changes.iter().map(|change| self.effects.hash(*change)))
-            }
-            _ => None,
-        });
+        let undos = self.effects.undos().map(|(undo, _)| undo).filter(|undo| self.counts(*undo));
+        let changes =
+            undos.chain(undone.keys().copied()).filter_map(|no| match self.effects.of(no) {
+                Effect::Change(changes) => {
+                    Some(changes.iter().map(|change| self.effects.hash(*change)))
+                }
+                _ => None,
+            });
         changes.flatten().collect()
     }
 
