@@ -9,7 +9,6 @@ mod asker;
 mod changes;
 mod documents;
 mod failing;
-mod gather;
 mod heard;
 mod known;
 mod links;
@@ -274,7 +273,7 @@ impl Loop {
                 continue;
             }
             let next = self.later.pop_front();
-            if next.is_none() && !self.gather().await {
+            if next.is_none() {
                 let Some(wake) = self.next_wake().await else { break };
                 self.hand_in(wake);
             }

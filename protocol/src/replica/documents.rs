@@ -172,12 +172,6 @@ impl Replica {
             && self.pending.iter().all(may_follow)
     }
 
-    /// Are edits of this device being made, which come in a moment? `SPEC: DUR-14`
-    #[must_use]
-    pub fn is_making_edits(&self) -> bool {
-        self.pending.iter().any(|p| matches!(p, Pending::Edit { outdated: false, .. }))
-    }
-
     /// Makes edits of the root, as seen from there.
     pub(super) fn edit(&mut self, purpose: Purpose, edits: Vec<Edit>) {
         self.work(purpose, Work::Edits { edits, found: BTreeMap::new() });
@@ -323,7 +317,7 @@ pub(super) fn edit_failure(fault: &EditFault) -> Failure {
         } else {
             format!("{len} appends an item, a lower number replaces one")
         }),
-        EditFault::BuiltOn(_) | EditFault::NotRestorable(_) => failure
+        EditFault::BuiltOn(_) | EditFault::NotRestorable(_) | EditFault::Closes(_) => failure
             .with_hint("`--force` writes it all the same; `kern doc get` shows what is there"),
         EditFault::Reopens(_)
         | EditFault::Kept(_)

@@ -219,27 +219,3 @@ fn read_of(device: &mut Device) -> String {
         other => format!("{other:?}"),
     }
 }
-
-#[test]
-fn edits_are_being_made_until_the_last_of_them_is() {
-    // SPEC: DUR-14
-    for edits in [1, 3] {
-        let mut device = Device::founded();
-        for request in 0..edits {
-            device.command(request, set("notes/a", request));
-        }
-        let mut asked = Vec::new();
-        while let Some(output) = device.replica.poll_output() {
-            asked.push(output);
-        }
-        assert!(device.replica.is_making_edits(), "none of {edits} is made yet");
-        let tasks = asked.into_iter().filter(|output| matches!(output, Output::Perform(_)));
-        for (made, output) in (1..=edits).zip(tasks) {
-            device.perform(output);
-            assert_eq!(device.replica.is_making_edits(), made < edits, "{made} of {edits}");
-        }
-        assert!(device.run(Crash::Never));
-        assert!(!device.replica.is_making_edits(), "all is durable");
-        assert_eq!(device.replies.len(), edits as usize);
-    }
-}
