@@ -29,7 +29,7 @@ pub(super) struct Args {
     /// As `kern log` shows it; four digits at least.
     #[arg(value_name = "EVENT")]
     events: Vec<String>,
-    /// Also where something else was written there, since or apart from it
+    /// Also where something else was written there
     #[arg(long, requires = "events")]
     force: bool,
 }
