@@ -4,9 +4,11 @@
 //! The node is a process of its own with an honest device beside it; the attacker is this one, with
 //! the key of a device that was let in. It does so much a second; frames are all made before, so
 //! that what is measured is the node and not who shares its processor. Handshakes cost whoever
-//! begins them as much as the node.
+//! begins them as much as the node. Changes come from the honest device, which
+//! makes them before, by its own node.
 
 mod chain;
+mod changes;
 mod member;
 mod strangers;
 
@@ -75,10 +77,13 @@ enum Kind {
     /// Frames of good signatures but for the last: each ends the connection, and the next one is
     /// dialed at once, also while the node keeps its sender out.
     Refused,
+    /// A member tells of values that it overwrote, over and over, in few events less than a long
+    /// history has.
+    Changes,
 }
 
 impl Kind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::HalfWay,
         Self::Strangers,
         Self::Introductions,
@@ -86,6 +91,7 @@ impl Kind {
         Self::Orphans,
         Self::Quarantine,
         Self::Refused,
+        Self::Changes,
     ];
 
     fn name(self) -> &'static str {
@@ -97,6 +103,7 @@ impl Kind {
             Self::Orphans => "orphans",
             Self::Quarantine => "quarantine",
             Self::Refused => "refused",
+            Self::Changes => "changes",
         }
     }
 
@@ -108,6 +115,7 @@ impl Kind {
             Self::Introductions | Self::Orphans | Self::Quarantine | Self::Refused => {
                 [("frames", times), ("events", times * EVENTS)]
             }
+            Self::Changes => changes::told(times),
         }
     }
 }
@@ -124,6 +132,12 @@ struct Target {
 struct Attackers {
     rogue: Arc<Rogue>,
     strangers: Arc<Strangers>,
+    /// Asks the honest device.
+    member: Arc<Client>,
+    /// Asks the node.
+    node: Arc<Client>,
+    /// How many events it tells of.
+    changes: usize,
 }
 
 /// How often it was done.
@@ -144,6 +158,10 @@ impl Attackers {
                 let frames = rogue.frames(kind, times)?;
                 Box::pin(rogue.attack(kind, frames))
             }
+            Kind::Changes => {
+                let (member, node) = (Arc::clone(&self.member), Arc::clone(&self.node));
+                Box::pin(changes::tell(member, node, self.changes))
+            }
         })
     }
 }
@@ -154,9 +172,9 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Row>, Failure> {
     drop(socket);
     let quic = at.to_string();
     let mut fleet = Fleet::start(bench, &[&["--quic", &quic], &[], &[]]).await?;
-    let [node, _, rogue] = &mut fleet.0[..] else { return Err(failed("there is no device")) };
+    let [node, honest, rogue] = &mut fleet.0[..] else { return Err(failed("there is no device")) };
     rogue.stop().await;
-    let client = Client::of(&Home::at(&node.home))?;
+    let client = Arc::new(Client::of(&Home::at(&node.home))?);
     let Reply::Status(status) = client.ask(None, Command::Status).await? else {
         return Err(failed("the node has no status"));
     };
@@ -166,11 +184,22 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Row>, Failure> {
     let secret = Home::at(&rogue.home).own()?.device_secret()?;
     let rogue = Arc::new(Rogue::new(target, secret, revoked, last)?);
     let strangers = Arc::new(Strangers::new(target)?);
-    let attackers = Attackers { rogue, strangers };
+    let member = Arc::new(Client::of(&Home::at(&honest.home))?);
+    let attackers = Attackers {
+        rogue,
+        strangers,
+        member,
+        node: Arc::clone(&client),
+        changes: bench.size(200, 20),
+    };
     let pid = node.pid.ok_or_else(|| failed("the node has no process"))?;
     let mut rows = Vec::new();
     for (turn, kind) in Kind::ALL.into_iter().enumerate() {
         bench.goes_on(kind.name(), turn, Kind::ALL.len(), Instant::now());
+        if let Kind::Changes = kind {
+            let (rounds, events) = (bench.size(50, 2), attackers.changes);
+            changes::fill(&attackers.member, &client, (rounds, events)).await?;
+        }
         rows.extend(measure(bench, &client, pid, &attackers, kind).await?);
     }
     attackers.rogue.close().await;
