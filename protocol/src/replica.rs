@@ -377,6 +377,7 @@ impl Replica {
             }
             self.perform(request, command);
         }
+        self.tell_rest();
         self.answer_news();
         self.keep_early_cards();
         self.keep_early_receipts();
@@ -388,11 +389,13 @@ impl Replica {
         self.close_idle();
     }
 
-    /// Hands the documents what they are to hold, and asks for bodies that are missing for it.
-    fn project(&mut self) {
+    /// Hands the documents what they are to hold, as far as there is room, and asks for bodies that
+    /// are missing for it.
+    fn project(&mut self, room: usize) {
         let (quota, now) = (&mut self.quota, self.now);
-        let tasks =
-            self.workspace.document_tasks(&mut |device, makes| quota.take(now, device, makes));
+        let charge: &mut dyn FnMut(&DeviceId, u64) -> bool =
+            &mut |device, makes| quota.take(now, device, makes);
+        let tasks = self.workspace.batch_of_tasks(room, charge);
         if self.workspace.take_fallen() {
             self.retire_actor();
         }

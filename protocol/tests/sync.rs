@@ -5,6 +5,7 @@ mod artifacts;
 mod boards;
 mod branch_words;
 mod branches;
+mod busy;
 mod claims;
 mod clones;
 mod conduct;

@@ -271,6 +271,12 @@ impl Effects {
         (links.makes.into(), links.begins)
     }
 
+    /// How many operations a change with effect holds.
+    #[must_use]
+    pub fn operations(&self, change: ChangeNo) -> usize {
+        self.documents.history(change.family()).index.operations(change.number())
+    }
+
     /// Is it a change with effect that makes its document? `SPEC: PRJ-1`
     #[must_use]
     pub fn begins(&self, change: ChangeNo) -> bool {

@@ -27,6 +27,18 @@ pub const TELL_BUSY_TIMES: usize = 2;
 /// much as this many cost beside that, whichever they are.
 pub const TELL_CHANGES_MIN: usize = 3_000;
 
+/// Operations of one batch where a document holds something: an edit of this device waits for one
+/// at most. Of overwrites of one map that was overwritten 50 times, eleven events of 4,500 took
+/// Automerge 1.3 times as long as one, and all 44 of them three times.
+pub const TELL_BATCH_OPERATIONS: usize = 50_000;
+
+/// Or, where that is more, as many as 1 in this many of the changes that are held: what a batch
+/// costs beside its operations grows with the document.
+pub const TELL_BATCH_SHARE: usize = 4;
+
+/// So many bytes of a change are as much as an operation.
+pub const TELL_OPERATION_BYTES: usize = 64;
+
 /// A change that counts is in its document after so long, in milliseconds, however much is on its
 /// way: somebody may look.
 pub const TELL_MS: u64 = 500;

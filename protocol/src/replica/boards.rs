@@ -163,9 +163,9 @@ impl Replica {
     /// The state hash: of a document that is not open, by what counts of it.
     /// `SPEC: STATE-3, PRJ-12`
     pub(super) fn state_hash(&self) -> Option<StateHash> {
-        // What the documents were told and did not answer yet is not in the heads.
-        let is_told = self.pending.contains(&Pending::Projection);
-        if is_told || self.heads.values().any(Result::is_err) || self.waits_for_cuts() {
+        // What the documents were not told, or did not answer yet, is not in the heads.
+        let is_behind = self.is_telling() || !self.workspace.is_told();
+        if is_behind || self.heads.values().any(Result::is_err) || self.waits_for_cuts() {
             return None;
         }
         let mut leaves: Vec<(DocumentId, Vec<ChangeHash>)> = Vec::new();

@@ -25,12 +25,11 @@ impl Replica {
             Command::Status => {
                 !self.loads.iter().any(|load| matches!(load, LoadFor::History | LoadFor::Bodies(_)))
                     && self.survey.is_none()
-                    && self.workspace.is_told()
                     && !editing
-                    && !self.pending.contains(&Pending::Projection)
+                    && self.is_answered()
             }
             Command::Rest => {
-                self.survey.is_none() && !editing && !self.pending.contains(&Pending::Projection)
+                self.survey.is_none() && !editing && !self.is_telling()
             }
             Command::Timeline(_) if !self.must_survey() => true,
             Command::Timeline(_) | Command::Conflicts | Command::ConflictsBehind(_) => {
@@ -55,7 +54,7 @@ impl Replica {
                 self.may_edit_too() && !is_opening && (self.survey.is_none() || !resolves)
             }
             Command::Undo { .. } => {
-                !editing && !is_opening && !self.pending.contains(&Pending::Projection)
+                !editing && !is_opening && !self.is_telling()
             }
             Command::Log { .. }
             | Command::Event { .. }
@@ -82,6 +81,7 @@ impl Replica {
     }
 
     pub(super) fn perform(&mut self, request: RequestId, command: Command) {
+        self.told_for_another();
         if let Some(failure) = self.refusal(&command) {
             self.reply(request, Reply::Failed(failure));
             return;

@@ -222,7 +222,7 @@ impl Replica {
         let Some(survey) = self.survey.as_mut() else { return };
         (survey.is_asked, survey.opened) = (false, Some(document));
         self.open(document);
-        self.project();
+        self.tell_now();
     }
 
     pub(super) fn on_survey_names(&mut self, links: Result<Links, EditFault>) {

@@ -5,24 +5,36 @@
 //! its changes cost. So while much more comes, what is here waits until it is a third of what is
 //! left to tell and an eighth of all: a history is few batches, however long it is, and the last of
 //! them, which is told when nothing else is left to do, is a small one.
+//!
+//! And what comes while they work on one batch is the next: a peer's events, however small and
+//! many, are as many batches as the documents find time for, and an edit of this device goes before
+//! the next of them. Who asks for what is true of all documents is answered by what was here then:
+//! what comes meanwhile waits until that is answered, so that no flood keeps it waiting.
 //! `SPEC: DUR-10`
 
 use crate::command::Command;
 use crate::limits::{
-    TELL_ALL_SHARE, TELL_AWAITED_MIN, TELL_BUSY_TIMES, TELL_CHANGES_MIN, TELL_FEW_MAX,
-    TELL_LEFT_SHARE, TELL_MS,
+    TELL_ALL_SHARE, TELL_AWAITED_MIN, TELL_BATCH_OPERATIONS, TELL_BATCH_SHARE, TELL_BUSY_TIMES,
+    TELL_CHANGES_MIN, TELL_FEW_MAX, TELL_LEFT_SHARE, TELL_MS,
 };
 use crate::replica::Replica;
 use crate::replica::documents::Pending;
 
-/// Since when something waits to be told, by the monotonic clock.
+/// What waits to be told.
 #[derive(Debug, Default)]
-pub(super) struct Telling(Option<u64>);
+pub(super) struct Telling {
+    /// Since when, by the monotonic clock.
+    since: Option<u64>,
+    /// It waits for nothing but the documents.
+    is_due: bool,
+    /// All that counted was told when the command came that waits for their answers.
+    is_told_for: bool,
+}
 
 impl Telling {
     /// When it has waited for too long.
     pub(super) fn next_deadline(&self) -> Option<u64> {
-        self.0.map(|since| since.saturating_add(TELL_MS))
+        self.since.map(|since| since.saturating_add(TELL_MS))
     }
 }
 
@@ -40,23 +52,82 @@ fn enough(held: usize, left: usize, is_idle: bool) -> usize {
 impl Replica {
     /// Tells the documents what counts, or lets it wait.
     pub(super) fn tell(&mut self) {
+        let front = self.commands.front();
+        if front.is_some_and(|(_, command)| waits_for_answers(command)) {
+            return self.tell_for_command();
+        }
+        let shows_all =
+            front.is_some_and(|(_, command)| is_about_all(command) && self.is_ready_for(command));
+        self.telling.is_told_for = false;
         if self.may_tell_later() {
-            self.telling.0.get_or_insert(self.now.monotonic_ms);
-        } else {
+            self.telling.since.get_or_insert(self.now.monotonic_ms);
+        } else if shows_all {
             self.tell_now();
+        } else if self.is_telling() && self.workspace.may_gather() {
+            // Their answer begins the turn that tells it.
+            self.telling = Telling { is_due: true, ..Telling::default() };
+        } else {
+            self.tell_batch();
         }
     }
 
-    /// Tells the documents what counts.
+    /// A command waits until the documents answered what they are told: all there is now, and
+    /// nothing that comes later before it had its turn.
+    fn tell_for_command(&mut self) {
+        if self.telling.is_told_for && self.workspace.may_gather() {
+            self.telling.is_due = true;
+            return;
+        }
+        self.tell_now();
+        self.telling.is_told_for = self.workspace.is_told();
+    }
+
+    /// The first command had its turn: what is told for it is not told for the next.
+    pub(super) fn told_for_another(&mut self) {
+        self.telling.is_told_for = false;
+    }
+
+    /// Once the commands had their turn: what waited for them is told, where the documents are to
+    /// answer nothing that would begin another.
+    pub(super) fn tell_rest(&mut self) {
+        if self.telling.is_due && !self.is_telling() {
+            self.tell();
+        }
+    }
+
+    /// Did the documents answer what they were told for the first command that waits?
+    pub(super) fn is_answered(&self) -> bool {
+        let is_all = self.telling.is_told_for || self.workspace.is_told();
+        is_all && !self.is_telling()
+    }
+
+    /// Tells the documents all that counts.
     pub(super) fn tell_now(&mut self) {
-        self.telling.0 = None;
-        self.project();
+        self.telling = Telling::default();
+        self.project(usize::MAX);
+    }
+
+    /// Tells the documents what counts, and no more of it than an edit may wait for; their answer
+    /// begins the turn that tells what is left.
+    pub(super) fn tell_batch(&mut self) {
+        let held = self.workspace.changes_held();
+        if held == 0 || self.workspace.is_rebuilding() {
+            return self.tell_now();
+        }
+        self.telling = Telling::default();
+        self.project(TELL_BATCH_OPERATIONS.max(held / TELL_BATCH_SHARE));
+    }
+
+    /// Were the documents told what they did not answer yet?
+    pub(super) fn is_telling(&self) -> bool {
+        self.pending.contains(&Pending::Projection)
     }
 
     fn may_tell_later(&self) -> bool {
-        let is_due = self.telling.next_deadline().is_some_and(|at| at <= self.now.monotonic_ms);
+        let is_due = self.telling.is_due
+            || self.telling.next_deadline().is_some_and(|at| at <= self.now.monotonic_ms);
         // Who has nothing yet is shown the first that comes, and edits are live meanwhile.
-        let is_idle = !self.pending.contains(&Pending::Projection);
+        let is_idle = !self.is_telling();
         let is_few = self.workspace.untold().is_some_and(|(waiting, held)| {
             if waiting <= TELL_FEW_MAX || held == 0 {
                 return false;
@@ -74,6 +145,26 @@ impl Replica {
             && is_few
             && self.commands.iter().all(|(_, command)| is_read(command))
     }
+}
+
+/// Does it wait until the documents answered?
+fn waits_for_answers(command: &Command) -> bool {
+    matches!(command, Command::Status | Command::Rest | Command::Undo { .. })
+}
+
+/// Does it show what is in the documents, more of it than stands at a path?
+fn is_about_all(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Timeline(_)
+            | Command::Conflicts
+            | Command::ConflictsBehind(_)
+            | Command::Past(_)
+            | Command::Branch(_)
+            | Command::Boards { .. }
+            | Command::SaveDocument { .. }
+            | Command::Preview { .. }
+    )
 }
 
 #[cfg(test)]

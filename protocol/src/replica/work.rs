@@ -94,10 +94,11 @@ impl Replica {
         Hand { device, incarnation, generation: self.generation }
     }
 
-    /// Has something changed, on all that counts here. `SPEC: DUR-10`
+    /// Has something changed, on all that counts here; where the documents are at work, on what
+    /// they were told: it goes before what waits for them. `SPEC: DUR-10`
     pub(super) fn work(&mut self, purpose: Purpose, work: Work) {
-        if self.telling.next_deadline().is_some() {
-            self.tell_now();
+        if self.telling.next_deadline().is_some() && !self.is_telling() {
+            self.tell_batch();
         }
         match self.task_of(&work) {
             Ok((task, made)) => {

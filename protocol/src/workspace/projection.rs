@@ -151,6 +151,12 @@ impl Workspace {
     /// What the documents are to do next: first what falls out, then what waits, as far as its
     /// bodies are here and `charge` lets it. `SPEC: SYNC-9`
     pub fn document_tasks(&mut self, charge: Charge<'_>) -> Vec<DocumentTask> {
+        self.batch_of_tasks(usize::MAX, charge)
+    }
+
+    /// The same, but of what waits no more than fills so much room, in operations; the rest waits
+    /// on. `SPEC: DUR-10`
+    pub fn batch_of_tasks(&mut self, room: usize, charge: Charge<'_>) -> Vec<DocumentTask> {
         self.settle();
         self.settle_forks();
         self.release(charge);
@@ -162,8 +168,8 @@ impl Workspace {
             dropped.map(|(document, changes)| DocumentTask::Drop { document, changes }).collect();
         tasks.extend(anew.into_iter().map(|document| DocumentTask::Begin { document }));
         let mut apply: BTreeMap<DocumentId, Vec<Vec<u8>>> = BTreeMap::new();
-        let mut way = Way::default();
-        loop {
+        let mut way = Way::with_room(room);
+        while way.has_room() {
             self.tell_in_turn(&mut way, &mut apply, charge);
             let together = self.take_together(&way);
             if together.is_empty() {
@@ -185,7 +191,9 @@ impl Workspace {
         apply: &mut BTreeMap<DocumentId, Vec<Vec<u8>>>,
         charge: Charge<'_>,
     ) {
-        while let Some((no, chunks)) = self.next_of(way) {
+        while way.has_room()
+            && let Some((no, chunks)) = self.next_of(way)
+        {
             if !self.may_go_in(no, charge) {
                 // Its body comes from the store when it may: what waits for long takes no memory.
                 continue;
@@ -241,12 +249,14 @@ impl Workspace {
             }
             for holder in self.shares.holders(change) {
                 if self.held.entry(holder).or_default().insert(change.number()) {
+                    way.fill(self.effects.operations(change), &chunk);
                     let to = apply.entry(self.effects.document_id(holder)).or_default();
                     to.push(chunk.clone());
                 }
             }
             let id = self.effects.document_id(document);
             if self.is_open(&id) && self.held.entry(document).or_default().insert(change.number()) {
+                way.fill(self.effects.operations(change), &chunk);
                 apply.entry(id).or_default().push(chunk);
             }
         }
@@ -257,8 +267,22 @@ impl Workspace {
     #[must_use]
     pub fn untold(&self) -> Option<(usize, usize)> {
         let is_plain = !self.stale && self.dropped.is_empty() && self.anew.is_empty();
-        let held = self.held.values().map(BitSet::len).sum();
-        is_plain.then_some((self.waits_to_go_in(), held))
+        is_plain.then(|| (self.waits_to_go_in(), self.changes_held()))
+    }
+
+    /// How many changes the documents hold.
+    #[must_use]
+    pub fn changes_held(&self) -> usize {
+        self.held.values().map(BitSet::len).sum()
+    }
+
+    /// May what waits to go in wait on? Not where something falls out: what is written meanwhile
+    /// would build on it. `SPEC: DUR-10`
+    pub fn may_gather(&mut self) -> bool {
+        self.settle();
+        self.settle_forks();
+        self.settle_shares();
+        self.dropped.is_empty() && self.anew.is_empty() && !self.fell_closed && !self.rebuilding
     }
 
     /// A document that Automerge failed on lost something, perhaps what it failed on: it is told

@@ -33,6 +33,8 @@ pub(super) struct Device {
     pub(super) reachable: BTreeMap<DeviceId, Vec<std::net::SocketAddr>>,
     /// How many changes its documents were told at once, batch by batch.
     pub(super) told: Vec<usize>,
+    /// Where its documents are at work, what they were asked and did not answer yet.
+    pub(super) busy: Option<VecDeque<DocumentTask>>,
     /// What missions ordered and nobody did yet.
     pub(super) orders: Vec<Order>,
     /// It dies before it performs the output of this number, counted from now.
@@ -68,6 +70,7 @@ impl Device {
             disconnected: BTreeMap::new(),
             reachable: BTreeMap::new(),
             told: Vec::new(),
+            busy: None,
             orders: Vec::new(),
             dies_before: None,
         }
@@ -104,6 +107,18 @@ impl Device {
         self.dies_before == Some(0)
     }
 
+    fn perform(&mut self, now: Time, task: DocumentTask) {
+        let done = self.documents.perform(task);
+        self.replica.handle(now, Input::Done(done));
+    }
+
+    /// Its documents answer the first of what they were asked.
+    pub(super) fn answer(&mut self, now: Time) {
+        let task = self.busy.as_mut().and_then(VecDeque::pop_front).unwrap();
+        self.perform(now, task);
+        self.run(now);
+    }
+
     pub(super) fn run(&mut self, now: Time) {
         while !self.is_dead() {
             let mut outputs = Vec::new();
@@ -128,8 +143,10 @@ impl Device {
                         if let DocumentTask::Apply { changes, .. } = &task {
                             self.told.push(changes.len());
                         }
-                        let done = self.documents.perform(task);
-                        self.replica.handle(now, Input::Done(done));
+                        match &mut self.busy {
+                            Some(tasks) => tasks.push_back(task),
+                            None => self.perform(now, task),
+                        }
                     }
                     Output::Reply(request, reply) => {
                         self.replies.insert(request.0, reply);

@@ -209,6 +209,11 @@ impl ChangeIndex {
         Some(self.node(self.number(change)?).last_op())
     }
 
+    /// How many operations the change of a number holds.
+    pub(crate) fn operations(&self, change: u32) -> usize {
+        self.node(change).facts.len()
+    }
+
     /// The dependencies, each in the author's view and accepted. SPEC: DOC-14
     fn dependencies(&self, framed: &Framed, in_view: InView<'_>) -> Result<Few<u32>, ChangeFault> {
         let found: Few<_> = framed.deps.iter().map(|dep| self.number(dep)).collect();

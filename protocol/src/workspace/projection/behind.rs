@@ -8,6 +8,7 @@ use std::ops::Bound::{Excluded, Unbounded};
 use crate::authority::ContentNo;
 use crate::effect::{ChangeNo, Chunks, DocumentNo, Effect};
 use crate::few::Few;
+use crate::limits::TELL_OPERATION_BYTES;
 use crate::workspace::Workspace;
 use crate::workspace::lost::Missing;
 
@@ -46,9 +47,25 @@ pub(super) struct Way {
     fetched: BTreeSet<ContentNo>,
     /// What those of them that were passed over, and what builds on them, are to bring.
     absent: Missing,
+    /// So much goes in yet.
+    room: usize,
 }
 
 impl Way {
+    pub(super) fn with_room(room: usize) -> Self {
+        Self { room, ..Self::default() }
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.room > 0
+    }
+
+    /// A change of so many operations goes into a document.
+    pub(super) fn fill(&mut self, operations: usize, chunk: &[u8]) {
+        let weight = operations.max(1).saturating_add(chunk.len() / TELL_OPERATION_BYTES);
+        self.room = self.room.saturating_sub(weight);
+    }
+
     pub(super) fn wait(&mut self, no: ContentNo, change: ChangeNo) {
         self.of.entry(change).or_default().insert(no);
         self.behind.insert(no);
