@@ -11,7 +11,6 @@ mod dump;
 mod edit;
 mod first;
 mod inverse;
-mod partly;
 mod path;
 mod policy;
 mod read;

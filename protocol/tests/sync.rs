@@ -41,6 +41,7 @@ mod telling;
 mod timeline;
 mod undo;
 mod undo_apart;
+mod undo_closing;
 mod undo_last;
 mod undo_met;
 mod worker;

@@ -7,6 +7,7 @@
 //! a change that knows all sides writes the place, and every device with the same changes sees
 //! the same. Resolving is therefore nothing but such a write (`resolve.rs`).
 
+mod ended;
 mod late;
 mod lineage;
 mod meaning;
@@ -22,16 +23,18 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::legacy::Op;
-use automerge::{Automerge, Change};
+use automerge::{ActorId, Automerge, Change};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use crate::document::sites::Made;
 use crate::document::validate::plain_change;
 use crate::document::{DocPath, Edit, EditFault};
 use crate::id::{ChangeHash, ConflictId, DocumentId};
 use crate::limits::{CONFLICTS_LISTED_BYTES_MAX, CONFLICTS_LISTED_MAX};
+pub(super) use ended::TakenBack;
 pub(crate) use late::Conflicts;
-use lineage::{Added, Lineage, New};
+use lineage::{Added, Lineage, New, OpNo};
 pub use meaning::Strictest;
 use places::Places;
 use scan::Scan;
@@ -250,6 +253,17 @@ impl ConflictIndex {
         let number = |hash: &ChangeHash| self.lineage.number(&automerge::ChangeHash(hash.0));
         matches!((number(change), number(past)), (Some(change), Some(past))
             if self.lineage.knows(change, past))
+    }
+
+    /// In which object something was put, and under which key, if that is a map.
+    pub(super) fn put_at(&self, object: &(u64, ActorId)) -> Option<(Made, Option<String>)> {
+        let spot = self.places.spot_of(self.lineage.op(object.0, &object.1)?)?;
+        let key = match &spot.at {
+            places::At::Key(key) => Some(key.to_string()),
+            places::At::Element(_) => None,
+        };
+        let above = self.lineage.actor(spot.object.actor).filter(|_| spot.object != OpNo::ROOT);
+        Some((above.map(|actor| (u64::from(spot.object.number), actor.clone())), key))
     }
 
     /// The open conflicts of `doc`, which holds what was learned: those that are asked for, as many

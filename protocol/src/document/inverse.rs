@@ -10,8 +10,7 @@ use automerge::transaction::CommitOptions;
 use automerge::{ActorId, Automerge, Change, ChangeHash as Hash, ReadDoc as _};
 use serde_json::Value as Json;
 
-use super::conflict::ConflictIndex;
-use super::partly::decided;
+use super::conflict::{ConflictIndex, TakenBack};
 use super::several::Part;
 use super::since::{BuiltOn, Since, Taken, writers_since};
 
@@ -172,24 +171,16 @@ fn edits(
     let after = [hash];
     let (before, after) = (Seen::at(doc, &before), Seen::at(doc, &after));
     let now = Seen::now(doc);
+    let moments = [&before, &after, &now];
     let (mut lists, mut taken, mut shows) = (vec![Vec::new()], Vec::new(), false);
-    let mut places_shown = Vec::new();
-    for path in places(doc, before.heads(), after.heads()) {
-        if !is_a_persons(&path) {
-            return Err(EditFault::Kept(path.to_string()));
-        }
-        let shown = [&before, &after, &now].map(|seen| seen.read(&path).ok());
-        places_shown.push((path, shown));
-    }
+    let (mut closes, mut opened) = (None, BTreeMap::new());
+    let places_shown = shown_at(places(doc, before.heads(), after.heads()), moments, may)?;
     let paths: Vec<_> = places_shown.iter().map(|(path, _)| path).collect();
-    let (since, mut closes) = match may {
-        MayUndo::All => (vec![Since::default(); paths.len()], None),
-        MayUndo::PutBackBy(undos) => {
-            let moments = [&before, &after];
-            let since = writers_since((doc, index), hash, moments, &paths, undos);
-            (since, decided(doc, hash, moments, &paths).cloned())
-        }
+    let since = match may {
+        MayUndo::All => vec![Since::default(); paths.len()],
+        MayUndo::PutBackBy(undos) => writers_since((doc, index), hash, moments, &paths, undos),
     };
+    let all: Vec<_> = paths.into_iter().cloned().collect();
     for ((path, [was, made, is]), since) in places_shown.into_iter().zip(since) {
         if !stands(made.as_ref(), is.as_ref(), may) {
             let by = written_by(&now, &path, made.as_ref(), is.as_ref());
@@ -209,15 +200,48 @@ fn edits(
             closes.get_or_insert_with(|| path.clone());
         }
         if was.as_ref().is_some_and(|was| was.conflict) {
-            reopen(&before, &path, is.is_some(), &mut lists)?;
+            opened.insert(path.clone(), reopen(&before, &path, is.is_some(), &mut lists)?);
         } else {
             lists[0].extend(restore(&before, path, was, is.as_ref())?);
         }
+    }
+    let writes = lists.iter().any(|edits| !edits.is_empty());
+    if let (MayUndo::PutBackBy(_), None, true) = (may, &closes, taken.is_empty() && writes)
+        && let Some(change) = doc.get_change_by_hash(&hash)
+    {
+        let edits = lists.iter().flatten().filter_map(Edit::path);
+        let (before, written) = (before.heads(), edits.cloned().collect());
+        let (change, joins) = (&change, !of.joined.is_empty());
+        closes =
+            index.ended(doc, &TakenBack { change, before, joins, places: all, written, opened })?;
     }
     match closes {
         Some(path) if taken.is_empty() => Err(EditFault::Closes(path.to_string())),
         _ => Ok(Plan { lists, built: BuiltOn { taken: name(taken), shows } }),
     }
+}
+
+/// What a place showed before a change, after it, and shows now.
+type Shown = [Option<ReadValue>; 3];
+
+/// What these places showed and show at the three moments. They must be a person's.
+fn shown_at(
+    places: BTreeSet<DocPath>,
+    moments: [&Seen<'_>; 3],
+    may: &MayUndo,
+) -> Result<Vec<(DocPath, Shown)>, EditFault> {
+    let shown_at = |path: DocPath| {
+        if !is_a_persons(&path) {
+            return Err(EditFault::Kept(path.to_string()));
+        }
+        let mut shown = moments.map(|seen| seen.read(&path).ok());
+        if let (MayUndo::PutBackBy(undos), [.., Some(is)]) = (may, &mut shown) {
+            // Several who took the same back apart left one thing.
+            is.conflict &= !moments[2].is_agreed(&path, undos);
+        }
+        Ok((path, shown))
+    };
+    places.into_iter().map(shown_at).collect()
 }
 
 /// One place is kept for each change.
@@ -228,23 +252,24 @@ fn name(mut taken: Vec<(DocPath, Option<ChangeHash>)>) -> Vec<Taken> {
 }
 
 /// Each of the values that were there is put by a list of its own. What is there now is removed
-/// first: putting a scalar that is there would do nothing.
+/// first: putting a scalar that is there would do nothing. How many are there?
 fn reopen(
     before: &Seen<'_>,
     path: &DocPath,
     is_there: bool,
     lists: &mut Vec<Vec<Edit>>,
-) -> Result<(), EditFault> {
+) -> Result<usize, EditFault> {
     let values = before.values(path)?;
     if values.len() > CONFLICT_SIDES_MAX || !before.is_plain(path) {
         return Err(EditFault::NotRestorable(path.to_string()));
     }
-    lists.resize(lists.len().max(values.len()), Vec::new());
+    let count = values.len();
+    lists.resize(lists.len().max(count), Vec::new());
     for (list, value) in lists.iter_mut().zip(values) {
         list.extend(is_there.then(|| Edit::Rm { rm: path.clone() }));
         list.push(Edit::Set { set: path.clone(), value });
     }
-    Ok(())
+    Ok(count)
 }
 
 /// Names of devices and contracts of missions follow from other events.

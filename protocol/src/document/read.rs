@@ -1,5 +1,7 @@
 //! Reading a document: values as JSON, whether a place is in conflict, and which change wrote it.
 
+use std::collections::BTreeSet;
+
 use automerge::iter::{ListRangeItem, MapRangeItem};
 use automerge::{
     Automerge, AutomergeError, ChangeHash as Hash, ObjId, ObjType, Prop, ROOT, ReadDoc,
@@ -117,6 +119,16 @@ impl<'a> Seen<'a> {
         Ok(found.iter().map(|(value, id)| self.json(value, id, 0)).collect())
     }
 
+    /// Are all values at `path` the same, each put by one of these?
+    pub(super) fn is_agreed(&self, path: &DocPath, by: &BTreeSet<ChangeHash>) -> bool {
+        let found = self.find(path).unwrap_or_default();
+        let put =
+            |id| self.doc.hash_for_opid(id).is_some_and(|hash| by.contains(&ChangeHash(hash.0)));
+        let mut values = found.iter().map(|(value, id)| self.json(value, id, 0));
+        let first = values.next();
+        found.iter().all(|(_, id)| put(id)) && values.all(|value| Some(&value) == first.as_ref())
+    }
+
     /// What is at `path`.
     pub(super) fn read(&self, path: &DocPath) -> Result<ReadValue, EditFault> {
         let found = self.find(path)?;
@@ -164,21 +176,6 @@ impl<'a> Seen<'a> {
             Value::Object(ObjType::Text) => self.text(id).map_or(Json::Null, Json::String),
             Value::Scalar(scalar) => scalar_to_json(scalar),
         }
-    }
-
-    /// The items of a list, each with all of its values.
-    pub(super) fn items(&self, list: &ObjId) -> Vec<ObjId> {
-        let items: Vec<_> = match self.at {
-            None => self.doc.list_range(list, ..),
-            Some(heads) => self.doc.list_range_at(list, .., heads),
-        }
-        .map(|item| (item.index, item.conflict, item.id()))
-        .collect();
-        let of_item = |(index, conflict, id): (usize, bool, ObjId)| match conflict {
-            true => self.all(list, Prop::Seq(index)).unwrap_or_default(),
-            false => vec![(Value::Object(ObjType::Map), id)],
-        };
-        items.into_iter().flat_map(of_item).map(|(_, id)| id).collect()
     }
 
     /// Is there no conflict below what is at `path`?

@@ -66,7 +66,7 @@ fn name(of: Option<When>) -> Option<ChangeHash> {
 pub(super) fn writers_since(
     (doc, index): (&Automerge, &ConflictIndex),
     change: Hash,
-    moments: [&Seen<'_>; 2],
+    moments: [&Seen<'_>; 3],
     places: &[&DocPath],
     familiar: &BTreeSet<ChangeHash>,
 ) -> Vec<Since> {
@@ -74,14 +74,13 @@ pub(super) fn writers_since(
     if places.is_empty() || later.is_empty() {
         return vec![Since::default(); places.len()];
     }
-    let mut sites = Sites::new(doc, moments, places);
+    let mut sites = Sites::new(index, moments, places);
     let mut wrote = vec![Wrote::default(); sites.count()];
     for later in later {
         let (hash, at) = (ChangeHash(later.hash().0), (later.max_op(), later.hash()));
         let is_later = index.knows(&hash, &ChangeHash(change.0));
         let is_familiar = is_later && familiar.contains(&hash);
         let operations = later.decode().operations;
-        sites.made(&later, &operations);
         for op in &operations {
             let Some((site, replaces)) = sites.of(op) else { continue };
             let Some(wrote) = wrote.get_mut(site) else { continue };

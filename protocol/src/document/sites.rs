@@ -6,20 +6,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use automerge::legacy::{Key, ObjectId, Op, OpId, OpType};
-use automerge::{ActorId, Automerge, Change, ObjId, ReadDoc as _};
+use automerge::legacy::{Key, ObjectId, Op, OpId};
+use automerge::{ActorId, ObjId};
 
+use super::conflict::ConflictIndex;
 use super::read::Seen;
 use crate::document::DocPath;
 
 /// The operation that made an object; that of the root is none.
 pub(super) type Made = Option<(u64, ActorId)>;
 
-/// The places that are asked for, and where objects of the document are.
+/// The places that are asked for.
 pub(super) struct Sites<'a> {
-    doc: &'a Automerge,
-    /// Where objects were made: in which object, under which key, if that is a map.
-    made: BTreeMap<(u64, ActorId), (Made, Option<String>)>,
+    index: &'a ConflictIndex,
     /// At or below which place an object is, by its site.
     below: BTreeMap<(u64, ActorId), Option<usize>>,
     /// The keys that are a place or on the way to one: its site, and whether it is a place.
@@ -32,10 +31,13 @@ pub(super) struct Sites<'a> {
 
 impl<'a> Sites<'a> {
     /// Those of places of which none is in another, as they are seen at these moments.
-    pub(super) fn new(doc: &'a Automerge, moments: [&Seen<'_>; 2], places: &[&DocPath]) -> Self {
+    pub(super) fn new(
+        index: &'a ConflictIndex,
+        moments: [&Seen<'_>; 3],
+        places: &[&DocPath],
+    ) -> Self {
         let mut sites = Self {
-            doc,
-            made: BTreeMap::new(),
+            index,
             below: BTreeMap::new(),
             keys: BTreeMap::new(),
             count: 0,
@@ -87,20 +89,6 @@ impl<'a> Sites<'a> {
         &self.ways
     }
 
-    /// Takes in the objects that a change makes.
-    pub(super) fn made(&mut self, change: &Change, operations: &[Op]) {
-        for (op, number) in operations.iter().zip(change.start_op().get()..) {
-            if matches!(op.action, OpType::Make(_)) {
-                let key = match &op.key {
-                    Key::Map(key) => Some(key.to_string()),
-                    Key::Seq(_) => None,
-                };
-                let object = (number, change.actor_id().clone());
-                self.made.insert(object, (made_in(&op.obj), key));
-            }
-        }
-    }
-
     /// The site at which an operation writes: at a place or below it, or on the way to one; and
     /// whether it replaces or removes what is there.
     pub(super) fn of(&mut self, op: &Op) -> Option<(usize, bool)> {
@@ -121,7 +109,7 @@ impl<'a> Sites<'a> {
                 found = *known;
                 break;
             }
-            let made = self.made_at(&object);
+            let made = self.index.put_at(&object);
             way.push(object);
             let Some((parent, key)) = made else { break };
             let key = key.and_then(|key| self.keys.get(&(parent.clone(), key)));
@@ -133,17 +121,6 @@ impl<'a> Sites<'a> {
         }
         self.below.extend(way.into_iter().map(|object| (object, found)));
         found
-    }
-
-    /// In which object, and under which key, an object was made.
-    fn made_at(&mut self, object: &(u64, ActorId)) -> Option<(Made, Option<String>)> {
-        if !self.made.contains_key(object) {
-            let id = ObjId::Id(object.0, object.1.clone(), 0);
-            let maker = self.doc.hash_for_opid(&id)?;
-            let change = self.doc.get_change_by_hash(&maker)?;
-            self.made(&change, &change.decode().operations);
-        }
-        self.made.get(object).cloned()
     }
 }
 

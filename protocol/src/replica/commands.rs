@@ -28,9 +28,7 @@ impl Replica {
                     && !editing
                     && self.is_answered()
             }
-            Command::Rest => {
-                self.survey.is_none() && !editing && !self.is_telling()
-            }
+            Command::Rest => self.survey.is_none() && !editing && !self.is_telling(),
             Command::Timeline(_) if !self.must_survey() => true,
             Command::Timeline(_) | Command::Conflicts | Command::ConflictsBehind(_) => {
                 self.survey.is_none() && !editing && !is_opening
@@ -53,9 +51,7 @@ impl Replica {
                 let resolves = edits.iter().any(|edit| edit.conflict().is_some());
                 self.may_edit_too() && !is_opening && (self.survey.is_none() || !resolves)
             }
-            Command::Undo { .. } => {
-                !editing && !is_opening && !self.is_telling()
-            }
+            Command::Undo { .. } => !editing && !is_opening && !self.is_telling(),
             Command::Log { .. }
             | Command::Event { .. }
             | Command::Devices

@@ -284,7 +284,9 @@ fn devices_list_the_same_history_and_one_value_of_it_stands() {
         mesh.connect(2, 3);
         if let Some(conflict) = mesh.conflicts(1).first().map(|row| row.id) {
             let decision = mesh.edit(2, json!([{"resolve": conflict, "keep": "A"}]));
-            mesh.undone(2, Some(decision));
+            // By force: a side that removed comes back by nothing.
+            let reply = mesh.undo(2, Some(decision), true);
+            assert!(matches!(reply, Reply::Undone(_)), "{reply:?}");
             undone += 1;
         }
         if round % 2 == 1 {

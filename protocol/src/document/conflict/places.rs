@@ -76,6 +76,8 @@ struct Held {
 pub(super) struct Places {
     settled: BTreeMap<Spot, Writer>,
     contested: BTreeMap<Spot, Contest>,
+    /// The places on which changes disagreed once.
+    met: BTreeSet<Spot>,
     held: BTreeMap<OpNo, Held>,
     /// Which element a later value stands at; a first one stands at its own.
     put_at: BTreeMap<OpNo, OpNo>,
@@ -88,6 +90,11 @@ impl Places {
     /// The places on which changes may disagree.
     pub(super) fn contested(&self) -> impl Iterator<Item = (&Spot, &Contest)> {
         self.contested.iter()
+    }
+
+    /// The places on which changes disagree or did once.
+    pub(super) fn met(&self) -> impl Iterator<Item = &Spot> {
+        self.met.iter()
     }
 
     /// The objects in which `final` was put once. `SPEC: CFL-12`
@@ -269,6 +276,7 @@ impl Places {
                 self.settled.insert(spot, writer);
             }
             _ => {
+                self.met.insert(spot.clone());
                 self.contested.insert(spot, contest);
             }
         }

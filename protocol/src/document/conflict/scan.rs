@@ -71,16 +71,19 @@ impl<'a> Scan<'a> {
 
     /// All open conflicts, by path and id. `SPEC: CFL-1`
     pub(super) fn open(&mut self, document: &DocumentId) -> Vec<Open> {
-        let index = self.index;
-        let contested = index.places.contested();
-        let mut all: Vec<_> =
-            contested.filter_map(|(spot, contest)| self.one(document, spot, contest)).collect();
+        let mut all = self.contests(document);
         // SPEC: CFL-7
         let spots: BTreeSet<_> = all.iter().map(|open| open.spot.clone()).collect();
         all.retain(|open| !open.above.iter().any(|above| spots.contains(above)));
         all.extend(self.plans(document, &spots));
         all.sort_by(|one, two| (&one.path, one.id).cmp(&(&two.path, two.id)));
         all
+    }
+
+    /// The places on which changes disagree, those below others included, in no order of paths.
+    pub(super) fn contests(&mut self, document: &DocumentId) -> Vec<Open> {
+        let contested = self.index.places.contested();
+        contested.filter_map(|(spot, contest)| self.one(document, spot, contest)).collect()
     }
 
     fn one(&mut self, document: &DocumentId, spot: &Spot, contest: &Contest) -> Option<Open> {

@@ -1,0 +1,222 @@
+//! An undo ends no conflict that people did not decide, whoever decided or wrote over it, and
+//! brings back each that its event decided, or says that it cannot. `SPEC: UNDO-2`
+
+use kernelos_protocol::command::{BranchCommand, Command, Reply};
+use kernelos_protocol::document::DocPath;
+use kernelos_protocol::id::EventId;
+use kernelos_protocol::role::Role;
+use serde_json::{Value as Json, json};
+
+use super::mesh::Mesh;
+
+/// What both devices knew, what each did apart, and what device 1 does once it knows both.
+struct Story {
+    shared: Json,
+    mine: Json,
+    theirs: Json,
+    then: Json,
+}
+
+fn set(path: &str, value: Json) -> Json {
+    json!([{"set": path, "value": value}])
+}
+
+fn rm(path: &str) -> Json {
+    json!([{"rm": path}])
+}
+
+fn append(path: &str, item: Json) -> Json {
+    json!([{"append": path, "value": [item]}])
+}
+
+/// Two devices that know what both did.
+fn met(shared: &Json, mine: &Json, theirs: &Json) -> Mesh {
+    let mut mesh = Mesh::of(&[(2, Role::Admin)]);
+    let link = mesh.connect(1, 2);
+    mesh.edit(1, shared.clone());
+    mesh.cut(link);
+    mesh.edit(1, mine.clone());
+    mesh.edit(2, theirs.clone());
+    mesh.connect(1, 2);
+    mesh
+}
+
+/// The event is not taken back but by force, and nothing changes by asking.
+#[track_caller]
+fn is_refused(told: &str, mesh: &mut Mesh, event: EventId) {
+    let open = mesh.conflicts(1);
+    let shown = [mesh.get(1, "notes"), mesh.get(2, "notes")];
+    let not = mesh.not_undone(1, None);
+    assert_eq!((not.refused, not.by), (Some(event), None), "{told}: {not:?}");
+    assert!(not.reason.starts_with("a conflict at or below "), "{told}: {}", not.reason);
+    assert!(not.force.is_some_and(|force| force.ends_with(" --force")), "{told}");
+    assert_eq!([mesh.conflicts(1), mesh.conflicts(2)], [open.clone(), open], "{told}");
+    assert_eq!([mesh.get(1, "notes"), mesh.get(2, "notes")], shown, "{told}");
+    let Reply::Undone(_) = mesh.undo(1, None, true) else { panic!("{told}") };
+    mesh.assert_equal(&[1, 2]);
+}
+
+#[test]
+fn who_wrote_where_a_conflict_of_a_removal_is_open_does_not_end_it_by_taking_that_back() {
+    // SPEC: UNDO-2
+    let text = "a text that is long enough to be one";
+    let list = || set("notes/a", json!([{"x": 0}, 1]));
+    let map = || set("notes/a", json!({"d": {"x": 0}}));
+    let stories = [
+        // At the place itself, whose text or list was replaced.
+        Story {
+            shared: set("notes/a", json!(["oats"])),
+            mine: set("notes/a", json!(["oat milk"])),
+            theirs: append("notes/a", json!("bread")),
+            then: append("notes/a", json!("tea")),
+        },
+        // In a list, or in a map, that is put back as a whole.
+        Story {
+            shared: list(),
+            mine: rm("notes/a/0"),
+            theirs: set("notes/a/0/x", json!(2)),
+            then: append("notes/a", json!(5)),
+        },
+        Story {
+            shared: map(),
+            mine: rm("notes/a/d"),
+            theirs: set("notes/a/d/x", json!(2)),
+            then: rm("notes/a"),
+        },
+        Story {
+            shared: map(),
+            mine: rm("notes/a/d"),
+            theirs: set("notes/a/d/x", json!(2)),
+            then: set("notes/a", json!(7)),
+        },
+        // It decided the conflict without naming it.
+        Story {
+            shared: set("notes/a", json!({"x": 0})),
+            mine: set("notes/a", json!({"y": 0})),
+            theirs: set("notes/a/x", json!(2)),
+            then: set("notes/a", json!(text)),
+        },
+        Story {
+            shared: set("notes/a", json!(text)),
+            mine: rm("notes/a"),
+            theirs: set("notes/a", json!("another")),
+            then: set("notes/a", json!("neither")),
+        },
+        Story {
+            shared: set("policies/push", json!("ask")),
+            mine: rm("policies/push"),
+            theirs: set("policies/push", json!("allow")),
+            then: set("policies/push", json!("ask")),
+        },
+    ];
+    for (at, Story { shared, mine, theirs, then }) in stories.into_iter().enumerate() {
+        let mut mesh = met(&shared, &mine, &theirs);
+        assert_eq!(mesh.conflicts(1).len(), 1, "{at}");
+        let event = mesh.edit(1, then);
+        is_refused(&at.to_string(), &mut mesh, event);
+    }
+}
+
+#[test]
+fn a_removal_that_was_kept_against_another_value_comes_back_as_no_value_unheard() {
+    // SPEC: UNDO-2
+    let mut mesh =
+        met(&set("notes/a", json!("old")), &rm("notes/a"), &set("notes/a", json!("new")));
+    let open = mesh.conflicts(1).remove(0);
+    let side = open.sides.iter().find(|side| side.deleted).unwrap().side.clone();
+    let event = mesh.edit(1, json!([{"resolve": open.id, "keep": side}]));
+    is_refused("removal", &mut mesh, event);
+}
+
+#[test]
+fn who_decided_two_conflicts_at_once_is_not_told_that_both_are_open_where_one_is() {
+    // SPEC: UNDO-2
+    let whole = |x: &str| json!([{"set": "notes/a", "value": x}, {"rm": "notes/b/d"}]);
+    let shared = json!([
+        {"set": "notes/a", "value": 0}, {"set": "notes/b", "value": {"d": {"x": 0}}}
+    ]);
+    let theirs = json!([{"set": "notes/a", "value": 2}, {"set": "notes/b/d/x", "value": 2}]);
+    let mut mesh = met(&shared, &whole("1"), &theirs);
+    let open = mesh.conflicts(1);
+    assert_eq!(open.len(), 2);
+    let keep = |at: usize| json!({"resolve": open[at].id, "keep": "A"});
+    let event = mesh.edit(1, json!([keep(0), keep(1)]));
+    assert!(mesh.conflicts(1).is_empty());
+    is_refused("two", &mut mesh, event);
+}
+
+#[test]
+fn of_three_sides_no_two_come_back_where_the_third_removed() {
+    // SPEC: UNDO-2
+    let mut mesh = Mesh::of(&[(2, Role::Member), (3, Role::Member)]);
+    let links = [mesh.connect(1, 2), mesh.connect(1, 3)];
+    mesh.edit(1, set("notes/a", json!(0)));
+    links.into_iter().for_each(|link| mesh.cut(link));
+    mesh.edit(1, set("notes/a", json!(1)));
+    mesh.edit(2, set("notes/a", json!(2)));
+    mesh.edit(3, rm("notes/a"));
+    mesh.connect(1, 2);
+    mesh.connect(1, 3);
+    let open = mesh.conflicts(1).remove(0);
+    assert_eq!(open.sides.len(), 3);
+    let event = mesh.edit(1, json!([{"resolve": open.id, "keep": "A"}]));
+    is_refused("three", &mut mesh, event);
+}
+
+#[test]
+fn a_merge_of_a_branch_is_not_taken_back_over_a_conflict_that_is_open_in_what_it_wrote() {
+    // SPEC: UNDO-2, BRA-4
+    let mut mesh =
+        met(&set("notes/a", json!([{"x": 0}, 1])), &rm("notes/a/0"), &set("notes/a/0/x", json!(2)));
+    let branch = |mesh: &mut Mesh, command| {
+        let reply = mesh.ask(1, Command::Branch(command));
+        assert!(matches!(reply, Reply::Branch(_)), "{reply:?}");
+    };
+    let name = || "try".to_owned();
+    let (of, at, purpose) = (DocPath::default(), None, String::new());
+    branch(&mut mesh, BranchCommand::Create { name: name(), of, at, purpose });
+    mesh.edit(1, append("branches/try/notes/a", json!(5)));
+    branch(&mut mesh, BranchCommand::Merge { name: name() });
+    assert_eq!(mesh.conflicts(1).len(), 1);
+    let not = mesh.not_undone(1, None);
+    assert!(not.reason.starts_with("a conflict at or below "), "{not:?}");
+    assert_eq!(mesh.conflicts(2).len(), 1);
+}
+
+#[test]
+fn what_is_hidden_where_the_way_was_removed_and_put_back_is_not_overwritten() {
+    // SPEC: UNDO-3
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    let link = mesh.connect(1, 2);
+    mesh.edit(1, set("notes/q", json!({"other": 1})));
+    let mine = mesh.edit(1, set("notes/q/list", json!({"eggs": 1})));
+    let removed = mesh.edit(2, rm("notes/q"));
+    assert_eq!(mesh.undone(2, None).undoes, removed);
+    mesh.cut(link);
+    let own = mesh.edit(1, set("notes/q/list/eggs", json!(3)));
+    assert_eq!(mesh.undone(1, None).undoes, own);
+    let theirs = mesh.edit(2, set("notes/q/list/eggs", json!(12)));
+    mesh.connect(1, 2);
+    let open = mesh.conflicts(1);
+    let not = mesh.not_undone(1, Some(mine));
+    assert_eq!((not.refused, not.by), (Some(mine), Some(theirs)), "{not:?}");
+    assert_eq!([mesh.conflicts(1), mesh.conflicts(2)], [open.clone(), open]);
+}
+
+#[test]
+fn what_two_took_back_apart_stands_as_if_one_had() {
+    // SPEC: UNDO-3
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    let link = mesh.connect(1, 2);
+    let first = mesh.edit(1, set("notes/a", json!(1)));
+    let second = mesh.edit(1, set("notes/a", json!(2)));
+    mesh.cut(link);
+    for device in [1, 2] {
+        assert_eq!(mesh.undone(device, Some(second)).undoes, second);
+    }
+    mesh.connect(1, 2);
+    assert!(mesh.conflicts(1).is_empty());
+    assert_eq!(mesh.undone(1, None).undoes, first);
+    mesh.assert_equal(&[1, 2]);
+    assert!(!mesh.get(2, "notes").contains("\"a\""));
+}
