@@ -11,8 +11,8 @@ use crate::client::{Client, News, Order, Restored, Wanted};
 use crate::form::Form;
 use crate::model::{Action, Chosen, Link, Model, Said, Told, Topic};
 use crate::panel::{conflicts, failed};
-use crate::told::told;
-use crate::{doors, keys, nav, over, pairing, panel, render, strip, theme};
+use crate::told::{did, told};
+use crate::{doors, keys, nav, over, pairing, pane, panel, render, strip, theme};
 
 /// Below this width the ways to the panels stand above, not beside.
 const NARROW: f32 = 720.0;
@@ -79,8 +79,9 @@ impl App {
         let Some(answer) = self.answer(answer) else { return };
         let told = match answer {
             Ok(reply) => {
+                let did = did(command, &reply, &self.model);
                 self.decided(command);
-                told(command, &reply, &self.model.said.names)
+                told(command, &reply, (did, &self.model.said.names))
             }
             Err(failure) => Told { doc: panel::undone(failure), event: None, failed: true },
         };
@@ -296,7 +297,7 @@ impl App {
                 self.model.said.past = None;
             }
             Action::Doors(open) => self.model.doors = open,
-            Action::NextPane => self.model.pane = (self.model.pane + 1) % PANES,
+            Action::NextPane => self.model.pane = (self.model.pane + 1) % pane::COUNT,
             Action::WhyNot(title, why) => match &mut self.model.form {
                 Some(form) => form.fault = Some(why.to_owned()),
                 None => self.say(format!("{title}: {why}")),
@@ -375,11 +376,11 @@ impl App {
         let model = &self.model;
         keys::pressed(ui.ctx(), model, &mut actions);
         Side::bottom("strip").show(ui, |ui| {
-            pane(ui, 2, "What is saved and where");
+            pane::mark(ui, 2, "What is saved and where");
             strip::show(ui, model);
         });
         let ways = |ui: &mut Ui, actions: &mut Vec<Action>| {
-            pane(ui, 0, "Panels");
+            pane::mark(ui, 0, "Panels");
             nav::show(ui, model, actions);
         };
         if ui.available_width() < NARROW {
@@ -391,7 +392,7 @@ impl App {
             });
         }
         CentralPanel::default().show(ui, |ui| {
-            pane(ui, 1, model.panel.title());
+            pane::mark(ui, 1, model.panel.title());
             over::past(ui, model, &mut actions);
             pairing::show(ui, model, &mut actions);
             over::told(ui, model, &mut actions);
@@ -402,13 +403,14 @@ impl App {
             egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
                 central(ui, model, &mut actions);
                 theme::reveal_focus(ui);
+                keys::scroll(ui, model);
             });
         });
         over::show(ui, model, &mut actions);
         theme::focus_ring(ui);
         for action in actions {
             if matches!(action, Action::NextPane) {
-                ui.memory_mut(|memory| memory.request_focus(pane_id(self.model.pane)));
+                ui.memory_mut(|memory| memory.request_focus(pane::id(self.model.pane)));
             }
             self.apply(action);
         }
@@ -421,22 +423,6 @@ fn central(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
     }
     render::heading(ui, model.panel.title());
     panel::show(ui, model, actions);
-}
-
-/// How many panes there are.
-const PANES: usize = 3;
-
-fn pane_id(pane: usize) -> egui::Id {
-    egui::Id::unique(("pane", pane))
-}
-
-/// Where the focus lands that goes to this pane: before all that is in it.
-fn pane(ui: &Ui, number: usize, name: &str) {
-    let place =
-        egui::Rect::from_min_size(ui.max_rect().min, egui::vec2(ui.max_rect().width(), 2.0));
-    let sense = egui::Sense::focusable_noninteractive();
-    let response = ui.interact(place, pane_id(number), sense);
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::accesskit::Role::Group, true, name));
 }
 
 impl eframe::App for App {

@@ -1,7 +1,8 @@
 //! Keys, as the command registry names them. While text is typed, only those with Ctrl, Alt or F
 //! count.
 
-use eframe::egui::{Context, Key, Modifiers};
+use eframe::egui::style::ScrollAnimation;
+use eframe::egui::{Context, Event, Key, Modifiers, Ui, vec2};
 use kernelos_protocol::present::registry::{Entry, registry};
 
 use crate::model::{Action, Model};
@@ -39,6 +40,7 @@ pub fn pressed(context: &Context, model: &Model, actions: &mut Vec<Action>) {
         if is_typing && modifiers == Modifiers::NONE && key != Key::F6 {
             continue;
         }
+        let is_held = is_held(context, key);
         let is_pressed = context.input_mut(|input| match key {
             // It is typed with Shift on most keyboards, and without on some.
             Key::Questionmark => {
@@ -50,8 +52,35 @@ pub fn pressed(context: &Context, model: &Model, actions: &mut Vec<Action>) {
             continue;
         }
         let decides = entry.why_not.is_none() && entry.id.starts_with("conflict.keep.");
+        // A key that is held down says the same again and again, of whatever comes up.
+        if is_held && (decides || entry.id == "undo") {
+            continue;
+        }
         if !decides || conflicts::is_drawn(context, model) {
             actions.extend(asked(&entry, model));
+        }
+    }
+}
+
+/// Was a key that is down said once more?
+fn is_held(context: &Context, key: Key) -> bool {
+    let is_it =
+        |event: &Event| matches!(event, Event::Key { key: held, repeat: true, .. } if *held == key);
+    context.input(|input| input.events.iter().any(is_it))
+}
+
+/// Page and end keys move what is shown of a panel, where nothing lies over it and nobody types.
+pub fn scroll(ui: &Ui, model: &Model) {
+    let is_over = model.question.is_some() || model.form.is_some() || model.palette.is_some();
+    if is_over || model.help || ui.ctx().text_edit_focused() {
+        return;
+    }
+    let page = ui.clip_rect().height() * 0.9;
+    let far = ui.min_rect().height();
+    let ways = [(Key::PageUp, page), (Key::PageDown, -page), (Key::Home, far), (Key::End, -far)];
+    for (key, by) in ways {
+        if ui.input_mut(|input| input.consume_key(Modifiers::NONE, key)) {
+            ui.scroll_with_delta_animation(vec2(0.0, by), ScrollAnimation::none());
         }
     }
 }

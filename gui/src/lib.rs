@@ -16,6 +16,7 @@ pub mod model;
 pub mod nav;
 pub mod over;
 pub mod pairing;
+mod pane;
 pub mod panel;
 pub mod render;
 pub mod run;

@@ -24,6 +24,12 @@ pub(crate) fn width(ui: &Ui) -> f32 {
     (ui.ctx().content_rect().width() - 48.0).clamp(200.0, 520.0)
 }
 
+/// What scrolls in something that lies over the rest: it has the room that it needs, also where
+/// what was there before needed less.
+pub(crate) fn over_all(most: f32) -> egui::ScrollArea {
+    egui::ScrollArea::vertical().max_height(most).min_scrolled_height(most)
+}
+
 /// Names what lies over the rest, for who does not see it.
 pub(crate) fn dialog(ui: &Ui, name: &str) {
     ui.ctx().accesskit_node_builder(ui.unique_id(), |node| {
@@ -41,7 +47,7 @@ fn question(ui: &Ui, model: &Model, actions: &mut Vec<Action>) {
         render::heading(ui, &question.verb);
         render::text(ui, &Text::plain(&question.text));
         let most = (ui.ctx().content_rect().height() - 200.0).max(80.0);
-        egui::ScrollArea::vertical().max_height(most).show(ui, |ui| {
+        over_all(most).show(ui, |ui| {
             render::doc(ui, &question.doc);
         });
         ui.horizontal_wrapped(|ui| {
@@ -129,7 +135,8 @@ fn rows(
     actions: &mut Vec<Action>,
 ) {
     let most = (ui.ctx().content_rect().height() - 140.0).max(80.0);
-    egui::ScrollArea::vertical().max_height(most).show(ui, |ui| {
+    // Other words, other rows: they are seen from the first.
+    over_all(most).id_salt(&model.palette).show(ui, |ui| {
         for (index, entry) in entries.iter().enumerate() {
             let text = match (entry.why_not, entry.keys) {
                 (Some(why), _) => format!("{}: {why}", entry.title),
@@ -165,7 +172,7 @@ fn help(ui: &Ui, model: &Model, actions: &mut Vec<Action>) {
             actions.push(Action::Help(false));
         }
         let most = (ui.ctx().content_rect().height() - 160.0).max(80.0);
-        egui::ScrollArea::vertical().max_height(most).show(ui, |ui| {
+        over_all(most).show(ui, |ui| {
             for entry in registry(&model.standing()).iter().filter(|entry| !entry.keys.is_empty()) {
                 let kern = match entry.kern {
                     "" => String::new(),
@@ -177,7 +184,8 @@ fn help(ui: &Ui, model: &Model, actions: &mut Vec<Action>) {
                 ui.add(row.sense(egui::Sense::focusable_noninteractive()));
             }
             theme::reveal_focus(ui);
-            let tab = "Tab and arrows: from one thing to the next; Enter or Space: do it";
+            let tab = "Tab and arrows: from one thing to the next; Enter or Space: do it; Page Up, \
+                       Page Down, Home, End: what is above and below";
             render::text(ui, &Text::toned(Tone::Quiet, tab));
         });
     });

@@ -36,7 +36,7 @@ pub fn action(id: &str, model: &Model) -> Option<Action> {
             let side: usize = other.strip_prefix("conflict.keep.")?.parse().ok()?;
             let (_, row) = conflicts::looked_at(model)?;
             let side = row.sides.get(side.checked_sub(1)?)?;
-            Some(Action::Do(conflicts::keep(row, &side.side)))
+            Some(conflicts::keeping(model, row, &side.side))
         }
     }
 }

@@ -38,8 +38,12 @@ pub fn texts(model: &Model) -> Vec<Text> {
         Link::Connecting => texts.push(Text::toned(Tone::Quiet, "connecting to the node")),
         Link::Down(_) => {
             let what = if model.hangs() { "answer" } else { "run" };
-            let text = format!("the node does not {what}: this is what it said last");
+            let last = if model.said.status.is_some() { ": this is what it said last" } else { "" };
+            let text = format!("the node does not {what}{last}");
             texts.push(Text::toned(Tone::Attention, text));
+        }
+        Link::Up if model.is_homeless() => {
+            texts.push(Text::toned(Tone::Quiet, "the node is there; there is no workspace yet"));
         }
         Link::Up => {}
     }

@@ -1,10 +1,11 @@
 //! What a person is told of a command: what it became, and how it is taken back.
 
 use kernelos_protocol::command::{BranchReply, Command, Reply};
+use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::EventId;
-use kernelos_protocol::present::{self, Back, Block, Doc, Text, Tone};
+use kernelos_protocol::present::{self, Back, Block, Doc, Text, Tone, shown};
 
-use crate::model::{Names, Told};
+use crate::model::{Model, Names, Told};
 
 /// Why an agent is not taken back.
 const AGENT: &str = "agents are changed by themselves: set it again with the commands that it had";
@@ -12,8 +13,56 @@ const AGENT: &str = "agents are changed by themselves: set it again with the com
 /// Nor a purge.
 const PURGE: &str = "what was destroyed is gone; a device of role store alone keeps a sealed copy";
 
-/// What a command became, and how it is taken back.
-pub(crate) fn told(command: &Command, reply: &Reply, names: &Names) -> Told {
+/// Places that are named of what was written.
+const PLACES_NAMED: usize = 3;
+
+/// What a command did, in words; none where the rest says it. Of conflicts it is found while they
+/// are listed.
+pub(crate) fn did(command: &Command, reply: &Reply, model: &Model) -> Option<String> {
+    let short = |text: &str| shown(text, 96);
+    match (command, reply) {
+        (Command::Edit { edits }, Reply::Edited(edited)) if edited.event.is_some() => {
+            let listed = model.said.conflicts.as_ref().map_or(&[][..], |page| &page.conflicts);
+            let row = |id| listed.iter().find(|row| Some(row.id) == id);
+            let path = |edit: &Edit| match edit.conflict() {
+                Some(id) => row(Some(id)).map(|row| row.path.to_string()),
+                None => edit.path().map(ToString::to_string),
+            };
+            let mut places: Vec<_> = edits.iter().filter_map(path).collect();
+            places.dedup();
+            let more = places.len().saturating_sub(PLACES_NAMED);
+            let mut places: Vec<_> =
+                places.iter().take(PLACES_NAMED).map(|path| short(path)).collect();
+            places.extend((more > 0).then(|| format!("{more} more")));
+            let is_decided = edits.iter().any(|edit| edit.conflict().is_some());
+            let verb = if is_decided { "decided" } else { "written" };
+            (!places.is_empty()).then(|| format!("{verb}: {}", places.join(", ")))
+        }
+        (Command::Revoke { device, .. }, Reply::Revoked { .. }) => {
+            let name = present::device_name(device, &model.said.names);
+            Some(format!("{} is revoked", short(&name)))
+        }
+        (_, Reply::Branch(BranchReply::Merged { changes, .. })) => {
+            Some(format!("merged: {changes} changes"))
+        }
+        _ => None,
+    }
+}
+
+/// What a command became, what it did, and how it is taken back.
+pub(crate) fn told(
+    command: &Command,
+    reply: &Reply,
+    (did, names): (Option<String>, &Names),
+) -> Told {
+    let mut told = became(command, reply, names);
+    if let Some(did) = did {
+        told.doc.0.insert(0, Block::Line(Text::plain(did)));
+    }
+    told
+}
+
+fn became(command: &Command, reply: &Reply, names: &Names) -> Told {
     let event = written(reply);
     let doc = match reply {
         Reply::Undone(undone) => present::undone(undone, names),

@@ -50,6 +50,7 @@ mod restore;
 )]
 mod runs;
 mod sight;
+mod slips;
 mod stage;
 mod states;
 mod touch;

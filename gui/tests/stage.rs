@@ -109,14 +109,19 @@ pub(crate) fn stage<'a>(size: [f32; 2], mesh: Mesh) -> Stage<'a> {
 }
 
 /// The same, with so many pixels a point.
-pub(crate) fn scaled<'a>(size: [f32; 2], scale: f32, mut mesh: Mesh) -> Stage<'a> {
+pub(crate) fn scaled<'a>(size: [f32; 2], scale: f32, mesh: Mesh) -> Stage<'a> {
+    paced(size, (scale, 0.25), mesh)
+}
+
+/// The same, with so many seconds from one frame to the next.
+pub(crate) fn paced<'a>(size: [f32; 2], (scale, dt): (f32, f32), mut mesh: Mesh) -> Stage<'a> {
     let (client, ends) = Client::pair();
     ends.news.try_send(News::Up(info(&mut mesh))).unwrap();
     let (standing, pending) = (vec![in_file()], vec![waits()]);
     let ordered = Vec::new();
     let show = Show { app: None, ends, mesh, ordered, standing, pending, client: Some(client) };
     let builder = Harness::builder().with_size(size).with_pixels_per_point(scale);
-    let builder = builder.with_theme(egui::Theme::Dark);
+    let builder = builder.with_theme(egui::Theme::Dark).with_step_dt(dt);
     let draw = |ui: &mut egui::Ui, show: &mut Show| {
         if let Some(client) = show.client.take() {
             show.app = Some(App::new(ui.ctx(), client));

@@ -43,18 +43,21 @@ impl Inspector {
 
     fn frame(&mut self, key: Option<Key>) {
         let (physical_key, modifiers) = (None, Modifiers::NONE);
-        let pressed = key.map(|key| Event::Key {
-            key,
-            physical_key,
-            pressed: true,
-            repeat: false,
-            modifiers,
-        });
+        let repeat = false;
+        let once = |key| {
+            [true, false].map(|pressed| Event::Key {
+                key,
+                physical_key,
+                pressed,
+                repeat,
+                modifiers,
+            })
+        };
         self.time += 0.1;
         let input = RawInput {
             screen_rect: Some(Rect::from_min_size(pos2(0.0, 0.0), vec2(900.0, 1_200.0))),
             time: Some(self.time),
-            events: pressed.into_iter().collect(),
+            events: key.map(once).into_iter().flatten().collect(),
             ..Default::default()
         };
         self.app.hear();

@@ -19,7 +19,7 @@ pub fn show(ui: &Ui, model: &Model, actions: &mut Vec<Action>) {
         over::dialog(ui, form.fill.title());
         render::heading(ui, form.fill.title());
         let most = (ui.ctx().content_rect().height() - 160.0).max(80.0);
-        egui::ScrollArea::vertical().max_height(most).show(ui, |ui| {
+        over::over_all(most).show(ui, |ui| {
             says(ui, form, model);
             done |= fields(ui, form, &mut now);
             theme::reveal_focus(ui);
@@ -103,19 +103,24 @@ fn fields(ui: &mut Ui, form: &Form, now: &mut Form) -> bool {
         if ui.memory(|memory| memory.focused().is_none()) && !edit.lost_focus() {
             edit.request_focus();
         }
-        done |= edit.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+        if edit.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter)) {
+            // Where it is refused one goes on here.
+            edit.request_focus();
+            done = true;
+        }
     }
     done
 }
 
 /// What is wrong with it, or that the node is awaited.
 fn told(ui: &mut Ui, form: &Form) {
-    let text = match (&form.fault, form.sent) {
-        (Some(fault), _) => present::shown(fault, 512),
-        (None, Some(_)) => "the node is asked…".to_owned(),
+    let (text, tone) = match (&form.fault, form.sent) {
+        (Some(fault), _) => (present::shown(fault, 512), Tone::Attention),
+        (None, Some(_)) => ("the node is asked…".to_owned(), Tone::Plain),
         (None, None) => return,
     };
-    let told = ui.label(egui::RichText::new(text));
+    let colour = theme::palette(ui).tone(tone);
+    let told = ui.label(egui::RichText::new(text).color(colour));
     ui.ctx().accesskit_node_builder(told.id, |node| {
         node.set_live(egui::accesskit::Live::Assertive);
     });

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 
 use eframe::egui::{self, Ui};
 use kernelos_protocol::command::{
-    Command, ConflictPage, ConflictPlace, ConflictRow, Take, batches, choose, outcomes,
+    Command, ConflictPage, ConflictPlace, ConflictRow, Deciding, Take, batches, choose, outcome,
+    outcomes,
 };
 use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::ConflictId;
@@ -18,12 +19,17 @@ use crate::model::{Action, Chosen, Model, Topic};
 use crate::panel::{absent, can, empty};
 use crate::render;
 
+/// For so many seconds a click does not decide what came up in another's place.
+const NEW_SECONDS: f64 = 0.5;
+
 /// Draws it.
 pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
     let Some(page) = &model.said.conflicts else {
         return absent(ui, model, &Topic::Conflicts(model.chosen.pages.last().cloned()));
     };
     let Some((at, row)) = looked_at(model) else {
+        // What comes up next takes nobody's place.
+        ui.data_mut(|data| data.remove::<(ConflictId, f64)>(since()));
         render::doc(ui, &present::conflicts(page, &model.said.names));
         let what = "What devices write at one place while apart comes here, with what each wrote, \
                     to be decided: nothing is to be done now. kern conflicts lists them, too";
@@ -115,6 +121,25 @@ pub(crate) fn is_drawn(context: &egui::Context, model: &Model) -> bool {
     looked_at(model).is_some_and(|(_, row)| last.as_ref() == Some(row))
 }
 
+/// Where it stands since when a conflict is drawn.
+fn since() -> egui::Id {
+    egui::Id::unique("conflict since")
+}
+
+/// Did it take the place of another a moment ago? Who clicks twice means the one that stood there.
+fn is_new(ui: &Ui, row: &ConflictRow) -> bool {
+    let key = since();
+    let now = ui.input(|input| input.time);
+    let before = ui.data(|data| data.get_temp::<(ConflictId, f64)>(key));
+    let since = match before {
+        Some((id, since)) if id == row.id => since,
+        Some(_) => now,
+        None => f64::NEG_INFINITY,
+    };
+    ui.data_mut(|data| data.insert_temp(key, (row.id, since)));
+    now - since < NEW_SECONDS
+}
+
 /// Where the conflict that was looked at is no more, the one that stands there now is.
 fn follow(model: &mut Model, old: &[ConflictRow], new: &[ConflictRow]) {
     let is_there = |row: &ConflictRow| Some(row.id) == model.chosen.conflict;
@@ -179,6 +204,18 @@ pub(crate) fn keep(row: &ConflictRow, side: &str) -> Command {
     Command::Edit { edits: vec![Edit::Keep { resolve: row.id, keep: side.to_owned() }] }
 }
 
+/// Keeps what this side says, or asks before, where no undo takes that back.
+pub(crate) fn keeping(model: &Model, row: &ConflictRow, side: &str) -> Action {
+    let command = keep(row, side);
+    if row.kind.has_place() {
+        return Action::Do(command);
+    }
+    let of = outcome(row, &Deciding::Keep(side.to_owned()));
+    let text = format!("{}: this is decided on every device, perhaps for good", row.kind.words());
+    let doc = present::outcomes(of.as_slice(), &model.said.names);
+    model.ask(format!("Keep {}", shown(side, 8)), text, doc, command)
+}
+
 /// What the same choice comes to for all that are selected, to be confirmed: one event, so that one
 /// undo takes it back. Why not, where it decides nothing.
 pub fn bulk(model: &Model, take: &Take) -> Result<Action, String> {
@@ -230,6 +267,7 @@ fn many(ui: &mut Ui, model: &Model, row: &ConflictRow, actions: &mut Vec<Action>
 /// A button a side, which says what will stand there; and why it does nothing now.
 fn sides(ui: &mut Ui, row: &ConflictRow, model: &Model, actions: &mut Vec<Action>) {
     let why_not = model.why_no_write();
+    let is_new = is_new(ui, row);
     for (index, side) in row.sides.iter().enumerate() {
         let value = if side.deleted { "nothing".to_owned() } else { side.value.to_string() };
         let who = side.device.map(|device| present::device_name(&device, &model.said.names));
@@ -241,8 +279,8 @@ fn sides(ui: &mut Ui, row: &ConflictRow, model: &Model, actions: &mut Vec<Action
         let button = egui::Button::new(text).wrap();
         let size = [ui.available_width().min(640.0), ui.spacing().interact_size.y];
         let is_clicked = ui.add_enabled_ui(why_not.is_none(), |ui| ui.add_sized(size, button));
-        if is_clicked.inner.clicked() {
-            actions.push(Action::Do(keep(row, &side.side)));
+        if is_clicked.inner.clicked() && !is_new {
+            actions.push(keeping(model, row, &side.side));
         }
     }
     let own = egui::Button::new("Decide by a value of your own…").wrap();

@@ -79,6 +79,10 @@ fn path(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
         let edit = ui.add(TextEdit::singleline(&mut typed).desired_width(width));
         let edit = edit.labelled_by(label.id);
         let entered = edit.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
+        if entered {
+            // The next path is typed here, and does not run commands.
+            edit.request_focus();
+        }
         let read = ui.button("Read").clicked();
         if entered || read {
             actions.push(match typed.parse::<DocPath>() {

@@ -20,7 +20,10 @@ pub(super) fn show(ui: &mut Ui, model: &Model, page: &ConflictPage, actions: &mu
     let row_points = height + ui.spacing().item_spacing.y;
     // Rows that there is room for, the last of them in part.
     let fits = if height >= theme::FINGER { 4 } else { 5 };
-    let mut area = egui::ScrollArea::vertical().id_salt("conflicts").max_height(HEIGHT);
+    let mut area = egui::ScrollArea::vertical()
+        .id_salt("conflicts")
+        .max_height(HEIGHT)
+        .min_scrolled_height(HEIGHT);
     // What the keys lead to is in sight; the wheel leads where it likes.
     let seen = egui::Id::unique("conflict in sight");
     if ui.data(|data| data.get_temp(seen)) != Some((looked_at, rows.len())) {
