@@ -7,7 +7,7 @@
 //! | `POST /v1/workspaces/from` | [`Entering`] | a `WorkspaceRow` |
 //! | `POST /v1/command` | [`Asked`] | a [`Reply`] |
 //! | `POST /v1/pair` | [`PairAsked`] | a [`PairAnswer`] |
-//! | `POST /v1/missions` | [`Starting`], for a workspace | the mission's id |
+//! | `POST /v1/missions` | [`StartAsked`] | the mission's id |
 //! | `GET /v1/watch?workspace=W` | | events: something changed; without `W`, of the node alone |
 //! | `POST /v1/network` | `"offline"`, `"online"` | is a transport open |
 //!
@@ -28,27 +28,15 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-pub use kernelos_protocol::api::{Answer, Asked, NodeInfo, PairAnswer, PairAsked};
+pub use kernelos_protocol::api::{Answer, Asked, NodeInfo, PairAnswer, PairAsked, StartAsked};
 use kernelos_protocol::api::{Entering, Founded, Founding};
 use kernelos_protocol::command::{Failure, FailureKind, Reply};
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::limits::API_REQUEST_BYTES_MAX;
 use kernelos_protocol::pairing::{InvitationId, NewcomerInput};
-use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
 
-use crate::missions::Starting;
 use crate::node::Node;
-
-/// A mission to be started.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StartAsked {
-    /// In which workspace.
-    pub workspace: Option<String>,
-    /// What is to be done.
-    pub mission: Starting,
-}
 
 /// Serves `node` at `socket` until `stop` is done, then finishes what is under way.
 pub async fn serve(

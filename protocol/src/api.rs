@@ -1,5 +1,9 @@
 //! The words of a node's local API that are no command's: what the node says of itself, founding,
-//! pairing. A surface needs no more of a node than these and [`crate::command`].
+//! pairing, fixed addresses, missions. A surface needs no more of a node than these and
+//! [`crate::command`].
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -324,4 +328,54 @@ pub struct PendingRow {
     pub expires: u64,
     /// The device that shows two digits, and the name that it wishes.
     pub asks: Option<(DeviceId, String)>,
+}
+
+/// What is asked about fixed addresses.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "peers", rename_all = "snake_case", deny_unknown_fields)]
+pub enum PeersAsked {
+    /// Meet the member there, and keep the address.
+    Add {
+        /// Of which workspace; none for any.
+        workspace: Option<String>,
+        /// Where.
+        address: SocketAddr,
+    },
+    /// All that are kept.
+    List,
+    /// Keep it no longer.
+    Remove {
+        /// Where.
+        address: SocketAddr,
+    },
+}
+
+/// A mission to be started, for a workspace.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StartAsked {
+    /// In which workspace.
+    pub workspace: Option<String>,
+    /// What is to be done.
+    pub mission: Starting,
+}
+
+/// A mission to be started.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Starting {
+    /// What is to be reached.
+    pub goal: String,
+    /// A folder in the repository.
+    pub repo: PathBuf,
+    /// The branch; none for the one that is checked out.
+    pub branch: Option<String>,
+    /// The command that verifies.
+    pub verify: String,
+    /// The agent's name.
+    pub agent: String,
+    /// Which paths are tests; none for the usual ones.
+    pub tests: Vec<String>,
+    /// How many tests there must be at least.
+    pub floor: u64,
 }

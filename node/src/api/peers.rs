@@ -1,12 +1,12 @@
 //! The fixed addresses of others, from outside: kept, listed, taken out.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::response::{IntoResponse as _, Response};
+pub use kernelos_protocol::api::PeersAsked;
 use kernelos_protocol::command::{Failure, FailureKind};
 use serde::{Deserialize, Serialize};
 
@@ -14,26 +14,6 @@ use super::{Answer, rejected};
 use crate::mesh::fixed;
 pub use crate::mesh::fixed::{Found, PeerRow};
 use crate::node::Node;
-
-/// What is asked about fixed addresses.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "peers", rename_all = "snake_case", deny_unknown_fields)]
-pub enum PeersAsked {
-    /// Meet the member there, and keep the address.
-    Add {
-        /// Of which workspace; none for any.
-        workspace: Option<String>,
-        /// Where.
-        address: SocketAddr,
-    },
-    /// All that are kept.
-    List,
-    /// Keep it no longer.
-    Remove {
-        /// Where.
-        address: SocketAddr,
-    },
-}
 
 /// The answer.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -8,7 +8,6 @@ use kernelos_protocol::id::EventId;
 use kernelos_protocol::limits::REPORT_BYTES_MAX;
 use kernelos_protocol::mission::record::{ObjectId, Output, StepEnd};
 use kernelos_protocol::mission::work::{CommandLog, Order, Outcome, Source, Task};
-use kernelos_protocol::report::Outcome as Ending;
 use tokio::sync::watch;
 
 use super::folder::{Desk, object, oid};
@@ -256,7 +255,7 @@ impl Desktop {
         Ok(repository)
     }
 
-    /// What the runs of a verification printed. What is no log says nothing: the verdict shows it.
+    /// What the runs of a verification printed.
     async fn logs(&self, logs: &[EventId]) -> Result<Outcome, Fault> {
         let mut read = Vec::with_capacity(logs.len());
         for log in logs {
@@ -266,8 +265,7 @@ impl Desktop {
                 Err(Unread::Wrong(_)) => Vec::new(),
                 Err(unread) => return Err(unread.into()),
             };
-            let nothing = CommandLog { ended: Ending::Killed, output: String::new() };
-            read.push(serde_json::from_slice(&bytes).unwrap_or(nothing));
+            read.push(CommandLog::read(&bytes));
         }
         Ok(Outcome::Logs(read))
     }

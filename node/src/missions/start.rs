@@ -1,13 +1,13 @@
 //! Starting a mission: the repository is looked at, its base becomes an artifact, and then there
 //! is a first record.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command as Process, Stdio};
 
+pub use kernelos_protocol::api::Starting;
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::mission::record::Mission;
-use serde::{Deserialize, Serialize};
 
 use super::folder::object;
 use crate::artifacts;
@@ -26,26 +26,6 @@ const USUAL_TESTS: [&str; 8] = [
     "**/*.test.*",
     "**/*.spec.*",
 ];
-
-/// A mission to be started.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Starting {
-    /// What is to be reached.
-    pub goal: String,
-    /// A folder in the repository.
-    pub repo: PathBuf,
-    /// The branch; none for the one that is checked out.
-    pub branch: Option<String>,
-    /// The command that verifies.
-    pub verify: String,
-    /// The agent's name.
-    pub agent: String,
-    /// Which paths are tests; none for the usual ones.
-    pub tests: Vec<String>,
-    /// How many tests there must be at least.
-    pub floor: u64,
-}
 
 /// Starts a mission whose home is this device.
 pub async fn start(node: &Node, engine: &Engine, starting: Starting) -> Result<EventId, Failure> {

@@ -106,6 +106,15 @@ pub struct CommandLog {
     pub output: String,
 }
 
+impl CommandLog {
+    /// What an artifact holds. What is no log says nothing: the verdict shows it.
+    #[must_use]
+    pub fn read(bytes: &[u8]) -> Self {
+        let nothing = Self { ended: report::Outcome::Killed, output: String::new() };
+        serde_json::from_slice(bytes).unwrap_or(nothing)
+    }
+}
+
 /// What the node saw.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

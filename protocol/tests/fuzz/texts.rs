@@ -1,7 +1,10 @@
 //! What is text: reports of tests, rulebooks, commands, what a node answers, paths, facts
 //! of evidence.
 
-use kernelos_protocol::api::{Answer, Founded, NodeInfo, PairAnswer, WorkspaceRow};
+use kernelos_protocol::api::{
+    Answer, Asked, Entering, Founded, Founding, NodeInfo, PairAnswer, PairAsked, PeersAsked,
+    StartAsked, WorkspaceRow,
+};
 use kernelos_protocol::change::{
     ChangedFile, Entry, MODE_FILE, MODE_LINK, RULEBOOK, Rulebook, admit_change,
 };
@@ -12,8 +15,10 @@ use kernelos_protocol::document::{DocPath, DocumentDone, DocumentTask, Documents
 use kernelos_protocol::id::{ConflictId, DeviceId, DocumentId, EventId};
 use kernelos_protocol::limits::{REPORT_NAME_BYTES_MAX, REPORT_TESTS_MAX};
 use kernelos_protocol::mission::evidence::{
-    ImplementFacts, PlanFacts, ReplayFacts, VerifyFacts, from_json, to_json,
+    ImplementFacts, PlanFacts, ReplayFacts, RunFacts, VerifyFacts, from_json, to_json,
 };
+use kernelos_protocol::mission::verification::{RUNS, weigh_logs};
+use kernelos_protocol::mission::work::CommandLog;
 use kernelos_protocol::report::{Outcome, Report, TestState};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -41,6 +46,23 @@ pub(super) fn report(input: &[u8]) {
     assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report);
 }
 
+/// A log that a member wrote: what is none is weighed as a run that printed nothing and failed, and
+/// one is weighed as every device does.
+pub(super) fn log(input: &[u8]) {
+    let log = CommandLog::read(input);
+    let written = serde_json::to_vec(&log).unwrap();
+    assert_eq!(CommandLog::read(&written), log);
+    let is_log = serde_json::from_slice::<CommandLog>(input).is_ok();
+    assert!(is_log || (!log.ended.is_success() && log.output.is_empty()), "{log:?}");
+    let facts = |of: &str| RunFacts { of: of.to_owned(), log: EventId([1; 32]), ms: 1 };
+    let runs: Vec<_> = RUNS.into_iter().map(facts).collect();
+    let logs = vec![log; runs.len()];
+    let verdict = weigh_logs(&runs, &logs, 1).unwrap();
+    assert_eq!(weigh_logs(&runs, &logs, 1).as_ref(), Some(&verdict));
+    // What is the same on the base and on the candidate shows nothing that the candidate does.
+    assert!(!verdict.passed, "{verdict:?}");
+}
+
 /// A rulebook; and a path that the real one judges, as a file and as a link to itself.
 pub(super) fn rulebook(input: &[u8]) {
     let real = Rulebook::read(RULEBOOK).unwrap();
@@ -64,6 +86,16 @@ pub(super) fn command(input: &[u8]) {
     let Ok(command) = serde_json::from_slice::<Command>(input) else { return };
     let written = serde_json::to_vec(&command).unwrap();
     assert_eq!(serde_json::from_slice::<Command>(&written).unwrap(), command);
+}
+
+/// What a local program asks of a node beside commands.
+pub(super) fn asked(input: &[u8]) {
+    heard::<Founding>(input);
+    heard::<Entering>(input);
+    heard::<Asked>(input);
+    heard::<PairAsked>(input);
+    heard::<PeersAsked>(input);
+    heard::<StartAsked>(input);
 }
 
 /// What a surface hears of a node: whatever it is, it is written as it is read again.
