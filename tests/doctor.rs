@@ -9,6 +9,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use rusqlite::Connection;
 use serde_json::Value as Json;
 
 use crate::apart::unshare;
@@ -89,6 +90,13 @@ fn what_is_wrong_with_a_device_is_found_without_a_node() {
     let far = wrong(&Ran::from(far));
     assert!(far["socket"].contains("shorter path"), "{far:?}");
 
+    let newer = |version| {
+        let database = Connection::open(&store).unwrap();
+        database.pragma_update(None, "user_version", version).unwrap();
+    };
+    newer(99);
+    finds(&doctor(&home), &[("store", "upgrade kern"), OFF]);
+    newer(2);
     fs::write(&store, vec![7; 8_192]).unwrap();
     finds(&doctor(&home), &[("store", "kern up salvages it"), OFF]);
     home.run(&["doctor"]).refused(1, " checks are not ok");

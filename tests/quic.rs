@@ -189,3 +189,16 @@ fn two_ways_to_one_member_do_not_end_each_other() {
         assert!(told.iter().all(|notice| notice["reason"] == "pairing_granted"), "{told:?}");
     }
 }
+
+#[test]
+fn an_address_that_this_computer_has_not_ends_the_start_where_nobody_is_met_yet_too() {
+    // Nobody has it: RFC 5737.
+    let elsewhere = "192.0.2.1:7447";
+    for home in [Home::new(), Home::with_workspace()] {
+        for options in [&["--quic", elsewhere][..], &["--listen", elsewhere]] {
+            let ran = home.run(&[&["up"], options].concat());
+            ran.refused(1, &format!("cannot bind {elsewhere}"));
+            ran.refused(1, &format!("kern up {} ADDRESS:PORT", options[0]));
+        }
+    }
+}

@@ -7,7 +7,7 @@ pub(crate) mod fixed;
 mod nearby;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::str::FromStr;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -51,6 +51,23 @@ pub struct Ways {
     pub mdns: bool,
     /// Hints are passed on between members. `SPEC: HINT-3`
     pub gossip: bool,
+}
+
+impl Ways {
+    /// Can they be opened? Nothing is sent, and nothing stays open.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        let listen = match self.listen {
+            Listen::At(at) => Some((at, "--listen")),
+            Listen::None => None,
+        };
+        for (at, option) in listen.into_iter().chain(self.quic.map(|at| (at, "--quic"))) {
+            UdpSocket::bind(at).map_err(|error| {
+                let error = BindError { at, why: error.to_string() };
+                not_opened(&error, option)
+            })?;
+        }
+        Ok(())
+    }
 }
 
 /// Where other devices reach this one over paths that may change.

@@ -189,10 +189,14 @@ impl Node {
         lock(&self.introductions).take(now)
     }
 
-    /// Opens the transports, if any workspace speaks with others.
+    /// Opens the transports, if any workspace speaks with others. Where none does yet, they can be
+    /// opened.
     pub async fn go_online(self: &Arc<Self>) -> Result<(), Failure> {
-        if self.home.is_offline() || self.synced().is_empty() {
+        if self.home.is_offline() {
             return Ok(());
+        }
+        if self.synced().is_empty() {
+            return self.ways.check();
         }
         self.opened(|_| ()).await
     }

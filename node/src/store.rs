@@ -4,4 +4,4 @@ pub(crate) mod sqlite;
 
 pub(crate) use sqlite::shred::Stopper;
 pub use sqlite::{Introducer, Meta, SqliteStore};
-pub(crate) use sqlite::{SALVAGED, to_failure};
+pub(crate) use sqlite::{SALVAGED, SCHEMA_VERSION, to_failure};

@@ -8,11 +8,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply, Status};
 use kernelos_protocol::present::{Block, Doc, Text, Tone};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, Error as SqlError, OpenFlags, Row};
 use serde::Serialize;
 
 use crate::cli::Ui;
 use crate::cli::itself::{BUILD_GUI, find_gui, stores};
+use crate::store::SCHEMA_VERSION;
 
 /// A clock that is before this is not set: 2024 in seconds.
 const CLOCK_MIN_S: u64 = 1_704_067_200;
@@ -177,12 +178,19 @@ fn sandbox() -> Check {
 fn intact(store: &Path) -> Check {
     let look = || {
         let store = Connection::open_with_flags(store, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        store.query_row("PRAGMA quick_check(1)", (), |row| row.get::<_, String>(0))
+        let version = store.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?;
+        let check = |row: &Row<'_>| row.get::<_, String>(0);
+        Ok::<_, SqlError>((store.query_row("PRAGMA quick_check(1)", (), check)?, version))
     };
-    let again = "kern up salvages it, and asks peers for the rest; check the disk";
+    let again = "kern up salvages it, at the start or when that part is read, and asks peers for \
+                 the rest; check the disk";
     match look() {
-        Ok(said) if said == "ok" => good("store", store.display()),
-        Ok(said) => bad("store", format!("{}: {said}", store.display()), again),
+        Ok((said, version)) if said == "ok" && version > SCHEMA_VERSION => {
+            let text = format!("{} is of a newer kern", store.display());
+            bad("store", text, "upgrade kern: this one leaves it as it is")
+        }
+        Ok((said, _)) if said == "ok" => good("store", store.display()),
+        Ok((said, _)) => bad("store", format!("{}: {said}", store.display()), again),
         Err(error) => bad("store", format!("{}: {error}", store.display()), again),
     }
 }

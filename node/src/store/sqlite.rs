@@ -29,7 +29,7 @@ pub(crate) use salvage::SALVAGED;
 use shred::Shredding;
 
 /// The version of the schema that this program writes.
-const SCHEMA_VERSION: i64 = 2;
+pub(crate) const SCHEMA_VERSION: i64 = 2;
 /// "kern", so that `file` and a person can tell what it is.
 const APPLICATION_ID: i64 = 0x6b65_726e;
 const SCHEMA: &str = include_str!("schema.sql");
