@@ -77,7 +77,7 @@ impl Replica {
     }
 
     pub(super) fn perform(&mut self, request: RequestId, command: Command) {
-        self.told_for_another();
+        self.tell_for_turn_of(&command);
         if let Some(failure) = self.refusal(&command) {
             self.reply(request, Reply::Failed(failure));
             return;

@@ -56,13 +56,9 @@ impl Replica {
         if front.is_some_and(|(_, command)| waits_for_answers(command)) {
             return self.tell_for_command();
         }
-        let shows_all =
-            front.is_some_and(|(_, command)| is_about_all(command) && self.is_ready_for(command));
         self.telling.is_told_for = false;
         if self.may_tell_later() {
             self.telling.since.get_or_insert(self.now.monotonic_ms);
-        } else if shows_all {
-            self.tell_now();
         } else if self.is_telling() && self.workspace.may_gather() {
             // Their answer begins the turn that tells it.
             self.telling = Telling { is_due: true, ..Telling::default() };
@@ -82,9 +78,13 @@ impl Replica {
         self.telling.is_told_for = self.workspace.is_told();
     }
 
-    /// The first command had its turn: what is told for it is not told for the next.
-    pub(super) fn told_for_another(&mut self) {
+    /// A command has its turn: what was told for it was not told for the next. What it shows of all
+    /// documents is all that is here.
+    pub(super) fn tell_for_turn_of(&mut self, command: &Command) {
         self.telling.is_told_for = false;
+        if self.telling.is_due && is_about_all(command) {
+            self.tell_now();
+        }
     }
 
     /// Once the commands had their turn: what waited for them is told, where the documents are to

@@ -163,24 +163,73 @@ fn of_three_sides_no_two_come_back_where_the_third_removed() {
     is_refused("three", &mut mesh, event);
 }
 
+fn branch(mesh: &mut Mesh, command: BranchCommand) {
+    let reply = mesh.ask(1, Command::Branch(command));
+    assert!(matches!(reply, Reply::Branch(_)), "{reply:?}");
+}
+
+fn begin_branch(mesh: &mut Mesh) {
+    let (name, of, at) = ("try".to_owned(), DocPath::default(), None);
+    branch(mesh, BranchCommand::Create { name, of, at, purpose: String::new() });
+}
+
+fn merge_branch(mesh: &mut Mesh) {
+    branch(mesh, BranchCommand::Merge { name: "try".to_owned() });
+}
+
+/// Two devices, and a conflict between a removal and an edit of what was removed.
+fn removed_and_edited() -> Mesh {
+    let mut mesh =
+        met(&set("notes/a", json!([{"x": 0}, 1])), &rm("notes/a/0"), &set("notes/a/0/x", json!(2)));
+    assert_eq!(mesh.conflicts(1).len(), 1);
+    mesh
+}
+
 #[test]
 fn a_merge_of_a_branch_is_not_taken_back_over_a_conflict_that_is_open_in_what_it_wrote() {
     // SPEC: UNDO-2, BRA-4
-    let mut mesh =
-        met(&set("notes/a", json!([{"x": 0}, 1])), &rm("notes/a/0"), &set("notes/a/0/x", json!(2)));
-    let branch = |mesh: &mut Mesh, command| {
-        let reply = mesh.ask(1, Command::Branch(command));
-        assert!(matches!(reply, Reply::Branch(_)), "{reply:?}");
-    };
-    let name = || "try".to_owned();
-    let (of, at, purpose) = (DocPath::default(), None, String::new());
-    branch(&mut mesh, BranchCommand::Create { name: name(), of, at, purpose });
+    let mut mesh = removed_and_edited();
+    begin_branch(&mut mesh);
     mesh.edit(1, append("branches/try/notes/a", json!(5)));
-    branch(&mut mesh, BranchCommand::Merge { name: name() });
+    merge_branch(&mut mesh);
     assert_eq!(mesh.conflicts(1).len(), 1);
     let not = mesh.not_undone(1, None);
     assert!(not.reason.starts_with("a conflict at or below "), "{not:?}");
     assert_eq!(mesh.conflicts(2).len(), 1);
+}
+
+#[test]
+fn a_merge_that_brought_a_decision_which_shows_nothing_is_not_taken_back_unheard() {
+    // SPEC: UNDO-2, BRA-4
+    let mut mesh =
+        met(&set("notes/a", json!({"x": 0})), &rm("notes/a"), &set("notes/a/x", json!(2)));
+    assert_eq!(mesh.conflicts(1).len(), 1);
+    begin_branch(&mut mesh);
+    // The removal stands, and knows both sides.
+    mesh.edit(1, set("branches/try/notes/a", json!(7)));
+    mesh.edit(1, rm("branches/try/notes/a"));
+    mesh.edit(1, set("branches/try/notes/b", json!(1)));
+    merge_branch(&mut mesh);
+    assert!(mesh.conflicts(1).is_empty());
+    let not = mesh.not_undone(1, None);
+    assert!(not.reason.starts_with("a conflict at or below \"notes/a\""), "{not:?}");
+}
+
+#[test]
+fn a_conflict_that_a_merge_brought_ends_with_it() {
+    // SPEC: UNDO-2, BRA-4
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    mesh.connect(1, 2);
+    mesh.edit(1, set("notes/a", json!(0)));
+    begin_branch(&mut mesh);
+    mesh.edit(1, set("branches/try/notes/a", json!(1)));
+    mesh.edit(1, set("notes/a", json!(2)));
+    merge_branch(&mut mesh);
+    assert_eq!(mesh.conflicts(1).len(), 1);
+    mesh.undone(1, None);
+    assert!(mesh.conflicts(1).is_empty());
+    assert_eq!(mesh.get(2, "notes/a"), "2");
+    mesh.assert_equal(&[1, 2]);
 }
 
 #[test]

@@ -63,15 +63,6 @@ impl ConflictIndex {
         }
         // Ids are compared with each other alone.
         let document = DocumentId([0; 32]);
-        let now = Scan::new(self, doc).contests(&document);
-        let ends = |open: &&Open| is_in(&open.path, of.written.iter()) && !of.opens(open);
-        let first = |open: &[Open], ends: &dyn Fn(&&Open) -> bool| {
-            open.iter().filter(ends).map(|open| open.path.clone()).min()
-        };
-        if let Some(path) = first(&now, &ends) {
-            return Ok(Some(path));
-        }
-        let stays: BTreeSet<_> = now.iter().map(|open| open.id).collect();
         let (past, index) = Self::at(doc, of.before)?;
         let own: BTreeSet<_> = operations.iter().filter_map(|op| index.spot(op)).collect();
         let open = Scan::new(index.whole()?, &past).contests(&document);
@@ -81,6 +72,22 @@ impl ConflictIndex {
         };
         let after = after.as_ref().map(|(doc, index)| Scan::new(index, doc).contests(&document));
         let after = after.map(|open| open.iter().map(|open| open.id).collect::<BTreeSet<_>>());
+        // Nobody had such a conflict before others' changes came in, and it goes with them.
+        let is_brought = |one: &Open| {
+            after.as_ref().is_some_and(|after| after.contains(&one.id))
+                && !open.iter().any(|before| before.path == one.path)
+        };
+        let now = Scan::new(self, doc).contests(&document);
+        let ends = |open: &&Open| {
+            is_in(&open.path, of.written.iter()) && !of.opens(open) && !is_brought(open)
+        };
+        let first = |open: &[Open], ends: &dyn Fn(&&Open) -> bool| {
+            open.iter().filter(ends).map(|open| open.path.clone()).min()
+        };
+        if let Some(path) = first(&now, &ends) {
+            return Ok(Some(path));
+        }
+        let stays: BTreeSet<_> = now.iter().map(|open| open.id).collect();
         // Of what came in by it, what it decided; of its own, what it wrote at.
         let is_met = |open: &Open| {
             own.contains(&open.spot)
