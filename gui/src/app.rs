@@ -1,6 +1,6 @@
 //! The one place that changes the [`Model`]: hears the node, draws, and does what was asked.
 
-use eframe::egui::{self, CentralPanel, Panel as Side, Ui};
+use eframe::egui::{self, Ui};
 use kernelos_protocol::api::{Founded, NodeInfo, PairAnswer, PairAsked};
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
 use kernelos_protocol::document::Edit;
@@ -10,12 +10,12 @@ use kernelos_protocol::present::{Block, Doc, Text, Tone};
 use crate::client::{Client, News, Order, Restored, Wanted};
 use crate::form::Form;
 use crate::model::{Action, Chosen, Link, Model, Said, Told, Topic};
+use crate::panel::timeline::Timeline;
 use crate::panel::{conflicts, failed};
 use crate::told::{did, told};
-use crate::{doors, keys, nav, over, pairing, pane, panel, render, strip, theme};
+use crate::{pairing, pane, panel, theme};
 
-/// Below this width the ways to the panels stand above, not beside.
-const NARROW: f32 = 720.0;
+mod draw;
 
 /// The number of a restore among the orders, of which there is one at a time.
 const RESTORE: u64 = u64::MAX;
@@ -83,7 +83,9 @@ impl App {
                 self.decided(command);
                 told(command, &reply, (did, &self.model.said.names))
             }
-            Err(failure) => Told { doc: panel::undone(failure), event: None, failed: true },
+            Err(failure) => {
+                Told { doc: panel::undone(failure), event: None, all_the_same: None, failed: true }
+            }
         };
         self.model.told = Some(told);
     }
@@ -111,6 +113,9 @@ impl App {
         let named = info.workspaces.iter().filter(|row| Some(&row.workspace) == joined);
         let joined = named.map(|row| row.workspace_id).min_by_key(|id| is_old(*id));
         self.model.link = Link::Up;
+        if let Some(form) = self.model.form.as_mut().filter(|form| form.is_down) {
+            (form.fault, form.is_down) = (None, false);
+        }
         self.model.node = Some(info);
         if let Some(id) = joined {
             self.model.pairing.joined = None;
@@ -203,6 +208,7 @@ impl App {
             }
             Err(failure) => {
                 form.sent = None;
+                form.is_down = failure.kind == FailureKind::NotRunning;
                 let hint = failure.hint.map(|hint| format!(": {hint}")).unwrap_or_default();
                 form.fault = Some(format!("{}{hint}", failure.message));
                 None
@@ -299,7 +305,10 @@ impl App {
             Action::Doors(open) => self.model.doors = open,
             Action::NextPane => self.model.pane = (self.model.pane + 1) % pane::COUNT,
             Action::WhyNot(title, why) => match &mut self.model.form {
-                Some(form) => form.fault = Some(why.to_owned()),
+                Some(form) => {
+                    form.is_down = self.model.link != Link::Up;
+                    form.fault = Some(why.to_owned());
+                }
                 None => self.say(format!("{title}: {why}")),
             },
             Action::Told(text) => self.say(text),
@@ -311,12 +320,15 @@ impl App {
     /// Says why something was not done.
     fn say(&mut self, text: String) {
         let doc = Doc(vec![Block::Line(Text::toned(Tone::Attention, text))]);
-        self.model.told = Some(Told { doc, event: None, failed: true });
+        self.model.told = Some(Told { doc, event: None, all_the_same: None, failed: true });
     }
 
     fn choose(&mut self, chosen: Chosen) {
         if chosen.pages != self.model.chosen.pages {
             self.model.said.conflicts = None;
+        }
+        if chosen.each != self.model.chosen.each {
+            self.model.said.timeline = Timeline::default();
         }
         self.model.chosen = chosen;
         self.model.gone = None;
@@ -365,64 +377,10 @@ impl App {
         } else {
             let failure = Failure::new(FailureKind::Busy, "too much waits for the node")
                 .with_hint("try again in a moment");
-            self.model.told = Some(Told { doc: failed(&failure), event: None, failed: true });
+            self.model.told =
+                Some(Told { doc: failed(&failure), event: None, all_the_same: None, failed: true });
         }
     }
-
-    /// Draws everything, and does what a person asked by it.
-    pub fn draw(&mut self, ui: &mut Ui) {
-        let mut actions = Vec::new();
-        theme::fit(ui.ctx());
-        let model = &self.model;
-        keys::pressed(ui.ctx(), model, &mut actions);
-        Side::bottom("strip").show(ui, |ui| {
-            pane::mark(ui, 2, "What is saved and where");
-            strip::show(ui, model);
-        });
-        let ways = |ui: &mut Ui, actions: &mut Vec<Action>| {
-            pane::mark(ui, 0, "Panels");
-            nav::show(ui, model, actions);
-        };
-        if ui.available_width() < NARROW {
-            Side::top("top").show(ui, |ui| ui.horizontal_wrapped(|ui| ways(ui, &mut actions)));
-        } else {
-            let layout = egui::Layout::top_down_justified(egui::Align::Min);
-            Side::left("left").resizable(false).default_size(168.0).show(ui, |ui| {
-                ui.with_layout(layout, |ui| ways(ui, &mut actions));
-            });
-        }
-        CentralPanel::default().show(ui, |ui| {
-            pane::mark(ui, 1, model.panel.title());
-            over::past(ui, model, &mut actions);
-            pairing::show(ui, model, &mut actions);
-            over::told(ui, model, &mut actions);
-            if model.panel == panel::Panel::Timeline && !model.is_homeless() && !model.doors {
-                // It lays out what is in sight alone, and scrolls by itself.
-                return central(ui, model, &mut actions);
-            }
-            egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-                central(ui, model, &mut actions);
-                theme::reveal_focus(ui);
-                keys::scroll(ui, model);
-            });
-        });
-        over::show(ui, model, &mut actions);
-        theme::focus_ring(ui);
-        for action in actions {
-            if matches!(action, Action::NextPane) {
-                ui.memory_mut(|memory| memory.request_focus(pane::id(self.model.pane)));
-            }
-            self.apply(action);
-        }
-    }
-}
-
-fn central(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
-    if model.is_homeless() || model.doors {
-        return doors::show(ui, model, actions);
-    }
-    render::heading(ui, model.panel.title());
-    panel::show(ui, model, actions);
 }
 
 impl eframe::App for App {

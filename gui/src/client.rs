@@ -13,7 +13,7 @@ mod restore;
 use std::path::PathBuf;
 
 use eframe::egui;
-use kernelos_protocol::api::{Founded, NodeInfo, PairAnswer, PairAsked};
+use kernelos_protocol::api::{Founded, NodeInfo, PairAnswer, PairAsked, Starting};
 use kernelos_protocol::command::{Command, Failure, Mode, Reply};
 use kernelos_protocol::id::{EventId, WorkspaceId};
 use tokio::sync::{mpsc, watch};
@@ -95,25 +95,6 @@ pub struct Restored {
     pub events: u64,
     /// Was this device made its owner? Not where it is a member already.
     pub is_rescued: bool,
-}
-
-/// A mission that is to be started.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct Starting {
-    /// What is to be reached.
-    pub goal: String,
-    /// A folder in the repository.
-    pub repo: PathBuf,
-    /// The branch; none for the one that is checked out.
-    pub branch: Option<String>,
-    /// The command that verifies.
-    pub verify: String,
-    /// The agent's name.
-    pub agent: String,
-    /// Which paths are tests; none for the usual ones.
-    pub tests: Vec<String>,
-    /// How many tests there must be at least.
-    pub floor: u64,
 }
 
 /// What the node said, or that it says nothing.

@@ -5,19 +5,18 @@
 mod draw;
 mod read;
 
-use kernelos_protocol::api::PairAsked;
+use kernelos_protocol::api::{PairAsked, Starting};
 use kernelos_protocol::command::{BranchCommand, Command, Mode};
 use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::{ConflictId, WorkspaceId};
 use kernelos_protocol::role::Role;
 
-use crate::client::{Creating, Order, Starting};
+use crate::client::{Creating, Order};
 use crate::model::{Action, Model, Topic};
 use crate::pairing;
 use crate::panel::conflicts;
 
 pub use draw::show;
-pub use read::revoking;
 use read::{absolute, filled, name, path};
 
 /// What a form is for.
@@ -80,6 +79,8 @@ pub struct Form {
     pub typed: Vec<String>,
     /// What is wrong with it.
     pub fault: Option<String>,
+    /// Is that alone wrong that the node did not run?
+    pub is_down: bool,
     /// The workspace that was looked at as it was opened.
     pub workspace: Option<WorkspaceId>,
     /// As which order it was sent, until the node answers.
@@ -233,7 +234,7 @@ impl Form {
         {
             *at = past.event.to_string();
         }
-        Self { fill, typed, fault: None, workspace: model.workspace, sent: None }
+        Self { fill, typed, fault: None, is_down: false, workspace: model.workspace, sent: None }
     }
 
     /// What is asked once it is filled in; or what is wrong.

@@ -144,6 +144,8 @@ pub struct Chosen {
     pub path: Option<DocPath>,
     /// Where in the timeline.
     pub place: Place,
+    /// Is each event a row of its own there, also of those that are alike?
+    pub each: bool,
     /// Which event.
     pub event: Option<EventId>,
 }
@@ -159,18 +161,21 @@ impl Default for Chosen {
             branch: None,
             path: "tasks".parse().ok(),
             place: Place::default(),
+            each: false,
             event: None,
         }
     }
 }
 
 /// What became of a command.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Told {
     /// What is shown.
     pub doc: Doc,
     /// The event that it wrote, which can be undone.
     pub event: Option<EventId>,
+    /// What does all the same what was refused.
+    pub all_the_same: Option<Command>,
     /// Was it not done?
     pub failed: bool,
 }
@@ -216,8 +221,9 @@ pub enum Topic {
     Branches,
     /// What the merge of one would bring.
     Branch(DocumentId),
-    /// Part of the timeline: the one of this number, or its end.
-    Timeline(Option<usize>),
+    /// Part of the timeline: the one of this number, or its end; and whether runs of events that
+    /// are alike are one row there.
+    Timeline(Option<usize>, bool),
     /// One event.
     Event(EventId),
     /// The missions.
@@ -248,7 +254,7 @@ impl Topic {
             Self::Preview(tip) => Command::Preview { begin: tip.to_string() },
             Self::Branches => Command::Branch(BranchCommand::List { all: true }),
             Self::Branch(id) => Command::Branch(BranchCommand::Preview { name: id.to_string() }),
-            Self::Timeline(part) => Command::Timeline(timeline::query(*part)),
+            Self::Timeline(part, folded) => Command::Timeline(timeline::query(*part, *folded)),
             Self::Event(id) => Command::Event { begin: id.to_string() },
             Self::Missions => Command::Missions,
             Self::Boards => Command::Boards { all: true },
@@ -307,6 +313,9 @@ impl Model {
         if let Topic::Conflicts(behind) = &topic
             && behind.as_ref() != self.chosen.pages.last()
         {
+            return;
+        }
+        if matches!(topic, Topic::Timeline(_, folded) if folded == self.chosen.each) {
             return;
         }
         let said = &mut self.said;

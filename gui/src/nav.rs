@@ -1,6 +1,6 @@
 //! From panel to panel.
 
-use eframe::egui::{self, Ui};
+use eframe::egui::{self, Button, Ui};
 use kernelos_protocol::present::shown;
 
 use crate::model::{Action, Model};
@@ -15,7 +15,15 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
             Panel::Conflicts if open > 0 => format!("{} ({open})", panel.title()),
             _ => panel.title().to_owned(),
         };
-        if ui.selectable_label(model.panel == panel, title).clicked() {
+        // Of no workspace there is nothing to look at.
+        let is_there = !model.is_homeless();
+        let is_now = is_there && model.panel == panel && !model.doors;
+        let way = ui.add_enabled(is_there, Button::selectable(is_now, title));
+        if !is_there {
+            let why = "there is no workspace yet";
+            ui.ctx().accesskit_node_builder(way.id, |node| node.set_description(why));
+        }
+        if way.clicked() {
             actions.push(Action::Go(panel));
         }
     }

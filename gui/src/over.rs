@@ -1,12 +1,16 @@
 //! What lies over the panels: a question, the palette, the help, and what a command became.
 
 use eframe::egui::{self, Align, Key, Modal, Modifiers, TextEdit, Ui};
+use kernelos_protocol::command::Command;
 use kernelos_protocol::present::registry::{Entry, registry};
 use kernelos_protocol::present::{Text, Tone, shown};
 
 use crate::model::{Action, Model};
 use crate::panel::{Panel, can};
 use crate::{keys, render, theme};
+
+/// What takes back what was refused.
+const ALL_THE_SAME: &str = "Undo it all the same…";
 
 /// Draws what lies over the panels.
 pub fn show(ui: &Ui, model: &Model, actions: &mut Vec<Action>) {
@@ -213,8 +217,21 @@ pub fn told(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
                 && can(ui, model, &format!("Undo {}", event.short()))
             {
                 let begin = Some(event.to_string());
-                let command = kernelos_protocol::command::Command::Undo { begin, force: false };
+                let command = Command::Undo { begin, force: false };
                 actions.push(Action::Do(command));
+            }
+            if let Some(command) = &told.all_the_same
+                && can(ui, model, ALL_THE_SAME)
+            {
+                let text = match command {
+                    Command::Undo { force: true, .. } => {
+                        "What was written there since, or apart, is taken back with it, on every \
+                         device. One undo brings it all back"
+                    }
+                    _ => "It is taken back on every device",
+                };
+                let verb = ALL_THE_SAME.trim_end_matches('…').to_owned();
+                actions.push(model.ask(verb, text.to_owned(), told.doc.clone(), command.clone()));
             }
             if ui.button("Dismiss").clicked() {
                 actions.push(Action::Dismiss);

@@ -106,9 +106,11 @@ pub fn told(result: Result<String, Failure>) -> Told {
     match result {
         Ok(text) => {
             let doc = Doc(vec![Block::Line(Text::toned(Tone::Good, text))]);
-            Told { doc, event: None, failed: false }
+            Told { doc, event: None, all_the_same: None, failed: false }
         }
-        Err(failure) => Told { doc: failed(&failure), event: None, failed: true },
+        Err(failure) => {
+            Told { doc: failed(&failure), event: None, all_the_same: None, failed: true }
+        }
     }
 }
 

@@ -17,6 +17,9 @@ use crate::form::{Fill, Form};
 use crate::model::{Action, Link, Model, Topic};
 use crate::render;
 
+/// Points of what is said of something that come in sight as it is chosen.
+const BELOW_SEEN: f32 = 120.0;
+
 /// Which panel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Panel {
@@ -158,10 +161,28 @@ pub(crate) fn empty(
     (what, next): (&str, Option<Fill>),
 ) {
     render::text(ui, &Text::toned(Tone::Quiet, what));
-    if let Some(fill) = next
-        && can(ui, model, &format!("{}…", fill.title()))
-    {
-        actions.push(Action::Form(Some(Form::of(fill, model))));
+    if let Some(fill) = next {
+        offer(ui, model, Form::of(fill, model), actions);
+    }
+}
+
+/// Parts what is chosen in a list from the list. As another is chosen, the beginning of what is said
+/// of it comes in sight.
+pub(crate) fn below(ui: &mut Ui, list: Panel, chosen: impl std::hash::Hash + std::fmt::Debug) {
+    ui.separator();
+    let (key, now) = (egui::Id::unique(("below", list.title())), egui::Id::unique(chosen));
+    let before: Option<egui::Id> = ui.data(|data| data.get_temp(key));
+    ui.data_mut(|data| data.insert_temp(key, now));
+    if before.is_some_and(|before| before != now) {
+        let size = egui::vec2(1.0, BELOW_SEEN);
+        ui.scroll_to_rect(egui::Rect::from_min_size(ui.cursor().min, size), None);
+    }
+}
+
+/// A button that opens a form, as it is filled in already.
+pub(crate) fn offer(ui: &mut Ui, model: &Model, form: Form, actions: &mut Vec<Action>) {
+    if can(ui, model, &format!("{}…", form.fill.title())) {
+        actions.push(Action::Form(Some(form)));
     }
 }
 

@@ -17,6 +17,10 @@ pub fn action(id: &str, model: &Model) -> Option<Action> {
     }
     match id {
         "undo" => Some(Action::Do(Command::Undo { begin: None, force: false })),
+        "undo.event" => {
+            let event = timeline::looked_at(model)?.id?;
+            Some(Action::Do(timeline::undoing(event)))
+        }
         "conflict.next" => conflicts::step(model, true).map(Action::Choose),
         "conflict.previous" => conflicts::step(model, false).map(Action::Choose),
         "conflict.select" => {

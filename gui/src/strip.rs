@@ -37,9 +37,12 @@ pub fn texts(model: &Model) -> Vec<Text> {
     match &model.link {
         Link::Connecting => texts.push(Text::toned(Tone::Quiet, "connecting to the node")),
         Link::Down(_) => {
-            let what = if model.hangs() { "answer" } else { "run" };
+            let (what, next) = match model.hangs() {
+                true => ("answer", ""),
+                false => ("run", "; start it: kern up"),
+            };
             let last = if model.said.status.is_some() { ": this is what it said last" } else { "" };
-            let text = format!("the node does not {what}{last}");
+            let text = format!("the node does not {what}{last}{next}");
             texts.push(Text::toned(Tone::Attention, text));
         }
         Link::Up if model.is_homeless() => {

@@ -23,6 +23,8 @@ pub struct Palette {
     pub raised: Color32,
     /// Behind what is chosen.
     pub chosen: Color32,
+    /// Behind what the pointer is on.
+    pub under: Color32,
     /// Text.
     pub text: Color32,
     /// Text of less interest.
@@ -40,6 +42,7 @@ pub const DARK: Palette = Palette {
     back: Color32::from_rgb(0x16, 0x18, 0x1d),
     raised: Color32::from_rgb(0x26, 0x2a, 0x33),
     chosen: Color32::from_rgb(0x1f, 0x3a, 0x5f),
+    under: Color32::from_rgb(0x33, 0x38, 0x43),
     text: Color32::from_rgb(0xe8, 0xea, 0xed),
     quiet: Color32::from_rgb(0xa9, 0xb1, 0xbd),
     good: Color32::from_rgb(0x7d, 0xd8, 0x8f),
@@ -52,6 +55,7 @@ pub const LIGHT: Palette = Palette {
     back: Color32::from_rgb(0xfa, 0xfa, 0xf8),
     raised: Color32::from_rgb(0xe9, 0xeb, 0xee),
     chosen: Color32::from_rgb(0xcf, 0xe2, 0xfa),
+    under: Color32::from_rgb(0xdd, 0xe0, 0xe5),
     text: Color32::from_rgb(0x1b, 0x1e, 0x24),
     quiet: Color32::from_rgb(0x4c, 0x55, 0x62),
     good: Color32::from_rgb(0x13, 0x62, 0x2b),
@@ -84,7 +88,19 @@ impl Palette {
 /// The colours in use.
 #[must_use]
 pub fn palette(ui: &Ui) -> Palette {
-    Palette::of(ui.ctx().theme())
+    let palette = Palette::of(ui.ctx().theme());
+    let is_old = ui.data(|data| data.get_temp(old())).unwrap_or(false);
+    // Nothing is as it should be of which only old words are known.
+    if is_old { Palette { good: palette.text, ..palette } } else { palette }
+}
+
+fn old() -> egui::Id {
+    egui::Id::unique("what is shown is old")
+}
+
+/// Is what is shown what the node says, or what it said before it was gone?
+pub fn set_old(context: &egui::Context, is_old: bool) {
+    context.data_mut(|data| data.insert_temp(old(), is_old));
 }
 
 /// Sets both themes.
@@ -140,7 +156,7 @@ fn visuals(theme: Theme) -> Visuals {
     };
     visuals.widgets.noninteractive = widget(palette.back, edge);
     visuals.widgets.inactive = widget(palette.raised, edge);
-    visuals.widgets.hovered = widget(palette.chosen, edge);
+    visuals.widgets.hovered = widget(palette.under, edge);
     visuals.widgets.active = widget(palette.chosen, edge);
     visuals.widgets.open = widget(palette.raised, edge);
     visuals.selection.bg_fill = palette.chosen;

@@ -1,6 +1,6 @@
 //! What a person is told of a command: what it became, and how it is taken back.
 
-use kernelos_protocol::command::{BranchReply, Command, Reply};
+use kernelos_protocol::command::{BranchReply, Command, NotUndone, Reply};
 use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::present::{self, Back, Block, Doc, Text, Tone, shown};
@@ -70,7 +70,8 @@ fn became(command: &Command, reply: &Reply, names: &Names) -> Told {
             let (text, hint) = present::not_undone(refused);
             let lines = [(Tone::Attention, text), (Tone::Quiet, hint)];
             let doc = lines.map(|(tone, text)| Block::Line(Text::toned(tone, text)));
-            return Told { doc: Doc(doc.to_vec()), event: None, failed: true };
+            let doc = Doc(doc.to_vec());
+            return Told { doc, event: None, all_the_same: all_the_same(refused), failed: true };
         }
         _ => match &event {
             Some(event) => {
@@ -100,7 +101,6 @@ fn became(command: &Command, reply: &Reply, names: &Names) -> Told {
             None => Doc(vec![Block::Line(Text::plain("nothing was to change"))]),
         },
     };
-    let is_undo = matches!(command, Command::Undo { .. });
     let is_for_good = matches!(
         reply,
         Reply::Readmitted { .. }
@@ -109,8 +109,14 @@ fn became(command: &Command, reply: &Reply, names: &Names) -> Told {
             | Reply::Purged { .. }
             | Reply::Struck { .. }
     ) || matches!(command, Command::SetAgent { .. });
-    let is_undoable = !is_undo && !is_for_good;
-    Told { doc, event: event.filter(|_| is_undoable), failed: false }
+    Told { doc, event: event.filter(|_| !is_for_good), all_the_same: None, failed: false }
+}
+
+/// What takes an event back that was refused, where something does: by force, or by its name.
+fn all_the_same(refused: &NotUndone) -> Option<Command> {
+    let command = refused.force.as_ref()?;
+    let begin = Some(refused.refused?.to_string());
+    Some(Command::Undo { begin, force: command.ends_with(" --force") })
 }
 
 /// The event that a reply names.

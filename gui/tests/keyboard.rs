@@ -81,6 +81,11 @@ fn a_device_is_revoked_by_the_keyboard_alone() {
     play(&mut stage);
     assert_eq!(members(&mut stage), 3);
     enter(&mut stage, "Revoke phone…");
+    assert_eq!(focused(&stage), "why, for the others", "which device is known");
+    types(&mut stage, "lost");
+    press(&mut stage, Key::Enter);
+    let told = app(&mut stage).model.question.as_ref().unwrap().doc.clone();
+    assert!(format!("{told:?}").contains("why: lost"), "{told:?}");
     assert_eq!(focused(&stage), "Cancel", "what cannot be taken back is never one Enter away");
     let verb = app(&mut stage).model.question.as_ref().unwrap().verb.clone();
     enter(&mut stage, &verb);

@@ -6,6 +6,7 @@
     reason = "clippy's exception for tests covers #[test] functions, not their helpers"
 )]
 
+mod back;
 mod bound;
 mod forms;
 mod full;

@@ -124,7 +124,7 @@ fn rows_of_a_clock_of_1970_stand_where_their_events_do() {
     let place = |row: &String| row.split(':').next().unwrap().to_owned();
     let before: Vec<_> = rows(&stage).iter().map(place).collect();
     assert!(before.len() >= 5, "{before:?}");
-    let topic = Topic::Timeline(None);
+    let topic = Topic::Timeline(None, true);
     let Reply::Timeline(mut page) = stage.state_mut().mesh.ask(1, topic.command().unwrap()) else {
         panic!()
     };

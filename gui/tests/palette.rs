@@ -289,7 +289,8 @@ fn a_purge_says_before_which_stores_keep_a_sealed_copy() {
     let mut stage = stage([900.0, 600.0], world());
     let model = &mut app(&mut stage).model;
     model.said.names.insert(id(7), "attic".to_owned());
-    let row = |role| DeviceRow { id: id(7), role: Some(role), added_by: id(1), own: false };
+    let row =
+        |role| DeviceRow { id: id(7), role: Some(role), added_by: id(1), own: false, out: None };
     for (devices, says) in [
         (None, "hears of it, but a device of role store keeps its sealed copy: 1f2e3d4c"),
         (Some(vec![row(Role::Member)]), "hears of it: 1f2e3d4c"),

@@ -36,7 +36,7 @@ fn contrast(a: Color32, b: Color32) -> f64 {
 fn texts_and_the_focus_stand_out() {
     assert!((contrast(Color32::BLACK, Color32::WHITE) - 21.0).abs() < 0.001);
     for palette in [DARK, LIGHT] {
-        let backs = [palette.back, palette.raised, palette.chosen];
+        let backs = [palette.back, palette.raised, palette.chosen, palette.under];
         for back in backs {
             for tone in [Tone::Plain, Tone::Good, Tone::Attention, Tone::Quiet] {
                 let contrast = contrast(palette.tone(tone), back);
@@ -182,6 +182,22 @@ fn panels_fit(window: [f32; 2], scale: f32) {
 #[test]
 fn nothing_to_use_on_a_panel_is_cut_off_at_320_points() {
     panels_fit([320.0, 640.0], 1.0);
+}
+
+/// Only a document's own lines are wider than the window; those are scrolled.
+#[test]
+fn no_table_is_wider_than_320_points() {
+    let mut stage = scaled([320.0, 640.0], 1.0, full_world());
+    for panel in Panel::ALL.into_iter().filter(|panel| *panel != Panel::Documents) {
+        go(&mut stage, panel);
+        let all = looks(panel, &app(&mut stage).model).into_iter().map(|(_, chosen)| chosen);
+        for chosen in all.collect::<Vec<_>>() {
+            app(&mut stage).apply(Action::Choose(chosen));
+            play(&mut stage);
+            let cut: Vec<_> = cut(&stage, 320.0).into_iter().map(|text| text.text).collect();
+            assert_eq!(cut, [""; 0], "{panel:?}");
+        }
+    }
 }
 
 /// The window as it opens (WCAG 2.2, 1.4.4).

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::printable::shown;
 pub use boards::boards;
 pub use branches::{branch_changes, branches, nothing_to_merge, taken_back};
-pub use conflicts::{choices, conflict, conflicts, outcomes};
+pub use conflicts::{choices, conflict, conflicts, kept, outcomes};
 pub use event::event;
 pub use missions::{cancelled, headline, mission, missions, started};
 pub use moment::moment;
@@ -35,7 +35,7 @@ pub use timeline::{
     ascii, timeline, timeline_line, timeline_lines, timeline_row, timeline_sentence,
 };
 pub use undo::{Back, not_undone, undone, wrote, wrote_by};
-pub use views::{behind, device_name, devices, life, log_row, overheard, read, status};
+pub use views::{away, behind, device_name, devices, life, log_row, read, status, taken_out};
 pub use when::utc;
 
 /// Something to show, from top to bottom.

@@ -69,7 +69,7 @@ use apart::Room;
 use backlog::Backlog;
 use bare::Bare;
 use chain::Chains;
-use fact::fact;
+use fact::{fact, reason};
 use keyless::Keyless;
 use lost::Lost;
 use membership::LetIn;
@@ -107,6 +107,8 @@ pub struct Workspace {
     undone: undo::KeptUndone,
     /// Who granted the last role of each device.
     added_by: BTreeMap<DeviceId, DeviceId>,
+    /// Why events took something, of those that say it.
+    reasons: BTreeMap<EventId, Box<str>>,
     recovery: Option<RecoveryPublic>,
     /// The root document, once the genesis is here.
     root: Option<DocumentId>,
@@ -170,6 +172,7 @@ impl Workspace {
             undoing: BTreeSet::new(),
             undone: undo::KeptUndone::default(),
             added_by: BTreeMap::new(),
+            reasons: BTreeMap::new(),
             recovery: None,
             root: None,
             stale: false,
@@ -271,6 +274,7 @@ impl Workspace {
         let fact = fact(event);
         let author = event.header().author;
         self.control.add(event.id(), author, fact, &before)?;
+        self.reasons.extend(reason(event).map(|reason| (event.id(), reason.into())));
         match event.control() {
             Some(ControlBody::Genesis(genesis)) => {
                 self.root = Some(hash::document_id(&author, &event.header().incarnation, 0));

@@ -23,8 +23,8 @@ use crate::model::Topic;
 const AGAIN_FIRST: Duration = Duration::from_millis(100);
 /// The longest.
 const AGAIN_MAX: Duration = Duration::from_secs(5);
-/// A node that says nothing for so long is gone: it says that it is there every 15 s.
-const SILENT_MAX: Duration = Duration::from_secs(45);
+/// A node that says nothing for so long hangs: it says that it is there every 5 s.
+const SILENT_MAX: Duration = Duration::from_secs(15);
 
 /// A node that has not said what is looked at by then hangs: it reads its own memory for that.
 const ANSWER_MAX: Duration = Duration::from_secs(15);
@@ -116,7 +116,8 @@ impl<W: Fn() + Clone + Send + Sync + 'static> Link<W> {
             let changed = tokio::select! {
                 alive = timeout(SILENT_MAX, events.next()) => match alive {
                     Ok(Some(changed)) => changed,
-                    Ok(None) | Err(_) => return Over::Gone(not_running()),
+                    Ok(None) => return Over::Gone(not_running()),
+                    Err(_) => return Over::Gone(hangs()),
                 },
                 wanted = self.ends.wanted.changed() => match wanted {
                     Ok(()) => false,

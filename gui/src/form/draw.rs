@@ -42,7 +42,7 @@ pub fn show(ui: &Ui, model: &Model, actions: &mut Vec<Action>) {
         match now.submit(model) {
             // It closes once the node said that it is done.
             Ok(action) => return actions.extend([Action::Form(Some(now)), action]),
-            Err(fault) => now.fault = Some(fault),
+            Err(fault) => (now.fault, now.is_down) = (Some(fault), false),
         }
     } else if now.typed != form.typed {
         now.fault = None;
@@ -91,6 +91,8 @@ fn decides(form: &Form, id: &ConflictId, model: &Model) -> Doc {
 /// The fields; true as Enter ends one, which it does where there is one line.
 fn fields(ui: &mut Ui, form: &Form, now: &mut Form) -> bool {
     let mut done = false;
+    // Of a form that is filled in already, what is still to be said comes first.
+    let first = now.typed.iter().position(String::is_empty).unwrap_or(0);
     for (field, ((label, hint), text)) in form.fill.asks().iter().zip(&mut now.typed).enumerate() {
         let label = ui.label(*label);
         let edit = match form.fill.takes_lines(field) {
@@ -100,7 +102,7 @@ fn fields(ui: &mut Ui, form: &Form, now: &mut Form) -> bool {
         let edit = edit.hint_text(*hint).desired_width(f32::INFINITY);
         let edit = edit.interactive(form.sent.is_none());
         let edit = ui.add(edit).labelled_by(label.id);
-        if ui.memory(|memory| memory.focused().is_none()) && !edit.lost_focus() {
+        if ui.memory(|memory| memory.focused().is_none()) && field == first && !edit.lost_focus() {
             edit.request_focus();
         }
         if edit.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter)) {

@@ -7,7 +7,7 @@ use kernelos_protocol::document::{DocPath, Edit};
 use kernelos_protocol::id::{DeviceId, EventId};
 use kernelos_protocol::limits::{MISSION_STEPS_MAX, NAME_BYTES_MAX, PURGE_EVENTS_MAX};
 use kernelos_protocol::pairing::messages::is_name;
-use kernelos_protocol::present::{self, Block, Doc, Text, device_name, shown};
+use kernelos_protocol::present::{self, Block, Doc, Text, Tone, device_name, shown};
 use kernelos_protocol::role::Role;
 
 use crate::client::{Order, Rescuing, Restoring};
@@ -151,14 +151,19 @@ pub(super) fn take(typed: &str, model: &Model) -> Result<Take, String> {
 
 /// What is asked before a device is taken out.
 #[must_use]
-pub fn revoking(model: &Model, device: DeviceId, reason: &str, name: &str) -> Action {
+fn revoking(model: &Model, device: DeviceId, reason: &str, name: &str) -> Action {
     let name = shown(name, 128);
     let text = format!(
         "{name} is removed on every device, and cannot read what is written from now on. \
          What it wrote stays"
     );
     let command = Command::Revoke { device, reason: reason.to_owned() };
-    model.ask(format!("Revoke {name}"), text, Doc::default(), command)
+    let line = |tone, text: String| Block::Line(Text::toned(tone, text));
+    let why =
+        (!reason.is_empty()).then(|| line(Tone::Plain, format!("why: {}", shown(reason, 256))));
+    let back = "an undo of it lets the device in again: kern undo EVENT";
+    let doc = why.into_iter().chain([line(Tone::Quiet, back.to_owned())]).collect();
+    model.ask(format!("Revoke {name}"), text, Doc(doc), command)
 }
 
 /// How an event's id begins.

@@ -4,9 +4,9 @@ use eframe::egui::{Button, Ui};
 use kernelos_protocol::command::{BranchCommand, BranchKind, BranchState, Command};
 use kernelos_protocol::present::{self, Block, Doc, shown};
 
-use crate::form::Fill;
+use crate::form::{Fill, Form};
 use crate::model::{Action, Chosen, Model, Topic};
-use crate::panel::{absent, can, empty};
+use crate::panel::{Panel, absent, below, can, empty, offer};
 use crate::render;
 
 /// Draws it.
@@ -30,13 +30,19 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
                     one. kern branch create makes one, too";
         return empty(ui, model, actions, (what, Some(Fill::CreateBranch)));
     }
+    ui.horizontal_wrapped(|ui| {
+        offer(ui, model, Form::of(Fill::CreateBranch, model), actions);
+        for (index, row) in page.branches.iter().enumerate() {
+            ui.push_id(index, |ui| apart(ui, row, model, actions));
+        }
+    });
     let row = chosen.and_then(|index| made.get(index));
     if chosen != before {
         let branch = row.and_then(|row| row.document);
         actions.push(Action::Choose(Chosen { branch, ..model.chosen.clone() }));
     }
     let Some((row, document)) = row.and_then(|row| Some((row, row.document?))) else { return };
-    ui.separator();
+    below(ui, Panel::Branches, document.0);
     match &model.said.branch {
         Some(changes) if changes.document == document => {
             render::doc(ui, &present::branch_changes(changes, true, &model.said.names));
@@ -44,6 +50,25 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
         _ => absent(ui, model, &Topic::Branch(document)),
     }
     ways(ui, (row, &document.to_string()), model, actions);
+}
+
+/// What can be done about what devices wrote while apart: each side can go on as a branch.
+fn apart(ui: &mut Ui, row: &BranchState, model: &Model, actions: &mut Vec<Action>) {
+    if row.kind != BranchKind::Made && model.open_conflicts() > 0 {
+        let button = Button::new("Look at the conflicts").wrap();
+        if ui.add(button).clicked() {
+            actions.push(Action::Go(Panel::Conflicts));
+        }
+    }
+    for side in &row.sides {
+        let name = shown(&present::device_name(&side.device, &model.said.names), 64);
+        let place = whole(&row.of);
+        if can(ui, model, &format!("Branch of what {name} wrote in {place}…")) {
+            let typed = vec![String::new(), row.of.clone(), side.event.to_string(), String::new()];
+            let form = Form { typed, ..Form::of(Fill::CreateBranch, model) };
+            actions.push(Action::Form(Some(form)));
+        }
+    }
 }
 
 /// What can be done with a branch: each as the command line does it.

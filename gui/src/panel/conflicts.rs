@@ -269,13 +269,14 @@ fn sides(ui: &mut Ui, row: &ConflictRow, model: &Model, actions: &mut Vec<Action
     let why_not = model.why_no_write();
     let is_new = is_new(ui, row);
     for (index, side) in row.sides.iter().enumerate() {
-        let value = if side.deleted { "nothing".to_owned() } else { side.value.to_string() };
         let who = side.device.map(|device| present::device_name(&device, &model.said.names));
         let who = who.unwrap_or_default();
-        let path = row.path.to_string();
-        let (path, value) = (shown(&path, 96), shown(&value, 96));
+        let kept = shown(&present::kept(row, side, &model.said.names), 192);
         let key = if index < 9 { format!("{} ", index + 1) } else { String::new() };
-        let text = format!("{key}Keep {}: {path} = {value}, by {}", side.side, shown(&who, 64));
+        let text = match who.is_empty() || !row.kind.has_place() {
+            true => format!("{key}Keep {}: {kept}", side.side),
+            false => format!("{key}Keep {}: {kept}, by {}", side.side, shown(&who, 64)),
+        };
         let button = egui::Button::new(text).wrap();
         let size = [ui.available_width().min(640.0), ui.spacing().interact_size.y];
         let is_clicked = ui.add_enabled_ui(why_not.is_none(), |ui| ui.add_sized(size, button));
@@ -283,8 +284,10 @@ fn sides(ui: &mut Ui, row: &ConflictRow, model: &Model, actions: &mut Vec<Action
             actions.push(keeping(model, row, &side.side));
         }
     }
+    // What stands at no place is decided by keeping a side alone.
+    let takes_value = outcome(row, &Deciding::Value(serde_json::Value::Null)).is_some();
     let own = egui::Button::new("Decide by a value of your own…").wrap();
-    if ui.add_enabled(why_not.is_none(), own).clicked() {
+    if takes_value && ui.add_enabled(why_not.is_none(), own).clicked() {
         actions.push(Action::Form(Some(Form::of(Fill::Decide(row.id), model))));
     }
     if let Some(why) = why_not {

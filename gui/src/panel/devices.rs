@@ -7,7 +7,7 @@ use eframe::egui::Ui;
 use kernelos_protocol::command::{DeviceRow, Status};
 use kernelos_protocol::present::{self, Block, Doc, Text, Tone, shown};
 
-use crate::form::revoking;
+use crate::form::{Fill, Form};
 use crate::model::{Action, Model, Topic};
 use crate::panel::{absent, can, empty};
 use crate::render;
@@ -49,14 +49,13 @@ fn facts(device: &DeviceRow, model: &Model) -> Doc {
         Some(peer) => {
             let tone = if peer.acked == peer.of { Tone::Good } else { Tone::Attention };
             field("holds", Text::toned(tone, format!("{} of {} events", peer.acked, peer.of)));
-            let path = match (&peer.path, peer.rtt_ms, peer.last_seen_s) {
-                (Some(path), Some(rtt), _) => format!("{path}, {rtt} ms"),
-                (Some(path), None, _) => path.clone(),
-                (None, _, Some(ago)) => format!("not connected, last seen {ago} s ago"),
-                (None, _, None) => "not connected".to_owned(),
+            let now = status.map_or_else(Default::default, |status| status.said_at);
+            let path = match (&peer.path, peer.rtt_ms) {
+                (Some(path), Some(rtt)) => format!("{path}, {rtt} ms"),
+                (Some(path), None) => path.clone(),
+                (None, _) => present::away(peer, now),
             };
-            let heard = peer.heard.map_or_else(String::new, |heard| present::overheard(&heard));
-            field("path", Text::plain(format!("{path}{heard}")));
+            field("path", Text::plain(path));
         }
         None if device.own => {
             let events = status.map_or(0, |status| status.events);
@@ -66,6 +65,9 @@ fn facts(device: &DeviceRow, model: &Model) -> Doc {
     }
     let by = present::device_name(&device.added_by, &model.said.names);
     field("added by", Text::plain(by));
+    if let Some(out) = &device.out {
+        field("taken out", Text::plain(present::taken_out(out, &model.said.names)));
+    }
     Doc(vec![Block::Heading(name), Block::Fields(fields)])
 }
 
@@ -79,6 +81,11 @@ fn peer<'a>(
 fn revoke(ui: &mut Ui, device: &DeviceRow, model: &Model, actions: &mut Vec<Action>) {
     let name = present::device_name(&device.id, &model.said.names);
     if can(ui, model, &format!("Revoke {}…", shown(&name, 128))) {
-        actions.push(revoking(model, device.id, "", &name));
+        // By its name where that is its own.
+        let is_it = |other: &&DeviceRow| present::device_name(&other.id, &model.said.names) == name;
+        let devices = model.said.devices.iter().flatten();
+        let called = if devices.filter(is_it).count() == 1 { name } else { device.id.to_string() };
+        let form = Form { typed: vec![called, String::new()], ..Form::of(Fill::Revoke, model) };
+        actions.push(Action::Form(Some(form)));
     }
 }

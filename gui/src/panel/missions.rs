@@ -5,9 +5,9 @@ use kernelos_protocol::id::EventId;
 use kernelos_protocol::mission::show::MissionView;
 use kernelos_protocol::present::{self, Block, Doc};
 
-use crate::form::Fill;
+use crate::form::{Fill, Form};
 use crate::model::{Action, Chosen, Model, Topic};
-use crate::panel::{absent, empty};
+use crate::panel::{Panel, absent, below, empty, offer};
 use crate::render;
 
 /// The states of a mission that has ended.
@@ -42,8 +42,15 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
         let mission = view.map(id);
         actions.push(Action::Choose(Chosen { mission, ..model.chosen.clone() }));
     }
+    ui.horizontal_wrapped(|ui| {
+        offer(ui, model, Form::of(Fill::StartMission, model), actions);
+        if let Some(view) = view.filter(|view| goes_on(view)) {
+            let typed = vec![view.id.to_string()];
+            offer(ui, model, Form { typed, ..Form::of(Fill::CancelMission, model) }, actions);
+        }
+    });
     if let Some(view) = view {
-        ui.separator();
+        below(ui, Panel::Missions, view.id.0);
         render::doc(ui, &present::mission(view, &model.said.names));
     }
 }

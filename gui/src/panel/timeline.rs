@@ -3,15 +3,16 @@
 //! sight are laid out, however many there are.
 
 use eframe::egui::{self, Rect, Sense, Ui, pos2, vec2};
-use kernelos_protocol::command::{LogRow, TimelineAt, TimelineQuery};
-use kernelos_protocol::id::Lane;
+use kernelos_protocol::command::{Command, LogRow, TimelineAt, TimelineQuery};
+use kernelos_protocol::facts::EventView;
+use kernelos_protocol::id::{EventId, Lane};
 use kernelos_protocol::limits::TIMELINE_BLOCK;
 use kernelos_protocol::present::{self, Text, Tone, shown};
 use kernelos_protocol::workspace::Verdict;
 
 use crate::form::Fill;
 use crate::model::{Action, Chosen, Model, Past, Topic};
-use crate::panel::{Panel, absent, empty};
+use crate::panel::{Panel, absent, can, empty};
 use crate::{render, theme};
 
 mod draw;
@@ -29,11 +30,11 @@ const BEFORE_MAX: usize = 4 * PART;
 
 /// How a part is asked for.
 #[must_use]
-pub fn query(part: Option<usize>) -> TimelineQuery {
+pub fn query(part: Option<usize>, folded: bool) -> TimelineQuery {
     let at = part.map_or(TimelineAt::Newest, |part| {
         TimelineAt::Before(part.saturating_add(1).saturating_mul(PART))
     });
-    TimelineQuery { at, limit: PART, folded: true, lanes: Vec::new() }
+    TimelineQuery { at, limit: PART, folded, lanes: Vec::new() }
 }
 
 /// What is to be asked for: the end, what is in sight, the first part that is missing of it or of a
@@ -41,7 +42,8 @@ pub fn query(part: Option<usize>) -> TimelineQuery {
 #[must_use]
 pub fn topics(model: &Model) -> Vec<Topic> {
     let timeline = &model.said.timeline;
-    let mut topics = vec![Topic::Timeline(None)];
+    let folded = !model.chosen.each;
+    let mut topics = vec![Topic::Timeline(None, folded)];
     if timeline.total > 0 {
         let reach = timeline.reach(&model.chosen.place);
         let end = timeline.total.saturating_sub(PART) / TIMELINE_BLOCK * TIMELINE_BLOCK;
@@ -52,7 +54,7 @@ pub fn topics(model: &Model) -> Vec<Topic> {
         parts.truncate(PARTS_MAX);
         let missing = reach.all().find(|slot| slot.is_gap()).map(|slot| slot.span().1 / PART);
         parts.extend(missing.filter(|part| !parts.contains(part)));
-        topics.extend(parts.into_iter().map(|part| Topic::Timeline(Some(part))));
+        topics.extend(parts.into_iter().map(|part| Topic::Timeline(Some(part), folded)));
     }
     topics.extend(model.chosen.event.map(Topic::Event));
     topics
@@ -69,7 +71,7 @@ pub fn is_full(model: &Model) -> bool {
 pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
     let timeline = &model.said.timeline;
     if !timeline.is_known {
-        return absent(ui, model, &Topic::Timeline(None));
+        return absent(ui, model, &Topic::Timeline(None, !model.chosen.each));
     }
     if timeline.rows.is_empty() {
         let what = "Nothing happened yet: whatever anybody writes stands here. kern log lists it, \
@@ -79,7 +81,7 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
     let mut now = model.chosen.clone();
     details_below(ui, model, &mut now, actions);
     // Its height does not depend on what it says: how many rows have room would depend on it.
-    let height = ui.text_style_height(&egui::TextStyle::Body);
+    let height = ui.spacing().interact_size.y;
     let (_, line) = ui.allocate_space(vec2(ui.available_width(), height));
     let all = ui.available_rect_before_wrap();
     ui.set_clip_rect(all.intersect(ui.clip_rect()).union(line.intersect(ui.clip_rect())));
@@ -87,7 +89,7 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
     let row = draw::height(ui, space.width());
     now.place.fits = rows_in(space.height(), row);
     let reach = timeline.reach(&now.place);
-    where_one_is(ui, line, timeline, &reach);
+    where_one_is(ui, line, (timeline, &reach), &mut now);
     let focus = rows(ui, (space, row), model, &reach, &mut now);
     ui.allocate_rect(all, Sense::hover());
     let bar = Rect::from_min_max(pos2(space.right(), all.top()), all.max);
@@ -138,8 +140,13 @@ fn rows(
     focus
 }
 
-/// Says by the events' numbers which part of the history is in sight.
-fn where_one_is(ui: &mut Ui, line: Rect, timeline: &Timeline, reach: &Reach<'_>) {
+/// Says by the events' numbers which part of the history is in sight, and lets each event be a row.
+fn where_one_is(
+    ui: &mut Ui,
+    line: Rect,
+    (timeline, reach): (&Timeline, &Reach<'_>),
+    now: &mut Chosen,
+) {
     let Some((first, last)) = reach.span() else { return };
     let gap = if reach.sight.iter().any(Slot::is_gap) { ", loading…" } else { "" };
     let (first, last) = (first.saturating_add(1), last.saturating_add(1));
@@ -147,6 +154,7 @@ fn where_one_is(ui: &mut Ui, line: Rect, timeline: &Timeline, reach: &Reach<'_>)
     let text = egui::RichText::new(text).color(theme::palette(ui).tone(Tone::Quiet));
     let layout = egui::Layout::left_to_right(egui::Align::Center);
     let mut line = ui.new_child(egui::UiBuilder::new().max_rect(line).layout(layout));
+    line.checkbox(&mut now.each, "each event");
     line.add(egui::Label::new(text).truncate());
 }
 
@@ -171,10 +179,38 @@ fn details_below(ui: &mut Ui, model: &Model, now: &mut Chosen, actions: &mut Vec
                     let why = "no edit is known before this event";
                     render::text(ui, &Text::toned(Tone::Quiet, why));
                 }
+                ways(ui, event, model, (now, actions));
             });
             render::doc(ui, &present::event(event, &model.said.names));
         });
     });
+}
+
+/// What can be done about an event: the run that it ends is laid open, and it is taken back.
+fn ways(
+    ui: &mut Ui,
+    event: &EventView,
+    model: &Model,
+    (now, actions): (&mut Chosen, &mut Vec<Action>),
+) {
+    if let Some(id) = event.row.id
+        && can(ui, model, &format!("Undo {}", id.short()))
+    {
+        actions.push(Action::Do(undoing(id)));
+    }
+    // It is the last of them: what goes lets nothing slide below a second click.
+    let mut rows = model.said.timeline.rows.values();
+    let run = rows.find(|row| row.event.id == event.row.id && row.events > 1);
+    if let Some(run) = run
+        && ui.button(format!("Show each of these {}", run.events)).clicked()
+    {
+        now.each = true;
+    }
+}
+
+/// Takes back this event, whichever it is: the node says why not.
+pub(crate) fn undoing(event: EventId) -> Command {
+    Command::Undo { begin: Some(event.to_string()), force: false }
 }
 
 /// The event that the cursor is on, or that is looked at.
@@ -200,7 +236,7 @@ pub fn past(model: &Model) -> Option<Past> {
 
 fn past_of(row: &LogRow, model: &Model) -> Option<Past> {
     let event = row.id?;
-    let as_of = |row: &LogRow, event: kernelos_protocol::id::EventId| {
+    let as_of = |row: &LogRow, event: EventId| {
         let who = shown(&present::device_name(&row.author, &model.said.names), 64);
         let when = present::utc(row.stamp);
         format!("as of event {}, {} by {who}, {when}", event.short(), row.kind)
@@ -216,7 +252,7 @@ fn past_of(row: &LogRow, model: &Model) -> Option<Past> {
 }
 
 /// The last event before this one, as far as it is known, that counts and writes in a document.
-fn edit_before(event: kernelos_protocol::id::EventId, model: &Model) -> Option<&LogRow> {
+fn edit_before(event: EventId, model: &Model) -> Option<&LogRow> {
     let timeline = &model.said.timeline;
     let (key, row) = timeline.rows.iter().find(|(_, row)| row.event.id == Some(event))?;
     let mut slot = Slot::Row(*key, row);
@@ -232,7 +268,7 @@ fn edit_before(event: kernelos_protocol::id::EventId, model: &Model) -> Option<&
     None
 }
 
-fn details(model: &Model) -> Option<&kernelos_protocol::facts::EventView> {
+fn details(model: &Model) -> Option<&EventView> {
     let event = model.said.event.as_ref()?;
     (event.row.id.is_some() && event.row.id == model.chosen.event).then_some(event)
 }

@@ -27,7 +27,7 @@ use crate::portable::{sleep, spawn, timeout};
 /// Between two events.
 const PACE: Duration = Duration::from_millis(100);
 /// Between two signs of life.
-const ALIVE: Duration = Duration::from_secs(15);
+const ALIVE: Duration = Duration::from_secs(5);
 
 /// What is watched.
 #[derive(Debug, Deserialize)]

@@ -24,7 +24,8 @@ pub(super) async fn run(ui: &Ui, _: Args) -> Result<(), Failure> {
                 let state = if row.role.is_some() { "member" } else { "revoked" };
                 json!({ "device": present::device_name(&row.id, &names), "id": row.id,
                     "role": row.role, "state": state,
-                    "added_by": present::device_name(&row.added_by, &names), "own": row.own })
+                    "added_by": present::device_name(&row.added_by, &names), "own": row.own,
+                    "out": row.out })
             };
             let rows: Vec<_> = devices.iter().map(row).collect();
             ui.show(&rows, || present::devices(&devices, &names))

@@ -34,6 +34,9 @@ pub struct BranchRow {
     pub by: Option<DeviceId>,
     /// The decision.
     pub decision: Option<EventId>,
+    /// Why it was decided, as written there.
+    #[serde(default)]
+    pub reason: String,
 }
 
 /// Why content is kept apart.

@@ -217,6 +217,9 @@ pub struct Status {
     pub workspace: String,
     /// Its id.
     pub workspace_id: WorkspaceId,
+    /// When this was said, by this device's clock.
+    #[serde(default)]
+    pub said_at: Stamp,
     /// This device's name.
     pub device: String,
     /// This device.
@@ -396,6 +399,22 @@ pub struct DeviceRow {
     pub added_by: DeviceId,
     /// Is it this device?
     pub own: bool,
+    /// How it was taken out, where it was and is no member now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub out: Option<TakenOut>,
+}
+
+/// How a device was taken out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakenOut {
+    /// By whom.
+    pub by: DeviceId,
+    /// When, as that device says.
+    pub at: Stamp,
+    /// The revocation; of several that with the lowest id.
+    pub event: EventId,
+    /// Why, as written there.
+    pub reason: String,
 }
 
 /// A part of an artifact, opened under its key. The whole is what it should be where its parts,

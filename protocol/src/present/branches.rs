@@ -7,6 +7,7 @@ use crate::command::{
 };
 use crate::document::check_name;
 use crate::id::DeviceId;
+use crate::present::conflicts::or_nothing;
 use crate::present::{Block, Doc, Text, Tone, conflicts, device_name};
 
 /// The branches, and what devices wrote while apart, each with what can be done.
@@ -154,8 +155,8 @@ pub fn branch_changes(
     let mut blocks = Vec::new();
     for row in &changes.changes {
         blocks.push(Block::Fields(vec![
-            (row.path.to_string(), Text::plain(&row.then)),
-            (before.to_owned(), Text::toned(Tone::Quiet, &row.now)),
+            (row.path.to_string(), Text::plain(or_nothing(&row.then))),
+            (before.to_owned(), Text::toned(Tone::Quiet, or_nothing(&row.now))),
         ]));
     }
     if blocks.is_empty() {

@@ -3,9 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value as Json;
+
 use crate::command::{Choice, Chosen, ConflictPage, ConflictRow, Outcome, SideRow};
 use crate::document::conflict::ConflictKind;
 use crate::id::DeviceId;
+use crate::limits::NAME_BYTES_MAX;
 use crate::present::{Block, Doc, Text, Tone, device_name, utc};
 use crate::printable;
 
@@ -33,11 +36,15 @@ pub fn conflicts(page: &ConflictPage, names: &BTreeMap<DeviceId, String>) -> Doc
 #[must_use]
 pub fn conflict(row: &ConflictRow, names: &BTreeMap<DeviceId, String>) -> Doc {
     let title = format!("{}  {}  {}", row.path, row.kind.words(), row.id);
-    let mut fields = vec![("before".to_owned(), Text::plain(value(&row.base)))];
+    let mut fields = Vec::new();
+    // What stands at no place was not there before.
+    if row.kind.has_place() {
+        fields.push(("before".to_owned(), Text::plain(or_nothing(&row.base))));
+    }
     for side in &row.sides {
-        fields.push((side.side.clone(), Text::plain(side_text(side, names))));
+        fields.push((side.side.clone(), Text::plain(side_text(row.kind, side, names))));
         if side.then != side.value {
-            let then = format!("then {}", value(&side.then));
+            let then = format!("then {}", told(row.kind, &side.then, names));
             fields.push((String::new(), Text::toned(Tone::Quiet, then)));
         }
     }
@@ -54,13 +61,13 @@ pub fn conflict(row: &ConflictRow, names: &BTreeMap<DeviceId, String>) -> Doc {
     Doc(head.into_iter().chain(next).collect())
 }
 
-fn side_text(side: &SideRow, names: &BTreeMap<DeviceId, String>) -> String {
+fn side_text(kind: ConflictKind, side: &SideRow, names: &BTreeMap<DeviceId, String>) -> String {
     let who = side.device.map_or_else(String::new, |device| {
-        let name = printable::shown(&device_name(&device, names), crate::limits::NAME_BYTES_MAX);
+        let name = printable::shown(&device_name(&device, names), NAME_BYTES_MAX);
         let role = side.member.map_or("no member now", crate::role::Role::name);
         format!("  by {name} ({role})")
     });
-    let what = if side.deleted { "removed".to_owned() } else { value(&side.value) };
+    let what = if side.deleted { "removed".to_owned() } else { told(kind, &side.value, names) };
     let when = match side.time {
         Some(_) if side.clock_wrong => ", its clock was wrong".to_owned(),
         Some(time) => format!(", {}", utc(time)),
@@ -71,8 +78,51 @@ fn side_text(side: &SideRow, names: &BTreeMap<DeviceId, String>) -> String {
     format!("{what}{who}{when}{back}")
 }
 
-fn value(value: &serde_json::Value) -> String {
+fn value(value: &Json) -> String {
     printable::shown(&value.to_string(), VALUE_SHOWN_MAX)
+}
+
+/// Where null says that nothing is there.
+pub(super) fn or_nothing(of: &Json) -> String {
+    if of.is_null() { "nothing".to_owned() } else { value(of) }
+}
+
+/// What a side says or becomes: at a place a value, elsewhere in words.
+fn told(kind: ConflictKind, of: &Json, names: &BTreeMap<DeviceId, String>) -> String {
+    if kind.has_place() {
+        return value(of);
+    }
+    let holder = of.get("holder").and_then(Json::as_str).and_then(|id| id.parse().ok());
+    let holder = holder.map(|id| printable::shown(&device_name(&id, names), NAME_BYTES_MAX));
+    match (of, of.get("events"), of.get("stage"), holder) {
+        (Json::String(words), ..) => printable::shown(words, VALUE_SHOWN_MAX),
+        (_, Some(events), ..) => format!("its branch, {events} events"),
+        (.., Some(stage), _) => {
+            let stage = stage.as_str().map_or_else(|| stage.to_string(), str::to_owned);
+            format!("holds {}", printable::shown(&stage, VALUE_SHOWN_MAX))
+        }
+        (.., Some(holder)) => format!("{holder} holds it"),
+        _ => value(of),
+    }
+}
+
+/// What keeping a side makes of the place, or of what stands at none.
+#[must_use]
+pub fn kept(row: &ConflictRow, side: &SideRow, names: &BTreeMap<DeviceId, String>) -> String {
+    let then = match side.deleted {
+        true => "nothing".to_owned(),
+        false if row.kind.has_place() => value(&side.then),
+        false => {
+            let who = side.device.filter(|_| side.readmits);
+            let name = who.map(|who| printable::shown(&device_name(&who, names), NAME_BYTES_MAX));
+            let then = told(row.kind, &side.then, names);
+            return match name {
+                Some(name) => format!("what {name} wrote {then}"),
+                None => then,
+            };
+        }
+    };
+    format!("{} = {then}", printable::shown(&row.path.to_string(), NAME_BYTES_MAX))
 }
 
 /// What each of these decisions about one conflict comes to: from what the place shows now to what
@@ -85,7 +135,7 @@ pub fn outcomes(outcomes: &[Outcome], names: &BTreeMap<DeviceId, String>) -> Doc
             Some(letter) => format!("keep {letter}"),
             None => "by a value".to_owned(),
         };
-        fields.push((name, Text::plain(becomes(outcome))));
+        fields.push((name, Text::plain(becomes(outcome, names))));
         // What stands at no place is lost by no decision about it.
         let gives_way = match outcome.kind {
             ConflictKind::Values | ConflictKind::DeleteEdit | ConflictKind::Policy => "lost",
@@ -93,7 +143,7 @@ pub fn outcomes(outcomes: &[Outcome], names: &BTreeMap<DeviceId, String>) -> Doc
             ConflictKind::Quarantine | ConflictKind::Divergent => continue,
         };
         for side in &outcome.lost {
-            let text = format!("{gives_way}: {}", side_text(side, names));
+            let text = format!("{gives_way}: {}", side_text(outcome.kind, side, names));
             fields.push((String::new(), Text::toned(Tone::Attention, text)));
         }
         if outcome.more_sides > 0 {
@@ -105,12 +155,9 @@ pub fn outcomes(outcomes: &[Outcome], names: &BTreeMap<DeviceId, String>) -> Doc
     Doc(vec![Block::Fields(fields)])
 }
 
-fn becomes(outcome: &Outcome) -> String {
-    let or_nothing = |of: &serde_json::Value| {
-        if of.is_null() { "nothing".to_owned() } else { value(of) }
-    };
+fn becomes(outcome: &Outcome, names: &BTreeMap<DeviceId, String>) -> String {
     match (outcome.kind.has_place(), outcome.now == outcome.then) {
-        (false, _) => format!("then {}", value(&outcome.then)),
+        (false, _) => format!("then {}", told(outcome.kind, &outcome.then, names)),
         (true, true) => format!("{} stays", or_nothing(&outcome.then)),
         (true, false) => {
             format!("{} becomes {}", or_nothing(&outcome.now), or_nothing(&outcome.then))
@@ -126,7 +173,7 @@ pub fn choices(choices: &[Choice]) -> Doc {
     }
     let rows = choices.iter().map(|choice| {
         let (side, then) = match &choice.chosen {
-            Chosen::Keep { side, then } => (Text::plain(side), Text::plain(value(then))),
+            Chosen::Keep { side, then } => (Text::plain(side), Text::plain(or_nothing(then))),
             Chosen::Open(reason) => {
                 (Text::toned(Tone::Attention, "open"), Text::toned(Tone::Attention, reason))
             }

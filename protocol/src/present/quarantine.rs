@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::command::{Apart, BranchPreview, QuarantinePage};
 use crate::id::DeviceId;
+use crate::present::conflicts::or_nothing;
+use crate::present::views::because;
 use crate::present::{Block, Doc, Text, Tone, device_name, utc};
 
 /// The branches, and how they come back.
@@ -30,6 +32,11 @@ pub fn quarantine(page: &QuarantinePage, names: &BTreeMap<DeviceId, String>) -> 
         let more = format!("and {} more", page.more);
         blocks.push(Block::Line(Text::toned(Tone::Attention, more)));
     }
+    let decided = page.branches.iter().filter(|row| !row.reason.is_empty());
+    blocks.extend(decided.map(|row| {
+        let text = format!("{}: {}{}", row.tip.short(), row.why.name(), because(&row.reason));
+        Block::Line(Text::plain(text))
+    }));
     let quiet = |text: &str| Block::Line(Text::toned(Tone::Quiet, text));
     blocks.push(quiet("kern quarantine show TIP: what such a branch would set"));
     let has = |why: &[Apart]| page.branches.iter().any(|row| why.contains(&row.why));
@@ -53,8 +60,8 @@ pub fn preview(preview: &BranchPreview) -> Doc {
     let attention = |text: String| Block::Line(Text::toned(Tone::Attention, text));
     for row in &preview.changes {
         blocks.push(Block::Fields(vec![
-            (row.path.to_string(), Text::plain(&row.then)),
-            ("now".to_owned(), Text::toned(Tone::Quiet, &row.now)),
+            (row.path.to_string(), Text::plain(or_nothing(&row.then))),
+            ("now".to_owned(), Text::toned(Tone::Quiet, or_nothing(&row.now))),
         ]));
         if row.conflict {
             let text = format!("{}: several values, written apart", row.path);

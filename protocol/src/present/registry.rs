@@ -48,6 +48,7 @@ const HOMELESS: &str = "there is no workspace yet";
 const READS: &str = "this device may not write here";
 const PAST: &str = "the past is looked at: go back to now first";
 const UNWRITTEN: &str = "no edit is known before that event: go to one of an edit";
+const NO_EVENT: &str = "no event of the timeline is looked at";
 const NONE_OPEN: &str = "no conflict is looked at";
 
 impl Standing {
@@ -76,7 +77,7 @@ impl Standing {
     }
 
     fn goes_back(&self) -> Option<&'static str> {
-        let none = (!self.event).then_some("no event of the timeline is looked at");
+        let none = (!self.event).then_some(NO_EVENT);
         self.reads().or(none).or_else(|| self.first.then_some(UNWRITTEN))
     }
 
@@ -157,6 +158,8 @@ pub fn registry(standing: &Standing) -> Vec<Entry> {
     };
     GOES.into_iter().for_each(|row| add(row, goes));
     add(["undo", "Undo my last change", "U", "kern undo"], writes);
+    let none = when(standing.event, NO_EVENT);
+    add(["undo.event", "Undo the event that is looked at", "", "kern undo EVENT"], writes.or(none));
     // Where none is looked at, none is the last of them either.
     let last = standing.looks().or_else(|| when(standing.after, "it is the last"));
     add(["conflict.next", "Next conflict", "N", ""], last);
@@ -231,6 +234,8 @@ mod tests {
             assert_eq!(why(&alone, &id), Some(end));
             assert_eq!(why(&Standing { sides: 0, ..alone }, &id), Some(NONE_OPEN));
         }
+        assert_eq!(why(&full, "undo.event"), None);
+        assert_eq!(why(&Standing { event: false, ..full }, "undo.event"), Some(NO_EVENT));
         assert_eq!(why(&full, "now"), Some("this is now"));
         assert_eq!(why(&full, "past"), None);
         assert_eq!(why(&Standing { first: true, ..full }, "past"), Some(UNWRITTEN));

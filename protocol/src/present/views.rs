@@ -2,12 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use crate::command::{DeviceRow, LifeRow, LogRow, Mode, ReadReply, Status, WaitingRow};
+use crate::command::{DeviceRow, LifeRow, LogRow, Mode, ReadReply, Status, TakenOut, WaitingRow};
 use crate::id::{DeviceId, Lane};
+use crate::limits::NAME_BYTES_MAX;
 use crate::present::when::CLOCK_WRONG;
 use crate::present::{Block, Doc, Text, Tone, utc};
-use crate::sync::{Overheard, PeerState};
+use crate::printable;
+use crate::sync::PeerState;
+use crate::time::Stamp;
 use crate::workspace::Verdict;
+
+/// Bytes of a reason that are shown; the whole of it is in `kern log show`.
+const REASON_SHOWN_MAX: usize = 400;
 
 /// Where a device stands.
 #[must_use]
@@ -49,7 +55,8 @@ pub fn status(status: &Status, names: &BTreeMap<DeviceId, String>) -> Doc {
         );
         blocks.push(Block::Line(Text::toned(Tone::Attention, text)));
     }
-    blocks.extend(status.peers.iter().map(|peer| Block::Line(reached(peer, names))));
+    blocks
+        .extend(status.peers.iter().map(|peer| Block::Line(reached(peer, status.said_at, names))));
     for row in &status.waiting {
         blocks.push(Block::Line(Text::toned(Tone::Attention, waits(row, names))));
     }
@@ -172,7 +179,7 @@ fn known_on(peers: &[PeerState], names: &BTreeMap<DeviceId, String>) -> String {
 }
 
 /// Over what another device is reached.
-fn reached(peer: &PeerState, names: &BTreeMap<DeviceId, String>) -> Text {
+fn reached(peer: &PeerState, now: Stamp, names: &BTreeMap<DeviceId, String>) -> Text {
     let name = device_name(&peer.device, names);
     let round = peer.rtt_ms.map_or_else(String::new, |rtt| format!(", {rtt} ms"));
     if peer.strikes > 0 {
@@ -184,20 +191,23 @@ fn reached(peer: &PeerState, names: &BTreeMap<DeviceId, String>) -> Text {
         let text = format!("{name}: {met}; broke rules {} times: kern log", peer.strikes);
         return Text::toned(Tone::Attention, text);
     }
-    let away = match (&peer.path, peer.last_seen_s) {
-        (Some(path), _) => return Text::plain(format!("{name}: {path}{round}")),
-        (None, Some(ago)) => format!("{name}: not connected, last seen {ago} s ago"),
-        (None, None) => format!("{name}: not connected"),
-    };
-    let heard = peer.heard.map_or_else(String::new, |heard| overheard(&heard));
-    Text::plain(format!("{away}{heard}"))
+    match &peer.path {
+        Some(path) => Text::plain(format!("{name}: {path}{round}")),
+        None => Text::plain(format!("{name}: {}", away(peer, now))),
+    }
 }
 
-/// What gossip carried of a device's own words, said behind how it is reached. `SPEC: HINT-5`
+/// Of a device that is not connected: when it last was, and what gossip carried of its own words
+/// since. By the time of day, which stays true however long it is looked at. `SPEC: HINT-5`
 #[must_use]
-pub fn overheard(heard: &Overheard) -> String {
-    let ahead = if heard.is_ahead { ", it has what is not here" } else { "" };
-    format!("; heard {} s ago by gossip{ahead}", heard.ago_s)
+pub fn away(peer: &PeerState, now: Stamp) -> String {
+    let at = |ago_s: u64| utc(Stamp(now.0.saturating_sub(ago_s.saturating_mul(1_000_000))));
+    let seen = peer.last_seen_s.map_or_else(String::new, |ago| format!(", last seen {}", at(ago)));
+    let heard = peer.heard.map_or_else(String::new, |heard| {
+        let ahead = if heard.is_ahead { ", it has what is not here" } else { "" };
+        format!("; heard by gossip {}{ahead}", at(heard.ago_s))
+    });
+    format!("not connected{seen}{heard}")
 }
 
 /// What is at a path.
@@ -265,5 +275,26 @@ pub fn devices(rows: &[DeviceRow], names: &BTreeMap<DeviceId, String>) -> Doc {
         vec![name, role, Text::plain(row.id), Text::toned(Tone::Quiet, own)]
     });
     let columns = ["device", "role", "id", ""].map(str::to_owned).to_vec();
-    Doc(vec![Block::Table { columns, rows: cells.collect() }])
+    let mut blocks = vec![Block::Table { columns, rows: cells.collect() }];
+    let out = rows.iter().filter_map(|row| {
+        let out = taken_out(row.out.as_ref()?, names);
+        Some(Block::Line(Text::plain(format!("{}: {out}", device_name(&row.id, names)))))
+    });
+    blocks.extend(out);
+    Doc(blocks)
+}
+
+/// Who took a device out, when, and why.
+#[must_use]
+pub fn taken_out(out: &TakenOut, names: &BTreeMap<DeviceId, String>) -> String {
+    let by = printable::shown(&device_name(&out.by, names), NAME_BYTES_MAX);
+    format!("revoked by {by}, {}{}", utc(out.at), because(&out.reason))
+}
+
+/// Why, where somebody said it.
+pub(super) fn because(reason: &str) -> String {
+    if reason.is_empty() {
+        return String::new();
+    }
+    format!(": {}", printable::shown(reason, REASON_SHOWN_MAX))
 }

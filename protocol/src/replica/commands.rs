@@ -10,6 +10,7 @@ use crate::notice::NoticeKind;
 use crate::replica::documents::{Pending, Purpose, author_failure};
 use crate::replica::{LoadFor, Replica};
 use crate::role::Role;
+use crate::time::Stamp;
 use crate::workspace::{AuthorFault, NewMember};
 
 impl Replica {
@@ -239,6 +240,7 @@ impl Replica {
         Reply::Status(Box::new(Status {
             workspace: self.config.workspace_name.clone(),
             workspace_id: self.workspace.id(),
+            said_at: Stamp(self.now.wall_us),
             device: self.config.device_name.clone(),
             device_id: device,
             mode: self.config.mode,
@@ -326,6 +328,7 @@ impl Replica {
             added_by,
             role: members.get(&id).copied(),
             own: id == own,
+            out: self.workspace.taken_out(&id).filter(|_| !members.contains_key(&id)),
         });
         Reply::Devices { devices: rows.collect() }
     }

@@ -1,8 +1,19 @@
 //! From the bodies of control events to what authority reads of them (SPEC: AUTH-4).
 
 use crate::authority::ControlFact;
-use crate::control::{ControlBody, Rescue};
+use crate::control::{ControlBody, Recover, Rescue};
 use crate::event::Verified;
+
+/// Why it was decided, where the event takes something: in its author's words.
+pub(super) fn reason(event: &Verified) -> Option<&str> {
+    let reason = match event.control()? {
+        ControlBody::Revoke(revoke) => &revoke.reason,
+        ControlBody::Strike(strike) => &strike.reason,
+        ControlBody::Recover(Recover { rescue: Rescue::Remove { reason, .. }, .. }) => reason,
+        _ => return None,
+    };
+    Some(reason.as_str()).filter(|reason| !reason.is_empty())
+}
 
 /// What authority reads of a control event.
 pub(super) fn fact(event: &Verified) -> ControlFact {

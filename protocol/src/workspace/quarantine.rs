@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Workspace;
 use super::strike::Struck;
 use crate::authority::{ContentNo, ControlNo};
-use crate::command::{Apart, BranchRow, QuarantinePage};
+use crate::command::{Apart, BranchRow, QuarantinePage, TakenOut};
 use crate::effect::Effect;
 use crate::event::Verified;
 use crate::id::{DeviceId, DocumentId, EventId};
@@ -43,14 +43,16 @@ impl Workspace {
     /// id, so that every device names the same.
     fn decision(&self, no: ContentNo, why: Apart) -> Option<ControlNo> {
         match why {
-            Apart::Revoked => {
-                let author = self.content.author(no);
-                let all = self.control.revocations_of(&author, &self.control.all());
-                all.iter().copied().min_by_key(|no| self.control.id(*no))
-            }
+            Apart::Revoked => self.revocation(&self.content.author(no)),
             Apart::Struck => self.strike_of(no),
             Apart::Dependent | Apart::Forked => None,
         }
+    }
+
+    /// The revocation of a device, of several that with the lowest id.
+    fn revocation(&self, device: &DeviceId) -> Option<ControlNo> {
+        let all = self.control.revocations_of(device, &self.control.all());
+        all.iter().copied().min_by_key(|no| self.control.id(*no))
     }
 
     /// What may be kept apart, causes first: what is not admitted, what is void by strikes, and
@@ -102,6 +104,7 @@ impl Workspace {
                 since: decided.map(|header| header.stamp),
                 by: decided.map(|header| header.author),
                 decision,
+                reason: decision.map_or_else(String::new, |id| self.reason(&id)),
             };
             rows.insert(no, row);
         }
@@ -114,6 +117,20 @@ impl Workspace {
         let more = branches.len().saturating_sub(QUARANTINE_LISTED_MAX);
         branches.truncate(QUARANTINE_LISTED_MAX);
         QuarantinePage { branches, more }
+    }
+
+    /// How a device was taken out; none where no revocation names it.
+    #[must_use]
+    pub fn taken_out(&self, device: &DeviceId) -> Option<TakenOut> {
+        let event = self.control.id(self.revocation(device)?);
+        let header = self.header(&event)?;
+        let reason = self.reason(&event);
+        Some(TakenOut { by: header.author, at: header.stamp, event, reason })
+    }
+
+    /// Why an event took something, as it says.
+    fn reason(&self, event: &EventId) -> String {
+        self.reasons.get(event).map_or_else(String::new, ToString::to_string)
     }
 
     /// How many content events are kept apart.

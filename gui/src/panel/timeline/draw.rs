@@ -58,7 +58,8 @@ pub(super) fn slot(ui: &Ui, at: Rect, slot: &Slot<'_>, model: &Model) -> egui::R
     });
     let colours = theme::palette(ui);
     if is_chosen || response.hovered() {
-        ui.painter().rect_filled(at, 3.0, colours.chosen);
+        let fill = if is_chosen { colours.chosen } else { colours.under };
+        ui.painter().rect_filled(at, 3.0, fill);
     }
     match slot {
         Slot::Row(_, row) => self::row(ui, at, row, model),
