@@ -56,10 +56,16 @@ pub(crate) struct Window<'a> {
 
 impl<'a> Window<'a> {
     pub(crate) fn open(home: &Home, display: &'a Display) -> Self {
+        let describes = home.file("tree");
+        let command = home.command(&["ui", "--describe", describes.to_str().unwrap()]);
+        Self::begin(home, display, command)
+    }
+
+    /// The window of a command that opens one.
+    pub(crate) fn begin(home: &Home, display: &'a Display, mut command: Command) -> Self {
         let gui = program().with_file_name("kern-gui");
         assert!(gui.is_file(), "{} is not built: run tests/run", gui.display());
         let describes = home.file("tree");
-        let mut command = home.command(&["ui", "--describe", describes.to_str().unwrap()]);
         command.env("DISPLAY", &display.1).env("LIBGL_ALWAYS_SOFTWARE", "1");
         command.env_remove("WAYLAND_DISPLAY").stderr(Stdio::inherit());
         Self { child: command.spawn().unwrap(), describes, display }

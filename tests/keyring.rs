@@ -15,14 +15,14 @@ use crate::kern::{Home, Ran, until};
 const LOGIN: &str = "open sesame";
 
 /// A bus on which nobody is until somebody is started, and ends with this.
-struct Session {
+pub(crate) struct Session {
     folder: tempfile::TempDir,
     bus: Child,
     keyring: Option<Child>,
 }
 
 impl Session {
-    fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         let folder = tempfile::tempdir().unwrap();
         for name in ["run", "data", "home"] {
             let path = folder.path().join(name);
@@ -49,7 +49,7 @@ impl Session {
         self.folder.path().join(name)
     }
 
-    fn within(&self, command: &mut Command) {
+    pub(crate) fn within(&self, command: &mut Command) {
         let bus = format!("unix:path={}", self.at("bus").display());
         command.env("DBUS_SESSION_BUS_ADDRESS", bus).env("XDG_RUNTIME_DIR", self.at("run"));
         command.env("XDG_DATA_HOME", self.at("data")).env("HOME", self.at("home"));

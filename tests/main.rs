@@ -49,6 +49,7 @@ mod relay;
 mod repository;
 mod rescue;
 mod salvage;
+mod screen_reader;
 mod starting;
 mod starved;
 mod store;
