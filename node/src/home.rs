@@ -28,6 +28,7 @@ use std::sync::OnceLock;
 use etcetera::BaseStrategy as _;
 use kernelos_protocol::command::{Failure, FailureKind};
 use kernelos_protocol::id::WorkspaceId;
+use kernelos_protocol::limits::BESIDE_BYTES_MAX;
 
 use crate::store::SALVAGED;
 pub use sealed::{DeviceSecret, Drawn, KEY_FILE_BYTES, PASSPHRASE_BYTES, Protection, SealedBy};
@@ -271,6 +272,17 @@ pub fn replace_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let zeros = vec![0; usize::try_from(metadata.len()).unwrap_or(0)];
     old.write_all(&zeros)?;
     old.sync_all()
+}
+
+/// A text that lies beside a store. One that is longer than any of ours is an error.
+pub(crate) fn read_beside(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let most = BESIDE_BYTES_MAX as u64;
+    fs::File::open(path)?.take(most.saturating_add(1)).read_to_string(&mut text)?;
+    if text.len() > BESIDE_BYTES_MAX {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "longer than any of ours"));
+    }
+    Ok(text)
 }
 
 /// Writes bytes beside `path` under a name of their own, and gives them theirs by `name`.

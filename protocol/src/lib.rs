@@ -22,6 +22,7 @@ pub mod archive;
 pub mod artifact;
 pub mod artifacts;
 pub mod authority;
+pub mod beside;
 pub mod cbor;
 pub mod change;
 mod code;

@@ -427,6 +427,9 @@ pub const JOIN_FILE_ADDRESSES_MAX: usize = 8;
 /// Bytes of a join file: the longest of ours has some 700.
 pub const JOIN_FILE_BYTES_MAX: usize = 4_096;
 
+/// Bytes of a text that a node keeps beside a store: the ids of 16,000 members.
+pub const BESIDE_BYTES_MAX: usize = 1024 * 1024;
+
 /// Devices that one join file lets in: a rack of machines. More are several files.
 pub const STANDING_USES_MAX: u32 = 64;
 

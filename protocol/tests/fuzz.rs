@@ -87,6 +87,7 @@ pub(crate) const TARGETS: &[Target] = &[
     target("foreign", documents::foreign, 256 * MIB),
     target("orders", orders::orders, 64 * MIB),
     target("replica", replica::replica, 64 * MIB),
+    target("beside", people::beside, 8 * MIB),
     target("recovery", people::recovery, MIB),
     target("moment", people::moment_typed, 64 * KIB),
 ];

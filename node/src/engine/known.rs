@@ -8,10 +8,12 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use kernelos_protocol::beside::{members_read, members_text};
 use kernelos_protocol::id::DeviceId;
+use kernelos_protocol::limits::BESIDE_BYTES_MAX;
 
 use super::Loop;
-use crate::home::replace_private;
+use crate::home::{read_beside, replace_private};
 
 /// The members, as the folder of a workspace has them.
 pub(super) struct Known {
@@ -23,9 +25,8 @@ impl Known {
     /// What lies beside this store. A file that cannot be read says nothing.
     pub(super) fn beside(store: &Path) -> Self {
         let at = store.with_file_name("members");
-        let text = std::fs::read_to_string(&at).ok();
-        let read = |text: String| text.lines().map(|line| line.parse().ok()).collect();
-        Self { members: text.and_then(read), at }
+        let text = read_beside(&at).ok();
+        Self { members: text.and_then(|text| members_read(&text)), at }
     }
 
     /// May this device bring a history that is lost here?
@@ -40,8 +41,8 @@ impl Known {
             return;
         }
         let members: BTreeSet<_> = members.copied().collect();
-        let text: String = members.iter().map(|member| format!("{member}\n")).collect();
-        if replace_private(&self.at, text.as_bytes()).is_ok() {
+        let text = members_text(members.iter());
+        if text.len() <= BESIDE_BYTES_MAX && replace_private(&self.at, text.as_bytes()).is_ok() {
             self.members = Some(members);
         }
     }

@@ -10,7 +10,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::home::replace_private;
+use kernelos_protocol::beside::{hints_read, hints_text};
+
+use crate::home::{read_beside, replace_private};
 
 /// Hints of one begin: at four in a second, enough for thirty years.
 const BITS: u32 = 32;
@@ -40,13 +42,13 @@ impl Counter {
     }
 
     fn begin(&self) -> Option<u64> {
-        let begun: u64 = match std::fs::read_to_string(&self.at) {
-            Ok(text) => text.trim().parse().ok()?,
+        let begun = match read_beside(&self.at) {
+            Ok(text) => hints_read(&text)?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
             Err(_) => return None,
         };
         let begin = begun.checked_add(1).filter(|begin| *begin < 1 << BITS)?;
-        replace_private(&self.at, format!("{begin}\n").as_bytes()).ok()?;
+        replace_private(&self.at, hints_text(begin).as_bytes()).ok()?;
         Some(begin << BITS)
     }
 }

@@ -1,5 +1,7 @@
-//! What people type, or copy from paper: recovery words, moments.
+//! What people type, or copy from paper: recovery words, moments; and what lies beside a store,
+//! where people may write, too.
 
+use kernelos_protocol::beside::{hints_read, hints_text, members_read, members_text};
 use kernelos_protocol::present::{moment, utc};
 use kernelos_protocol::recovery::{file_text, key_of, words};
 use kernelos_protocol::time::Stamp;
@@ -30,6 +32,17 @@ fn is_the_key_of_its_words(text: &str) {
     let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
     let said: Vec<_> = lines.flat_map(str::split_whitespace).map(str::to_lowercase).collect();
     assert_eq!(words(&key).unwrap(), said.join(" "));
+}
+
+/// A text beside a store: what is read of it is written as it is read again.
+pub(super) fn beside(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    if let Some(members) = members_read(text) {
+        assert_eq!(members_read(&members_text(members.iter())), Some(members));
+    }
+    if let Some(begun) = hints_read(text) {
+        assert_eq!(hints_read(&hints_text(begun)), Some(begun));
+    }
 }
 
 /// When it is, and what is typed then.
