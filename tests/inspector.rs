@@ -263,6 +263,8 @@ fn a_device_is_let_in_and_a_conflict_decided_by_the_mouse_and_undone_by_the_keyb
     first.freeze();
     window.click(&keep);
     window.find("Label", "working…");
+    // That it hangs is said long before the order is given up.
+    window.find("Label", "the node does not answer: this is what it said last");
     drop(first);
     // Also where it was not asked any more.
     window.find("Label", "start it");

@@ -84,7 +84,7 @@ impl App {
                 told(command, &reply, (did, &self.model.said.names))
             }
             Err(failure) => {
-                Told { doc: panel::undone(failure), event: None, all_the_same: None, failed: true }
+                Told { doc: panel::undone(failure), event: None, instead: None, failed: true }
             }
         };
         self.model.told = Some(told);
@@ -320,7 +320,7 @@ impl App {
     /// Says why something was not done.
     fn say(&mut self, text: String) {
         let doc = Doc(vec![Block::Line(Text::toned(Tone::Attention, text))]);
-        self.model.told = Some(Told { doc, event: None, all_the_same: None, failed: true });
+        self.model.told = Some(Told { doc, event: None, instead: None, failed: true });
     }
 
     fn choose(&mut self, chosen: Chosen) {
@@ -378,7 +378,7 @@ impl App {
             let failure = Failure::new(FailureKind::Busy, "too much waits for the node")
                 .with_hint("try again in a moment");
             self.model.told =
-                Some(Told { doc: failed(&failure), event: None, all_the_same: None, failed: true });
+                Some(Told { doc: failed(&failure), event: None, instead: None, failed: true });
         }
     }
 }

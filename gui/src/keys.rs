@@ -62,6 +62,11 @@ pub fn pressed(context: &Context, model: &Model, actions: &mut Vec<Action>) {
     }
 }
 
+/// Is what is clicked clicked by a key that is held down?
+pub(crate) fn is_click_held(context: &Context) -> bool {
+    is_held(context, Key::Enter) || is_held(context, Key::Space)
+}
+
 /// Was a key that is down said once more?
 fn is_held(context: &Context, key: Key) -> bool {
     let is_it =

@@ -167,6 +167,17 @@ impl Default for Chosen {
     }
 }
 
+/// What a person may do where an event is not taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Instead {
+    /// Take it back by force.
+    Force(EventId),
+    /// Take it back by its name, of what no key takes back without one.
+    Named(EventId),
+    /// Take that back which took it back already.
+    BringBack(EventId),
+}
+
 /// What became of a command.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Told {
@@ -174,8 +185,8 @@ pub struct Told {
     pub doc: Doc,
     /// The event that it wrote, which can be undone.
     pub event: Option<EventId>,
-    /// What does all the same what was refused.
-    pub all_the_same: Option<Command>,
+    /// What does all the same what was refused, or what comes nearest to it.
+    pub instead: Option<Instead>,
     /// Was it not done?
     pub failed: bool,
 }

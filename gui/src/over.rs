@@ -5,12 +5,12 @@ use kernelos_protocol::command::Command;
 use kernelos_protocol::present::registry::{Entry, registry};
 use kernelos_protocol::present::{Text, Tone, shown};
 
-use crate::model::{Action, Model};
+use crate::model::{Action, Model, Told};
 use crate::panel::{Panel, can};
 use crate::{keys, render, theme};
 
-/// What takes back what was refused.
-const ALL_THE_SAME: &str = "Undo it all the same…";
+/// For so many seconds a click on a notice means what stood there before.
+const NEW_SECONDS: f64 = 0.5;
 
 /// Draws what lies over the panels.
 pub fn show(ui: &Ui, model: &Model, actions: &mut Vec<Action>) {
@@ -201,6 +201,7 @@ fn help(ui: &Ui, model: &Model, actions: &mut Vec<Action>) {
 /// What the last command became, said aloud, with undo beside it.
 pub fn told(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
     let Some(told) = &model.told else { return };
+    let is_new = is_new(ui, told);
     let frame = egui::Frame::new().fill(theme::palette(ui).raised).inner_margin(6.0);
     frame.show(ui, |ui| {
         ui.ctx().accesskit_node_builder(ui.unique_id(), |node| {
@@ -218,26 +219,35 @@ pub fn told(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
             {
                 let begin = Some(event.to_string());
                 let command = Command::Undo { begin, force: false };
-                actions.push(Action::Do(command));
+                // The second of two quick clicks was meant for the notice before.
+                actions.extend((!is_new).then_some(Action::Do(command)));
             }
-            if let Some(command) = &told.all_the_same
-                && can(ui, model, ALL_THE_SAME)
+            if let Some(instead) = told.instead
+                && can(ui, model, &format!("{}…", instead.title()))
             {
-                let text = match command {
-                    Command::Undo { force: true, .. } => {
-                        "What was written there since, or apart, is taken back with it, on every \
-                         device. One undo brings it all back"
-                    }
-                    _ => "It is taken back on every device",
-                };
-                let verb = ALL_THE_SAME.trim_end_matches('…').to_owned();
-                actions.push(model.ask(verb, text.to_owned(), told.doc.clone(), command.clone()));
+                let (title, text) = (instead.title().to_owned(), instead.text().to_owned());
+                actions.push(model.ask(title, text, told.doc.clone(), instead.command()));
             }
             if ui.button("Dismiss").clicked() {
                 actions.push(Action::Dismiss);
             }
         });
     });
+}
+
+/// Does this notice stand there since a moment ago?
+fn is_new(ui: &Ui, told: &Told) -> bool {
+    let key = egui::Id::unique("notice since");
+    let now = ui.input(|input| input.time);
+    let before: Option<(Told, f64)> = ui.data(|data| data.get_temp(key));
+    let since = match before {
+        Some((before, since)) if before == *told => since,
+        _ => {
+            ui.data_mut(|data| data.insert_temp(key, (told.clone(), now)));
+            now
+        }
+    };
+    now - since < NEW_SECONDS
 }
 
 /// A bar on every panel while the past is looked at.

@@ -106,11 +106,9 @@ pub fn told(result: Result<String, Failure>) -> Told {
     match result {
         Ok(text) => {
             let doc = Doc(vec![Block::Line(Text::toned(Tone::Good, text))]);
-            Told { doc, event: None, all_the_same: None, failed: false }
+            Told { doc, event: None, instead: None, failed: false }
         }
-        Err(failure) => {
-            Told { doc: failed(&failure), event: None, all_the_same: None, failed: true }
-        }
+        Err(failure) => Told { doc: failed(&failure), event: None, instead: None, failed: true },
     }
 }
 

@@ -15,7 +15,7 @@ use kernelos_protocol::present::{Block, Doc, Text, Tone};
 
 use crate::form::{Fill, Form};
 use crate::model::{Action, Link, Model, Topic};
-use crate::render;
+use crate::{keys, render};
 
 /// Points of what is said of something that come in sight as it is chosen.
 const BELOW_SEEN: f32 = 120.0;
@@ -93,7 +93,11 @@ impl Panel {
             Self::Overview => vec![],
             Self::Timeline => timeline::topics(model),
             Self::Devices => vec![Topic::Devices, Topic::Pending, Topic::Standing],
-            Self::Conflicts => vec![Topic::Conflicts(model.chosen.pages.last().cloned())],
+            Self::Conflicts => {
+                let preview = conflicts::looked_at(model).and_then(|(_, row)| conflicts::tip(row));
+                let list = Topic::Conflicts(model.chosen.pages.last().cloned());
+                [Some(list), preview.map(Topic::Preview)].into_iter().flatten().collect()
+            }
             Self::Missions => vec![Topic::Missions],
             Self::Documents => {
                 let path = path(model).unwrap_or_default();
@@ -147,7 +151,9 @@ fn failures(ui: &mut Ui, model: &Model) {
 pub(crate) fn can(ui: &mut Ui, model: &Model, text: &str) -> bool {
     let why_not = model.why_no_write();
     let button = ui.add_enabled(why_not.is_none(), egui::Button::new(text).wrap());
-    let Some(why) = why_not else { return button.clicked() };
+    // Who holds a key down means what had the focus first.
+    let is_clicked = button.clicked() && !keys::is_click_held(ui.ctx());
+    let Some(why) = why_not else { return is_clicked };
     ui.ctx().accesskit_node_builder(button.id, |node| node.set_description(why));
     button.on_disabled_hover_text(why);
     false
@@ -166,7 +172,7 @@ pub(crate) fn empty(
     }
 }
 
-/// Parts what is chosen in a list from the list. As another is chosen, the beginning of what is said
+/// Parts what is chosen in a list from it. As another is chosen, the beginning of what is said
 /// of it comes in sight.
 pub(crate) fn below(ui: &mut Ui, list: Panel, chosen: impl std::hash::Hash + std::fmt::Debug) {
     ui.separator();
@@ -189,7 +195,7 @@ pub(crate) fn offer(ui: &mut Ui, model: &Model, form: Form, actions: &mut Vec<Ac
 /// Says in words why nothing is written on panels that do: a finger hovers over nothing. The bar
 /// of the past says it there.
 fn read_only(ui: &mut Ui, model: &Model) {
-    let writes = !matches!(model.panel, Panel::Overview | Panel::Timeline | Panel::Conflicts);
+    let writes = !matches!(model.panel, Panel::Overview | Panel::Conflicts);
     let why = model.why_no_write().filter(|_| writes && model.past.is_none());
     if let Some(why) = why.filter(|_| model.said.status.is_some()) {
         let text = format!("nothing can be written now: {why}");

@@ -17,10 +17,7 @@ pub fn action(id: &str, model: &Model) -> Option<Action> {
     }
     match id {
         "undo" => Some(Action::Do(Command::Undo { begin: None, force: false })),
-        "undo.event" => {
-            let event = timeline::looked_at(model)?.id?;
-            Some(Action::Do(timeline::undoing(event)))
-        }
+        "undo.event" => timeline::undo(model),
         "conflict.next" => conflicts::step(model, true).map(Action::Choose),
         "conflict.previous" => conflicts::step(model, false).map(Action::Choose),
         "conflict.select" => {

@@ -38,7 +38,7 @@ pub fn texts(model: &Model) -> Vec<Text> {
         Link::Connecting => texts.push(Text::toned(Tone::Quiet, "connecting to the node")),
         Link::Down(_) => {
             let (what, next) = match model.hangs() {
-                true => ("answer", ""),
+                true => ("answer", "; kern doctor says more"),
                 false => ("run", "; start it: kern up"),
             };
             let last = if model.said.status.is_some() { ": this is what it said last" } else { "" };

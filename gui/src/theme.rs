@@ -177,6 +177,12 @@ fn visuals(theme: Theme) -> Visuals {
     visuals
 }
 
+/// Marks a row as chosen, not by its colour alone.
+pub fn mark_chosen(ui: &Ui, row: egui::Rect) {
+    let edge = egui::Rect::from_min_size(row.min, egui::vec2(3.0, row.height()));
+    ui.painter().rect_filled(edge, CornerRadius::ZERO, palette(ui).focus);
+}
+
 /// Draws a ring around what has the focus, whatever widget it is.
 pub fn focus_ring(ui: &Ui) {
     let Some(id) = ui.memory(egui::Memory::focused) else { return };

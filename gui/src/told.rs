@@ -1,11 +1,11 @@
 //! What a person is told of a command: what it became, and how it is taken back.
 
-use kernelos_protocol::command::{BranchReply, Command, NotUndone, Reply};
+use kernelos_protocol::command::{BranchCommand, BranchReply, Command, NotUndone, Reply};
 use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::present::{self, Back, Block, Doc, Text, Tone, shown};
 
-use crate::model::{Model, Names, Told};
+use crate::model::{Instead, Model, Names, Told};
 
 /// Why an agent is not taken back.
 const AGENT: &str = "agents are changed by themselves: set it again with the commands that it had";
@@ -45,6 +45,18 @@ pub(crate) fn did(command: &Command, reply: &Reply, model: &Model) -> Option<Str
         (_, Reply::Branch(BranchReply::Merged { changes, .. })) => {
             Some(format!("merged: {changes} changes"))
         }
+        (Command::Branch(BranchCommand::Create { name, .. }), Reply::Branch(_)) => {
+            Some(format!("branch {} is made", short(name)))
+        }
+        (Command::Branch(BranchCommand::Archive { name, archived }), Reply::Branch(_)) => {
+            let verb = if *archived { "put away" } else { "back" };
+            Some(format!("branch {} is {verb}", short(name)))
+        }
+        (Command::CreateBoard { name }, Reply::BoardMade { .. }) => {
+            Some(format!("board {} is made", short(name)))
+        }
+        (_, Reply::Readmitted { .. }) => Some("what was kept apart counts again".to_owned()),
+        (_, Reply::Struck { .. }) => Some("it is struck, with what builds on it".to_owned()),
         _ => None,
     }
 }
@@ -71,7 +83,7 @@ fn became(command: &Command, reply: &Reply, names: &Names) -> Told {
             let lines = [(Tone::Attention, text), (Tone::Quiet, hint)];
             let doc = lines.map(|(tone, text)| Block::Line(Text::toned(tone, text)));
             let doc = Doc(doc.to_vec());
-            return Told { doc, event: None, all_the_same: all_the_same(refused), failed: true };
+            return Told { doc, event: None, instead: instead(refused), failed: true };
         }
         _ => match &event {
             Some(event) => {
@@ -109,14 +121,47 @@ fn became(command: &Command, reply: &Reply, names: &Names) -> Told {
             | Reply::Purged { .. }
             | Reply::Struck { .. }
     ) || matches!(command, Command::SetAgent { .. });
-    Told { doc, event: event.filter(|_| !is_for_good), all_the_same: None, failed: false }
+    Told { doc, event: event.filter(|_| !is_for_good), instead: None, failed: false }
 }
 
-/// What takes an event back that was refused, where something does: by force, or by its name.
-fn all_the_same(refused: &NotUndone) -> Option<Command> {
-    let command = refused.force.as_ref()?;
-    let begin = Some(refused.refused?.to_string());
-    Some(Command::Undo { begin, force: command.ends_with(" --force") })
+/// What a person may do where an event is not taken back.
+fn instead(refused: &NotUndone) -> Option<Instead> {
+    let event = refused.refused?;
+    match (&refused.force, refused.by) {
+        (Some(command), _) if command.ends_with(" --force") => Some(Instead::Force(event)),
+        (Some(_), _) => Some(Instead::Named(event)),
+        (None, by) => by.map(Instead::BringBack),
+    }
+}
+
+impl Instead {
+    /// What the button says.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Force(_) | Self::Named(_) => "Undo it all the same",
+            Self::BringBack(_) => "Bring it back",
+        }
+    }
+
+    /// What happens then.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Force(_) => {
+                "What was written there since, or apart, is taken back with it, on every device. \
+                 One undo brings it all back"
+            }
+            Self::Named(_) => "It is taken back on every device",
+            Self::BringBack(_) => "What took it back is taken back, on every device",
+        }
+    }
+
+    pub(crate) fn command(self) -> Command {
+        let (event, force) = match self {
+            Self::Force(event) => (event, true),
+            Self::Named(event) | Self::BringBack(event) => (event, false),
+        };
+        Command::Undo { begin: Some(event.to_string()), force }
+    }
 }
 
 /// The event that a reply names.

@@ -2,15 +2,18 @@
 //! was refused; and the way to each event, also of a run that is one row.
 
 use eframe::egui::Key;
-use eframe::egui::accesskit::Role;
+use eframe::egui::accesskit::Role as AccessRole;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use kernelos_gui::model::Action;
 use kernelos_gui::panel::Panel;
 use kernelos_protocol::command::{Command, FailureKind, Reply};
 use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::EventId;
+use kernelos_protocol::role::Role;
 
-use crate::stage::{Stage, app, click, go, homeless, line, name, nodes, play, press, stage, world};
+use crate::stage::{
+    Stage, app, click, go, grant, homeless, line, name, nodes, paced, play, press, stage, world,
+};
 
 const SIZE: [f32; 2] = [900.0, 1_200.0];
 
@@ -34,7 +37,7 @@ fn set(stage: &mut Stage<'_>, at: &str, value: &str) -> EventId {
 /// The button that begins so.
 fn begins(stage: &mut Stage<'_>, with: &str) {
     let is_it = |node: &egui_kittest::kittest::AccessKitNode<'_>| {
-        node.role() == Role::Button && name(node).starts_with(with)
+        node.role() == AccessRole::Button && name(node).starts_with(with)
     };
     let label = nodes(stage).iter().map(|(_, node)| node).find(|node| is_it(node)).map(name);
     click(stage, &label.unwrap_or_else(|| panic!("no button begins with {with}")));
@@ -48,6 +51,65 @@ fn an_undo_is_taken_back_by_the_button_of_its_notice() {
     assert!(read(&mut stage, "notes/keep").is_null());
     begins(&mut stage, "Undo ");
     assert_eq!(read(&mut stage, "notes/keep"), "this");
+}
+
+#[test]
+fn who_is_a_member_is_changed_by_no_undo_that_was_not_asked() {
+    let mut stage = stage(SIZE, world());
+    let members = |stage: &mut Stage<'_>| {
+        let Reply::Devices { devices } = stage.state_mut().mesh.ask(1, Command::Devices) else {
+            panic!()
+        };
+        devices.iter().filter(|row| row.role.is_some()).count()
+    };
+    let Reply::Granted { event, .. } = stage.state_mut().mesh.ask(1, grant(7, "new", Role::Member))
+    else {
+        panic!()
+    };
+    let before = members(&mut stage);
+    look_at(&mut stage, event);
+    let button = format!("Undo {}", event.short());
+    click(&mut stage, &button);
+    assert_eq!(members(&mut stage), before, "it is asked first");
+    press(&mut stage, Key::Escape);
+    click(&mut stage, &button);
+    let asked = app(&mut stage).model.question.clone().unwrap();
+    assert!(asked.text.contains("changes who is a member"), "{}", asked.text);
+    stage.get_all_by_role_and_label(AccessRole::Button, &button).last().unwrap().click();
+    play(&mut stage);
+    assert_eq!(members(&mut stage), before - 1);
+}
+
+#[test]
+fn what_is_taken_back_already_is_brought_back_by_what_took_it() {
+    let mut stage = stage(SIZE, world());
+    let first = set(&mut stage, "notes/one", "this");
+    press(&mut stage, Key::U);
+    look_at(&mut stage, first);
+    click(&mut stage, &format!("Undo {}", first.short()));
+    let said = line(&stage);
+    assert!(said.contains("it is taken back already"), "{said}");
+    assert!(said.contains("` brings back what it did"), "{said}");
+    click(&mut stage, "Bring it back…");
+    click(&mut stage, "Bring it back");
+    assert_eq!(read(&mut stage, "notes/one"), "this");
+}
+
+#[test]
+fn the_second_of_two_quick_clicks_on_a_notice_takes_nothing_back() {
+    let mut stage = paced(SIZE, (1.0, 0.01), world());
+    set(&mut stage, "notes/one", "this");
+    press(&mut stage, Key::U);
+    begins(&mut stage, "Undo ");
+    assert_eq!(read(&mut stage, "notes/one"), serde_json::Value::Null, "it came up just now");
+    (0..60).for_each(|_| stage.step());
+    begins(&mut stage, "Undo ");
+    assert_eq!(read(&mut stage, "notes/one"), "this");
+    begins(&mut stage, "Undo ");
+    assert_eq!(read(&mut stage, "notes/one"), "this", "the notice is another one");
+    (0..60).for_each(|_| stage.step());
+    begins(&mut stage, "Undo ");
+    assert!(read(&mut stage, "notes/one").is_null());
 }
 
 /// The event of the newest row of the timeline is looked at.
@@ -97,7 +159,7 @@ fn a_run_is_laid_open_and_each_of_its_events_is_a_row() {
         (0..12).map(|number| set(&mut stage, &format!("notes/n{number}"), "rain")).collect();
     go(&mut stage, Panel::Timeline);
     let rows = |stage: &Stage<'_>, words: &str| {
-        let is_row = |role| role == Role::ListBoxOption;
+        let is_row = |role| role == AccessRole::ListBoxOption;
         let all = nodes(stage).into_iter().map(|(_, node)| node);
         let named = all.filter(|node| is_row(node.role())).map(|node| name(&node));
         named.filter(|row| row.contains(words)).collect::<Vec<_>>()
@@ -105,7 +167,7 @@ fn a_run_is_laid_open_and_each_of_its_events_is_a_row() {
     let folded = rows(&stage, "changes");
     assert!(folded[0].contains("12 changes"), "{folded:?}");
     let before = rows(&stage, "").len();
-    stage.get_by_role_and_label(Role::ListBoxOption, &folded[0]).click();
+    stage.get_by_role_and_label(AccessRole::ListBoxOption, &folded[0]).click();
     play(&mut stage);
     // Two clicks in a row are one: nothing slides below the second.
     let events = stage.state_mut().mesh.device(1).replica.workspace().len();
@@ -121,10 +183,10 @@ fn a_run_is_laid_open_and_each_of_its_events_is_a_row() {
     assert!(rows(&stage, "").len() > before);
     let one = rows(&stage, &format!("{} device", notes[4].short()));
     assert_eq!(one.len(), 1, "in the middle of the run: {one:?}");
-    stage.get_by_role_and_label(Role::ListBoxOption, &one[0]).click();
+    stage.get_by_role_and_label(AccessRole::ListBoxOption, &one[0]).click();
     play(&mut stage);
     assert_eq!(app(&mut stage).model.chosen.event, Some(notes[4]));
-    stage.get_by_role_and_label(Role::CheckBox, "each event").click();
+    stage.get_by_role_and_label(AccessRole::CheckBox, "each event").click();
     play(&mut stage);
     assert_eq!(rows(&stage, "changes"), folded, "and folded again");
 }
@@ -133,12 +195,12 @@ fn a_run_is_laid_open_and_each_of_its_events_is_a_row() {
 fn nothing_is_looked_at_where_there_is_no_workspace() {
     let mut stage = homeless(SIZE);
     for panel in Panel::ALL {
-        let way = stage.get_by_role_and_label(Role::Button, panel.title());
+        let way = stage.get_by_role_and_label(AccessRole::Button, panel.title());
         assert!(way.accesskit_node().is_disabled(), "{}", panel.title());
         let why = way.accesskit_node().description();
         assert_eq!(why.as_deref(), Some("there is no workspace yet"));
     }
-    stage.get_by_role_and_label(Role::Button, "Devices").click();
+    stage.get_by_role_and_label(AccessRole::Button, "Devices").click();
     stage.run();
     assert_eq!(app(&mut stage).model.panel, Panel::Overview);
 }

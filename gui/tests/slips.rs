@@ -43,6 +43,22 @@ fn a_key_that_is_held_down_decides_one_conflict() {
 }
 
 #[test]
+fn a_key_that_is_held_down_on_a_button_writes_once() {
+    let mut stage = stage([900.0, 1_200.0], world());
+    stage.state_mut().mesh.set(1, "notes/one", "this");
+    press(&mut stage, Key::U);
+    let undo = |stage: &Stage<'_>| stage.get_by_label_contains("Undo ").accesskit_node().id();
+    stage.get_by_label_contains("Undo ").focus();
+    stage.run();
+    let (events, first) = (stage.state_mut().mesh.status(1).events, undo(&stage));
+    for _ in 0..8 {
+        down(&mut stage, Key::Enter);
+    }
+    assert_eq!(undo(&stage), first, "the focus is on the next one");
+    assert_eq!(stage.state_mut().mesh.status(1).events, events + 1);
+}
+
+#[test]
 fn a_second_click_of_two_quick_ones_does_not_decide_what_came_up_since() {
     let mut stage = paced([900.0, 1_200.0], (1.0, 0.01), world());
     go(&mut stage, Panel::Conflicts);
@@ -71,7 +87,7 @@ fn what_no_undo_takes_back_is_asked_before() {
     press(&mut stage, Key::Num2);
     assert_eq!(stage.state_mut().mesh.status(1).events, events);
     let question = app(&mut stage).model.question.clone().unwrap();
-    assert!(question.text.contains("perhaps for good"), "{}", question.text);
+    assert!(question.text.contains("no undo takes that back"), "{}", question.text);
     assert!(matches!(question.order, Order::Do(..)));
 }
 

@@ -125,9 +125,9 @@ impl<W: Fn() + Clone + Send + Sync + 'static> Link<W> {
                 },
                 order = self.ends.orders.recv() => match order {
                     // What it changed is looked at, also where the node does not say so.
-                    Some(order) => match self.perform(order).await {
-                        true => true,
-                        false => return Over::Closed,
+                    Some(order) => match self.perform_watched(order, &mut events).await {
+                        None => true,
+                        Some(over) => return over,
                     },
                     None => return Over::Closed,
                 },
@@ -216,6 +216,27 @@ impl<W: Fn() + Clone + Send + Sync + 'static> Link<W> {
             Reply::Failed(failure) => Err(failure),
             reply => Ok(reply),
         }
+    }
+
+    /// Performs an order, and hears meanwhile whether the node is alive: what it waits for may take
+    /// long, and a node that hangs is told of before that.
+    async fn perform_watched(&self, order: Order, events: &mut Events) -> Option<Over> {
+        let mut performing = std::pin::pin!(self.perform(order));
+        let failure = loop {
+            let alive = tokio::select! {
+                is_heard = &mut performing => return (!is_heard).then_some(Over::Closed),
+                alive = timeout(SILENT_MAX, events.next()) => alive,
+            };
+            match alive {
+                Ok(Some(_)) => {}
+                Ok(None) => break not_running(),
+                Err(_) => break hangs(),
+            }
+        };
+        if !self.tell(News::Down(failure.clone())).await || !performing.await {
+            return Some(Over::Closed);
+        }
+        Some(Over::Gone(failure))
     }
 
     async fn perform(&self, order: Order) -> bool {

@@ -26,7 +26,9 @@ pub fn show(ui: &Ui, model: &Model, actions: &mut Vec<Action>) {
         });
         told(ui, form);
         ui.horizontal_wrapped(|ui| {
-            cancelled |= ui.button("Cancel").clicked();
+            // What was sent is not taken back by closing this.
+            let close = if form.sent.is_some() { "Close" } else { "Cancel" };
+            cancelled |= ui.button(close).clicked();
             let send = egui::Button::new(form.fill.title());
             done |= ui.add_enabled(form.sent.is_none(), send).clicked();
         });

@@ -11,7 +11,8 @@ use kernelos_protocol::command::{
     outcomes,
 };
 use kernelos_protocol::document::Edit;
-use kernelos_protocol::id::ConflictId;
+use kernelos_protocol::document::conflict::ConflictKind;
+use kernelos_protocol::id::{ConflictId, EventId};
 use kernelos_protocol::present::{self, Doc, Text, Tone, shown};
 
 use crate::form::{Fill, Form};
@@ -60,6 +61,12 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
     render::doc(ui, &present::conflict(row, &model.said.names));
     // What each button does is read before one is pressed.
     render::doc(ui, &present::outcomes(&outcomes(row), &model.said.names));
+    if let Some(tip) = tip(row) {
+        match preview(model, tip) {
+            Some(doc) => ui.push_id("preview", |ui| render::doc(ui, &doc)).inner,
+            None => absent(ui, model, &Topic::Preview(tip)),
+        }
+    }
     // What is pressed on one conflict and let go of on another decides neither.
     ui.push_id(row.id.to_string(), |ui| sides(ui, row, model, actions));
     ui.data_mut(|data| data.insert_temp(drawn(), row.clone()));
@@ -68,6 +75,17 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
         list::show(ui, model, page, actions);
         many(ui, model, row, actions);
     }
+}
+
+/// The last event of the branch that comes back by keeping a side, where one does.
+pub(crate) fn tip(row: &ConflictRow) -> Option<EventId> {
+    row.sides.iter().find(|side| side.readmits)?.event
+}
+
+/// What such a branch would set, once it is known.
+fn preview(model: &Model, tip: EventId) -> Option<Doc> {
+    let preview = model.said.preview.as_ref().filter(|preview| preview.tip == tip);
+    preview.map(present::preview)
 }
 
 /// How many there are, as the node says.
@@ -211,8 +229,22 @@ pub(crate) fn keeping(model: &Model, row: &ConflictRow, side: &str) -> Action {
         return Action::Do(command);
     }
     let of = outcome(row, &Deciding::Keep(side.to_owned()));
-    let text = format!("{}: this is decided on every device, perhaps for good", row.kind.words());
-    let doc = present::outcomes(of.as_slice(), &model.said.names);
+    let comes_back = row.sides.iter().any(|of| of.side == side && of.readmits);
+    let then = match (row.kind, comes_back) {
+        (_, true) => {
+            "it counts again on every device, with what it builds on; no undo takes that back, \
+             only kern strike"
+        }
+        (ConflictKind::Holders, _) => "this is decided on every device, and no undo takes it back",
+        (_, false) => {
+            "it stays apart on every device, and this is asked no more; the panel Quarantine \
+             brings it back"
+        }
+    };
+    let text = format!("{}: {then}", row.kind.words());
+    let mut doc = present::outcomes(of.as_slice(), &model.said.names);
+    let brings = tip(row).filter(|_| comes_back).and_then(|tip| preview(model, tip));
+    doc.0.extend(brings.unwrap_or_default().0);
     model.ask(format!("Keep {}", shown(side, 8)), text, doc, command)
 }
 

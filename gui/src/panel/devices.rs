@@ -65,9 +65,6 @@ fn facts(device: &DeviceRow, model: &Model) -> Doc {
     }
     let by = present::device_name(&device.added_by, &model.said.names);
     field("added by", Text::plain(by));
-    if let Some(out) = &device.out {
-        field("taken out", Text::plain(present::taken_out(out, &model.said.names)));
-    }
     Doc(vec![Block::Heading(name), Block::Fields(fields)])
 }
 

@@ -7,7 +7,7 @@ use kernelos_protocol::command::{Command, LogRow, TimelineAt, TimelineQuery};
 use kernelos_protocol::facts::EventView;
 use kernelos_protocol::id::{EventId, Lane};
 use kernelos_protocol::limits::TIMELINE_BLOCK;
-use kernelos_protocol::present::{self, Text, Tone, shown};
+use kernelos_protocol::present::{self, Doc, Text, Tone, shown};
 use kernelos_protocol::workspace::Verdict;
 
 use crate::form::Fill;
@@ -196,7 +196,7 @@ fn ways(
     if let Some(id) = event.row.id
         && can(ui, model, &format!("Undo {}", id.short()))
     {
-        actions.push(Action::Do(undoing(id)));
+        actions.push(undoing(model, &event.row, id));
     }
     // It is the last of them: what goes lets nothing slide below a second click.
     let mut rows = model.said.timeline.rows.values();
@@ -208,9 +208,27 @@ fn ways(
     }
 }
 
-/// Takes back this event, whichever it is: the node says why not.
-pub(crate) fn undoing(event: EventId) -> Command {
-    Command::Undo { begin: Some(event.to_string()), force: false }
+/// Takes back this event, whichever it is: the node says why not. Who is a member is changed by
+/// nobody who was not asked first.
+fn undoing(model: &Model, row: &LogRow, event: EventId) -> Action {
+    let command = Command::Undo { begin: Some(event.to_string()), force: false };
+    if row.lane != Some(Lane::Control) {
+        return Action::Do(command);
+    }
+    let by = present::device_name(&row.author, &model.said.names);
+    let text = format!(
+        "{} {} by {} is taken back: that changes who is a member, on every device",
+        row.kind,
+        event.short(),
+        shown(&by, 64)
+    );
+    model.ask(format!("Undo {}", event.short()), text, Doc::default(), command)
+}
+
+/// Takes back the event that is looked at.
+pub(crate) fn undo(model: &Model) -> Option<Action> {
+    let row = looked_at(model)?;
+    Some(undoing(model, row, row.id?))
 }
 
 /// The event that the cursor is on, or that is looked at.

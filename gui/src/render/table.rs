@@ -158,6 +158,9 @@ fn choose(
     if response.clicked() {
         *chosen = Some(index);
     }
+    if is_chosen {
+        theme::mark_chosen(ui, place.expand2(vec2(ROW_LEFT, 0.0)));
+    }
     match (is_chosen, response.hovered()) {
         (true, _) => Some(palette(ui).chosen),
         (false, true) => Some(palette(ui).under),

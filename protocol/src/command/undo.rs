@@ -78,7 +78,8 @@ pub struct NotUndone {
     pub refused: Option<EventId>,
     /// Why, for people.
     pub reason: String,
-    /// The event that builds on it, where that is why and it is known.
+    /// The event that builds on it, where that is why and it is known; without a command that takes
+    /// it back all the same, the one that took it back already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<EventId>,
     /// The command that takes it back all the same, where one does: by force where something else

@@ -54,12 +54,13 @@ pub fn not_undone(not: &NotUndone) -> (String, String) {
         return (not.reason.clone(), hint.to_owned());
     };
     let text = format!("{} is not taken back: {}", refused.short(), not.reason);
-    let hint = match &not.force {
-        Some(command) if command.ends_with(" --force") => {
+    let hint = match (&not.force, &not.by) {
+        (None, Some(by)) => format!("`kern undo {}` brings back what it did", by.short()),
+        (Some(command), _) if command.ends_with(" --force") => {
             format!("`{command}` takes it back all the same, with what else was written there")
         }
-        Some(command) => format!("`{command}` takes it back"),
-        None => "`kern log` shows what came after it".to_owned(),
+        (Some(command), _) => format!("`{command}` takes it back"),
+        (None, None) => "`kern log` shows what came after it".to_owned(),
     };
     (text, hint)
 }

@@ -151,7 +151,10 @@ impl Workspace {
             kind,
             path: named("quarantine", &row.tip),
             sides,
-            why: why.to_owned(),
+            why: match row.reason.as_str() {
+                "" => why.to_owned(),
+                reason => format!("{why}; the reason given: {reason}"),
+            },
             common,
             next,
         }

@@ -78,8 +78,7 @@ impl Workspace {
                         (Verdict::Void, Some(reason.to_owned()))
                     }
                     Effect::Change(_) if let Some(undone) = self.effects.undoes(no) => {
-                        let event = self.content.id(undone).short();
-                        (Verdict::Admitted, Some(format!("it takes back {event}")))
+                        (Verdict::Admitted, Some(self.undo_words(no, undone)))
                     }
                     Effect::Change(_) if let Some(undo) = self.undone_by(no) => {
                         let event = self.content.id(undo).short();
@@ -92,6 +91,19 @@ impl Workspace {
                     | Effect::Purge(_) => (Verdict::Admitted, None),
                 })
             }
+        }
+    }
+
+    /// What an undo took back, and whether that stands.
+    fn undo_words(
+        &self,
+        undo: crate::authority::ContentNo,
+        undone: crate::authority::ContentNo,
+    ) -> String {
+        let event = self.content.id(undone).short();
+        match self.undone_by(undo).map(|by| self.content.id(by).short()) {
+            Some(by) => format!("it took back {event}, and was taken back by {by}"),
+            None => format!("it takes back {event}"),
         }
     }
 

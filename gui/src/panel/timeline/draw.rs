@@ -61,6 +61,9 @@ pub(super) fn slot(ui: &Ui, at: Rect, slot: &Slot<'_>, model: &Model) -> egui::R
         let fill = if is_chosen { colours.chosen } else { colours.under };
         ui.painter().rect_filled(at, 3.0, fill);
     }
+    if is_chosen {
+        theme::mark_chosen(ui, at);
+    }
     match slot {
         Slot::Row(_, row) => self::row(ui, at, row, model),
         Slot::Gap { .. } => {
