@@ -53,7 +53,7 @@ fn who_does_not_reach_another_hears_of_it_and_again_after_the_one_between_was_aw
     for (home, other) in [(&laptop.home, "phone"), (&phone.home, "laptop")] {
         until("the other end is heard", || heard(home, other));
         let shown = home.run(&["status"]);
-        assert!(shown.done().contains("ago by gossip"), "{}", shown.done());
+        assert!(shown.done().contains("; heard by gossip 20"), "{}", shown.done());
     }
     assert!(said(&laptop.home, "server", "heard").is_null(), "whoever is linked is only linked");
     // What is written comes by the one between, as ever.

@@ -295,6 +295,41 @@ fn an_import_with_conflicts_is_taken_back_whole_by_what_is_said() {
 }
 
 #[test]
+fn a_choice_for_many_conflicts_that_is_interrupted_tells_what_was_decided_and_its_undo() {
+    let [laptop, phone] = [Home::with_workspace(), Home::new()];
+    let _nodes = [laptop.up(), phone.up()];
+    let file = text(&laptop.file("box.join"));
+    laptop.run(&["invite", "--join-file", &file]).done();
+    phone.run(&["join", "--join-file", &file, "--device", "phone"]).done();
+    phone.run(&["offline"]).done();
+    for (home, value) in [(&laptop, 1), (&phone, 2)] {
+        let edit = |key: usize| json!({ "set": format!("notes/k{key}"), "value": value });
+        let edits: Vec<Json> = (0..1_200).map(edit).collect();
+        home.run_with(&["doc", "apply", "-"], json!(edits).to_string()).done();
+    }
+    phone.run(&["online"]).done();
+    let open = |many: u64| (laptop.status()["conflicts"] == many).then_some(());
+    until("1,200 conflicts", || open(1_200));
+
+    let asked = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&asked);
+    let is_edit = |what: &str| what.contains("\"command\":\"edit\"");
+    let front =
+        held(&laptop, move |what| !is_edit(what) || seen.fetch_add(1, Ordering::Relaxed) < 1);
+    let args = ["conflicts", "resolve", "--all", "--take", "newest", "--yes"];
+    let mut resolve = Watched::new(front.command(&args));
+    resolve.shows(" of 1200 conflicts are decided");
+    until("the second event", || (asked.load(Ordering::Relaxed) > 1).then_some(()));
+    let said = resolve.interrupted();
+    let undo = said.split("take it back: kern undo ").nth(1).unwrap_or_else(|| panic!("{said}"));
+    let undo: String = undo.chars().take_while(char::is_ascii_hexdigit).collect();
+    laptop.run(&["undo", &undo]).done();
+    until("all are open again", || open(1_200));
+    laptop.run(&args).done();
+    until("none is open", || open(0));
+}
+
+#[test]
 fn who_joins_sees_the_history_come_and_an_interruption_leaves_a_member() {
     let [laptop, phone] = [Home::with_workspace(), Home::new()];
     let _nodes = [laptop.up(), phone.up()];

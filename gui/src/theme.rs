@@ -112,6 +112,7 @@ pub fn install(context: &egui::Context) {
             style.spacing.button_padding.x = BESIDE[0];
             style.spacing.item_spacing = egui::vec2(8.0, 6.0);
             style.animation_time = 0.0;
+            style.scroll_animation = egui::style::ScrollAnimation::none();
         });
     }
 }

@@ -98,7 +98,7 @@ fn became(command: &Command, reply: &Reply, names: &Names) -> Told {
                     Reply::Purged { .. } => Back::Never(PURGE),
                     Reply::Readmitted { .. } => Back::Never("what came back can be struck again"),
                     Reply::Cancelled { .. } => Back::Never("it ended for good: start another"),
-                    Reply::BoardMade { .. } => Back::By("kern board archive NAME".to_owned()),
+                    Reply::BoardMade { .. } => Back::By(archive(command)),
                     _ => Back::undo(event),
                 };
                 let mut doc = match reply {
@@ -162,6 +162,15 @@ impl Instead {
         };
         Command::Undo { begin: Some(event.to_string()), force }
     }
+}
+
+/// What puts a board away that was made.
+fn archive(command: &Command) -> String {
+    let name = match command {
+        Command::CreateBoard { name } => shown(name, 96),
+        _ => String::new(),
+    };
+    format!("kern board archive '{}'", name.replace('\'', "'\\''"))
 }
 
 /// The event that a reply names.

@@ -13,7 +13,7 @@ use kernelos_protocol::document::conflict::ConflictKind;
 use serde_json::json;
 
 use crate::full::full_world;
-use crate::stage::{Stage, app, go, paced, play, press, stage, world};
+use crate::stage::{Stage, app, click, go, paced, play, press, stage, world};
 
 /// A key goes down, or is said to be down still.
 fn down(stage: &mut Stage<'_>, key: Key) {
@@ -76,7 +76,7 @@ fn a_second_click_of_two_quick_ones_does_not_decide_what_came_up_since() {
 
 #[test]
 fn what_no_undo_takes_back_is_asked_before() {
-    let mut stage = stage([900.0, 1_200.0], full_world());
+    let mut stage = stage([900.0, 4_000.0], full_world());
     go(&mut stage, Panel::Conflicts);
     let page = app(&mut stage).model.said.conflicts.clone().unwrap();
     let apart = page.conflicts.iter().find(|row| row.kind == ConflictKind::Quarantine).unwrap();
@@ -89,6 +89,27 @@ fn what_no_undo_takes_back_is_asked_before() {
     let question = app(&mut stage).model.question.clone().unwrap();
     assert!(question.text.contains("no undo takes that back"), "{}", question.text);
     assert!(matches!(question.order, Order::Do(..)));
+}
+
+#[test]
+fn what_an_undo_takes_back_says_so_where_it_is_asked() {
+    for kind in [ConflictKind::Quarantine, ConflictKind::Holders] {
+        let mut stage = stage([900.0, 4_000.0], full_world());
+        go(&mut stage, Panel::Conflicts);
+        let all = app(&mut stage).model.said.conflicts.clone().unwrap().conflicts;
+        let row = all.iter().find(|row| row.kind == kind).unwrap();
+        let chosen = Chosen { conflict: Some(row.id), ..app(&mut stage).model.chosen.clone() };
+        app(&mut stage).apply(Action::Choose(chosen));
+        play(&mut stage);
+        let open = app(&mut stage).model.open_conflicts();
+        press(&mut stage, Key::Num1);
+        let question = app(&mut stage).model.question.clone().unwrap();
+        assert!(question.text.contains("one undo opens it again"), "{}", question.text);
+        click(&mut stage, &question.verb);
+        assert_eq!(app(&mut stage).model.open_conflicts(), open - 1, "{kind:?}");
+        press(&mut stage, Key::U);
+        assert_eq!(app(&mut stage).model.open_conflicts(), open, "{kind:?}");
+    }
 }
 
 #[test]

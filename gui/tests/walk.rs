@@ -44,6 +44,30 @@ fn focused(stage: &Stage<'_>) -> Option<(Role, String, [f64; 2])> {
 }
 
 #[test]
+fn every_panel_is_gone_to_by_its_key_and_by_its_button() {
+    let mut stage = stage([900.0, 600.0], full_world());
+    let keys = [Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5, Key::Num6, Key::Num7];
+    let keys: Vec<_> = keys.into_iter().chain([Key::Num8]).collect();
+    let is_there = |stage: &Stage<'_>, panel: Panel| {
+        stage.query_by_role_and_label(Role::Heading, panel.title()).is_some()
+    };
+    for (panel, key) in Panel::ALL.into_iter().zip(keys) {
+        stage.key_press_modifiers(Modifiers::ALT, key);
+        play(&mut stage);
+        assert!(is_there(&stage, panel), "{panel:?} by its key");
+    }
+    for panel in Panel::ALL {
+        let title = match (panel, app(&mut stage).model.open_conflicts()) {
+            (Panel::Conflicts, open) => format!("Conflicts ({open})"),
+            (panel, _) => panel.title().to_owned(),
+        };
+        stage.get_by_role_and_label(Role::Button, &title).click();
+        play(&mut stage);
+        assert!(is_there(&stage, panel), "{panel:?} by its button");
+    }
+}
+
+#[test]
 fn tab_reaches_everything_on_every_panel() {
     let mut stage = stage([900.0, 300.0], full_world());
     for panel in Panel::ALL {

@@ -304,6 +304,14 @@ impl Ui {
         print(&self.text(object, doc, look::at_stdout())?)
     }
 
+    /// Tells a script that a list goes on: people see it in the list.
+    fn told_more(&self, more: usize) -> Result<(), Failure> {
+        if more > 0 && self.json {
+            self.show_aside(&serde_json::json!({ "more": more }), Doc::default)?;
+        }
+        Ok(())
+    }
+
     /// The same on stderr, where data is on stdout already.
     fn show_aside(
         &self,

@@ -235,10 +235,9 @@ pub(crate) fn keeping(model: &Model, row: &ConflictRow, side: &str) -> Action {
             "it counts again on every device, with what it builds on; no undo takes that back, \
              only kern strike"
         }
-        (ConflictKind::Holders, _) => "this is decided on every device, and no undo takes it back",
+        (ConflictKind::Holders, _) => "this is decided on every device; one undo opens it again",
         (_, false) => {
-            "it stays apart on every device, and this is asked no more; the panel Quarantine \
-             brings it back"
+            "it stays apart on every device, and this is asked no more; one undo opens it again"
         }
     };
     let text = format!("{}: {then}", row.kind.words());

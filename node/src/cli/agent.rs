@@ -34,7 +34,11 @@ Examples:
         commands: Vec<String>,
     },
     /// List them
-    #[command(after_help = "Examples:\n  kern agent list\n  kern agent list --json")]
+    #[command(after_help = "\
+Examples:
+  kern agent list
+  kern agent list --json
+  kern agent list --workspace work")]
     List,
 }
 

@@ -72,7 +72,8 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
         }
         Args::List { all } => {
             let page = boards(ui, all).await?;
-            ui.show(&page.boards, || present::boards(&page))
+            ui.show(&page.boards, || present::boards(&page))?;
+            ui.told_more(page.more)
         }
         Args::Archive { name, undo } => {
             let archive = Command::ArchiveBoard { name: name.clone(), archived: !undo };

@@ -115,7 +115,8 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
         Args::List { all } => match ask(ui, BranchCommand::List { all }).await? {
             Reply::Branch(BranchReply::List(page)) => {
                 let names = names(ui).await?;
-                ui.show(&page.branches, || present::branches(&page, &names))
+                ui.show(&page.branches, || present::branches(&page, &names))?;
+                ui.told_more(page.more)
             }
             other => Err(super::doc::unexpected(&other)),
         },

@@ -13,7 +13,8 @@ use crate::cli::names::names;
 #[command(after_help = "\
 Examples:
   kern devices
-  kern devices --workspace work --json")]
+  kern devices --workspace work
+  kern devices --json | jq -r '.[] | select(.own) | .id'")]
 pub(super) struct Args {}
 
 pub(super) async fn run(ui: &Ui, _: Args) -> Result<(), Failure> {

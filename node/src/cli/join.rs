@@ -168,7 +168,9 @@ async fn attend(ui: &Ui, client: &Client, join: u64, file: Option<&Path>) -> Res
                         "this device is {device:?} in {workspace:?}; its history of \
                          {history_events} events is here"
                     );
-                    Doc(vec![Block::Line(Text::toned(Tone::Good, text))])
+                    let back = format!("take it back, on another device: kern revoke {device:?}");
+                    let lines = [(Tone::Good, text), (Tone::Quiet, back)];
+                    Doc(lines.map(|(tone, text)| Block::Line(Text::toned(tone, text))).to_vec())
                 });
             }
             JoinEvent::Refused(reason) => return refused(ui, &reason),

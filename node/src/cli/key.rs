@@ -25,7 +25,11 @@ Examples:
   kern key unprotect --key-file /media/usb/laptop.key")]
 pub(super) enum Args {
     /// Say how it is kept
-    #[command(after_help = "Examples:\n  kern key status\n  kern key status --json")]
+    #[command(after_help = "\
+Examples:
+  kern key status
+  kern key status --json
+  kern key status --json | jq -r .secret")]
     Status,
     /// Seal it; a home without one gets one that was never clear
     #[command(after_help = "\

@@ -33,7 +33,11 @@ Examples:
   kern mission start 'greet' --repo . --verify ./check --agent fixer --floor 12")]
     Start(Start),
     /// List them
-    #[command(after_help = "Examples:\n  kern mission list\n  kern mission list --json")]
+    #[command(after_help = "\
+Examples:
+  kern mission list
+  kern mission list --json
+  kern mission list --workspace work")]
     List,
     /// Show one: its stages, its steps, who ran what, and the evidence
     #[command(after_help = "\

@@ -8,12 +8,20 @@ use crate::cli::Ui;
 
 /// Close every connection, and open none until `kern online`, also after a restart
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  kern offline\n  kern offline --json")]
+#[command(after_help = "\
+Examples:
+  kern offline
+  kern offline --json
+  kern offline && kern status")]
 pub(super) struct Offline {}
 
 /// Meet other devices again
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  kern online\n  kern online --json")]
+#[command(after_help = "\
+Examples:
+  kern online
+  kern online --json
+  kern online && kern status")]
 pub(super) struct Online {}
 
 pub(super) async fn run(ui: &Ui, what: &str) -> Result<(), Failure> {

@@ -36,7 +36,11 @@ Examples:
         address: SocketAddr,
     },
     /// List those that are kept, with who was found there since the node runs
-    #[command(after_help = "Examples:\n  kern peer list\n  kern peer list --json")]
+    #[command(after_help = "\
+Examples:
+  kern peer list
+  kern peer list --json
+  kern peer list --workspace work")]
     List,
     /// Dial an address no longer; a connection that is up stays until it ends
     #[command(after_help = "\

@@ -8,10 +8,18 @@ use crate::cli::Ui;
 
 /// What is allowed, and by which rule
 #[derive(Debug, clap::Subcommand)]
-#[command(after_help = "Examples:\n  kern policy list\n  kern policy list --json")]
+#[command(after_help = "\
+Examples:
+  kern policy list
+  kern policy list --json
+  kern policy list --json | jq -r '.[].rule'")]
 pub(super) enum Args {
     /// List the built-in rules; what none of them allows is denied
-    #[command(after_help = "Examples:\n  kern policy list\n  kern policy list --json")]
+    #[command(after_help = "\
+Examples:
+  kern policy list
+  kern policy list --json
+  kern policy list --json | jq -r '.[].rule'")]
     List,
 }
 

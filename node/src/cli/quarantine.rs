@@ -29,6 +29,7 @@ pub(super) enum Args {
 #[command(after_help = "\
 Examples:
   kern quarantine list
+  kern quarantine list --workspace work
   kern quarantine list --json | jq -r '.[] | select(.why == \"struck\") | .tip'")]
 pub(super) struct List {}
 
@@ -71,7 +72,8 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
         Args::List(_) => match ui.client()?.ask(ui.workspace(), Command::Quarantine).await? {
             Reply::Quarantine(page) => {
                 let names = names(ui).await?;
-                ui.show(&page.branches, || present::quarantine(&page, &names))
+                ui.show(&page.branches, || present::quarantine(&page, &names))?;
+                ui.told_more(page.more)
             }
             other => Err(super::doc::unexpected(&other)),
         },

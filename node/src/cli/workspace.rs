@@ -8,10 +8,18 @@ use crate::node::WorkspaceRow;
 
 /// The workspaces of this device
 #[derive(Debug, clap::Subcommand)]
-#[command(after_help = "Examples:\n  kern workspace list\n  kern doc get --workspace home notes")]
+#[command(after_help = "\
+Examples:
+  kern workspace list
+  kern workspace list --json
+  kern doc get --workspace home notes      what --workspace takes")]
 pub(super) enum Args {
     /// List them
-    #[command(after_help = "Examples:\n  kern workspace list\n  kern workspace list --json")]
+    #[command(after_help = "\
+Examples:
+  kern workspace list
+  kern workspace list --json
+  kern workspace list --json | jq -r '.[].workspace'")]
     List,
 }
 

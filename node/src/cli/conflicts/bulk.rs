@@ -12,6 +12,7 @@ use kernelos_protocol::present::{self, Block, Doc, Text, Tone};
 use serde::Serialize;
 
 use super::{ResolveArgs, all, named};
+use crate::cli::stream::Progress;
 use crate::cli::{Ui, stdin};
 use crate::git::Globs;
 
@@ -89,7 +90,10 @@ async fn parse(ui: &Ui, take: &str) -> Result<Take, Failure> {
 async fn decide(ui: &Ui, choices: &[Choice], decided: &mut Decided) -> Result<(), Failure> {
     let mut left = batches(choices);
     left.reverse();
+    let (mut progress, of) = (Progress::new(ui.json), count(&left));
     while let Some(batch) = left.pop() {
+        let done = of.saturating_sub(count(&left).saturating_add(batch.len()));
+        progress.say(|| format!("{done} of {of} conflicts are decided"));
         let edits: Vec<Edit> = batch.iter().filter_map(|choice| choice.edit()).collect();
         let asked = ui.client()?.ask(ui.workspace(), Command::Edit { edits }).await;
         match asked {
@@ -100,6 +104,13 @@ async fn decide(ui: &Ui, choices: &[Choice], decided: &mut Decided) -> Result<()
                     conflicts: batch.len(),
                     undo: format!("kern undo {}", event.short()),
                 }));
+                // Who ends it here is told what was written, and how that is taken back.
+                if let Some(undo) = undo_of(&decided.events) {
+                    let done = decided.decided;
+                    ui.so_far(format!(
+                        "{done} of {of} conflicts are decided; take it back: {undo}"
+                    ));
+                }
             }
             Ok(other) => return Err(crate::cli::doc::unexpected(&other)),
             Err(failure) if may_be_halved(&failure) && batch.len() > 1 => {
@@ -119,6 +130,10 @@ async fn decide(ui: &Ui, choices: &[Choice], decided: &mut Decided) -> Result<()
         }
     }
     Ok(())
+}
+
+fn count(batches: &[Vec<&Choice>]) -> usize {
+    batches.iter().map(Vec::len).sum()
 }
 
 /// Takes all of them back, the last first.
