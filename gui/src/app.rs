@@ -83,9 +83,7 @@ impl App {
                 self.decided(command);
                 told(command, &reply, (did, &self.model.said.names))
             }
-            Err(failure) => {
-                Told { doc: panel::undone(failure), event: None, instead: None, failed: true }
-            }
+            Err(failure) => Told { doc: panel::undone(failure), failed: true, ..Told::default() },
         };
         self.model.told = Some(told);
     }
@@ -320,7 +318,7 @@ impl App {
     /// Says why something was not done.
     fn say(&mut self, text: String) {
         let doc = Doc(vec![Block::Line(Text::toned(Tone::Attention, text))]);
-        self.model.told = Some(Told { doc, event: None, instead: None, failed: true });
+        self.model.told = Some(Told { doc, failed: true, ..Told::default() });
     }
 
     fn choose(&mut self, chosen: Chosen) {
@@ -377,8 +375,7 @@ impl App {
         } else {
             let failure = Failure::new(FailureKind::Busy, "too much waits for the node")
                 .with_hint("try again in a moment");
-            self.model.told =
-                Some(Told { doc: failed(&failure), event: None, instead: None, failed: true });
+            self.model.told = Some(Told { doc: failed(&failure), failed: true, ..Told::default() });
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::pairing;
 use crate::panel::conflicts;
 
 pub use draw::show;
+pub(crate) use read::device;
 use read::{absolute, filled, name, path};
 
 /// What a form is for.

@@ -179,12 +179,14 @@ pub enum Instead {
 }
 
 /// What became of a command.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Told {
     /// What is shown.
     pub doc: Doc,
     /// The event that it wrote, which can be undone.
     pub event: Option<EventId>,
+    /// Does undoing it change who is a member? Then it is asked first.
+    pub asks: bool,
     /// What does all the same what was refused, or what comes nearest to it.
     pub instead: Option<Instead>,
     /// Was it not done?

@@ -219,8 +219,14 @@ pub fn told(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
             {
                 let begin = Some(event.to_string());
                 let command = Command::Undo { begin, force: false };
+                let action = if told.asks {
+                    let text = "That changes who is a member, on every device".to_owned();
+                    model.ask(format!("Undo {}", event.short()), text, told.doc.clone(), command)
+                } else {
+                    Action::Do(command)
+                };
                 // The second of two quick clicks was meant for the notice before.
-                actions.extend((!is_new).then_some(Action::Do(command)));
+                actions.extend((!is_new).then_some(action));
             }
             if let Some(instead) = told.instead
                 && can(ui, model, &format!("{}…", instead.title()))

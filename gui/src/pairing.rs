@@ -106,9 +106,9 @@ pub fn told(result: Result<String, Failure>) -> Told {
     match result {
         Ok(text) => {
             let doc = Doc(vec![Block::Line(Text::toned(Tone::Good, text))]);
-            Told { doc, event: None, instead: None, failed: false }
+            Told { doc, ..Told::default() }
         }
-        Err(failure) => Told { doc: failed(&failure), event: None, instead: None, failed: true },
+        Err(failure) => Told { doc: failed(&failure), failed: true, ..Told::default() },
     }
 }
 

@@ -172,16 +172,17 @@ pub(crate) fn empty(
     }
 }
 
-/// Parts what is chosen in a list from it. As another is chosen, the beginning of what is said
-/// of it comes in sight.
-pub(crate) fn below(ui: &mut Ui, list: Panel, chosen: impl std::hash::Hash + std::fmt::Debug) {
+/// Parts what is chosen in a list from it. As a person chooses another, the beginning of what is
+/// said of it comes in sight, unless the row that was chosen would go out of it.
+pub(crate) fn below(ui: &mut Ui, is_new: bool) {
     ui.separator();
-    let (key, now) = (egui::Id::unique(("below", list.title())), egui::Id::unique(chosen));
-    let before: Option<egui::Id> = ui.data(|data| data.get_temp(key));
-    ui.data_mut(|data| data.insert_temp(key, now));
-    if before.is_some_and(|before| before != now) {
+    let begin = ui.cursor().min;
+    let focused = ui.memory(egui::Memory::focused);
+    let row = focused.and_then(|id| ui.ctx().read_response(id)).map(|row| row.rect.top());
+    let fits = row.is_none_or(|top| begin.y + BELOW_SEEN - top <= ui.clip_rect().height());
+    if is_new && fits {
         let size = egui::vec2(1.0, BELOW_SEEN);
-        ui.scroll_to_rect(egui::Rect::from_min_size(ui.cursor().min, size), None);
+        ui.scroll_to_rect(egui::Rect::from_min_size(begin, size), None);
     }
 }
 

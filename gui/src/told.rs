@@ -1,6 +1,8 @@
 //! What a person is told of a command: what it became, and how it is taken back.
 
-use kernelos_protocol::command::{BranchCommand, BranchReply, Command, NotUndone, Reply};
+use kernelos_protocol::command::{
+    BranchCommand, BranchReply, Command, NotUndone, Reply, TakenBack,
+};
 use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::present::{self, Back, Block, Doc, Text, Tone, shown};
@@ -83,7 +85,7 @@ fn became(command: &Command, reply: &Reply, names: &Names) -> Told {
             let lines = [(Tone::Attention, text), (Tone::Quiet, hint)];
             let doc = lines.map(|(tone, text)| Block::Line(Text::toned(tone, text)));
             let doc = Doc(doc.to_vec());
-            return Told { doc, event: None, instead: instead(refused), failed: true };
+            return Told { doc, instead: instead(refused), failed: true, ..Told::default() };
         }
         _ => match &event {
             Some(event) => {
@@ -121,7 +123,14 @@ fn became(command: &Command, reply: &Reply, names: &Names) -> Told {
             | Reply::Purged { .. }
             | Reply::Struck { .. }
     ) || matches!(command, Command::SetAgent { .. });
-    Told { doc, event: event.filter(|_| !is_for_good), instead: None, failed: false }
+    let asks = match reply {
+        Reply::Granted { .. } | Reply::Revoked { .. } => true,
+        Reply::Undone(undone) => {
+            matches!(undone.what, Some(TakenBack::Grant { .. } | TakenBack::Revoke { .. }))
+        }
+        _ => false,
+    };
+    Told { doc, event: event.filter(|_| !is_for_good), asks, ..Told::default() }
 }
 
 /// What a person may do where an event is not taken back.

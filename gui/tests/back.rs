@@ -11,6 +11,7 @@ use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::role::Role;
 
+use crate::mesh::id;
 use crate::stage::{
     Stage, app, click, go, grant, homeless, line, name, nodes, paced, play, press, stage, world,
 };
@@ -78,6 +79,33 @@ fn who_is_a_member_is_changed_by_no_undo_that_was_not_asked() {
     stage.get_all_by_role_and_label(AccessRole::Button, &button).last().unwrap().click();
     play(&mut stage);
     assert_eq!(members(&mut stage), before - 1);
+}
+
+#[test]
+fn who_was_taken_out_twice_is_shown_with_the_last_reason_and_undone_once_it_was_asked() {
+    let mut stage = stage(SIZE, world());
+    let revoke = |stage: &mut Stage<'_>, reason: &str| {
+        let command = Command::Revoke { device: id(2), reason: reason.to_owned() };
+        app(stage).apply(Action::Do(command));
+        play(stage);
+    };
+    let out = |stage: &mut Stage<'_>| {
+        let Reply::Devices { devices } = stage.state_mut().mesh.ask(1, Command::Devices) else {
+            panic!()
+        };
+        devices.into_iter().find(|row| row.id == id(2)).unwrap().out.map(|out| out.reason)
+    };
+    for reason in ["first", "second", "third"] {
+        revoke(&mut stage, reason);
+        assert_eq!(out(&mut stage).as_deref(), Some(reason));
+        begins(&mut stage, "Undo ");
+        assert_eq!(out(&mut stage).as_deref(), Some(reason), "it is asked first");
+        let asked = app(&mut stage).model.question.clone().unwrap();
+        let all = stage.get_all_by_role_and_label(AccessRole::Button, &asked.verb);
+        all.last().unwrap().click();
+        play(&mut stage);
+        assert_eq!(out(&mut stage), None, "a member is not taken out");
+    }
 }
 
 #[test]

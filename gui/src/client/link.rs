@@ -24,7 +24,7 @@ const AGAIN_FIRST: Duration = Duration::from_millis(100);
 /// The longest.
 const AGAIN_MAX: Duration = Duration::from_secs(5);
 /// A node that says nothing for so long hangs: it says that it is there every 5 s.
-const SILENT_MAX: Duration = Duration::from_secs(15);
+const SILENT_MAX: Duration = Duration::from_secs(20);
 
 /// A node that has not said what is looked at by then hangs: it reads its own memory for that.
 const ANSWER_MAX: Duration = Duration::from_secs(15);

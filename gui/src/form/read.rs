@@ -128,7 +128,7 @@ pub(super) fn revoke(typed: &str, reason: &str, model: &Model) -> Result<Action,
     Ok(revoking(model, device, reason, &device_name(&device, &model.said.names)))
 }
 
-fn device(typed: &str, model: &Model) -> Result<DeviceId, String> {
+pub(crate) fn device(typed: &str, model: &Model) -> Result<DeviceId, String> {
     let names = &model.said.names;
     let mut named = names.iter().filter(|(_, name)| *name == typed).map(|(id, _)| *id);
     match (named.next(), named.next(), typed.parse()) {

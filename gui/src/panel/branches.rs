@@ -32,17 +32,25 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
     }
     ui.horizontal_wrapped(|ui| {
         offer(ui, model, Form::of(Fill::CreateBranch, model), actions);
-        for (index, row) in page.branches.iter().enumerate() {
-            ui.push_id(index, |ui| apart(ui, row, model, actions));
+        let is_apart = page.branches.iter().any(|row| row.kind != BranchKind::Made);
+        if is_apart
+            && model.open_conflicts() > 0
+            && ui.add(Button::new("Look at the conflicts").wrap()).clicked()
+        {
+            actions.push(Action::Go(Panel::Conflicts));
         }
     });
+    // Each on a line of its own, which a long name has room on.
+    for (index, row) in page.branches.iter().enumerate() {
+        ui.push_id(index, |ui| apart(ui, row, model, actions));
+    }
     let row = chosen.and_then(|index| made.get(index));
     if chosen != before {
         let branch = row.and_then(|row| row.document);
         actions.push(Action::Choose(Chosen { branch, ..model.chosen.clone() }));
     }
     let Some((row, document)) = row.and_then(|row| Some((row, row.document?))) else { return };
-    below(ui, Panel::Branches, document.0);
+    below(ui, chosen != before);
     match &model.said.branch {
         Some(changes) if changes.document == document => {
             render::doc(ui, &present::branch_changes(changes, true, &model.said.names));
@@ -54,12 +62,6 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
 
 /// What can be done about what devices wrote while apart: each side can go on as a branch.
 fn apart(ui: &mut Ui, row: &BranchState, model: &Model, actions: &mut Vec<Action>) {
-    if row.kind != BranchKind::Made && model.open_conflicts() > 0 {
-        let button = Button::new("Look at the conflicts").wrap();
-        if ui.add(button).clicked() {
-            actions.push(Action::Go(Panel::Conflicts));
-        }
-    }
     for side in &row.sides {
         let name = shown(&present::device_name(&side.device, &model.said.names), 64);
         let place = whole(&row.of);

@@ -79,7 +79,9 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
 
 /// The last event of the branch that comes back by keeping a side, where one does.
 pub(crate) fn tip(row: &ConflictRow) -> Option<EventId> {
-    row.sides.iter().find(|side| side.readmits)?.event
+    // What a fork left out cannot come back, though its side says which branch it is.
+    let sides = row.sides.iter().filter(|_| row.kind == ConflictKind::Quarantine);
+    sides.into_iter().find(|side| side.readmits)?.event
 }
 
 /// What such a branch would set, once it is known.
@@ -229,11 +231,15 @@ pub(crate) fn keeping(model: &Model, row: &ConflictRow, side: &str) -> Action {
         return Action::Do(command);
     }
     let of = outcome(row, &Deciding::Keep(side.to_owned()));
-    let comes_back = row.sides.iter().any(|of| of.side == side && of.readmits);
+    let readmits = row.sides.iter().any(|of| of.side == side && of.readmits);
+    let comes_back = readmits && row.kind == ConflictKind::Quarantine;
     let then = match (row.kind, comes_back) {
         (_, true) => {
             "it counts again on every device, with what it builds on; no undo takes that back, \
              only kern strike"
+        }
+        (ConflictKind::Divergent, _) if readmits => {
+            "it cannot come back, since its number is taken: what it set can be set anew"
         }
         (ConflictKind::Holders, _) => "this is decided on every device; one undo opens it again",
         (_, false) => {

@@ -7,7 +7,7 @@ use eframe::egui::Ui;
 use kernelos_protocol::command::{DeviceRow, Status};
 use kernelos_protocol::present::{self, Block, Doc, Text, Tone, shown};
 
-use crate::form::{Fill, Form};
+use crate::form::{self, Fill, Form};
 use crate::model::{Action, Model, Topic};
 use crate::panel::{absent, can, empty};
 use crate::render;
@@ -79,9 +79,8 @@ fn revoke(ui: &mut Ui, device: &DeviceRow, model: &Model, actions: &mut Vec<Acti
     let name = present::device_name(&device.id, &model.said.names);
     if can(ui, model, &format!("Revoke {}…", shown(&name, 128))) {
         // By its name where that is its own.
-        let is_it = |other: &&DeviceRow| present::device_name(&other.id, &model.said.names) == name;
-        let devices = model.said.devices.iter().flatten();
-        let called = if devices.filter(is_it).count() == 1 { name } else { device.id.to_string() };
+        let is_it = form::device(&name, model) == Ok(device.id);
+        let called = if is_it { name } else { device.id.to_string() };
         let form = Form { typed: vec![called, String::new()], ..Form::of(Fill::Revoke, model) };
         actions.push(Action::Form(Some(form)));
     }

@@ -7,7 +7,7 @@ use kernelos_protocol::present::{self, Block, Doc};
 
 use crate::form::{Fill, Form};
 use crate::model::{Action, Chosen, Model, Topic};
-use crate::panel::{Panel, absent, below, empty, offer};
+use crate::panel::{absent, below, empty, offer};
 use crate::render;
 
 /// The states of a mission that has ended.
@@ -50,7 +50,7 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
         }
     });
     if let Some(view) = view {
-        below(ui, Panel::Missions, view.id.0);
+        below(ui, chosen != before);
         render::doc(ui, &present::mission(view, &model.said.names));
     }
 }

@@ -6,7 +6,7 @@ use kernelos_protocol::present::{self, Block, Doc};
 
 use crate::form::Fill;
 use crate::model::{Action, Chosen, Model, Topic};
-use crate::panel::{Panel, absent, below, can, empty};
+use crate::panel::{absent, below, can, empty};
 use crate::render;
 
 /// Draws it.
@@ -34,7 +34,7 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
         actions.push(Action::Choose(Chosen { tip, ..model.chosen.clone() }));
     }
     let Some(row) = row else { return };
-    below(ui, Panel::Quarantine, row.tip.0);
+    below(ui, chosen != before);
     match &model.said.preview {
         Some(preview) if preview.tip == row.tip => render::doc(ui, &present::preview(preview)),
         _ => absent(ui, model, &Topic::Preview(row.tip)),

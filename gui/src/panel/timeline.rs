@@ -212,7 +212,7 @@ fn ways(
 /// nobody who was not asked first.
 fn undoing(model: &Model, row: &LogRow, event: EventId) -> Action {
     let command = Command::Undo { begin: Some(event.to_string()), force: false };
-    if row.lane != Some(Lane::Control) {
+    if !matches!(row.kind.as_str(), "grant" | "revoke") {
         return Action::Do(command);
     }
     let by = present::device_name(&row.author, &model.said.names);

@@ -411,7 +411,7 @@ pub struct TakenOut {
     pub by: DeviceId,
     /// When, as that device says.
     pub at: Stamp,
-    /// The revocation; of several that with the lowest id.
+    /// The revocation: of several the last, and of those made apart that with the lowest id.
     pub event: EventId,
     /// Why, as written there.
     pub reason: String,

@@ -201,7 +201,11 @@ fn reached(peer: &PeerState, now: Stamp, names: &BTreeMap<DeviceId, String>) -> 
 /// since. By the time of day, which stays true however long it is looked at. `SPEC: HINT-5`
 #[must_use]
 pub fn away(peer: &PeerState, now: Stamp) -> String {
-    let at = |ago_s: u64| utc(Stamp(now.0.saturating_sub(ago_s.saturating_mul(1_000_000))));
+    let at = |ago_s: u64| match now {
+        // A node of before does not say when that was.
+        Stamp(0) => format!("{ago_s} s ago"),
+        Stamp(now) => utc(Stamp(now.saturating_sub(ago_s.saturating_mul(1_000_000)))),
+    };
     let seen = peer.last_seen_s.map_or_else(String::new, |ago| format!(", last seen {}", at(ago)));
     let heard = peer.heard.map_or_else(String::new, |heard| {
         let ahead = if heard.is_ahead { ", it has what is not here" } else { "" };

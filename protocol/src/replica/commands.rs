@@ -328,7 +328,10 @@ impl Replica {
             added_by,
             role: members.get(&id).copied(),
             own: id == own,
-            out: self.workspace.taken_out(&id).filter(|_| !members.contains_key(&id)),
+            out: match members.contains_key(&id) {
+                true => None,
+                false => self.workspace.taken_out(&id),
+            },
         });
         Reply::Devices { devices: rows.collect() }
     }

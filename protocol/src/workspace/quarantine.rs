@@ -119,10 +119,15 @@ impl Workspace {
         QuarantinePage { branches, more }
     }
 
-    /// How a device was taken out; none where no revocation names it.
+    /// How a device was taken out; none where no revocation names it. Of several the last, and of
+    /// those made apart that with the lowest id.
     #[must_use]
     pub fn taken_out(&self, device: &DeviceId) -> Option<TakenOut> {
-        let event = self.control.id(self.revocation(device)?);
+        let all = self.control.revocations_of(device, &self.control.all());
+        let is_past =
+            |no: ControlNo| all.iter().any(|other| self.control.past(*other).contains(no));
+        let last = all.iter().copied().filter(|no| !is_past(*no));
+        let event = last.map(|no| self.control.id(no)).min()?;
         let header = self.header(&event)?;
         let reason = self.reason(&event);
         Some(TakenOut { by: header.author, at: header.stamp, event, reason })
