@@ -1,6 +1,7 @@
 //! What the inspector costs before a real node, without a window: it starts and shows the timeline,
 //! which is scrolled from its end to its beginning and walked by keys until the view is full at
-//! every step, then nothing happens for a while, and then something does.
+//! every step; so are the conflicts, where some are open; then nothing happens for a while, and
+//! then something does.
 //!
 //! `kern-gui --bench SECONDS --socket PATH` says so line by line, each one JSON object:
 //!
@@ -25,8 +26,8 @@ use serde::Serialize;
 
 use crate::app::App;
 use crate::client::Client;
-use crate::model::Action;
-use crate::panel::{Panel, timeline};
+use crate::model::{Action, Chosen};
+use crate::panel::{Panel, conflicts, timeline};
 
 /// Places of the history that are jumped to.
 const PLACES: usize = 96;
@@ -34,8 +35,12 @@ const PLACES: usize = 96;
 const PAGES: usize = 48;
 /// Turns of the wheel at each.
 const TURNS: usize = 4;
+/// Pages of conflicts that are walked, and by how many keys each.
+const INBOX: (usize, usize) = (12, 24);
 /// Points of one turn of the wheel.
 const TURN: f32 = 66.0;
+/// Between two frames that a screen shows.
+const SCREEN: Duration = Duration::from_micros(16_667);
 /// Nothing that the node says takes longer, or it is told that it does.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Once nothing was drawn for so long, what was under way is over.
@@ -51,12 +56,32 @@ pub struct Shown {
 /// What drawing costs.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Cost {
-    /// Milliseconds of CPU of one frame of scrolling, layout and tessellation, the 95th percentile.
-    pub frame_ms: f64,
-    /// Of how many frames.
-    pub frames: usize,
+    /// While the timeline is gone through.
+    pub timeline: Frames,
+    /// While the conflicts are, and how many are open; none where none is.
+    pub conflicts: Option<(usize, Frames)>,
     /// Frames that were drawn while nothing happened.
     pub repaints: usize,
+}
+
+/// Milliseconds of CPU of one frame: what was heard taken in, layout and tessellation.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Frames {
+    /// The 95th percentile.
+    pub p95_ms: f64,
+    /// The longest of all.
+    pub most_ms: f64,
+    /// Of how many frames.
+    pub frames: usize,
+}
+
+impl Frames {
+    fn of(mut costs: Vec<f64>) -> Self {
+        costs.sort_by(f64::total_cmp);
+        let at = |at: usize| costs.get(at).copied().unwrap_or(f64::NAN);
+        let frames = costs.len();
+        Self { p95_ms: at(frames * 95 / 100), most_ms: at(frames.saturating_sub(1)), frames }
+    }
 }
 
 /// When the next frame is asked for.
@@ -132,7 +157,8 @@ impl Window {
         cost
     }
 
-    /// Draws whatever is asked for until this is shown; gives what the frames cost.
+    /// Draws whatever is asked for until this is shown, as often as a screen shows it; gives what
+    /// the frames cost.
     fn until(&mut self, what: &str, shown: impl Fn(&App) -> bool) -> io::Result<Vec<f64>> {
         let (end, mut costs) = (Instant::now() + PATIENCE, Vec::new());
         loop {
@@ -140,10 +166,12 @@ impl Window {
             if shown(&self.app) {
                 return Ok(costs);
             }
+            let drawn = Instant::now();
             if !self.due.wait(end) {
                 let link = &self.app.model.link;
                 return Err(io::Error::other(format!("this never came: {what} ({link:?})")));
             }
+            std::thread::sleep(SCREEN.saturating_sub(drawn.elapsed()));
         }
     }
 
@@ -168,6 +196,26 @@ impl Window {
         for page in 0..PAGES {
             costs.push(self.frame(key(egui::Key::PageDown)));
             costs.extend(self.until(&format!("page {page} from the end"), is_in_sight)?);
+        }
+        Ok(costs)
+    }
+
+    /// From conflict to conflict by keys, and on to the next pages.
+    fn inbox(&mut self) -> io::Result<Vec<f64>> {
+        self.app.apply(Action::Go(Panel::Conflicts));
+        let mut costs = self.until("the conflicts", is_looked_at)?;
+        for page in 0..INBOX.0 {
+            for _ in 0..INBOX.1 {
+                costs.push(self.frame(key(egui::Key::N)));
+                costs.push(self.frame(wheel()));
+            }
+            let rows = self.app.model.said.conflicts.as_ref().map(|page| &page.conflicts);
+            let last = rows.and_then(|rows| rows.last()).map(|row| row.id);
+            let chosen = Chosen { conflict: last, ..self.app.model.chosen.clone() };
+            self.app.apply(Action::Choose(chosen));
+            costs.extend(self.until("the last of a page", is_looked_at)?);
+            costs.push(self.frame(key(egui::Key::N)));
+            costs.extend(self.until(&format!("page {page} of conflicts"), is_looked_at)?);
         }
         Ok(costs)
     }
@@ -200,6 +248,11 @@ fn is_in_sight(app: &App) -> bool {
     timeline::is_full(&app.model)
 }
 
+/// Is the conflict that is looked at shown?
+fn is_looked_at(app: &App) -> bool {
+    app.model.said.conflicts.is_some() && conflicts::looked_at(&app.model).is_some()
+}
+
 /// One turn towards the past, in the middle of the window.
 fn wheel() -> Vec<egui::Event> {
     let turn = egui::Event::MouseWheel {
@@ -219,8 +272,10 @@ pub fn run(socket: PathBuf, seconds: u64) -> io::Result<()> {
     tell(&Shown { events: window.total() })?;
     let mut costs = window.scroll()?;
     costs.extend(window.walk()?);
-    costs.sort_by(f64::total_cmp);
-    let frame_ms = costs.get(costs.len() * 95 / 100).copied().unwrap_or(f64::NAN);
+    let timeline = Frames::of(costs);
+    let open = window.app.model.said.status.as_ref().map_or(0, |status| status.conflicts);
+    let conflicts = if open > 0 { Some((open, Frames::of(window.inbox()?))) } else { None };
+    window.app.apply(Action::Go(Panel::Timeline));
     let end = Instant::now() + PATIENCE;
     while window.rest(SETTLED) > 0 {
         if Instant::now() > end {
@@ -229,7 +284,7 @@ pub fn run(socket: PathBuf, seconds: u64) -> io::Result<()> {
     }
     let repaints = window.rest(Duration::from_secs(seconds));
     let total = window.total();
-    tell(&Cost { frame_ms, frames: costs.len(), repaints })?;
+    tell(&Cost { timeline, conflicts, repaints })?;
     window.until("another's change", |app| app.model.said.timeline.total > total)?;
     tell(&Shown { events: window.total() })
 }

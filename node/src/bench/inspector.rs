@@ -2,8 +2,10 @@
 //! and a branch, a node of one of them runs as people have it, and `kern-gui --bench` starts before
 //! that: a program of its own, so that this one needs no renderer.
 //!
-//! `open` lasts until the timeline is shown, `frame` is what drawing takes while it is scrolled,
-//! and `repaints` what is drawn while nothing happens: that it listened is seen by a change then.
+//! `open` lasts until the timeline is shown, `frame` is what drawing takes while it is scrolled, and
+//! while one goes from conflict to conflict where very many are open, most of the time and at the
+//! most; `repaints` is what is drawn while nothing happens: that it listened is seen by a change
+//! then.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -18,12 +20,14 @@ use tokio::time::timeout;
 
 use super::Bench;
 use super::figures::{Measured, Op, Row, median, ms};
-use super::together::{CONFLICTS, DEVICES, History, history};
+use super::together::{CONFLICTS, DEVICES, History, conflicts, history};
 use crate::cli::demo::nodes::Device as Node;
 use crate::cli::itself::find_gui;
 
 /// A history that is long, and one to see that it works.
 const EVENTS: (usize, usize) = (100_000, 600);
+/// Conflicts that are open at once before another node, and to see that it works.
+const OPEN: (usize, usize) = (10_000, 40);
 /// For how many seconds nothing happens.
 const IDLE: (usize, usize) = (60, 1);
 /// What the inspector says next comes within this time, or it is told that it does not.
@@ -38,63 +42,105 @@ struct Shown {
 /// What drawing costs.
 #[derive(Debug, Deserialize)]
 struct Cost {
-    frame_ms: f64,
-    frames: usize,
+    timeline: Frames,
+    conflicts: Option<(usize, Frames)>,
     repaints: usize,
+}
+
+/// Milliseconds of CPU of one frame.
+#[derive(Debug, Deserialize)]
+struct Frames {
+    p95_ms: f64,
+    most_ms: f64,
+    frames: usize,
 }
 
 /// What one run of `kern bench` tells.
 struct Told {
     open_ms: f64,
     events: usize,
+    /// Of the timeline, of which those events are one that fold.
+    rows: usize,
     cost: Cost,
+    /// Where very many conflicts are open.
+    inbox: (usize, Frames),
 }
 
 pub(super) async fn run(bench: &Bench) -> Result<Vec<Row>, Failure> {
-    let seconds = bench.size(IDLE.0, IDLE.1);
-    let mut rows_of = 0;
     let told = match find_gui() {
         None => Err("kern-gui is not beside this program nor on the PATH: build it (cargo build \
                      --release -p kernelos-gui) to measure the inspector"
             .to_owned()),
-        Some(program) => {
-            let (mut node, rows) = node(bench).await?;
-            rows_of = rows;
-            let told = measure(bench, &program, &node, seconds).await;
-            node.stop().await;
-            told
-        }
+        Some(program) => tell(bench, &program).await?,
     };
     let row = |workload, unit, goal: f64, of: fn(&Told) -> f64| {
         let ours = told.as_ref().map_or(f64::NAN, of);
         let goal = told.as_ref().map(|_| goal).map_err(Clone::clone);
-        let measured = Measured::new(workload, ours, unit).against_what_is_there("goal", goal);
-        match &told {
-            Ok(told) => measured
-                .with("events", told.events)
-                .with("rows", rows_of)
-                .with("devices", DEVICES)
-                .with("conflicts", CONFLICTS),
-            Err(_) => measured,
-        }
+        Measured::new(workload, ours, unit).against_what_is_there("goal", goal)
     };
-    let frames = told.as_ref().map_or(0, |told| told.cost.frames);
+    let long = |row: Measured| match &told {
+        Ok(told) => row
+            .with("events", told.events)
+            .with("rows", told.rows)
+            .with("devices", DEVICES)
+            .with("conflicts", CONFLICTS),
+        Err(_) => row,
+    };
+    let open = told.as_ref().map_or(0, |told| told.inbox.0);
+    let frames = |of: fn(&Told) -> &Frames| told.as_ref().map_or(0, |told| of(told).frames);
+    let timeline = |row| long(row).with("frames", frames(|told| &told.cost.timeline));
+    let inbox = |row: Measured| {
+        row.with("conflicts", open).with("devices", 2).with("frames", frames(|told| &told.inbox.1))
+    };
+    let (p95, most, seconds) = ("ms of CPU p95", "ms of CPU, the most", idle(bench));
     let rows = [
-        row("frame", "ms of CPU p95", 4.0, |told| told.cost.frame_ms).with("frames", frames),
-        row("open", "ms", 500.0, |told| told.open_ms),
-        row("repaints", "frames while idle", 0.0, |told| told.cost.repaints as f64)
+        timeline(row("frame", p95, 4.0, |told| told.cost.timeline.p95_ms)),
+        timeline(row("frame", most, 4.0, |told| told.cost.timeline.most_ms)),
+        inbox(row("frame", p95, 4.0, |told| told.inbox.1.p95_ms)),
+        inbox(row("frame", most, 4.0, |told| told.inbox.1.most_ms)),
+        long(row("open", "ms", 500.0, |told| told.open_ms)),
+        long(row("repaints", "frames while idle", 0.0, |told| told.cost.repaints as f64))
             .with("seconds", seconds),
     ];
     let judge = |row: Measured| row.judge(&bench.machine, Op::AtMost, |of| of("goal"));
     Ok(rows.map(judge).into())
 }
 
-/// A node that runs on a history of many events, which four devices made; and how many rows it is.
-async fn node(bench: &Bench) -> Result<(Node, usize), Failure> {
+/// For how many seconds nothing happens.
+fn idle(bench: &Bench) -> usize {
+    bench.size(IDLE.0, IDLE.1)
+}
+
+/// What the inspector costs on a long history, and where very many conflicts are open.
+async fn tell(bench: &Bench, program: &Path) -> Result<Result<Told, String>, Failure> {
     let History { home, rows } = history(bench, bench.size(EVENTS.0, EVENTS.1)).await?;
+    let mut node = node_at(bench, home).await?;
+    let told = measure(bench, program, &node, idle(bench)).await;
+    node.stop().await;
+    let (open_ms, events, cost) = match told {
+        Ok(told) => told,
+        Err(why) => return Ok(Err(why)),
+    };
+    let home = conflicts(bench, bench.size(OPEN.0, OPEN.1)).await?;
+    let mut node = node_at(bench, home).await?;
+    let inbox = inbox(program, &node).await;
+    node.stop().await;
+    Ok(inbox.map(|inbox| Told { open_ms, events, rows, cost, inbox }))
+}
+
+/// A node that runs on what this home has.
+async fn node_at(bench: &Bench, home: PathBuf) -> Result<Node, Failure> {
     let mut node = Node::at("founder", home, bench.scratch.file("log"))?;
     node.start_with(&[], false).await?;
-    Ok((node, rows))
+    Ok(node)
+}
+
+/// Goes from conflict to conflict; gives how many are open and what that costs.
+async fn inbox(program: &Path, node: &Node) -> Result<(usize, Frames), String> {
+    let socket = node.home.join("kern.sock");
+    let (mut inspector, ..) = Inspector::open(program, &socket, 0).await?;
+    let cost: Cost = inspector.line(0).await?;
+    cost.conflicts.ok_or_else(|| format!("{}: it saw no conflict", program.display()))
 }
 
 /// Opens the inspector some times; the last is scrolled, idle, and hears of a change.
@@ -103,7 +149,7 @@ async fn measure(
     program: &Path,
     node: &Node,
     seconds: usize,
-) -> Result<Told, String> {
+) -> Result<(f64, usize, Cost), String> {
     let socket = node.home.join("kern.sock");
     let mut opens = Vec::new();
     for _ in 1..bench.times {
@@ -118,7 +164,7 @@ async fn measure(
     if after <= events {
         return Err(format!("{}: it saw no change", program.display()));
     }
-    Ok(Told { open_ms: median(&mut opens), events, cost })
+    Ok((median(&mut opens), events, cost))
 }
 
 /// The inspector, which ends with this.

@@ -22,6 +22,8 @@ pub(super) const CONFLICTS: usize = 8;
 /// Edits of each device before they wait for each other: so many side by side, then so many of one
 /// after the other.
 const TURN: usize = 250;
+/// Edits of one command, where many places are written apart.
+const AT_ONCE: usize = 500;
 /// The mark of a branch that is made, above those of all turns.
 const AT_BRANCH: u64 = 1 << 40;
 /// Edits of the branch, which the founder and one other write.
@@ -33,6 +35,46 @@ pub(super) struct History {
     pub(super) home: PathBuf,
     /// Rows of the timeline, of which those are one that fold.
     pub(super) rows: usize,
+}
+
+/// The home of a device with so many open conflicts: each of two wrote all the places apart.
+pub(super) async fn conflicts(bench: &Bench, open: usize) -> Result<PathBuf, Failure> {
+    let founder = Device::founder(&bench.scratch).await?;
+    let other = founder.let_in(&bench.scratch, "other").await?;
+    let wire = Wire::between(&founder, &other).await?;
+    let mark = founder.mark(0).await?;
+    other.wait_for(std::slice::from_ref(&mark)).await?;
+    for device in [&founder, &other] {
+        device.parted().await;
+    }
+    drop(wire);
+    let mut marks = Vec::new();
+    for (number, device) in [&founder, &other].into_iter().enumerate() {
+        let places: Vec<_> = (0..open).collect();
+        for places in places.chunks(AT_ONCE) {
+            let edit = |place: &usize| {
+                let set = path(&format!("notes/apart-{place:05}"))?;
+                Ok(DocEdit::Set { set, value: json!(format!("device {number}")) })
+            };
+            let edits = places.iter().map(edit).collect::<Result<_, Failure>>()?;
+            device.ask(Command::Edit { edits }).await?;
+        }
+        marks.push(device.mark(1).await?);
+    }
+    let _wire = Wire::between(&founder, &other).await?;
+    for device in [&founder, &other] {
+        device.wait_for(&marks).await?;
+    }
+    let Reply::Status(status) = founder.ask(Command::Status).await? else {
+        return Err(failed("no status was given"));
+    };
+    if status.conflicts != open {
+        return Err(failed(format!("{} open conflicts of {open}", status.conflicts)));
+    }
+    let home = founder.home();
+    other.stop().await;
+    founder.stop().await;
+    Ok(home)
 }
 
 /// Makes a history of about so many events; it is checked that it is what it should be.

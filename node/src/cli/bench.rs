@@ -246,12 +246,13 @@ mod tests {
     }
 
     /// What the workloads count in.
-    const UNITS: [&str; 9] = [
+    const UNITS: [&str; 10] = [
         "events/s",
         "bytes/edit",
         "ms",
         "ms p95",
         "ms of CPU p95",
+        "ms of CPU, the most",
         "frames while idle",
         "MB",
         "MB/node",
