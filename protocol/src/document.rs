@@ -47,6 +47,7 @@ pub use task::{Degraded, DocumentDone, DocumentTask, LocalChange, MayUndo, Rever
 
 use crate::id::{ChangeHash, DocumentId};
 use conflict::Conflicts;
+use several::Part;
 
 /// All documents of a workspace.
 #[derive(Default)]
@@ -92,10 +93,11 @@ impl Documents {
             DocumentTask::Transact { document, actor, edits } => {
                 self.saving.forget(&document);
                 let held = self.documents.entry(document).or_default();
-                DocumentDone::Transacted(held.write(&document, actor, &edits))
+                let part = Part { edits, ..Part::default() };
+                DocumentDone::Transacted(held.write(&document, actor, &part))
             }
-            DocumentTask::Write { root, hand, edits, found } => {
-                self.write(root, &hand, &edits, &found)
+            DocumentTask::Write { root, hand, edits, found, put_back } => {
+                self.write(root, &hand, &edits, &found, put_back)
             }
             DocumentTask::Undo { hand, changes, may } => self.undo(&hand, &changes, &may),
             DocumentTask::Reopen { hand, changes, may } => {

@@ -2,9 +2,9 @@
 //! and a branch, a node of one of them runs as people have it, and `kern-gui --bench` starts before
 //! that: a program of its own, so that this one needs no renderer.
 //!
-//! `open` lasts until the timeline is shown, `frame` is what drawing takes while it is scrolled, and
-//! while one goes from conflict to conflict where very many are open, most of the time and at the
-//! most; `repaints` is what is drawn while nothing happens: that it listened is seen by a change
+//! `open` lasts until the timeline is shown. `frame` is what drawing takes while it is scrolled and
+//! while one goes from conflict to conflict where very many are open: the 95th percentile and the
+//! most. `repaints` is what is drawn while nothing happens: that it listened is seen by a change
 //! then.
 
 use std::path::{Path, PathBuf};

@@ -305,7 +305,7 @@ impl ConflictIndex {
             Which::First | Which::These(_) | Which::Own(..) => 0,
         };
         let (mut conflicts, mut bytes) = (Vec::new(), 0_usize);
-        for open in open.iter().skip(before).take(CONFLICTS_LISTED_MAX) {
+        for open in open.iter_mut().skip(before).take(CONFLICTS_LISTED_MAX) {
             let conflict = scan.conflict(open, put_back);
             bytes = bytes.saturating_add(size(&conflict));
             if bytes > CONFLICTS_LISTED_BYTES_MAX && !conflicts.is_empty() {
@@ -323,15 +323,17 @@ impl ConflictIndex {
         Ok(Scan::new(self.whole()?, doc).policies())
     }
 
-    /// Makes the change that resolves conflicts, and applies it. All `edits` have to resolve.
+    /// Makes the change that resolves conflicts, and applies it. All `edits` have to resolve; their
+    /// letters are those that [`Self::list_after_undos`] gives.
     pub fn resolve(
         &mut self,
         doc: &mut Automerge,
         document: &DocumentId,
         actor: [u8; 16],
         edits: &[Edit],
+        put_back: &PutBack,
     ) -> Result<Change, EditFault> {
-        let change = resolve::change(self.whole()?, doc, document, actor, edits)?;
+        let change = resolve::change(self.whole()?, doc, document, actor, edits, put_back)?;
         let applied = doc.apply_changes([change.clone()]);
         applied.map_err(|error| EditFault::Document(error.to_string()))?;
         self.learn(&change);
@@ -345,8 +347,9 @@ impl ConflictIndex {
         document: &DocumentId,
         actor: [u8; 16],
         edits: &[Edit],
+        put_back: &PutBack,
     ) -> Result<(), EditFault> {
-        resolve::change(self.whole()?, doc, document, actor, edits).map(drop)
+        resolve::change(self.whole()?, doc, document, actor, edits, put_back).map(drop)
     }
 
     /// How many steps all of this took: operations taken in, places and changes looked at.

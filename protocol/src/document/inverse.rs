@@ -45,7 +45,7 @@ impl Documents {
                 Ok(mut plan) => {
                     several = several.max(plan.lists.len());
                     let edits = plan.lists.drain(..).next().unwrap_or_default();
-                    parts.insert(*id, Part { above: DocPath::default(), edits });
+                    parts.insert(*id, Part { edits, ..Part::default() });
                     built.taken.append(&mut plan.built.taken);
                     built.shows |= plan.built.shows;
                 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::board::{Link, Links, route};
+use super::conflict::PutBack;
 use super::preview::{self, Preview};
 use super::{
     DocPath, Document, DocumentDone, Documents, Dump, Edit, EditFault, LocalChange, local, policy,
@@ -38,6 +39,8 @@ impl Hand {
 pub(super) struct Part {
     pub(super) above: DocPath,
     pub(super) edits: Vec<Edit>,
+    /// The changes that put several values back, where conflicts are decided.
+    pub(super) put_back: PutBack,
 }
 
 impl Documents {
@@ -48,6 +51,7 @@ impl Documents {
         hand: &Hand,
         edits: &[Edit],
         found: &BTreeMap<ConflictId, DocumentId>,
+        mut put_back: BTreeMap<DocumentId, PutBack>,
     ) -> DocumentDone {
         let mut parts: BTreeMap<DocumentId, Part> = BTreeMap::new();
         let mut links = None;
@@ -59,6 +63,9 @@ impl Documents {
             let part = parts.entry(document).or_default();
             part.above = above;
             part.edits.push(edit);
+        }
+        for (document, part) in &mut parts {
+            part.put_back = put_back.remove(document).unwrap_or_default();
         }
         if parts.len() > EVENT_CHANGES_MAX {
             return DocumentDone::Written(Err(EditFault::TooManyDocuments(parts.len())));
@@ -133,7 +140,7 @@ impl Documents {
             // Documents know nothing of each other, so what can be done once can be done again.
             for (id, part) in parts {
                 let Some(held) = self.documents.get_mut(id) else { continue };
-                let tried = held.rehearse(id, hand.actor(id), &part.edits);
+                let tried = held.rehearse(id, hand.actor(id), part);
                 tried.map_err(|fault| fault.under(&part.above))?;
             }
         }
@@ -141,7 +148,7 @@ impl Documents {
         for (id, part) in parts {
             self.saving.forget(id);
             let Some(held) = self.documents.get_mut(id) else { continue };
-            match held.write(id, hand.actor(id), &part.edits) {
+            match held.write(id, hand.actor(id), part) {
                 Ok(change) => done.extend(change.map(|change| (*id, change))),
                 Err(fault) => {
                     self.take_back(done);
@@ -225,11 +232,12 @@ impl Document {
         &mut self,
         document: &DocumentId,
         actor: [u8; 16],
-        edits: &[Edit],
+        part: &Part,
     ) -> Result<Option<LocalChange>, EditFault> {
+        let Part { edits, put_back, .. } = part;
         self.try_with(|doc, conflicts| {
             if edits.iter().any(|edit| edit.path().is_none()) {
-                let change = conflicts.index().resolve(doc, document, actor, edits)?;
+                let change = conflicts.index().resolve(doc, document, actor, edits, put_back)?;
                 return Ok(Some(local(doc, &change)));
             }
             transact(doc, conflicts, actor, edits)
@@ -241,11 +249,12 @@ impl Document {
         &mut self,
         document: &DocumentId,
         actor: [u8; 16],
-        edits: &[Edit],
+        part: &Part,
     ) -> Result<(), EditFault> {
+        let Part { edits, put_back, .. } = part;
         self.try_with(|doc, conflicts| {
             if edits.iter().any(|edit| edit.path().is_none()) {
-                return conflicts.index().rehearse(doc, document, actor, edits);
+                return conflicts.index().rehearse(doc, document, actor, edits, put_back);
             }
             let mut tx = doc.transaction();
             let tried = edits.iter().try_for_each(|edit| super::edit::apply(&mut tx, edit));

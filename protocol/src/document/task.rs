@@ -48,6 +48,10 @@ pub enum DocumentTask {
         edits: Vec<Edit>,
         /// In which documents the conflicts are that they resolve, where not in the root.
         found: BTreeMap<ConflictId, DocumentId>,
+        /// Of the documents in which conflicts are decided, the changes that put several values
+        /// back: the sides have their letters by them.
+        #[serde(default)]
+        put_back: BTreeMap<DocumentId, PutBack>,
     },
     /// Take changes back: make a change of each document that does, all or none. `SPEC: UNDO-2`
     Undo {

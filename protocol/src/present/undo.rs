@@ -69,7 +69,8 @@ pub fn not_undone(not: &NotUndone) -> (String, String) {
 #[must_use]
 pub fn undone(undone: &Undone, names: &BTreeMap<DeviceId, String>) -> Doc {
     let mut told = vec![format!("it takes back event {}", undone.undoes)];
-    told.extend(undone.what.as_ref().map(|what| format!("takes back: {}", had_done(what, names))));
+    let done = undone.what.as_ref().map(|what| had_done(what, undone.reopened, names));
+    told.extend(done.map(|done| format!("takes back: {done}")));
     let back = match undone.reopened {
         true => Back::By("decide again: kern conflicts".to_owned()),
         false => Back::undo(&undone.event),
@@ -79,7 +80,8 @@ pub fn undone(undone: &Undone, names: &BTreeMap<DeviceId, String>) -> Doc {
     Doc(blocks)
 }
 
-fn had_done(what: &TakenBack, names: &BTreeMap<DeviceId, String>) -> String {
+/// What an event had done; one that a conflict is open again without had decided it.
+fn had_done(what: &TakenBack, reopens: bool, names: &BTreeMap<DeviceId, String>) -> String {
     let name = |device| printable::shown(&device_name(device, names), NAME_BYTES_MAX);
     match what {
         TakenBack::Edit { undo, places, more } => {
@@ -92,7 +94,11 @@ fn had_done(what: &TakenBack, names: &BTreeMap<DeviceId, String>) -> String {
             };
             let mut places: Vec<_> = places.iter().map(place).collect();
             places.extend((*more > 0).then(|| format!("{more} more")));
-            let kind = if *undo { "an undo" } else { "an edit" };
+            let kind = match (*undo, reopens) {
+                (true, _) => "an undo",
+                (false, true) => "a decision",
+                (false, false) => "an edit",
+            };
             format!("{kind} of {}", places.join(", "))
         }
         TakenBack::Grant { device } => {

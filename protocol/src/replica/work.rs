@@ -116,10 +116,13 @@ impl Replica {
             Work::Edits { edits, found } => {
                 let mut paths = edits.iter().filter_map(Edit::path);
                 let edits = edits.clone();
-                if found.is_empty() && !paths.any(DocPath::is_linked) {
+                let decides = edits.iter().any(|edit| edit.conflict().is_some());
+                if !decides && found.is_empty() && !paths.any(DocPath::is_linked) {
                     DocumentTask::Transact { document: root, actor: hand.actor(&root), edits }
                 } else {
-                    DocumentTask::Write { root, hand, edits, found: found.clone() }
+                    let of = found.values().copied().chain([root]).filter(|_| decides);
+                    let put_back = of.map(|id| (id, self.workspace.put_back(&id))).collect();
+                    DocumentTask::Write { root, hand, edits, found: found.clone(), put_back }
                 }
             }
             Work::Undo { changes, force } => {

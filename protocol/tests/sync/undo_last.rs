@@ -312,7 +312,7 @@ fn what_was_taken_back_is_told_in_words() {
     mesh.connect(1, 2);
     let resolve = pages(&mut mesh, 1)[0].id;
     let decided = mesh.edit(1, json!([{"resolve": resolve, "value": "both"}]));
-    assert_eq!(told(&mut mesh, decided).1, "an edit of notes/c");
+    assert_eq!(told(&mut mesh, decided).1, "a decision of notes/c");
 
     let revoke = Command::Revoke { device: id(2), reason: String::new() };
     let Reply::Revoked { event } = mesh.ask(1, revoke) else { panic!() };

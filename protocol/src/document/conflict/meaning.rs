@@ -102,6 +102,10 @@ impl Scan<'_> {
         let kind = ConflictKind::PlansFinal;
         let id = self.id(document, &spot, kind, &sides);
         let path = DocPath::nearest(&segments);
+        // A mark that an undo sets again is another change: the name stays. SPEC: CFL-8
+        let mut named: Vec<_> = sides.into_iter().zip(plans).collect();
+        named.sort_by(|(_, one), (_, two)| one.name.cmp(&two.name));
+        let (sides, plans) = named.into_iter().unzip();
         Open { id, spot, sides, kind, segments, path, plans, above }
     }
 

@@ -17,6 +17,7 @@ use super::lineage::OpNo;
 use super::meaning::FINAL;
 use super::places::At;
 use super::scan::{Open, Scan, What};
+use super::setter::PutBack;
 use super::tree::Tree;
 use super::why::letter;
 use crate::document::{Edit, EditFault};
@@ -30,6 +31,7 @@ pub(super) fn change(
     document: &DocumentId,
     actor: [u8; 16],
     edits: &[Edit],
+    put_back: &PutBack,
 ) -> Result<Change, EditFault> {
     let mut scan = Scan::new(index, doc);
     let mut open: BTreeMap<_, _> =
@@ -45,7 +47,8 @@ pub(super) fn change(
             }
         };
         // What was resolved by an edit before is not open any more.
-        let conflict = open.remove(&id).ok_or(EditFault::NoConflict(id))?;
+        let mut conflict = open.remove(&id).ok_or(EditFault::NoConflict(id))?;
+        scan.letter(&mut conflict, put_back);
         if !conflict.plans.is_empty() {
             let Edit::Keep { keep, .. } = edit else { return Err(EditFault::BySide(id)) };
             let kept = side(&conflict, keep)?;

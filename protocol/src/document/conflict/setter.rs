@@ -4,33 +4,54 @@
 //! the conflict is open again; the sides are those changes. Who took back decides nothing by that:
 //! the value is still that of the change that put it before it was resolved, and that is read at
 //! what the resolution was made on. What stood there before, and what the sides knew of each other,
-//! is told of those changes too. `SPEC: CFL-17, UNDO-2`
+//! is told of those changes too, and the sides have the letters that they had.
+//! `SPEC: CFL-8, CFL-17, UNDO-2`
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::{Automerge, ChangeHash as Hash};
 use serde_json::Value as Json;
 
-use super::Side;
+use super::scan::{Open, Scan};
 use crate::document::read::Seen;
 use crate::document::{DocPath, Reversal};
 use crate::id::ChangeHash;
-use crate::limits::SETTER_UNDOS_MAX;
+use crate::limits::{CONFLICT_SIDES_MAX, SETTER_UNDOS_MAX};
 
 /// The changes of undos that put several values back, each with what it takes back.
 pub type PutBack = BTreeMap<ChangeHash, Reversal>;
 
-/// Names the change that wrote each side's value first, where an undo put it back.
-pub(super) fn name_setters(
-    doc: &Automerge,
-    path: &DocPath,
-    sides: &mut [Side],
-    put_back: &PutBack,
-) {
-    let mut named = BTreeSet::new();
-    for side in sides {
-        side.wrote = setter(doc, path, &side.value, side.change, put_back, &named);
-        named.extend(side.wrote);
+impl Scan<'_> {
+    /// Brings the sides that are listed into the order of their letters; gives of each the change
+    /// that wrote its value first, where an undo put it back. Whoever decides again after an undo
+    /// finds each value under the letter that it had. `SPEC: CFL-8`
+    pub(super) fn letter(
+        &mut self,
+        open: &mut Open,
+        put_back: &PutBack,
+    ) -> Vec<Option<ChangeHash>> {
+        let listed = open.sides.len().min(CONFLICT_SIDES_MAX);
+        if put_back.is_empty() || !open.plans.is_empty() {
+            return vec![None; listed];
+        }
+        let (mut named, mut sides) = (BTreeSet::new(), Vec::with_capacity(listed));
+        for side in &open.sides[..listed] {
+            let own = ChangeHash(self.index.lineage.hash(side.change).0);
+            let mut wrote = None;
+            if put_back.contains_key(&own) {
+                let tree = self.tree(&open.spot, *side);
+                let value = tree.map_or(Json::Null, |tree| tree.to_json());
+                wrote = setter(self.doc, &open.path, &value, own, put_back, &named);
+                named.extend(wrote);
+            }
+            sides.push((wrote.unwrap_or(own), wrote, *side));
+        }
+        // Those of one change stay as they are.
+        sides.sort_by_key(|(first, ..)| *first);
+        for (place, (.., side)) in open.sides.iter_mut().zip(&sides) {
+            *place = *side;
+        }
+        sides.into_iter().map(|(_, wrote, _)| wrote).collect()
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use super::lineage::OpNo;
 use super::places::{At, Spot};
 use super::scan::{Open, OpenSide, Scan, What};
-use super::setter::{PutBack, name_setters};
+use super::setter::PutBack;
 use super::tree::View;
 use super::why::{self, Apart};
 use super::{Conflict, ConflictKind, Side};
@@ -17,7 +17,9 @@ use crate::limits::CONFLICT_SIDES_MAX;
 impl Scan<'_> {
     /// Puts a conflict into words. What `put_back` names wrote nothing of its own: what is told of
     /// such a side is told of the change that wrote it first. `SPEC: CFL-8, CFL-17`
-    pub(super) fn conflict(&mut self, open: &Open, put_back: &PutBack) -> Conflict {
+    pub(super) fn conflict(&mut self, open: &mut Open, put_back: &PutBack) -> Conflict {
+        let setters = self.letter(open, put_back);
+        let open = &*open;
         let listed = &open.sides[..open.sides.len().min(CONFLICT_SIDES_MAX)];
         let mut sides = Vec::with_capacity(listed.len());
         for (at, side) in listed.iter().enumerate() {
@@ -31,14 +33,13 @@ impl Scan<'_> {
             sides.push(Side {
                 letter: why::letter(at),
                 change: ChangeHash(self.index.lineage.hash(side.change).0),
-                wrote: None,
+                wrote: setters.get(at).copied().flatten(),
                 deleted: side.what == What::Nothing,
                 value,
                 then,
                 knew: Vec::new(),
             });
         }
-        name_setters(self.doc, &open.path, &mut sides, put_back);
         let wrote = self.wrote(open, &sides);
         for (at, side) in sides.iter_mut().enumerate() {
             side.knew = why::knew(&self.index.lineage, &wrote[..listed.len()], at);
