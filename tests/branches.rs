@@ -33,8 +33,15 @@ fn a_branch_is_tried_on_two_devices_previewed_merged_and_taken_back() {
     assert_eq!(done(laptop, &["task", "list"]), json!([]));
     assert_eq!(done(laptop, &["task", "list", "--branch", "try"])[0]["title"], "pack");
     let row = &done(laptop, &["branch", "list"])[0];
-    let of = ["name", "ahead", "archived", "purpose"].map(|key| &row[key]);
-    assert_eq!(of, [&json!("try"), &json!(2), &json!(false), &json!("shorter")]);
+    let of = ["name", "ahead", "behind", "archived", "purpose"].map(|key| &row[key]);
+    assert_eq!(of, [&json!("try"), &json!(2), &json!(1), &json!(false), &json!("shorter")]);
+    let diff = done(laptop, &["branch", "diff", "try"]);
+    let changes = diff["changes"].as_array().unwrap();
+    let changed = |row: &Json| ["path", "now", "then"].map(|key| row[key].clone());
+    assert_eq!(changed(&changes[0]), [json!("notes/a"), json!("before"), json!("phone")]);
+    let paths: Vec<_> = changes.iter().filter_map(|row| row["path"].as_str()).collect();
+    assert!(paths.len() == 2 && paths[1].starts_with("tasks/"), "{diff}");
+    assert_eq!(diff["conflicts"], json!([]), "it is compared with what it began from");
     assert_eq!(row["devices"].as_array().unwrap().len(), 1);
     let told = done(laptop, &["branch", "preview", "try"]);
     assert_eq!(told["conflicts"][0]["path"], "notes/a");
@@ -67,4 +74,31 @@ fn a_branch_is_tried_on_two_devices_previewed_merged_and_taken_back() {
     done(laptop, &["undo", undo]);
     assert_eq!(done(laptop, &["task", "list"])[0]["title"], "pack");
     assert!(done(laptop, &["branch", "list"])[0].get("taken_back").is_none());
+}
+
+#[test]
+fn an_old_state_is_brought_back_as_a_branch_and_nothing_is_rewound() {
+    // SPEC: BRA-4, BRA-7
+    let home = Home::with_workspace();
+    let _node = home.up();
+    let set = |value: &str| done(&home, &["doc", "set", "notes/plan", value])["event"].clone();
+    let monday = set("\"monday\"");
+    set("\"tuesday\"");
+    done(&home, &["doc", "set", "notes/late", "1"]);
+    let at = monday.as_str().unwrap();
+    done(&home, &["branch", "create", "monday", "--at", &at[..8]]);
+    let of = |path: &str| {
+        home.run(&["doc", "get", path, "--branch", "monday", "--json"]).json()["value"].clone()
+    };
+    assert_eq!(of("notes"), json!({"plan": "monday"}));
+    assert_eq!(home.get("notes"), json!({"plan": "tuesday", "late": 1}));
+    let row = &done(&home, &["branch", "list"])[0];
+    assert_eq!([&row["ahead"], &row["behind"]], [&json!(0), &json!(2)], "{row}");
+    done(&home, &["doc", "set", "notes/plan", "\"monday again\"", "--branch", "monday"]);
+    let diff = done(&home, &["branch", "diff", "monday"]);
+    let [change] = &diff["changes"].as_array().unwrap()[..] else { panic!("{diff}") };
+    let changed = ["path", "now", "then"].map(|key| &change[key]);
+    assert_eq!(changed, [&json!("notes/plan"), &json!("monday"), &json!("monday again")]);
+    assert_eq!(home.get("notes/plan"), "tuesday");
+    home.run(&["branch", "create", "never", "--at", "ffffffff"]).refused(1, "no event");
 }

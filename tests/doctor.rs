@@ -24,6 +24,8 @@ fn wrong(ran: &Ran) -> BTreeMap<String, String> {
     let rows = checks.as_array().unwrap();
     assert!(rows.iter().all(|row| (row["ok"] == true) == row["fix"].is_null()), "{checks}");
     let text = |value: &Json| value.as_str().unwrap().to_owned();
+    // What is well says so, too.
+    assert!(rows.iter().all(|row| !text(&row["detail"]).is_empty()), "{checks}");
     let wrong: BTreeMap<_, _> = rows
         .iter()
         .filter(|row| row["ok"] != true)
@@ -125,8 +127,20 @@ fn a_disk_without_room_and_a_kernel_without_a_sandbox_are_found() {
     finds(&ran, &[disk, sandbox, ("secret", "kern init makes one"), OFF]);
 }
 
-/// A node of another version answers at this home's API: what another one says, but for that.
-fn other_version(home: &Home) -> Home {
+/// What a node of another version would say.
+fn of_other_version(answer: String) -> String {
+    let own = format!("\"version\":\"{}\"", env!("CARGO_PKG_VERSION"));
+    let older = own.replace(|c: char| c.is_ascii_digit(), "0");
+    answer.replace(&own, &older)
+}
+
+/// What a node would say of which a peer broke rules.
+fn of_faulty_peer(answer: String) -> String {
+    answer.replace("\"strikes\":0", "\"strikes\":3")
+}
+
+/// A node answers at this home's API: what another one says, but for what is put in its place.
+fn front(home: &Home, replaced: fn(String) -> String) -> Home {
     let front = Home::with_workspace();
     let listener = UnixListener::bind(front.path().join("kern.sock")).unwrap();
     let node = home.path().join("kern.sock");
@@ -138,9 +152,7 @@ fn other_version(home: &Home) -> Home {
             let mut to = UnixStream::connect(&node).unwrap();
             to.write_all(&asked).unwrap();
             let answer = String::from_utf8(message(&mut to).unwrap()).unwrap();
-            let own = format!("\"version\":\"{}\"", env!("CARGO_PKG_VERSION"));
-            let older = own.replace(|c: char| c.is_ascii_digit(), "0");
-            asking.write_all(answer.replace(&own, &older).as_bytes()).ok();
+            asking.write_all(replaced(answer).as_bytes()).ok();
             // Until it has read all of it.
             asking.read_to_end(&mut Vec::new()).ok();
         }
@@ -155,7 +167,10 @@ fn what_is_wrong_in_the_mesh_is_found_by_a_node_that_runs() {
     laptop.pair(&phone, "phone", "member");
     agree(&[&laptop, &phone]);
     finds(&doctor(&laptop), &[]);
-    finds(&doctor(&other_version(&laptop)), &[("node", "restart it: kern up")]);
+    finds(&doctor(&front(&laptop, of_other_version)), &[("node", "restart it: kern up")]);
+    let faulty = doctor(&front(&laptop, of_faulty_peer));
+    finds(&faulty, &[("conduct", "kern log says which rule")]);
+    assert!(faulty.stdout.contains("\"1 of 1 members broke rules"), "{}", faulty.stdout);
 
     for (home, value) in [(&laptop, "1"), (&phone, "2")] {
         home.run(&["offline"]).done();

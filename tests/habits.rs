@@ -260,6 +260,9 @@ fn the_past_is_read_and_searched() {
     let of = |row: &Json| (row["value"].clone(), row["current"].clone(), row["device"].clone());
     let shown: Vec<_> = rows.iter().map(of).collect();
     let laptop = json!("laptop");
+    let is_time = |row: &Json| row["time"].as_u64().is_some_and(|us| us > 1_700_000_000_000_000);
+    assert!(rows.iter().all(|row| is_time(row) && row["lost_to"].is_null()), "{rows:?}");
+    assert_eq!(rows[0]["event"], json!(first));
     assert_eq!(shown[0], (json!("rain"), json!(false), laptop.clone()));
     assert_eq!(shown[1], (json!("sun"), json!(true), laptop));
     let found = home.run(&["log", "--search", "RAIN", "--kind", "change", "--json"]);

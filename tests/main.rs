@@ -15,6 +15,7 @@ mod boards;
 mod branches;
 mod carry;
 mod cli;
+mod clock;
 mod cloned;
 mod codes;
 mod crash;
