@@ -109,6 +109,39 @@ fn who_was_taken_out_twice_is_shown_with_the_last_reason_and_undone_once_it_was_
 }
 
 #[test]
+fn a_device_is_let_in_again_by_its_own_button_also_where_no_notice_offers_it() {
+    let mut stage = stage(SIZE, world());
+    let role = |stage: &mut Stage<'_>| {
+        let Reply::Devices { devices } = stage.state_mut().mesh.ask(1, Command::Devices) else {
+            panic!()
+        };
+        devices.into_iter().find(|row| row.id == id(2)).unwrap().role
+    };
+    let before = role(&mut stage);
+    stage.state_mut().mesh.ask(1, Command::Revoke { device: id(2), reason: "lost".to_owned() });
+    go(&mut stage, Panel::Devices);
+    assert_eq!(role(&mut stage), None);
+    begins(&mut stage, "Let phone in again…");
+    press(&mut stage, Key::Escape);
+    assert_eq!(role(&mut stage), None, "it is asked first");
+    begins(&mut stage, "Let phone in again…");
+    assert!(line(&stage).contains("is a member again as what it was"), "{}", line(&stage));
+    click(&mut stage, "Let phone in again");
+    assert_eq!(role(&mut stage), before);
+    assert!(!line(&stage).contains("Let phone in again"), "{}", line(&stage));
+}
+
+#[test]
+fn nobody_is_offered_to_take_back_that_a_workspace_was_made() {
+    let mut stage = stage(SIZE, world());
+    let workspace = stage.state_mut().mesh.device(1).replica.workspace();
+    let genesis = workspace.order(0).next().copied().unwrap();
+    look_at(&mut stage, genesis);
+    assert!(line(&stage).contains(&genesis.to_string()), "{}", line(&stage));
+    assert!(!line(&stage).contains("Undo "), "{}", line(&stage));
+}
+
+#[test]
 fn what_is_taken_back_already_is_brought_back_by_what_took_it() {
     let mut stage = stage(SIZE, world());
     let first = set(&mut stage, "notes/one", "this");

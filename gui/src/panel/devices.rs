@@ -1,10 +1,10 @@
-//! Who is a member: of each what it has and over what it is reached, and taking one out; and who is
-//! on its way in.
+//! Who is a member: of each what it has and over what it is reached, taking one out and letting it
+//! in again; and who is on its way in.
 
 mod invitations;
 
 use eframe::egui::Ui;
-use kernelos_protocol::command::{DeviceRow, Status};
+use kernelos_protocol::command::{Command, DeviceRow, Status, TakenOut};
 use kernelos_protocol::present::{self, Block, Doc, Text, Tone, shown};
 
 use crate::form::{self, Fill, Form};
@@ -30,8 +30,11 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
         ui.separator();
         ui.push_id(device.id.to_string(), |ui| {
             render::doc(ui, &facts(device, model));
-            if device.role.is_some() && !device.own {
-                revoke(ui, device, model, actions);
+            match &device.out {
+                _ if device.own => {}
+                Some(out) => let_in_again(ui, device, out, model, actions),
+                None if device.role.is_some() => revoke(ui, device, model, actions),
+                None => {}
             }
         });
     }
@@ -73,6 +76,27 @@ fn peer<'a>(
     device: &DeviceRow,
 ) -> Option<&'a kernelos_protocol::sync::PeerState> {
     status.peers.iter().find(|peer| peer.device == device.id)
+}
+
+/// Takes the revocation back: the node says as what the device comes back.
+fn let_in_again(
+    ui: &mut Ui,
+    device: &DeviceRow,
+    out: &TakenOut,
+    model: &Model,
+    actions: &mut Vec<Action>,
+) {
+    let name = shown(&present::device_name(&device.id, &model.said.names), 64);
+    if can(ui, model, &format!("Let {name} in again…")) {
+        let text = format!(
+            "{name} is a member again as what it was, on every device, and reads all that comes: \
+             the revocation {} is taken back",
+            out.event.short()
+        );
+        let command = Command::Undo { begin: Some(out.event.to_string()), force: false };
+        let verb = format!("Let {name} in again");
+        actions.push(model.ask(verb, text, Doc::default(), command));
+    }
 }
 
 fn revoke(ui: &mut Ui, device: &DeviceRow, model: &Model, actions: &mut Vec<Action>) {

@@ -194,6 +194,7 @@ fn ways(
     (now, actions): (&mut Chosen, &mut Vec<Action>),
 ) {
     if let Some(id) = event.row.id
+        && is_taken_back(&event.row)
         && can(ui, model, &format!("Undo {}", id.short()))
     {
         actions.push(undoing(model, &event.row, id));
@@ -206,6 +207,11 @@ fn ways(
     {
         now.each = true;
     }
+}
+
+/// Is an event of this kind taken back at all? Nobody takes back that a workspace was made.
+fn is_taken_back(row: &LogRow) -> bool {
+    matches!(row.kind.as_str(), "change" | "grant" | "revoke")
 }
 
 /// Takes back this event, whichever it is: the node says why not. Who is a member is changed by
@@ -227,7 +233,7 @@ fn undoing(model: &Model, row: &LogRow, event: EventId) -> Action {
 
 /// Takes back the event that is looked at.
 pub(crate) fn undo(model: &Model) -> Option<Action> {
-    let row = looked_at(model)?;
+    let row = looked_at(model).filter(|row| is_taken_back(row))?;
     Some(undoing(model, row, row.id?))
 }
 

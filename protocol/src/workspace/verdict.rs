@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 
 use super::Workspace;
 use super::strike::Struck;
+use crate::authority::{ContentNo, ControlFact, ControlNo};
 use crate::content::{Content, kind};
 use crate::control::ControlBody;
 use crate::effect::Effect;
@@ -31,10 +32,9 @@ impl Workspace {
         let known = self.known(id)?;
         match known.header.lane {
             Lane::Control => {
-                let in_effect =
-                    self.control.in_effect(self.control.number(id)?, &self.control.all());
-                if in_effect {
-                    return Some((Verdict::Admitted, None));
+                let no = self.control.number(id)?;
+                if self.control.in_effect(no, &self.control.all()) {
+                    return Some((Verdict::Admitted, self.since_words(no)));
                 }
                 let reason = match known.control {
                     Some("revoke") => "outweighed: another revocation overrides it",
@@ -94,12 +94,24 @@ impl Workspace {
         }
     }
 
+    /// What became of a membership that an event gave or took. `SPEC: UNDO-4`
+    fn since_words(&self, no: ControlNo) -> Option<String> {
+        let short = |no| self.control.id(no).short();
+        match self.control.fact(no) {
+            ControlFact::Grant { .. } => {
+                let by = self.control.ended_by(no)?;
+                Some(format!("its device was revoked after that, by {}", short(by)))
+            }
+            ControlFact::Revoke { .. } => {
+                let by = self.control.answered_by(no)?;
+                Some(format!("its device was let in again after that, by {}", short(by)))
+            }
+            _ => None,
+        }
+    }
+
     /// What an undo took back, and whether that stands.
-    fn undo_words(
-        &self,
-        undo: crate::authority::ContentNo,
-        undone: crate::authority::ContentNo,
-    ) -> String {
+    fn undo_words(&self, undo: ContentNo, undone: ContentNo) -> String {
         let event = self.content.id(undone).short();
         match self.undone_by(undo).map(|by| self.content.id(by).short()) {
             Some(by) => format!("it took back {event}, and was taken back by {by}"),

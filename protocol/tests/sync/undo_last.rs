@@ -324,13 +324,36 @@ fn what_was_taken_back_is_told_in_words() {
 }
 
 #[test]
-fn a_grant_that_took_a_revocation_back_is_taken_back_itself() {
-    // SPEC: UNDO-1
-    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+fn a_grant_that_took_a_revocation_back_is_taken_back_itself_and_the_log_says_what_became_of_each() {
+    // SPEC: UNDO-1, UNDO-4
+    let mut mesh = Mesh::of(&[(2, Role::Member), (3, Role::Member)]);
+    mesh.connect(1, 3);
+    let all: Vec<EventId> = mesh.device(1).replica.workspace().order(0).copied().collect();
     let revoke = Command::Revoke { device: id(2), reason: String::new() };
     let Reply::Revoked { event } = mesh.ask(1, revoke) else { panic!() };
     let again = mesh.undone(1, Some(event)).event;
     let gone = mesh.undone(1, Some(again));
+    for number in [1, 3] {
+        let mut said = |event: EventId| {
+            let Reply::Event(view) = mesh.ask(number, Command::Event { begin: event.to_string() })
+            else {
+                panic!()
+            };
+            view.row.reason.unwrap_or_default()
+        };
+        let by = |what: &str, event: EventId| {
+            format!("its device was {what} after that, by {}", event.short())
+        };
+        assert_eq!(said(event), by("let in again", again));
+        assert_eq!(said(again), by("revoked", gone.event));
+        assert_eq!(said(gone.event), "");
+        // Of what was before the grant of that device alone.
+        let first: Vec<_> = all.iter().map(|event| said(*event)).collect();
+        assert_eq!(
+            first.iter().filter(|said| !said.is_empty()).collect::<Vec<_>>(),
+            [&by("revoked", event)]
+        );
+    }
     assert_eq!(gone.undoes, again, "the grant that the revocation ended gives no role");
     let Reply::Devices { devices } = mesh.ask(1, Command::Devices) else { panic!() };
     assert_eq!(devices.iter().find(|row| row.id == id(2)).unwrap().role, None);

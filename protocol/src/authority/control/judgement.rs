@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::{ControlFact, ControlLane, ControlNo, ControlSet};
 use crate::authority::bits::BitSet;
-use crate::id::DeviceId;
+use crate::id::{DeviceId, EventId};
 use crate::role::Role;
 
 /// What answers are made from, for one set of control events.
@@ -71,6 +71,28 @@ impl ControlLane {
     ) -> impl Iterator<Item = ControlNo> + 'a {
         let against = self.against.get(device);
         against.into_iter().flat_map(move |all| all.only(counting, heard)).map(ControlNo)
+    }
+
+    /// Of all that is here, the counting revocation that ended what a grant gave: one of its device
+    /// that the grant did not hear, of several the earliest.
+    pub fn ended_by(&self, grant: ControlNo) -> Option<ControlNo> {
+        let ControlFact::Grant { device, .. } = &self.at(grant).fact else { return None };
+        self.unheard(device, self.present.counting(), &self.at(grant).past.0)
+            .min_by_key(|revocation| self.earliest(*revocation))
+    }
+
+    /// Of all that is here, the grant in effect that let the target of a revocation in again: one
+    /// that heard it, of several the earliest.
+    pub fn answered_by(&self, revocation: ControlNo) -> Option<ControlNo> {
+        let grants = self.grants.get(self.target(revocation)?)?;
+        let answers = |g: &&ControlNo| self.present.has_effect(**g) && self.heard(**g, revocation);
+        grants.iter().filter(answers).copied().min_by_key(|grant| self.earliest(*grant))
+    }
+
+    /// Orders events by how much is in their pasts, in whatever order they came: one that is in the
+    /// past of another comes before that.
+    fn earliest(&self, no: ControlNo) -> (usize, EventId) {
+        (self.at(no).past.0.len(), self.id(no))
     }
 
     /// Whether by the grant `g`, which is in the past of the control event `e`, its owner stood for
