@@ -2,6 +2,7 @@
 
 use serde_json::Value as Json;
 
+use crate::inspector::Display;
 use crate::kern::Home;
 
 /// Rows of workloads, each checked as what scripts may rely on.
@@ -84,7 +85,7 @@ const GOALS: [Goal; 20] = [
 ];
 
 /// What is a number and not computed from a measurement, by workload and unit.
-const NUMBERS: [(&str, &str, f64); 8] = [
+const NUMBERS: [(&str, &str, f64); 9] = [
     ("bytes", "bytes/edit", 600.0),
     ("idle", "MB/node", 60.0),
     ("idle", "% of a core/node", 0.3),
@@ -92,6 +93,7 @@ const NUMBERS: [(&str, &str, f64); 8] = [
     ("frame", "ms of CPU p95", 4.0),
     ("frame", "ms of CPU, the most", 4.0),
     ("open", "ms", 500.0),
+    ("open", "ms in a window", 500.0),
     ("repaints", "frames while idle", 0.0),
 ];
 
@@ -203,9 +205,15 @@ fn a_holder_that_is_killed_is_followed_by_another_in_bounded_time() {
 }
 
 #[test]
-fn the_inspector_is_measured_before_a_real_node_without_a_window() {
-    let rows = measured(&Home::new(), &["frame", "open", "repaints"]);
+fn the_inspector_is_measured_before_a_real_node_with_a_window_and_without() {
+    let display = Display::new();
+    let variables = [("DISPLAY", display.name()), ("LIBGL_ALWAYS_SOFTWARE", "1")];
+    let home = Home::told(variables.map(|(name, value)| (name, value.into())).into());
+    let rows = measured(&home, &["frame", "open", "repaints"]);
     have_limits(&rows, &["frame", "open", "repaints"]);
+    let opens: Vec<_> = named(&rows, "open").iter().map(|row| row["unit"].clone()).collect();
+    assert_eq!(opens, ["ms", "ms in a window"], "each is judged");
+    assert!(named(&rows, "open").iter().all(|row| row["met"].is_boolean()), "{rows:?}");
     let repaints = named(&rows, "repaints");
     assert_eq!(repaints[0]["ours"].as_f64(), Some(0.0), "{repaints:?}");
     // A real history, scrolled from end to end.

@@ -11,7 +11,10 @@
 //! | [`Cost`] | it was scrolled, and was idle for so many seconds |
 //! | [`Shown`] | a change that another wrote after that is shown: it had listened |
 //!
-//! `kern bench` starts the node and this. What a graphics driver needs is not in it.
+//! `kern bench` starts the node and this. What a graphics driver needs is not in it: what opening
+//! takes with a window is seen by [`window`].
+
+pub mod window;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -123,6 +126,8 @@ struct Window {
     app: App,
     due: Arc<Due>,
     start: Instant,
+    /// Between two frames at least, once it was opened: as often as a screen shows them.
+    pace: Duration,
 }
 
 impl Window {
@@ -133,7 +138,7 @@ impl Window {
         let client = Client::start(socket, None, &context)?;
         let mut app = App::new(&context, client);
         app.apply(Action::Go(Panel::Timeline));
-        Ok(Self { context, app, due, start: Instant::now() })
+        Ok(Self { context, app, due, start: Instant::now(), pace: Duration::ZERO })
     }
 
     /// Draws one frame; gives the milliseconds of CPU that it took.
@@ -157,8 +162,7 @@ impl Window {
         cost
     }
 
-    /// Draws whatever is asked for until this is shown, as often as a screen shows it; gives what
-    /// the frames cost.
+    /// Draws whatever is asked for until this is shown; gives what the frames cost.
     fn until(&mut self, what: &str, shown: impl Fn(&App) -> bool) -> io::Result<Vec<f64>> {
         let (end, mut costs) = (Instant::now() + PATIENCE, Vec::new());
         loop {
@@ -171,7 +175,7 @@ impl Window {
                 let link = &self.app.model.link;
                 return Err(io::Error::other(format!("this never came: {what} ({link:?})")));
             }
-            std::thread::sleep(SCREEN.saturating_sub(drawn.elapsed()));
+            std::thread::sleep(self.pace.saturating_sub(drawn.elapsed()));
         }
     }
 
@@ -270,6 +274,7 @@ pub fn run(socket: PathBuf, seconds: u64) -> io::Result<()> {
     let mut window = Window::open(socket)?;
     window.until("the timeline", |app| app.model.said.timeline.total > 0)?;
     tell(&Shown { events: window.total() })?;
+    window.pace = SCREEN;
     let mut costs = window.scroll()?;
     costs.extend(window.walk()?);
     let timeline = Frames::of(costs);

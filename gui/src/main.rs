@@ -5,12 +5,13 @@ use std::process::ExitCode;
 
 use eframe::egui;
 use kernelos_gui::app::App;
+use kernelos_gui::bench::window::Opening;
 use kernelos_gui::client::{Client, socket};
 use kernelos_gui::describe::Describe;
 
 /// What is said where an argument is not known.
 const USAGE: &str = "kern-gui [--socket PATH] [--workspace NAME] [--describe FILE], or kern-gui \
-                     --bench SECONDS [--socket PATH]";
+                     --bench SECONDS [--socket PATH], or kern-gui --bench-window [--socket PATH]";
 
 struct Args {
     socket: PathBuf,
@@ -19,20 +20,24 @@ struct Args {
     describe: Option<PathBuf>,
     /// For how many seconds it is idle while it is measured; none where a window is opened.
     bench: Option<u64>,
+    /// Is a window opened to be measured?
+    bench_window: bool,
 }
 
 fn args(mut given: impl Iterator<Item = String>) -> Option<Args> {
     let (mut at, mut workspace, mut describe, mut bench) = (socket(), None, None, None);
+    let mut bench_window = false;
     while let Some(arg) = given.next() {
         match arg.as_str() {
             "--socket" => at = Some(given.next()?.into()),
             "--describe" => describe = Some(given.next()?.into()),
             "--bench" => bench = Some(given.next()?.parse().ok()?),
+            "--bench-window" => bench_window = true,
             "--workspace" => workspace = Some(given.next()?),
             _ => return None,
         }
     }
-    Some(Args { socket: at?, workspace, describe, bench })
+    Some(Args { socket: at?, workspace, describe, bench, bench_window })
 }
 
 fn main() -> ExitCode {
@@ -60,7 +65,8 @@ fn main() -> ExitCode {
                 context.egui_ctx.add_plugin(Describe::to(to));
             }
             let client = Client::start(args.socket, args.workspace, &context.egui_ctx)?;
-            Ok(Box::new(App::new(&context.egui_ctx, client)))
+            let app = App::new(&context.egui_ctx, client);
+            Ok(if args.bench_window { Box::new(Opening::of(app)) } else { Box::new(app) })
         }),
     );
     match made {

@@ -2,7 +2,7 @@
 //! and a branch, a node of one of them runs as people have it, and `kern-gui --bench` starts before
 //! that: a program of its own, so that this one needs no renderer.
 //!
-//! `open` lasts until the timeline is shown. `frame` is what drawing takes while it is scrolled and
+//! `open` lasts until the timeline is shown: laid out, and in a window, where there is a display. `frame` is what drawing takes while it is scrolled and
 //! while one goes from conflict to conflict where very many are open: the 95th percentile and the
 //! most. `repaints` is what is drawn while nothing happens: that it listened is seen by a change
 //! then.
@@ -58,6 +58,8 @@ struct Frames {
 /// What one run of `kern bench` tells.
 struct Told {
     open_ms: f64,
+    /// The same in a window, or why there is none.
+    window_ms: Result<f64, String>,
     events: usize,
     /// Of the timeline, of which those events are one that fold.
     rows: usize,
@@ -92,6 +94,10 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Row>, Failure> {
     let inbox = |row: Measured| {
         row.with("conflicts", open).with("devices", 2).with("frames", frames(|told| &told.inbox.1))
     };
+    let window = told.as_ref().map_err(Clone::clone).and_then(|told| told.window_ms.clone());
+    let shown = window.as_ref().map_or(f64::NAN, |ms| *ms);
+    let window = Measured::new("open", shown, "ms in a window")
+        .against_what_is_there("goal", window.map(|_| 500.0));
     let (p95, most, seconds) = ("ms of CPU p95", "ms of CPU, the most", idle(bench));
     let rows = [
         timeline(row("frame", p95, 4.0, |told| told.cost.timeline.p95_ms)),
@@ -99,6 +105,7 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Row>, Failure> {
         inbox(row("frame", p95, 4.0, |told| told.inbox.1.p95_ms)),
         inbox(row("frame", most, 4.0, |told| told.inbox.1.most_ms)),
         long(row("open", "ms", 500.0, |told| told.open_ms)),
+        long(window),
         long(row("repaints", "frames while idle", 0.0, |told| told.cost.repaints as f64))
             .with("seconds", seconds),
     ];
@@ -117,7 +124,7 @@ async fn tell(bench: &Bench, program: &Path) -> Result<Result<Told, String>, Fai
     let mut node = node_at(bench, home).await?;
     let told = measure(bench, program, &node, idle(bench)).await;
     node.stop().await;
-    let (open_ms, events, cost) = match told {
+    let (open_ms, window_ms, events, cost) = match told {
         Ok(told) => told,
         Err(why) => return Ok(Err(why)),
     };
@@ -125,7 +132,7 @@ async fn tell(bench: &Bench, program: &Path) -> Result<Result<Told, String>, Fai
     let mut node = node_at(bench, home).await?;
     let inbox = inbox(program, &node).await;
     node.stop().await;
-    Ok(inbox.map(|inbox| Told { open_ms, events, rows, cost, inbox }))
+    Ok(inbox.map(|inbox| Told { open_ms, window_ms, events, rows, cost, inbox }))
 }
 
 /// A node that runs on what this home has.
@@ -138,7 +145,7 @@ async fn node_at(bench: &Bench, home: PathBuf) -> Result<Node, Failure> {
 /// Goes from conflict to conflict; gives how many are open and what that costs.
 async fn inbox(program: &Path, node: &Node) -> Result<(usize, Frames), String> {
     let socket = node.home.join("kern.sock");
-    let (mut inspector, ..) = Inspector::open(program, &socket, 0).await?;
+    let (mut inspector, ..) = Inspector::open(program, &["--bench", "0"], &socket).await?;
     let cost: Cost = inspector.line(0).await?;
     cost.conflicts.ok_or_else(|| format!("{}: it saw no conflict", program.display()))
 }
@@ -149,13 +156,14 @@ async fn measure(
     program: &Path,
     node: &Node,
     seconds: usize,
-) -> Result<(f64, usize, Cost), String> {
+) -> Result<(f64, Result<f64, String>, usize, Cost), String> {
     let socket = node.home.join("kern.sock");
-    let mut opens = Vec::new();
+    let (mut opens, idle) = (Vec::new(), seconds.to_string());
     for _ in 1..bench.times {
-        opens.push(Inspector::open(program, &socket, seconds).await?.1);
+        opens.push(Inspector::open(program, &["--bench", &idle], &socket).await?.1);
     }
-    let (mut inspector, last, events) = Inspector::open(program, &socket, seconds).await?;
+    let (mut inspector, last, events) =
+        Inspector::open(program, &["--bench", &idle], &socket).await?;
     opens.push(last);
     let cost: Cost = inspector.line(seconds).await?;
     let change = node.ask(&["doc", "set", "notes/bench", "true"]).await;
@@ -164,7 +172,20 @@ async fn measure(
     if after <= events {
         return Err(format!("{}: it saw no change", program.display()));
     }
-    Ok((median(&mut opens), events, cost))
+    let window = window(bench, program, &socket).await;
+    Ok((median(&mut opens), window, events, cost))
+}
+
+/// Opens a window some times; gives the milliseconds until it shows the timeline.
+async fn window(bench: &Bench, program: &Path, socket: &Path) -> Result<f64, String> {
+    if ["DISPLAY", "WAYLAND_DISPLAY"].iter().all(|name| std::env::var_os(name).is_none()) {
+        return Err("no display: set DISPLAY or WAYLAND_DISPLAY, as xvfb-run does".to_owned());
+    }
+    let mut opens = Vec::new();
+    for _ in 0..bench.times {
+        opens.push(Inspector::open(program, &["--bench-window"], socket).await?.1);
+    }
+    Ok(median(&mut opens))
 }
 
 /// The inspector, which ends with this.
@@ -178,12 +199,12 @@ impl Inspector {
     /// Starts it; gives the milliseconds until it shows the timeline, and of how many events.
     async fn open(
         program: &Path,
+        arguments: &[&str],
         socket: &Path,
-        seconds: usize,
     ) -> Result<(Self, f64, usize), String> {
         let failed = |error: std::io::Error| format!("{}: {error}", program.display());
         let mut command = Command::new(program);
-        command.args(["--bench", &seconds.to_string(), "--socket"]).arg(socket);
+        command.args(arguments).arg("--socket").arg(socket);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let start = Instant::now();
         let mut child = command.kill_on_drop(true).spawn().map_err(failed)?;

@@ -246,13 +246,14 @@ mod tests {
     }
 
     /// What the workloads count in.
-    const UNITS: [&str; 10] = [
+    const UNITS: [&str; 11] = [
         "events/s",
         "bytes/edit",
         "ms",
         "ms p95",
         "ms of CPU p95",
         "ms of CPU, the most",
+        "ms in a window",
         "frames while idle",
         "MB",
         "MB/node",
