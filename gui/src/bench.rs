@@ -218,8 +218,10 @@ impl Window {
             let chosen = Chosen { conflict: last, ..self.app.model.chosen.clone() };
             self.app.apply(Action::Choose(chosen));
             costs.extend(self.until("the last of a page", is_looked_at)?);
+            let Some(next) = conflicts::step(&self.app.model, true) else { break };
             costs.push(self.frame(key(egui::Key::N)));
-            costs.extend(self.until(&format!("page {page} of conflicts"), is_looked_at)?);
+            let shows_next = |app: &App| app.model.chosen.pages == next.pages && is_looked_at(app);
+            costs.extend(self.until(&format!("page {page} of conflicts"), shows_next)?);
         }
         Ok(costs)
     }

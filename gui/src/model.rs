@@ -388,7 +388,8 @@ impl Model {
             before: step(false).is_some(),
             after: step(true).is_some(),
             selected: self.selected.len(),
-            event: is_seen && timeline::undo(self).is_some(),
+            event: is_seen && timeline::looked_at(self).is_some(),
+            undoable: is_seen && timeline::undo(self).is_some(),
             first: is_seen && timeline::past(self).is_none(),
         }
     }

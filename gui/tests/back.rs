@@ -132,6 +132,18 @@ fn a_device_is_let_in_again_by_its_own_button_also_where_no_notice_offers_it() {
 }
 
 #[test]
+fn an_undo_that_is_looked_at_is_taken_back_by_its_own_button() {
+    let mut stage = stage(SIZE, world());
+    let event = set(&mut stage, "notes/one", "this");
+    let undo = Command::Undo { begin: Some(event.to_string()), force: false };
+    let Reply::Undone(undone) = stage.state_mut().mesh.ask(1, undo) else { panic!() };
+    assert!(read(&mut stage, "notes/one").is_null());
+    look_at(&mut stage, undone.event);
+    click(&mut stage, &format!("Undo {}", undone.event.short()));
+    assert_eq!(read(&mut stage, "notes/one"), "this");
+}
+
+#[test]
 fn nobody_is_offered_to_take_back_that_a_workspace_was_made() {
     let mut stage = stage(SIZE, world());
     let workspace = stage.state_mut().mesh.device(1).replica.workspace();

@@ -18,6 +18,7 @@ mod healing;
 mod hostile;
 mod inbox;
 mod introduce;
+mod letters;
 mod lives;
 mod lost;
 mod mesh;

@@ -211,7 +211,7 @@ fn ways(
 
 /// Is an event of this kind taken back at all? Nobody takes back that a workspace was made.
 fn is_taken_back(row: &LogRow) -> bool {
-    matches!(row.kind.as_str(), "change" | "grant" | "revoke")
+    matches!(row.kind.as_str(), "change" | "undo" | "grant" | "revoke")
 }
 
 /// Takes back this event, whichever it is: the node says why not. Who is a member is changed by

@@ -2,10 +2,10 @@
 //! and a branch, a node of one of them runs as people have it, and `kern-gui --bench` starts before
 //! that: a program of its own, so that this one needs no renderer.
 //!
-//! `open` lasts until the timeline is shown: laid out, and in a window, where there is a display. `frame` is what drawing takes while it is scrolled and
-//! while one goes from conflict to conflict where very many are open: the 95th percentile and the
-//! most. `repaints` is what is drawn while nothing happens: that it listened is seen by a change
-//! then.
+//! `open` lasts until the timeline is shown: laid out, and in a window, where there is a display.
+//! `frame` is what drawing takes while it is scrolled, and while one goes from conflict to conflict
+//! where very many are open: the 95th percentile and the most. `repaints` is what is drawn while
+//! nothing happens: that it listened is seen by a change then.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

@@ -81,6 +81,8 @@ struct Event {
     author: DeviceId,
     fact: ControlFact,
     past: ControlSet,
+    /// How many those are.
+    known: usize,
     /// The role that its author needs for it.
     needs: Role,
 }
@@ -153,7 +155,8 @@ impl ControlLane {
         self.heads.insert(id);
         let prev = self.written.entry(author).or_default().push(no, &past.0);
         self.index(no, &author, &fact);
-        self.events.push(Event { author, fact, past, needs });
+        let known = past.0.len();
+        self.events.push(Event { author, fact, past, known, needs });
         let overridden = self.note_overrides(no);
         let concerned = self.note_disputes(no, prev, &overridden);
         self.note_present(no, &concerned);

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::board::linked;
-use super::conflict::{ConflictIndex, ConflictList, Which};
+use super::conflict::{ConflictIndex, ConflictList, PutBack, Which};
 use super::preview::{self, Preview, places};
 use super::read::Seen;
 use super::{DocumentDone, Documents, EditFault, is_unshowable};
@@ -124,6 +124,9 @@ pub struct Fork {
     pub from: Vec<ChangeHash>,
     /// What would its merge bring? Otherwise: what was changed on it?
     pub merge: bool,
+    /// The changes of both that put several values back: conflicts have the same letters then.
+    #[serde(default)]
+    pub put_back: PutBack,
 }
 
 /// What a branch changed, or what its merge would.
@@ -184,7 +187,12 @@ fn merged(
     let paths = places(&then, &origin.get_heads(), &then.get_heads());
     let mut shown = Preview::default();
     preview::rows(fork.origin, &paths, (&Seen::now(origin), &Seen::now(&then)), &mut shown);
-    let mut conflicts = ConflictIndex::of(&then).list(&then, &fork.origin, &Which::First)?;
+    let mut conflicts = ConflictIndex::of(&then).list_after_undos(
+        &then,
+        &fork.origin,
+        &Which::First,
+        &fork.put_back,
+    )?;
     let known: BTreeSet<_> = before.conflicts.iter().map(|conflict| conflict.id).collect();
     conflicts.conflicts.retain(|conflict| !known.contains(&conflict.id));
     conflicts.more = conflicts.more.saturating_sub(before.more);

@@ -39,6 +39,8 @@ pub struct Standing {
     pub selected: usize,
     /// An event is looked at.
     pub event: bool,
+    /// It is of a kind that is taken back.
+    pub undoable: bool,
     /// No document was written before that one.
     pub first: bool,
 }
@@ -49,6 +51,7 @@ const READS: &str = "this device may not write here";
 const PAST: &str = "the past is looked at: go back to now first";
 const UNWRITTEN: &str = "no edit is known before that event: go to one of an edit";
 const NO_EVENT: &str = "no event of the timeline is looked at";
+const NEVER: &str = "an event of this kind is never taken back";
 const NONE_OPEN: &str = "no conflict is looked at";
 
 impl Standing {
@@ -158,7 +161,7 @@ pub fn registry(standing: &Standing) -> Vec<Entry> {
     };
     GOES.into_iter().for_each(|row| add(row, goes));
     add(["undo", "Undo my last change", "U", "kern undo"], writes);
-    let none = when(standing.event, NO_EVENT);
+    let none = when(standing.event, NO_EVENT).or_else(|| when(standing.undoable, NEVER));
     add(["undo.event", "Undo the event that is looked at", "", "kern undo EVENT"], writes.or(none));
     // Where none is looked at, none is the last of them either.
     let last = standing.looks().or_else(|| when(standing.after, "it is the last"));
@@ -214,6 +217,7 @@ mod tests {
             after: true,
             selected: 0,
             event: true,
+            undoable: true,
             first: false,
         };
         let why = |standing: &Standing, id: &str| {
@@ -236,6 +240,7 @@ mod tests {
         }
         assert_eq!(why(&full, "undo.event"), None);
         assert_eq!(why(&Standing { event: false, ..full }, "undo.event"), Some(NO_EVENT));
+        assert_eq!(why(&Standing { undoable: false, ..full }, "undo.event"), Some(NEVER));
         assert_eq!(why(&full, "now"), Some("this is now"));
         assert_eq!(why(&full, "past"), None);
         assert_eq!(why(&Standing { first: true, ..full }, "past"), Some(UNWRITTEN));

@@ -230,6 +230,7 @@ impl Replica {
             origin: named.origin,
             from: self.workspace.fork_heads(&named.branch),
             merge: matches!(command, BranchCommand::Preview { .. }),
+            put_back: self.workspace.put_back(&named.origin),
         };
         let pending = Pending::Fork { request, command, links, named: named.clone() };
         self.ask(pending, DocumentTask::Fork(fork));

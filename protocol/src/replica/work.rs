@@ -121,7 +121,9 @@ impl Replica {
                     DocumentTask::Transact { document: root, actor: hand.actor(&root), edits }
                 } else {
                     let of = found.values().copied().chain([root]).filter(|_| decides);
-                    let put_back = of.map(|id| (id, self.workspace.put_back(&id))).collect();
+                    let of: BTreeSet<_> = of.collect();
+                    let put_back = of.into_iter().map(|id| (id, self.workspace.put_back(&id)));
+                    let put_back = put_back.collect();
                     DocumentTask::Write { root, hand, edits, found: found.clone(), put_back }
                 }
             }

@@ -4,6 +4,7 @@
 //! then what it took back stands again. `SPEC: UNDO-1, UNDO-4`
 
 use std::cell::RefCell;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -107,7 +108,10 @@ impl Workspace {
             let Effect::Change(changes) = self.effects.of(no) else { return Vec::new() };
             changes.iter().copied().filter(|change| change.family() == family).collect()
         };
-        for (of, undos) in undos.iter().filter(|(_, undos)| undos.len() > 1) {
+        let mut several: Vec<_> = undos.iter().filter(|(_, undos)| undos.len() > 1).collect();
+        // A change that undos of two events carry is of that with the lowest id, on every device.
+        several.sort_by_key(|(of, _)| Reverse(self.content.id(**of)));
+        for (of, undos) in several {
             let by: Vec<_> = undos.iter().flat_map(|undo| changes(*undo)).collect();
             for of in changes(*of) {
                 let place = self.effects.document_of(of);

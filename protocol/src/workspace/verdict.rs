@@ -100,11 +100,11 @@ impl Workspace {
         match self.control.fact(no) {
             ControlFact::Grant { .. } => {
                 let by = self.control.ended_by(no)?;
-                Some(format!("its device was revoked after that, by {}", short(by)))
+                Some(format!("its device was revoked, by {}", short(by)))
             }
             ControlFact::Revoke { .. } => {
                 let by = self.control.answered_by(no)?;
-                Some(format!("its device was let in again after that, by {}", short(by)))
+                Some(format!("its device was let in again, by {}", short(by)))
             }
             _ => None,
         }

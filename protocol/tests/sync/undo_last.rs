@@ -341,9 +341,8 @@ fn a_grant_that_took_a_revocation_back_is_taken_back_itself_and_the_log_says_wha
             };
             view.row.reason.unwrap_or_default()
         };
-        let by = |what: &str, event: EventId| {
-            format!("its device was {what} after that, by {}", event.short())
-        };
+        let by =
+            |what: &str, event: EventId| format!("its device was {what}, by {}", event.short());
         assert_eq!(said(event), by("let in again", again));
         assert_eq!(said(again), by("revoked", gone.event));
         assert_eq!(said(gone.event), "");

@@ -92,7 +92,7 @@ impl ControlLane {
     /// Orders events by how much is in their pasts, in whatever order they came: one that is in the
     /// past of another comes before that.
     fn earliest(&self, no: ControlNo) -> (usize, EventId) {
-        (self.at(no).past.0.len(), self.id(no))
+        (self.at(no).known, self.id(no))
     }
 
     /// Whether by the grant `g`, which is in the past of the control event `e`, its owner stood for

@@ -48,7 +48,9 @@ pub(super) fn change(
         };
         // What was resolved by an edit before is not open any more.
         let mut conflict = open.remove(&id).ok_or(EditFault::NoConflict(id))?;
-        scan.letter(&mut conflict, put_back);
+        if matches!(edit, Edit::Keep { .. }) {
+            scan.letter(&mut conflict, put_back);
+        }
         if !conflict.plans.is_empty() {
             let Edit::Keep { keep, .. } = edit else { return Err(EditFault::BySide(id)) };
             let kept = side(&conflict, keep)?;

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use automerge::{Automerge, ChangeHash as Hash};
 use serde_json::Value as Json;
 
-use super::scan::{Open, Scan};
+use super::scan::{Open, OpenSide, Scan};
 use crate::document::read::Seen;
 use crate::document::{DocPath, Reversal};
 use crate::id::ChangeHash;
@@ -24,7 +24,8 @@ pub type PutBack = BTreeMap<ChangeHash, Reversal>;
 impl Scan<'_> {
     /// Brings the sides that are listed into the order of their letters; gives of each the change
     /// that wrote its value first, where an undo put it back. Whoever decides again after an undo
-    /// finds each value under the letter that it had. `SPEC: CFL-8`
+    /// finds each value under the letter that it had, also where several took the same back: what
+    /// is there twice comes behind what is there once. `SPEC: CFL-8`
     pub(super) fn letter(
         &mut self,
         open: &mut Open,
@@ -34,7 +35,7 @@ impl Scan<'_> {
         if put_back.is_empty() || !open.plans.is_empty() {
             return vec![None; listed];
         }
-        let (mut named, mut sides) = (BTreeSet::new(), Vec::with_capacity(listed));
+        let (mut named, mut sides) = (BTreeSet::new(), Vec::<(_, _, OpenSide)>::new());
         for side in &open.sides[..listed] {
             let own = ChangeHash(self.index.lineage.hash(side.change).0);
             let mut wrote = None;
@@ -44,10 +45,12 @@ impl Scan<'_> {
                 wrote = setter(self.doc, &open.path, &value, own, put_back, &named);
                 named.extend(wrote);
             }
-            sides.push((wrote.unwrap_or(own), wrote, *side));
+            let again = |(_, of, _): &&(_, Option<ChangeHash>, _)| of.is_some() && *of == wrote;
+            let turn = sides.iter().filter(again).count();
+            sides.push(((turn, wrote.unwrap_or(own)), wrote, *side));
         }
-        // Those of one change stay as they are.
-        sides.sort_by_key(|(first, ..)| *first);
+        // Those that one change wrote stay as they are.
+        sides.sort_by_key(|(key, ..)| *key);
         for (place, (.., side)) in open.sides.iter_mut().zip(&sides) {
             *place = *side;
         }
