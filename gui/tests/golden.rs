@@ -58,7 +58,7 @@ fn shown(reply: &Reply, names: &Names) -> Vec<Doc> {
             docs
         }
         Reply::Read(read) => vec![present::read(read)],
-        Reply::Log(page) => page.rows.iter().map(present::log_row).collect(),
+        Reply::Log(page) => page.rows.iter().map(|row| present::log_row(row, names)).collect(),
         Reply::Event(view) => vec![present::event(view, names)],
         Reply::Boards(page) => vec![present::boards(page)],
         Reply::Missions { missions } => vec![present::missions(missions, names)],

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use eframe::egui::accesskit::Role as AccessRole;
 use eframe::egui::{Key, Modifiers};
 use egui_kittest::SnapshotOptions;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
@@ -14,7 +15,7 @@ use kernelos_protocol::id::EventId;
 use kernelos_protocol::present::registry::registry;
 use kernelos_protocol::role::Role as Grant;
 
-use crate::stage::{Stage, app, click, go, line, play, press, stage, world};
+use crate::stage::{Stage, app, click, go, line, nodes, play, press, stage, world};
 use crate::trees::{as_before, tree};
 
 /// The event that wrote the first value of a path.
@@ -153,4 +154,23 @@ fn the_past_looks_as_it_did() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("pictures");
     let options = SnapshotOptions::new().threshold(1.0).output_path(&folder);
     stage.snapshot_options("past", &options.max_failed_pixels(200_usize));
+}
+
+#[test]
+fn the_row_that_tab_led_to_is_the_one_that_is_looked_at() {
+    let mut stage = stage([900.0, 1_200.0], world());
+    go(&mut stage, Panel::Timeline);
+    let is_on_row = |stage: &Stage<'_>| {
+        let focused = nodes(stage).into_iter().find(|(_, node)| node.is_focused());
+        focused.is_some_and(|(_, node)| node.role() == AccessRole::ListBoxOption)
+    };
+    for _ in 0..60 {
+        if is_on_row(&stage) {
+            break;
+        }
+        press(&mut stage, Key::Tab);
+    }
+    assert!(is_on_row(&stage));
+    press(&mut stage, Key::T);
+    assert!(line(&stage).contains("the past, read only: as of event "), "{}", line(&stage));
 }

@@ -91,6 +91,7 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
     let reach = timeline.reach(&now.place);
     where_one_is(ui, line, (timeline, &reach), &mut now);
     let focus = rows(ui, (space, row), model, &reach, &mut now);
+    now.place.focus = focus;
     ui.allocate_rect(all, Sense::hover());
     let bar = Rect::from_min_max(pos2(space.right(), all.top()), all.max);
     moves::bar(ui, bar, (timeline, &reach), &mut now);
@@ -237,13 +238,14 @@ pub(crate) fn undo(model: &Model) -> Option<Action> {
     Some(undoing(model, row, row.id?))
 }
 
-/// The event that the cursor is on, or that is looked at.
+/// The event that the cursor is on, or the focus, or that is looked at.
 #[must_use]
 pub fn looked_at(model: &Model) -> Option<&LogRow> {
     if model.panel != Panel::Timeline {
         return None;
     }
-    let cursor = model.chosen.place.cursor.and_then(|key| match model.said.timeline.at(key) {
+    let place = &model.chosen.place;
+    let cursor = place.cursor.or(place.focus).and_then(|key| match model.said.timeline.at(key) {
         Slot::Row(_, row) => Some(&row.event),
         Slot::Gap { .. } => None,
     });

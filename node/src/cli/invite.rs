@@ -202,7 +202,10 @@ fn ended(ui: &Ui, reason: &str, kind: FailureKind) -> Result<(), Failure> {
         "token_foreign" => "give the whole token that `kern invite` shows: KOS1:…",
         "name_used" => "a device of the workspace has this name: choose another with --device",
         "own_token" => "run `kern join` on the device that is to come in, not on this one",
-        "already_member" => "this device is in the workspace already: `kern workspace list`",
+        "already_member" => {
+            "this device is in the workspace already: `kern workspace list`; where it was revoked, \
+             an owner takes that back by `kern undo EVENT`: `kern devices` names the event there"
+        }
         "link_lost" => {
             "the other device is not reached, or went away: look whether both run and \
                         are on one network, then open a new invitation"

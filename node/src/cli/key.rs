@@ -86,7 +86,17 @@ async fn protect(ui: &Ui, args: ProtectArgs) -> Result<(), Failure> {
     let is_sealed = kept.is_some_and(|kept| kept.protection != Protection::Clear);
     let old = KeyArgs::of(args.old_key_file, args.old_passphrase_file);
     if is_sealed {
-        old.unlock(&home).await?;
+        let protection = kept.map_or(Protection::Clear, |kept| kept.protection);
+        let is_named = old.is_given();
+        old.unlock(&home).await.map_err(|failure| match (protection, is_named) {
+            (Protection::KeyFile, false) => failure.with_hint(
+                "say what seals it now: --old-key-file F, beside what it is to be sealed under",
+            ),
+            (Protection::Passphrase, false) => failure.with_hint(
+                "say what seals it now: on a terminal when asked, or by --old-passphrase-file F",
+            ),
+            _ => failure,
+        })?;
     } else if old.is_given() {
         let text = "an old key was given, and this device's secret is not sealed";
         return Err(Failure::new(FailureKind::Usage, text).with_hint("kern key status"));

@@ -68,6 +68,7 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     if args.graph {
         return graph(ui, &args).await;
     }
+    let mut names = names(ui).await?;
     // Notices have no place of their own: each is shown once.
     let (mut from, mut notices) = (0, BTreeSet::new());
     loop {
@@ -79,7 +80,10 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
         for row in &page.rows {
             let notice = (row.author, row.reason.clone(), row.stamp, row.times);
             if row.id.is_some() || notices.insert(notice) {
-                ui.show(row, || present::log_row(row))?;
+                if !names.contains_key(&row.author) && args.follow {
+                    names = super::names::names(ui).await?;
+                }
+                ui.show(row, || present::log_row(row, &names))?;
             }
         }
         match page.next {

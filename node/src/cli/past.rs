@@ -119,11 +119,11 @@ pub(super) async fn search(ui: &Ui, args: SearchArgs) -> Result<(), Failure> {
     };
     let mut search = Search { text: args.search, device, kind: args.kind, ..Search::default() };
     search.since = args.since.as_deref().map(moment).transpose()?;
+    let names = names(ui).await?;
     if let Some(text) = &search.text {
         let text = text.to_lowercase();
-        let named = names(ui).await?.into_iter();
-        let named = named.filter(|(_, name)| name.to_lowercase().contains(&text));
-        search.named = named.map(|(device, _)| device).collect();
+        let named = names.iter().filter(|(_, name)| name.to_lowercase().contains(&text));
+        search.named = named.map(|(device, _)| *device).collect();
     }
     let (mut progress, mut unread, mut found) = (Progress::new(ui.json), 0, 0_usize);
     loop {
@@ -134,7 +134,7 @@ pub(super) async fn search(ui: &Ui, args: SearchArgs) -> Result<(), Failure> {
         unread += not;
         found += rows.len();
         for row in &rows {
-            ui.show(row, || present::found(row))?;
+            ui.show(row, || present::found(row, &names))?;
         }
         let Some(next) = next else { break };
         progress.show(next as u64, of as u64);

@@ -48,8 +48,8 @@ pub fn history_row(
 
 /// An event that was found.
 #[must_use]
-pub fn found(row: &FoundRow) -> Doc {
-    let Doc(mut blocks) = log_row(&row.row);
+pub fn found(row: &FoundRow, names: &BTreeMap<DeviceId, String>) -> Doc {
+    let Doc(mut blocks) = log_row(&row.row, names);
     let said = row.found.as_ref().map(|found| Text::toned(Tone::Quiet, format!("    {found}")));
     blocks.extend(said.map(Block::Line));
     Doc(blocks)

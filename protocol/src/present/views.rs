@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::command::{DeviceRow, LifeRow, LogRow, Mode, ReadReply, Status, TakenOut, WaitingRow};
-use crate::id::{DeviceId, Lane};
+use crate::id::DeviceId;
 use crate::limits::NAME_BYTES_MAX;
 use crate::present::when::CLOCK_WRONG;
 use crate::present::{Block, Doc, Text, Tone, utc};
@@ -235,16 +235,10 @@ pub fn behind(read: &ReadReply) -> Option<Doc> {
     Some(Doc(vec![Block::Line(Text::toned(Tone::Attention, text))]))
 }
 
-/// One event or notice, on one line.
+/// One event or notice, on one line: when, by whom, of which kind, and what became of it.
 #[must_use]
-pub fn log_row(row: &LogRow) -> Doc {
+pub fn log_row(row: &LogRow, names: &BTreeMap<DeviceId, String>) -> Doc {
     let id = row.id.map_or_else(|| format!("{:8}", "-"), |id| id.short());
-    let lane = match row.lane {
-        Some(Lane::Control) => "control",
-        Some(Lane::Content) => "content",
-        None => "here   ",
-    };
-    let seq = row.seq.map_or_else(|| "-".to_owned(), |seq| seq.to_string());
     let verdict = match row.verdict {
         Some(Verdict::Admitted) | None => "",
         Some(Verdict::Quarantined) => " quarantined",
@@ -254,8 +248,8 @@ pub fn log_row(row: &LogRow) -> Doc {
     let often = row.times.filter(|times| *times > 1);
     let often = often.map_or_else(String::new, |times| format!(" {times} times"));
     let wrong = if row.clock_wrong { CLOCK_WRONG } else { "" };
-    let author = row.author.short();
-    let text = format!("{id} {author} {lane} {seq:>4} {}{verdict}{reason}{often}{wrong}", row.kind);
+    let (when, who) = (utc(row.stamp), device_name(&row.author, names));
+    let text = format!("{id}  {when}  {who}  {}{verdict}{reason}{often}{wrong}", row.kind);
     let tone = if row.id.is_none() { Tone::Attention } else { Tone::Plain };
     Doc(vec![Block::Line(Text::toned(tone, text))])
 }
@@ -292,7 +286,8 @@ pub fn devices(rows: &[DeviceRow], names: &BTreeMap<DeviceId, String>) -> Doc {
 #[must_use]
 pub fn taken_out(out: &TakenOut, names: &BTreeMap<DeviceId, String>) -> String {
     let by = printable::shown(&device_name(&out.by, names), NAME_BYTES_MAX);
-    format!("revoked by {by}, {}{}", utc(out.at), because(&out.reason))
+    let (event, when) = (out.event.short(), utc(out.at));
+    format!("revoked by {by}, {when}, event {event}{}", because(&out.reason))
 }
 
 /// Why, where somebody said it.

@@ -348,8 +348,10 @@ pub(super) fn quoted(word: &str) -> String {
 
 pub(super) fn author_failure(fault: &AuthorFault) -> Failure {
     match fault {
-        AuthorFault::Role(None) => Failure::new(FailureKind::Denied, fault)
-            .with_hint("it was revoked, or never let in: `kern status`; an owner can invite it"),
+        AuthorFault::Role(None) => Failure::new(FailureKind::Denied, fault).with_hint(
+            "it was revoked, or never let in: `kern devices`; who may revoke takes a revocation \
+                 back by `kern undo EVENT`, or lets it in by `kern invite`",
+        ),
         AuthorFault::Role(_) => Failure::new(FailureKind::Denied, fault)
             .with_hint("an owner or admin can grant this device a role that may write"),
         AuthorFault::Void(_) => Failure::new(FailureKind::Usage, fault).with_hint(

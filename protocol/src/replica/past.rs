@@ -96,10 +96,15 @@ impl Replica {
                 self.touch(document);
                 Reply::Past(Box::new(PastReply::History(self.history(&document, path, history))))
             }
-            (DocumentDone::Past(Err(fault)), PastCommand::Read { .. }) => Reply::Failed(
-                edit_failure(&fault)
-                    .with_hint("`kern doc history PATH` shows what ever stood there"),
-            ),
+            (DocumentDone::Past(Err(fault)), PastCommand::Read { .. }) => {
+                let mut failure = edit_failure(&fault);
+                if let EditFault::Absent(path) = &fault {
+                    failure.message = format!("there was nothing at {path:?} then");
+                }
+                Reply::Failed(
+                    failure.with_hint("`kern doc history PATH` shows what ever stood there"),
+                )
+            }
             (DocumentDone::Past(Err(fault)), _) => Reply::Failed(edit_failure(&fault)),
             (done, asked) => {
                 self.damaged(format!("the documents answered {done:?} to {asked:?}"));

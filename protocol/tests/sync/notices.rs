@@ -1,5 +1,7 @@
 //! Notices: what others did that is no event, in the log and on the disk.
 
+use std::collections::BTreeMap;
+
 use kernelos_protocol::command::{Command, LogRow, Reply};
 use kernelos_protocol::id::DeviceId;
 use kernelos_protocol::limits::{LOAD_SLICE_EVENTS, NOTICE_BYTES_MAX, NOTICES_MAX};
@@ -42,7 +44,7 @@ fn who_misbehaves_stands_in_the_log_with_the_reason_also_after_a_restart() {
     assert_eq!((row.reason.as_deref(), row.times), (Some("frame_decode"), Some(1)));
     assert_eq!((row.id, row.seq, row.lane, row.verdict), (None, None, None, None));
     assert!(rows[before.len() + 1..].iter().all(|row| row.id.is_some()), "it stands in its place");
-    assert!(to_text(&log_row(row)).contains("notice (frame_decode)"));
+    assert!(to_text(&log_row(row, &BTreeMap::new())).contains("notice (frame_decode)"));
     for limit in 1..rows.len() {
         assert_eq!(log(&mut mesh, 1, limit), rows, "in pages of {limit}");
     }
@@ -58,7 +60,7 @@ fn who_misbehaves_stands_in_the_log_with_the_reason_also_after_a_restart() {
     }
     let rows = log(&mut mesh, 1, LOAD_SLICE_EVENTS);
     assert_eq!(notices(&rows), 1);
-    assert!(to_text(&log_row(rows.last().unwrap())).contains("4 times"));
+    assert!(to_text(&log_row(rows.last().unwrap(), &BTreeMap::new())).contains("4 times"));
 }
 
 #[test]

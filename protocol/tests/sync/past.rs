@@ -133,7 +133,7 @@ fn a_board_is_read_as_it_was_and_before_it_was_there() {
     assert_eq!(after(&mut mesh, 1, path, clay), "clay");
     assert_eq!(after(&mut mesh, 1, "boards/garden/notes", made), json!({}));
     let absent = after(&mut mesh, 1, "boards/garden/notes", before);
-    assert_eq!(absent, "there is nothing at \"boards/garden\"");
+    assert_eq!(absent, "there was nothing at \"boards/garden\" then");
     let values: Vec<_> = rows(&mut mesh, 1, path).into_iter().map(|row| row.0).collect();
     assert_eq!(values, ["clay", "loam"]);
 }

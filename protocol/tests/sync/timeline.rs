@@ -37,8 +37,8 @@ fn a_clock_of_1970_is_said_to_be_wrong_by_every_list_of_events_and_so_is_what_it
     let row = |mesh: &mut Mesh, number: u8, newest: usize| {
         let row = page(mesh, number, query(TimelineAt::Newest, false)).rows.remove(newest);
         let told = present::timeline_row(&row, &BTreeMap::new()).text;
-        assert_eq!(present::log_row(&row.event).0.len(), 1);
-        let log = present::to_text(&present::log_row(&row.event));
+        assert_eq!(present::log_row(&row.event, &BTreeMap::new()).0.len(), 1);
+        let log = present::to_text(&present::log_row(&row.event, &BTreeMap::new()));
         assert_eq!(log.contains("clock"), told.contains("clock"), "{log}");
         (row, told)
     };

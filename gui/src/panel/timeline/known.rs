@@ -34,6 +34,8 @@ pub struct Place {
     pub top: Option<RowKey>,
     /// Which row the cursor is on, or which is still to be loaded.
     pub cursor: Option<RowKey>,
+    /// Which row has the focus of the keyboard: Tab leads there, too.
+    pub focus: Option<RowKey>,
     /// How many rows have room.
     pub fits: usize,
 }
