@@ -60,6 +60,18 @@ impl Pair {
         let shown = self.laptop.run(&["status"]);
         assert!(shown.done().contains("peers are asked"), "{}", shown.stdout);
     }
+
+    /// What peers brought is on the disk: a start at which none of them is there has all of it.
+    fn holds_all_alone(self, node: Node) {
+        let before = self.laptop.status();
+        assert!(node.terminate().success() && self._server.terminate().success());
+        let _alone = self.laptop.up();
+        let alone = self.laptop.status();
+        for key in ["events", "state_hash", "damage", "documents"] {
+            assert_eq!(alone[key], before[key], "{key}: {alone}");
+        }
+        holds_without_fork(&self.laptop, &self.events);
+    }
 }
 
 /// What SQLite calls the first page of a table or an index.
@@ -86,11 +98,12 @@ fn a_tree_that_cannot_be_walked_is_salvaged_at_start_and_peers_bring_the_rest() 
     let root = root_of(&store, "event");
     overwrite(&store, root, 0xff);
     let damaged = fs::read(&store).unwrap();
-    let (_node, ready) = pair.laptop.up_saying();
+    let (node, ready) = pair.laptop.up_saying();
     let told = ready["told"].to_string();
     assert!(told.contains("home: the store was damaged") && told.contains("damaged-1"), "{told}");
     pair.is_healed(&SALVAGED);
     assert_eq!(fs::read(store.with_extension("db.damaged-1")).unwrap(), damaged);
+    pair.holds_all_alone(node);
 }
 
 #[test]
@@ -122,10 +135,11 @@ fn a_store_of_which_nothing_can_be_read_starts_from_peers() {
     let store = pair.store();
     let len = fs::metadata(&store).unwrap().len();
     fs::write(&store, vec![0; usize::try_from(len).unwrap()]).unwrap();
-    let _node = pair.laptop.up();
+    let node = pair.laptop.up();
     until("its history came", || (pair.laptop.status()["events"] != 0).then_some(()));
     pair.is_healed(&SALVAGED);
     assert_eq!(pair.laptop.status()["role"], "owner");
+    pair.holds_all_alone(node);
 }
 
 /// The node reads a page anew, once another program wrote to its store.

@@ -132,11 +132,13 @@ impl From<Run> for Vec<Vec<u8>> {
 }
 
 /// Puts events that are verified together to the runs that prove them, in whatever order the
-/// chains come.
+/// chains come, and those of a chain. Of several that follow one event one is put to it.
 #[derive(Debug, Default)]
 pub struct Runs {
     /// Events that wait for the signature that proves them, by the last.
     open: BTreeMap<EventId, Vec<Verified>>,
+    /// The last of those, by what the first follows.
+    behind: BTreeMap<EventId, EventId>,
 }
 
 impl Runs {
@@ -147,18 +149,46 @@ impl Runs {
             let last = self.open.get(prev).and_then(|run| run.last());
             last.is_some_and(|last| header.follows(prev, last.header()))
         });
-        let mut run = before.and_then(|prev| self.open.remove(&prev)).unwrap_or_default();
-        let (id, is_signed) = (event.id(), event.is_signed());
+        let mut run = before.and_then(|prev| self.take_open(&prev)).unwrap_or_default();
+        let is_signed = event.is_signed();
         run.push(event);
         if is_signed {
             return Some(Run::made_of(run));
         }
-        self.open.insert(id, run);
+        self.join_behind(&mut run);
+        if let (Some(first), Some(last)) = (run.first(), run.last().map(Verified::id)) {
+            self.behind.extend(first.header().prev.map(|prev| (prev, last)));
+            self.open.insert(last, run);
+        }
         None
+    }
+
+    fn take_open(&mut self, last: &EventId) -> Option<Vec<Verified>> {
+        let run = self.open.remove(last)?;
+        let prev = run.first().and_then(|first| first.header().prev);
+        if let Some(prev) = prev.filter(|prev| self.behind.get(prev) == Some(last)) {
+            self.behind.remove(&prev);
+        }
+        Some(run)
+    }
+
+    /// What waits already and follows the last of these is put to them.
+    fn join_behind(&mut self, run: &mut Vec<Verified>) {
+        let Some(end) = run.last() else { return };
+        let (id, header) = (end.id(), end.header());
+        let follows = |run: &Vec<Verified>| {
+            run.first().is_some_and(|first| first.header().follows(&id, header))
+        };
+        let Some(last) = self.behind.get(&id).copied() else { return };
+        if self.open.get(&last).is_some_and(follows) {
+            let more = self.take_open(&last);
+            run.extend(more.into_iter().flatten());
+        }
     }
 
     /// The events that no signature proved.
     pub fn take(&mut self) -> Vec<Verified> {
+        self.behind.clear();
         std::mem::take(&mut self.open).into_values().flatten().collect()
     }
 

@@ -56,6 +56,7 @@ impl Replica {
                 let released = std::mem::take(&mut self.mending.released);
                 self.receive(released);
                 self.load_freed();
+                self.end_history();
             }
             LoadFor::Bodies(asked) => {
                 for event in &slice.events {
@@ -95,6 +96,16 @@ impl Replica {
             let request = LoadRequest::From { cursor, limit: LOAD_SLICE_EVENTS };
             self.load_next(LoadFor::History, request);
         } else {
+            self.mending.is_read = true;
+            self.end_history();
+        }
+    }
+
+    /// The store gave all of the history once: what nothing proves is lost, unless something that
+    /// may prove it is loaded once more.
+    fn end_history(&mut self) {
+        if self.mending.is_read && !self.loads.contains(&LoadFor::Freed) {
+            self.mending.is_read = false;
             self.lose_unproven();
             self.workspace.exempt();
             self.load_chunk_list(None);

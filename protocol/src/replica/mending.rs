@@ -45,6 +45,8 @@ pub(super) struct Mending {
     freed: Vec<Place>,
     /// Events of the store that wait for the rest of their run.
     open: Runs,
+    /// The store gave all of the history once, and some of it is loaded once more.
+    pub(super) is_read: bool,
     /// What peers sent and waited for what the store gave.
     pub(super) released: Vec<(LinkId, Run)>,
     /// What went in and cannot be read any more, and how; none where it came again by now.
@@ -150,7 +152,12 @@ impl Replica {
     /// end is damaged is asked of peers with it.
     pub(super) fn put_back(&mut self, event: Verified) {
         self.clock.saw(self.now, event.header().stamp);
-        let Some(run) = self.mending.open.push(event) else { return };
+        let id = event.id();
+        let Some(run) = self.mending.open.push(event) else {
+            // What peers brought back stands in the store behind what it goes before and what
+            // proves it: that is loaded once more. SPEC: DUR-6
+            return self.came(&id);
+        };
         let place = |event: &Verified| Place {
             chain: event.chain(),
             seq: event.header().seq,

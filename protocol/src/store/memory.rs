@@ -46,6 +46,12 @@ impl MemoryStore {
         self.rotten.insert(*id);
     }
 
+    /// The row of an event goes, as where a file is salvaged: kept again it is the last.
+    pub fn lose_event(&mut self, id: &EventId) {
+        self.known.remove(id);
+        self.events.retain(|event| event.id() != *id);
+    }
+
     /// The life that it was told last.
     #[must_use]
     pub fn incarnation(&self) -> Option<Incarnation> {

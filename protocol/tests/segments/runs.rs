@@ -49,6 +49,37 @@ fn envelopes_are_a_run_only_with_the_signature_that_proves_them() {
 }
 
 #[test]
+fn events_of_a_run_come_together_in_whatever_order_they_stand() {
+    // SPEC: DUR-6, EVT-12
+    let whole = proven(&chain(1, 5));
+    let events = whole[0].events();
+    assert_eq!((whole.len(), events.iter().filter(|event| event.is_signed()).count()), (1, 1));
+    let end = events.len() - 1;
+    // The signed one comes last, whatever came before it in which order.
+    for order in permutations(end) {
+        let mut runs = Runs::default();
+        assert!(order.iter().all(|at| runs.push(events[*at].clone()).is_none()), "{order:?}");
+        assert_eq!(runs.push(events[end].clone()).as_ref(), Some(&whole[0]), "{order:?}");
+        assert!(runs.take().is_empty(), "{order:?}");
+    }
+}
+
+/// All orders of so many.
+fn permutations(count: usize) -> Vec<Vec<usize>> {
+    let Some(last) = count.checked_sub(1) else { return vec![Vec::new()] };
+    let insert = |order: &Vec<usize>, at: usize| {
+        let mut order = order.clone();
+        order.insert(at, last);
+        order
+    };
+    let mut all = Vec::new();
+    for order in permutations(last) {
+        all.extend((0..count).map(|at| insert(&order, at)));
+    }
+    all
+}
+
+#[test]
 fn its_author_can_sign_an_event_again_and_nobody_else() {
     // SPEC: EVT-5
     let events = chain(1, 2);

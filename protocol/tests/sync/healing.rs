@@ -2,7 +2,7 @@
 
 use kernelos_protocol::command::{Command, Reply};
 use kernelos_protocol::event::{Runs, Verified};
-use kernelos_protocol::id::Lane;
+use kernelos_protocol::id::{EventId, Lane};
 use kernelos_protocol::role::Role;
 use kernelos_protocol::store::contract::read_all;
 use kernelos_protocol::sync::introduce::Answer;
@@ -71,4 +71,45 @@ fn what_a_tail_brings_frees_what_waited_for_it_on_the_disk() {
     assert!(taken(introduce(&mut mesh, 2, 1)));
     assert_eq!(mesh.status(1).damage, Vec::<String>::new());
     assert_eq!(mesh.state(1), state);
+}
+
+#[test]
+fn what_peers_brought_back_into_a_run_is_read_at_every_start_after_it() {
+    // SPEC: DUR-6, DUR-7, EVT-12. What is brought stands behind what it goes before.
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    let link = mesh.connect(1, 2);
+    mesh.cut(link);
+    for i in 0..6 {
+        mesh.set(1, &format!("notes/{i}"), "theirs");
+    }
+    let link = mesh.connect(1, 2);
+    mesh.set(2, "notes/own", "mine");
+    rest(&mut mesh);
+    mesh.cut(link);
+    let (state, whole) = (mesh.state(2), mesh.device(2).disk.clone());
+    let run: Vec<_> = content_of(&mut mesh, 2, 1);
+    let unsigned = run.iter().filter(|event| !event.is_signed()).count();
+    assert!(unsigned > 3, "most of them are proven by another's signature: {unsigned}");
+    let mut losses: Vec<Vec<EventId>> = run.iter().map(|event| vec![event.id()]).collect();
+    losses.extend(run.windows(2).map(|two| two.iter().map(Verified::id).collect()));
+    losses.push(run.iter().step_by(2).map(Verified::id).collect());
+    losses.push(run.iter().skip(1).step_by(2).map(Verified::id).collect());
+    for lost in losses {
+        let mut disk = whole.clone();
+        lost.iter().for_each(|id| disk.lose_event(id));
+        put_back(&mut mesh, 2, disk);
+        let link = mesh.connect(1, 2);
+        rest(&mut mesh);
+        assert_eq!(mesh.status(2).damage, Vec::<String>::new(), "{lost:?}");
+        mesh.cut(link);
+        // Nobody is there to be asked.
+        mesh.restart(2);
+        assert_eq!(mesh.status(2).damage, Vec::<String>::new(), "{lost:?}");
+        assert_eq!(
+            (mesh.get(2, "notes/5"), mesh.get(2, "notes/own")),
+            ("\"theirs\"".to_owned(), "\"mine\"".to_owned())
+        );
+    }
+    put_back(&mut mesh, 2, whole);
+    assert_eq!(mesh.state(2), state);
 }
