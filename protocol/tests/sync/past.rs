@@ -92,8 +92,14 @@ fn a_path_shows_what_stood_there_after_an_event() {
         // What its author did not know had not been written then.
         assert_eq!(after(&mut mesh, number, "notes/b", mine), "mine");
         assert_eq!(after(&mut mesh, number, "notes/b", others), "other's");
-        assert_eq!(after(&mut mesh, number, "notes/b", second), "there is nothing at \"notes/b\"");
-        assert_eq!(after(&mut mesh, number, "notes/a", gone), "there is nothing at \"notes/a\"");
+        assert_eq!(
+            after(&mut mesh, number, "notes/b", second),
+            "there was nothing at \"notes/b\" then"
+        );
+        assert_eq!(
+            after(&mut mesh, number, "notes/a", gone),
+            "there was nothing at \"notes/a\" then"
+        );
     }
     let whole =
         read(&mut mesh, 1, "notes/a", At::Event(first.to_string()[..8].to_owned())).unwrap();
