@@ -32,7 +32,7 @@ use kernelos_protocol::limits::BESIDE_BYTES_MAX;
 
 use crate::store::SALVAGED;
 pub use sealed::{DeviceSecret, Drawn, KEY_FILE_BYTES, PASSPHRASE_BYTES, Protection, SealedBy};
-pub use secret::Kept;
+pub use secret::{Kept, is_locked};
 
 /// The variable that overrides where everything lies.
 pub const HOME_VARIABLE: &str = "KERNELOS_HOME";

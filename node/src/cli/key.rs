@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::cli::secret::{self, KeyArgs};
 use crate::cli::{Ui, keyring};
-use crate::home::{Protection, SealedBy};
+use crate::home::{Protection, SealedBy, is_locked};
 
 /// How this device's secret is kept on the disk
 ///
@@ -87,12 +87,11 @@ async fn protect(ui: &Ui, args: ProtectArgs) -> Result<(), Failure> {
     let old = KeyArgs::of(args.old_key_file, args.old_passphrase_file);
     if is_sealed {
         let protection = kept.map_or(Protection::Clear, |kept| kept.protection);
-        let is_named = old.is_given();
-        old.unlock(&home).await.map_err(|failure| match (protection, is_named) {
-            (Protection::KeyFile, false) => failure.with_hint(
+        old.unlock(&home).await.map_err(|failure| match (protection, is_locked(&failure)) {
+            (Protection::KeyFile, true) => failure.with_hint(
                 "say what seals it now: --old-key-file F, beside what it is to be sealed under",
             ),
-            (Protection::Passphrase, false) => failure.with_hint(
+            (Protection::Passphrase, true) => failure.with_hint(
                 "say what seals it now: on a terminal when asked, or by --old-passphrase-file F",
             ),
             _ => failure,

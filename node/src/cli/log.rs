@@ -77,12 +77,12 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
             Reply::Log(page) => page,
             other => return Err(super::doc::unexpected(&other)),
         };
+        if args.follow && page.rows.iter().any(|row| !names.contains_key(&row.author)) {
+            names.extend(super::names::names(ui).await?);
+        }
         for row in &page.rows {
             let notice = (row.author, row.reason.clone(), row.stamp, row.times);
             if row.id.is_some() || notices.insert(notice) {
-                if !names.contains_key(&row.author) && args.follow {
-                    names = super::names::names(ui).await?;
-                }
                 ui.show(row, || present::log_row(row, &names))?;
             }
         }

@@ -159,22 +159,31 @@ impl OwnedHome {
     }
 }
 
+/// How every failure begins that says that a key is wanted, or another kind of key.
+const SEALED: &str = "this device's secret is sealed under";
+
+/// Does it fail for want of a key of the right kind?
+#[must_use]
+pub fn is_locked(failure: &Failure) -> bool {
+    failure.message.starts_with(SEALED)
+}
+
 fn locked(protection: Protection) -> Failure {
     let (text, hint) = match protection {
         Protection::KeyFile => (
-            "this device's secret is sealed under a key file",
+            "a key file",
             "name it: --key-file F, KERNELOS_KEY_FILE=F, or the credential kernelos-key of systemd",
         ),
         Protection::Keyring => (
-            "this device's secret is sealed under a key in the keyring of a desktop session",
+            "a key in the keyring of a desktop session",
             "leave key file and passphrase out, and start it in that session",
         ),
         Protection::Clear | Protection::Passphrase => (
-            "this device's secret is sealed under a passphrase",
+            "a passphrase",
             "give it: on a terminal when asked, or by --passphrase-file F (- is stdin)",
         ),
     };
-    Failure::new(FailureKind::Failed, text).with_hint(hint)
+    Failure::new(FailureKind::Failed, format!("{SEALED} {text}")).with_hint(hint)
 }
 
 #[cfg(test)]

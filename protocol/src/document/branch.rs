@@ -145,7 +145,7 @@ impl Documents {
         let is_closed = |id: &&DocumentId| !self.documents.contains_key(id);
         let closed: BTreeSet<_> = documents.iter().filter(is_closed).copied().collect();
         let origin = self.documents.get_mut(&fork.origin).filter(|_| fork.merge);
-        let before = origin.map(|origin| origin.conflicts_of(&fork.origin));
+        let before = origin.map(|origin| origin.conflicts_of(&fork.origin, &fork.put_back));
         let (Some(branch), Some(origin)) =
             (self.documents.get(&fork.branch), self.documents.get(&fork.origin))
         else {
@@ -161,8 +161,14 @@ impl Documents {
 }
 
 impl super::Document {
-    fn conflicts_of(&mut self, document: &DocumentId) -> Result<ConflictList, EditFault> {
-        self.try_with(|doc, conflicts| conflicts.index().list(doc, document, &Which::First))
+    fn conflicts_of(
+        &mut self,
+        document: &DocumentId,
+        put_back: &PutBack,
+    ) -> Result<ConflictList, EditFault> {
+        self.try_with(|doc, conflicts| {
+            conflicts.index().list_after_undos(doc, document, &Which::First, put_back)
+        })
     }
 }
 

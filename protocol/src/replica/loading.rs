@@ -52,7 +52,7 @@ impl Replica {
         match what {
             LoadFor::History => self.on_history(slice),
             LoadFor::Freed => {
-                slice.events.into_iter().for_each(|event| self.put_back(event));
+                slice.events.into_iter().for_each(|event| self.put_back(event, false));
                 let released = std::mem::take(&mut self.mending.released);
                 self.receive(released);
                 self.load_freed();
@@ -82,7 +82,7 @@ impl Replica {
         if slice.kept > 0 {
             self.find_glance(slice.glance.as_deref(), slice.kept);
         }
-        slice.events.into_iter().for_each(|event| self.put_back(event));
+        slice.events.into_iter().for_each(|event| self.put_back(event, true));
         self.load_freed();
         slice.notices.into_iter().for_each(|notice| self.notices.load(notice));
         for card in &slice.cards {

@@ -149,14 +149,18 @@ impl Replica {
     }
 
     /// The store gave this: it goes in with its run, which waits for what it misses. A run whose
-    /// end is damaged is asked of peers with it.
-    pub(super) fn put_back(&mut self, event: Verified) {
+    /// end is damaged is asked of peers with it. What waited for an event that no signature proves
+    /// yet is loaded `once_more`, at the first reading alone: the two may wait for each other.
+    pub(super) fn put_back(&mut self, event: Verified, once_more: bool) {
         self.clock.saw(self.now, event.header().stamp);
         let id = event.id();
         let Some(run) = self.mending.open.push(event) else {
-            // What peers brought back stands in the store behind what it goes before and what
-            // proves it: that is loaded once more. SPEC: DUR-6
-            return self.came(&id);
+            // What peers brought back stands in the store behind what it goes before, and what
+            // proves it may be among that. SPEC: DUR-6
+            if once_more {
+                self.came(&id);
+            }
+            return;
         };
         let place = |event: &Verified| Place {
             chain: event.chain(),
@@ -288,7 +292,7 @@ impl Replica {
     /// Is the history being read still? Until then nobody can be told apart.
     #[must_use]
     pub fn is_starting(&self) -> bool {
-        self.loads.iter().any(|load| matches!(load, LoadFor::History))
+        self.mending.is_read || self.loads.iter().any(|load| matches!(load, LoadFor::History))
     }
 
     /// Is nothing of the history here? So it is with a newcomer, and where all of a store was lost.

@@ -194,6 +194,23 @@ fn of_a_file_that_nobody_vouches_for_only_what_proves_itself_is_taken() {
 }
 
 #[test]
+fn what_stands_behind_the_run_that_proves_it_is_taken_too() {
+    // SPEC: DUR-6, DUR-7, EVT-12. So a store stands that was salvaged and healed.
+    let whole = envelopes(&chain(1, 5));
+    for order in permutations(5) {
+        let rows: Vec<_> = order.iter().map(|at| whole[*at].clone()).collect();
+        let (mut taken, left_out) = prove(&rows);
+        taken.sort_by_key(|event| event.header().seq);
+        assert_eq!(left_out, 0, "{order:?}");
+        assert_eq!(taken, proven(&chain(1, 5))[0].events(), "{order:?}");
+        // Without the signature nothing of it is.
+        let rows: Vec<_> =
+            order.iter().filter(|at| **at < 4).map(|at| whole[*at].clone()).collect();
+        assert_eq!(prove(&rows), (Vec::new(), 4), "{order:?}");
+    }
+}
+
+#[test]
 fn no_row_takes_the_beginning_of_a_run_from_the_one_that_ends_it() {
     // SPEC: DUR-7, EVT-12
     let one = chain(1, 5);

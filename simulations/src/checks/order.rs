@@ -46,7 +46,10 @@ pub fn is_order_free(world: &mut World, who: usize) -> Result<bool, Broken> {
 /// The same events, as late as what they name allows and by their ids where it leaves a choice.
 fn reordered(disk: &mut MemoryStore) -> MemoryStore {
     let life = disk.incarnation();
-    let mut runs = Runs::of(read_all(disk, 512));
+    let mut events = read_all(disk, 512);
+    // What was brought back into a run stands behind it.
+    events.sort_by_key(|event| (event.chain(), event.header().seq));
+    let mut runs = Runs::of(events);
     let all = disk.ids();
     runs.sort_by_key(|run| std::cmp::Reverse(run.ends()));
     let mut here = BTreeSet::new();
