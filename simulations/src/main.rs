@@ -33,7 +33,7 @@ Sentences of a script:
   A tries to merge NAME · A tries to put away NAME · A tries to get back NAME
   cut A B | C · A does not hear B · heal · wait 5s · A crashes · A crashes before output N
   A starts · A restarts
-  A is copied · A is put back · A is cloned · A sleeps 5s
+  A is copied · A is put back · A loses rows · A is cloned · A sleeps 5s
   A sets its clock forward 1h · A sets its clock back 1h · A gains 300 ppm · A loses 300 ppm
   A forks PATH = VALUE · A backdates PATH = VALUE · A backdates anew PATH = VALUE
   A backdates a revocation of B · A withholds from B · A replays · A sends garbage

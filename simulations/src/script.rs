@@ -116,6 +116,9 @@ pub enum Step {
     Copy(Who),
     /// `A is put back`: it dies, and has the copy instead of its disk.
     PutBack(Who),
+    /// `A loses rows`: it dies, and of what others hold too a part of its disk cannot be read any
+    /// more. What is salvaged lacks that, and it stands last where it comes again.
+    LoseRows(Who),
     /// `A is cloned`: a device that is the copy of another starts from that one's disk, beside it.
     Clone(Who),
     /// `A sets its clock forward 1h`: the wall clock.

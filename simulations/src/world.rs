@@ -79,6 +79,8 @@ pub struct World {
     pub deliveries: u64,
     /// Cuts, crashes and restarts.
     pub faults: u64,
+    /// Did a disk lose rows? Its device says so until they came again.
+    pub lost_rows: bool,
     /// The most events that waited in the memory of a device after a step.
     pub waiting: usize,
     /// The missions that were started, and where.
@@ -109,6 +111,7 @@ impl World {
             trace: Trace::new(keep_trace),
             deliveries: 0,
             faults: 0,
+            lost_rows: false,
             waiting: 0,
             missions: Vec::new(),
             lost: None,

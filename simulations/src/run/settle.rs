@@ -29,6 +29,9 @@ pub(super) fn settle(world: &mut World) -> Result<(), Broken> {
         // Clones never meet but through another member: what one heard may never reach the other.
         members.clear();
     }
+    if checks::is_beyond_help(world, &members) {
+        return checks::always(world);
+    }
     missions::missions_end(world, &members)?;
     read_boards(world, &members);
     agree(world, &members)?;
@@ -36,7 +39,25 @@ pub(super) fn settle(world: &mut World) -> Result<(), Broken> {
     // Each holds every branch now, and claims the same as before.
     agree(world, &members)?;
     all_is_known(world, &members)?;
+    reads_alone(world, &members)?;
     checks::always(world)
+}
+
+/// Whatever is on a disk is read at a start at which nobody else is there. `SPEC: DUR-6`
+fn reads_alone(world: &mut World, members: &[usize]) -> Result<(), Broken> {
+    world.cut((0..world.nodes.len()).map(|device| [device].into()).collect());
+    for &member in members {
+        let before = world.nodes[member].lanes_hash();
+        world.crash(member);
+        world.start(member);
+        if world.nodes[member].lanes_hash() != before {
+            let damage = checks::damage(world, member);
+            let detail = format!("{}: {damage:?}", world.nodes[member].name);
+            return Err(Broken { invariant: "what is kept is read at every start", detail });
+        }
+    }
+    world.heal();
+    Ok(())
 }
 
 /// One holds a board and the others do not: they claim the same of it. `SPEC: PRJ-12`

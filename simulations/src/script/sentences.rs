@@ -18,6 +18,7 @@ pub(super) fn sentence(line: &str, devices: &[Device]) -> Option<Step> {
             .or_else(|| of_lies(line, &words, &who))
             .or_else(acts)
             .or_else(|| of_clocks(&words, &who))
+            .or_else(|| of_disks(&words, &who, devices))
     };
     if let Some(step) = apart() {
         return Some(step);
@@ -49,12 +50,6 @@ pub(super) fn sentence(line: &str, devices: &[Device]) -> Option<Step> {
         }
         [a, "crashes"] => Some(Step::Crash(who(a)?)),
         [a, "crashes", "before", "output", n] => Some(Step::CrashBefore(who(a)?, n.parse().ok()?)),
-        [a, "is", "copied"] => Some(Step::Copy(who(a)?)),
-        [a, "is", "put", "back"] => Some(Step::PutBack(who(a)?)),
-        [a, "is", "cloned"] => {
-            let clone = who(a)?;
-            devices.get(clone)?.copy_of.map(|_| Step::Clone(clone))
-        }
         [a, "shows", "a", "fork", "of", b] => Some(Step::ShowsFork(who(a)?, who(b)?)),
         [a, "began", "a", "new", "life"] => Some(Step::NewLife(who(a)?)),
         [a, "starts"] => Some(Step::Start(who(a)?)),
@@ -110,6 +105,24 @@ fn of_mission(words: &[&str]) -> Option<Step> {
         }
         _ => return None,
     })
+}
+
+/// What becomes of a device's disk.
+fn of_disks(
+    words: &[&str],
+    who: &impl Fn(&str) -> Option<usize>,
+    devices: &[Device],
+) -> Option<Step> {
+    match words {
+        [a, "is", "copied"] => Some(Step::Copy(who(a)?)),
+        [a, "is", "put", "back"] => Some(Step::PutBack(who(a)?)),
+        [a, "loses", "rows"] => Some(Step::LoseRows(who(a)?)),
+        [a, "is", "cloned"] => {
+            let clone = who(a)?;
+            devices.get(clone)?.copy_of.map(|_| Step::Clone(clone))
+        }
+        _ => None,
+    }
 }
 
 /// What becomes of a device's clocks, and what it does not hear.
@@ -192,6 +205,7 @@ pub(super) fn words(step: &Step, devices: &[Device]) -> String {
         Step::Restart(a) => sentence(a, "restarts"),
         Step::Copy(a) => sentence(a, "is copied"),
         Step::PutBack(a) => sentence(a, "is put back"),
+        Step::LoseRows(a) => sentence(a, "loses rows"),
         Step::Clone(a) => sentence(a, "is cloned"),
         Step::ClockForward(a, by) => sentence(a, &format!("sets its clock forward {by}ms")),
         Step::ClockBack(a, by) => sentence(a, &format!("sets its clock back {by}ms")),

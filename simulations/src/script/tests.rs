@@ -47,6 +47,7 @@ const LINES: &[&str] = &[
     "b starts",
     "b restarts",
     "b is copied",
+    "b loses rows",
     "b is put back",
     "twin is cloned",
     "a sets its clock forward 3600000ms",

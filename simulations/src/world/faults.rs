@@ -97,6 +97,27 @@ impl World {
         self.share_past(device);
     }
 
+    /// A device dies, and pages of its disk go bad: what is salvaged lacks a third of the events that
+    /// another has too. What nobody else has would be lost by that to all. `SPEC: DUR-7`
+    pub fn lose_rows(&mut self, device: usize) {
+        self.crash(device);
+        self.faults += 1;
+        self.lost_rows = true;
+        self.note(device, "loses rows");
+        let others = self.nodes.iter().enumerate().filter(|(other, _)| *other != device);
+        let held: BTreeSet<_> =
+            others.flat_map(|(_, node)| node.disk.ids().iter().copied()).collect();
+        let mut disk = self.nodes[device].disk.clone();
+        let both: Vec<_> = disk.ids().intersection(&held).copied().collect();
+        for id in both {
+            if self.dice(3) == 0 {
+                disk.lose_event(&id);
+            }
+        }
+        self.nodes[device].exchange_disk(disk);
+        self.share_past(device);
+    }
+
     /// A clone has the disk of the device that it is a clone of, and starts beside it. Once: of a
     /// clone that is thrown away a life is left whose last receipt stands for ever (RCPT-5).
     pub fn clone_home(&mut self, device: usize) {
