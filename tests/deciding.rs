@@ -163,7 +163,12 @@ fn a_node_that_dies_while_it_decides_decided_all_or_nothing() {
             0 => {
                 whole += 1;
                 assert_eq!(notes(laptop), kept, "call {call}");
-                done(laptop, &["undo"]);
+                let undone = done(laptop, &["undo"]);
+                // What opened it again is no event that an undo takes back: it is decided again.
+                assert_eq!(
+                    (&undone["reopened"], &undone["undo"]),
+                    (&json!(true), &json!("kern conflicts"))
+                );
             }
             PLACES => nothing += 1,
             some => panic!("call {call} of {calls}: {some} are open"),

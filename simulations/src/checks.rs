@@ -146,9 +146,10 @@ pub fn is_beyond_help(world: &mut World, devices: &[usize]) -> bool {
     let all: Vec<_> = devices.iter().map(|device| (*device, damage(world, *device))).collect();
     let mut all = all.iter().flat_map(|(device, damage)| damage.iter().map(|what| (*device, what)));
     all.any(|(device, what)| {
+        // Whatever else is damaged is no matter of rows.
+        let Some(event) = named(what) else { return false };
         let knows = |other: &usize| {
-            let workspace = world.nodes[*other].workspace();
-            workspace.zip(named(what)).is_some_and(|(of, event)| of.contains(&event))
+            world.nodes[*other].workspace().is_some_and(|workspace| workspace.contains(&event))
         };
         !devices.iter().any(|other| *other != device && knows(other))
     })
@@ -156,8 +157,7 @@ pub fn is_beyond_help(world: &mut World, devices: &[usize]) -> bool {
 
 /// The event that such words are about.
 fn named(damage: &str) -> Option<EventId> {
-    let words = damage.split(|c: char| !c.is_ascii_hexdigit());
-    words.filter(|word| word.len() == EventId::DIGITS).find_map(|word| word.parse().ok())
+    damage.strip_prefix("event ")?.get(..EventId::DIGITS)?.parse().ok()
 }
 
 /// All these devices claim one state.

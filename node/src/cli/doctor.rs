@@ -65,8 +65,11 @@ pub(super) async fn run(ui: &Ui) -> Result<(), Failure> {
     let wrong = checks.iter().filter(|check| !check.ok).count();
     ui.show(&checks, || doc(&checks))?;
     if wrong > 0 {
-        return Err(Failure::new(FailureKind::Failed, format!("{wrong} checks are not ok"))
-            .with_hint("each says what to do"));
+        let text = match wrong {
+            1 => "1 check is not ok".to_owned(),
+            many => format!("{many} checks are not ok"),
+        };
+        return Err(Failure::new(FailureKind::Failed, text).with_hint("each says what to do"));
     }
     Ok(())
 }

@@ -77,7 +77,9 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
             Reply::Log(page) => page,
             other => return Err(super::doc::unexpected(&other)),
         };
-        if args.follow && page.rows.iter().any(|row| !names.contains_key(&row.author)) {
+        if args.follow
+            && page.rows.iter().any(|row| row.id.is_some() && !names.contains_key(&row.author))
+        {
             names.extend(super::names::names(ui).await?);
         }
         for row in &page.rows {

@@ -50,7 +50,11 @@ async fn take_back(ui: &Ui, begin: Option<String>, force: bool) -> Result<(), Fa
     match ui.client()?.ask(ui.workspace(), Command::Undo { begin, force }).await? {
         Reply::Undone(undone) => {
             let mut object = json!(undone);
-            Wrote::undo(Some(undone.event)).put_in(&mut object);
+            let wrote = match undone.reopened {
+                true => Wrote::by(Some(undone.event), "kern conflicts".to_owned()),
+                false => Wrote::undo(Some(undone.event)),
+            };
+            wrote.put_in(&mut object);
             // Of an edit there is no device to name.
             let is_edit = matches!(undone.what, None | Some(TakenBack::Edit { .. }));
             let names = if ui.json || is_edit { Names::new() } else { names(ui).await? };

@@ -8,5 +8,5 @@ pub const CHUNKS_DROPPED_MAX: usize = 64;
 pub const UNPROVEN_BYTES_MAX: usize = 16 << 20;
 
 /// Runs of a damaged store that prove what may stand behind them. Of an honest one, where a salvage
-/// left a gap that peers filled.
-pub const UNPROVEN_RUNS_MAX: usize = 65_536;
+/// left a gap that peers filled. Each is a header in memory, so ten mebibytes.
+pub const UNPROVEN_RUNS_MAX: usize = 4_096;

@@ -18,6 +18,7 @@ use crate::limits::{BRANCHES_LISTED_MAX, PURPOSE_BYTES_MAX};
 use crate::replica::Replica;
 use crate::replica::commands::no_history;
 use crate::replica::documents::{Pending, Purpose, author_failure, edit_failure, quoted};
+use crate::replica::past::says_nothing;
 use crate::replica::survey::above;
 use crate::replica::work::{New, Work};
 use crate::workspace::{ApartSide, Divergence};
@@ -132,9 +133,8 @@ impl Replica {
             None => None,
             Some(begin) => {
                 let event = self.find_event(begin)?;
-                let written = self.workspace.written_at(&event);
-                let heads = written.map(|written| self.workspace.heads_at(&origin, &written));
-                let heads = heads.unwrap_or_default();
+                let written = self.workspace.written_at(&event).ok_or_else(says_nothing)?;
+                let heads = self.workspace.heads_at(&origin, &written);
                 if heads.is_empty() {
                     let text = format!("at event {} the document was not there", event.short());
                     return Err(Failure::new(FailureKind::Failed, text)

@@ -53,11 +53,7 @@ impl Replica {
             }
             At::Event(begin) => {
                 let after = self.find_event(begin)?;
-                let written = self.workspace.written_at(&after).ok_or_else(|| {
-                    let text = "it is of the control lane: who writes it says nothing of documents";
-                    Failure::new(FailureKind::Failed, text)
-                        .with_hint("name an event of the content lane, or a time: see `kern log`")
-                })?;
+                let written = self.workspace.written_at(&after).ok_or_else(says_nothing)?;
                 Ok(Moment { after: Some(after), until: None, written })
             }
         }
@@ -155,4 +151,11 @@ impl Replica {
         let rows = history.values.into_iter().map(row).collect();
         HistoryPage { path, rows, older: history.older }
     }
+}
+
+/// No event of the control lane is a state of a document.
+pub(super) fn says_nothing() -> Failure {
+    let text = "it is of the control lane: who writes it says nothing of documents";
+    Failure::new(FailureKind::Failed, text)
+        .with_hint("name an event of the content lane, or a time: see `kern log`")
 }

@@ -50,12 +50,7 @@ fn a_side_says_what_its_change_knew_of_the_others() {
     assert_eq!(change.map(|change| change.seq()), Some(2));
     let why = &conflict.why;
     assert!(why.starts_with("Neither change has the other in its past: A was made knowing "));
-    let knew = format!(
-        "{} was made knowing 2 changes by the author of {}, up to {}",
-        one.letter,
-        two.letter,
-        &last.to_string()[..8]
-    );
+    let knew = format!("{} was made knowing 2 changes of {}'s line", one.letter, two.letter);
     assert!(why.contains(&knew), "{why}");
 }
 
@@ -64,8 +59,8 @@ fn who_knew_nothing_of_the_other_says_so() {
     // SPEC: CFL-8
     let list = World::of("B set notes/x 1 | C set notes/x 2").everywhere();
     let why = &list.conflicts[0].why;
-    let expected = "Neither change has the other in its past: A was made knowing no change by \
-                    the author of B; B was made knowing no change by the author of A.";
+    let expected = "Neither change has the other in its past: A was made knowing no change of B's \
+                    line; B was made knowing no change of A's line.";
     assert_eq!(why, expected);
     let list = World::of("A set notes/x 0 | B set notes/x 1 | C set notes/x 2").everywhere();
     assert!(list.conflicts[0].why.starts_with("None of the 3 changes has another in its past: A"));

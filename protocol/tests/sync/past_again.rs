@@ -150,3 +150,59 @@ fn a_time_that_is_ahead_is_told_so_and_shows_what_is_there_now() {
         assert_eq!(said.contains("so it was"), !read.ahead, "{said}");
     }
 }
+
+#[test]
+fn a_decision_that_was_taken_back_decides_nothing_of_who_lost() {
+    // SPEC: PAST-3. Which of the undo's changes comes first differs with what was written.
+    for turn in 0..8 {
+        let mut mesh = Mesh::of(&[(2, Role::Member)]);
+        let link = mesh.connect(1, 2);
+        mesh.edit(1, json!([{"set": "notes/f", "value": {}}]));
+        mesh.cut(link);
+        for number in [1, 2] {
+            mesh.edit(number, json!([{"set": "notes/f/x", "value": format!("{number}, {turn}")}]));
+        }
+        mesh.connect(1, 2);
+        let lost = |mesh: &mut Mesh, path: &str| -> Vec<_> {
+            rows(mesh, 1, path).into_iter().map(|(value, _, lost)| (value, lost)).take(3).collect()
+        };
+        let before = ["notes/f", "notes/f/x"].map(|path| lost(&mut mesh, path));
+        let shown = mesh.get(1, "notes/f/x");
+        let row = mesh.conflicts(1).remove(0);
+        let shown: Json = serde_json::from_str(&shown).unwrap();
+        let side = row.sides.iter().find(|side| side.value == shown).unwrap();
+        mesh.edit(1, json!([{"resolve": row.id, "keep": side.side}]));
+        mesh.undone(1, None);
+        for (path, before) in ["notes/f", "notes/f/x"].into_iter().zip(before) {
+            let after = lost(&mut mesh, path);
+            assert!(after.starts_with(&before), "{turn}, {path}: {before:?}, {after:?}");
+        }
+    }
+}
+
+#[test]
+fn a_decision_of_an_item_stands_though_somebody_appended_to_its_list_apart() {
+    // SPEC: PAST-3
+    for turn in 0..8 {
+        let mut mesh = Mesh::of(&[(2, Role::Member)]);
+        let link = mesh.connect(1, 2);
+        mesh.edit(1, json!([{"set": "notes/l", "value": [0]}]));
+        mesh.cut(link);
+        for number in [1, 2] {
+            mesh.edit(number, json!([{"set": "notes/l/0", "value": format!("{number}, {turn}")}]));
+        }
+        let link = mesh.connect(1, 2);
+        mesh.cut(link);
+        let row = mesh.conflicts(1).remove(0);
+        let shown: Json = serde_json::from_str(&mesh.get(1, "notes/l/0")).unwrap();
+        let other = row.sides.iter().find(|side| side.value != shown).unwrap();
+        mesh.edit(1, json!([{"resolve": row.id, "keep": other.side}]));
+        mesh.edit(2, json!([{"append": "notes/l", "value": ["more"]}]));
+        mesh.connect(1, 2);
+        let mut lost = |value: &Json| {
+            let row = rows(&mut mesh, 1, "notes/l/0").into_iter().find(|row| row.0 == *value);
+            row.map(|row| row.2.is_some())
+        };
+        assert_eq!((lost(&shown), lost(&other.value)), (Some(true), Some(false)), "{turn}");
+    }
+}

@@ -317,7 +317,7 @@ fn sides_that_two_undos_of_one_resolution_put_back_are_those_of_who_wrote_them()
     // Two changes wrote the four sides: each is told of once, and of the other alone.
     let why = &page.conflicts[0].why;
     assert!(why.starts_with("Neither change has the other in its past: "), "{why}");
-    assert_eq!(why.matches(" was made knowing no change by the author of ").count(), 2, "{why}");
+    assert_eq!(why.matches(" was made knowing no change of ").count(), 2, "{why}");
     assert!(!why.contains("and so on"), "{why}");
     let choices = choose(&page.conflicts, &Take::Device(id(2)));
     let Chosen::Keep { then, .. } = &choices[0].chosen else { panic!("{choices:?}") };

@@ -313,8 +313,7 @@ fn told(row: &ConflictRow) -> (Vec<String>, String) {
         row.sides.iter().fold(text.to_owned(), |text, side| {
             let (letter, value) = (&side.side, side.value.to_string());
             let text = text.replace(&format!("{letter} was made"), &format!("{value} was made"));
-            // What ends here is a letter, and a hash does not.
-            text.replace(&format!("author of {letter}"), &format!("author of {value}"))
+            text.replace(&format!("{letter}'s line"), &format!("{value}'s line"))
         })
     };
     let mut each: Vec<_> = knew.split("; ").map(named).collect();
@@ -381,7 +380,7 @@ fn beside_what_an_undo_put_back_a_side_that_knew_who_wrote_it_is_told_to_have_kn
             "One change has another in its past, and an undo that it did not know put that back"
         );
         let third = why.iter().find(|side| side.starts_with("\"third\"")).unwrap();
-        assert!(third.contains("changes by the author of \"ours\""), "{third}");
-        assert!(!third.contains("no change by"), "{third}");
+        assert!(third.contains("changes of \"ours\"'s line"), "{third}");
+        assert!(!third.contains("no change of"), "{third}");
     }
 }

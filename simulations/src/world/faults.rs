@@ -97,8 +97,8 @@ impl World {
         self.share_past(device);
     }
 
-    /// A device dies, and pages of its disk go bad: what is salvaged lacks a third of the events that
-    /// another has too. What nobody else has would be lost by that to all. `SPEC: DUR-7`
+    /// A device dies, and pages of its disk go bad: what is salvaged lacks a third of the events
+    /// that another has too. What nobody else has would be lost by that to all. `SPEC: DUR-7`
     pub fn lose_rows(&mut self, device: usize) {
         self.crash(device);
         self.faults += 1;

@@ -76,13 +76,12 @@ pub(super) fn sentence(sides: &[Side], apart: Apart) -> String {
 }
 
 fn one(knew: &Knew) -> String {
+    // A device writes on several lines: on one in each of its lives, and on others where an undo
+    // put several values back or a branch begins. Which change was the last is no event's id.
     let of = &knew.of;
-    let Some(last) = knew.last else {
-        return format!("no change by the author of {of}");
-    };
-    let last = &last.to_string()[..8];
     match knew.changes {
-        1 => format!("1 change by the author of {of}, {last}"),
-        many => format!("{many} changes by the author of {of}, up to {last}"),
+        0 => format!("no change of {of}'s line"),
+        1 => format!("1 change of {of}'s line"),
+        many => format!("{many} changes of {of}'s line"),
     }
 }

@@ -58,6 +58,9 @@ struct Touch {
     near: bool,
 }
 
+/// A change that is not in the list, and what it shows: what its dependencies did.
+type Silent = (ChangeHash, Option<Json>);
+
 /// How a touch stands to the others.
 #[derive(Clone, Copy, Default)]
 struct Standing {
@@ -65,6 +68,8 @@ struct Standing {
     follows: bool,
     /// Another touched the place apart from it, or it knew several that did.
     apart: bool,
+    /// Another touched the place, or something below it, and neither knows the other.
+    beside: bool,
 }
 
 pub(super) fn of(
@@ -87,6 +92,8 @@ pub(super) fn of(
     let mut made_on = None;
     // Those that found nothing there and left nothing.
     let mut bare = BTreeSet::new();
+    // Those that are not in the list, and stand apart from another.
+    let mut silent = Vec::new();
     for (at, touch) in touches.iter().enumerate().rev().take(HISTORY_LOOKS_MAX) {
         if values.len() >= limit.clamp(1, HISTORY_ROWS_MAX) || bytes > HISTORY_BYTES_MAX {
             break;
@@ -106,6 +113,9 @@ pub(super) fn of(
         let is_bare = !is_new && value.is_none();
         let has_written = touch.wrote || wrote == Some(change);
         if !(is_new || standing.apart && has_written) {
+            // An edit of a list on the way there names no index: it says nothing of this item.
+            let says = standing.beside && (touch.wrote || !touch.near);
+            silent.extend(says.then_some((change, value)));
             continue;
         }
         if is_bare {
@@ -122,7 +132,7 @@ pub(super) fn of(
     }
     let older = touches.len() - looked;
     values.reverse();
-    judge_all(index, &mut values, &bare, |heads| shown(heads).0);
+    judge_all(index, &mut values, (&bare, &silent), |heads| shown(heads).0);
     match Seen::now(doc).read(path) {
         Ok(now) => one_stands(index, &mut values, &now),
         Err(_) => values.iter_mut().for_each(|value| value.current &= value.value.is_none()),
@@ -138,7 +148,7 @@ pub(super) fn of(
 fn judge_all(
     index: &ConflictIndex,
     values: &mut Vec<Stood>,
-    bare: &BTreeSet<ChangeHash>,
+    (bare, silent): (&BTreeSet<ChangeHash>, &[Silent]),
     shown: impl Fn(&[Hash]) -> Option<Json>,
 ) {
     let merges = Cell::new(0_usize);
@@ -147,7 +157,7 @@ fn judge_all(
         let heads = [Hash(one.0), Hash(two.0)];
         if merges.get() > HISTORY_MERGES_MAX { None } else { Some(shown(&heads)) }
     };
-    judge(index, values, merged);
+    judge(index, values, silent, merged);
     if bare.is_empty() {
         return;
     }
@@ -162,7 +172,7 @@ fn judge_all(
         // Those that are gone may have stood behind others, or before them. What they took of the
         // pairs must not show in what is left.
         merges.set(0);
-        judge(index, values, merged);
+        judge(index, values, silent, merged);
     }
     let mut is_below_bare = false;
     for value in values {
@@ -196,12 +206,18 @@ fn standings(index: &ConflictIndex, touches: &[Touch]) -> Vec<Standing> {
     let (mut last, mut sides): (Vec<usize>, Vec<usize>) = (Vec::new(), Vec::new());
     for (at, touch) in touches.iter().enumerate() {
         let given_up = last.len().max(sides.len()) > HISTORY_APART_MAX;
-        let (mut follows, mut apart) = (false, given_up);
+        let (mut follows, mut apart, mut beside) = (false, given_up, given_up);
         if !given_up {
             let count = last.len();
             last.retain(|past| !has_known(index, touches, touch, *past));
             follows = count == 1 && last.is_empty();
             apart = !last.is_empty() || count > 1;
+            beside = !last.is_empty();
+            for past in &last {
+                if let Some(past) = standings.get_mut(*past) {
+                    past.beside = true;
+                }
+            }
             last.push(at);
             sides.retain(|past| {
                 // To ask the index for each of a long line takes longer.
@@ -216,7 +232,7 @@ fn standings(index: &ConflictIndex, touches: &[Touch]) -> Vec<Standing> {
             }
         }
         if let Some(standing) = standings.get_mut(at) {
-            *standing = Standing { follows, apart };
+            *standing = Standing { follows, apart, beside };
         }
     }
     standings
@@ -235,6 +251,7 @@ fn has_known(index: &ConflictIndex, touches: &[Touch], touch: &Touch, past: usiz
 fn judge(
     index: &ConflictIndex,
     values: &mut [Stood],
+    silent: &[Silent],
     merged: impl Fn(&ChangeHash, &ChangeHash) -> Option<Option<Json>>,
 ) {
     // Causes come first, so nothing knows what stands behind it.
@@ -263,14 +280,18 @@ fn judge(
                 return false;
             };
             let is_of_both = |value: &Option<Json>| value == own || *value == rival.value;
-            let shown = merged(this, &rival.change).filter(is_of_both);
+            let Some(shown) = merged(this, &rival.change).filter(is_of_both) else { return false };
             // The first who knew both decided, whatever was shown until then.
-            let decision = (one.max(*at) + 1..values.len())
-                .find(|heir| knew(*heir, one) && knew(*heir, *at))
-                .and_then(|heir| values.get(heir))
-                .map(|heir| &heir.value)
-                .filter(|value| is_of_both(value));
-            shown.is_some_and(|shown| *decision.unwrap_or(&shown) == rival.value)
+            let mut heirs = (one.max(*at) + 1..values.len())
+                .filter(|heir| knew(*heir, one) && knew(*heir, *at))
+                .filter_map(|heir| values.get(heir));
+            let is_decided = |first: &&Stood| {
+                is_of_both(&first.value)
+                    && first.value != shown
+                    && !is_parted(index, [this, &rival.change], first, (values, silent))
+            };
+            let decision = heirs.next().filter(is_decided).map(|first| &first.value);
+            *decision.unwrap_or(&shown) == rival.value
         });
         values.get(won?).map(|won| won.change)
     };
@@ -280,6 +301,31 @@ fn judge(
         value.current = lost_to.is_none() && !has_heir;
         value.lost_to = lost_to;
     }
+}
+
+/// Did another who knew both of these show something else apart from the first who did, that is of
+/// theirs? So an undo of a decision puts back each: nobody decided by that.
+fn is_parted(
+    index: &ConflictIndex,
+    both: [&ChangeHash; 2],
+    first: &Stood,
+    (values, silent): (&[Stood], &[Silent]),
+) -> bool {
+    let listed = values.iter().map(|value| (&value.change, &value.value));
+    let theirs: Vec<_> = listed
+        .clone()
+        .filter(|(change, _)| both.contains(change))
+        .map(|(_, value)| value)
+        .collect();
+    let all = listed.chain(silent.iter().map(|(change, value)| (change, value)));
+    let parts = |(change, value): (&ChangeHash, &Option<Json>)| {
+        *value != first.value
+            && theirs.contains(&value)
+            && both.iter().all(|of| index.knows(change, of))
+            && !index.knows(change, &first.change)
+            && !index.knows(&first.change, change)
+    };
+    all.filter(|(change, _)| **change != first.change).any(parts)
 }
 
 /// The changes that touched a path, in the order in which the document holds them.

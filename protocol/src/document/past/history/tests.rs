@@ -131,7 +131,7 @@ fn what_is_left_out_takes_no_pairs_from_what_is_listed() {
         // Each is compared with all that it wins over before it loses.
         listed.sort_by_key(|(_, side)| std::cmp::Reverse(**side));
         let mut values: Vec<_> = listed.into_iter().map(row).collect();
-        judge_all(&index, &mut values, &bare, shown);
+        judge_all(&index, &mut values, (&bare, &[]), shown);
         values
     };
     let alone = judged(BTreeSet::new(), 1);
