@@ -1,6 +1,7 @@
 //! The loop behind a [`super::Client`]: connect, follow, ask, and begin again.
 
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -112,8 +113,11 @@ impl<W: Fn() + Clone + Send + Sync + 'static> Link<W> {
         };
         *again = AGAIN_FIRST;
         let mut had = Vec::new();
+        // Something changed while it was looked at.
+        let mut is_old = false;
         loop {
             let changed = tokio::select! {
+                () = std::future::ready(()), if is_old => true,
                 alive = timeout(SILENT_MAX, events.next()) => match alive {
                     Ok(Some(changed)) => changed,
                     Ok(None) => return Over::Gone(not_running()),
@@ -133,9 +137,12 @@ impl<W: Fn() + Clone + Send + Sync + 'static> Link<W> {
                 },
                 () = self.restored.notified() => true,
             };
-            let over = self.refresh(workspace, changed, &mut had).await;
-            if let Some(over) = over {
-                return over;
+            is_old &= !changed;
+            let refreshing = std::pin::pin!(self.refresh(workspace, changed, &mut had));
+            match watched(refreshing, &mut events, &mut is_old).await {
+                Ok(None) => {}
+                Ok(Some(over)) => return over,
+                Err(failure) => return Over::Gone(failure),
             }
         }
     }
@@ -222,16 +229,10 @@ impl<W: Fn() + Clone + Send + Sync + 'static> Link<W> {
     /// long, and a node that hangs is told of before that.
     async fn perform_watched(&self, order: Order, events: &mut Events) -> Option<Over> {
         let mut performing = std::pin::pin!(self.perform(order));
-        let failure = loop {
-            let alive = tokio::select! {
-                is_heard = &mut performing => return (!is_heard).then_some(Over::Closed),
-                alive = timeout(SILENT_MAX, events.next()) => alive,
-            };
-            match alive {
-                Ok(Some(_)) => {}
-                Ok(None) => break not_running(),
-                Err(_) => break hangs(),
-            }
+        // What changed meanwhile is looked at afterwards in any case.
+        let failure = match watched(performing.as_mut(), events, &mut false).await {
+            Ok(is_heard) => return (!is_heard).then_some(Over::Closed),
+            Err(failure) => failure,
         };
         if !self.tell(News::Down(failure.clone())).await || !performing.await {
             return Some(Over::Closed);
@@ -299,6 +300,26 @@ impl<W: Fn() + Clone + Send + Sync + 'static> Link<W> {
     fn attend(&self, asked: PairAsked) {
         let (socket, wake) = (self.socket.clone(), self.wake.clone());
         tokio::spawn(attend(socket, asked, self.ends.news.clone(), wake));
+    }
+}
+
+/// Waits for something, and hears meanwhile whether the node is alive, and whether something
+/// changed there: one that hangs is told of by its silence, however much it was asked.
+async fn watched<T>(
+    mut work: Pin<&mut impl Future<Output = T>>,
+    events: &mut Events,
+    changed: &mut bool,
+) -> Result<T, Failure> {
+    loop {
+        let alive = tokio::select! {
+            done = &mut work => return Ok(done),
+            alive = timeout(SILENT_MAX, events.next()) => alive,
+        };
+        match alive {
+            Ok(Some(is_change)) => *changed |= is_change,
+            Ok(None) => return Err(not_running()),
+            Err(_) => return Err(hangs()),
+        }
     }
 }
 

@@ -135,6 +135,34 @@ async fn a_node_that_hangs_while_it_is_looked_at_is_told_once_and_a_view_that_do
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_node_that_hangs_before_many_views_is_told_by_its_silence_and_not_after_each_wait() {
+    let fake = Fake::new("views");
+    let (mut client, link) = start(&fake);
+    let views = [Topic::Devices, Topic::Missions, Topic::Boards, Topic::Branches];
+    let topics = [vec![Topic::Status], views.to_vec()].concat();
+    client.want(Wanted { workspace: None, topics });
+    answer(fake.asked().await.1, &info()).await;
+    let (_, mut events) = fake.asked().await;
+    let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n8\r\ndata: 1\n\r\n";
+    events.write_all(head.as_bytes()).await.unwrap();
+    answer(fake.asked().await.1, &info()).await;
+    assert!(matches!(news(&mut client).await, News::Up(_)));
+    let reply = serde_json::to_string(&Reply::Devices { devices: Vec::new() }).unwrap();
+    answer(fake.asked().await.1, &reply).await;
+    assert!(matches!(news(&mut client).await, News::Said(_, Topic::Status, Ok(_))));
+    let (_, _held) = fake.asked().await;
+    let began = tokio::time::Instant::now();
+    loop {
+        match news(&mut client).await {
+            News::Said(..) => {}
+            told => break assert_hangs(&told),
+        }
+    }
+    assert!(began.elapsed() <= SILENT_MAX, "{:?}", began.elapsed());
+    link.abort();
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_ordered_of_a_node_that_hangs_is_told_as_unknown() {
     let done = ordered(std::future::pending::<Result<(), Failure>>()).await;
     let failure = done.unwrap_err();
