@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::board::route;
+use super::conflict::PutBack;
 use super::read::{ReadValue, Seen};
 use super::{DocPath, DocumentDone, Documents, EditFault, read};
 use crate::id::{ChangeHash, DocumentId};
@@ -32,6 +33,8 @@ pub enum PastTask {
         path: DocPath,
         /// How many at most: the newest.
         limit: usize,
+        /// Of each document the changes that put several values back: they decide nothing.
+        put_back: BTreeMap<DocumentId, PutBack>,
     },
 }
 
@@ -79,9 +82,12 @@ impl Documents {
                 let read = held.try_with(|doc, _| at(doc, heads, &path));
                 read.map(|read| PastDone::Read(document, read))
             }
-            PastTask::History { limit, .. } => {
-                let history = held
-                    .try_with(|doc, conflicts| history::of(doc, conflicts.index(), &path, *limit));
+            PastTask::History { limit, put_back, .. } => {
+                let none = PutBack::new();
+                let put_back = put_back.get(&document).unwrap_or(&none);
+                let history = held.try_with(|doc, conflicts| {
+                    history::of(doc, (conflicts.index(), put_back), &path, *limit)
+                });
                 history.map(|history| PastDone::History(document, history))
             }
         };

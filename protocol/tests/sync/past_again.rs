@@ -154,7 +154,7 @@ fn a_time_that_is_ahead_is_told_so_and_shows_what_is_there_now() {
 #[test]
 fn a_decision_that_was_taken_back_decides_nothing_of_who_lost() {
     // SPEC: PAST-3. Which of the undo's changes comes first differs with what was written.
-    for turn in 0..8 {
+    for (turn, keeps_shown) in (0..8).flat_map(|turn| [(turn, true), (turn, false)]) {
         let mut mesh = Mesh::of(&[(2, Role::Member)]);
         let link = mesh.connect(1, 2);
         mesh.edit(1, json!([{"set": "notes/f", "value": {}}]));
@@ -170,13 +170,21 @@ fn a_decision_that_was_taken_back_decides_nothing_of_who_lost() {
         let shown = mesh.get(1, "notes/f/x");
         let row = mesh.conflicts(1).remove(0);
         let shown: Json = serde_json::from_str(&shown).unwrap();
-        let side = row.sides.iter().find(|side| side.value == shown).unwrap();
+        let side = row.sides.iter().find(|side| (side.value == shown) == keeps_shown).unwrap();
         mesh.edit(1, json!([{"resolve": row.id, "keep": side.side}]));
+        let decided = lost(&mut mesh, "notes/f/x");
         mesh.undone(1, None);
-        for (path, before) in ["notes/f", "notes/f/x"].into_iter().zip(before) {
+        for (path, before) in ["notes/f", "notes/f/x"].into_iter().zip(&before) {
             let after = lost(&mut mesh, path);
-            assert!(after.starts_with(&before), "{turn}, {path}: {before:?}, {after:?}");
+            assert!(after.starts_with(before), "{turn}, {path}: {before:?}, {after:?}");
         }
+        // Who decides again has decided, whatever was taken back before.
+        let row = mesh.conflicts(1).remove(0);
+        let side = row.sides.iter().find(|side| (side.value == shown) == keeps_shown).unwrap();
+        mesh.edit(1, json!([{"resolve": row.id, "keep": side.side}]));
+        let again = lost(&mut mesh, "notes/f/x");
+        let (wrote, kept) = (&again[..2], &decided[..2]);
+        assert_eq!(wrote, kept, "{turn}, {keeps_shown}");
     }
 }
 
