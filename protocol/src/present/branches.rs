@@ -148,8 +148,7 @@ pub fn branch_changes(
     names: &BTreeMap<DeviceId, String>,
 ) -> Doc {
     let (before, nothing) = match is_merge {
-        true if !changes.taken_back.is_empty() => ("now", "the merge would bring nothing new"),
-        true => ("now", "the merge would bring nothing that is not there"),
+        true => ("now", "the merge would show nothing new"),
         false => ("before", "nothing was changed on it"),
     };
     let mut blocks = Vec::new();

@@ -282,7 +282,9 @@ impl Replica {
         linked.retain(|link| of_branches.contains(&link.document));
         let named: BTreeSet<_> = linked.iter().map(|link| link.document).collect();
         linked.retain(|link| all || !link.archived);
+        // Of one whose making was taken back there is nothing to look at, unless it was written to.
         let others = of_branches.difference(&named).copied();
+        let others = others.filter(|branch| all || self.workspace.is_written(branch));
         let rows = linked.iter().map(|link| (link.document, Some(*link)));
         let rows: Vec<_> = rows.chain(others.map(|branch| (branch, None))).collect();
         let diverged = self.workspace.divergences();

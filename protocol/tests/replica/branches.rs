@@ -253,6 +253,12 @@ fn what_was_done_with_branches_is_taken_back() {
     let row = list(&mut device, false).remove(0);
     assert_eq!((row.name, row.document), (None, Some(document)));
     assert_eq!(device.get(&format!("branches/{document}/notes/a")), "\"branch\"");
+    // One that was not written to is nothing that has to be looked at.
+    let (unused, event) = create(&mut device, "unused");
+    assert!(matches!(undo(&mut device, &event), Reply::Undone(_)));
+    let ids = |rows: Vec<BranchState>| -> Vec<_> { rows.iter().map(|row| row.document).collect() };
+    assert_eq!(ids(list(&mut device, false)), [Some(document)]);
+    assert!(ids(list(&mut device, true)).contains(&Some(unused)));
     holds_after_a_start(&mut device, &["notes"]);
 }
 

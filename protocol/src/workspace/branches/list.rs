@@ -150,6 +150,13 @@ impl Workspace {
         Distance { ahead, behind, behind_at_least, devices }
     }
 
+    /// Was anything written to a branch, beside what makes it and what merges?
+    #[must_use]
+    pub fn is_written(&self, branch: &DocumentId) -> bool {
+        let Some(of) = self.effects.document_number(branch) else { return false };
+        self.own_standing(of).into_iter().any(|own| self.is_edit(of, own))
+    }
+
     fn is_edit(&self, document: DocumentNo, change: ChangeNo) -> bool {
         let is_branch = self.effects.origin(&self.effects.document_id(document)).is_some();
         let begins = is_branch && self.effects.begins(change);
