@@ -213,7 +213,7 @@ impl Replica {
                 None => which,
             };
             let put_back = match self.survey.as_ref().map(|survey| &survey.what) {
-                Some(For::Conflicts(..)) => self.workspace.put_back(&document),
+                Some(For::Conflicts(..) | For::Timeline(..)) => self.workspace.put_back(&document),
                 _ => BTreeMap::new(),
             };
             let task = DocumentTask::Conflicts { document, which, put_back };

@@ -67,14 +67,16 @@ impl Disputed {
     }
 }
 
-/// The events that wrote the sides of these conflicts.
+/// The events that made the sides of these conflicts, and those that wrote them, where an undo put
+/// them back.
 pub(super) fn disputed(
     workspace: &Workspace,
     document: &DocumentId,
     list: &ConflictList,
 ) -> BTreeSet<EventId> {
     let sides = list.conflicts.iter().flat_map(|conflict| &conflict.sides);
-    sides.filter_map(|side| workspace.carrier(document, &side.change)).collect()
+    let changes = sides.flat_map(|side| side.wrote.into_iter().chain([side.change]));
+    changes.filter_map(|change| workspace.carrier(document, &change)).collect()
 }
 
 impl Replica {

@@ -1,6 +1,6 @@
 //! The timeline of devices that wrote apart.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kernelos_protocol::command::{
     Command, FailureKind, Reply, TimelineAt, TimelineFlag, TimelinePage, TimelineQuery, TimelineRow,
@@ -180,11 +180,21 @@ fn who_is_in_conflict_is_shown_until_it_is_resolved() {
     assert!(sides.iter().all(|row| row.events == 1), "never folded");
     let own = flagged(&torn, TimelineFlag::Own);
     assert!(own.iter().all(|row| row.event.author == id(1)) && own.len() > 3);
-    let edits = serde_json::json!([{"resolve": mesh.conflicts(1)[0].id, "keep": "A"}]);
-    let edits = serde_json::from_value(edits).unwrap();
-    mesh.ask(1, Command::Edit { edits });
+    let keep = serde_json::json!([{"resolve": mesh.conflicts(1)[0].id, "keep": "A"}]);
+    mesh.edit(1, keep);
     let calm = page(&mut mesh, 1, query(TimelineAt::Newest, true));
     assert_eq!(flagged(&calm, TimelineFlag::Conflict).len(), 0);
+    // Taken back: who wrote the values is in conflict again, beside what put them back.
+    let undone = mesh.undone(1, None);
+    let torn = page(&mut mesh, 1, query(TimelineAt::Newest, true));
+    let again: Vec<_> = flagged(&torn, TimelineFlag::Conflict);
+    assert!(again.iter().all(|row| row.events == 1), "never folded");
+    let ids = |rows: &[&TimelineRow]| -> BTreeSet<_> {
+        rows.iter().filter_map(|row| row.event.id).collect()
+    };
+    let wrote = ids(&sides);
+    let puts: BTreeSet<_> = undone.also.into_iter().chain([undone.event]).collect();
+    assert_eq!(ids(&again), &wrote | &puts);
 }
 
 #[test]
