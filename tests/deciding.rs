@@ -1,6 +1,8 @@
 //! Conflicts decided on real devices: many at once and taken back, apart and differently, and by a
 //! node that dies meanwhile.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value as Json, json};
 
 use crate::faults::disk::{Action, Disk, NAME, SYNC, WRITE};
@@ -76,7 +78,14 @@ fn many_are_decided_at_once_and_one_undo_opens_them_again() {
     }
     // By what was said, on the device that decided.
     let undo = events[0]["undo"].as_str().unwrap().strip_prefix("kern ").unwrap().to_owned();
-    done(laptop, &undo.split(' ').collect::<Vec<_>>());
+    let known: Vec<_> = laptop.log().into_iter().map(|row| row["id"].clone()).collect();
+    let undone = done(laptop, &undo.split(' ').collect::<Vec<_>>());
+    // It took an event for each side, and names them all.
+    let rows = laptop.log().into_iter().filter(|row| row["author"] == laptop.status()["device_id"]);
+    let written = rows.map(|row| row["id"].clone()).filter(|id| !known.contains(id));
+    let told = undone["also"].as_array().unwrap().iter().chain([&undone["event"]]);
+    let texts = |ids: Vec<Json>| ids.iter().map(Json::to_string).collect::<BTreeSet<_>>();
+    assert_eq!(texts(told.cloned().collect()), texts(written.collect()), "{undone}");
     agree(&homes);
     assert_eq!(conflicts(laptop), conflicts(phone));
     assert_eq!(conflicts(phone).len(), PLACES);

@@ -81,7 +81,7 @@ fn became(command: &Command, reply: &Reply, names: &Names) -> Told {
     let doc = match reply {
         Reply::Undone(undone) => present::undone(undone, names),
         Reply::NotUndone(refused) => {
-            let (text, hint) = present::not_undone(refused);
+            let (text, hint) = present::not_undone(refused, names);
             let lines = [(Tone::Attention, text), (Tone::Quiet, hint)];
             let doc = lines.map(|(tone, text)| Block::Line(Text::toned(tone, text)));
             let doc = Doc(doc.to_vec());

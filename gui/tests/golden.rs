@@ -6,6 +6,7 @@ use eframe::egui::accesskit::Role;
 use egui_kittest::Harness;
 use egui_kittest::kittest::NodeT as _;
 use kernelos_gui::render;
+use kernelos_protocol::api::Protection;
 use kernelos_protocol::command::{
     Command, Deciding, Failure, FailureKind, Reply, outcome, outcomes,
 };
@@ -46,7 +47,7 @@ fn page(mesh: &mut Mesh) -> kernelos_protocol::command::ConflictPage {
 /// What each reply is shown as.
 fn shown(reply: &Reply, names: &Names) -> Vec<Doc> {
     match reply {
-        Reply::Status(status) => vec![present::status(status, names)],
+        Reply::Status(status) => vec![present::status(status, Some(Protection::Clear), names)],
         Reply::Devices { devices } => vec![present::devices(devices, names)],
         Reply::Conflicts(page) => {
             let mut docs = vec![present::conflicts(page, names)];

@@ -10,7 +10,7 @@ use kernelos_gui::form::Fill;
 use kernelos_gui::model::Topic;
 use kernelos_gui::panel::Panel;
 use kernelos_protocol::api::{
-    NodeInfo, PairAnswer, PairAsked, PendingRow, StandingRow, WorkspaceRow,
+    NodeInfo, PairAnswer, PairAsked, PendingRow, Protection, StandingRow, WorkspaceRow,
 };
 use kernelos_protocol::command::{Command, Mode, Reply};
 use kernelos_protocol::id::{ConflictId, Signature};
@@ -83,7 +83,7 @@ pub(crate) fn info(mesh: &mut Mesh) -> NodeInfo {
     NodeInfo {
         version: "0".to_owned(),
         device_id: id(1),
-        secret: None,
+        secret: Some(Protection::Clear),
         online: true,
         workspaces: vec![row],
     }

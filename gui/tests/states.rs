@@ -188,6 +188,12 @@ fn a_node_that_stops_leaves_what_it_said_last_and_says_what_to_do() {
     told(&mut stage, News::Down(failure.with_hint("kern up")));
     assert!(line(&stage).contains("the node does not run: this is what it said last"));
     assert!(line(&stage).contains("1 of 2, needs a decision"), "it is there still");
+    assert!(!line(&stage).contains("this list is older"), "what is counted is listed");
+    // It told how many are open, and did not come to say which.
+    app(&mut stage).model.said.status.as_mut().unwrap().conflicts += 2;
+    stage.run();
+    let said = "2 more are open: this list is older, and comes anew when the node answers";
+    assert!(line(&stage).contains(said), "{}", line(&stage));
     let keep = stage.get_by_label_contains("Keep A: notes/today");
     assert!(egui_kittest::kittest::NodeT::accesskit_node(&keep).is_disabled());
     go_quietly(&mut stage, Panel::Devices);

@@ -154,7 +154,7 @@ fn a_conflict_is_decided_and_undone_by_keys() {
     assert!(says(&stage, "1 conflict open"));
     press(&mut stage, Key::U);
     assert_eq!(conflicts(&mut stage), 2, "and that it was undone");
-    assert!(says(&stage, "it takes back event"));
+    assert!(says(&stage, "they take back event"));
     assert!(says(&stage, "takes back: a decision of "), "{:?}", words(&stage));
     press(&mut stage, Key::Num5);
     assert!(says(&stage, "the conflict has fewer sides"));

@@ -99,9 +99,11 @@ impl Documents {
             DocumentTask::Write { root, hand, edits, found, put_back } => {
                 self.write(root, &hand, &edits, &found, put_back)
             }
-            DocumentTask::Undo { hand, changes, may } => self.undo(&hand, &changes, &may),
-            DocumentTask::Reopen { hand, changes, may } => {
-                DocumentDone::Reopened(self.reopen(&hand, &changes, &may))
+            DocumentTask::Undo { root, hand, changes, may } => {
+                self.undo(&root, &hand, &changes, &may)
+            }
+            DocumentTask::Reopen { root, hand, changes, may } => {
+                DocumentDone::Reopened(self.reopen(&root, &hand, &changes, &may))
             }
             DocumentTask::Link { root, actor, link } => {
                 self.saving.forget(&root);

@@ -16,7 +16,7 @@ use kernelos_protocol::id::{ConflictId, EventId};
 use kernelos_protocol::present::{self, Doc, Text, Tone, shown};
 
 use crate::form::{Fill, Form};
-use crate::model::{Action, Chosen, Model, Topic};
+use crate::model::{Action, Chosen, Link, Model, Topic};
 use crate::panel::{absent, can, empty};
 use crate::render;
 
@@ -28,6 +28,9 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
     let Some(page) = &model.said.conflicts else {
         return absent(ui, model, &Topic::Conflicts(model.chosen.pages.last().cloned()));
     };
+    if let Some(text) = is_older(model, page) {
+        render::text(ui, &text);
+    }
     let Some((at, row)) = looked_at(model) else {
         // What comes up next takes nobody's place.
         ui.data_mut(|data| data.remove::<(ConflictId, f64)>(since()));
@@ -93,6 +96,19 @@ fn preview(model: &Model, tip: EventId) -> Option<Doc> {
 /// How many there are, as the node says.
 pub(crate) fn total(page: &ConflictPage) -> usize {
     page.total.max(page.conflicts.len().saturating_add(page.more))
+}
+
+/// What is said where more are open than the list knows of: the node told how many there are, and
+/// did not come to say which.
+fn is_older(model: &Model, page: &ConflictPage) -> Option<Text> {
+    let more = model.open_conflicts().saturating_sub(total(page));
+    let is_down = matches!(model.link, Link::Down(_));
+    (is_down && more > 0).then(|| {
+        let are =
+            if more == 1 { "1 more is open".to_owned() } else { format!("{more} more are open") };
+        let text = format!("{are}: this list is older, and comes anew when the node answers");
+        Text::toned(Tone::Attention, text)
+    })
 }
 
 /// How many stand before the page.

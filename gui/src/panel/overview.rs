@@ -13,7 +13,8 @@ use crate::{doors, render};
 pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
     match &model.said.status {
         Some(status) => {
-            render::doc(ui, &present::status(status, &model.said.names));
+            let secret = model.node.as_ref().and_then(|node| node.secret);
+            render::doc(ui, &present::status(status, secret, &model.said.names));
             if status.peers.is_empty() && status.role.is_some() {
                 empty(ui, model, actions, (ALONE, Some(Fill::Invite)));
             }

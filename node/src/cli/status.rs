@@ -1,7 +1,7 @@
 //! `kern status`: where this device stands.
 
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
-use kernelos_protocol::present::{self, Block, Text};
+use kernelos_protocol::present;
 use kernelos_protocol::sync::PeerState;
 use serde_json::json;
 
@@ -38,13 +38,7 @@ pub(super) async fn run(ui: &Ui, _: Args) -> Result<(), Failure> {
             shown.as_object_mut().and_then(|shown| shown.remove("said_at"));
             let secret = client.info().await?.secret;
             shown["secret"] = json!(secret);
-            ui.show(&shown, || {
-                let mut doc = present::status(&status, &names);
-                if let (Some(Block::Fields(fields)), Some(secret)) = (doc.0.first_mut(), secret) {
-                    fields.push(("secret".to_owned(), Text::plain(secret.name())));
-                }
-                doc
-            })
+            ui.show(&shown, || present::status(&status, secret, &names))
         }
         other => Err(super::doc::unexpected(&other)),
     }

@@ -16,10 +16,12 @@ pub struct Undone {
     /// What that had done; none from a node that does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub what: Option<TakenBack>,
-    /// A conflict that it had decided is open again, by several events of which this is the last:
-    /// who wants it as it was decides again.
+    /// A conflict that it had decided is open again: who wants it as it was decides again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reopened: bool,
+    /// Those that take it back besides: each puts one of several values back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<EventId>,
 }
 
 /// How many places of one event are told.
@@ -57,7 +59,7 @@ pub enum TakenBack {
 pub struct UndonePlace {
     /// In which document; none where it is the root.
     pub document: Option<DocumentId>,
-    /// Where in it.
+    /// Where, as seen from the root.
     pub path: DocPath,
 }
 
@@ -86,4 +88,15 @@ pub struct NotUndone {
     /// was written there, since or apart, by its name where it is a revocation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub force: Option<String>,
+    /// The device that it revoked, where that is why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<DeviceId>,
+}
+
+impl NotUndone {
+    /// An event is not taken back for this reason alone.
+    #[must_use]
+    pub fn because(refused: Option<EventId>, reason: String) -> Self {
+        Self { refused, reason, by: None, force: None, device: None }
+    }
 }

@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 use super::branch::BranchLink;
 use super::path::{DocPath, PathFault};
 use super::read::{ReadValue, Seen};
-use super::{Edit, EditFault, is_unshowable};
+use super::{Documents, Edit, EditFault, is_unshowable};
 use crate::id::{ChangeHash, DocumentId, EventId};
 use crate::limits::NAME_BYTES_MAX;
 
@@ -227,6 +227,18 @@ pub struct Links {
     pub branches: Vec<BranchLink>,
     /// To documents of missions.
     pub missions: Vec<(String, DocumentId)>,
+}
+
+impl Documents {
+    /// How the paths of a document begin, as seen from the root.
+    pub(super) fn above(&mut self, root: &DocumentId, document: &DocumentId) -> DocPath {
+        if root == document {
+            return DocPath::default();
+        }
+        let held = self.documents.get_mut(root);
+        let links = held.and_then(|held| held.try_with(|doc, _| Links::of(doc)).ok());
+        links.unwrap_or_default().name_of(document)
+    }
 }
 
 impl Links {

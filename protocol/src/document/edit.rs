@@ -207,16 +207,27 @@ impl EditFault {
 
     /// The same, where the document that it is about stands at `above`.
     pub(super) fn under(self, above: &DocPath) -> Self {
-        let under = |path: String| {
-            if path.is_empty() { above.to_string() } else { format!("{above}/{path}") }
-        };
+        let under = |path: String| seen_from_root(above, path);
         match self {
             Self::Absent(path) => Self::Absent(under(path)),
             Self::NotAMap(path) => Self::NotAMap(under(path)),
             Self::NotAppendable(path) => Self::NotAppendable(under(path)),
             Self::Index(path, len) => Self::Index(under(path), len),
+            Self::Kept(path) => Self::Kept(under(path)),
+            Self::Closes(path) => Self::Closes(under(path)),
+            Self::NotRestorable(path) => Self::NotRestorable(under(path)),
+            Self::BuiltOn(built) => Self::BuiltOn(built.under(above)),
             other => other,
         }
+    }
+}
+
+/// A path of the document at `above`, as it is called in the root.
+pub(super) fn seen_from_root(above: &DocPath, path: String) -> String {
+    match (above.segments().is_empty(), path.is_empty()) {
+        (true, _) => path,
+        (false, true) => above.to_string(),
+        (false, false) => format!("{above}/{path}"),
     }
 }
 

@@ -27,6 +27,7 @@ impl Documents {
     /// Takes changes back, of all these documents or of none.
     pub(super) fn undo(
         &mut self,
+        root: &DocumentId,
         hand: &Hand,
         changes: &BTreeMap<DocumentId, Reversal>,
         may: &MayUndo,
@@ -40,16 +41,18 @@ impl Documents {
         // How many changes it takes, of which none knows another.
         let mut several = 1;
         for (id, change) in changes {
+            let above = self.above(root, id);
             let Some(held) = self.documents.get_mut(id) else { continue };
             match held.try_with(|doc, conflicts| edits(doc, conflicts.index(), change, may)) {
                 Ok(mut plan) => {
                     several = several.max(plan.lists.len());
                     let edits = plan.lists.drain(..).next().unwrap_or_default();
                     parts.insert(*id, Part { edits, ..Part::default() });
-                    built.taken.append(&mut plan.built.taken);
-                    built.shows |= plan.built.shows;
+                    let mut of_one = plan.built.under(&above);
+                    built.taken.append(&mut of_one.taken);
+                    built.shows |= of_one.shows;
                 }
-                Err(fault) => return DocumentDone::Written(Err(fault)),
+                Err(fault) => return DocumentDone::Written(Err(fault.under(&above))),
             };
         }
         if !built.taken.is_empty() {
@@ -60,7 +63,9 @@ impl Documents {
         }
         let written = self.write_parts(hand, &parts).map(|mut changes| {
             for (id, change) in &mut changes {
-                change.places = parts.get(id).map_or_else(Vec::new, |part| written_at(&part.edits));
+                let above = self.above(root, id);
+                let of = |part: &Part| written_at(&part.edits, &above);
+                change.places = parts.get(id).map_or_else(Vec::new, of);
             }
             changes
         });
@@ -71,18 +76,21 @@ impl Documents {
     /// all documents or in none.
     pub(super) fn reopen(
         &mut self,
+        root: &DocumentId,
         hand: &Hand,
         changes: &BTreeMap<DocumentId, Reversal>,
         may: &MayUndo,
     ) -> Result<Vec<Vec<(DocumentId, LocalChange)>>, EditFault> {
         let mut made: Vec<(DocumentId, Vec<DocPath>, Vec<Change>)> = Vec::new();
         for (id, change) in changes {
+            let above = self.above(root, id);
             let held = self.documents.get_mut(id).ok_or(EditFault::NotHeld(change.change))?;
-            let (places, of_one) = held.try_with(|doc, conflicts| {
+            let reopened = held.try_with(|doc, conflicts| {
                 let lists = edits(doc, conflicts.index(), change, may)?.all()?;
-                let places = lists.first().map_or_else(Vec::new, |edits| written_at(edits));
+                let places = lists.first().map_or_else(Vec::new, |edits| written_at(edits, &above));
                 Ok((places, apart(doc, hand, id, lists)?))
-            })?;
+            });
+            let (places, of_one) = reopened.map_err(|fault| fault.under(&above))?;
             made.push((*id, places, of_one));
         }
         let mut by_actor: Vec<Vec<(DocumentId, LocalChange)>> = Vec::new();
@@ -104,10 +112,10 @@ impl Documents {
     }
 }
 
-/// Where edits write: each place once.
-fn written_at(edits: &[Edit]) -> Vec<DocPath> {
+/// Where edits write in the document at `above`: each place once.
+fn written_at(edits: &[Edit], above: &DocPath) -> Vec<DocPath> {
     let places: BTreeSet<_> = edits.iter().filter_map(Edit::path).collect();
-    places.into_iter().cloned().collect()
+    places.into_iter().map(|path| path.under(above)).collect()
 }
 
 /// A change of each list of edits, none of which knows another, each made on a copy.

@@ -8,6 +8,7 @@ use automerge::{Automerge, ChangeHash as Hash};
 use serde::{Deserialize, Serialize};
 
 use super::conflict::ConflictIndex;
+use super::edit::seen_from_root;
 use super::read::Seen;
 use super::sites::Sites;
 use crate::document::DocPath;
@@ -30,6 +31,16 @@ pub struct Taken {
     pub path: String,
     /// The change that stands there now, or that wrote there last, where it is known.
     pub by: Option<ChangeHash>,
+}
+
+impl BuiltOn {
+    /// The same, of a document that stands at `above`.
+    pub(super) fn under(mut self, above: &DocPath) -> Self {
+        for taken in &mut self.taken {
+            taken.path = seen_from_root(above, std::mem::take(&mut taken.path));
+        }
+        self
+    }
 }
 
 impl std::fmt::Display for BuiltOn {

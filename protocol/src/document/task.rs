@@ -55,6 +55,8 @@ pub enum DocumentTask {
     },
     /// Take changes back: make a change of each document that does, all or none. `SPEC: UNDO-2`
     Undo {
+        /// The document with the links: places are called as they are seen from there.
+        root: DocumentId,
         /// Who writes.
         hand: Hand,
         /// The changes, one a document.
@@ -65,6 +67,8 @@ pub enum DocumentTask {
     /// Take changes back that resolved conflicts: as many changes as one had values, each by an
     /// actor of its own.
     Reopen {
+        /// The document with the links.
+        root: DocumentId,
         /// The first of who write; the others are of the generations behind.
         hand: Hand,
         /// The changes, one a document.
@@ -232,6 +236,6 @@ pub struct LocalChange {
     pub chunk: Vec<u8>,
     /// The heads of its document, which holds it, sorted.
     pub heads: Vec<ChangeHash>,
-    /// Where it takes back, of an undo: each place once, sorted.
+    /// Where it takes back, of an undo, as seen from the root: each place once, sorted.
     pub places: Vec<DocPath>,
 }

@@ -48,19 +48,26 @@ pub fn wrote(event: &EventId) -> Doc {
 
 /// Why an event is not taken back, and what a person can do then.
 #[must_use]
-pub fn not_undone(not: &NotUndone) -> (String, String) {
+pub fn not_undone(not: &NotUndone, names: &BTreeMap<DeviceId, String>) -> (String, String) {
     let Some(refused) = &not.refused else {
         let hint = "`kern log` shows all; `kern undo EVENT` takes back one that is named";
         return (not.reason.clone(), hint.to_owned());
     };
-    let text = format!("{} is not taken back: {}", refused.short(), not.reason);
+    let reason = match &not.device {
+        Some(device) => {
+            let name = printable::shown(&device_name(device, names), NAME_BYTES_MAX);
+            format!("it revoked {name}, which would be a member again")
+        }
+        None => not.reason.clone(),
+    };
+    let text = format!("{} is not taken back: {reason}", refused.short());
     let hint = match (&not.force, &not.by) {
         (None, Some(by)) => format!("`kern undo {}` brings back what it did", by.short()),
         (Some(command), _) if command.ends_with(" --force") => {
             format!("`{command}` takes it back all the same, with what else was written there")
         }
         (Some(command), _) => format!("`{command}` takes it back"),
-        (None, None) => "`kern log` shows what came after it".to_owned(),
+        (None, None) => "`kern log` shows what there is, and what was taken back".to_owned(),
     };
     (text, hint)
 }
@@ -68,7 +75,12 @@ pub fn not_undone(not: &NotUndone) -> (String, String) {
 /// An event was taken back: what that had done, and how that comes back.
 #[must_use]
 pub fn undone(undone: &Undone, names: &BTreeMap<DeviceId, String>) -> Doc {
-    let mut told = vec![format!("it takes back event {}", undone.undoes)];
+    let also = undone.also.iter().map(|event| format!("and event {event}"));
+    let mut told: Vec<_> = also.collect();
+    told.push(match undone.also.is_empty() {
+        true => format!("it takes back event {}", undone.undoes),
+        false => format!("they take back event {}", undone.undoes),
+    });
     let done = undone.what.as_ref().map(|what| had_done(what, undone.reopened, names));
     told.extend(done.map(|done| format!("takes back: {done}")));
     let back = match undone.reopened {
@@ -85,13 +97,7 @@ fn had_done(what: &TakenBack, reopens: bool, names: &BTreeMap<DeviceId, String>)
     let name = |device| printable::shown(&device_name(device, names), NAME_BYTES_MAX);
     match what {
         TakenBack::Edit { undo, places, more } => {
-            let place = |of: &UndonePlace| {
-                let path = printable::shown(&of.path.to_string(), PATH_SHOWN_MAX);
-                match of.document {
-                    Some(document) => format!("{path} of document {}", document.short()),
-                    None => path,
-                }
-            };
+            let place = |of: &UndonePlace| printable::shown(&of.path.to_string(), PATH_SHOWN_MAX);
             let mut places: Vec<_> = places.iter().map(place).collect();
             places.extend((*more > 0).then(|| format!("{more} more")));
             let kind = match (*undo, reopens) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::api::Protection;
 use crate::command::{DeviceRow, LifeRow, LogRow, Mode, ReadReply, Status, TakenOut, WaitingRow};
 use crate::id::DeviceId;
 use crate::limits::NAME_BYTES_MAX;
@@ -15,9 +16,13 @@ use crate::workspace::Verdict;
 /// Bytes of a reason that are shown; the whole of it is in `kern log show`.
 const REASON_SHOWN_MAX: usize = 400;
 
-/// Where a device stands.
+/// Where a device stands, and how its secret is kept, as far as its node says.
 #[must_use]
-pub fn status(status: &Status, names: &BTreeMap<DeviceId, String>) -> Doc {
+pub fn status(
+    status: &Status,
+    secret: Option<Protection>,
+    names: &BTreeMap<DeviceId, String>,
+) -> Doc {
     let mode = match (status.mode, status.online) {
         (Mode::Local, _) => "local (no transport opens)",
         (Mode::Synced, true) => "synced, online",
@@ -47,6 +52,7 @@ pub fn status(status: &Status, names: &BTreeMap<DeviceId, String>) -> Doc {
     if !status.peers.is_empty() {
         fields.push(("known on".to_owned(), Text::plain(known_on(&status.peers, names))));
     }
+    fields.extend(secret.map(|kept| ("secret".to_owned(), Text::plain(kept.name()))));
     let mut blocks = vec![Block::Fields(fields)];
     if let Some(loading) = &status.loading {
         let text = format!(

@@ -72,8 +72,7 @@ impl Replica {
             "this device did nothing that can be taken back"
         };
         let (refused, reason) = (None, reason.to_owned());
-        let not_undone = NotUndone { refused, reason, by: None, force: None };
-        self.reply(request, Reply::NotUndone(not_undone));
+        self.reply(request, Reply::NotUndone(NotUndone::because(refused, reason)));
     }
 
     fn take_back(&mut self, undo: Undo) {
@@ -99,11 +98,14 @@ impl Replica {
             }
             Err(reason) => return self.refuse_undo(undo, reason.to_owned()),
         };
-        let reopened = false;
         let reply = match done {
-            Ok((event, what)) => {
-                Reply::Undone(Undone { event, undoes: undo.event, what: Some(what), reopened })
-            }
+            Ok((event, what)) => Reply::Undone(Undone {
+                event,
+                undoes: undo.event,
+                what: Some(what),
+                reopened: false,
+                also: Vec::new(),
+            }),
             Err(failure) => Reply::Failed(failure),
         };
         self.reply(undo.request, reply);
@@ -124,15 +126,15 @@ impl Replica {
         undo: Undo,
         event: EventId,
         changes: &[(DocumentId, LocalChange)],
-        reopened: bool,
-    ) -> Reply {
+    ) -> Undone {
         let root = self.workspace.root_document();
         let places = changes.iter().flat_map(|(document, change)| {
             let document = Some(*document).filter(|id| Some(*id) != root);
             change.places.iter().map(move |path| UndonePlace { document, path: path.clone() })
         });
         let what = TakenBack::edit(self.workspace.is_undo(&undo.event), places.collect());
-        Reply::Undone(Undone { event, undoes: undo.event, what: Some(what), reopened })
+        let (undoes, reopened, also) = (undo.event, false, Vec::new());
+        Undone { event, undoes, what: Some(what), reopened, also }
     }
 
     /// The event that takes back is written, or was not to be.
@@ -162,7 +164,7 @@ impl Replica {
             EditFault::Closes(_) => {
                 let force = Some(format!("kern undo {} --force", undo.event.short()));
                 let (refused, reason) = (Some(undo.event), fault.to_string());
-                let not_undone = NotUndone { refused, reason, by: None, force };
+                let not_undone = NotUndone { force, ..NotUndone::because(refused, reason) };
                 self.reply(undo.request, Reply::NotUndone(not_undone));
             }
             _ => self.refuse_undo(undo, fault.to_string()),
@@ -182,15 +184,22 @@ impl Replica {
         }
         if let Some(by) = self.workspace.taken_back_by(&undo.event) {
             let reason = format!("it is taken back already, by event {}", by.short());
-            let not_undone =
-                NotUndone { refused: Some(undo.event), reason, by: Some(by), force: None };
+            let refused = NotUndone::because(Some(undo.event), reason);
+            let not_undone = NotUndone { by: Some(by), ..refused };
             return self.reply(undo.request, Reply::NotUndone(not_undone));
         }
         let other = writers.iter().find(|(_, by)| !fell(by)).or_else(|| writers.first());
         let (path, by) = other.map_or(("", None), |(path, by)| (path.as_str(), *by));
         let reason = match by {
             Some(event) if self.workspace.is_past_of(&undo.event, &event) => {
-                format!("{path:?} was changed since: event {} builds on it", event.short())
+                let author = self.workspace.header(&event).map(|header| header.author);
+                let what = match (self.workspace.is_undo(&event), author == Some(self.key.device()))
+                {
+                    (false, _) => "event",
+                    (true, true) => "this device's own undo",
+                    (true, false) => "the undo",
+                };
+                format!("{path:?} was changed since: {what} {} builds on it", event.short())
             }
             Some(event) => {
                 let event = event.short();
@@ -199,7 +208,8 @@ impl Replica {
             None => format!("{path:?} was changed since"),
         };
         let force = Some(format!("kern undo {} --force", undo.event.short()));
-        let not_undone = NotUndone { refused: Some(undo.event), reason, by, force };
+        let refused = NotUndone::because(Some(undo.event), reason);
+        let not_undone = NotUndone { by, force, ..refused };
         self.reply(undo.request, Reply::NotUndone(not_undone));
     }
 
@@ -215,6 +225,9 @@ impl Replica {
             Ok(_) => return self.refuse_undo(undo, "it changed no document".to_owned()),
             Err(reason) => return self.refuse_undo(undo, reason.to_owned()),
         };
+        let Some(root) = self.workspace.held_document() else {
+            return self.reply(undo.request, Reply::Failed(no_history()));
+        };
         let (hand, actors) = (self.hand(), values as u64);
         let reversal = |(document, change): (DocumentId, ChangeHash)| {
             let joined = self.workspace.joined(&document, &change);
@@ -222,7 +235,7 @@ impl Replica {
         };
         let changes = changes.into_iter().map(reversal).collect();
         let may = self.may_undo(undo.force);
-        let task = DocumentTask::Reopen { hand, changes, may };
+        let task = DocumentTask::Reopen { root, hand, changes, may };
         self.use_actors(actors);
         let first = hand.generation;
         self.ask(Pending::Reopen { undo, first, actors }, task);
@@ -245,6 +258,7 @@ impl Replica {
         let is_outdated = self.generation != first.saturating_add(actors);
         let again = Failure::new(FailureKind::Busy, "the document was built anew meanwhile");
         let mut event = Err(again.with_hint("try again in a moment"));
+        let mut also = Vec::new();
         for (generation, of_actor) in (first..).zip(changes).filter(|_| !is_outdated) {
             let change = |(document, change): (DocumentId, LocalChange)| DocumentChange {
                 document: Some(document),
@@ -253,6 +267,7 @@ impl Replica {
             };
             let changes = of_actor.into_iter().map(change).collect();
             let written = self.write_changes(changes, About::Undo(undo.event));
+            also.extend(event.ok());
             event = written.map_err(|fault| self.not_written(fault));
             if event.is_err() {
                 break;
@@ -261,24 +276,26 @@ impl Replica {
         }
         left.iter().for_each(|changes| self.drop_changes(changes));
         let reply = match event {
-            Ok(event) => self.edit_taken_back(undo, event, &first_made, true),
+            Ok(event) => {
+                let undone = self.edit_taken_back(undo, event, &first_made);
+                Reply::Undone(Undone { reopened: true, also, ..undone })
+            }
             Err(failure) => Reply::Failed(failure),
         };
         self.reply(undo.request, reply);
     }
 
     fn refuse_undo(&mut self, undo: Undo, reason: String) {
-        let refused = Some(undo.event);
-        let not_undone = NotUndone { refused, reason, by: None, force: None };
-        self.reply(undo.request, Reply::NotUndone(not_undone));
+        let refused = NotUndone::because(Some(undo.event), reason);
+        self.reply(undo.request, Reply::NotUndone(refused));
     }
 
     /// The last event is a revocation, which is taken back by its name alone. `SPEC: UNDO-4`
     fn name_revocation(&mut self, undo: Undo, device: &DeviceId) {
-        let device = device.short();
-        let reason = format!("it revoked {device}, which would be a member again");
+        let reason = format!("it revoked {}, which would be a member again", device.short());
         let force = Some(format!("kern undo {}", undo.event.short()));
-        let not_undone = NotUndone { refused: Some(undo.event), reason, by: None, force };
+        let refused = NotUndone::because(Some(undo.event), reason);
+        let not_undone = NotUndone { force, device: Some(*device), ..refused };
         self.reply(undo.request, Reply::NotUndone(not_undone));
     }
 

@@ -133,7 +133,7 @@ impl Replica {
                     (*document, Reversal { change: *change, joined })
                 };
                 let changes = changes.iter().map(reversal).collect();
-                DocumentTask::Undo { hand, changes, may: self.may_undo(*force) }
+                DocumentTask::Undo { root, hand, changes, may: self.may_undo(*force) }
             }
             Work::Link(link) => {
                 DocumentTask::Link { root, actor: hand.actor(&root), link: link.clone() }
@@ -266,7 +266,7 @@ impl Replica {
                         Reply::Branch(BranchReply::Made { document, event })
                     }
                     (None, Purpose::Undo(undo)) => {
-                        self.edit_taken_back(undo, event, &changes, false)
+                        Reply::Undone(self.edit_taken_back(undo, event, &changes))
                     }
                     _ => Reply::Edited(Edited { event: Some(event), edits: work.count() }),
                 }

@@ -23,7 +23,7 @@ fn why(mesh: &mut Mesh, at: u8) -> [Failure; 2] {
 }
 
 fn shown(mesh: &mut Mesh, at: u8) -> String {
-    present::to_text(&present::status(&mesh.status(at), &BTreeMap::new()))
+    present::to_text(&present::status(&mesh.status(at), None, &BTreeMap::new()))
 }
 
 #[test]

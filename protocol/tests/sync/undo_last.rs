@@ -1,12 +1,12 @@
 //! Taking back without a name: which event is the last, which are passed over, and what is said
 //! where nothing is left. And taking back all events of many decisions.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kernelos_protocol::command::{
-    Command, ConflictPage, ConflictRow, Reply, Take, batches, choose,
+    BranchCommand, Command, ConflictPage, ConflictRow, Reply, Take, batches, choose,
 };
-use kernelos_protocol::document::Edit;
+use kernelos_protocol::document::{DocPath, Edit};
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::limits::{CONFLICTS_DECIDED_MAX, UNDO_PASSED_MAX};
 use kernelos_protocol::present;
@@ -80,7 +80,7 @@ fn a_last_event_that_somebody_built_on_is_named_with_the_command_that_forces_it(
         let refused = mesh.not_undone(1, None);
         assert_eq!((refused.refused, refused.by), (Some(mine), Some(theirs)));
         assert_eq!(refused.force, Some(format!("kern undo {} --force", mine.short())));
-        let (text, hint) = present::not_undone(&refused);
+        let (text, hint) = present::not_undone(&refused, &BTreeMap::new());
         assert!(text.contains(&mine.short()) && text.contains(&theirs.short()), "{text}");
         assert!(hint.contains(refused.force.as_ref().unwrap()), "{hint}");
         assert_eq!(mesh.get(1, "notes/x"), "0", "no older one is taken back in its place");
@@ -112,6 +112,8 @@ fn an_edit_whose_conflict_is_open_again_is_named_and_no_older_one_falls_for_it()
         assert_eq!(mesh.undone(1, None).undoes, decided);
         let refused = mesh.not_undone(1, None);
         assert_eq!(refused.refused, Some(mine), "{own}");
+        let who = "was changed since: this device's own undo";
+        assert!(refused.reason.contains(who), "{own}: {}", refused.reason);
         assert_eq!(refused.force, Some(format!("kern undo {} --force", mine.short())));
         assert_eq!(mesh.get(1, "notes/x"), "0", "no older one is taken back in its place");
         assert_eq!(pages(&mut mesh, 1).len(), 1);
@@ -266,7 +268,9 @@ fn a_revocation_is_taken_back_by_its_name_alone_also_where_what_came_after_is_pa
         assert_eq!((refused.refused, refused.by), (Some(revoked), None));
         assert!(refused.reason.contains(&id(2).short()), "{}", refused.reason);
         assert_eq!(refused.force, Some(format!("kern undo {}", revoked.short())));
-        let (_, hint) = present::not_undone(&refused);
+        let names = BTreeMap::from([(id(2), "phone".to_owned())]);
+        let (text, hint) = present::not_undone(&refused, &names);
+        assert!(text.ends_with("it revoked phone, which would be a member again"), "{text}");
         assert_eq!(hint, format!("`kern undo {}` takes it back", revoked.short()));
         assert_eq!(role(&mut mesh), None, "no revoked device comes in by accident");
         assert_eq!(mesh.get(1, "notes/x"), "0", "no older one is taken back in its place");
@@ -299,10 +303,20 @@ fn what_was_taken_back_is_told_in_words() {
     assert_eq!(told(&mut mesh, five).1, "an edit of tasks/0, tasks/1, tasks/2, 2 more");
 
     let made = mesh.ask(1, Command::CreateBoard { name: "garden".to_owned() });
-    let Reply::BoardMade { document, .. } = made else { panic!() };
-    let board = set(&mut mesh, 1, "boards/garden/notes/b", json!(1));
-    let words = format!("an edit of notes/b of document {}", document.short());
-    assert_eq!(told(&mut mesh, board).1, words);
+    assert!(matches!(made, Reply::BoardMade { .. }));
+    let name = "rv".to_owned();
+    let create =
+        BranchCommand::Create { name, of: DocPath::default(), at: None, purpose: String::new() };
+    assert!(matches!(mesh.ask(1, Command::Branch(create)), Reply::Branch(_)));
+    for above in ["boards/garden", "branches/rv"] {
+        let path = format!("{above}/notes/b");
+        let there = set(&mut mesh, 1, &path, json!(1));
+        set(&mut mesh, 2, &path, json!(2));
+        let refused = mesh.not_undone(1, Some(there)).reason;
+        assert!(refused.contains(&format!("{path:?} was changed since")), "{refused}");
+        let Reply::Undone(forced) = mesh.undo(1, Some(there), true) else { panic!() };
+        assert_eq!(told(&mut mesh, forced.event).1, format!("an undo of {path}"));
+    }
 
     let link = *mesh.links.keys().next().unwrap();
     mesh.cut(link);
