@@ -55,7 +55,11 @@ impl Proving {
         if event.signature().is_none() {
             let id = event.id();
             self.wait(event, envelope.len());
-            return self.proven_behind(&id);
+            let proven = self.proven_behind(&id);
+            if self.bytes > UNPROVEN_BYTES_MAX {
+                self.give_up();
+            }
+            return proven;
         }
         let sum = weight(&event);
         let run = self.run_of(event.clone(), sum);
@@ -91,9 +95,16 @@ impl Proving {
             if self.awaited.len() >= UNPROVEN_RUNS_MAX {
                 self.awaited.clear();
             }
-            self.awaited.insert(prev, Awaited { header: first.header().clone(), weight });
+            // Of two that fork there the lighter leaves more room for what it proves.
+            if self.awaited.get(&prev).is_none_or(|other| other.weight > weight) {
+                self.awaited.insert(prev, Awaited { header: first.header().clone(), weight });
+            }
         }
         if behind == 0 {
+            // Without it a run only waits for what is proven already.
+            if self.last.len() >= UNPROVEN_RUNS_MAX {
+                self.last.clear();
+            }
             self.last.insert(end.chain(), end.id());
         }
     }
@@ -120,9 +131,6 @@ impl Proving {
         let id = event.id();
         if self.open.insert(id, event).is_none() {
             self.bytes = self.bytes.saturating_add(bytes);
-        }
-        if self.bytes > UNPROVEN_BYTES_MAX {
-            self.give_up();
         }
     }
 

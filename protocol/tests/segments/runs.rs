@@ -254,6 +254,25 @@ fn no_row_is_proven_by_more_than_a_run_may_hold() {
 }
 
 #[test]
+fn of_two_runs_that_fork_behind_an_event_the_one_that_has_room_proves_it() {
+    // SPEC: DUR-7, EVT-12
+    let first = sign(1, header(1), Some(vec![0; BODY_BYTES_MAX / 2]));
+    let light = sign(1, after(&first), Some(vec![1]));
+    let heavy = sign(1, after(&first), Some(vec![2; BODY_BYTES_MAX]));
+    let mut bare = Writer::default();
+    bare.array(3).bytes(&encode(first.header())).null().bytes(first.body().unwrap());
+    let bare = bare.finish();
+    for behind in [[&light, &heavy], [&heavy, &light]] {
+        let mut proving = Proving::of(WORKSPACE);
+        for event in behind {
+            assert_eq!(proving.push(&event.encode()).len(), 1);
+        }
+        assert_eq!(proving.push(&bare).len(), 1);
+        assert_eq!(proving.left_out(), 0);
+    }
+}
+
+#[test]
 fn what_waits_for_its_proof_has_a_bound() {
     // SPEC: DUR-7
     let mut proving = Proving::of(WORKSPACE);
