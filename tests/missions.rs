@@ -113,12 +113,16 @@ fn a_device_without_run_executes_nothing_and_a_branch_that_moved_stays_where_a_p
     // SPEC: LSE-2, CNT-10
     let (home, runner) = (Home::with_workspace(), Home::new());
     let repository = Repository::new();
-    let _nodes = (home.up(), runner.up_with(&["--run"]));
-    home.pair(&runner, "runner", "runner");
+    let _node = home.up();
     let waits = format!("{WAIT}{FIX}");
     let id = repository.mission(&home, "honest", &[&waits]);
+    shows(&home, &id, "what it waits for", |mission| {
+        mission["why"].as_str().is_some_and(|why| why.ends_with("kern up --run"))
+    });
+    let _runner = runner.up_with(&["--run"]);
+    home.pair(&runner, "runner", "runner");
     shows(&home, &id, "a step on the device that runs agents", |mission| {
-        mission["steps"][0]["device"] == "runner"
+        mission["steps"][0]["device"] == "runner" && mission["why"].is_null()
     });
     fs::write(repository.path().join("README"), b"by hand\n").unwrap();
     let by_hand = repository.commit("By hand");

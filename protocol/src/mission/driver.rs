@@ -43,8 +43,8 @@ pub struct World<'a> {
     pub peers: &'a [Peer],
     /// All that peers said they have is here.
     pub is_current: bool,
-    /// An edit is being made: the next one waits until it is done.
-    pub is_editing: bool,
+    /// The document is here, and no edit of it is under way: the next one waits until it is done.
+    pub may_edit: bool,
     /// The content lane.
     pub content: &'a ContentLane,
     /// The missions.
@@ -331,8 +331,8 @@ impl Driver {
 
     fn plan(&mut self, world: &World<'_>, state: &State) -> Option<Action> {
         let is_due = state.home() == world.own.device && !self.contracts.contains(&state.mission);
-        // Asked again when the edit under way is done.
-        (is_due && !world.is_editing).then(|| {
+        // Asked again when the document is here, and the edit under way is done.
+        (is_due && world.may_edit).then(|| {
             self.contracts.push(state.mission);
             Action::Contract(state.mission)
         })

@@ -138,6 +138,13 @@ impl State {
         self.progress.started().home
     }
 
+    /// Is a device that runs agents needed for what is next?
+    #[must_use]
+    pub fn waits_for_a_runner(&self) -> bool {
+        use Progress::{Implemented, Planned, Verified};
+        matches!(self.progress, Planned(_) | Implemented(_) | Verified(_))
+    }
+
     /// Did this device start a step?
     #[must_use]
     pub fn executed(&self, device: &DeviceId) -> bool {

@@ -21,6 +21,9 @@ use crate::replica::{Output, Replica};
 use crate::role::Role;
 use crate::sync::{LinkId, Message};
 
+/// Why nobody goes on with a mission that waits for agents.
+const NO_RUNNER: &str = "it waits for a device that runs agents and can be reached: kern up --run";
+
 impl Replica {
     /// A new mission: its base is here already, as an artifact. `SPEC: MIS-2`
     pub(super) fn start_mission(&mut self, mission: Mission) -> Result<Reply, Failure> {
@@ -117,10 +120,32 @@ impl Replica {
 
     fn mission_view(&self, id: &EventId) -> Option<MissionView> {
         let (journal, content) = (self.workspace.missions(), self.workspace.content());
-        let view = show::show(journal, content, id, self.driver.trouble(id))?;
+        let trouble = self.driver.trouble(id).or_else(|| {
+            let waits = journal.head(content, id)?.state.waits_for_a_runner() && !self.has_runner();
+            waits.then_some(NO_RUNNER)
+        });
+        let view = show::show(journal, content, id, trouble)?;
         let mut purged = show::artifacts(journal, content, id);
         purged.retain(|artifact| self.workspace.is_purged(artifact));
         Some(MissionView { purged: purged.into_iter().collect(), ..view })
+    }
+
+    /// Does this device run agents, or one that can be reached?
+    fn has_runner(&self) -> bool {
+        let control = self.workspace.control();
+        let all = control.all();
+        let may = |device: &DeviceId| control.role(device, &all) >= Some(Role::Runner);
+        let own = self.config.runs && may(&self.key.device());
+        let mut here = self.here();
+        own || here.any(|peer| may(&peer) && self.receipts.runs(&self.workspace, &peer))
+    }
+
+    /// The devices that can be reached now.
+    fn here(&self) -> impl Iterator<Item = DeviceId> {
+        let links = self.sync.links().into_iter();
+        links
+            .filter(|link| self.sync.is_greeted(*link) && !self.sync.is_parting(*link))
+            .filter_map(|link| self.sync.device_of(link))
     }
 
     /// The node did what it was ordered.
@@ -194,15 +219,11 @@ impl Replica {
         let role_here = role(&device).filter(|_| self.workspace.newer_format().is_none());
         let Some(own_role) = role_here else { return self.driver.stop() };
         let own = Peer { device, role: own_role, runs: self.config.runs };
-        let here = self.sync.links().into_iter();
-        let here = here
-            .filter(|link| self.sync.is_greeted(*link) && !self.sync.is_parting(*link))
-            .filter_map(|link| self.sync.device_of(link));
         let peer = |device: DeviceId| {
             let runs = self.receipts.runs(&self.workspace, &device);
             Some(Peer { device, role: role(&device)?, runs })
         };
-        let peers: Vec<_> = here.filter_map(peer).collect();
+        let peers: Vec<_> = self.here().filter_map(peer).collect();
         let covered = |record: &EventId, artifact: &EventId| {
             peers.iter().any(|peer| {
                 self.receipts.covers(&self.workspace, &peer.device, record)
@@ -213,7 +234,8 @@ impl Replica {
             own,
             peers: &peers,
             is_current: self.is_current(),
-            is_editing: self.is_editing(),
+            // Without the document no contract is written: it comes, as after a disk lost it.
+            may_edit: !self.is_editing() && self.workspace.held_document().is_some(),
             content: self.workspace.content(),
             journal: self.workspace.missions(),
             covered: &covered,
@@ -257,8 +279,7 @@ impl Replica {
     /// The document of a mission, which is its contract and nothing else. `SPEC: MIS-8, MIS-13`
     fn write_contract(&mut self, mission: EventId) {
         let state = self.workspace.missions().entry(&mission).map(|entry| entry.state.clone());
-        let held = self.workspace.held_document();
-        let (Some(state), Some(_)) = (state, held) else { return };
+        let Some(state) = state else { return self.driver.contracted(&mission) };
         let contract = state.contract();
         let parts = json!({
             "architecture": {
