@@ -10,7 +10,6 @@ use kernelos_protocol::present::{Block, Doc, Text, Tone};
 use crate::client::{Client, News, Order, Restored, Wanted};
 use crate::form::Form;
 use crate::model::{Action, Chosen, Link, Model, Said, Told, Topic};
-use crate::panel::timeline::Timeline;
 use crate::panel::{conflicts, failed};
 use crate::told::{did, told};
 use crate::{pairing, pane, panel, theme};
@@ -326,7 +325,7 @@ impl App {
             self.model.said.conflicts = None;
         }
         if chosen.each != self.model.chosen.each {
-            self.model.said.timeline = Timeline::default();
+            self.model.said.timeline.outdate();
         }
         self.model.chosen = chosen;
         self.model.gone = None;

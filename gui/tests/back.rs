@@ -259,7 +259,10 @@ fn a_run_is_laid_open_and_each_of_its_events_is_a_row() {
     stage.get_by_role_and_label(AccessRole::ListBoxOption, &one[0]).click();
     play(&mut stage);
     assert_eq!(app(&mut stage).model.chosen.event, Some(notes[4]));
+    let each = rows(&stage, "");
     stage.get_by_role_and_label(AccessRole::CheckBox, "each event").click();
+    stage.run();
+    assert_eq!(rows(&stage, ""), each, "what was there stays until the node answers");
     play(&mut stage);
     assert_eq!(rows(&stage, "changes"), folded, "and folded again");
 }

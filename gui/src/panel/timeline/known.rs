@@ -89,12 +89,19 @@ pub struct Timeline {
     /// The lanes below events that begin a part.
     borders: BTreeMap<usize, Vec<Option<usize>>>,
     pub(super) is_known: bool,
+    /// It was folded otherwise than is wanted now.
+    is_old: bool,
 }
 
 impl Timeline {
+    /// What is known is replaced as a whole by the next page, and shown until then.
+    pub fn outdate(&mut self) {
+        self.is_old = true;
+    }
+
     /// Takes a page: what was known of the events that it covers is replaced.
     pub fn take(&mut self, page: TimelinePage, place: &Place) {
-        if page.total < self.total {
+        if page.total < self.total || self.is_old {
             *self = Self::default();
         }
         (self.total, self.is_known) = (page.total, true);
