@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::board::route;
-use super::conflict::PutBack;
 use super::read::{ReadValue, Seen};
 use super::{DocPath, DocumentDone, Documents, EditFault, read};
 use crate::id::{ChangeHash, DocumentId};
@@ -33,8 +32,8 @@ pub enum PastTask {
         path: DocPath,
         /// How many at most: the newest.
         limit: usize,
-        /// Of each document the changes that put several values back: they decide nothing.
-        put_back: BTreeMap<DocumentId, PutBack>,
+        /// The changes of what was taken back, and of what took it back: they decide nothing.
+        undone: BTreeSet<ChangeHash>,
     },
 }
 
@@ -82,11 +81,9 @@ impl Documents {
                 let read = held.try_with(|doc, _| at(doc, heads, &path));
                 read.map(|read| PastDone::Read(document, read))
             }
-            PastTask::History { limit, put_back, .. } => {
-                let none = PutBack::new();
-                let put_back = put_back.get(&document).unwrap_or(&none);
+            PastTask::History { limit, undone, .. } => {
                 let history = held.try_with(|doc, conflicts| {
-                    history::of(doc, (conflicts.index(), put_back), &path, *limit)
+                    history::of(doc, (conflicts.index(), undone), &path, *limit)
                 });
                 history.map(|history| PastDone::History(document, history))
             }

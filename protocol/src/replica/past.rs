@@ -30,11 +30,8 @@ impl Replica {
                 self.moment(at).map(|moment| self.task_at(path, &moment))
             }
             PastCommand::History { path, limit } => {
-                let held = self.workspace.opened().iter().copied();
-                let held = held.chain(self.workspace.root_document());
-                let put_back = held.map(|id| (id, self.workspace.put_back(&id)));
-                let put_back = put_back.filter(|(_, of)| !of.is_empty()).collect();
-                Ok(PastTask::History { path: path.clone(), limit: *limit, put_back })
+                let undone = self.workspace.changes_undone();
+                Ok(PastTask::History { path: path.clone(), limit: *limit, undone })
             }
         };
         let root = self.workspace.held_document().ok_or_else(|| self.unreadable());

@@ -198,6 +198,24 @@ impl Workspace {
         changes.flatten().collect()
     }
 
+    /// The changes of events that were taken back, and of what took back those that take nothing
+    /// back themselves: between them nothing is decided. `SPEC: PAST-3`
+    #[must_use]
+    pub fn changes_undone(&self) -> BTreeSet<ChangeHash> {
+        let undone = self.undone();
+        let is_back = |(undo, of): &(ContentNo, ContentNo)| {
+            self.counts(*undo) && undone.contains_key(of) && self.effects.undoes(*of).is_none()
+        };
+        let took = self.effects.undos().filter(is_back).map(|(undo, _)| undo);
+        let mut changes = BTreeSet::new();
+        for no in took.chain(undone.keys().copied()) {
+            if let Effect::Change(of) = self.effects.of(no) {
+                changes.extend(of.iter().map(|change| self.effects.hash(*change)));
+            }
+        }
+        changes
+    }
+
     /// Was anything that a device did taken back? That it took back what others did says nothing.
     #[must_use]
     pub fn was_undone(&self, own: &DeviceId) -> bool {

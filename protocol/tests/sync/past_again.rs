@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use kernelos_protocol::command::At;
+use kernelos_protocol::command::{At, Reply};
 use kernelos_protocol::present;
 use kernelos_protocol::role::Role;
 use kernelos_protocol::time::Stamp;
@@ -186,6 +186,33 @@ fn a_decision_that_was_taken_back_decides_nothing_of_who_lost() {
         let (wrote, kept) = (&again[..2], &decided[..2]);
         assert_eq!(wrote, kept, "{turn}, {keeps_shown}");
     }
+}
+
+#[test]
+fn a_decision_between_an_edit_and_a_removal_decides_nothing_once_it_is_taken_back() {
+    // SPEC: PAST-3. One change takes it back: there were not several values.
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    let link = mesh.connect(1, 2);
+    mesh.edit(1, json!([{"set": "notes/f", "value": {"x": 0}}]));
+    mesh.cut(link);
+    mesh.edit(1, json!([{"set": "notes/f/x", "value": 1}]));
+    mesh.edit(2, json!([{"rm": "notes/f"}]));
+    mesh.connect(1, 2);
+    let lost = |mesh: &mut Mesh| -> Vec<_> {
+        let rows = rows(mesh, 1, "notes/f").into_iter();
+        rows.map(|(value, _, lost)| (value, lost)).take(3).collect()
+    };
+    let before = lost(&mut mesh);
+    let row = mesh.conflicts(1).remove(0);
+    let edited = row.sides.iter().find(|side| !side.deleted).unwrap();
+    let decision = mesh.edit(1, json!([{"resolve": row.id, "keep": edited.side}]));
+    let decided = lost(&mut mesh);
+    assert_ne!(decided, before);
+    let Reply::Undone(undone) = mesh.undo(1, Some(decision), true) else { panic!() };
+    assert_eq!(lost(&mut mesh), before);
+    // Who takes the undo back decides as before.
+    mesh.undone(1, Some(undone.event));
+    assert_eq!(lost(&mut mesh), decided);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use automerge::{ActorId, Automerge, ChangeHash as Hash};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::document::conflict::{ConflictIndex, PutBack};
+use crate::document::conflict::ConflictIndex;
 use crate::document::read::{ReadValue, Seen};
 use crate::document::validate::plain_operation;
 use crate::document::{DocPath, EditFault};
@@ -74,7 +74,7 @@ struct Standing {
 
 pub(super) fn of(
     doc: &Automerge,
-    (index, put_back): (&ConflictIndex, &PutBack),
+    (index, undone): (&ConflictIndex, &BTreeSet<ChangeHash>),
     path: &DocPath,
     limit: usize,
 ) -> Result<History, EditFault> {
@@ -132,9 +132,7 @@ pub(super) fn of(
     }
     let older = touches.len() - looked;
     values.reverse();
-    // Who took a decision back put up again what it had decided, and decided nothing either.
-    let parted = put_back.iter().flat_map(|(half, of)| [*half, of.change]).collect();
-    judge_all(index, &mut values, (&bare, &silent, &parted), |heads| shown(heads).0);
+    judge_all(index, &mut values, (&bare, &silent, undone), |heads| shown(heads).0);
     match Seen::now(doc).read(path) {
         Ok(now) => one_stands(index, &mut values, &now),
         Err(_) => values.iter_mut().for_each(|value| value.current &= value.value.is_none()),
@@ -150,7 +148,7 @@ pub(super) fn of(
 fn judge_all(
     index: &ConflictIndex,
     values: &mut Vec<Stood>,
-    (bare, silent, parted): (&BTreeSet<ChangeHash>, &[Silent], &BTreeSet<ChangeHash>),
+    (bare, silent, undone): (&BTreeSet<ChangeHash>, &[Silent], &BTreeSet<ChangeHash>),
     shown: impl Fn(&[Hash]) -> Option<Json>,
 ) {
     let merges = Cell::new(0_usize);
@@ -159,7 +157,7 @@ fn judge_all(
         let heads = [Hash(one.0), Hash(two.0)];
         if merges.get() > HISTORY_MERGES_MAX { None } else { Some(shown(&heads)) }
     };
-    judge(index, values, (silent, parted), merged);
+    judge(index, values, (silent, undone), merged);
     if bare.is_empty() {
         return;
     }
@@ -174,7 +172,7 @@ fn judge_all(
         // Those that are gone may have stood behind others, or before them. What they took of the
         // pairs must not show in what is left.
         merges.set(0);
-        judge(index, values, (silent, parted), merged);
+        judge(index, values, (silent, undone), merged);
     }
     let mut is_below_bare = false;
     for value in values {
@@ -253,7 +251,7 @@ fn has_known(index: &ConflictIndex, touches: &[Touch], touch: &Touch, past: usiz
 fn judge(
     index: &ConflictIndex,
     values: &mut [Stood],
-    (silent, parted): (&[Silent], &BTreeSet<ChangeHash>),
+    (silent, undone): (&[Silent], &BTreeSet<ChangeHash>),
     merged: impl Fn(&ChangeHash, &ChangeHash) -> Option<Option<Json>>,
 ) {
     // Causes come first, so nothing knows what stands behind it.
@@ -283,12 +281,12 @@ fn judge(
             };
             let is_of_both = |value: &Option<Json>| value == own || *value == rival.value;
             let Some(shown) = merged(this, &rival.change).filter(is_of_both) else { return false };
-            // The first who knew both decided, whatever was shown until then; but for decisions that
-            // were taken back, and for what took them back.
+            // The first who knew both decided, whatever was shown until then; but for decisions
+            // that were taken back, and for what took them back.
             let mut heirs = (one.max(*at) + 1..values.len())
                 .filter(|heir| knew(*heir, one) && knew(*heir, *at))
                 .filter_map(|heir| values.get(heir))
-                .filter(|heir| !parted.contains(&heir.change));
+                .filter(|heir| !undone.contains(&heir.change));
             let is_decided = |first: &&Stood| {
                 is_of_both(&first.value)
                     && first.value != shown

@@ -50,7 +50,7 @@ fn a_row_is_what_its_change_shows_and_the_current_one_is_what_is_shown_now() {
                 (value != shown(&touch.deps)).then_some((ChangeHash(touch.hash.0), value))
             });
             let expected: Vec<_> = rows.collect();
-            let history = of(&doc, (&index, &PutBack::new()), &path, 100).unwrap_or_default();
+            let history = of(&doc, (&index, &BTreeSet::new()), &path, 100).unwrap_or_default();
             let rows = history.values.iter().map(|row| (row.change, row.value.clone()));
             // Besides those there are some that were written once more, apart from others.
             let (rows, more): (Vec<_>, Vec<_>) = rows.partition(|row| expected.contains(row));
@@ -63,7 +63,8 @@ fn a_row_is_what_its_change_shows_and_the_current_one_is_what_is_shown_now() {
             }
             let now = Seen::now(&doc).read(&path).ok().map(|read| read.value);
             for limit in [1, 100] {
-                let history = of(&doc, (&index, &PutBack::new()), &path, limit).unwrap_or_default();
+                let history =
+                    of(&doc, (&index, &BTreeSet::new()), &path, limit).unwrap_or_default();
                 let current = history.values.iter().filter(|row| row.current);
                 let current: Vec<_> = current.map(|row| &row.value).collect();
                 let is_cut = limit == 1 || rows.is_empty();
@@ -100,7 +101,7 @@ fn where_many_wrote_apart_no_touch_is_compared_with_all_and_the_values_are_the_s
     touches.sort_unstable_by_key(|touch| (touch.number, touch.hash));
     let last = standings(&index, &touches).pop().unwrap();
     assert!(!last.follows, "it was given up before");
-    let rows = of(doc, (&index, &PutBack::new()), &path, 200).unwrap().values;
+    let rows = of(doc, (&index, &BTreeSet::new()), &path, 200).unwrap().values;
     assert_eq!(rows.len(), usize::from(apart) + 3);
     assert!(rows.last().is_some_and(|row| row.current && row.follows));
 }
