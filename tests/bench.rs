@@ -249,6 +249,7 @@ fn a_node_under_attack_is_measured_against_itself_before() {
     have_limits(&rows, &["attack"]);
     let kinds: Vec<_> = rows.iter().map(|row| row["params"]["kind"].as_str().unwrap()).collect();
     let all = [
+        "packets",
         "half-way",
         "strangers",
         "introductions",
@@ -262,7 +263,13 @@ fn a_node_under_attack_is_measured_against_itself_before() {
     // It was attacked, and as hard as it is told.
     for row in &rows {
         let at_least = |name: &str, count| row["params"][name].as_u64() >= Some(count);
-        let hard = [("events", 512), ("wants", 8_192), ("handshakes", 32), ("operations", 1_000)];
+        let hard = [
+            ("events", 512),
+            ("wants", 8_192),
+            ("handshakes", 32),
+            ("operations", 1_000),
+            ("packets", 4_000),
+        ];
         assert!(hard.into_iter().any(|(name, count)| at_least(name, count)), "{row}");
     }
 }

@@ -33,7 +33,7 @@ use crate::api::client::Client;
 use crate::home::{Home, random};
 use crate::transport::BoxFuture;
 use member::Rogue;
-use strangers::{AT_ONCE, Strangers};
+use strangers::{AT_ONCE, PACKETS, Strangers};
 
 /// What it is measured against.
 const BEFORE: &str = "without the attack";
@@ -62,6 +62,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// comes last. `SPEC: LINK-9`
 #[derive(Debug, Clone, Copy)]
 enum Kind {
+    /// Packets that look like the first of a connection and are none, from many addresses.
+    Packets,
     /// Handshakes that the node answered and that go no further, each from another address.
     HalfWay,
     /// Whole handshakes of devices that are no members.
@@ -83,7 +85,8 @@ enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
+        Self::Packets,
         Self::HalfWay,
         Self::Strangers,
         Self::Introductions,
@@ -96,6 +99,7 @@ impl Kind {
 
     fn name(self) -> &'static str {
         match self {
+            Self::Packets => "packets",
             Self::HalfWay => "half-way",
             Self::Strangers => "strangers",
             Self::Introductions => "introductions",
@@ -110,6 +114,7 @@ impl Kind {
     /// What was done so many times.
     fn told(self, times: usize) -> [(&'static str, usize); 2] {
         match self {
+            Self::Packets => [("times", times), ("packets", times * PACKETS)],
             Self::HalfWay | Self::Strangers => [("times", times), ("handshakes", times * AT_ONCE)],
             Self::Wants => [("frames", times), ("wants", times * WANTS_MAX)],
             Self::Introductions | Self::Orphans | Self::Quarantine | Self::Refused => {
@@ -148,6 +153,7 @@ impl Attackers {
     fn ready(&self, kind: Kind, times: usize) -> Result<Attack, Failure> {
         let (rogue, strangers) = (Arc::clone(&self.rogue), Arc::clone(&self.strangers));
         Ok(match kind {
+            Kind::Packets => Box::pin(strangers.make_up_packets(times)),
             Kind::HalfWay => Box::pin(strangers.stop_half_way(times)),
             Kind::Strangers => Box::pin(strangers.dial(times)),
             Kind::Introductions => {

@@ -52,6 +52,7 @@ async fn batch(bench: &Bench, device: &Device, wire: &Wire) -> Result<Row, Failu
     let raw = raw.map(|mut bytes| median(&mut bytes) / size as f64);
     let measured = Measured::new("bytes", median(&mut ours), "bytes/edit")
         .with("edits", size)
+        .with("events", size.div_ceil(BATCH))
         .with("kind", "batch")
         .peers(bench.foreign.settings(&[RAW]).await)
         .against_what_is_there(RAW, raw);

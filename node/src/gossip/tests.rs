@@ -4,7 +4,7 @@ use kernelos_protocol::command::{Command, Mode, Reply};
 use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::{EventId, Signature};
 use kernelos_protocol::key::{DeviceKey, RecoveryKey};
-use kernelos_protocol::limits::HINT_JUNK_AT_ONCE_MAX;
+use kernelos_protocol::limits::{HINT_EVERY_MS, HINT_JUNK_AT_ONCE_MAX};
 use kernelos_protocol::role::Role;
 use kernelos_protocol::sync::hint::topic;
 
@@ -210,6 +210,25 @@ async fn a_member_that_pours_in_what_is_no_hint_is_put_away_too() {
     let poured = timeout(Duration::from_secs(60), pours(&neighbour)).await;
     assert!(poured.is_some_and(|poured| poured > GOSSIP_BYTES_AT_ONCE / 2), "{poured:?}");
     assert_eq!(neighbour.ended().as_deref(), Some(PUT_AWAY));
+    drop(engine);
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_near_and_came_to_the_topic_later_is_met_there_without_a_word_of_its_own() {
+    // SPEC: HINT-3. Nothing tells of it but the look every half minute: its connection stays, and
+    // it was not on the topic when it was met at first.
+    let (node, engine, _folder) = founder(true).await;
+    grant(&engine, &DeviceKey::from_secret(&[7; 32]), "phone").await;
+    let phone = alone([7; 32]).await;
+    let neighbour = phone.1.dial(node.device(), address(&node).await).await.unwrap();
+    assert!(phone.1.take(&neighbour).await);
+    sleep(Duration::from_secs(5)).await;
+    let (_teller, mut listener) = phone.1.join(topic(&engine.workspace())).await.unwrap();
+    let soon = Duration::from_millis(2 * HINT_EVERY_MS);
+    let came = timeout(soon, listener.next()).await.expect("it was never met");
+    assert_eq!(came, Some(Came::Up(node.device())));
+    assert!(neighbour.is_open());
     drop(engine);
     node.stop().await;
 }

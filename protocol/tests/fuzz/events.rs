@@ -1,7 +1,7 @@
 //! What is made of events: raw bytes, and signed events in an order that the bytes choose, since
 //! no fuzzer finds a signature.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use kernelos_protocol::archive;
 use kernelos_protocol::cbor::{Writer, encode};
@@ -44,9 +44,15 @@ fn chosen(bytes: &[u8]) -> Vec<Verified> {
 }
 
 fn again(bytes: &[u8]) -> Option<Verified> {
+    // As a row of the own store, which is asked for less, whatever it is.
+    let row = Verified::of_row(bytes);
     let event = Signed::decode(bytes).and_then(Signed::verify).ok()?;
     assert_eq!(event.encode(), bytes);
     assert_eq!(event.id(), id_of(&encode(event.header())));
+    assert_eq!(row.as_ref(), Ok(&event), "what is an event is one as a row, too");
+    let header = Arc::new(event.header().clone());
+    let known = Verified::of_known_row(bytes, event.id(), &header);
+    assert_eq!(known.as_ref(), Some(&event));
     Some(event)
 }
 

@@ -23,8 +23,14 @@ pub(super) const AT_ONCE: usize = 8;
 /// Addresses from which they come, each of its own as LINK-8 counts them.
 const ADDRESSES: usize = 200;
 
+/// Packets at once that only look like the beginning of something: 10,000 a second.
+pub(super) const PACKETS: usize = 500;
+
 /// Bytes of a datagram, at most.
 const DATAGRAM_MAX: usize = 2_048;
+
+/// Bytes of the first packet of a connection, at least (RFC 9000 section 14.1).
+const FIRST_PACKET_BYTES: usize = 1_200;
 
 /// Strangers with keys of their own.
 pub(super) struct Strangers {
@@ -56,6 +62,27 @@ impl Strangers {
                 let dialed = transport.dial(target.node, &[target.at], Protocol::Sync).await;
                 dialed.err().map(drop).ok_or_else(|| failed("a stranger was let in"))
             })
+        })
+        .await
+    }
+
+    /// Sends what looks like the first packet of a connection (RFC 9000 section 17.2.2) and holds
+    /// nothing that its keys open, from as many addresses as there are.
+    pub(super) async fn make_up_packets(self: Arc<Self>, times: usize) -> Result<usize, Failure> {
+        let mut from = Vec::new();
+        for number in 0..ADDRESSES {
+            from.push(UdpSocket::bind(own_address(number)).await.map_err(failed)?);
+        }
+        let (from, target) = (&from, self.target.at);
+        paced(times, |turn| async move {
+            for number in turn * PACKETS..(turn + 1) * PACKETS {
+                let mut packet = vec![0xc3, 0, 0, 0, 1, 8];
+                packet.extend((number as u64).to_be_bytes());
+                packet.resize(FIRST_PACKET_BYTES, 0x44);
+                let socket = from.get(number % ADDRESSES).ok_or_else(|| failed("no address"))?;
+                socket.send_to(&packet, target).await.map_err(failed)?;
+            }
+            Ok(())
         })
         .await
     }
