@@ -325,7 +325,7 @@ impl App {
             self.model.said.conflicts = None;
         }
         if chosen.each != self.model.chosen.each {
-            self.model.said.timeline.outdate();
+            self.model.said.timeline.refold();
         }
         self.model.chosen = chosen;
         self.model.gone = None;

@@ -117,12 +117,7 @@ impl<W: Fn() + Clone + Send + Sync + 'static> Link<W> {
         let mut is_old = false;
         loop {
             let changed = tokio::select! {
-                () = std::future::ready(()), if is_old => true,
-                alive = timeout(SILENT_MAX, events.next()) => match alive {
-                    Ok(Some(changed)) => changed,
-                    Ok(None) => return Over::Gone(not_running()),
-                    Err(_) => return Over::Gone(hangs()),
-                },
+                biased;
                 wanted = self.ends.wanted.changed() => match wanted {
                     Ok(()) => false,
                     Err(_) => return Over::Closed,
@@ -136,6 +131,12 @@ impl<W: Fn() + Clone + Send + Sync + 'static> Link<W> {
                     None => return Over::Closed,
                 },
                 () = self.restored.notified() => true,
+                () = std::future::ready(()), if is_old => true,
+                alive = timeout(SILENT_MAX, events.next()) => match alive {
+                    Ok(Some(changed)) => changed,
+                    Ok(None) => return Over::Gone(not_running()),
+                    Err(_) => return Over::Gone(hangs()),
+                },
             };
             is_old &= !changed;
             let refreshing = std::pin::pin!(self.refresh(workspace, changed, &mut had));

@@ -64,7 +64,8 @@ async fn take_back(ui: &Ui, begin: Option<String>, force: bool) -> Result<(), Fa
             if ui.json {
                 ui.show(&not, Default::default)?;
             }
-            let names = if not.device.is_some() { names(ui).await? } else { Names::new() };
+            let is_told = !ui.json && not.device.is_some();
+            let names = if is_told { names(ui).await.unwrap_or_default() } else { Names::new() };
             let (text, hint) = present::not_undone(&not, &names);
             Err(Failure::new(FailureKind::Failed, text).with_hint(hint))
         }

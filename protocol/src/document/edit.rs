@@ -207,27 +207,17 @@ impl EditFault {
 
     /// The same, where the document that it is about stands at `above`.
     pub(super) fn under(self, above: &DocPath) -> Self {
-        let under = |path: String| seen_from_root(above, path);
         match self {
-            Self::Absent(path) => Self::Absent(under(path)),
-            Self::NotAMap(path) => Self::NotAMap(under(path)),
-            Self::NotAppendable(path) => Self::NotAppendable(under(path)),
-            Self::Index(path, len) => Self::Index(under(path), len),
-            Self::Kept(path) => Self::Kept(under(path)),
-            Self::Closes(path) => Self::Closes(under(path)),
-            Self::NotRestorable(path) => Self::NotRestorable(under(path)),
+            Self::Absent(path) => Self::Absent(above.before(path)),
+            Self::NotAMap(path) => Self::NotAMap(above.before(path)),
+            Self::NotAppendable(path) => Self::NotAppendable(above.before(path)),
+            Self::Index(path, len) => Self::Index(above.before(path), len),
+            Self::Kept(path) => Self::Kept(above.before(path)),
+            Self::Closes(path) => Self::Closes(above.before(path)),
+            Self::NotRestorable(path) => Self::NotRestorable(above.before(path)),
             Self::BuiltOn(built) => Self::BuiltOn(built.under(above)),
             other => other,
         }
-    }
-}
-
-/// A path of the document at `above`, as it is called in the root.
-pub(super) fn seen_from_root(above: &DocPath, path: String) -> String {
-    match (above.segments().is_empty(), path.is_empty()) {
-        (true, _) => path,
-        (false, true) => above.to_string(),
-        (false, false) => format!("{above}/{path}"),
     }
 }
 
@@ -422,10 +412,9 @@ fn write(
         }
         Json::Array(items) => {
             let list = place.object(tx, ObjType::List)?;
-            for (index, item) in items.iter().enumerate() {
-                write(tx, &Place::Insert(&list, index), item, depth + 1)?;
-            }
-            Ok(())
+            items.iter().enumerate().try_for_each(|(index, item)| {
+                write(tx, &Place::Insert(&list, index), item, depth + 1)
+            })
         }
         Json::Object(fields) => {
             let map = place.object(tx, ObjType::Map)?;

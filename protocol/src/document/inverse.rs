@@ -47,8 +47,8 @@ impl Documents {
                 Ok(mut plan) => {
                     several = several.max(plan.lists.len());
                     let edits = plan.lists.drain(..).next().unwrap_or_default();
-                    parts.insert(*id, Part { edits, ..Part::default() });
                     let mut of_one = plan.built.under(&above);
+                    parts.insert(*id, Part { above, edits, ..Part::default() });
                     built.taken.append(&mut of_one.taken);
                     built.shows |= of_one.shows;
                 }
@@ -63,8 +63,7 @@ impl Documents {
         }
         let written = self.write_parts(hand, &parts).map(|mut changes| {
             for (id, change) in &mut changes {
-                let above = self.above(root, id);
-                let of = |part: &Part| written_at(&part.edits, &above);
+                let of = |part: &Part| written_at(&part.edits, &part.above);
                 change.places = parts.get(id).map_or_else(Vec::new, of);
             }
             changes

@@ -85,6 +85,15 @@ impl DocPath {
         Self::nearest(&segments)
     }
 
+    /// The words for a path below this one, which may be no path that can be named.
+    pub(super) fn before(&self, path: String) -> String {
+        match (self.0.is_empty(), path.is_empty()) {
+            (true, _) => path,
+            (false, true) => self.to_string(),
+            (false, false) => format!("{self}/{path}"),
+        }
+    }
+
     /// This path below another.
     pub fn within(&self, above: &Self) -> Result<Self, PathFault> {
         self.0.iter().try_fold(above.clone(), |path, segment| path.child(segment))

@@ -8,7 +8,6 @@ use automerge::{Automerge, ChangeHash as Hash};
 use serde::{Deserialize, Serialize};
 
 use super::conflict::ConflictIndex;
-use super::edit::seen_from_root;
 use super::read::Seen;
 use super::sites::Sites;
 use crate::document::DocPath;
@@ -37,7 +36,7 @@ impl BuiltOn {
     /// The same, of a document that stands at `above`.
     pub(super) fn under(mut self, above: &DocPath) -> Self {
         for taken in &mut self.taken {
-            taken.path = seen_from_root(above, std::mem::take(&mut taken.path));
+            taken.path = above.before(std::mem::take(&mut taken.path));
         }
         self
     }

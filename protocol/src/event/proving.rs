@@ -102,7 +102,8 @@ impl Proving {
         }
         if behind == 0 {
             // Without it a run only waits for what is proven already.
-            if self.last.len() >= UNPROVEN_RUNS_MAX {
+            let is_new = !self.last.contains_key(&end.chain());
+            if is_new && self.last.len() >= UNPROVEN_RUNS_MAX {
                 self.last.clear();
             }
             self.last.insert(end.chain(), end.id());

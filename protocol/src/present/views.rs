@@ -61,8 +61,8 @@ pub fn status(
         );
         blocks.push(Block::Line(Text::toned(Tone::Attention, text)));
     }
-    blocks
-        .extend(status.peers.iter().map(|peer| Block::Line(reached(peer, status.said_at, names))));
+    let line = |peer| Block::Line(reached(peer, status.said_at, names));
+    blocks.extend(status.peers.iter().map(line));
     for row in &status.waiting {
         blocks.push(Block::Line(Text::toned(Tone::Attention, waits(row, names))));
     }
@@ -73,9 +73,8 @@ pub fn status(
         );
         blocks.push(Block::Line(Text::toned(Tone::Attention, text)));
     }
-    for life in &status.lives {
-        blocks.push(Block::Line(Text::toned(Tone::Attention, lived(life))));
-    }
+    let line = |life| Block::Line(Text::toned(Tone::Attention, lived(life)));
+    blocks.extend(status.lives.iter().map(line));
     if status.absent > 0 {
         blocks.push(Block::Line(Text::toned(Tone::Attention, absent(status.absent))));
     }

@@ -21,8 +21,8 @@ use crate::replica::{Output, Replica};
 use crate::role::Role;
 use crate::sync::{LinkId, Message};
 
-/// Why nobody goes on with a mission that waits for agents.
-const NO_RUNNER: &str = "it waits for a device that runs agents and can be reached: kern up --run";
+/// Why nobody goes on with a mission that waits for agents, as far as it is seen from here.
+const NO_RUNNER: &str = "no device that runs agents can be reached from here: kern up --run";
 
 impl Replica {
     /// A new mission: its base is here already, as an artifact. `SPEC: MIS-2`

@@ -280,6 +280,15 @@ impl Replica {
                 let undone = self.edit_taken_back(undo, event, &first_made);
                 Reply::Undone(Undone { reopened: true, also, ..undone })
             }
+            // What was written stays, and is told.
+            Err(failure) if !also.is_empty() => {
+                let ids: Vec<_> = also.iter().map(EventId::short).collect();
+                let hint = format!(
+                    "it is taken back in part, by {}; kern conflicts shows what is open",
+                    ids.join(", ")
+                );
+                Reply::Failed(failure.with_hint(hint))
+            }
             Err(failure) => Reply::Failed(failure),
         };
         self.reply(undo.request, reply);

@@ -94,9 +94,10 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// What is known is replaced as a whole by the next page, and shown until then.
-    pub fn outdate(&mut self) {
-        self.is_old = true;
+    /// It is wanted folded otherwise, or as it was after all: what is known is replaced as a whole
+    /// by the next page, and shown until then.
+    pub fn refold(&mut self) {
+        self.is_old = !self.is_old;
     }
 
     /// Takes a page: what was known of the events that it covers is replaced.

@@ -150,11 +150,11 @@ impl Workspace {
         Distance { ahead, behind, behind_at_least, devices }
     }
 
-    /// Was anything written to a branch, beside what makes it and what merges?
+    /// Is there anything on a branch but what makes it?
     #[must_use]
     pub fn is_written(&self, branch: &DocumentId) -> bool {
         let Some(of) = self.effects.document_number(branch) else { return false };
-        self.own_standing(of).into_iter().any(|own| self.is_edit(of, own))
+        self.own_standing(of).into_iter().any(|own| !self.effects.begins(own))
     }
 
     fn is_edit(&self, document: DocumentNo, change: ChangeNo) -> bool {
