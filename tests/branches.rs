@@ -47,6 +47,7 @@ fn a_branch_is_tried_on_two_devices_previewed_merged_and_taken_back() {
     assert_eq!(told["conflicts"][0]["path"], "notes/a");
     assert_eq!(done(laptop, &["conflicts"]), json!([]), "nothing is written by that");
     let merged = done(laptop, &["branch", "merge", "try"]);
+    assert_eq!((&merged["conflicts"], merged["undo"].is_string()), (&json!(1), true), "{merged}");
     agree(&homes);
     assert_eq!(done(phone, &["conflicts"])[0]["id"], told["conflicts"][0]["id"]);
     assert_eq!(done(phone, &["task", "list"])[0]["title"], "pack");
@@ -73,6 +74,12 @@ fn a_branch_is_tried_on_two_devices_previewed_merged_and_taken_back() {
     assert_eq!(done(laptop, &["task", "list"]), json!([]));
     done(laptop, &["undo", undo]);
     assert_eq!(done(laptop, &["task", "list"])[0]["title"], "pack");
+    // What was written there and taken back there shows nothing once it is merged.
+    done(laptop, &["branch", "create", "vain"]);
+    let vain = done(laptop, &["doc", "set", "notes/v", "1", "--branch", "vain"]);
+    done(laptop, &["undo", vain["event"].as_str().unwrap()]);
+    let text = laptop.run(&["branch", "merge", "vain"]).done().to_owned();
+    assert!(text.contains("it cannot be taken back: it shows nothing new"), "{text}");
     assert!(done(laptop, &["branch", "list"])[0].get("taken_back").is_none());
 }
 

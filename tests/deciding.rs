@@ -222,7 +222,7 @@ fn final_plans_and_policies_made_apart_are_decided_and_all_events_taken_back_by_
     assert_eq!(phone.get("policies/mission.promote"), "allow");
     let events = [&second, &first].map(|told| told["event"].as_str().unwrap());
     let text = laptop.run(&["undo", events[0], events[1]]).done().to_owned();
-    let each = events.map(|event| text.contains(&format!("it takes back event {event}")));
+    let each = events.map(|event| text.contains(&format!(" back event {event}")));
     assert_eq!(each, [true, true], "{text}");
     agree(&homes);
     let mut kinds: Vec<_> = conflicts(phone).iter().map(|row| row["kind"].to_string()).collect();

@@ -25,9 +25,14 @@ fn a_name_that_hides_reorders_or_never_ends_is_refused_or_shown_as_what_it_is() 
             vec!["agent", "add", name, "--command", "true"],
             vec!["init", name, "--device", "d", "--recovery-file", recovery],
             vec!["init", "odd", "--device", name, "--recovery-file", recovery],
+            vec![name],
+            vec!["bench", name],
+            vec!["completions", name],
+            vec!["peer", "add", name],
+            vec!["invite", "--role", name],
         ] {
             let ran = home.run(&args);
-            ran.refused(2, "");
+            assert_eq!(ran.code, 2, "{args:?}: {}", ran.stderr);
             assert!(ran.stderr.len() < 10_000, "{args:?}: {} bytes", ran.stderr.len());
             let odd = |c: char| c != '\n' && (c.is_control() || "\u{202e}\u{2066}".contains(c));
             assert!(!ran.stderr.contains(odd), "{args:?}: {:?}", ran.stderr);

@@ -67,5 +67,5 @@ fn where_nothing_is_left_a_script_hears_it_as_of_any_event_that_is_not_taken_bac
     home.run(&["undo"]).done();
     assert_eq!(home.get("notes/a"), 1);
     home.run(&["undo"]).done();
-    refused("all that this device did is taken back already");
+    refused("all that this device did and an undo takes back is taken back already");
 }

@@ -15,6 +15,7 @@ use kernelos_protocol::id::{ConflictId, DeviceId, DocumentId, EventId, Workspace
 use kernelos_protocol::mission::show::MissionView;
 use kernelos_protocol::present::Doc;
 use kernelos_protocol::present::registry::Standing;
+use kernelos_protocol::role::Role;
 
 use crate::client::Order;
 use crate::form::Form;
@@ -383,6 +384,7 @@ impl Model {
             workspace: self.workspace.is_some(),
             writes: status
                 .is_some_and(|status| status.role.is_some() && status.newer_format.is_none()),
+            leads: status.is_some_and(|status| status.role >= Some(Role::Admin)),
             past: self.past.is_some(),
             sides: conflict.map_or(0, |(_, row)| row.sides.len()),
             before: step(false).is_some(),
@@ -399,6 +401,12 @@ impl Model {
     pub fn why_no_write(&self) -> Option<&'static str> {
         let why = self.standing().why_no_write()?;
         Some(if self.hangs() { HANGS } else { why })
+    }
+
+    /// Why nobody is let in or put out now.
+    #[must_use]
+    pub fn why_no_lead(&self) -> Option<&'static str> {
+        self.why_no_write().or_else(|| self.standing().why_no_lead())
     }
 
     /// Why no workspace is rescued now. Who does it need not be a member.

@@ -149,13 +149,20 @@ fn failures(ui: &mut Ui, model: &Model) {
 
 /// A button that writes: true as it is used. Where nothing can be written it says why.
 pub(crate) fn can(ui: &mut Ui, model: &Model, text: &str) -> bool {
-    let why_not = model.why_no_write();
+    can_unless(ui, model.why_no_write(), text)
+}
+
+/// The same of what an owner or an admin does.
+pub(crate) fn can_lead(ui: &mut Ui, model: &Model, text: &str) -> bool {
+    can_unless(ui, model.why_no_lead(), text)
+}
+
+fn can_unless(ui: &mut Ui, why_not: Option<&str>, text: &str) -> bool {
     let button = ui.add_enabled(why_not.is_none(), egui::Button::new(text).wrap());
     // Who holds a key down means what had the focus first.
     let is_clicked = button.clicked() && !keys::is_click_held(ui.ctx());
     let Some(why) = why_not else { return is_clicked };
     ui.ctx().accesskit_node_builder(button.id, |node| node.set_description(why));
-    button.on_disabled_hover_text(why);
     false
 }
 

@@ -5,18 +5,22 @@ use eframe::egui::{RichText, Ui};
 use kernelos_protocol::command::Status;
 use kernelos_protocol::present::{Text, Tone, device_name, shown};
 
-use crate::model::{Link, Model, Names};
+use crate::model::{Action, Link, Model, Names};
 use crate::render;
 use crate::theme::palette;
 
 /// Draws it.
-pub fn show(ui: &mut Ui, model: &Model) {
+pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
     ui.horizontal_wrapped(|ui| {
         for text in texts(model) {
             let colour = palette(ui).tone(text.tone);
             // Labels right below a wrapping layout break as one text does.
             ui.label(RichText::new(glyph(text.tone)).color(colour));
             ui.label(RichText::new(shown(&text.text, render::TEXT_BYTES_MAX)).color(colour));
+        }
+        // A finger presses no keys.
+        if ui.button("All commands…").clicked() {
+            actions.push(Action::Palette(Some(String::new()), 0));
         }
     });
 }

@@ -9,10 +9,7 @@ use kernelos_protocol::present::{self, Back, Block, Doc, Text, Tone, shown};
 
 use crate::model::{Instead, Model, Names, Told};
 
-/// Why an agent is not taken back.
-const AGENT: &str = "agents are changed by themselves: set it again with the commands that it had";
-
-/// Nor a purge.
+/// Why a purge is not taken back.
 const PURGE: &str = "what was destroyed is gone; a device of role store alone keeps a sealed copy";
 
 /// Places that are named of what was written.
@@ -90,7 +87,6 @@ fn became(command: &Command, reply: &Reply, names: &Names) -> Told {
         _ => match &event {
             Some(event) => {
                 let back = match reply {
-                    _ if matches!(command, Command::SetAgent { .. }) => Back::Never(AGENT),
                     Reply::Struck { .. } => match command {
                         Command::Strike { begin, .. } => {
                             Back::By(format!("kern readmit --event {begin}"))
@@ -122,7 +118,7 @@ fn became(command: &Command, reply: &Reply, names: &Names) -> Told {
             | Reply::BoardMade { .. }
             | Reply::Purged { .. }
             | Reply::Struck { .. }
-    ) || matches!(command, Command::SetAgent { .. });
+    );
     let asks = match reply {
         Reply::Granted { .. } | Reply::Revoked { .. } => true,
         Reply::Undone(undone) => {

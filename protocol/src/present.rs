@@ -34,7 +34,7 @@ pub use text::{to_painted, to_text};
 pub use timeline::{
     ascii, timeline, timeline_line, timeline_lines, timeline_row, timeline_sentence,
 };
-pub use undo::{Back, not_undone, undone, wrote, wrote_by};
+pub use undo::{Back, events, not_undone, undone, wrote, wrote_by};
 pub use views::{away, behind, device_name, devices, life, log_row, read, status, taken_out};
 pub use when::utc;
 

@@ -19,7 +19,7 @@ impl App {
         keys::pressed(ui.ctx(), model, &mut actions);
         Side::bottom("strip").show(ui, |ui| {
             pane::mark(ui, 2, "What is saved and where");
-            strip::show(ui, model);
+            strip::show(ui, model, &mut actions);
         });
         let ways = |ui: &mut Ui, actions: &mut Vec<Action>| {
             pane::mark(ui, 0, "Panels");

@@ -79,7 +79,8 @@ fn ways(ui: &mut Ui, (row, id): (&BranchState, &str), model: &Model, actions: &m
     ui.horizontal_wrapped(|ui| {
         if row.ahead == 0 {
             let merge = ui.add_enabled(false, Button::new(format!("Merge {name}…")));
-            merge.on_disabled_hover_text(present::nothing_to_merge(row));
+            let why = present::nothing_to_merge(row);
+            ui.ctx().accesskit_node_builder(merge.id, |node| node.set_description(why));
         } else if can(ui, model, &format!("Merge {name}…")) {
             actions.push(merging(row, model));
         }

@@ -9,7 +9,7 @@ use kernelos_protocol::present::{self, Block, Doc, Text, Tone, shown};
 
 use crate::form::{self, Fill, Form};
 use crate::model::{Action, Model, Topic};
-use crate::panel::{absent, can, empty};
+use crate::panel::{absent, can_lead, empty};
 use crate::render;
 
 /// Where one device has all of it.
@@ -24,6 +24,10 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
     render::doc(ui, &present::devices(devices, &model.said.names));
     if devices.len() < 2 {
         empty(ui, model, actions, (ALONE, None));
+    }
+    if let (None, Some(why)) = (model.why_no_write(), model.why_no_lead()) {
+        let text = format!("letting in and revoking: {why}");
+        render::text(ui, &Text::toned(Tone::Quiet, text));
     }
     ui.push_id("pending", |ui| invitations::pending(ui, model, actions));
     for device in devices {
@@ -87,7 +91,7 @@ fn let_in_again(
     actions: &mut Vec<Action>,
 ) {
     let name = shown(&present::device_name(&device.id, &model.said.names), 64);
-    if can(ui, model, &format!("Let {name} in again…")) {
+    if can_lead(ui, model, &format!("Let {name} in again…")) {
         let text = format!(
             "{name} is a member again as what it was, on every device, and reads all that comes: \
              the revocation {} is taken back",
@@ -101,7 +105,7 @@ fn let_in_again(
 
 fn revoke(ui: &mut Ui, device: &DeviceRow, model: &Model, actions: &mut Vec<Action>) {
     let name = present::device_name(&device.id, &model.said.names);
-    if can(ui, model, &format!("Revoke {}…", shown(&name, 128))) {
+    if can_lead(ui, model, &format!("Revoke {}…", shown(&name, 128))) {
         // By its name where that is its own.
         let is_it = form::device(&name, model) == Ok(device.id);
         let called = if is_it { name } else { device.id.to_string() };

@@ -2,11 +2,11 @@
 
 use eframe::egui::Ui;
 use kernelos_protocol::command::Command;
-use kernelos_protocol::present::{self, Block, Doc};
+use kernelos_protocol::present::{self, Block, Doc, Text, Tone};
 
 use crate::form::Fill;
 use crate::model::{Action, Chosen, Model, Topic};
-use crate::panel::{absent, below, can, empty};
+use crate::panel::{absent, below, can_lead, empty};
 use crate::render;
 
 /// Draws it.
@@ -40,7 +40,10 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
         _ => absent(ui, model, &Topic::Preview(row.tip)),
     }
     let tip = row.tip.short();
-    if can(ui, model, &format!("Bring {tip} back…")) {
+    if let (None, Some(why)) = (model.why_no_write(), model.why_no_lead()) {
+        render::text(ui, &Text::toned(Tone::Quiet, format!("bringing back: {why}")));
+    }
+    if can_lead(ui, model, &format!("Bring {tip} back…")) {
         actions.push(back(&tip, &row.tip.to_string(), "", model));
     }
 }

@@ -52,8 +52,7 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
         Reply::Edited(edited) => edited.event,
         other => return Err(super::doc::unexpected(&other)),
     };
-    let why = "agents are changed by themselves: add it again with the commands that it had";
-    let (wrote, mut agents) = (Wrote::never(event, why), agents(ui).await?);
+    let (wrote, mut agents) = (Wrote::undo(event), agents(ui).await?);
     agents.iter_mut().filter(|row| row["name"] == *name).for_each(|row| wrote.put_in(row));
     ui.wrote_as(&wrote, &json!(agents), || doc(&agents))
 }

@@ -2,7 +2,7 @@
 
 use kernelos_protocol::command::{BranchCommand, BranchReply, Command, Failure, Reply};
 use kernelos_protocol::document::DocPath;
-use kernelos_protocol::present;
+use kernelos_protocol::present::{self, Block, Text, Tone};
 use serde_json::json;
 
 use crate::cli::names::names;
@@ -122,21 +122,46 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
         },
         Args::Diff { name } => compare(ui, BranchCommand::Diff { name }).await,
         Args::Preview { name } => compare(ui, BranchCommand::Preview { name }).await,
-        Args::Merge { name } => match ask(ui, BranchCommand::Merge { name: name.clone() }).await? {
-            Reply::Branch(BranchReply::Merged { event, changes, taken_back }) => {
-                let mut object = json!({ "name": name, "changes": changes });
-                if !taken_back.is_empty() {
-                    object["taken_back"] = json!(taken_back);
-                }
-                ui.wrote(&Wrote::undo(Some(event)), object, || present::taken_back(&taken_back))
-            }
-            other => Err(super::doc::unexpected(&other)),
-        },
+        Args::Merge { name } => merge(ui, name).await,
         Args::Archive { name, undo } => {
             let archive = BranchCommand::Archive { name: name.clone(), archived: !undo };
             links::archive(ui, (&name, !undo), Command::Branch(archive), Wrote::undo).await
         }
     }
+}
+
+/// Merges, and says what that brought: what shows nothing new has nothing to take back.
+async fn merge(ui: &Ui, name: String) -> Result<(), Failure> {
+    let (shows, conflicts) = match ask(ui, BranchCommand::Preview { name: name.clone() }).await {
+        Ok(Reply::Branch(BranchReply::Changes(brings))) => {
+            let conflicts = brings.conflicts.len().saturating_add(brings.more_conflicts);
+            (!brings.changes.is_empty() || brings.more > 0 || conflicts > 0, conflicts)
+        }
+        // Why it is not merged, that says.
+        _ => (true, 0),
+    };
+    let merged = ask(ui, BranchCommand::Merge { name: name.clone() }).await?;
+    let Reply::Branch(BranchReply::Merged { event, changes, taken_back }) = merged else {
+        return Err(super::doc::unexpected(&merged));
+    };
+    let mut object = json!({ "name": name, "changes": changes, "conflicts": conflicts });
+    if !taken_back.is_empty() {
+        object["taken_back"] = json!(taken_back);
+    }
+    let wrote = match shows {
+        true => Wrote::undo(Some(event)),
+        false => Wrote::never(Some(event), "it shows nothing new"),
+    };
+    ui.wrote(&wrote, object, || {
+        let mut doc = present::taken_back(&taken_back);
+        let brought = match conflicts {
+            0 => None,
+            1 => Some("it brought a conflict: kern conflicts".to_owned()),
+            many => Some(format!("it brought {many} conflicts: kern conflicts")),
+        };
+        doc.0.extend(brought.map(|text| Block::Line(Text::toned(Tone::Attention, text))));
+        doc
+    })
 }
 
 async fn compare(ui: &Ui, command: BranchCommand) -> Result<(), Failure> {

@@ -7,7 +7,7 @@ use kernelos_protocol::document::DocPath;
 use kernelos_protocol::document::foreign::plan;
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::limits::FOREIGN_BYTES_MAX;
-use kernelos_protocol::present::{Block, Doc, Text, Tone};
+use kernelos_protocol::present::{self, Block, Doc, Text, Tone};
 use serde_json::json;
 
 use crate::cli::Ui;
@@ -49,7 +49,8 @@ pub(super) async fn run(ui: &Ui, file: &Path, path: &str) -> Result<(), Failure>
         "changes": changes, "conflicts": hidden, "conflicts_at": taken.conflicts_at,
         "converted": converted });
     ui.wrote(&wrote, object, || {
-        let text = format!("{events} events, {size} bytes: what stands in it is at {path}");
+        let text =
+            format!("{}, {size} bytes: what stands in it is at {path}", present::events(events));
         let mut blocks = vec![Block::Line(Text::plain(text))];
         if let Some(at) = &taken.conflicts_at {
             let text = format!("{hidden} values that others hide there are at {at}");

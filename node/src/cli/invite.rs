@@ -208,7 +208,7 @@ fn ended(ui: &Ui, reason: &str, kind: FailureKind) -> Result<(), Failure> {
         }
         "link_lost" => {
             "the other device is not reached, or went away: look whether both run and \
-                        are on one network, then open a new invitation"
+                        are on one network, then try again, or with a new invitation"
         }
         HISTORY_LATE => "this device is a member; `kern status` shows when its history is here",
         _ => "open a new invitation and try again",

@@ -93,7 +93,7 @@ pub(super) async fn strike(ui: &Ui, args: Strike) -> Result<(), Failure> {
     match ui.client()?.ask(ui.workspace(), command).await? {
         Reply::Struck { event, events } => {
             ui.wrote(&Wrote::by(Some(event), back), json!({ "events": events }), || {
-                let text = format!("{events} events lost their effect");
+                let text = format!("{} without effect now", present::events(events));
                 let next = "kern quarantine list: what is kept apart, and how it comes back";
                 Doc(vec![
                     Block::Line(Text::plain(text)),

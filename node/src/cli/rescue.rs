@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use kernelos_protocol::command::{Command, Failure, FailureKind, RecoverySecret, Reply};
 use kernelos_protocol::limits::RECOVERY_FILE_BYTES_MAX;
-use kernelos_protocol::present::{Block, Doc, Text, Tone};
+use kernelos_protocol::present::{self, Block, Doc, Text, Tone};
 use kernelos_protocol::recovery;
 use serde_json::json;
 
@@ -126,7 +126,7 @@ pub(super) async fn readmit(ui: &Ui, args: Readmit) -> Result<(), Failure> {
                 object["others"] = json!(others);
             }
             ui.wrote(&wrote, object, || {
-                let text = format!("{events} events came back");
+                let text = format!("{} came back", present::events(events));
                 let also = others.iter().map(|other| format!("by {}, too", other.short()));
                 let lines = std::iter::once(text).chain(also);
                 Doc(lines.map(|line| Block::Line(Text::plain(line))).collect())

@@ -1,11 +1,16 @@
 //! A command line that says nothing: told by clap to people, as a failure like others to scripts.
 
 use std::ffi::OsStr;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
 use kernelos_protocol::command::{Failure, FailureKind};
+use kernelos_protocol::present;
+
+/// Bytes of a line of what clap says, where it repeats what was typed.
+const LINE_MAX: usize = 1_000;
 
 /// `kern -h`: everything there is on one screen. `kern --help` says of each command what it does.
 const SCREEN: &str = "\
@@ -52,11 +57,21 @@ pub(super) fn tell(error: &clap::Error) -> ExitCode {
     let asked_wrongly = error.use_stderr();
     if asked_wrongly && wants_json(std::env::args_os().skip(1)) {
         super::tell(true, &failure(error));
-    } else {
+    } else if let Some(text) = steered(error).filter(|_| asked_wrongly) {
         // Where nobody can be told, the exit code still says it.
+        io::stderr().write_all(text.as_bytes()).ok();
+    } else {
         error.print().ok();
     }
     if asked_wrongly { ExitCode::from(FailureKind::Usage.exit_code()) } else { ExitCode::SUCCESS }
+}
+
+/// What clap has to say where it repeats what would steer a terminal: that is shown by its numbers.
+fn steered(error: &clap::Error) -> Option<String> {
+    let text = error.render().to_string();
+    let lines: Vec<_> = text.lines().map(|line| present::shown(line, LINE_MAX)).collect();
+    let shown = format!("{}\n", lines.join("\n"));
+    (shown.trim_end() != text.trim_end()).then_some(shown)
 }
 
 fn wants_json(args: impl Iterator<Item = impl AsRef<OsStr>>) -> bool {

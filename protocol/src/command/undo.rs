@@ -22,6 +22,10 @@ pub struct Undone {
     /// Those that take it back besides: each puts one of several values back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<EventId>,
+    /// The last event, where none was named and another was taken back: it shows already what was
+    /// there before it, or that cannot be put back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passed: Option<EventId>,
 }
 
 /// How many places of one event are told.
@@ -35,6 +39,9 @@ pub enum TakenBack {
     Edit {
         /// It took another back itself.
         undo: bool,
+        /// It merged a branch.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        merge: bool,
         /// Where, as far as that is told.
         places: Vec<UndonePlace>,
         /// At how many places beyond those.
@@ -66,10 +73,10 @@ pub struct UndonePlace {
 impl TakenBack {
     /// An event changed these places.
     #[must_use]
-    pub fn edit(undo: bool, mut places: Vec<UndonePlace>) -> Self {
+    pub fn edit((undo, merge): (bool, bool), mut places: Vec<UndonePlace>) -> Self {
         let more = places.len().saturating_sub(PLACES_TOLD);
         places.truncate(PLACES_TOLD);
-        Self::Edit { undo, places, more }
+        Self::Edit { undo, merge, places, more }
     }
 }
 

@@ -193,6 +193,8 @@ fn merged(
     let paths = places(&then, &origin.get_heads(), &then.get_heads());
     let mut shown = Preview::default();
     preview::rows(fork.origin, &paths, (&Seen::now(origin), &Seen::now(&then)), &mut shown);
+    // What is only in conflict then is told as that.
+    shown.rows.retain(|row| row.then != row.now);
     let mut conflicts = ConflictIndex::of(&then).list_after_undos(
         &then,
         &fork.origin,

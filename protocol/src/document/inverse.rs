@@ -125,11 +125,18 @@ fn apart(
     lists: Vec<Vec<Edit>>,
 ) -> Result<Vec<Change>, EditFault> {
     let mut changes = Vec::with_capacity(lists.len());
-    for (generation, edits) in (hand.generation..).zip(lists) {
-        let actor = Hand { generation, ..*hand }.actor(document);
+    // Of values that none knows of, that of the highest actor is shown: what was shown is last.
+    let actor = |number: usize| {
+        let generation = hand.generation.saturating_add(number as u64);
+        Hand { generation, ..*hand }.actor(document)
+    };
+    let actors: Vec<_> = (0..lists.len()).map(actor).collect();
+    for actor in &actors {
+        let rank = actors.iter().filter(|other| *other < actor).count();
+        let edits = lists.get(rank).map_or(&[][..], Vec::as_slice);
         let mut copy = doc.clone().with_actor(ActorId::from(&actor[..]));
         let mut tx = copy.transaction();
-        for edit in &edits {
+        for edit in edits {
             edit::apply(&mut tx, edit)?;
         }
         let (hash, _) = tx.commit_with(CommitOptions::default().with_time(0));
@@ -238,10 +245,12 @@ fn shown_at(
     may: &MayUndo,
 ) -> Result<Vec<(DocPath, Shown)>, EditFault> {
     let shown_at = |path: DocPath| {
-        if !is_a_persons(&path) {
+        let mut shown = moments.map(|seen| seen.read(&path).ok());
+        // What decided between several values is a person's, whatever they are.
+        let decided = matches!(&shown, [Some(was), ..] if was.conflict);
+        if !decided && !is_a_persons(&path) {
             return Err(EditFault::Kept(path.to_string()));
         }
-        let mut shown = moments.map(|seen| seen.read(&path).ok());
         if let (MayUndo::PutBackBy(undos), [.., Some(is)]) = (may, &mut shown) {
             // Several who took the same back apart left one thing.
             is.conflict &= !moments[2].is_agreed(&path, undos);

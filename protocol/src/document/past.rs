@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::board::route;
 use super::read::{ReadValue, Seen};
-use super::{DocPath, DocumentDone, Documents, EditFault, read};
+use super::{DocPath, DocumentDone, Documents, EditFault, policy, read};
 use crate::id::{ChangeHash, DocumentId};
 
 pub use history::{History, Stood};
@@ -78,12 +78,12 @@ impl Documents {
                 let Some(heads) = heads.get(&document) else {
                     return DocumentDone::Closed(BTreeSet::from([document]));
                 };
-                let read = held.try_with(|doc, _| at(doc, heads, &path));
+                let read = held.try_with(|doc, _| at((doc, document == root), heads, &path));
                 read.map(|read| PastDone::Read(document, read))
             }
             PastTask::History { limit, undone, .. } => {
                 let history = held.try_with(|doc, conflicts| {
-                    history::of(doc, (conflicts.index(), undone), &path, *limit)
+                    history::of(doc, (conflicts, undone), (&path, document == root), *limit)
                 });
                 history.map(|history| PastDone::History(document, history))
             }
@@ -98,12 +98,15 @@ impl Documents {
 
 /// What is at a path of a document as it was at some heads.
 fn at(
-    doc: &automerge::Automerge,
+    (doc, is_root): (&automerge::Automerge, bool),
     heads: &[ChangeHash],
     path: &DocPath,
 ) -> Result<read::ReadValue, EditFault> {
     if heads.is_empty() {
         return Err(EditFault::Absent(path.to_string()));
+    }
+    if is_root {
+        return policy::read_at(doc, &hashes(heads), path);
     }
     Seen::at(doc, &hashes(heads)).read(path)
 }

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use automerge::Automerge;
 use serde_json::Value as Json;
 
-use super::conflict::{Conflicts, Strictest};
-use super::read::{self, ReadValue};
+use super::conflict::{ConflictIndex, Conflicts, Strictest};
+use super::read::{self, ReadValue, Seen};
 use super::{DocPath, EditFault};
 
 /// The map of the root document that policies stand in.
@@ -75,6 +75,37 @@ pub(super) fn read(
         return read::read(doc, path);
     }
     let policies = conflicts.index().policies(doc)?;
+    with(doc, &policies, path)
+}
+
+/// The same as it was at these heads. Which changes disagreed then is found in a copy that holds no
+/// later one.
+pub(super) fn read_at(
+    doc: &Automerge,
+    heads: &[automerge::ChangeHash],
+    path: &DocPath,
+) -> Result<ReadValue, EditFault> {
+    let seen = Seen::at(doc, heads);
+    let is_near = path.segments().first().is_none_or(|first| first == POLICIES);
+    let has_policies = || seen.find(&DocPath::nearest(&[POLICIES.to_owned()])).is_ok();
+    if !is_near || !has_policies() {
+        return seen.read(path);
+    }
+    let failed = |error: automerge::AutomergeError| EditFault::Document(error.to_string());
+    let then = doc.fork_at(heads).map_err(failed)?;
+    with(&then, &ConflictIndex::of(&then).policies(&then)?, path)
+}
+
+/// Is it the place of a policy?
+pub(super) fn is_policy(path: &DocPath) -> bool {
+    matches!(path.segments(), [map, _] if map == POLICIES)
+}
+
+fn with(
+    doc: &Automerge,
+    policies: &BTreeMap<String, Strictest>,
+    path: &DocPath,
+) -> Result<ReadValue, EditFault> {
     if policies.is_empty() {
         return read::read(doc, path);
     }
@@ -87,7 +118,7 @@ pub(super) fn read(
             } else {
                 Some(&mut whole.value)
             };
-            at.into_iter().for_each(|at| overlay(at, &policies));
+            at.into_iter().for_each(|at| overlay(at, policies));
             Ok(whole)
         }
         [_, name, below @ ..] => match policies.get(name) {

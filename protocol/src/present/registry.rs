@@ -27,6 +27,8 @@ pub struct Standing {
     pub workspace: bool,
     /// This device is a member, and knows the workspace's format.
     pub writes: bool,
+    /// It is an owner or an admin.
+    pub leads: bool,
     /// The past is looked at.
     pub past: bool,
     /// A conflict is looked at, with so many sides.
@@ -48,6 +50,7 @@ pub struct Standing {
 const DOWN: &str = "the node does not run";
 const HOMELESS: &str = "there is no workspace yet";
 const READS: &str = "this device may not write here";
+const FOLLOWS: &str = "an owner or an admin does this";
 const PAST: &str = "the past is looked at: go back to now first";
 const UNWRITTEN: &str = "no edit is known before that event: go to one of an edit";
 const NO_EVENT: &str = "no event of the timeline is looked at";
@@ -69,6 +72,12 @@ impl Standing {
             () if !self.writes => Some(READS),
             () => None,
         }
+    }
+
+    /// Why this device lets nobody in and puts nobody out now.
+    #[must_use]
+    pub fn why_no_lead(&self) -> Option<&'static str> {
+        self.why_no_write().or_else(|| (!self.leads).then_some(FOLLOWS))
     }
 
     fn looks(&self) -> Option<&'static str> {
@@ -122,7 +131,7 @@ const KEEPS: [Row; 9] = [
 ];
 
 /// What writes, and asks first what.
-const WRITES: [Row; 18] = [
+const WRITES: [Row; 13] = [
     ["doc.set", "Set a value…", "", "kern doc set"],
     ["doc.remove", "Remove a value…", "", "kern doc rm"],
     ["board.create", "Create a board…", "", "kern board create"],
@@ -135,9 +144,13 @@ const WRITES: [Row; 18] = [
     ["agent.set", "Set an agent…", "", "kern agent add"],
     ["mission.start", "Start a mission…", "", "kern mission start"],
     ["mission.cancel", "Cancel a mission…", "", "kern mission cancel"],
+    ["event.purge", "Purge artifacts…", "", "kern purge"],
+];
+
+/// What else an owner or an admin writes.
+const LEADS: [Row; 5] = [
     ["event.strike", "Strike an event…", "", "kern strike"],
     ["event.readmit", "Bring an event back…", "", "kern readmit --event"],
-    ["event.purge", "Purge artifacts…", "", "kern purge"],
     ["device.invite", "Invite a device…", "", "kern invite"],
     ["device.revoke", "Revoke a device…", "", "kern revoke"],
     ["device.readmit", "Bring back what a device wrote…", "", "kern readmit"],
@@ -175,6 +188,7 @@ pub fn registry(standing: &Standing) -> Vec<Entry> {
     add(["past", "Show the workspace as of this event", "T", AT], standing.goes_back());
     add(["now", "Back to now", "Escape", ""], when(standing.past, "this is now"));
     WRITES.into_iter().for_each(|row| add(row, writes));
+    LEADS.into_iter().for_each(|row| add(row, standing.why_no_lead()));
     DOORS.into_iter().for_each(|row| add(row, doors));
     add(["panes", "Next pane", "F6", ""], None);
     add(["palette", "All commands", "Ctrl+K", "kern --help"], None);
@@ -211,6 +225,7 @@ mod tests {
             connected: true,
             workspace: true,
             writes: true,
+            leads: true,
             past: false,
             sides: 2,
             before: true,
@@ -227,6 +242,10 @@ mod tests {
         assert_eq!(why(&full, "conflict.keep.2"), None);
         assert_eq!(why(&full, "conflict.keep.3"), Some("the conflict has fewer sides"));
         assert_eq!(why(&Standing { past: true, ..full }, "undo"), Some(PAST));
+        assert_eq!(why(&full, "device.revoke"), None);
+        let member = Standing { leads: false, ..full };
+        assert_eq!(why(&member, "device.revoke"), Some(FOLLOWS));
+        assert_eq!(why(&member, "doc.set"), None);
         assert_eq!(why(&Standing { writes: false, ..full }, "conflict.keep.1"), Some(READS));
         assert_eq!(why(&Standing { connected: false, ..full }, "undo"), Some(DOWN));
         assert_eq!(why(&Standing { sides: 0, ..full }, "conflict.keep.1"), Some(NONE_OPEN));

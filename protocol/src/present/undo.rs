@@ -4,12 +4,22 @@ use std::collections::BTreeMap;
 
 use super::{Block, Doc, Text, Tone, device_name};
 use crate::command::{NotUndone, TakenBack, Undone, UndonePlace};
+use crate::document::DECIDED;
 use crate::id::{DeviceId, EventId};
 use crate::limits::NAME_BYTES_MAX;
 use crate::printable;
 
 /// How much of a path is shown in a line.
 const PATH_SHOWN_MAX: usize = 120;
+
+/// So many events.
+#[must_use]
+pub fn events(count: impl std::fmt::Display) -> String {
+    match count.to_string().as_str() {
+        "1" => "1 event".to_owned(),
+        many => format!("{many} events"),
+    }
+}
 
 /// How what an event did is taken back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +91,9 @@ pub fn undone(undone: &Undone, names: &BTreeMap<DeviceId, String>) -> Doc {
         true => format!("it takes back event {}", undone.undoes),
         false => format!("they take back event {}", undone.undoes),
     });
+    told.extend(undone.passed.map(|event| {
+        format!("not event {}, behind which nothing is to be put back", event.short())
+    }));
     let done = undone.what.as_ref().map(|what| had_done(what, undone.reopened, names));
     told.extend(done.map(|done| format!("takes back: {done}")));
     let back = match undone.reopened {
@@ -96,16 +109,22 @@ pub fn undone(undone: &Undone, names: &BTreeMap<DeviceId, String>) -> Doc {
 fn had_done(what: &TakenBack, reopens: bool, names: &BTreeMap<DeviceId, String>) -> String {
     let name = |device| printable::shown(&device_name(device, names), NAME_BYTES_MAX);
     match what {
-        TakenBack::Edit { undo, places, more } => {
-            let place = |of: &UndonePlace| printable::shown(&of.path.to_string(), PATH_SHOWN_MAX);
+        TakenBack::Edit { undo, merge, places, more } => {
+            let place = |of: &UndonePlace| match of.path.segments() {
+                [map, key] if map == "workspace" && key.starts_with(DECIDED) => {
+                    "what is decided of what is kept apart".to_owned()
+                }
+                _ => printable::shown(&of.path.to_string(), PATH_SHOWN_MAX),
+            };
             let mut places: Vec<_> = places.iter().map(place).collect();
             places.extend((*more > 0).then(|| format!("{more} more")));
-            let kind = match (*undo, reopens) {
-                (true, _) => "an undo",
-                (false, true) => "a decision",
-                (false, false) => "an edit",
+            let kind = match (*undo, *merge, reopens) {
+                (true, ..) => "an undo of",
+                (false, true, _) => "a merge, which changed",
+                (false, false, true) => "a decision of",
+                (false, false, false) => "an edit of",
             };
-            format!("{kind} of {}", places.join(", "))
+            format!("{kind} {}", places.join(", "))
         }
         TakenBack::Grant { device } => {
             let name = name(device);

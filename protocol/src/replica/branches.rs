@@ -329,11 +329,17 @@ impl Replica {
         let distance = self.workspace.distance(&branch, heads.clone());
         let is_shown = link.is_some_and(|link| link.is_shown);
         let name = link.map(|link| link.name.clone());
+        let event = self.workspace.made_by(&branch);
         // What no person could have named so is called by its id.
         let typed = name.clone().filter(|name| is_shown && check_name(name).is_ok());
         let archived = link.is_some_and(|link| link.archived);
         let takes = self.put_away(links, &origin).is_none();
-        let next = next_of_made(typed.as_deref(), &branch, (archived, distance.ahead > 0, takes));
+        let mut next =
+            next_of_made(typed.as_deref(), &branch, (archived, distance.ahead > 0, takes));
+        // What took its making back took its name.
+        let by = event.and_then(|event| self.workspace.taken_back_by(&event));
+        let by = by.filter(|_| name.is_none());
+        next.extend(by.map(|by| format!("kern undo {}", by.short())));
         BranchState {
             name,
             document: Some(branch),
@@ -346,7 +352,7 @@ impl Replica {
             archived,
             is_shown,
             conflict: link.is_some_and(|link| link.conflict),
-            event: self.workspace.made_by(&branch),
+            event,
             next,
             ..nobodys()
         }

@@ -31,6 +31,8 @@ pub(super) struct Undo {
     pub(super) passed: usize,
     /// A person did one of those: it fell, or cannot be taken back.
     pub(super) left: bool,
+    /// The last of those that did not fall: it cannot be put back, or shows what was there before.
+    pub(super) over: Option<EventId>,
 }
 
 impl Replica {
@@ -44,9 +46,15 @@ impl Replica {
             },
         };
         match event {
-            Ok(event) => {
-                self.take_back(Undo { request, event, force, is_last, passed: 0, left: false })
-            }
+            Ok(event) => self.take_back(Undo {
+                request,
+                event,
+                force,
+                is_last,
+                passed: 0,
+                left: false,
+                over: None,
+            }),
             Err(failure) => self.reply(request, Reply::Failed(failure)),
         }
     }
@@ -67,7 +75,7 @@ impl Replica {
         let reason = if left {
             "nothing is left that can be taken back"
         } else if self.workspace.was_undone(&self.key.device()) {
-            "all that this device did is taken back already"
+            "all that this device did and an undo takes back is taken back already"
         } else {
             "this device did nothing that can be taken back"
         };
@@ -105,6 +113,7 @@ impl Replica {
                 what: Some(what),
                 reopened: false,
                 also: Vec::new(),
+                passed: undo.over,
             }),
             Err(failure) => Reply::Failed(failure),
         };
@@ -132,16 +141,18 @@ impl Replica {
             let document = Some(*document).filter(|id| Some(*id) != root);
             change.places.iter().map(move |path| UndonePlace { document, path: path.clone() })
         });
-        let what = TakenBack::edit(self.workspace.is_undo(&undo.event), places.collect());
+        let kind = (self.workspace.is_undo(&undo.event), self.workspace.merges(&undo.event));
+        let what = TakenBack::edit(kind, places.collect());
         let (undoes, reopened, also) = (undo.event, false, Vec::new());
-        Undone { event, undoes, what: Some(what), reopened, also }
+        Undone { event, undoes, what: Some(what), reopened, also, passed: undo.over }
     }
 
     /// The event that takes back is written, or was not to be.
     pub(super) fn on_undone(&mut self, undo: Undo, reply: Reply) {
         let reply = match reply {
             Reply::Edited(Edited { event: None, .. }) if undo.is_last => {
-                return self.pass_over(Undo { left: true, ..undo });
+                let over = undo.over.or(Some(undo.event));
+                return self.pass_over(Undo { left: true, over, ..undo });
             }
             Reply::Edited(Edited { event: None, .. }) => {
                 let reason = "what it changed shows already what was there before";
@@ -158,7 +169,8 @@ impl Replica {
             EditFault::Reopens(values) => self.reopen(undo, *values),
             EditFault::Kept(_) if undo.is_last => self.pass_over(undo),
             EditFault::NotRestorable(_) if undo.is_last => {
-                self.pass_over(Undo { left: true, ..undo });
+                let over = undo.over.or(Some(undo.event));
+                self.pass_over(Undo { left: true, over, ..undo });
             }
             EditFault::BuiltOn(built) => self.built_on(undo, built),
             EditFault::Closes(_) => {
@@ -206,6 +218,10 @@ impl Replica {
                 format!("{path:?} was changed apart from it: event {event} does not know it")
             }
             None => format!("{path:?} was changed since"),
+        };
+        let reason = match undo.over {
+            Some(over) => format!("{reason}; {} after it left nothing to put back", over.short()),
+            None => reason,
         };
         let force = Some(format!("kern undo {} --force", undo.event.short()));
         let refused = NotUndone::because(Some(undo.event), reason);

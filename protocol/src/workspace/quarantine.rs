@@ -49,10 +49,14 @@ impl Workspace {
         }
     }
 
-    /// The revocation of a device, of several that with the lowest id.
+    /// The last revocation of a device; of several that did not hear each other that with the
+    /// lowest id.
     fn revocation(&self, device: &DeviceId) -> Option<ControlNo> {
         let all = self.control.revocations_of(device, &self.control.all());
-        all.iter().copied().min_by_key(|no| self.control.id(*no))
+        let is_past =
+            |no: ControlNo| all.iter().any(|other| self.control.past(*other).contains(no));
+        let last = all.iter().copied().filter(|no| !is_past(*no));
+        last.min_by_key(|no| self.control.id(*no))
     }
 
     /// What may be kept apart, causes first: what is not admitted, what is void by strikes, and
@@ -123,11 +127,7 @@ impl Workspace {
     /// those made apart that with the lowest id.
     #[must_use]
     pub fn taken_out(&self, device: &DeviceId) -> Option<TakenOut> {
-        let all = self.control.revocations_of(device, &self.control.all());
-        let is_past =
-            |no: ControlNo| all.iter().any(|other| self.control.past(*other).contains(no));
-        let last = all.iter().copied().filter(|no| !is_past(*no));
-        let event = last.map(|no| self.control.id(no)).min()?;
+        let event = self.control.id(self.revocation(device)?);
         let header = self.header(&event)?;
         let reason = self.reason(&event);
         Some(TakenOut { by: header.author, at: header.stamp, event, reason })

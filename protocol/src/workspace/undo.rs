@@ -72,6 +72,20 @@ impl Workspace {
         self.content.number(id).is_some_and(|no| self.effects.undoes(no).is_some())
     }
 
+    /// Does an event merge a branch?
+    #[must_use]
+    pub fn merges(&self, id: &EventId) -> bool {
+        let Some(Effect::Change(changes)) = self.content.number(id).map(|no| self.effects.of(no))
+        else {
+            return false;
+        };
+        let joins = |change: &ChangeNo| {
+            let of = self.effects.document_of(*change);
+            !self.effects.begins(*change) && self.effects.joined(of, *change).next().is_some()
+        };
+        changes.iter().any(joins)
+    }
+
     /// The last event of a device that can be taken back and was not, and takes nothing back
     /// itself: before `before`, if that is given.
     #[must_use]

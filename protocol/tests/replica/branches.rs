@@ -176,7 +176,7 @@ fn a_merge_brings_what_the_branch_wrote_and_conflicts_that_its_preview_told() {
         Reply::Failed(_)
     ));
     let shown: Vec<_> = told.changes.iter().map(|row| row.path.to_string()).collect();
-    assert_eq!(shown, ["notes/a", "notes/b", "notes/gone"]);
+    assert_eq!(shown, ["notes/b", "notes/gone"], "what is in conflict shows what it showed");
     assert_eq!(distances(&mut device), [("try".to_owned(), 0, 1)]);
     assert_eq!(message(&try_merge(&mut device, "try")), "there is nothing to merge");
     // It goes on, and is merged again: only what is new comes.

@@ -74,7 +74,10 @@ fn one_after_the_other_is_taken_back_until_nothing_is_left() {
     assert_eq!(role(&devices), None, "{grant:?}");
     let Reply::NotUndone(left) = mesh.undo(1, None, false) else { panic!() };
     assert_eq!((left.refused, left.by, left.force), (None, None, None));
-    assert_eq!(left.reason, "all that this device did is taken back already");
+    assert_eq!(
+        left.reason,
+        "all that this device did and an undo takes back is taken back already"
+    );
     // The revocation that took the grant back is taken back by its name.
     assert_eq!(mesh.undone(1, Some(grant.event)).undoes, grant.event);
     let Reply::Devices { devices } = mesh.ask(1, Command::Devices) else { panic!() };

@@ -159,7 +159,10 @@ fn who_took_back_what_another_did_has_nothing_of_its_own_that_was_taken_back() {
     assert_eq!(mesh.not_undone(2, None).reason, "this device did nothing that can be taken back");
     set(&mut mesh, 2, "notes/b", json!(1));
     mesh.undone(2, None);
-    assert_eq!(mesh.not_undone(2, None).reason, "all that this device did is taken back already");
+    assert_eq!(
+        mesh.not_undone(2, None).reason,
+        "all that this device did and an undo takes back is taken back already"
+    );
 }
 
 #[test]

@@ -67,7 +67,11 @@ fn ways(ui: &mut Ui, model: &Model, page: &ConflictPage, actions: &mut Vec<Actio
             actions.push(Action::Select(page.conflicts.clone(), true));
         }
         let none = ui.add_enabled(selected > 0, egui::Button::new("Select none"));
-        if none.on_disabled_hover_text("none is selected").clicked() {
+        if selected == 0 {
+            let why = "none is selected";
+            ui.ctx().accesskit_node_builder(none.id, |node| node.set_description(why));
+        }
+        if none.clicked() {
             let all = model.selected.values().cloned().collect();
             actions.push(Action::Select(all, false));
         }

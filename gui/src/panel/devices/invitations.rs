@@ -8,12 +8,12 @@ use kernelos_protocol::present::{self, Text, Tone, shown};
 use crate::client::Order;
 use crate::form::{Fill, Form};
 use crate::model::{Action, Model, Topic};
-use crate::panel::{absent, can};
+use crate::panel::{absent, can, can_lead};
 use crate::render;
 
 /// Those that are open by a token.
 pub(super) fn pending(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
-    if can(ui, model, "Invite a device…") {
+    if can_lead(ui, model, "Invite a device…") {
         actions.push(Action::Form(Some(Form::of(Fill::Invite, model))));
     }
     match &model.said.pending {

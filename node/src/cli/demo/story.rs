@@ -240,7 +240,7 @@ impl Story {
             let (events, conflicts) = (&status["events"], &status["conflicts"]);
             let name = device.name;
             self.report
-                .tell(format!("{name}: {events} events, {conflicts} conflicts open, {hash}"));
+                .tell(format!("{name}: {events} events, open conflicts: {conflicts}, {hash}"));
             let node = NodeSeen { state_hash: Some(hash.clone()), ..NodeSeen::default() };
             self.report.seen.nodes.insert(name, node);
             self.report.seen.state_hashes.push(hash.clone());

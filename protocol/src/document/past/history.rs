@@ -12,10 +12,10 @@ use automerge::{ActorId, Automerge, ChangeHash as Hash};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::document::conflict::ConflictIndex;
-use crate::document::read::{ReadValue, Seen};
+use crate::document::conflict::{ConflictIndex, Conflicts};
+use crate::document::read::{self, ReadValue, Seen};
 use crate::document::validate::plain_operation;
-use crate::document::{DocPath, EditFault};
+use crate::document::{DocPath, EditFault, policy};
 use crate::id::ChangeHash;
 use crate::limits::{
     HISTORY_APART_MAX, HISTORY_BYTES_MAX, HISTORY_LOOKS_MAX, HISTORY_MERGES_MAX, HISTORY_ROWS_MAX,
@@ -61,6 +61,14 @@ struct Touch {
 /// A change that is not in the list, and what it shows: what its dependencies did.
 type Silent = (ChangeHash, Option<Json>);
 
+/// What decides nothing and loses nothing.
+struct Aside<'a> {
+    /// The changes of what was taken back, and of what took it back.
+    undone: &'a BTreeSet<ChangeHash>,
+    /// Those that wrote below the place alone.
+    below: &'a BTreeSet<ChangeHash>,
+}
+
 /// How a touch stands to the others.
 #[derive(Clone, Copy, Default)]
 struct Standing {
@@ -72,33 +80,80 @@ struct Standing {
     beside: bool,
 }
 
+/// What a walk over the touches found, the newest first.
+#[derive(Default)]
+struct Walk {
+    values: Vec<Stood>,
+    looked: usize,
+    /// Those that found nothing there and left nothing.
+    bare: BTreeSet<ChangeHash>,
+    /// Those that are not in the list, and stand apart from another.
+    silent: Vec<Silent>,
+    /// Those in the list that wrote below the place alone.
+    below: BTreeSet<ChangeHash>,
+}
+
+/// A value, and the change that wrote what is shown.
+type Shown = (Option<Json>, Option<ChangeHash>);
+
 pub(super) fn of(
     doc: &Automerge,
-    (index, undone): (&ConflictIndex, &BTreeSet<ChangeHash>),
-    path: &DocPath,
+    (conflicts, undone): (&mut Conflicts, &BTreeSet<ChangeHash>),
+    (path, is_of_root): (&DocPath, bool),
     limit: usize,
 ) -> Result<History, EditFault> {
+    let now = if is_of_root { policy::read(doc, conflicts, path) } else { read::read(doc, path) };
+    let index = &*conflicts.index();
     let mut touches = touching(doc, path);
     touches.sort_unstable_by_key(|touch| (touch.number, touch.hash));
     let shown = |heads: &[Hash]| {
         let read = (!heads.is_empty()).then(|| Seen::at(doc, heads).read(path).ok());
         read.flatten().map_or((None, None), |read| (Some(read.value), read.change))
     };
-    let standings = standings(index, &touches);
-    let (mut values, mut looked, mut bytes) = (Vec::<Stood>::new(), 0, 0_usize);
+    let walked = walk(&touches, &standings(index, &touches), limit, shown);
+    let Walk { mut values, looked, bare, silent, below } = walked;
+    let older = touches.len() - looked;
+    values.reverse();
+    // Of a policy the strictest of two counts. SPEC: POL-4
+    let is_policy = is_of_root && policy::is_policy(path);
+    let together = |heads: &[Hash]| {
+        if !is_policy {
+            return shown(heads).0;
+        }
+        let each = heads.iter().map(|head| shown(&[*head]).0);
+        let stricter = |one: Option<Json>, two: Option<Json>| {
+            if policy::is_stricter(two.as_ref(), one.as_ref()) { two } else { one }
+        };
+        each.reduce(stricter).flatten()
+    };
+    judge_all(index, &mut values, (&bare, &silent, &Aside { undone, below: &below }), together);
+    match now {
+        Ok(now) => one_stands(index, &mut values, &now),
+        Err(_) => values.iter_mut().for_each(|value| value.current &= value.value.is_none()),
+    }
+    if values.is_empty() && older == 0 {
+        return Err(EditFault::Absent(path.to_string()));
+    }
+    Ok(History { values, older })
+}
+
+/// Looks at the newest touches, as many as may be.
+fn walk(
+    touches: &[Touch],
+    standings: &[Standing],
+    limit: usize,
+    shown: impl Fn(&[Hash]) -> Shown,
+) -> Walk {
+    let (mut of, mut bytes) = (Walk::default(), 0_usize);
     // What the next one shows, where the one before it in this walk was made on exactly that.
     let mut next = None;
     // What the last one in the list was made on.
     let mut made_on = None;
-    // Those that found nothing there and left nothing.
-    let mut bare = BTreeSet::new();
-    // Those that are not in the list, and stand apart from another.
-    let mut silent = Vec::new();
     for (at, touch) in touches.iter().enumerate().rev().take(HISTORY_LOOKS_MAX) {
-        if values.len() >= limit.clamp(1, HISTORY_ROWS_MAX) || bytes > HISTORY_BYTES_MAX {
+        if of.values.len() >= limit.clamp(1, HISTORY_ROWS_MAX) || bytes > HISTORY_BYTES_MAX {
             break;
         }
-        looked += 1;
+        of.looked += 1;
         let (value, wrote) = next.take().unwrap_or_else(|| shown(&[touch.hash]));
         // What shows nothing new was read, too.
         bytes = bytes.saturating_add(value.as_ref().map_or(0, |value| value.to_string().len()));
@@ -115,32 +170,25 @@ pub(super) fn of(
         if !(is_new || standing.apart && has_written) {
             // An edit of a list on the way there names no index: it says nothing of this item.
             let says = standing.beside && (touch.wrote || !touch.near);
-            silent.extend(says.then_some((change, value)));
+            of.silent.extend(says.then_some((change, value)));
             continue;
         }
+        if !touch.wrote {
+            of.below.insert(change);
+        }
         if is_bare {
-            bare.insert(change);
+            of.bare.insert(change);
         } else {
             // What was written apart stands beside each other: neither took out what it never saw.
             let newer_on = made_on.replace(before);
-            let newer = values.iter_mut().rev().find(|newer| !bare.contains(&newer.change));
+            let newer = of.values.iter_mut().rev().find(|newer| !of.bare.contains(&newer.change));
             if let Some(newer) = newer {
                 newer.follows = newer_on.as_ref() == Some(&value);
             }
         }
-        values.push(Stood { value, change, current: false, lost_to: None, follows: false });
+        of.values.push(Stood { value, change, current: false, lost_to: None, follows: false });
     }
-    let older = touches.len() - looked;
-    values.reverse();
-    judge_all(index, &mut values, (&bare, &silent, undone), |heads| shown(heads).0);
-    match Seen::now(doc).read(path) {
-        Ok(now) => one_stands(index, &mut values, &now),
-        Err(_) => values.iter_mut().for_each(|value| value.current &= value.value.is_none()),
-    }
-    if values.is_empty() && older == 0 {
-        return Err(EditFault::Absent(path.to_string()));
-    }
-    Ok(History { values, older })
+    of
 }
 
 /// Judges the values. One that found nothing and left nothing is in the list only where another
@@ -148,7 +196,7 @@ pub(super) fn of(
 fn judge_all(
     index: &ConflictIndex,
     values: &mut Vec<Stood>,
-    (bare, silent, undone): (&BTreeSet<ChangeHash>, &[Silent], &BTreeSet<ChangeHash>),
+    (bare, silent, aside): (&BTreeSet<ChangeHash>, &[Silent], &Aside<'_>),
     shown: impl Fn(&[Hash]) -> Option<Json>,
 ) {
     let merges = Cell::new(0_usize);
@@ -157,7 +205,7 @@ fn judge_all(
         let heads = [Hash(one.0), Hash(two.0)];
         if merges.get() > HISTORY_MERGES_MAX { None } else { Some(shown(&heads)) }
     };
-    judge(index, values, (silent, undone), merged);
+    judge(index, values, (silent, aside), merged);
     if bare.is_empty() {
         return;
     }
@@ -172,7 +220,7 @@ fn judge_all(
         // Those that are gone may have stood behind others, or before them. What they took of the
         // pairs must not show in what is left.
         merges.set(0);
-        judge(index, values, (silent, undone), merged);
+        judge(index, values, (silent, aside), merged);
     }
     let mut is_below_bare = false;
     for value in values {
@@ -251,7 +299,7 @@ fn has_known(index: &ConflictIndex, touches: &[Touch], touch: &Touch, past: usiz
 fn judge(
     index: &ConflictIndex,
     values: &mut [Stood],
-    (silent, undone): (&[Silent], &BTreeSet<ChangeHash>),
+    (silent, aside): (&[Silent], &Aside<'_>),
     merged: impl Fn(&ChangeHash, &ChangeHash) -> Option<Option<Json>>,
 ) {
     // Causes come first, so nothing knows what stands behind it.
@@ -280,13 +328,19 @@ fn judge(
                 return false;
             };
             let is_of_both = |value: &Option<Json>| value == own || *value == rival.value;
+            // Who only edited below and left what was there before both took part in nothing.
+            let before = (0..values.len()).rev().find(|past| knew(one, *past) && knew(*at, *past));
+            let before = before.and_then(|past| values.get(past)).map(|past| &past.value);
+            if aside.below.contains(this) && before == Some(own) {
+                return false;
+            }
             let Some(shown) = merged(this, &rival.change).filter(is_of_both) else { return false };
             // The first who knew both decided, whatever was shown until then; but for decisions
             // that were taken back, and for what took them back.
             let mut heirs = (one.max(*at) + 1..values.len())
                 .filter(|heir| knew(*heir, one) && knew(*heir, *at))
                 .filter_map(|heir| values.get(heir))
-                .filter(|heir| !undone.contains(&heir.change));
+                .filter(|heir| !aside.undone.contains(&heir.change));
             let is_decided = |first: &&Stood| {
                 is_of_both(&first.value)
                     && first.value != shown

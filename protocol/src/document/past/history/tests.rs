@@ -37,7 +37,7 @@ fn a_row_is_what_its_change_shows_and_the_current_one_is_what_is_shown_now() {
     for _ in 0..400 {
         bits = bits.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let doc = written(bits);
-        let index = ConflictIndex::of(&doc);
+        let mut conflicts = Conflicts::of(&doc);
         for path in ["map", "map/here", "elsewhere"].map(|path| path.parse().unwrap()) {
             let mut touches = touching(&doc, &path);
             touches.sort_unstable_by_key(|touch| (touch.number, touch.hash));
@@ -50,21 +50,22 @@ fn a_row_is_what_its_change_shows_and_the_current_one_is_what_is_shown_now() {
                 (value != shown(&touch.deps)).then_some((ChangeHash(touch.hash.0), value))
             });
             let expected: Vec<_> = rows.collect();
-            let history = of(&doc, (&index, &BTreeSet::new()), &path, 100).unwrap_or_default();
+            let all = of(&doc, (&mut conflicts, &BTreeSet::new()), (&path, false), 100);
+            let history = all.unwrap_or_default();
             let rows = history.values.iter().map(|row| (row.change, row.value.clone()));
             // Besides those there are some that were written once more, apart from others.
             let (rows, more): (Vec<_>, Vec<_>) = rows.partition(|row| expected.contains(row));
             assert_eq!(rows, expected, "{bits:#x} {path}");
             again += more.len();
-            let standings = standings(&index, &touches);
+            let standings = standings(conflicts.index(), &touches);
             standings.into_iter().for_each(|it| kept[usize::from(it.follows)] += 1);
             if path.segments() == ["map"] {
                 continue;
             }
             let now = Seen::now(&doc).read(&path).ok().map(|read| read.value);
             for limit in [1, 100] {
-                let history =
-                    of(&doc, (&index, &BTreeSet::new()), &path, limit).unwrap_or_default();
+                let all = of(&doc, (&mut conflicts, &BTreeSet::new()), (&path, false), limit);
+                let history = all.unwrap_or_default();
                 let current = history.values.iter().filter(|row| row.current);
                 let current: Vec<_> = current.map(|row| &row.value).collect();
                 let is_cut = limit == 1 || rows.is_empty();
@@ -96,12 +97,13 @@ fn where_many_wrote_apart_no_touch_is_compared_with_all_and_the_values_are_the_s
         all.commit();
     }
     let (doc, path) = (all.document(), "here".parse().unwrap());
-    let index = ConflictIndex::of(doc);
+    let mut conflicts = Conflicts::of(doc);
     let mut touches = touching(doc, &path);
     touches.sort_unstable_by_key(|touch| (touch.number, touch.hash));
-    let last = standings(&index, &touches).pop().unwrap();
+    let last = standings(conflicts.index(), &touches).pop().unwrap();
     assert!(!last.follows, "it was given up before");
-    let rows = of(doc, (&index, &BTreeSet::new()), &path, 200).unwrap().values;
+    let all = of(doc, (&mut conflicts, &BTreeSet::new()), (&path, false), 200);
+    let rows = all.unwrap().values;
     assert_eq!(rows.len(), usize::from(apart) + 3);
     assert!(rows.last().is_some_and(|row| row.current && row.follows));
 }
@@ -132,7 +134,8 @@ fn what_is_left_out_takes_no_pairs_from_what_is_listed() {
         // Each is compared with all that it wins over before it loses.
         listed.sort_by_key(|(_, side)| std::cmp::Reverse(**side));
         let mut values: Vec<_> = listed.into_iter().map(row).collect();
-        judge_all(&index, &mut values, (&bare, &[], &BTreeSet::new()), shown);
+        let none = BTreeSet::new();
+        judge_all(&index, &mut values, (&bare, &[], &Aside { undone: &none, below: &none }), shown);
         values
     };
     let alone = judged(BTreeSet::new(), 1);

@@ -1,0 +1,114 @@
+//! One undo after the other: what a person takes back in the order in which it was done, what is
+//! shown again then, and what is told where the last event leaves nothing to put back.
+
+use kernelos_protocol::command::{BranchCommand, BranchReply, Command, Reply, SideRow};
+use kernelos_protocol::document::DocPath;
+use kernelos_protocol::present;
+use kernelos_protocol::role::Role;
+use serde_json::{Value as Json, json};
+
+use super::granting::grant;
+use super::mesh::Mesh;
+use super::past::set;
+
+#[test]
+fn a_merge_is_taken_back_by_its_name() {
+    // SPEC: UNDO-2, UNDO-4
+    let mut mesh = Mesh::of(&[]);
+    set(&mut mesh, 1, "notes/a", json!("before"));
+    let create = BranchCommand::Create {
+        name: "try".to_owned(),
+        of: DocPath::default(),
+        at: None,
+        purpose: String::new(),
+    };
+    assert!(matches!(mesh.ask(1, Command::Branch(create)), Reply::Branch(_)));
+    set(&mut mesh, 1, "branches/try/notes/a", json!("there"));
+    set(&mut mesh, 1, "notes/a", json!("here"));
+    let merged = mesh.ask(1, Command::Branch(BranchCommand::Merge { name: "try".to_owned() }));
+    let Reply::Branch(BranchReply::Merged { event, .. }) = merged else { panic!("{merged:?}") };
+    assert_eq!(mesh.conflicts(1).len(), 1);
+    let undone = mesh.undone(1, None);
+    assert_eq!(undone.undoes, event);
+    assert_eq!(mesh.get(1, "notes/a"), "\"here\"");
+    assert!(mesh.conflicts(1).is_empty());
+    let words = format!("{:?}", present::undone(&undone, &[].into()));
+    assert!(words.contains("takes back: a merge, which changed notes/a"), "{words}");
+}
+
+#[test]
+fn a_decision_that_is_taken_back_shows_again_what_was_shown() {
+    // SPEC: UNDO-2
+    for (turn, sides) in (0..6).flat_map(|turn| [(turn, 2), (turn, 3)]) {
+        let mut mesh = Mesh::of(&[(2, Role::Member), (3, Role::Member)]);
+        let links: Vec<_> = (2..=sides).map(|number| mesh.connect(1, number)).collect();
+        links.into_iter().for_each(|link| mesh.cut(link));
+        for number in 1..=sides {
+            set(&mut mesh, number, "notes/a", json!(format!("{number}, {turn}")));
+            set(&mut mesh, number, "notes/b", json!(format!("{turn}, {number}")));
+        }
+        for number in 2..=sides {
+            mesh.connect(1, number);
+        }
+        let paths = ["notes/a", "notes/b"];
+        let shown = paths.map(|path| mesh.get(1, path));
+        let values: Vec<_> = mesh.conflicts(1).into_iter().flat_map(|row| row.sides).collect();
+        for value in values.into_iter().map(|side| side.value) {
+            let has = |side: &&SideRow| side.value == value;
+            let all = mesh.conflicts(1);
+            let row = all.iter().find(|row| row.sides.iter().any(|side| has(&side))).unwrap();
+            let side = row.sides.iter().find(has).unwrap();
+            let decision = mesh.edit(1, json!([{"resolve": row.id, "keep": side.side}]));
+            mesh.undone(1, Some(decision));
+            let again = paths.map(|path| mesh.get(1, path));
+            assert_eq!(again, shown, "{turn}, {sides}: {value} was kept");
+        }
+    }
+}
+
+#[test]
+fn where_the_last_event_left_nothing_to_put_back_that_is_told() {
+    // SPEC: UNDO-4
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    let link = mesh.connect(1, 2);
+    let older = set(&mut mesh, 1, "notes/x", json!(0));
+    set(&mut mesh, 2, "notes/f", json!(0));
+    mesh.cut(link);
+    mesh.edit(1, json!([{"rm": "notes/f"}]));
+    mesh.edit(2, json!([{"set": "notes/f", "value": 1}]));
+    mesh.connect(1, 2);
+    let row = mesh.conflicts(1).remove(0);
+    let edited = row.sides.iter().find(|side| !side.deleted).unwrap();
+    let kept = mesh.edit(1, json!([{"resolve": row.id, "keep": edited.side}]));
+    match mesh.undo(1, None, false) {
+        Reply::Undone(undone) => {
+            assert_ne!(undone.undoes, kept);
+            assert_eq!(undone.passed, Some(kept));
+            let words = format!("{:?}", present::undone(&undone, &[].into()));
+            assert!(words.contains(&format!("not event {}", kept.short())), "{words}");
+        }
+        Reply::NotUndone(not) => assert!(not.reason.contains(&kept.short()), "{}", not.reason),
+        other => panic!("{other:?}"),
+    }
+    let _ = older;
+}
+
+#[test]
+fn a_decision_of_a_name_that_devices_wrote_apart_is_taken_back() {
+    // SPEC: UNDO-2, UNDO-4
+    let mut mesh = Mesh::of(&[(2, Role::Admin)]);
+    let link = mesh.connect(1, 2);
+    mesh.cut(link);
+    for (number, name) in [(1, "phone"), (2, "mobile")] {
+        let granted = mesh.ask(number, grant(3, name));
+        assert!(matches!(granted, Reply::Granted { .. }), "{granted:?}");
+    }
+    mesh.connect(1, 2);
+    let row = mesh.conflicts(1).remove(0);
+    let decision = mesh.edit(1, json!([{"resolve": row.id, "keep": "A"}]));
+    assert!(mesh.conflicts(2).is_empty());
+    assert_eq!(mesh.undone(1, None).undoes, decision);
+    let names: Vec<Json> =
+        mesh.conflicts(2)[0].sides.iter().map(|side| side.value.clone()).collect();
+    assert_eq!(names.len(), 2);
+}
