@@ -204,8 +204,14 @@ fn no_source_of_a_panel_waits_for_a_second_button_or_a_hover() {
             continue;
         }
         let text = std::fs::read_to_string(&path).unwrap();
-        for word in ["secondary", "middle_clicked", "context_menu", "double_clicked", "hover_text"]
-        {
+        for word in [
+            "secondary",
+            "middle_clicked",
+            "context_menu",
+            "double_clicked",
+            "hover_text",
+            "hover_ui",
+        ] {
             assert!(!text.contains(word), "{}: {word}", path.display());
         }
         read += 1;

@@ -118,10 +118,6 @@ impl<W: Fn() + Clone + Send + Sync + 'static> Link<W> {
         loop {
             let changed = tokio::select! {
                 biased;
-                wanted = self.ends.wanted.changed() => match wanted {
-                    Ok(()) => false,
-                    Err(_) => return Over::Closed,
-                },
                 order = self.ends.orders.recv() => match order {
                     // What it changed is looked at, also where the node does not say so.
                     Some(order) => match self.perform_watched(order, &mut events).await {
@@ -129,6 +125,10 @@ impl<W: Fn() + Clone + Send + Sync + 'static> Link<W> {
                         Some(over) => return over,
                     },
                     None => return Over::Closed,
+                },
+                wanted = self.ends.wanted.changed() => match wanted {
+                    Ok(()) => is_old,
+                    Err(_) => return Over::Closed,
                 },
                 () = self.restored.notified() => true,
                 () = std::future::ready(()), if is_old => true,

@@ -2,7 +2,7 @@
 
 use eframe::egui::{Button, Ui};
 use kernelos_protocol::command::{BranchCommand, BranchKind, BranchState, Command};
-use kernelos_protocol::present::{self, Block, Doc, shown};
+use kernelos_protocol::present::{self, Block, Doc, Text, Tone, shown};
 
 use crate::form::{Fill, Form};
 use crate::model::{Action, Chosen, Model, Topic};
@@ -80,7 +80,9 @@ fn ways(ui: &mut Ui, (row, id): (&BranchState, &str), model: &Model, actions: &m
         if row.ahead == 0 {
             let merge = ui.add_enabled(false, Button::new(format!("Merge {name}…")));
             let why = present::nothing_to_merge(row);
-            ui.ctx().accesskit_node_builder(merge.id, |node| node.set_description(why));
+            let described = why.clone();
+            ui.ctx().accesskit_node_builder(merge.id, |node| node.set_description(described));
+            render::text(ui, &Text::toned(Tone::Quiet, why));
         } else if can(ui, model, &format!("Merge {name}…")) {
             actions.push(merging(row, model));
         }

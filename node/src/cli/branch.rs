@@ -135,16 +135,19 @@ async fn merge(ui: &Ui, name: String) -> Result<(), Failure> {
     let (shows, conflicts) = match ask(ui, BranchCommand::Preview { name: name.clone() }).await {
         Ok(Reply::Branch(BranchReply::Changes(brings))) => {
             let conflicts = brings.conflicts.len().saturating_add(brings.more_conflicts);
-            (!brings.changes.is_empty() || brings.more > 0 || conflicts > 0, conflicts)
+            (!brings.changes.is_empty() || brings.more > 0 || conflicts > 0, Some(conflicts))
         }
         // Why it is not merged, that says.
-        _ => (true, 0),
+        _ => (true, None),
     };
     let merged = ask(ui, BranchCommand::Merge { name: name.clone() }).await?;
     let Reply::Branch(BranchReply::Merged { event, changes, taken_back }) = merged else {
         return Err(super::doc::unexpected(&merged));
     };
-    let mut object = json!({ "name": name, "changes": changes, "conflicts": conflicts });
+    let mut object = json!({ "name": name, "changes": changes });
+    if let Some(conflicts) = conflicts {
+        object["conflicts"] = json!(conflicts);
+    }
     if !taken_back.is_empty() {
         object["taken_back"] = json!(taken_back);
     }
@@ -155,9 +158,9 @@ async fn merge(ui: &Ui, name: String) -> Result<(), Failure> {
     ui.wrote(&wrote, object, || {
         let mut doc = present::taken_back(&taken_back);
         let brought = match conflicts {
-            0 => None,
-            1 => Some("it brought a conflict: kern conflicts".to_owned()),
-            many => Some(format!("it brought {many} conflicts: kern conflicts")),
+            None | Some(0) => None,
+            Some(1) => Some("it brought a conflict: kern conflicts".to_owned()),
+            Some(many) => Some(format!("it brought {many} conflicts: kern conflicts")),
         };
         doc.0.extend(brought.map(|text| Block::Line(Text::toned(Tone::Attention, text))));
         doc

@@ -194,7 +194,7 @@ fn merged(
     let mut shown = Preview::default();
     preview::rows(fork.origin, &paths, (&Seen::now(origin), &Seen::now(&then)), &mut shown);
     // What is only in conflict then is told as that.
-    shown.rows.retain(|row| row.then != row.now);
+    shown.rows.retain(|row| row.then != row.now || !row.conflict);
     let mut conflicts = ConflictIndex::of(&then).list_after_undos(
         &then,
         &fork.origin,

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use automerge::transaction::CommitOptions;
+use automerge::transaction::{CommitOptions, Transactable as _};
 use automerge::{ActorId, Automerge, Change, ChangeHash as Hash, ReadDoc as _};
 use serde_json::Value as Json;
 
@@ -87,7 +87,7 @@ impl Documents {
             let reopened = held.try_with(|doc, conflicts| {
                 let lists = edits(doc, conflicts.index(), change, may)?.all()?;
                 let places = lists.first().map_or_else(Vec::new, |edits| written_at(edits, &above));
-                Ok((places, apart(doc, hand, id, lists)?))
+                Ok((places, apart(doc, hand, id, &lists)?))
             });
             let (places, of_one) = reopened.map_err(|fault| fault.under(&above))?;
             made.push((*id, places, of_one));
@@ -117,34 +117,70 @@ fn written_at(edits: &[Edit], above: &DocPath) -> Vec<DocPath> {
     places.into_iter().map(|path| path.under(above)).collect()
 }
 
-/// A change of each list of edits, none of which knows another, each made on a copy.
+/// A change of each list of edits, none of which knows another, each made on a copy. Of each place
+/// with several values that is shown which was: Automerge shows the one whose operation has the
+/// highest number, and of those the highest actor's.
 fn apart(
     doc: &Automerge,
     hand: &Hand,
     document: &DocumentId,
-    lists: Vec<Vec<Edit>>,
+    lists: &[Vec<Edit>],
 ) -> Result<Vec<Change>, EditFault> {
-    let mut changes = Vec::with_capacity(lists.len());
-    // Of values that none knows of, that of the highest actor is shown: what was shown is last.
-    let actor = |number: usize| {
-        let generation = hand.generation.saturating_add(number as u64);
-        Hand { generation, ..*hand }.actor(document)
+    let copy = |generation: u64| {
+        let actor = Hand { generation, ..*hand }.actor(document);
+        (actor, doc.clone().with_actor(ActorId::from(&actor[..])))
     };
-    let actors: Vec<_> = (0..lists.len()).map(actor).collect();
-    for actor in &actors {
-        let rank = actors.iter().filter(|other| *other < actor).count();
-        let edits = lists.get(rank).map_or(&[][..], Vec::as_slice);
-        let mut copy = doc.clone().with_actor(ActorId::from(&actor[..]));
-        let mut tx = copy.transaction();
-        for edit in edits {
-            edit::apply(&mut tx, edit)?;
+    let mut copies: Vec<_> = (hand.generation..).take(lists.len()).map(copy).collect();
+    let mut made: Vec<_> =
+        copies.iter_mut().map(|(actor, copy)| (*actor, copy.transaction())).collect();
+    let (places, plain) = reopened(lists);
+    for values in places {
+        let all = made.get_mut(..values.len()).unwrap_or_default();
+        // What was shown is last: it goes to who would be shown.
+        let shown = (0..all.len())
+            .max_by_key(|at| all.get(*at).map(|(actor, tx)| (tx.pending_ops(), *actor)));
+        let others = (0..all.len()).filter(|at| Some(*at) != shown);
+        let order: Vec<_> = others.chain(shown).collect();
+        for (at, edits) in order.into_iter().zip(values) {
+            let Some((_, tx)) = all.get_mut(at) else { continue };
+            edits.into_iter().try_for_each(|edit| edit::apply(tx, edit))?;
         }
-        let (hash, _) = tx.commit_with(CommitOptions::default().with_time(0));
-        let change = hash.and_then(|hash| copy.get_change_by_hash(&hash));
-        let none = || EditFault::Document("no change was made".to_owned());
-        changes.push(change.ok_or_else(none)?);
     }
-    Ok(changes)
+    if let Some((_, tx)) = made.first_mut() {
+        plain.into_iter().try_for_each(|edit| edit::apply(tx, edit))?;
+    }
+    let hashes: Vec<_> = made
+        .into_iter()
+        .map(|(_, tx)| tx.commit_with(CommitOptions::default().with_time(0)).0)
+        .collect();
+    let change = |((_, copy), hash): (&(_, Automerge), Option<Hash>)| {
+        let change = hash.and_then(|hash| copy.get_change_by_hash(&hash));
+        change.ok_or_else(|| EditFault::Document("no change was made".to_owned()))
+    };
+    copies.iter().zip(hashes).map(change).collect()
+}
+
+/// What puts each of the values of a place there.
+type Reopened<'a> = Vec<Vec<&'a Edit>>;
+
+/// The places at which several lists put something, with what each of them does there; and what
+/// the first does elsewhere.
+fn reopened(lists: &[Vec<Edit>]) -> (Vec<Reopened<'_>>, Vec<&Edit>) {
+    let mut paths: Vec<&DocPath> = Vec::new();
+    for path in lists.iter().skip(1).flatten().filter_map(Edit::path) {
+        if !paths.contains(&path) {
+            paths.push(path);
+        }
+    }
+    let mut places: Vec<Reopened<'_>> = Vec::with_capacity(paths.len());
+    for path in &paths {
+        let of = lists.iter().map(|list| list.iter().filter(|edit| edit.path() == Some(*path)));
+        let of = of.map(Iterator::collect::<Vec<_>>).filter(|edits| !edits.is_empty());
+        places.push(of.collect());
+    }
+    let first = lists.first().into_iter().flatten();
+    let plain = first.filter(|edit| edit.path().is_none_or(|path| !paths.contains(&path)));
+    (places, plain.collect())
 }
 
 /// How a change is taken back.

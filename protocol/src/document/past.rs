@@ -78,7 +78,7 @@ impl Documents {
                 let Some(heads) = heads.get(&document) else {
                     return DocumentDone::Closed(BTreeSet::from([document]));
                 };
-                let read = held.try_with(|doc, _| at((doc, document == root), heads, &path));
+                let read = held.copied(|doc| at((doc, document == root), heads, &path));
                 read.map(|read| PastDone::Read(document, read))
             }
             PastTask::History { limit, undone, .. } => {

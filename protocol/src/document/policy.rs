@@ -87,7 +87,10 @@ pub(super) fn read_at(
 ) -> Result<ReadValue, EditFault> {
     let seen = Seen::at(doc, heads);
     let is_near = path.segments().first().is_none_or(|first| first == POLICIES);
-    let has_policies = || seen.find(&DocPath::nearest(&[POLICIES.to_owned()])).is_ok();
+    let has_policies = || {
+        let policies = seen.read(&DocPath::nearest(&[POLICIES.to_owned()]));
+        policies.is_ok_and(|read| read.value.as_object().is_some_and(|map| !map.is_empty()))
+    };
     if !is_near || !has_policies() {
         return seen.read(path);
     }

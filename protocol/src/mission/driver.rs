@@ -331,9 +331,8 @@ impl Driver {
 
     fn plan(&mut self, world: &World<'_>, state: &State) -> Option<Action> {
         let is_due = state.home() == world.own.device && !self.contracts.contains(&state.mission);
-        // Asked again when the document is here, and the edit under way is done. A contract that
-        // was written before a disk lost it may be among what comes.
-        (is_due && world.may_edit && world.is_current).then(|| {
+        // Asked again when the document is here, and the edit under way is done.
+        (is_due && world.may_edit).then(|| {
             self.contracts.push(state.mission);
             Action::Contract(state.mission)
         })

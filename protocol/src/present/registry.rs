@@ -131,7 +131,7 @@ const KEEPS: [Row; 9] = [
 ];
 
 /// What writes, and asks first what.
-const WRITES: [Row; 13] = [
+const WRITES: [Row; 14] = [
     ["doc.set", "Set a value…", "", "kern doc set"],
     ["doc.remove", "Remove a value…", "", "kern doc rm"],
     ["board.create", "Create a board…", "", "kern board create"],
@@ -145,14 +145,15 @@ const WRITES: [Row; 13] = [
     ["mission.start", "Start a mission…", "", "kern mission start"],
     ["mission.cancel", "Cancel a mission…", "", "kern mission cancel"],
     ["event.purge", "Purge artifacts…", "", "kern purge"],
+    // Whoever it is may leave by it.
+    ["device.revoke", "Revoke a device…", "", "kern revoke"],
 ];
 
 /// What else an owner or an admin writes.
-const LEADS: [Row; 5] = [
+const LEADS: [Row; 4] = [
     ["event.strike", "Strike an event…", "", "kern strike"],
     ["event.readmit", "Bring an event back…", "", "kern readmit --event"],
     ["device.invite", "Invite a device…", "", "kern invite"],
-    ["device.revoke", "Revoke a device…", "", "kern revoke"],
     ["device.readmit", "Bring back what a device wrote…", "", "kern readmit"],
 ];
 
@@ -242,9 +243,10 @@ mod tests {
         assert_eq!(why(&full, "conflict.keep.2"), None);
         assert_eq!(why(&full, "conflict.keep.3"), Some("the conflict has fewer sides"));
         assert_eq!(why(&Standing { past: true, ..full }, "undo"), Some(PAST));
-        assert_eq!(why(&full, "device.revoke"), None);
+        assert_eq!(why(&full, "device.invite"), None);
         let member = Standing { leads: false, ..full };
-        assert_eq!(why(&member, "device.revoke"), Some(FOLLOWS));
+        assert_eq!(why(&member, "device.invite"), Some(FOLLOWS));
+        assert_eq!(why(&member, "device.revoke"), None, "it may leave");
         assert_eq!(why(&member, "doc.set"), None);
         assert_eq!(why(&Standing { writes: false, ..full }, "conflict.keep.1"), Some(READS));
         assert_eq!(why(&Standing { connected: false, ..full }, "undo"), Some(DOWN));

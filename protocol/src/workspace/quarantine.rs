@@ -43,20 +43,24 @@ impl Workspace {
     /// id, so that every device names the same.
     fn decision(&self, no: ContentNo, why: Apart) -> Option<ControlNo> {
         match why {
-            Apart::Revoked => self.revocation(&self.content.author(no)),
+            Apart::Revoked => self.revocation(no),
             Apart::Struck => self.strike_of(no),
             Apart::Dependent | Apart::Forked => None,
         }
     }
 
-    /// The last revocation of a device; of several that did not hear each other that with the
-    /// lowest id.
-    fn revocation(&self, device: &DeviceId) -> Option<ControlNo> {
-        let all = self.control.revocations_of(device, &self.control.all());
-        let is_past =
-            |no: ControlNo| all.iter().any(|other| self.control.past(*other).contains(no));
-        let last = all.iter().copied().filter(|no| !is_past(*no));
-        last.min_by_key(|no| self.control.id(*no))
+    /// The first revocation of its author that an event did not hear; of several that did not hear
+    /// each other that with the lowest id.
+    fn revocation(&self, no: ContentNo) -> Option<ControlNo> {
+        let all = self.control.revocations_of(&self.content.author(no), &self.control.all());
+        let heard = self.content.heard_set(no);
+        let unheard: Vec<_> = all.into_iter().filter(|no| !heard.contains(*no)).collect();
+        let is_first = |no: &ControlNo| {
+            let past = self.control.past(*no);
+            !unheard.iter().any(|other| past.contains(*other))
+        };
+        let first = unheard.iter().copied().filter(is_first);
+        first.min_by_key(|no| self.control.id(*no))
     }
 
     /// What may be kept apart, causes first: what is not admitted, what is void by strikes, and
@@ -127,7 +131,11 @@ impl Workspace {
     /// those made apart that with the lowest id.
     #[must_use]
     pub fn taken_out(&self, device: &DeviceId) -> Option<TakenOut> {
-        let event = self.control.id(self.revocation(device)?);
+        let all = self.control.revocations_of(device, &self.control.all());
+        let is_past =
+            |no: ControlNo| all.iter().any(|other| self.control.past(*other).contains(no));
+        let last = all.iter().copied().filter(|no| !is_past(*no));
+        let event = last.map(|no| self.control.id(no)).min()?;
         let header = self.header(&event)?;
         let reason = self.reason(&event);
         Some(TakenOut { by: header.author, at: header.stamp, event, reason })

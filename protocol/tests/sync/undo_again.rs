@@ -44,13 +44,19 @@ fn a_decision_that_is_taken_back_shows_again_what_was_shown() {
         let links: Vec<_> = (2..=sides).map(|number| mesh.connect(1, number)).collect();
         links.into_iter().for_each(|link| mesh.cut(link));
         for number in 1..=sides {
-            set(&mut mesh, number, "notes/a", json!(format!("{number}, {turn}")));
+            set(
+                &mut mesh,
+                number,
+                "notes/a",
+                json!("long".repeat((number * 7 + turn) as usize % 5)),
+            );
             set(&mut mesh, number, "notes/b", json!(format!("{turn}, {number}")));
+            set(&mut mesh, number, "notes/c", json!([number, turn]));
         }
         for number in 2..=sides {
             mesh.connect(1, number);
         }
-        let paths = ["notes/a", "notes/b"];
+        let paths = ["notes/a", "notes/b", "notes/c"];
         let shown = paths.map(|path| mesh.get(1, path));
         let values: Vec<_> = mesh.conflicts(1).into_iter().flat_map(|row| row.sides).collect();
         for value in values.into_iter().map(|side| side.value) {
@@ -63,6 +69,13 @@ fn a_decision_that_is_taken_back_shows_again_what_was_shown() {
             let again = paths.map(|path| mesh.get(1, path));
             assert_eq!(again, shown, "{turn}, {sides}: {value} was kept");
         }
+        // And of all of them at once, each by another letter.
+        let rows = mesh.conflicts(1).into_iter().zip(["A", "B", "A"]);
+        let edits: Vec<_> =
+            rows.map(|(row, keep)| json!({"resolve": row.id, "keep": keep})).collect();
+        let decision = mesh.edit(1, json!(edits));
+        mesh.undone(1, Some(decision));
+        assert_eq!(paths.map(|path| mesh.get(1, path)), shown, "{turn}, {sides}: all at once");
     }
 }
 
@@ -71,7 +84,7 @@ fn where_the_last_event_left_nothing_to_put_back_that_is_told() {
     // SPEC: UNDO-4
     let mut mesh = Mesh::of(&[(2, Role::Member)]);
     let link = mesh.connect(1, 2);
-    let older = set(&mut mesh, 1, "notes/x", json!(0));
+    set(&mut mesh, 1, "notes/x", json!(0));
     set(&mut mesh, 2, "notes/f", json!(0));
     mesh.cut(link);
     mesh.edit(1, json!([{"rm": "notes/f"}]));
@@ -80,17 +93,10 @@ fn where_the_last_event_left_nothing_to_put_back_that_is_told() {
     let row = mesh.conflicts(1).remove(0);
     let edited = row.sides.iter().find(|side| !side.deleted).unwrap();
     let kept = mesh.edit(1, json!([{"resolve": row.id, "keep": edited.side}]));
-    match mesh.undo(1, None, false) {
-        Reply::Undone(undone) => {
-            assert_ne!(undone.undoes, kept);
-            assert_eq!(undone.passed, Some(kept));
-            let words = format!("{:?}", present::undone(&undone, &[].into()));
-            assert!(words.contains(&format!("not event {}", kept.short())), "{words}");
-        }
-        Reply::NotUndone(not) => assert!(not.reason.contains(&kept.short()), "{}", not.reason),
-        other => panic!("{other:?}"),
-    }
-    let _ = older;
+    let refused = mesh.not_undone(1, None);
+    let told = format!("{} after it left nothing to put back", kept.short());
+    assert!(refused.reason.ends_with(&told), "{}", refused.reason);
+    assert_eq!(mesh.get(1, "notes/x"), "0", "no older one is taken back in its place");
 }
 
 #[test]

@@ -173,7 +173,7 @@ fn walk(
             of.silent.extend(says.then_some((change, value)));
             continue;
         }
-        if !touch.wrote {
+        if !touch.near {
             of.below.insert(change);
         }
         if is_bare {
