@@ -53,8 +53,13 @@ impl Workspace {
     /// each other that with the lowest id.
     fn revocation(&self, no: ContentNo) -> Option<ControlNo> {
         let all = self.control.revocations_of(&self.content.author(no), &self.control.all());
+        self.first_unheard(no, &all)
+    }
+
+    /// Of these revocations of its author.
+    fn first_unheard(&self, no: ContentNo, all: &[ControlNo]) -> Option<ControlNo> {
         let heard = self.content.heard_set(no);
-        let unheard: Vec<_> = all.into_iter().filter(|no| !heard.contains(*no)).collect();
+        let unheard: Vec<_> = all.iter().copied().filter(|no| !heard.contains(*no)).collect();
         let is_first = |no: &ControlNo| {
             let past = self.control.past(*no);
             !unheard.iter().any(|other| past.contains(*other))
@@ -84,15 +89,17 @@ impl Workspace {
     #[must_use]
     pub fn quarantine(&self) -> QuarantinePage {
         let mut rows: BTreeMap<ContentNo, BranchRow> = BTreeMap::new();
-        let mut by_author: BTreeMap<DeviceId, Option<ControlNo>> = BTreeMap::new();
+        let mut by_author: BTreeMap<DeviceId, Vec<ControlNo>> = BTreeMap::new();
         for no in self.all_apart() {
             let Some(why) = self.apart(no) else { continue };
             let id = self.content.id(no);
             let Some(header) = self.header(&id) else { continue };
             let decision = match why {
                 Apart::Revoked => {
-                    let known = by_author.entry(header.author);
-                    *known.or_insert_with(|| self.decision(no, why))
+                    let all = by_author.entry(header.author).or_insert_with(|| {
+                        self.control.revocations_of(&header.author, &self.control.all())
+                    });
+                    self.first_unheard(no, all)
                 }
                 _ => self.decision(no, why),
             };

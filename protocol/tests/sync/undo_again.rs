@@ -8,7 +8,7 @@ use kernelos_protocol::role::Role;
 use serde_json::{Value as Json, json};
 
 use super::granting::grant;
-use super::mesh::Mesh;
+use super::mesh::{Mesh, id};
 use super::past::set;
 
 #[test]
@@ -117,4 +117,30 @@ fn a_decision_of_a_name_that_devices_wrote_apart_is_taken_back() {
     let names: Vec<Json> =
         mesh.conflicts(2)[0].sides.iter().map(|side| side.value.clone()).collect();
     assert_eq!(names.len(), 2);
+}
+
+#[test]
+fn of_a_device_that_was_revoked_twice_each_event_names_the_revocation_that_put_it_apart() {
+    // SPEC: EFF-9
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    let mut told = Vec::new();
+    for turn in 0..2 {
+        let link = mesh.connect(1, 2);
+        // Between them it counts: a run of what is kept apart ends there.
+        mesh.edit(2, serde_json::json!([{"set": "notes/between", "value": turn}]));
+        mesh.cut(link);
+        let revoke = Command::Revoke { device: id(2), reason: format!("turn {turn}") };
+        let Reply::Revoked { event } = mesh.ask(1, revoke) else { panic!() };
+        let late = mesh.edit(2, serde_json::json!([{"set": "notes/late", "value": turn}]));
+        let link = mesh.connect(1, 2);
+        mesh.cut(link);
+        told.push((late, event));
+        mesh.undone(1, Some(event));
+    }
+    mesh.connect(1, 2);
+    let Reply::Quarantine(page) = mesh.ask(1, Command::Quarantine) else { panic!() };
+    let rows: Vec<_> = page.branches.iter().map(|row| (row.tip, row.decision)).collect();
+    for (late, event) in told {
+        assert!(rows.contains(&(late, Some(event))), "{late} by {event}: {rows:?}");
+    }
 }
