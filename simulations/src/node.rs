@@ -181,11 +181,10 @@ impl Node {
         self.disk = disk;
         self.past.insert(self.life());
         self.kept.clone_from(self.disk.ids());
-        let (kept, owed): (Vec<_>, Vec<_>) = std::mem::take(&mut self.acknowledged)
-            .into_iter()
-            .partition(|id| self.kept.contains(id));
-        self.acknowledged = kept;
-        self.owed.extend(owed);
+        // What a disk lacked another may have: one that was put back after it lost rows.
+        let all = std::mem::take(&mut self.acknowledged).into_iter();
+        let all = all.chain(std::mem::take(&mut self.owed));
+        (self.acknowledged, self.owed) = all.partition(|id| self.kept.contains(id));
     }
 
     /// It will die before the output of this number, counted from now.

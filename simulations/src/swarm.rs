@@ -24,6 +24,8 @@ const BRANCHES: u64 = 3;
 const MISSIONS: usize = 2;
 /// How often a clock breaks or is mended.
 const BREAKS: usize = 6;
+/// How often the pages of a disk go bad, at most.
+const ROTS: u64 = 3;
 /// Milliseconds of the longest pause.
 const PAUSE_MS: u64 = 800;
 
@@ -67,6 +69,9 @@ pub fn plan(seed: u64) -> Script {
     }
     if plan.reseeded(seed ^ 0xc10c).below(4) == 0 {
         plan.clocks(&mut steps);
+    }
+    if plan.reseeded(seed ^ 0x0d15).below(4) == 0 {
+        plan.rot(&mut steps);
     }
     steps.push(Step::Settle);
     Script { title: format!("Swarm, seed {seed}"), seed: Some(seed), devices, steps }
@@ -164,6 +169,17 @@ impl Plan {
             let ppm = [BROKEN_PPM.0, BROKEN_PPM.1, BROKEN_PPM.1, 0][self.pick(4)];
             let (at, who) = (self.pick(steps.len()), self.who());
             steps.insert(at, Step::Drift(who, ppm));
+        }
+    }
+
+    /// Disks that lose rows, between all other steps, and devices that go on with what is left.
+    fn rot(&mut self, steps: &mut Vec<Step>) {
+        for _ in 0..=self.below(ROTS) {
+            let (at, who) = (self.pick(steps.len()), self.who());
+            steps.insert(at, Step::LoseRows(who));
+            if self.coin() {
+                steps.insert(at + 1, Step::Start(who));
+            }
         }
     }
 

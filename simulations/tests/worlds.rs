@@ -124,6 +124,7 @@ fn a_swarm_has_every_kind_of_fault_and_lie() {
         "Copy",
         "PutBack",
         "Clone",
+        "LoseRows",
         "ClockForward",
         "ClockBack",
         "Sleep",

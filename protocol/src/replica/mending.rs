@@ -13,13 +13,15 @@ use crate::command::LifeRow;
 use crate::event::{Run, Runs, Verified};
 use crate::id::{ChainId, EventId, Incarnation, Lane};
 use crate::limits::{LOAD_SLICE_EVENTS, NOTICES_MAX, WANTS_MAX};
-use crate::notice::NoticeKind;
+use crate::notice::{Notice, NoticeKind};
 use crate::replica::documents::Pending;
 use crate::replica::{LoadFor, Replica};
 use crate::store::{Damage, LoadRequest, Place, Record};
 use crate::sync::{LinkId, NOT_MEMBER};
 use crate::workspace::InsertFault;
 
+/// How the reasons of a new life begin.
+const NEW_LIFE: &str = "new_life";
 /// A peer sent an event of the current life that is not here: the store was put back, or copied.
 const EVENT_ELSEWHERE: &str = "new_life: own_event_elsewhere";
 /// An event of the current life cannot be read.
@@ -279,7 +281,8 @@ impl Replica {
         }
         let control = self.workspace.control();
         if control.role(&device, &control.all()).is_some()
-            && self.workspace.is_later_life(&device, &self.config.incarnation)
+            && self.workspace.is_unwritten(&device, &self.config.incarnation)
+            && self.is_later_life()
             && self.workspace.newer_format().is_none()
         {
             match self.with_pen(|workspace, pen| workspace.write_join(pen)) {
@@ -287,6 +290,13 @@ impl Replica {
                 Err(fault) => self.damaged(format!("no join was written: {fault}")),
             }
         }
+    }
+
+    /// Did another life of this store write, or did one end? All that it wrote may be what was lost.
+    fn is_later_life(&self) -> bool {
+        let ended = |notice: &Notice| notice.reason.starts_with(NEW_LIFE);
+        self.workspace.has_other_life(&self.key.device(), &self.config.incarnation)
+            || self.notices.of(NoticeKind::Life).into_iter().any(ended)
     }
 
     /// Is the history being read still? Until then nobody can be told apart.
@@ -324,7 +334,7 @@ impl Replica {
     /// What became of the lives of this store, as surfaces show it.
     pub(super) fn lives(&self) -> Vec<LifeRow> {
         let notices = self.notices.of(NoticeKind::Life).into_iter();
-        let row = |n: &crate::notice::Notice| LifeRow { reason: n.reason.clone(), at: n.stamp };
+        let row = |n: &Notice| LifeRow { reason: n.reason.clone(), at: n.stamp };
         notices.map(row).collect()
     }
 }

@@ -134,13 +134,17 @@ impl Workspace {
         (!places.is_empty()).then_some(places)
     }
 
-    /// Is this a life of a device's store that has said nothing yet of who may do what, though
-    /// another life of it wrote? It begins by a join. `SPEC: DUR-5`
+    /// Did this life of a device's store write nothing yet? `SPEC: DUR-5`
     #[must_use]
-    pub fn is_later_life(&self, device: &DeviceId, incarnation: &Incarnation) -> bool {
+    pub fn is_unwritten(&self, device: &DeviceId, incarnation: &Incarnation) -> bool {
         self.own_tip(device, incarnation, Lane::Control).is_none()
             && self.own_tip(device, incarnation, Lane::Content).is_none()
-            && self.chains.lives(device).any(|life| life != incarnation)
+    }
+
+    /// Did another life of a device's store write?
+    #[must_use]
+    pub fn has_other_life(&self, device: &DeviceId, incarnation: &Incarnation) -> bool {
+        self.chains.lives(device).any(|life| life != incarnation)
     }
 
     /// Is there news about members that this device's own control events have not heard? Of a

@@ -1,10 +1,11 @@
 //! The oracle that is slow and simple: a device that reads the same events from its disk in another
 //! order is in the same state.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kernelos_protocol::command::{Command, Reply};
-use kernelos_protocol::event::Runs;
+use kernelos_protocol::event::Verified;
+use kernelos_protocol::id::EventId;
 use kernelos_protocol::store::contract::read_all;
 use kernelos_protocol::store::{EventStore as _, MemoryStore, Record};
 use kernelos_protocol::workspace::StateHash;
@@ -46,37 +47,51 @@ pub fn is_order_free(world: &mut World, who: usize) -> Result<bool, Broken> {
 /// The same events, as late as what they name allows and by their ids where it leaves a choice.
 fn reordered(disk: &mut MemoryStore) -> MemoryStore {
     let life = disk.incarnation();
-    let mut events = read_all(disk, 512);
-    // What was brought back into a run stands behind it.
-    events.sort_by_key(|event| (event.chain(), event.header().seq));
-    let mut runs = Runs::of(events);
-    let all = disk.ids();
-    runs.sort_by_key(|run| std::cmp::Reverse(run.ends()));
+    let events = read_all(disk, 512).into_iter().map(|event| (event.id(), event));
+    let events: BTreeMap<_, _> = events.collect();
+    let signed = events.iter().rev().filter(|(_, event)| event.is_signed());
+    let mut proofs: Vec<_> = signed.map(|(_, event)| event).collect();
     let mut here = BTreeSet::new();
     let mut other = MemoryStore::default();
     let records: Vec<_> = life.into_iter().map(Record::Incarnation).collect();
     other.commit(&records).ok();
-    while !runs.is_empty() {
-        let before = runs.len();
-        runs.retain(|run| {
-            let events = run.events();
-            let inside: BTreeSet<_> = events.iter().map(|event| event.id()).collect();
-            let names = events.iter().flat_map(|event| {
+    while !proofs.is_empty() {
+        let before = proofs.len();
+        proofs.retain(|proof| {
+            let run = proven(&events, proof, &here);
+            let inside: BTreeSet<_> = run.iter().map(|event| event.id()).collect();
+            let names = run.iter().flat_map(|event| {
                 let header = event.header();
-                let epoch = header.epoch.iter().filter(|id| all.contains(id));
+                let epoch = header.epoch.iter().filter(|id| events.contains_key(id));
                 header.before().chain(&header.heard).chain(epoch).copied().collect::<Vec<_>>()
             });
             let is_next = names.into_iter().all(|id| here.contains(&id) || inside.contains(&id));
             if is_next {
-                let records: Vec<_> = events.iter().cloned().map(Record::Event).collect();
+                let records: Vec<_> = run.into_iter().cloned().map(Record::Event).collect();
                 other.commit(&records).ok();
                 here.extend(inside);
             }
             !is_next
         });
-        if runs.len() == before {
+        if proofs.len() == before {
             break;
         }
     }
     other
+}
+
+/// The run that a signature ends, but for what is here: of several that follow one event the first
+/// to come proves it. `SPEC: EVT-12`
+fn proven<'a>(
+    events: &'a BTreeMap<EventId, Verified>,
+    proof: &'a Verified,
+    here: &BTreeSet<EventId>,
+) -> Vec<&'a Verified> {
+    let before = |event: &&'a Verified| {
+        let prev = event.header().prev.filter(|prev| !here.contains(prev))?;
+        events.get(&prev).filter(|event| !event.is_signed())
+    };
+    let mut run: Vec<_> = std::iter::successors(Some(proof), before).collect();
+    run.reverse();
+    run
 }
