@@ -14,6 +14,7 @@ mod inverse;
 mod path;
 mod policy;
 mod read;
+mod reopen;
 mod saving;
 mod several;
 mod since;

@@ -7,6 +7,7 @@
 //! a change that knows all sides writes the place, and every device with the same changes sees
 //! the same. Resolving is therefore nothing but such a write (`resolve.rs`).
 
+mod decided;
 mod ended;
 mod late;
 mod lineage;
@@ -19,8 +20,9 @@ mod show;
 mod tree;
 mod why;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use automerge::legacy::Op;
 use automerge::{ActorId, Automerge, Change};
@@ -32,6 +34,7 @@ use crate::document::validate::plain_change;
 use crate::document::{DocPath, Edit, EditFault};
 use crate::id::{ChangeHash, ConflictId, DocumentId};
 use crate::limits::{CONFLICTS_LISTED_BYTES_MAX, CONFLICTS_LISTED_MAX};
+pub(super) use decided::{Decided, DecidedAt};
 pub(super) use ended::TakenBack;
 pub(crate) use late::Conflicts;
 use lineage::{Added, Lineage, New, OpNo};
@@ -183,6 +186,8 @@ pub struct ConflictIndex {
     /// A change came before one that it builds on, so nothing more can be said.
     broken: bool,
     work: Cell<u64>,
+    /// What changes decided that were taken back, as far as that was looked for.
+    decided: RefCell<BTreeMap<ChangeHash, Arc<DecidedAt>>>,
 }
 
 impl ConflictIndex {

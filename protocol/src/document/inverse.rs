@@ -6,11 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use automerge::transaction::{CommitOptions, Transactable as _};
-use automerge::{ActorId, Automerge, Change, ChangeHash as Hash, ReadDoc as _};
+use automerge::{Automerge, Change, ChangeHash as Hash, ReadDoc as _};
 use serde_json::Value as Json;
 
-use super::conflict::{ConflictIndex, TakenBack};
+use super::conflict::{ConflictIndex, Decided, DecidedAt, TakenBack};
+use super::reopen::{apart, put_again, reopen};
 use super::several::Part;
 use super::since::{BuiltOn, Since, Taken, writers_since};
 
@@ -18,10 +18,9 @@ use crate::document::preview::places;
 use crate::document::read::Seen;
 use crate::document::{
     DECIDED, DocPath, DocumentDone, Documents, Edit, EditFault, Hand, LocalChange, MayUndo,
-    ReadValue, Reversal, WRITABLE, edit, local,
+    ReadValue, Reversal, WRITABLE, local,
 };
 use crate::id::{ChangeHash, DocumentId};
-use crate::limits::CONFLICT_SIDES_MAX;
 
 impl Documents {
     /// Takes changes back, of all these documents or of none.
@@ -117,72 +116,6 @@ fn written_at(edits: &[Edit], above: &DocPath) -> Vec<DocPath> {
     places.into_iter().map(|path| path.under(above)).collect()
 }
 
-/// A change of each list of edits, none of which knows another, each made on a copy. Of each place
-/// with several values that is shown which was: Automerge shows the one whose operation has the
-/// highest number, and of those the highest actor's.
-fn apart(
-    doc: &Automerge,
-    hand: &Hand,
-    document: &DocumentId,
-    lists: &[Vec<Edit>],
-) -> Result<Vec<Change>, EditFault> {
-    let copy = |generation: u64| {
-        let actor = Hand { generation, ..*hand }.actor(document);
-        (actor, doc.clone().with_actor(ActorId::from(&actor[..])))
-    };
-    let mut copies: Vec<_> = (hand.generation..).take(lists.len()).map(copy).collect();
-    let mut made: Vec<_> =
-        copies.iter_mut().map(|(actor, copy)| (*actor, copy.transaction())).collect();
-    let (places, plain) = reopened(lists);
-    for values in places {
-        let all = made.get_mut(..values.len()).unwrap_or_default();
-        // What was shown is last: it goes to who would be shown.
-        let shown = (0..all.len())
-            .max_by_key(|at| all.get(*at).map(|(actor, tx)| (tx.pending_ops(), *actor)));
-        let others = (0..all.len()).filter(|at| Some(*at) != shown);
-        let order: Vec<_> = others.chain(shown).collect();
-        for (at, edits) in order.into_iter().zip(values) {
-            let Some((_, tx)) = all.get_mut(at) else { continue };
-            edits.into_iter().try_for_each(|edit| edit::apply(tx, edit))?;
-        }
-    }
-    if let Some((_, tx)) = made.first_mut() {
-        plain.into_iter().try_for_each(|edit| edit::apply(tx, edit))?;
-    }
-    let hashes: Vec<_> = made
-        .into_iter()
-        .map(|(_, tx)| tx.commit_with(CommitOptions::default().with_time(0)).0)
-        .collect();
-    let change = |((_, copy), hash): (&(_, Automerge), Option<Hash>)| {
-        let change = hash.and_then(|hash| copy.get_change_by_hash(&hash));
-        change.ok_or_else(|| EditFault::Document("no change was made".to_owned()))
-    };
-    copies.iter().zip(hashes).map(change).collect()
-}
-
-/// What puts each of the values of a place there.
-type Reopened<'a> = Vec<Vec<&'a Edit>>;
-
-/// The places at which several lists put something, with what each of them does there; and what
-/// the first does elsewhere.
-fn reopened(lists: &[Vec<Edit>]) -> (Vec<Reopened<'_>>, Vec<&Edit>) {
-    let mut paths: Vec<&DocPath> = Vec::new();
-    for path in lists.iter().skip(1).flatten().filter_map(Edit::path) {
-        if !paths.contains(&path) {
-            paths.push(path);
-        }
-    }
-    let mut places: Vec<Reopened<'_>> = Vec::with_capacity(paths.len());
-    for path in &paths {
-        let of = lists.iter().map(|list| list.iter().filter(|edit| edit.path() == Some(*path)));
-        let of = of.map(Iterator::collect::<Vec<_>>).filter(|edits| !edits.is_empty());
-        places.push(of.collect());
-    }
-    let first = lists.first().into_iter().flatten();
-    let plain = first.filter(|edit| edit.path().is_none_or(|path| !paths.contains(&path)));
-    (places, plain.collect())
-}
-
 /// How a change is taken back.
 struct Plan {
     /// The edits after which every place that it wrote shows what it showed before it: a list for
@@ -223,8 +156,15 @@ fn edits(
     let now = Seen::now(doc);
     let moments = [&before, &after, &now];
     let (mut lists, mut taken, mut shows) = (vec![Vec::new()], Vec::new(), false);
-    let (mut closes, mut opened) = (None, BTreeMap::new());
-    let places_shown = shown_at(places(doc, before.heads(), after.heads()), moments, may)?;
+    let (mut closes, mut opened, mut reopened) = (None, BTreeMap::new(), BTreeSet::new());
+    let change = doc.get_change_by_hash(&hash);
+    let mut places = places(doc, before.heads(), after.heads());
+    let decided = match &change {
+        Some(change) => index.decided(doc, change, before.heads())?,
+        None => DecidedAt::new(),
+    };
+    let decided = with_places(&mut places, decided);
+    let places_shown = shown_at(places, &decided, moments, may)?;
     let paths: Vec<_> = places_shown.iter().map(|(path, _)| path).collect();
     let since = match may {
         MayUndo::All => vec![Since::default(); paths.len()],
@@ -241,11 +181,18 @@ fn edits(
             continue;
         }
         shows = true;
-        if since.stranger.is_some() && !is_restored(was.as_ref(), is.as_ref()) {
+        let sides = decided.get(&path);
+        let is_restored = sides.is_none() && is_restored(was.as_ref(), is.as_ref());
+        if since.stranger.is_some() && !is_restored {
             taken.push((path, since.stranger));
             continue;
         }
-        let puts_back = was.is_some() && !is_restored(was.as_ref(), is.as_ref());
+        if let Some(Decided { ids, sides, .. }) = sides {
+            put_again(sides, &path, is.is_some(), &mut lists);
+            reopened.extend(ids);
+            continue;
+        }
+        let puts_back = was.is_some() && !is_restored;
         if *may != MayUndo::All && puts_back && !before.is_settled(&path) {
             closes.get_or_insert_with(|| path.clone());
         }
@@ -257,18 +204,30 @@ fn edits(
     }
     let writes = lists.iter().any(|edits| !edits.is_empty());
     if let (MayUndo::PutBackBy(_), None, true) = (may, &closes, taken.is_empty() && writes)
-        && let Some(change) = doc.get_change_by_hash(&hash)
+        && let Some(change) = &change
     {
         let edits = lists.iter().flatten().filter_map(Edit::path);
         let (before, written) = (before.heads(), edits.cloned().collect());
-        let (change, joins) = (&change, !of.joined.is_empty());
-        closes =
-            index.ended(doc, &TakenBack { change, before, joins, places: all, written, opened })?;
+        let joins = !of.joined.is_empty();
+        let of = TakenBack { change, before, joins, places: all, written, opened, reopened };
+        closes = index.ended(doc, &of)?;
     }
     match closes {
         Some(path) if taken.is_empty() => Err(EditFault::Closes(path.to_string())),
         _ => Ok(Plan { lists, built: BuiltOn { taken: name(taken), shows } }),
     }
+}
+
+/// Puts the places at which a change decided a conflict to those that show something else by it. A
+/// conflict below one of those is not put again apart from it.
+fn with_places(places: &mut BTreeSet<DocPath>, mut decided: DecidedAt) -> DecidedAt {
+    let is_below = |path: &DocPath, above: &DocPath| {
+        path != above && path.segments().starts_with(above.segments())
+    };
+    decided.retain(|path, _| !places.iter().any(|place| is_below(path, place)));
+    places.retain(|place| !decided.keys().any(|path| is_below(place, path)));
+    places.extend(decided.keys().cloned());
+    decided
 }
 
 /// What a place showed before a change, after it, and shows now.
@@ -277,13 +236,15 @@ type Shown = [Option<ReadValue>; 3];
 /// What these places showed and show at the three moments. They must be a person's.
 fn shown_at(
     places: BTreeSet<DocPath>,
+    decided: &DecidedAt,
     moments: [&Seen<'_>; 3],
     may: &MayUndo,
 ) -> Result<Vec<(DocPath, Shown)>, EditFault> {
     let shown_at = |path: DocPath| {
         let mut shown = moments.map(|seen| seen.read(&path).ok());
         // What decided between several values is a person's, whatever they are.
-        let decided = matches!(&shown, [Some(was), ..] if was.conflict);
+        let decided =
+            decided.contains_key(&path) || matches!(&shown, [Some(was), ..] if was.conflict);
         if !decided && !is_a_persons(&path) {
             return Err(EditFault::Kept(path.to_string()));
         }
@@ -301,27 +262,6 @@ fn name(mut taken: Vec<(DocPath, Option<ChangeHash>)>) -> Vec<Taken> {
     let mut named = BTreeSet::new();
     taken.retain(|(_, by)| named.insert(*by));
     taken.into_iter().map(|(path, by)| Taken { path: path.to_string(), by }).collect()
-}
-
-/// Each of the values that were there is put by a list of its own. What is there now is removed
-/// first: putting a scalar that is there would do nothing. How many are there?
-fn reopen(
-    before: &Seen<'_>,
-    path: &DocPath,
-    is_there: bool,
-    lists: &mut Vec<Vec<Edit>>,
-) -> Result<usize, EditFault> {
-    let values = before.values(path)?;
-    if values.len() > CONFLICT_SIDES_MAX || !before.is_plain(path) {
-        return Err(EditFault::NotRestorable(path.to_string()));
-    }
-    let count = values.len();
-    lists.resize(lists.len().max(count), Vec::new());
-    for (list, value) in lists.iter_mut().zip(values) {
-        list.extend(is_there.then(|| Edit::Rm { rm: path.clone() }));
-        list.push(Edit::Set { set: path.clone(), value });
-    }
-    Ok(count)
 }
 
 /// Names of devices and contracts of missions follow from other events.

@@ -17,6 +17,10 @@ pub const CONFLICTS_DECIDED_MAX: usize = 1_000;
 /// Behind more the side is that of the oldest undo that was looked at.
 pub const SETTER_UNDOS_MAX: usize = 16;
 
+/// Pasts of a document that one listing copies to find who removed what an undo put back, or wrote
+/// in a list: each costs as much as the document. Of as many what was found is kept.
+pub const SETTER_PASTS_MAX: usize = 16;
+
 /// Bytes of changes that a document holds and its conflicts have to take in yet: of a long history
 /// more than comes in one batch, and less than its document takes.
 pub const CONFLICTS_LATE_BYTES_MAX: usize = 32 * 1024 * 1024;

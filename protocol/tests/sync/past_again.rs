@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use kernelos_protocol::command::{At, Reply};
+use kernelos_protocol::command::At;
 use kernelos_protocol::present;
 use kernelos_protocol::role::Role;
 use kernelos_protocol::time::Stamp;
@@ -190,7 +190,7 @@ fn a_decision_that_was_taken_back_decides_nothing_of_who_lost() {
 
 #[test]
 fn a_decision_between_an_edit_and_a_removal_decides_nothing_once_it_is_taken_back() {
-    // SPEC: PAST-3. One change takes it back: there were not several values.
+    // SPEC: PAST-3
     let mut mesh = Mesh::of(&[(2, Role::Member)]);
     let link = mesh.connect(1, 2);
     mesh.edit(1, json!([{"set": "notes/f", "value": {"x": 0}}]));
@@ -208,10 +208,12 @@ fn a_decision_between_an_edit_and_a_removal_decides_nothing_once_it_is_taken_bac
     let decision = mesh.edit(1, json!([{"resolve": row.id, "keep": edited.side}]));
     let decided = lost(&mut mesh);
     assert_ne!(decided, before);
-    let Reply::Undone(undone) = mesh.undo(1, Some(decision), true) else { panic!() };
+    assert!(mesh.undone(1, Some(decision)).reopened);
     assert_eq!(lost(&mut mesh), before);
-    // Who takes the undo back decides as before.
-    mesh.undone(1, Some(undone.event));
+    // Who decides again decides as before.
+    let row = mesh.conflicts(1).remove(0);
+    let edited = row.sides.iter().find(|side| !side.deleted).unwrap();
+    mesh.edit(1, json!([{"resolve": row.id, "keep": edited.side}]));
     assert_eq!(lost(&mut mesh), decided);
 }
 

@@ -90,13 +90,36 @@ fn where_the_last_event_left_nothing_to_put_back_that_is_told() {
     mesh.edit(1, json!([{"rm": "notes/f"}]));
     mesh.edit(2, json!([{"set": "notes/f", "value": 1}]));
     mesh.connect(1, 2);
-    let row = mesh.conflicts(1).remove(0);
-    let edited = row.sides.iter().find(|side| !side.deleted).unwrap();
-    let kept = mesh.edit(1, json!([{"resolve": row.id, "keep": edited.side}]));
+    let kept = mesh.edit(1, json!([{"set": "notes/n", "value": 1}, {"rm": "notes/n"}]));
     let refused = mesh.not_undone(1, None);
     let told = format!("{} after it left nothing to put back", kept.short());
     assert!(refused.reason.ends_with(&told), "{}", refused.reason);
     assert_eq!(mesh.get(1, "notes/x"), "0", "no older one is taken back in its place");
+}
+
+#[test]
+fn who_wrote_a_side_that_was_put_back_is_told_also_once_somebody_wrote_below_it() {
+    // SPEC: CFL-8, CFL-17
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    let link = mesh.connect(1, 2);
+    set(&mut mesh, 1, "notes/m", json!(0));
+    mesh.cut(link);
+    for number in [1, 2] {
+        set(&mut mesh, number, "notes/m", json!({"of": number}));
+    }
+    mesh.connect(1, 2);
+    let told = |mesh: &mut Mesh| {
+        let row = mesh.conflicts(2).remove(0);
+        let of = |side: &SideRow| (side.side.clone(), side.value["of"].clone(), side.device);
+        (row.base, row.why, row.sides.iter().map(of).collect::<Vec<_>>())
+    };
+    let before = told(&mut mesh);
+    let row = mesh.conflicts(1).remove(0);
+    mesh.edit(1, json!([{"resolve": row.id, "keep": "A"}]));
+    mesh.undone(1, None);
+    assert_eq!(told(&mut mesh), before);
+    set(&mut mesh, 2, "notes/m/below", json!(1));
+    assert_eq!(told(&mut mesh), before);
 }
 
 #[test]

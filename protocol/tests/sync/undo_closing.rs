@@ -1,7 +1,7 @@
 //! An undo ends no conflict that people did not decide, whoever decided or wrote over it, and
 //! brings back each that its event decided, or says that it cannot. `SPEC: UNDO-2`
 
-use kernelos_protocol::command::{BranchCommand, Command, Reply};
+use kernelos_protocol::command::{BranchCommand, Command, ConflictRow, Reply};
 use kernelos_protocol::document::DocPath;
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::role::Role;
@@ -56,10 +56,30 @@ fn is_refused(told: &str, mesh: &mut Mesh, event: EventId) {
     mesh.assert_equal(&[1, 2]);
 }
 
+/// What the sides of the conflicts of a device show, and which removed.
+fn sides(mesh: &mut Mesh, device: u8) -> Vec<Vec<(bool, String)>> {
+    let of = |row: ConflictRow| {
+        let sides = row.sides.iter().map(|side| (side.deleted, side.value.to_string()));
+        let mut sides: Vec<_> = sides.collect();
+        sides.sort();
+        sides
+    };
+    mesh.conflicts(device).into_iter().map(of).collect()
+}
+
+/// The event is taken back by several, and what it decided is open again with all of its sides.
+#[track_caller]
+fn is_open_again(told: &str, mesh: &mut Mesh, event: EventId, were: &[Vec<(bool, String)>]) {
+    assert!(mesh.conflicts(1).is_empty(), "{told}");
+    let undone = mesh.undone(1, None);
+    assert_eq!((undone.undoes, undone.reopened), (event, true), "{told}");
+    assert_eq!([sides(mesh, 1), sides(mesh, 2)], [were, were], "{told}");
+    mesh.assert_equal(&[1, 2]);
+}
+
 #[test]
 fn who_wrote_where_a_conflict_of_a_removal_is_open_does_not_end_it_by_taking_that_back() {
     // SPEC: UNDO-2
-    let text = "a text that is long enough to be one";
     let list = || set("notes/a", json!([{"x": 0}, 1]));
     let map = || set("notes/a", json!({"d": {"x": 0}}));
     let stories = [
@@ -89,7 +109,20 @@ fn who_wrote_where_a_conflict_of_a_removal_is_open_does_not_end_it_by_taking_tha
             theirs: set("notes/a/d/x", json!(2)),
             then: set("notes/a", json!(7)),
         },
-        // It decided the conflict without naming it.
+    ];
+    for (at, Story { shared, mine, theirs, then }) in stories.into_iter().enumerate() {
+        let mut mesh = met(&shared, &mine, &theirs);
+        assert_eq!(mesh.conflicts(1).len(), 1, "{at}");
+        let event = mesh.edit(1, then);
+        is_refused(&at.to_string(), &mut mesh, event);
+    }
+}
+
+#[test]
+fn who_decided_a_conflict_of_a_removal_without_naming_it_opens_it_again_by_taking_that_back() {
+    // SPEC: UNDO-2
+    let text = "a text that is long enough to be one";
+    let stories = [
         Story {
             shared: set("notes/a", json!({"x": 0})),
             mine: set("notes/a", json!({"y": 0})),
@@ -111,25 +144,29 @@ fn who_wrote_where_a_conflict_of_a_removal_is_open_does_not_end_it_by_taking_tha
     ];
     for (at, Story { shared, mine, theirs, then }) in stories.into_iter().enumerate() {
         let mut mesh = met(&shared, &mine, &theirs);
-        assert_eq!(mesh.conflicts(1).len(), 1, "{at}");
+        let open = sides(&mut mesh, 1);
+        assert_eq!(open.len(), 1, "{at}");
         let event = mesh.edit(1, then);
-        is_refused(&at.to_string(), &mut mesh, event);
+        is_open_again(&at.to_string(), &mut mesh, event, &open);
     }
 }
 
 #[test]
-fn a_removal_that_was_kept_against_another_value_comes_back_as_no_value_unheard() {
+fn a_removal_that_was_kept_against_another_value_is_a_side_again() {
     // SPEC: UNDO-2
     let mut mesh =
         met(&set("notes/a", json!("old")), &rm("notes/a"), &set("notes/a", json!("new")));
     let open = mesh.conflicts(1).remove(0);
+    let were = sides(&mut mesh, 1);
     let side = open.sides.iter().find(|side| side.deleted).unwrap().side.clone();
     let event = mesh.edit(1, json!([{"resolve": open.id, "keep": side}]));
-    is_refused("removal", &mut mesh, event);
+    assert!(!mesh.get(1, "notes").contains("\"a\""));
+    is_open_again("removal", &mut mesh, event, &were);
+    assert_eq!(mesh.get(2, "notes/a"), "\"new\"");
 }
 
 #[test]
-fn who_decided_two_conflicts_at_once_is_not_told_that_both_are_open_where_one_is() {
+fn who_decided_two_conflicts_at_once_opens_both_again_also_that_of_a_removal() {
     // SPEC: UNDO-2
     let whole = |x: &str| json!([{"set": "notes/a", "value": x}, {"rm": "notes/b/d"}]);
     let shared = json!([
@@ -139,14 +176,15 @@ fn who_decided_two_conflicts_at_once_is_not_told_that_both_are_open_where_one_is
     let mut mesh = met(&shared, &whole("1"), &theirs);
     let open = mesh.conflicts(1);
     assert_eq!(open.len(), 2);
+    let were = sides(&mut mesh, 1);
     let keep = |at: usize| json!({"resolve": open[at].id, "keep": "A"});
     let event = mesh.edit(1, json!([keep(0), keep(1)]));
     assert!(mesh.conflicts(1).is_empty());
-    is_refused("two", &mut mesh, event);
+    is_open_again("two", &mut mesh, event, &were);
 }
 
 #[test]
-fn of_three_sides_no_two_come_back_where_the_third_removed() {
+fn of_three_sides_all_come_back_also_where_the_third_removed() {
     // SPEC: UNDO-2
     let mut mesh = Mesh::of(&[(2, Role::Member), (3, Role::Member)]);
     let links = [mesh.connect(1, 2), mesh.connect(1, 3)];
@@ -159,8 +197,13 @@ fn of_three_sides_no_two_come_back_where_the_third_removed() {
     mesh.connect(1, 3);
     let open = mesh.conflicts(1).remove(0);
     assert_eq!(open.sides.len(), 3);
-    let event = mesh.edit(1, json!([{"resolve": open.id, "keep": "A"}]));
-    is_refused("three", &mut mesh, event);
+    let (were, shown) = (sides(&mut mesh, 1), mesh.get(1, "notes/a"));
+    for keep in ["A", "B", "C"] {
+        let id = mesh.conflicts(1).remove(0).id;
+        let event = mesh.edit(1, json!([{"resolve": id, "keep": keep}]));
+        is_open_again(keep, &mut mesh, event, &were);
+        assert_eq!(mesh.get(3, "notes/a"), shown, "{keep}");
+    }
 }
 
 fn branch(mesh: &mut Mesh, command: BranchCommand) {

@@ -1,12 +1,12 @@
 //! What others wrote at, below or above a place is not overwritten by who takes back what stands
 //! there, though the place shows nothing of it; and what nobody wrote does not hold that up.
 
-use kernelos_protocol::command::{BranchCommand, BranchReply, Command, Reply};
+use kernelos_protocol::command::{BranchCommand, BranchReply, Command, Reply, SideRow};
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::role::Role;
 use serde_json::{Value as Json, json};
 
-use super::mesh::Mesh;
+use super::mesh::{Mesh, id};
 
 /// What one of two devices does next.
 #[derive(Clone)]
@@ -264,23 +264,34 @@ fn an_undo_that_would_end_a_conflict_for_good_is_refused_with_the_command_that_d
 }
 
 #[test]
-fn a_choice_between_a_removal_and_an_edit_is_not_taken_back_unheard() {
+fn a_choice_between_a_removal_and_an_edit_is_open_again_once_it_is_taken_back() {
     // SPEC: UNDO-2
-    // Nothing but a new removal could stand for the side that removed.
-    for (whole, gone, below) in [
-        (json!({"x": 0}), "notes/a", "notes/a/x"),
-        (json!([{"x": 0}, 1]), "notes/a/0", "notes/a/0/x"),
+    // Of what is in a list, each side is the list as that side left it.
+    for (whole, gone, below, edited, removed) in [
+        (json!({"x": 0}), "notes/a", "notes/a/x", json!({"x": 2}), Json::Null),
+        (json!([{"x": 0}, 1]), "notes/a/0", "notes/a/0/x", json!([{"x": 2}, 1]), json!([1])),
     ] {
         let steps = [set(1, "notes/a", whole), Part, rm(1, gone), set(2, below, json!(2))];
         for side in ["A", "B"] {
             let (mut mesh, _) = lived(&steps);
             let open = mesh.conflicts(1).remove(0);
-            let edited = open.sides.iter().any(|row| row.side == side && !row.deleted);
             let mine = mesh.edit(1, json!([{"resolve": open.id, "keep": side}]));
-            let shown = mesh.get(1, "notes");
-            let not = mesh.not_undone(1, Some(mine));
-            assert_eq!((not.refused, not.by), (Some(mine), None), "{gone} {side}");
-            assert_eq!((mesh.get(2, "notes"), not.force.is_some()), (shown, edited), "{not:?}");
+            let undone = mesh.undone(1, None);
+            assert_eq!((undone.undoes, undone.reopened), (mine, true), "{gone} {side}");
+            let again = mesh.conflicts(2).remove(0);
+            assert_eq!(again.path.to_string(), "notes/a", "{gone} {side}");
+            let values: Vec<_> = again.sides.iter().map(|row| row.value.clone()).collect();
+            assert!(values.len() == 2 && [&edited, &removed].iter().all(|v| values.contains(v)));
+            // Who wrote each is told, not who took the decision back.
+            let wrote = |row: &SideRow| (row.value == edited, row.device);
+            let mut wrote: Vec<_> = again.sides.iter().map(wrote).collect();
+            wrote.sort();
+            assert_eq!(wrote, [(false, Some(id(1))), (true, Some(id(2)))], "{gone} {side}");
+            assert!(again.sides.iter().all(|row| row.put_back.is_some()), "{gone} {side}");
+            assert_eq!(mesh.get(2, "notes/a"), edited.to_string(), "{gone} {side}");
+            // And it is decided anew.
+            mesh.edit(2, json!([{"resolve": again.id, "keep": side}]));
+            assert!(mesh.conflicts(1).is_empty(), "{gone} {side}");
         }
     }
 }

@@ -14,7 +14,7 @@ use super::lineage::OpNo;
 use super::places::{At, Spot};
 use super::scan::{Open, Scan, What};
 use crate::document::{DocPath, EditFault};
-use crate::id::DocumentId;
+use crate::id::{ConflictId, DocumentId};
 
 /// How a change is taken back.
 pub(in crate::document) struct TakenBack<'a> {
@@ -30,14 +30,17 @@ pub(in crate::document) struct TakenBack<'a> {
     pub(in crate::document) written: BTreeSet<DocPath>,
     /// Those of which several values are put, and how many.
     pub(in crate::document) opened: BTreeMap<DocPath, usize>,
+    /// Conflicts that are put again side by side, removals among them.
+    pub(in crate::document) reopened: BTreeSet<ConflictId>,
 }
 
 impl TakenBack<'_> {
     /// Is it open again, with all of its sides?
     fn opens(&self, open: &Open) -> bool {
         let is_put = |what: &What| matches!(what, What::Value(_));
-        open.sides.iter().all(|side| is_put(&side.what))
-            && self.opened.get(&open.path) == Some(&open.sides.len())
+        self.reopened.contains(&open.id)
+            || open.sides.iter().all(|side| is_put(&side.what))
+                && self.opened.get(&open.path) == Some(&open.sides.len())
     }
 }
 
@@ -99,7 +102,7 @@ impl ConflictIndex {
     }
 
     /// A document as it was at these heads, and its index.
-    fn at(doc: &Automerge, heads: &[Hash]) -> Result<(Automerge, Self), EditFault> {
+    pub(super) fn at(doc: &Automerge, heads: &[Hash]) -> Result<(Automerge, Self), EditFault> {
         let past = doc.fork_at(heads);
         let past = past.map_err(|error| EditFault::Document(error.to_string()))?;
         let index = Self::of(&past);
@@ -107,7 +110,7 @@ impl ConflictIndex {
     }
 
     /// The place at which an operation writes, where that is known here.
-    fn spot(&self, op: &Op) -> Option<Spot> {
+    pub(super) fn spot(&self, op: &Op) -> Option<Spot> {
         let object = match &op.obj {
             ObjectId::Root => OpNo::ROOT,
             ObjectId::Id(id) => self.lineage.op(id.counter(), id.actor())?,

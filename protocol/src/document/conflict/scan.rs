@@ -13,6 +13,7 @@ use super::tree::{Tree, View};
 use super::{ConflictIndex, ConflictKind};
 use crate::document::DocPath;
 use crate::id::{ConflictId, DocumentId};
+use crate::limits::SETTER_PASTS_MAX;
 
 /// What a side leaves at the place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,11 +63,13 @@ pub(super) struct Scan<'a> {
     pub(super) doc: &'a Automerge,
     /// Of lists, now (no heads) or as some changes knew them, where every element stands.
     elements: BTreeMap<(OpNo, Vec<ChangeHash>), BTreeMap<OpNo, usize>>,
+    /// How many more pasts may be looked at for who wrote a side that was put back.
+    pub(super) pasts_left: usize,
 }
 
 impl<'a> Scan<'a> {
     pub(super) fn new(index: &'a ConflictIndex, doc: &'a Automerge) -> Self {
-        Self { index, doc, elements: BTreeMap::new() }
+        Self { index, doc, elements: BTreeMap::new(), pasts_left: SETTER_PASTS_MAX }
     }
 
     /// All open conflicts, by path and id. `SPEC: CFL-1`
@@ -200,11 +203,20 @@ impl<'a> Scan<'a> {
 
     /// What a side shows at the place; none where that is nothing.
     pub(super) fn tree(&mut self, spot: &Spot, side: OpenSide) -> Option<Tree> {
+        self.tree_of(spot, side, false)
+    }
+
+    /// The same, as the change left it: others may have written below it since.
+    pub(super) fn tree_left(&mut self, spot: &Spot, side: OpenSide) -> Option<Tree> {
+        self.tree_of(spot, side, true)
+    }
+
+    fn tree_of(&mut self, spot: &Spot, side: OpenSide, as_left: bool) -> Option<Tree> {
         let edited = [self.index.lineage.hash(side.change)];
         let (op, heads) = match side.what {
             What::Nothing => return None,
-            What::Value(op) => (op, None),
-            What::Removed(op) => (op, Some(&edited[..])),
+            What::Value(op) if !as_left => (op, None),
+            What::Value(op) | What::Removed(op) => (op, Some(&edited[..])),
         };
         let view = View { doc: self.doc, heads };
         let id = self.id_of(op);

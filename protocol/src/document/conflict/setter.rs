@@ -4,19 +4,22 @@
 //! the conflict is open again; the sides are those changes. Who took back decides nothing by that:
 //! the value is still that of the change that put it before it was resolved, and that is read at
 //! what the resolution was made on. What stood there before, and what the sides knew of each other,
-//! is told of those changes too, and the sides have the letters that they had.
+//! is told of those changes too, and the sides have the letters that they had. Who removed, or wrote
+//! in a list, is found in a copy of that past, and of few pasts in one listing.
 //! `SPEC: CFL-8, CFL-17, UNDO-2`
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use automerge::{Automerge, ChangeHash as Hash};
+use automerge::{ChangeHash as Hash, ReadDoc as _};
 use serde_json::Value as Json;
 
+use super::decided::DecidedAt;
 use super::scan::{Open, OpenSide, Scan};
 use crate::document::read::Seen;
 use crate::document::{DocPath, Reversal};
 use crate::id::ChangeHash;
-use crate::limits::{CONFLICT_SIDES_MAX, SETTER_UNDOS_MAX};
+use crate::limits::{CONFLICT_SIDES_MAX, SETTER_PASTS_MAX, SETTER_UNDOS_MAX};
 
 /// The changes of undos that put several values back, each with what it takes back.
 pub type PutBack = BTreeMap<ChangeHash, Reversal>;
@@ -40,9 +43,7 @@ impl Scan<'_> {
             let own = ChangeHash(self.index.lineage.hash(side.change).0);
             let mut wrote = None;
             if put_back.contains_key(&own) {
-                let tree = self.tree(&open.spot, *side);
-                let value = tree.map_or(Json::Null, |tree| tree.to_json());
-                wrote = setter(self.doc, &open.path, &value, own, put_back, &named);
+                wrote = self.setter(open, *side, put_back, &named, false);
                 named.extend(wrote);
             }
             let again = |(_, of, _): &&(_, Option<ChangeHash>, _)| of.is_some() && *of == wrote;
@@ -56,35 +57,99 @@ impl Scan<'_> {
         }
         sides.into_iter().map(|(_, wrote, _)| wrote).collect()
     }
-}
 
-/// The change that put the value, behind as many undos as put it back. Of several that put the
-/// same it is one that was not named yet, as long as there is one: where several took the same back
-/// there are more sides than were put, and none of them is who took back.
-fn setter(
-    doc: &Automerge,
-    path: &DocPath,
-    value: &Json,
-    side: ChangeHash,
-    put_back: &PutBack,
-    named: &BTreeSet<ChangeHash>,
-) -> Option<ChangeHash> {
-    let mut change = side;
-    for _ in 0..SETTER_UNDOS_MAX {
-        let Some(reversal) = put_back.get(&change) else { break };
-        let resolution = doc.get_change_meta_by_hash(&Hash(reversal.change.0));
-        let Some(resolution) = resolution else { break };
+    /// The same of the sides of which that does not tell: of removals, and of what is in a list. No
+    /// letter depends on it, since not all pasts are looked at.
+    pub(super) fn who_wrote(
+        &mut self,
+        open: &Open,
+        put_back: &PutBack,
+        mut wrote: Vec<Option<ChangeHash>>,
+    ) -> Vec<Option<ChangeHash>> {
+        if put_back.is_empty() || !open.plans.is_empty() {
+            return wrote;
+        }
+        let mut named: BTreeSet<_> = wrote.iter().copied().flatten().collect();
+        for (wrote, side) in wrote.iter_mut().zip(&open.sides) {
+            let own = ChangeHash(self.index.lineage.hash(side.change).0);
+            if wrote.is_none() && put_back.contains_key(&own) {
+                *wrote = self.setter(open, *side, put_back, &named, true);
+                named.extend(*wrote);
+            }
+        }
+        wrote
+    }
+
+    /// The change that put the value, or removed, behind as many undos as put it back. Of several
+    /// that did the same it is one that was not named yet, as long as there is one: where several
+    /// took the same back there are more sides than were put, and none of them is who took back.
+    fn setter(
+        &mut self,
+        open: &Open,
+        side: OpenSide,
+        put_back: &PutBack,
+        named: &BTreeSet<ChangeHash>,
+        in_pasts: bool,
+    ) -> Option<ChangeHash> {
+        let value = self.tree_left(&open.spot, side).map(|tree| tree.to_json());
+        let side = ChangeHash(self.index.lineage.hash(side.change).0);
+        let mut change = side;
+        for _ in 0..SETTER_UNDOS_MAX {
+            let Some(reversal) = put_back.get(&change) else { break };
+            let setters = self.setters(&open.path, value.as_ref(), reversal, in_pasts);
+            let unnamed = setters.iter().find(|setter| !named.contains(setter));
+            let Some(setter) = unnamed.or_else(|| setters.first()) else { break };
+            change = *setter;
+        }
+        (change != side).then_some(change)
+    }
+
+    /// Who put this value, or removed, of those between whom what was taken back decided.
+    fn setters(
+        &mut self,
+        path: &DocPath,
+        value: Option<&Json>,
+        reversal: &Reversal,
+        in_pasts: bool,
+    ) -> Vec<ChangeHash> {
+        let Some(resolution) = self.doc.get_change_meta_by_hash(&Hash(reversal.change.0)) else {
+            return Vec::new();
+        };
         let is_before = |dep: &&Hash| !reversal.joined.contains(&ChangeHash(dep.0));
         let before: Vec<_> = resolution.deps.iter().filter(is_before).copied().collect();
-        let seen = Seen::at(doc, &before);
+        if before.is_empty() {
+            return Vec::new();
+        }
+        let seen = Seen::at(self.doc, &before);
         // What resolved nothing had no sides: who says to take it back brings no old value up
         // again in another's name.
-        let found = seen.find(path).ok().filter(|found| found.len() > 1 && !before.is_empty());
-        let same = found.into_iter().flatten().filter(|(of, id)| seen.json(of, id, 0) == *value);
-        let setters: Vec<_> = same.filter_map(|(_, id)| doc.hash_for_opid(&id)).collect();
-        let unnamed = setters.iter().find(|setter| !named.contains(&ChangeHash(setter.0)));
-        let Some(setter) = unnamed.or_else(|| setters.first()) else { break };
-        change = ChangeHash(setter.0);
+        let found = seen.find(path).ok().filter(|found| found.len() > 1);
+        let same =
+            found.into_iter().flatten().filter(|(of, id)| Some(&seen.json(of, id, 0)) == value);
+        let setters = same.filter_map(|(_, id)| self.doc.hash_for_opid(&id));
+        let setters: Vec<_> = setters.map(|hash| ChangeHash(hash.0)).collect();
+        if !setters.is_empty() || !in_pasts {
+            return setters;
+        }
+        let decided = self.decided_by(reversal.change, &before);
+        let of = decided.as_ref().and_then(|decided| decided.get(path));
+        let sides = of.into_iter().flat_map(|of| of.sides.iter().zip(&of.by));
+        sides.filter(|(side, _)| side.as_ref() == value).map(|(_, by)| *by).collect()
     }
-    (change != side).then_some(change)
+
+    /// What a change decided, found once; none where too many were looked for by now.
+    fn decided_by(&mut self, change: ChangeHash, before: &[Hash]) -> Option<Arc<DecidedAt>> {
+        let mut kept = self.index.decided.borrow_mut();
+        if let Some(decided) = kept.get(&change) {
+            return Some(Arc::clone(decided));
+        }
+        self.pasts_left = self.pasts_left.checked_sub(1)?;
+        let whole = self.doc.get_change_by_hash(&Hash(change.0))?;
+        let decided = Arc::new(self.index.decided(self.doc, &whole, before).unwrap_or_default());
+        if kept.len() >= SETTER_PASTS_MAX {
+            kept.clear();
+        }
+        kept.insert(change, Arc::clone(&decided));
+        Some(decided)
+    }
 }

@@ -20,6 +20,7 @@ impl Scan<'_> {
     pub(super) fn conflict(&mut self, open: &mut Open, put_back: &PutBack) -> Conflict {
         let setters = self.letter(open, put_back);
         let open = &*open;
+        let setters = self.who_wrote(open, put_back, setters);
         let listed = &open.sides[..open.sides.len().min(CONFLICT_SIDES_MAX)];
         let mut sides = Vec::with_capacity(listed.len());
         for (at, side) in listed.iter().enumerate() {
