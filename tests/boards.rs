@@ -152,6 +152,7 @@ fn is_known_after_a_start(homes: &[Home; 2], nodes: [Node; 2], ids: &[String; 2]
 fn is_exported(home: &Home, ids: &[String; 2]) {
     let _node = home.up();
     let folder = home.file("out");
+    done(home, &["branch", "create", "try", "--of", "boards/garden"]);
     home.run(&["export", "--automerge", folder.to_str().unwrap()]).done();
     let files = std::fs::read_dir(&folder).unwrap();
     let files: BTreeSet<_> =
@@ -159,7 +160,9 @@ fn is_exported(home: &Home, ids: &[String; 2]) {
     let named = done(home, &["board", "list"]);
     let named = named.as_array().unwrap().iter().find(|row| row["name"] == "garden").unwrap();
     let other = ids.iter().find(|id| named["document"] != **id).unwrap();
-    let expected = ["workspace.automerge", "garden.automerge", &format!("{other}.automerge")];
+    let other = format!("{other}.automerge");
+    let expected =
+        ["workspace.automerge", "garden.automerge", "branch-try.automerge", other.as_str()];
     assert_eq!(files, expected.map(str::to_owned).into());
     let file = folder.join("garden.automerge");
     let into = "boards/garden/notes/copy";

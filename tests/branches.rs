@@ -45,6 +45,7 @@ fn a_branch_is_tried_on_two_devices_previewed_merged_and_taken_back() {
     assert_eq!(row["devices"].as_array().unwrap().len(), 1);
     let told = done(laptop, &["branch", "preview", "try"]);
     assert_eq!(told["conflicts"][0]["path"], "notes/a");
+    assert_eq!(told["conflicts"][0]["next"], json!([]), "there is nothing to decide yet");
     assert_eq!(done(laptop, &["conflicts"]), json!([]), "nothing is written by that");
     let merged = done(laptop, &["branch", "merge", "try"]);
     assert_eq!((&merged["conflicts"], merged["undo"].is_string()), (&json!(1), true), "{merged}");

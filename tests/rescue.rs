@@ -91,3 +91,41 @@ fn a_device_that_is_readmitted_brings_back_what_it_wrote_apart() {
     assert_eq!(laptop.run(&["log", "--event", event, "--json"]).json()["kind"], "readmit");
     assert_eq!(phone.status()["revoked"], true, "its events came back, it did not");
 }
+
+#[test]
+fn a_store_that_takes_a_workspace_back_reads_it_and_is_called_by_its_new_name() {
+    // SPEC: CTL-9, KEY-9
+    let [laptop, store, phone] = [Home::new(), Home::new(), Home::new()];
+    laptop.init("home").done();
+    let recovery = laptop.file("home.recovery");
+    let lost = laptop.up();
+    let _others = [store.up(), phone.up()];
+    laptop.pair(&store, "box", "store");
+    laptop.pair(&phone, "phone", "admin");
+    laptop.run(&["doc", "set", "notes/a", "1"]).done();
+    until("the phone has it", || (phone.get("notes/a") == 1).then_some(()));
+    let written = laptop.status()["events"].clone();
+    until("the store holds it", || (store.status()["events"] == written).then_some(()));
+    lost.kill();
+    let own = |home: &Home| {
+        let devices = home.run(&["devices", "--json"]).json();
+        let own = devices.as_array().unwrap().iter().find(|row| row["own"] == true).cloned();
+        own.unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    let (keep, id) = (own(&phone), own(&store));
+    let rescue = |keep: &str| {
+        let file = recovery.to_str().unwrap();
+        let args = ["rescue", "--recovery-file", file, "--device", "keeper", "--keep", keep];
+        store.run(&args)
+    };
+    // It knows no names: who is kept is told by how the id begins.
+    rescue("phone").refused(1, "no device is named");
+    rescue(&keep[..3]).refused(1, "no device is named");
+    rescue(&keep[..8]).done();
+    until("the store reads", || (store.get("notes/a") == 1).then_some(()));
+    until("the phone knows the name", || {
+        (phone.get(&format!("devices/{id}/name")) == "keeper").then_some(())
+    });
+    assert_eq!(phone.run(&["conflicts", "--json"]).json(), json!([]));
+    assert_eq!(phone.run(&["devices", "--json"]).json().as_array().unwrap().len(), 3);
+}

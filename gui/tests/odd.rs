@@ -1,6 +1,8 @@
 //! What nobody means to write, as the inspector shows it: values of any shape where a task should
 //! be, names that steer or never end, in every place that has one, and times of a clock of 1970.
 
+use std::collections::BTreeSet;
+
 use kernelos_gui::client::News;
 use kernelos_gui::model::Topic;
 use kernelos_gui::panel::Panel;
@@ -63,8 +65,9 @@ fn any_value_may_stand_where_a_task_should_and_every_panel_shows_it() {
     }
     go(&mut stage, Panel::Documents);
     let shown = said(&stage);
+    let words: BTreeSet<_> = shown.split(|c: char| !c.is_alphanumeric() && c != '-').collect();
     for at in 0..shapes.len() {
-        assert!(shown.contains(&format!("odd-{at}")), "{at}: {shown}");
+        assert!(words.contains(format!("odd-{at}").as_str()), "{at}: {shown}");
     }
     go(&mut stage, Panel::Conflicts);
     app(&mut stage).apply(kernelos_gui::model::Action::Choose(Default::default()));

@@ -62,7 +62,7 @@ fn way(command: &Command) -> Way {
             Way::Never("device.invite leads to it, once two people compared two digits")
         }
         Command::KeepChunks { .. } | Command::WriteArtifact { .. } => {
-            Way::Never("a node writes what missions made; files come in by kern artifact")
+            Way::Never("a node writes what missions made; files come in by a run")
         }
         Command::Branch(_)
         | Command::Status

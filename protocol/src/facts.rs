@@ -17,7 +17,7 @@ use crate::role::Role;
 use crate::seal;
 
 /// How many hex digits of an id name an event at least.
-pub const EVENT_DIGITS_MIN: usize = 4;
+pub const ID_DIGITS_MIN: usize = 4;
 
 /// One event, whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! `kern branch`: documents that go on from another, to try something and bring it back.
 
-use kernelos_protocol::command::{BranchCommand, BranchReply, Command, Failure, Reply};
+use kernelos_protocol::command::{BranchCommand, BranchPage, BranchReply, Command, Failure, Reply};
 use kernelos_protocol::document::DocPath;
 use kernelos_protocol::present::{self, Block, Text, Tone};
 use serde_json::json;
@@ -112,14 +112,12 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
                 other => Err(super::doc::unexpected(&other)),
             }
         }
-        Args::List { all } => match ask(ui, BranchCommand::List { all }).await? {
-            Reply::Branch(BranchReply::List(page)) => {
-                let names = names(ui).await?;
-                ui.show(&page.branches, || present::branches(&page, &names))?;
-                ui.told_more(page.more)
-            }
-            other => Err(super::doc::unexpected(&other)),
-        },
+        Args::List { all } => {
+            let page = branches(ui, all).await?;
+            let names = names(ui).await?;
+            ui.show(&page.branches, || present::branches(&page, &names))?;
+            ui.told_more(page.more)
+        }
         Args::Diff { name } => compare(ui, BranchCommand::Diff { name }).await,
         Args::Preview { name } => compare(ui, BranchCommand::Preview { name }).await,
         Args::Merge { name } => merge(ui, name).await,
@@ -127,6 +125,14 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
             let archive = BranchCommand::Archive { name: name.clone(), archived: !undo };
             links::archive(ui, (&name, !undo), Command::Branch(archive), Wrote::undo).await
         }
+    }
+}
+
+/// The branches; those that are put away, too, where `all` are asked for.
+pub(super) async fn branches(ui: &Ui, all: bool) -> Result<BranchPage, Failure> {
+    match ask(ui, BranchCommand::List { all }).await? {
+        Reply::Branch(BranchReply::List(page)) => Ok(page),
+        other => Err(super::doc::unexpected(&other)),
     }
 }
 

@@ -193,7 +193,10 @@ fn intact(store: &Path) -> Check {
             bad("store", text, "upgrade kern: this one leaves it as it is")
         }
         Ok((said, _)) if said == "ok" => good("store", store.display()),
-        Ok((said, _)) => bad("store", format!("{}: {said}", store.display()), again),
+        Ok((said, _)) => {
+            let said = said.lines().collect::<Vec<_>>().join("; ");
+            bad("store", format!("{}: {said}", store.display()), again)
+        }
         Err(error) => bad("store", format!("{}: {error}", store.display()), again),
     }
 }
@@ -231,7 +234,11 @@ async fn of_node(ui: &Ui) -> Vec<Check> {
             let count = page.branches.len() + page.more;
             checks.push(match count {
                 0 => good("quarantine", "nothing is kept apart"),
-                _ => bad("quarantine", format!("{count} branches"), "kern quarantine list"),
+                1 => bad("quarantine", "1 branch is kept apart", "kern quarantine list"),
+                _ => {
+                    let text = format!("{count} branches are kept apart");
+                    bad("quarantine", text, "kern quarantine list")
+                }
             });
         }
     }

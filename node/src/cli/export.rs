@@ -6,7 +6,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use kernelos_protocol::archive::{Header, Writer};
-use kernelos_protocol::command::{BoardRow, Command, DocumentPart, Failure, FailureKind, Reply};
+use kernelos_protocol::command::{Command, DocumentPart, Failure, FailureKind, Reply};
 use kernelos_protocol::event::Run;
 use kernelos_protocol::id::{ChangeHash, DocumentId, WorkspaceId};
 use kernelos_protocol::limits::NAME_BYTES_MAX;
@@ -146,7 +146,13 @@ async fn documents(ui: &Ui, folder: &Path) -> Result<(), Failure> {
             .with_hint("name a folder that can be made or written")
     })?;
     let (others, events) = (root.others.clone(), root.events);
-    let names = file_names(&super::board::boards(ui, true).await?.boards);
+    let boards = super::board::boards(ui, true).await?.boards.into_iter();
+    let boards = boards.filter(|row| row.is_shown).map(|row| (row.document, row.name));
+    let branches = super::branch::branches(ui, true).await?.branches.into_iter();
+    let branches = branches
+        .filter(|row| row.is_shown)
+        .filter_map(|row| Some((row.document?, row.name.map(|name| format!("branch-{name}")))));
+    let names = file_names(boards.chain(branches));
     let mut progress = Progress::new(ui.json);
     let all = others.len() + 1;
     progress.say(|| format!("0 of {all} documents"));
@@ -177,20 +183,20 @@ async fn documents(ui: &Ui, folder: &Path) -> Result<(), Failure> {
     })
 }
 
-/// The boards whose names can stand for their files: what a member names is no path, hides
+/// The documents whose names can stand for their files: what a member names is no path, hides
 /// nothing, and is one file also where upper and lower case are the same. Others have their id.
-fn file_names(boards: &[BoardRow]) -> BTreeMap<DocumentId, String> {
+fn file_names(
+    named: impl Iterator<Item = (DocumentId, Option<String>)>,
+) -> BTreeMap<DocumentId, String> {
     let is_plain = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
     let mut taken = BTreeSet::from(["workspace".to_owned()]);
     let mut names = BTreeMap::new();
-    for row in boards.iter().filter(|row| row.is_shown) {
-        let Some(name) = row.name.as_ref().filter(|name| name.chars().all(is_plain)) else {
-            continue;
-        };
+    for (document, name) in named {
+        let Some(name) = name.filter(|name| name.chars().all(is_plain)) else { continue };
         // Longer ones are no names of files everywhere.
         let is_short = (1..=NAME_BYTES_MAX).contains(&name.len()) && name.trim() == name;
-        if is_short && !names.contains_key(&row.document) && taken.insert(name.to_lowercase()) {
-            names.insert(row.document, name.clone());
+        if is_short && !names.contains_key(&document) && taken.insert(name.to_lowercase()) {
+            names.insert(document, name);
         }
     }
     names
@@ -227,7 +233,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_board_names_its_file_only_where_that_hides_nothing() {
+    fn a_name_is_that_of_a_file_only_where_that_hides_nothing() {
         // SPEC: PRJ-8
         let names = [
             ("garden", true),
@@ -242,25 +248,14 @@ mod tests {
             (" spaced", false),
             ("two", true),
         ];
-        let row = |(number, (name, _)): (usize, &(&str, bool))| BoardRow {
-            name: Some((*name).to_owned()),
-            document: DocumentId([u8::try_from(number).unwrap(); 32]),
-            archived: false,
-            is_shown: true,
-            conflict: false,
-            loaded: false,
-            event: None,
+        let row = |(number, (name, _)): (usize, &(&str, bool))| {
+            (DocumentId([u8::try_from(number).unwrap(); 32]), Some((*name).to_owned()))
         };
         let mut rows: Vec<_> = names.iter().enumerate().map(row).collect();
-        // Two links to one document, and one that its name does not lead to.
-        rows.push(BoardRow { name: Some("again".to_owned()), ..rows[0].clone() });
-        rows.push(BoardRow {
-            name: Some("apart".to_owned()),
-            document: DocumentId([99; 32]),
-            is_shown: false,
-            ..rows[0].clone()
-        });
-        let files: Vec<_> = file_names(&rows).into_values().collect();
+        // Two links to one document, and one without a name.
+        rows.push((rows[0].0, Some("again".to_owned())));
+        rows.push((DocumentId([99; 32]), None));
+        let files: Vec<_> = file_names(rows.into_iter()).into_values().collect();
         let expected: Vec<_> = names.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
         assert_eq!(files, expected);
     }

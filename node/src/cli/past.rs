@@ -4,7 +4,7 @@ use kernelos_protocol::command::{
     At, Command, Failure, FailureKind, FoundPage, PastCommand, PastReply, Reply, Search,
 };
 use kernelos_protocol::document::DocPath;
-use kernelos_protocol::facts::EVENT_DIGITS_MIN;
+use kernelos_protocol::facts::ID_DIGITS_MIN;
 use kernelos_protocol::id::{DeviceId, EventId};
 use kernelos_protocol::limits::HISTORY_ROWS_MAX;
 use kernelos_protocol::present::{self, Block, Doc, Text, Tone};
@@ -52,7 +52,7 @@ impl SearchArgs {
 /// A moment, or how the id of an event begins.
 fn at(text: &str) -> Result<At, Failure> {
     let is_digit = |c: char| matches!(c, '0'..='9' | 'a'..='f');
-    if text.len() >= EVENT_DIGITS_MIN && text.chars().all(is_digit) {
+    if text.len() >= ID_DIGITS_MIN && text.chars().all(is_digit) {
         return Ok(At::Event(text.to_owned()));
     }
     moment(text).map(At::Time)

@@ -1,6 +1,7 @@
 //! `kern revoke`: removes a device for good.
 
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
+use kernelos_protocol::facts::ID_DIGITS_MIN;
 use kernelos_protocol::id::DeviceId;
 use kernelos_protocol::present::Doc;
 use serde_json::json;
@@ -36,17 +37,37 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     }
 }
 
+/// The device that is called so, or whose id is or begins so: who reads nothing, as a store does,
+/// knows no names.
 pub(super) async fn find(ui: &Ui, device: &str) -> Result<DeviceId, Failure> {
     if let Ok(id) = device.parse() {
         return Ok(id);
     }
     let named: Vec<_> =
         names(ui).await?.into_iter().filter(|(_, name)| name == device).map(|(id, _)| id).collect();
-    match named[..] {
+    let (found, how) = match named.is_empty() {
+        true => (begun(ui, device).await?, "begin with"),
+        false => (named, "are named"),
+    };
+    match found[..] {
         [id] => Ok(id),
         [] => Err(Failure::new(FailureKind::Failed, format!("no device is named {device:?}"))
             .with_hint("`kern devices` shows all")),
-        _ => Err(Failure::new(FailureKind::Usage, format!("several devices are named {device:?}"))
-            .with_hint("name it by its id: `kern devices` shows all")),
+        _ => Err(Failure::new(FailureKind::Usage, format!("several devices {how} {device:?}"))
+            .with_hint("give more of its id: `kern devices --json` shows all")),
+    }
+}
+
+/// The devices whose ids begin so; none where that says too little.
+async fn begun(ui: &Ui, begin: &str) -> Result<Vec<DeviceId>, Failure> {
+    if begin.len() < ID_DIGITS_MIN {
+        return Ok(Vec::new());
+    }
+    match ui.client()?.ask(ui.workspace(), Command::Devices).await? {
+        Reply::Devices { devices } => {
+            let ids = devices.into_iter().map(|row| row.id);
+            Ok(ids.filter(|id| id.to_string().starts_with(begin)).collect())
+        }
+        other => Err(super::doc::unexpected(&other)),
     }
 }

@@ -26,11 +26,22 @@ pub(super) struct Args {
     describe: Option<PathBuf>,
 }
 
+/// What names the screen that a window opens on.
+const DISPLAYS: [&str; 3] = ["DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET"];
+
 pub(super) fn run(ui: &Ui, args: &Args) -> Result<(), Failure> {
     let Some(program) = itself::find_gui() else {
         return Err(Failure::new(FailureKind::Failed, "the inspector is not installed")
             .with_hint(format!("in a clone of the sources: {}", itself::BUILD_GUI)));
     };
+    // The inspector writes for people alone: who asked for JSON gets an object all the same.
+    if cfg!(target_os = "linux") && DISPLAYS.iter().all(|name| std::env::var_os(name).is_none()) {
+        let text = format!("no window: none of {} is set", DISPLAYS.join(", "));
+        return Err(Failure::new(FailureKind::Failed, text).with_hint(
+            "set one; `kern status`, `kern log` and `kern conflicts` say in a terminal what it \
+             shows",
+        ));
+    }
     let mut command = Command::new(&program);
     command.arg("--socket").arg(ui.home.socket()?);
     if let Some(workspace) = ui.workspace() {

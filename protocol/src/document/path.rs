@@ -30,7 +30,7 @@ pub enum PathFault {
     #[error("a path has at most {PATH_SEGMENTS_MAX} segments of {PATH_SEGMENT_BYTES_MAX} bytes")]
     TooLong,
     /// Control characters, or ones that reorder text on the screen.
-    #[error("a path has no control characters")]
+    #[error("a path has no control characters, and none that reorder text")]
     Control,
     /// Elsewhere than below the writable maps.
     #[error(

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use crate::command::{Failure, FailureKind, LogPage, LogRow, Reply, RequestId};
 use crate::event::Verified;
-use crate::facts::{BodyState, EVENT_DIGITS_MIN, EventView};
+use crate::facts::{BodyState, EventView, ID_DIGITS_MIN};
 use crate::id::{DeviceId, EventId};
 use crate::limits::{
     LOAD_SLICE_EVENTS, NOTICE_BYTES_MAX, STAMP_BEFORE_MAX_US, STAMP_WITNESSES_MAX,
@@ -78,7 +78,7 @@ impl Replica {
     pub(super) fn find_event(&self, begin: &str) -> Result<EventId, Failure> {
         let fail = |kind, text: String, hint: &str| Err(Failure::new(kind, text).with_hint(hint));
         let is_digit = |c: char| matches!(c, '0'..='9' | 'a'..='f');
-        let digits = EVENT_DIGITS_MIN..=EventId::DIGITS;
+        let digits = ID_DIGITS_MIN..=EventId::DIGITS;
         if !digits.contains(&begin.len()) || !begin.chars().all(is_digit) {
             let text = format!("{begin:?} begins no event's id");
             let hint = "an id has hex digits, lower case, and 4 of them say which: see `kern log`";

@@ -54,7 +54,9 @@ impl Replica {
             }
             At::Event(begin) => {
                 let after = self.find_event(begin)?;
-                let written = self.workspace.written_at(&after).ok_or_else(says_nothing)?;
+                let written = self.workspace.written_at(&after);
+                let written = written
+                    .ok_or_else(|| says_nothing("an event of the content lane, or a time"))?;
                 Ok(Moment { after: Some(after), until: None, written })
             }
         }
@@ -155,8 +157,7 @@ impl Replica {
 }
 
 /// No event of the control lane is a state of a document.
-pub(super) fn says_nothing() -> Failure {
+pub(super) fn says_nothing(hint: &str) -> Failure {
     let text = "it is of the control lane: who writes it says nothing of documents";
-    Failure::new(FailureKind::Failed, text)
-        .with_hint("name an event of the content lane, or a time: see `kern log`")
+    Failure::new(FailureKind::Failed, text).with_hint(format!("name {hint}: see `kern log`"))
 }

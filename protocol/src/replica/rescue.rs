@@ -51,9 +51,12 @@ impl Replica {
         &self.config.device_name
     }
 
-    /// Writes the name of who rescued, once what it can read since is in the document.
+    /// Writes the name of who rescued, once what it can read since is in the document: a store
+    /// could read none of it, and what it was called is there, too.
     pub(super) fn name_self(&mut self) {
-        if self.workspace.held_document().is_none()
+        if self.unnamed.is_none()
+            || self.workspace.held_document().is_none()
+            || !self.workspace.is_told()
             || self.is_editing()
             || self.workspace.newer_format().is_some()
         {
