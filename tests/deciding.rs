@@ -229,3 +229,59 @@ fn final_plans_and_policies_made_apart_are_decided_and_all_events_taken_back_by_
     kinds.sort();
     assert_eq!(kinds, ["\"plans_final\"", "\"policy\""]);
 }
+
+#[test]
+fn a_batch_with_a_removal_and_an_item_of_a_list_is_opened_again_by_one_undo() {
+    // SPEC: UNDO-2, CFL-17, PAST-4
+    let homes = [Home::with_workspace(), Home::new()];
+    let _nodes = [homes[0].up(), homes[1].up()];
+    homes[0].pair(&homes[1], "phone", "admin");
+    let [laptop, phone] = &homes;
+    for (path, value) in [("v", "0"), ("l", r#"["x", "y"]"#), ("gone", r#"{"a": 0}"#)] {
+        done(laptop, &["doc", "set", &format!("notes/{path}"), value]);
+    }
+    agree(&homes);
+    done(phone, &["offline"]);
+    done(laptop, &["doc", "set", "notes/v", "1"]);
+    done(laptop, &["doc", "set", "notes/l/0", "\"laptop\""]);
+    done(laptop, &["doc", "rm", "notes/gone"]);
+    done(phone, &["doc", "set", "notes/v", "2"]);
+    done(phone, &["doc", "set", "notes/l/0", "\"phone\""]);
+    done(phone, &["doc", "set", "notes/gone/a", "2"]);
+    done(phone, &["online"]);
+    agree(&homes);
+    assert_eq!(conflicts(laptop).len(), 3);
+    laptop.run(&["conflicts", "resolve", "--take", "newest", "--preview"]).refused(2, "which");
+    let all = ["conflicts", "resolve", "--all", "--take", "phone", "--yes"];
+    for turn in 0..2 {
+        let decided = done(laptop, &all);
+        assert_eq!(decided["decided"], 3, "{turn}: {decided}");
+        assert_eq!(laptop.get("notes/l"), json!(["phone", "y"]), "{turn}");
+        assert_eq!(laptop.get("notes/gone"), json!({"a": 2}), "{turn}");
+        assert_eq!(done(laptop, &["undo"])["reopened"], true, "{turn}");
+        agree(&homes);
+        let open = conflicts(phone);
+        let paths: Vec<_> = open.iter().map(|row| row["path"].clone()).collect();
+        assert_eq!(paths, ["notes/gone", "notes/l", "notes/v"], "{turn}");
+        for row in &open {
+            let sides = row["sides"].as_array().unwrap();
+            let mut by: Vec<_> = sides.iter().map(|side| side["device"].to_string()).collect();
+            by.sort();
+            assert_eq!(by, ["\"laptop\"", "\"phone\""], "{turn}: {row}");
+        }
+        let event = decided["events"][0]["event"].as_str().unwrap();
+        laptop.run(&["undo", event]).refused(1, "`kern conflicts` shows what is open again");
+    }
+    // Who writes over one is told, and what it wrote is told of the event.
+    let set = laptop.run(&["doc", "set", "notes/v", "9"]).done().to_owned();
+    assert!(set.contains("it decided the conflict at notes/v"), "{set}");
+    let set = done(laptop, &["doc", "set", "notes/v", "10"]);
+    assert_eq!(set.get("decided"), None, "{set}");
+    let shown = laptop.run(&["log", "--event", set["event"].as_str().unwrap()]).done().to_owned();
+    assert!(shown.contains("what it changed") && shown.contains("notes/v"), "{shown}");
+    assert_eq!(done(laptop, &["undo"])["undoes"], set["event"]);
+    assert_eq!(laptop.get("notes/v"), 9);
+    assert_eq!(done(laptop, &["undo"])["reopened"], true);
+    agree(&homes);
+    assert_eq!(conflicts(phone).len(), 3);
+}

@@ -113,6 +113,7 @@ impl App {
         if let Some(form) = self.model.form.as_mut().filter(|form| form.is_down) {
             (form.fault, form.is_down) = (None, false);
         }
+        self.model.told.take_if(|told| told.is_down);
         self.model.node = Some(info);
         if let Some(id) = joined {
             self.model.pairing.joined = None;
@@ -317,7 +318,8 @@ impl App {
     /// Says why something was not done.
     fn say(&mut self, text: String) {
         let doc = Doc(vec![Block::Line(Text::toned(Tone::Attention, text))]);
-        self.model.told = Some(Told { doc, failed: true, ..Told::default() });
+        let is_down = self.model.link != Link::Up;
+        self.model.told = Some(Told { doc, failed: true, is_down, ..Told::default() });
     }
 
     fn choose(&mut self, chosen: Chosen) {

@@ -192,6 +192,8 @@ pub struct Told {
     pub instead: Option<Instead>,
     /// Was it not done?
     pub failed: bool,
+    /// Not done since the node was not reached: nobody needs to know once it is.
+    pub is_down: bool,
 }
 
 /// What is done only once a person said yes.

@@ -13,6 +13,7 @@ pub(crate) mod demo;
 mod devices;
 mod doc;
 mod doctor;
+mod edits;
 #[cfg(test)]
 mod examples;
 mod export;

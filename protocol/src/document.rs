@@ -130,6 +130,9 @@ impl Documents {
             }
             DocumentTask::Fork(fork) => self.fork(&fork),
             DocumentTask::Preview { changes } => DocumentDone::Preview(self.preview(changes)),
+            DocumentTask::Wrote { root, changes } => {
+                DocumentDone::Preview(self.wrote(&root, &changes))
+            }
             DocumentTask::Save { document, from } => {
                 let held = self.documents.entry(document).or_default();
                 let saving = &mut self.saving;
@@ -323,5 +326,5 @@ fn transact(
 fn local(doc: &Automerge, change: &Change) -> LocalChange {
     let hash = ChangeHash(change.hash().0);
     let chunk = change.raw_bytes().to_vec();
-    LocalChange { hash, chunk, heads: heads(doc), places: Vec::new() }
+    LocalChange { hash, chunk, heads: heads(doc), places: Vec::new(), decided: Vec::new() }
 }

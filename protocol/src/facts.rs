@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 use crate::command::LogRow;
 use crate::content::{Content, DocumentChange, kind};
 use crate::control::{ControlBody, Rescue};
+use crate::document::preview::Preview;
 use crate::document::validate::frame;
 use crate::epoch::KeyRing;
 use crate::event::{Header, Verified};
@@ -34,6 +35,10 @@ pub struct EventView {
     /// What the body says: its kind under `kind`, and the fields of that. Null where it is not
     /// open.
     pub facts: Json,
+    /// What it changed, as seen from the root: what each place showed before and after it. Of what
+    /// changes no document, has no effect or is of a document that is not open here there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wrote: Option<Preview>,
 }
 
 /// Is a body here, and can it be read?

@@ -26,7 +26,7 @@ pub use branches::{branch_changes, branches, nothing_to_merge, taken_back};
 pub use conflicts::{choices, conflict, conflicts, kept, outcomes};
 pub use event::event;
 pub use missions::{cancelled, headline, mission, missions, started};
-pub use moment::moment;
+pub use moment::{end_of_moment, moment};
 pub use pairing::{pending, standing, standing_state, standing_until};
 pub use past::{found, history_row, past_read};
 pub use quarantine::{preview, quarantine};
@@ -34,7 +34,7 @@ pub use text::{to_painted, to_text};
 pub use timeline::{
     ascii, timeline, timeline_line, timeline_lines, timeline_row, timeline_sentence,
 };
-pub use undo::{Back, events, not_undone, undone, wrote, wrote_by};
+pub use undo::{Back, NOT_HERE, events, not_undone, undone, wrote, wrote_by};
 pub use views::{away, behind, device_name, devices, life, log_row, read, status, taken_out};
 pub use when::utc;
 

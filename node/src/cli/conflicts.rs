@@ -222,7 +222,10 @@ async fn foresee(ui: &Ui, id: &str, deciding: Option<&Deciding>) -> Result<(), F
 async fn resolve(ui: &Ui, args: ResolveArgs) -> Result<(), Failure> {
     let (keep, value) = (args.keep.clone(), args.value.clone());
     let [id] = &args.ids[..] else {
-        let text = "one is decided by --keep or --value, many by --take";
+        let text = match args.ids.len() {
+            0 => "which conflict?",
+            _ => "one is decided by --keep or --value, many by --take",
+        };
         return Err(
             Failure::new(FailureKind::Usage, text).with_hint("`kern conflicts` shows the ids")
         );

@@ -14,7 +14,7 @@ use serde_json::{Value as Json, json};
 use tokio::time::sleep;
 
 use crate::cli::wrote::Wrote;
-use crate::cli::{Ui, stdin};
+use crate::cli::{Ui, edits, stdin};
 
 /// Who waits longer for an answer is told why.
 const SOON: Duration = Duration::from_millis(500);
@@ -54,7 +54,7 @@ Examples:
         path: String,
         /// As it was after an event, or at a time
         ///
-        /// A time such as 2026-11-25T21:30:05Z, 14:02 or '2 h ago'.
+        /// A time such as 2026-11-25T21:30:05Z, 14:02 or '2 h ago'; all of that second.
         #[arg(long, value_name = "EVENT|TIME")]
         at: Option<String>,
         /// Do not wait where the node has just started: as it was
@@ -218,8 +218,24 @@ pub(super) async fn edit(ui: &Ui, edits: Vec<Edit>) -> Result<Edited, Failure> {
 
 /// Says which event edits became, and how it is taken back.
 pub(super) fn told(ui: &Ui, edited: &Edited) -> Result<(), Failure> {
-    let object = json!({ "edits": edited.edits });
-    ui.wrote(&Wrote::undo(edited.event), object, Doc::default)
+    let mut object = json!({ "edits": edited.edits });
+    put_decided(&mut object, edited);
+    ui.wrote(&Wrote::undo(edited.event), object, || decided(edited))
+}
+
+fn put_decided(object: &mut Json, edited: &Edited) {
+    if !edited.decided.is_empty() {
+        object["decided"] = json!(edited.decided);
+    }
+}
+
+/// Who writes over a conflict decides it, and may not have seen it.
+fn decided(edited: &Edited) -> Doc {
+    let line = |path: &DocPath| {
+        let text = format!("it decided the conflict at {path}: an undo opens it again");
+        Block::Line(Text::toned(Tone::Attention, text))
+    };
+    Doc(edited.decided.iter().map(line).collect())
 }
 
 /// The same with what stands at the path now; where it was so already, by the event that wrote it.
@@ -228,7 +244,8 @@ fn wrote_at(ui: &Ui, edited: &Edited, now: &ReadReply) -> Result<(), Failure> {
     let mut object = json!(now);
     wrote.put_in(&mut object);
     object["event"] = json!(now.event);
-    ui.wrote_as(&wrote, &object, Doc::default)
+    put_decided(&mut object, edited);
+    ui.wrote_as(&wrote, &object, || decided(edited))
 }
 
 pub(super) fn parse_path(text: &str) -> Result<DocPath, Failure> {
@@ -253,8 +270,8 @@ pub(super) fn parse_value(text: &str) -> Result<Json, Failure> {
 }
 
 fn parse_edits(text: &str) -> Result<Vec<Edit>, Failure> {
-    serde_json::from_str(text).map_err(|error| {
-        Failure::new(FailureKind::Usage, format!("this is no array of edits: {error}"))
+    edits::parse(text).map_err(|fault| {
+        Failure::new(FailureKind::Usage, fault)
             .with_hint("[{\"set\": \"notes/a\", \"value\": 1}, {\"rm\": \"notes/b\"}]")
     })
 }

@@ -55,11 +55,15 @@ fn at(text: &str) -> Result<At, Failure> {
     if text.len() >= ID_DIGITS_MIN && text.chars().all(is_digit) {
         return Ok(At::Event(text.to_owned()));
     }
-    moment(text).map(At::Time)
+    named(text, present::end_of_moment).map(At::Time)
 }
 
 fn moment(text: &str) -> Result<Stamp, Failure> {
-    present::moment(text, Stamp(clock::now().wall_us)).ok_or_else(|| {
+    named(text, present::moment)
+}
+
+fn named(text: &str, moment: fn(&str, Stamp) -> Option<Stamp>) -> Result<Stamp, Failure> {
+    moment(text, Stamp(clock::now().wall_us)).ok_or_else(|| {
         Failure::new(FailureKind::Usage, format!("{text:?} is no event and no time")).with_hint(
             "a time is 2026-11-25T21:30:05Z, 2026-11-25, 14:02 or '2 h ago', in UTC; an event is \
              how its id begins, four digits at least",
@@ -97,7 +101,8 @@ pub(super) async fn history(ui: &Ui, path: DocPath, limit: usize) -> Result<(), 
     for (row, above) in page.rows.iter().zip(above) {
         let device = row.device.map(|device| present::device_name(&device, &names));
         let object = json!({ "value": row.value, "removed": row.removed, "event": row.event,
-            "device": device, "device_id": row.device, "time": row.time, "current": row.current,
+            "device": device, "device_id": row.device, "time": row.time,
+            "clock_wrong": row.clock_wrong, "current": row.current,
             "lost_to": row.lost_to, "follows": row.follows });
         ui.show(&object, || present::history_row(row, above, &names))?;
     }
@@ -142,7 +147,14 @@ pub(super) async fn search(ui: &Ui, args: SearchArgs) -> Result<(), Failure> {
     }
     drop(progress);
     if found == 0 && !ui.json {
-        ui.show_aside(&(), || Doc(vec![Block::Line(Text::toned(Tone::Quiet, NOTHING_FOUND))]))?;
+        // Events are found by the keys that they wrote, one by one.
+        let is_path = |text: &String| text.contains('/') && text.parse::<DocPath>().is_ok();
+        let path = search.text.as_ref().filter(|text| is_path(text));
+        let text = match path {
+            Some(path) => format!("{NOTHING_FOUND}; of a place: kern doc history {path:?}"),
+            None => NOTHING_FOUND.to_owned(),
+        };
+        ui.show_aside(&(), || Doc(vec![Block::Line(Text::toned(Tone::Quiet, text))]))?;
     }
     if unread > 0 {
         ui.show_aside(&json!({ "unread": unread }), || {

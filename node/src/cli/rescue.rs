@@ -117,7 +117,7 @@ pub(super) async fn readmit(ui: &Ui, args: Readmit) -> Result<(), Failure> {
     };
     match ui.client()?.ask(ui.workspace(), command).await? {
         Reply::Readmitted { event, events, others } => {
-            let wrote = match struck {
+            let wrote = match struck.filter(|_| events == 1) {
                 Some(struck) => Wrote::by(Some(event), format!("kern strike {struck}")),
                 None => Wrote::never(Some(event), EACH),
             };

@@ -2,8 +2,8 @@
 
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
 use kernelos_protocol::facts::ID_DIGITS_MIN;
-use kernelos_protocol::id::DeviceId;
-use kernelos_protocol::present::Doc;
+use kernelos_protocol::id::{DeviceId, EventId};
+use kernelos_protocol::present::{Doc, NOT_HERE};
 use serde_json::json;
 
 use crate::cli::Ui;
@@ -32,8 +32,21 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     let device = find(ui, &args.device).await?;
     let command = Command::Revoke { device, reason: args.reason };
     match ui.client()?.ask(ui.workspace(), command).await? {
-        Reply::Revoked { event } => ui.wrote(&Wrote::undo(Some(event)), json!({}), Doc::default),
+        Reply::Revoked { event } => {
+            ui.wrote(&back_of(ui, event, device).await, json!({}), Doc::default)
+        }
         other => Err(super::doc::unexpected(&other)),
+    }
+}
+
+/// How a revocation is taken back: not by this device, where it put itself out.
+async fn back_of(ui: &Ui, event: EventId, device: DeviceId) -> Wrote {
+    let Ok(client) = ui.client() else { return Wrote::undo(Some(event)) };
+    match client.ask(ui.workspace(), Command::Status).await {
+        Ok(Reply::Status(status)) if status.device_id == device => {
+            Wrote::never(Some(event), NOT_HERE)
+        }
+        _ => Wrote::undo(Some(event)),
     }
 }
 

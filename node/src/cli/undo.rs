@@ -50,9 +50,12 @@ async fn take_back(ui: &Ui, begin: Option<String>, force: bool) -> Result<(), Fa
     match ui.client()?.ask(ui.workspace(), Command::Undo { begin, force }).await? {
         Reply::Undone(undone) => {
             let mut object = json!(undone);
-            let wrote = match undone.reopened {
-                true => Wrote::by(Some(undone.event), "kern conflicts".to_owned()),
-                false => Wrote::undo(Some(undone.event)),
+            let wrote = match (undone.reopened, &undone.what) {
+                (true, _) => Wrote::by(Some(undone.event), "kern conflicts".to_owned()),
+                (false, Some(TakenBack::Grant { own: true, .. })) => {
+                    Wrote::never(Some(undone.event), present::NOT_HERE)
+                }
+                (false, _) => Wrote::undo(Some(undone.event)),
             };
             wrote.put_in(&mut object);
             // Of an edit there is no device to name.

@@ -84,6 +84,9 @@ pub struct PastRead {
     /// Is that time ahead of this device's clock, so that this is what is there now?
     #[serde(default)]
     pub ahead: bool,
+    /// Has that event no effect, so that nothing of it is in this?
+    #[serde(default)]
+    pub without: bool,
     /// How many events of the workspace's content had been written by then.
     pub events: usize,
 }
@@ -112,6 +115,9 @@ pub struct HistoryRow {
     pub device: Option<DeviceId>,
     /// When, as its author says, in microseconds since 1970.
     pub time: Option<Stamp>,
+    /// Was its author's clock wrong? `SPEC: CFL-17`
+    #[serde(default)]
+    pub clock_wrong: bool,
     /// Does it stand there now?
     pub current: bool,
     /// Written apart from this one, the event that is shown in its place.

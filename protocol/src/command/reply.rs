@@ -344,6 +344,9 @@ pub struct Edited {
     pub event: Option<EventId>,
     /// How many edits it holds.
     pub edits: usize,
+    /// Where it wrote over several values that were put there apart, and so decided between them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decided: Vec<DocPath>,
 }
 
 /// Some rows of the log.

@@ -51,6 +51,9 @@ pub enum TakenBack {
     Grant {
         /// Which, that is no member now.
         device: DeviceId,
+        /// Is that the one that took it back, and can bring nothing back?
+        #[serde(default)]
+        own: bool,
     },
     /// It took a device out.
     Revoke {
@@ -98,12 +101,15 @@ pub struct NotUndone {
     /// The device that it revoked, where that is why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<DeviceId>,
+    /// The command that shows what is to be decided anew, where several took it back already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<String>,
 }
 
 impl NotUndone {
     /// An event is not taken back for this reason alone.
     #[must_use]
     pub fn because(refused: Option<EventId>, reason: String) -> Self {
-        Self { refused, reason, by: None, force: None, device: None }
+        Self { refused, reason, by: None, force: None, device: None, again: None }
     }
 }

@@ -108,5 +108,5 @@ fn at(
     if is_root {
         return policy::read_at(doc, &hashes(heads), path);
     }
-    Seen::at(doc, &hashes(heads)).read(path)
+    Seen::at(doc, &hashes(heads)).show(path)
 }

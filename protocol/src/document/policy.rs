@@ -92,7 +92,7 @@ pub(super) fn read_at(
         policies.is_ok_and(|read| read.value.as_object().is_some_and(|map| !map.is_empty()))
     };
     if !is_near || !has_policies() {
-        return seen.read(path);
+        return seen.show(path);
     }
     let failed = |error: automerge::AutomergeError| EditFault::Document(error.to_string());
     let then = doc.fork_at(heads).map_err(failed)?;

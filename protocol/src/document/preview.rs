@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::document::read::Seen;
-use crate::document::{DocPath, EditFault};
-use crate::id::DocumentId;
+use crate::document::{DocPath, Documents, EditFault, Reversal};
+use crate::id::{ChangeHash, DocumentId};
 use crate::limits::{PREVIEW_BYTES_MAX, PREVIEW_ROWS_MAX};
 
 /// One place that would show something else.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PreviewRow {
     /// In which document.
     pub document: DocumentId,
@@ -29,7 +29,7 @@ pub struct PreviewRow {
 }
 
 /// What changes would set.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Preview {
     /// The places, by document and path.
     pub rows: Vec<PreviewRow>,
@@ -51,6 +51,39 @@ pub(super) fn of(
     let paths = places(&then, &now.get_heads(), &then.get_heads());
     rows(id, &paths, (&Seen::now(now), &Seen::now(&then)), into);
     Ok(())
+}
+
+impl Documents {
+    /// What changes changed, as seen from the root: what each place shows by its change alone, and
+    /// what it showed at what that knew. Of documents that are not held nothing is told.
+    pub(super) fn wrote(
+        &mut self,
+        root: &DocumentId,
+        changes: &BTreeMap<DocumentId, Reversal>,
+    ) -> Result<Preview, EditFault> {
+        let mut shown = Preview::default();
+        for (id, of) in changes {
+            let above = self.above(root, id);
+            let Some(held) = self.documents.get(id) else { continue };
+            let from = shown.rows.len();
+            held.copied(|doc| {
+                let hash = Hash(of.change.0);
+                let change = doc.get_change_meta_by_hash(&hash);
+                let change = change.ok_or(EditFault::NotHeld(of.change))?;
+                let is_before = |dep: &&Hash| !of.joined.contains(&ChangeHash(dep.0));
+                let before: Vec<_> = change.deps.iter().filter(is_before).copied().collect();
+                let after = [hash];
+                let paths = places(doc, &before, &after);
+                let seen = (&Seen::at(doc, &before), &Seen::at(doc, &after));
+                rows(*id, &paths, seen, &mut shown);
+                Ok(())
+            })?;
+            for row in shown.rows.iter_mut().skip(from) {
+                row.path = row.path.under(&above);
+            }
+        }
+        Ok(shown)
+    }
 }
 
 /// The rows of these places of one document, as it is seen now and as it would be.

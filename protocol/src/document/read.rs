@@ -129,6 +129,24 @@ impl<'a> Seen<'a> {
         found.iter().all(|(_, id)| put(id)) && values.all(|value| Some(&value) == first.as_ref())
     }
 
+    /// Do several values stand at `path` that are not the same? Maps and lists are the same as
+    /// themselves alone. `SPEC: CFL-6`
+    pub(super) fn is_disputed(&self, path: &DocPath) -> bool {
+        let found = self.find(path).unwrap_or_default();
+        let is_object =
+            |(value, _): &Found<'_>| matches!(value, Value::Object(ObjType::Map | ObjType::List));
+        let mut values = found.iter().map(|(value, id)| self.json(value, id, 0));
+        let first = values.next();
+        found.len() > 1
+            && (found.iter().any(is_object) || !values.all(|value| Some(&value) == first.as_ref()))
+    }
+
+    /// What is at `path`, for people: no conflict is where several wrote the same.
+    pub(super) fn show(&self, path: &DocPath) -> Result<ReadValue, EditFault> {
+        let read = self.read(path)?;
+        Ok(ReadValue { conflict: read.conflict && self.is_disputed(path), ..read })
+    }
+
     /// What is at `path`.
     pub(super) fn read(&self, path: &DocPath) -> Result<ReadValue, EditFault> {
         let found = self.find(path)?;
@@ -243,7 +261,7 @@ impl<'a> Seen<'a> {
 
 /// Reads what is at `path` now.
 pub(super) fn read(doc: &Automerge, path: &DocPath) -> Result<ReadValue, EditFault> {
-    Seen::now(doc).read(path)
+    Seen::now(doc).show(path)
 }
 
 pub(super) fn scalar_to_json(scalar: &ScalarValue) -> Json {

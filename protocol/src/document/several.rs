@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::board::{Link, Links, route};
 use super::conflict::PutBack;
 use super::preview::{self, Preview};
+use super::read::Seen;
 use super::{
     DocPath, Document, DocumentDone, Documents, Dump, Edit, EditFault, LocalChange, local, policy,
     read, transact, without,
@@ -234,13 +235,19 @@ impl Document {
         actor: [u8; 16],
         part: &Part,
     ) -> Result<Option<LocalChange>, EditFault> {
-        let Part { edits, put_back, .. } = part;
+        let Part { edits, put_back, above, .. } = part;
         self.try_with(|doc, conflicts| {
             if edits.iter().any(|edit| edit.path().is_none()) {
                 let change = conflicts.index().resolve(doc, document, actor, edits, put_back)?;
                 return Ok(Some(local(doc, &change)));
             }
-            transact(doc, conflicts, actor, edits)
+            let seen = Seen::now(doc);
+            let written = edits.iter().filter(|edit| !matches!(edit, Edit::Append { .. }));
+            let written: BTreeSet<_> = written.filter_map(Edit::path).collect();
+            let disputed = written.into_iter().filter(|path| seen.is_disputed(path));
+            let decided = disputed.map(|path| path.under(above)).collect();
+            let change = transact(doc, conflicts, actor, edits)?;
+            Ok(change.map(|change| LocalChange { decided, ..change }))
         })
     }
 

@@ -142,6 +142,13 @@ pub enum DocumentTask {
         /// Document and uncompressed change chunk, causes first.
         changes: Vec<(DocumentId, Vec<u8>)>,
     },
+    /// Show what changes of documents changed there, as seen from the root, of those that are held.
+    Wrote {
+        /// The document with the links.
+        root: DocumentId,
+        /// The changes, one a document.
+        changes: BTreeMap<DocumentId, Reversal>,
+    },
     /// Write the whole document, as other programs with Automerge read it: a part of that file.
     Save {
         /// Which document.
@@ -192,7 +199,7 @@ pub enum DocumentDone {
     Dumped(Result<BTreeMap<DocumentId, Dump>, EditFault>),
     /// After `Conflicts`.
     Conflicts(Result<ConflictList, EditFault>),
-    /// After `Preview`.
+    /// After `Preview` and `Wrote`.
     Preview(Result<Preview, EditFault>),
     /// After `Save`.
     Saved(Result<SavedPart, EditFault>),
@@ -225,6 +232,9 @@ pub struct Reversal {
     pub change: ChangeHash,
     /// What it joined of other documents: what that brought in is taken back too. `SPEC: BRA-9`
     pub joined: Vec<ChangeHash>,
+    /// Did one change take it back, and not one for each side of a conflict?
+    #[serde(default)]
+    pub by_one: bool,
 }
 
 /// A change that this device made.
@@ -238,4 +248,7 @@ pub struct LocalChange {
     pub heads: Vec<ChangeHash>,
     /// Where it takes back, of an undo, as seen from the root: each place once, sorted.
     pub places: Vec<DocPath>,
+    /// Where it wrote over several values that were put there apart, as seen from the root.
+    #[serde(default)]
+    pub decided: Vec<DocPath>,
 }

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
+use crate::document::preview::{Preview, PreviewRow};
 use crate::facts::{BodyState, EventView};
 use crate::id::{DeviceId, EventId};
+use crate::present::conflicts::or_nothing;
 use crate::present::when::CLOCK_WRONG;
 use crate::present::{Block, Doc, Text, Tone, device_name, utc};
 use crate::workspace::Verdict;
@@ -26,7 +28,31 @@ pub fn event(view: &EventView, names: &Names) -> Doc {
         blocks.push(Block::Heading(format!("what it says: {kind}")));
         blocks.push(Block::Fields(facts));
     }
+    if let Some(wrote) = &view.wrote {
+        blocks.push(Block::Heading("what it changed".to_owned()));
+        blocks.extend(of_wrote(wrote));
+    }
     Doc(blocks)
+}
+
+fn of_wrote(wrote: &Preview) -> Vec<Block> {
+    let row = |row: &PreviewRow| {
+        let [then, now] = [&row.then, &row.now].map(or_nothing);
+        let then = if row.conflict { format!("{then}, in conflict") } else { then };
+        Block::Fields(vec![
+            (row.path.to_string(), Text::plain(then)),
+            ("before".to_owned(), Text::toned(Tone::Quiet, now)),
+        ])
+    };
+    let mut blocks: Vec<_> = wrote.rows.iter().map(row).collect();
+    if blocks.is_empty() {
+        blocks.push(Block::Line(Text::plain("nothing that is shown")));
+    }
+    if wrote.more > 0 {
+        let more = format!("and {} places more", wrote.more);
+        blocks.push(Block::Line(Text::toned(Tone::Attention, more)));
+    }
+    blocks
 }
 
 fn of_row(view: &EventView, names: &Names) -> Fields {

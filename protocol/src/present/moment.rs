@@ -14,6 +14,16 @@ pub fn moment(text: &str, now: Stamp) -> Option<Stamp> {
     ago(text, now).or_else(|| of_today(text, now)).or_else(|| date(text)).map(Stamp)
 }
 
+/// The end of the moment that a text names: moments are shown to the second, and of one that is
+/// copied from there all of that second is meant. Nothing that is ahead of now is added.
+#[must_use]
+pub fn end_of_moment(text: &str, now: Stamp) -> Option<Stamp> {
+    let Stamp(begin) = moment(text, now)?;
+    let is_second = text.contains(':') && begin % SECOND == 0;
+    let end = begin.saturating_add(SECOND - 1);
+    Some(Stamp(if is_second { end.min(now.0.max(begin)) } else { begin }))
+}
+
 /// `90 min ago`, `2h`, `3 days`.
 fn ago(text: &str, now: Stamp) -> Option<u64> {
     let text = text.strip_suffix("ago").map_or(text, str::trim_end);
@@ -126,6 +136,18 @@ mod tests {
         ];
         for (text, shown) in rows {
             assert_eq!(moment(text, now).map(utc).as_deref(), Some(shown), "{text}");
+        }
+        let of_second = |micros| Stamp(now.0 - 60 * SECOND + micros);
+        for (text, end) in [
+            ("2026-11-25 21:29:05 UTC", of_second(SECOND - 1)),
+            ("21:29:05.0", of_second(SECOND - 1)),
+            ("21:29:05.25", of_second(SECOND / 4)),
+            ("1 min ago", of_second(0)),
+            // The second that is not over yet, and one that is to come.
+            ("21:30:05", now),
+            ("2026-11-25 21:30:06", Stamp(now.0 + SECOND)),
+        ] {
+            assert_eq!(end_of_moment(text, now), Some(end), "{text}");
         }
         for text in [
             "",

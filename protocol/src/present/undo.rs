@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Block, Doc, Text, Tone, device_name};
 use crate::command::{NotUndone, TakenBack, Undone, UndonePlace};
-use crate::document::DECIDED;
+use crate::document::{DECIDED, DocPath};
 use crate::id::{DeviceId, EventId};
 use crate::limits::NAME_BYTES_MAX;
 use crate::printable;
@@ -29,6 +29,10 @@ pub enum Back {
     /// Not, and why.
     Never(&'static str),
 }
+
+/// Why a device does not take back what put itself out.
+pub const NOT_HERE: &str =
+    "by this device, which is no member any more; another does so: kern undo EVENT";
 
 impl Back {
     /// By an undo of the event.
@@ -71,6 +75,9 @@ pub fn not_undone(not: &NotUndone, names: &BTreeMap<DeviceId, String>) -> (Strin
         None => not.reason.clone(),
     };
     let text = format!("{} is not taken back: {reason}", refused.short());
+    if let Some(command) = &not.again {
+        return (text, format!("`{command}` shows what is open again by that, to be decided anew"));
+    }
     let hint = match (&not.force, &not.by) {
         (None, Some(by)) => format!("`kern undo {}` brings back what it did", by.short()),
         (Some(command), _) if command.ends_with(" --force") => {
@@ -96,13 +103,19 @@ pub fn undone(undone: &Undone, names: &BTreeMap<DeviceId, String>) -> Doc {
     }));
     let done = undone.what.as_ref().map(|what| had_done(what, undone.reopened, names));
     told.extend(done.map(|done| format!("takes back: {done}")));
-    let back = match undone.reopened {
-        true => Back::By("decide again: kern conflicts".to_owned()),
-        false => Back::undo(&undone.event),
+    let back = match (undone.reopened, &undone.what) {
+        (true, _) => Back::By("decide again: kern conflicts".to_owned()),
+        (false, Some(TakenBack::Grant { own: true, .. })) => Back::Never(NOT_HERE),
+        (false, _) => Back::undo(&undone.event),
     };
     let Doc(mut blocks) = wrote_by(Some(&undone.event), &back);
     blocks.splice(1..1, told.into_iter().map(|line| Block::Line(Text::plain(line))));
     Doc(blocks)
+}
+
+/// Is it where decisions stand about what stands at no place? `SPEC: CFL-16`
+fn is_decision_apart(path: &DocPath) -> bool {
+    matches!(path.segments(), [map, key] if map == "workspace" && key.starts_with(DECIDED))
 }
 
 /// What an event had done; one that a conflict is open again without had decided it.
@@ -110,23 +123,24 @@ fn had_done(what: &TakenBack, reopens: bool, names: &BTreeMap<DeviceId, String>)
     let name = |device| printable::shown(&device_name(device, names), NAME_BYTES_MAX);
     match what {
         TakenBack::Edit { undo, merge, places, more } => {
-            let place = |of: &UndonePlace| match of.path.segments() {
-                [map, key] if map == "workspace" && key.starts_with(DECIDED) => {
-                    "what is decided of what is kept apart".to_owned()
-                }
-                _ => printable::shown(&of.path.to_string(), PATH_SHOWN_MAX),
+            let all = places;
+            let place = |of: &UndonePlace| match is_decision_apart(&of.path) {
+                true => "what is kept apart".to_owned(),
+                false => printable::shown(&of.path.to_string(), PATH_SHOWN_MAX),
             };
-            let mut places: Vec<_> = places.iter().map(place).collect();
+            let mut places: Vec<_> = all.iter().map(place).collect();
             places.extend((*more > 0).then(|| format!("{more} more")));
+            let is_apart = all.iter().any(|of| is_decision_apart(&of.path));
             let kind = match (*undo, *merge, reopens) {
                 (true, ..) => "an undo of",
+                _ if is_apart => "a decision about",
                 (false, true, _) => "a merge, which changed",
                 (false, false, true) => "a decision of",
                 (false, false, false) => "an edit of",
             };
             format!("{kind} {}", places.join(", "))
         }
-        TakenBack::Grant { device } => {
+        TakenBack::Grant { device, .. } => {
             let name = name(device);
             format!("let in {name}: {name} is no member any more")
         }

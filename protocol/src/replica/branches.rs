@@ -138,6 +138,16 @@ impl Replica {
                 let written = self.workspace.written_at(&event);
                 let written =
                     written.ok_or_else(|| says_nothing("an event of the content lane"))?;
+                if !self.workspace.has_effect(&event) {
+                    let text = format!(
+                        "event {} has no effect, so the branch would not have it",
+                        event.short()
+                    );
+                    return Err(Failure::new(FailureKind::Failed, text).with_hint(
+                        "`kern log` says why, and `kern quarantine` what is kept apart and how it \
+                         comes back",
+                    ));
+                }
                 let heads = self.workspace.heads_at(&origin, &written);
                 if heads.is_empty() {
                     let text = format!("at event {} the document was not there", event.short());
@@ -286,7 +296,14 @@ impl Replica {
         if self.workspace.root_document() == Some(*document) {
             return String::new();
         }
-        links.name_of(document).to_string()
+        let path = links.name_of(document);
+        // Of a branch without a name, its id among branches.
+        match (path.segments(), self.workspace.origin(document)) {
+            ([map, id], Some(_)) if map == "boards" && *id == document.to_string() => {
+                format!("branches/{id}")
+            }
+            _ => path.to_string(),
+        }
     }
 
     /// The document that the next own content event would make as a branch of `origin`.

@@ -10,6 +10,7 @@ use crate::command::{
 };
 use crate::content::{About, DocumentChange};
 use crate::document::{DocPath, DocumentDone, DocumentTask, Edit, EditFault, Links, ReadValue};
+use crate::facts::EventView;
 use crate::id::{ChangeHash, DocumentId, EventId};
 use crate::limits::EDITS_UNDER_WAY_MAX;
 use crate::replica::apart::Of;
@@ -47,6 +48,8 @@ pub(super) enum Pending {
     Glance(Option<RequestId>, usize, usize),
     /// A caller wants to see what a branch would set.
     Preview(RequestId, Of),
+    /// A caller looks at an event, and at what it changed.
+    Wrote(RequestId, Box<EventView>),
     /// A caller wants a part of the document as a file.
     Save(RequestId, DocumentId, usize),
     /// A caller grants a role, and the names of the devices are looked at first.
@@ -117,6 +120,7 @@ impl Pending {
             | Self::Fork { request, .. }
             | Self::Boards(request, _)
             | Self::Preview(request, _)
+            | Self::Wrote(request, _)
             | Self::Read(request, _)
             | Self::Past(request, _)
             | Self::Save(request, ..)
@@ -192,6 +196,10 @@ impl Replica {
             (Some(Pending::Projection), DocumentDone::Broken { document, degraded }) => {
                 self.heads.insert(document, Err(degraded));
                 self.workspace.tell_anew(document);
+            }
+            (Some(Pending::Wrote(request, view)), DocumentDone::Preview(wrote)) => {
+                let wrote = wrote.ok();
+                self.reply(request, Reply::Event(Box::new(EventView { wrote, ..*view })));
             }
             (Some(Pending::Preview(request, of)), DocumentDone::Preview(preview)) => {
                 self.reply(request, Self::preview_reply(of, preview));

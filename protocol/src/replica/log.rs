@@ -1,23 +1,26 @@
 //! The log: every event that is here with what became of it, and between them what this device
 //! saw others do (`SPEC: DUR-4`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
 use crate::command::{Failure, FailureKind, LogPage, LogRow, Reply, RequestId};
+use crate::document::{DocumentTask, Reversal};
 use crate::event::Verified;
 use crate::facts::{BodyState, EventView, ID_DIGITS_MIN};
-use crate::id::{DeviceId, EventId};
+use crate::id::{ChangeHash, DeviceId, DocumentId, EventId};
 use crate::limits::{
     LOAD_SLICE_EVENTS, NOTICE_BYTES_MAX, STAMP_BEFORE_MAX_US, STAMP_WITNESSES_MAX,
 };
 use crate::notice::{Notice, NoticeKind};
 use crate::replica::apart::Of;
+use crate::replica::documents::Pending;
 use crate::replica::search::Searched;
 use crate::replica::{LoadFor, Replica};
 use crate::store::{LoadRequest, Record};
 use crate::time::{Stamp, is_ahead};
+use crate::workspace::Undoable;
 
 /// What a caller asked for that is in events.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,10 +50,10 @@ impl Replica {
             Asked::Introduction(shown) => {
                 self.on_introduction_loaded(request, *shown, events, is_damaged);
             }
-            Asked::Event(id) => {
-                let reply = self.event(id, events.first());
-                self.reply(request, reply);
-            }
+            Asked::Event(id) => match self.event(id, events.first()) {
+                Ok(view) => self.show_event(request, id, view),
+                Err(failure) => self.reply(request, Reply::Failed(failure)),
+            },
             Asked::Preview(of) => self.on_branch_loaded(request, *of, &events),
             Asked::Archive(from, wanted) => {
                 self.on_archive_loaded(request, (*from, *wanted), events);
@@ -98,9 +101,9 @@ impl Replica {
     }
 
     /// An event that the store could not give is shown without its body.
-    fn event(&self, id: &EventId, event: Option<&Verified>) -> Reply {
+    fn event(&self, id: &EventId, event: Option<&Verified>) -> Result<EventView, Failure> {
         let (Some(row), Some(header)) = (self.log_row(id), self.workspace.header(id)) else {
-            return Reply::Failed(Failure::new(FailureKind::Failed, "there is no such event"));
+            return Err(Failure::new(FailureKind::Failed, "there is no such event"));
         };
         let event = event.filter(|event| event.id() == *id);
         let missing = (BodyState::Missing, Json::Null);
@@ -110,7 +113,30 @@ impl Replica {
             Some(event) => self.workspace.read(event),
         };
         let (heard, body_bytes) = (header.heard.clone(), header.body.map(|body| body.len));
-        Reply::Event(Box::new(EventView { row, heard, body, body_bytes, facts }))
+        Ok(EventView { row, heard, body, body_bytes, facts, wrote: None })
+    }
+
+    /// Of one that changed documents it is looked up there what it changed.
+    fn show_event(&mut self, request: RequestId, id: &EventId, view: EventView) {
+        let changes = match self.workspace.undoable(id) {
+            Ok(Undoable::Change(changes)) => changes,
+            _ => BTreeMap::new(),
+        };
+        let root = self.workspace.held_document();
+        let is_held = |id: &DocumentId| Some(*id) == root || self.workspace.opened().contains(id);
+        let reversal = |(document, change): (DocumentId, ChangeHash)| {
+            let joined = self.workspace.joined(&document, &change);
+            (document, Reversal { change, joined, by_one: true })
+        };
+        let held = changes.into_iter().filter(|(document, _)| is_held(document));
+        let changes: BTreeMap<_, _> = held.map(reversal).collect();
+        match root.filter(|_| !changes.is_empty()) {
+            Some(root) => {
+                let pending = Pending::Wrote(request, Box::new(view));
+                self.ask(pending, DocumentTask::Wrote { root, changes });
+            }
+            None => self.reply(request, Reply::Event(Box::new(view))),
+        }
     }
 
     /// Notes what a device did, durable with the turn.

@@ -127,7 +127,8 @@ impl Replica {
             (Reply::Read(read), Ok(Moment { after, until, written })) => {
                 let events = written.events();
                 let ahead = until.is_some_and(|until| self.is_to_come(until));
-                let read = PastRead { read, after, until, ahead, events };
+                let without = after.is_some_and(|after| !self.workspace.has_effect(&after));
+                let read = PastRead { read, after, until, ahead, without, events };
                 Reply::Past(Box::new(PastReply::Read(read)))
             }
             (_, Err(failure)) => Reply::Failed(failure),
@@ -146,6 +147,7 @@ impl Replica {
                 event,
                 device: header.map(|header| header.author),
                 time: header.map(|header| header.stamp),
+                clock_wrong: header.is_some_and(|header| self.is_wrong(header.stamp)),
                 current: stood.current,
                 lost_to: stood.lost_to.and_then(carrier),
                 follows: stood.follows,

@@ -8,7 +8,7 @@ use crate::command::{
 };
 use crate::document::past::said;
 use crate::event::Verified;
-use crate::facts;
+use crate::facts::{self, ID_DIGITS_MIN};
 use crate::id::EventId;
 use crate::limits::{
     LOAD_SLICE_EVENTS, SEARCH_PAGE_BYTES, SEARCH_PAGE_EVENTS, SEARCH_SHOWN_CHARS, SEARCH_TEXT_MAX,
@@ -162,7 +162,9 @@ impl Wanted {
 
     /// Could one be in the name of an event or a device?
     fn may_be_name(&self) -> bool {
-        self.texts.iter().any(|text| text.bytes().all(facts::is_hex_digit))
+        let is_name =
+            |text: &String| text.len() >= ID_DIGITS_MIN && text.bytes().all(facts::is_hex_digit);
+        self.texts.iter().any(is_name)
     }
 
     /// What of a line says one of them, in capitals or not, with a little around it.

@@ -1,6 +1,8 @@
 //! Taking back what an event did, by an event: edits by what was there before, a grant by a
 //! revocation, a revocation by a new grant. `SPEC: UNDO-1`
 
+use std::collections::BTreeSet;
+
 use crate::command::{Edited, Failure, FailureKind, NotUndone, Reply, RequestId};
 use crate::command::{TakenBack, Undone, UndonePlace};
 use crate::content::{About, DocumentChange};
@@ -84,6 +86,10 @@ impl Replica {
     }
 
     fn take_back(&mut self, undo: Undo) {
+        // Once more it would be taken back by a second undo, beside the first that still counts.
+        if !undo.force && self.workspace.taken_back_by(&undo.event).is_some() {
+            return self.is_back_already(undo);
+        }
         let done = match self.workspace.undoable(&undo.event) {
             Ok(Undoable::Change(changes)) => match self.may_write() {
                 Ok(()) => {
@@ -93,7 +99,7 @@ impl Replica {
                 Err(failure) => Err(failure),
             },
             Ok(Undoable::Grant(device)) => {
-                let what = TakenBack::Grant { device };
+                let what = TakenBack::Grant { device, own: device == self.key.device() };
                 self.revoke(device, UNDO_REASON).map(|event| (event, what))
             }
             // Who was put out, as a lost device is, is let in by no accident: it is named.
@@ -194,12 +200,6 @@ impl Replica {
         if undo.is_last && !built.shows && writers.iter().all(|(_, by)| fell(by)) {
             return self.pass_over(Undo { left: true, ..undo });
         }
-        if let Some(by) = self.workspace.taken_back_by(&undo.event) {
-            let reason = format!("it is taken back already, by event {}", by.short());
-            let refused = NotUndone::because(Some(undo.event), reason);
-            let not_undone = NotUndone { by: Some(by), ..refused };
-            return self.reply(undo.request, Reply::NotUndone(not_undone));
-        }
         let other = writers.iter().find(|(_, by)| !fell(by)).or_else(|| writers.first());
         let (path, by) = other.map_or(("", None), |(path, by)| (path.as_str(), *by));
         let reason = match by {
@@ -229,6 +229,30 @@ impl Replica {
         self.reply(undo.request, Reply::NotUndone(not_undone));
     }
 
+    /// It is taken back: by one, which brings back what it did once that is taken back, or by
+    /// several, of which each put one side of a conflict again.
+    fn is_back_already(&mut self, undo: Undo) {
+        let by = self.workspace.undos_of(&undo.event);
+        let not_undone = match by[..] {
+            [by] => {
+                let reason = format!("it is taken back already, by event {}", by.short());
+                let refused = NotUndone::because(Some(undo.event), reason);
+                NotUndone { by: Some(by), ..refused }
+            }
+            _ => {
+                let ids: Vec<_> = by.iter().map(EventId::short).collect();
+                let ids = ids.join(" and ");
+                let reason = format!("it is taken back already, by events {ids}");
+                // By one device it takes several where it decided a conflict.
+                let author = |id: &EventId| self.workspace.header(id).map(|header| header.author);
+                let authors: BTreeSet<_> = by.iter().filter_map(author).collect();
+                let again = (authors.len() < by.len()).then(|| "kern conflicts".to_owned());
+                NotUndone { again, ..NotUndone::because(Some(undo.event), reason) }
+            }
+        };
+        self.reply(undo.request, Reply::NotUndone(not_undone));
+    }
+
     fn carrier_of(&self, change: &ChangeHash) -> Option<EventId> {
         self.workspace.documents().find_map(|document| self.workspace.carrier(&document, change))
     }
@@ -247,7 +271,7 @@ impl Replica {
         let (hand, actors) = (self.hand(), values as u64);
         let reversal = |(document, change): (DocumentId, ChangeHash)| {
             let joined = self.workspace.joined(&document, &change);
-            (document, Reversal { change, joined })
+            (document, Reversal { change, joined, by_one: true })
         };
         let changes = changes.into_iter().map(reversal).collect();
         let may = self.may_undo(undo.force);

@@ -130,7 +130,7 @@ impl Replica {
             Work::Undo { changes, force } => {
                 let reversal = |(document, change): (&DocumentId, &ChangeHash)| {
                     let joined = self.workspace.joined(document, change);
-                    (*document, Reversal { change: *change, joined })
+                    (*document, Reversal { change: *change, joined, by_one: true })
                 };
                 let changes = changes.iter().map(reversal).collect();
                 DocumentTask::Undo { root, hand, changes, may: self.may_undo(*force) }
@@ -236,7 +236,7 @@ impl Replica {
             Err(fault) => return self.told(purpose, Reply::Failed(edit_failure(&fault))),
         };
         if changes.is_empty() {
-            let edited = Edited { event: None, edits: work.count() };
+            let edited = Edited { event: None, edits: work.count(), decided: Vec::new() };
             return self.told(purpose, Reply::Edited(edited));
         }
         let (device, life) = (self.key.device(), self.config.incarnation);
@@ -268,7 +268,12 @@ impl Replica {
                     (None, Purpose::Undo(undo)) => {
                         Reply::Undone(self.edit_taken_back(undo, event, &changes))
                     }
-                    _ => Reply::Edited(Edited { event: Some(event), edits: work.count() }),
+                    _ => {
+                        let decided = changes.iter().flat_map(|(_, change)| &change.decided);
+                        let decided = decided.cloned().collect();
+                        let (event, edits) = (Some(event), work.count());
+                        Reply::Edited(Edited { event, edits, decided })
+                    }
                 }
             }
             Err(fault) => {

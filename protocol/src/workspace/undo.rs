@@ -26,6 +26,9 @@ const ALONE: &str = "only edits, resolutions, grants and revocations are taken b
 const READMITTED: &str =
     "it brought back what was kept apart; `kern strike EVENT` of what came back takes that out";
 
+/// Nor what struck events: they come back by name.
+const STRUCK: &str = "it struck events; `kern readmit --event EVENT` brings one of them back";
+
 /// Events that were taken back, and the events that did.
 pub(super) type Undone = BTreeMap<ContentNo, ContentNo>;
 /// The same, and of what it was found: how many undos, content and control events, and strikes.
@@ -106,8 +109,8 @@ impl Workspace {
         candidates.copied().find(|id| self.undoable(id).is_ok())
     }
 
-    /// The changes of a document's family that put several values back, of which each is one, and
-    /// what they take back: whose those values are is seen there. A merge brings such changes to
+    /// The changes of a document's family that take others back, and those: of several that put the
+    /// sides of a conflict again each is one, and whose those sides are is seen there. A merge brings such changes to
     /// another document than that in which they were made. `SPEC: UNDO-2, BRA-4`
     #[must_use]
     pub fn put_back(&self, document: &DocumentId) -> PutBack {
@@ -122,15 +125,17 @@ impl Workspace {
             let Effect::Change(changes) = self.effects.of(no) else { return Vec::new() };
             changes.iter().copied().filter(|change| change.family() == family).collect()
         };
-        let mut several: Vec<_> = undos.iter().filter(|(_, undos)| undos.len() > 1).collect();
+        let mut undos: Vec<_> = undos.iter().collect();
         // A change that undos of two events carry is of that with the lowest id, on every device.
-        several.sort_by_key(|(of, _)| Reverse(self.content.id(**of)));
-        for (of, undos) in several {
+        undos.sort_by_key(|(of, undos)| (undos.len() > 1, Reverse(self.content.id(**of))));
+        for (of, undos) in undos {
+            let by_one = undos.len() == 1;
             let by: Vec<_> = undos.iter().flat_map(|undo| changes(*undo)).collect();
             for of in changes(*of) {
                 let place = self.effects.document_of(of);
                 let (document, change) = self.effects.name(of);
-                let reversal = Reversal { change, joined: self.joined(&document, &change) };
+                let joined = self.joined(&document, &change);
+                let reversal = Reversal { change, joined, by_one };
                 let of_it = by.iter().filter(|by| self.effects.document_of(**by) == place);
                 let named = of_it.map(|by| (self.effects.hash(*by), reversal.clone()));
                 put_back.extend(named);
@@ -173,6 +178,24 @@ impl Workspace {
     pub fn taken_back_by(&self, event: &EventId) -> Option<EventId> {
         let undo = self.undone_by(self.content.number(event)?)?;
         Some(self.content.id(undo))
+    }
+
+    /// Does an event of the content lane count?
+    #[must_use]
+    pub fn has_effect(&self, event: &EventId) -> bool {
+        self.content.number(event).is_some_and(|no| self.counts(no))
+    }
+
+    /// All that take an event back, with effect, by id: several where each put one side of a
+    /// conflict again, or where devices did so apart.
+    #[must_use]
+    pub fn undos_of(&self, event: &EventId) -> Vec<EventId> {
+        let Some(no) = self.content.number(event) else { return Vec::new() };
+        let stands = |undo: &ContentNo| self.counts(*undo) && self.undone_by(*undo).is_none();
+        let of_it = self.effects.undos().filter(|(_, of)| *of == no).map(|(undo, _)| undo);
+        let mut undos: Vec<_> = of_it.filter(stands).map(|undo| self.content.id(undo)).collect();
+        undos.sort_unstable();
+        undos
     }
 
     /// Is one event in the past of another?
@@ -279,6 +302,7 @@ impl Workspace {
                 Ok(Undoable::Revoke(Box::new(NewMember { device: *target, sealing, role, rule })))
             }
             ControlFact::Readmit { .. } => Err(READMITTED),
+            ControlFact::Strike { .. } => Err(STRUCK),
             _ => Err(ALONE),
         }
     }

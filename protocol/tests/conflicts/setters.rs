@@ -37,7 +37,7 @@ fn who_takes_back_what_decided_nothing_brings_no_old_value_up_in_anothers_name()
     // Both say that they take back what B set, over one value that A had set.
     let undos = [set(world.device('A'), "other"), set(world.device('C'), "old")];
     world.run("A hears C");
-    let reversal = Reversal { change: over, joined: Vec::new() };
+    let reversal = Reversal { change: over, joined: Vec::new(), by_one: false };
     let put_back = undos.into_iter().map(|undo| (undo, reversal.clone())).collect();
     let found = setters(world.device('A'), put_back);
     assert_eq!(found.len(), 2);
@@ -57,7 +57,7 @@ fn behind_more_undos_than_are_looked_at_a_side_is_that_of_the_oldest_that_was() 
             let change = set(world.device('A'), &format!("decided {number}"));
             world.run("C hears A");
             let undos = [set(world.device('A'), "a"), set(world.device('C'), "c")];
-            let reversal = Reversal { change, joined: Vec::new() };
+            let reversal = Reversal { change, joined: Vec::new(), by_one: false };
             put_back.extend(undos.into_iter().map(|undo| (undo, reversal.clone())));
             put.push(undos);
         }

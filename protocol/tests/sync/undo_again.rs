@@ -123,6 +123,35 @@ fn who_wrote_a_side_that_was_put_back_is_told_also_once_somebody_wrote_below_it(
 }
 
 #[test]
+fn who_marked_a_plan_final_is_told_also_where_an_undo_says_it_again() {
+    // SPEC: CFL-12, CFL-17
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    let link = mesh.connect(1, 2);
+    set(&mut mesh, 1, "tasks/t", json!({"plans": {"p": {"text": 1}, "q": {"text": 2}}}));
+    mesh.cut(link);
+    for (number, plan) in [(1, "p"), (2, "q")] {
+        set(&mut mesh, number, &format!("tasks/t/plans/{plan}/final"), json!(true));
+    }
+    mesh.connect(1, 2);
+    let told = |mesh: &mut Mesh| {
+        let row = mesh.conflicts(2).remove(0);
+        let of = |side: &SideRow| (side.value.clone(), side.device, side.put_back.is_some());
+        (row.base, row.sides.iter().map(of).collect::<Vec<_>>())
+    };
+    let (base, sides) = told(&mut mesh);
+    let by: Vec<_> = sides.iter().map(|(_, by, _)| *by).collect();
+    assert_eq!(by, [Some(id(1)), Some(id(2))]);
+    for _ in 0..2 {
+        let row = mesh.conflicts(1).remove(0);
+        mesh.edit(1, json!([{"resolve": row.id, "keep": "A"}]));
+        mesh.undone(1, None);
+        let (again, sides) = told(&mut mesh);
+        let by: Vec<_> = sides.iter().map(|(_, by, back)| (*by, *back)).collect();
+        assert_eq!((&again, by), (&base, vec![(Some(id(1)), false), (Some(id(2)), true)]));
+    }
+}
+
+#[test]
 fn a_decision_of_a_name_that_devices_wrote_apart_is_taken_back() {
     // SPEC: UNDO-2, UNDO-4
     let mut mesh = Mesh::of(&[(2, Role::Admin)]);

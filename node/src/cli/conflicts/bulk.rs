@@ -72,6 +72,10 @@ async fn selected(ui: &Ui, args: &ResolveArgs) -> Result<Vec<ConflictRow>, Failu
     if args.all {
         return Ok(rows);
     }
+    if args.ids.is_empty() {
+        return Err(Failure::new(FailureKind::Usage, "which conflicts?")
+            .with_hint("name them by their ids, or say --path 'tasks/**', or --all"));
+    }
     let ids = args.ids.iter().map(|id| named(&rows, id)).collect::<Result<Vec<_>, _>>()?;
     Ok(rows.into_iter().filter(|row| ids.contains(&row.id)).collect())
 }

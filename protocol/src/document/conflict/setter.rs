@@ -15,13 +15,14 @@ use automerge::{ChangeHash as Hash, ReadDoc as _};
 use serde_json::Value as Json;
 
 use super::decided::DecidedAt;
+use super::meaning::FINAL;
 use super::scan::{Open, OpenSide, Scan};
 use crate::document::read::Seen;
 use crate::document::{DocPath, Reversal};
 use crate::id::ChangeHash;
 use crate::limits::{CONFLICT_SIDES_MAX, SETTER_PASTS_MAX, SETTER_UNDOS_MAX};
 
-/// The changes of undos that put several values back, each with what it takes back.
+/// The changes of undos, each with what it takes back.
 pub type PutBack = BTreeMap<ChangeHash, Reversal>;
 
 impl Scan<'_> {
@@ -35,14 +36,18 @@ impl Scan<'_> {
         put_back: &PutBack,
     ) -> Vec<Option<ChangeHash>> {
         let listed = open.sides.len().min(CONFLICT_SIDES_MAX);
-        if put_back.is_empty() || !open.plans.is_empty() {
+        if put_back.is_empty() {
             return vec![None; listed];
+        }
+        if !open.plans.is_empty() {
+            // They are named: no letter depends on who wrote them.
+            return (0..listed).map(|at| self.who_marked(open, at, put_back)).collect();
         }
         let (mut named, mut sides) = (BTreeSet::new(), Vec::<(_, _, OpenSide)>::new());
         for side in &open.sides[..listed] {
             let own = ChangeHash(self.index.lineage.hash(side.change).0);
             let mut wrote = None;
-            if put_back.contains_key(&own) {
+            if is_side(put_back, &own) {
                 wrote = self.setter(open, *side, put_back, &named, false);
                 named.extend(wrote);
             }
@@ -72,12 +77,36 @@ impl Scan<'_> {
         let mut named: BTreeSet<_> = wrote.iter().copied().flatten().collect();
         for (wrote, side) in wrote.iter_mut().zip(&open.sides) {
             let own = ChangeHash(self.index.lineage.hash(side.change).0);
-            if wrote.is_none() && put_back.contains_key(&own) {
+            if wrote.is_none() && is_side(put_back, &own) {
                 *wrote = self.setter(open, *side, put_back, &named, true);
                 named.extend(*wrote);
             }
         }
         wrote
+    }
+
+    /// Who said that a plan is final, where an undo says it again: what that takes back had said that
+    /// it is not. `SPEC: CFL-12, CFL-17`
+    fn who_marked(&self, open: &Open, at: usize, put_back: &PutBack) -> Option<ChangeHash> {
+        let (side, plan) = open.sides.get(at).zip(open.plans.get(at))?;
+        let mark = open.path.child(&plan.name).ok()?.child(FINAL).ok()?;
+        let side = ChangeHash(self.index.lineage.hash(side.change).0);
+        let mut change = side;
+        for _ in 0..SETTER_UNDOS_MAX {
+            let Some(before) = put_back.get(&change).and_then(|of| self.before(of)) else { break };
+            let was = Seen::at(self.doc, &before).read(&mark);
+            let said = was.ok().filter(|was| was.value == Json::Bool(true));
+            let Some(said) = said.and_then(|was| was.change) else { break };
+            change = said;
+        }
+        (change != side).then_some(change)
+    }
+
+    /// What a change knew that was taken back, but for what came in by it.
+    fn before(&self, of: &Reversal) -> Option<Vec<Hash>> {
+        let change = self.doc.get_change_meta_by_hash(&Hash(of.change.0))?;
+        let is_before = |dep: &&Hash| !of.joined.contains(&ChangeHash(dep.0));
+        Some(change.deps.iter().filter(is_before).copied().collect())
     }
 
     /// The change that put the value, or removed, behind as many undos as put it back. Of several
@@ -112,11 +141,7 @@ impl Scan<'_> {
         reversal: &Reversal,
         in_pasts: bool,
     ) -> Vec<ChangeHash> {
-        let Some(resolution) = self.doc.get_change_meta_by_hash(&Hash(reversal.change.0)) else {
-            return Vec::new();
-        };
-        let is_before = |dep: &&Hash| !reversal.joined.contains(&ChangeHash(dep.0));
-        let before: Vec<_> = resolution.deps.iter().filter(is_before).copied().collect();
+        let before = self.before(reversal).unwrap_or_default();
         if before.is_empty() {
             return Vec::new();
         }
@@ -152,4 +177,9 @@ impl Scan<'_> {
         kept.insert(change, Arc::clone(&decided));
         Some(decided)
     }
+}
+
+/// Did several changes take back what this one does, each for a side of a conflict?
+fn is_side(put_back: &PutBack, own: &ChangeHash) -> bool {
+    put_back.get(own).is_some_and(|of| !of.by_one)
 }

@@ -59,7 +59,12 @@ fn of(operations: &[Op], start: u64, actor: &ActorId) -> Vec<String> {
             }
             (OpType::Put(value), _) => lines.push(format!("{path}: {}", plain(value))),
             (OpType::Delete, _) if matches!(op.key, Key::Map(_)) => {
-                lines.push(format!("{path}: removed"));
+                // What is removed to be put there anew is not gone: so an undo puts it back.
+                let at = usize::try_from(number.saturating_sub(start)).unwrap_or(usize::MAX);
+                let next = operations.get(at.saturating_add(1));
+                if !next.is_some_and(|next| next.obj == op.obj && next.key == op.key) {
+                    lines.push(format!("{path}: removed"));
+                }
             }
             (OpType::Increment(by), _) => lines.push(format!("{path}: {by:+}")),
             _ => {}
