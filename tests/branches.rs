@@ -102,6 +102,12 @@ fn an_old_state_is_brought_back_as_a_branch_and_nothing_is_rewound() {
     assert_eq!(home.get("notes"), json!({"plan": "tuesday", "late": 1}));
     let row = &done(&home, &["branch", "list"])[0];
     assert_eq!([&row["ahead"], &row["behind"]], [&json!(0), &json!(2)], "{row}");
+    // What makes other documents is written in none that it is compared with. SPEC: BRA-5
+    done(&home, &["board", "create", "garden"]);
+    done(&home, &["branch", "create", "other"]);
+    let rows = done(&home, &["branch", "list"]);
+    let row = rows.as_array().unwrap().iter().find(|row| row["name"] == "monday").unwrap();
+    assert_eq!([&row["ahead"], &row["behind"]], [&json!(0), &json!(2)], "{row}");
     done(&home, &["doc", "set", "notes/plan", "\"monday again\"", "--branch", "monday"]);
     let diff = done(&home, &["branch", "diff", "monday"]);
     let [change] = &diff["changes"].as_array().unwrap()[..] else { panic!("{diff}") };

@@ -251,6 +251,9 @@ fn a_batch_with_a_removal_and_an_item_of_a_list_is_opened_again_by_one_undo() {
     done(phone, &["online"]);
     agree(&homes);
     assert_eq!(conflicts(laptop).len(), 3);
+    for path in ["notes/v", "notes/gone", "notes/l/0"] {
+        assert_eq!(done(laptop, &["doc", "get", path])["conflict"], true, "{path}");
+    }
     laptop.run(&["conflicts", "resolve", "--take", "newest", "--preview"]).refused(2, "which");
     let all = ["conflicts", "resolve", "--all", "--take", "phone", "--yes"];
     for turn in 0..2 {

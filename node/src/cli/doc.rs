@@ -230,7 +230,7 @@ fn put_decided(object: &mut Json, edited: &Edited) {
 }
 
 /// Who writes over a conflict decides it, and may not have seen it.
-fn decided(edited: &Edited) -> Doc {
+pub(super) fn decided(edited: &Edited) -> Doc {
     let line = |path: &DocPath| {
         let text = format!("it decided the conflict at {path}: an undo opens it again");
         Block::Line(Text::toned(Tone::Attention, text))

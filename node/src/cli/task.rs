@@ -88,7 +88,11 @@ pub(super) async fn run(ui: &Ui, command: Command) -> Result<(), Failure> {
     };
     let (wrote, mut tasks) = (Wrote::undo(edited.event), tasks(ui, &tasks_at).await?);
     tasks.iter_mut().filter(|row| row["id"] == *id).for_each(|row| wrote.put_in(row));
-    ui.wrote_as(&wrote, &json!(tasks), || doc(&tasks))
+    ui.wrote_as(&wrote, &json!(tasks), || {
+        let Doc(mut blocks) = doc(&tasks);
+        blocks.extend(super::doc::decided(&edited).0);
+        Doc(blocks)
+    })
 }
 
 /// Where the tasks are.

@@ -34,12 +34,12 @@ use crate::document::validate::plain_change;
 use crate::document::{DocPath, Edit, EditFault};
 use crate::id::{ChangeHash, ConflictId, DocumentId};
 use crate::limits::{CONFLICTS_LISTED_BYTES_MAX, CONFLICTS_LISTED_MAX};
-pub(super) use decided::{Decided, DecidedAt};
+pub(super) use decided::Decided;
 pub(super) use ended::TakenBack;
 pub(crate) use late::Conflicts;
 use lineage::{Added, Lineage, New, OpNo};
 pub use meaning::Strictest;
-use places::Places;
+use places::{At, Places, Spot};
 use scan::Scan;
 pub use setter::PutBack;
 
@@ -187,7 +187,7 @@ pub struct ConflictIndex {
     broken: bool,
     work: Cell<u64>,
     /// What changes decided that were taken back, as far as that was looked for.
-    decided: RefCell<BTreeMap<ChangeHash, Arc<DecidedAt>>>,
+    decided: RefCell<BTreeMap<ChangeHash, Arc<Vec<Decided>>>>,
 }
 
 impl ConflictIndex {
@@ -264,8 +264,8 @@ impl ConflictIndex {
     pub(super) fn put_at(&self, object: &(u64, ActorId)) -> Option<(Made, Option<String>)> {
         let spot = self.places.spot_of(self.lineage.op(object.0, &object.1)?)?;
         let key = match &spot.at {
-            places::At::Key(key) => Some(key.to_string()),
-            places::At::Element(_) => None,
+            At::Key(key) => Some(key.to_string()),
+            At::Element(_) => None,
         };
         let above = self.lineage.actor(spot.object.actor).filter(|_| spot.object != OpNo::ROOT);
         Some((above.map(|actor| (u64::from(spot.object.number), actor.clone())), key))
@@ -320,6 +320,22 @@ impl ConflictIndex {
         }
         let more = open.len() - before - conflicts.len();
         Ok(ConflictList { conflicts, more, before, found: BTreeSet::new() })
+    }
+
+    /// Is a conflict open at just this place?
+    pub(super) fn is_open_at(&self, doc: &Automerge, path: &DocPath) -> bool {
+        let (Ok(whole), Some(last)) = (self.whole(), path.segments().last()) else { return false };
+        let is_index = last.bytes().all(|byte| byte.is_ascii_digit());
+        let may_be = |spot: &Spot| match &spot.at {
+            At::Key(key) => **key == **last,
+            At::Element(_) => is_index,
+        };
+        // Ids are not asked for.
+        let (document, mut scan) = (DocumentId([0; 32]), Scan::new(whole, doc));
+        let mut contested = self.places.contested().filter(|(spot, _)| may_be(spot));
+        contested.any(|(spot, contest)| {
+            scan.one(&document, spot, contest).is_some_and(|open| open.path == *path)
+        })
     }
 
     /// The policies on which changes disagree, and the strictest of what was written of each.

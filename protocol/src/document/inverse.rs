@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use automerge::{Automerge, Change, ChangeHash as Hash, ReadDoc as _};
 use serde_json::Value as Json;
 
-use super::conflict::{ConflictIndex, Decided, DecidedAt, TakenBack};
-use super::reopen::{apart, put_again, reopen};
+use super::conflict::{ConflictIndex, Decided, TakenBack};
+use super::reopen::{apart, reopen};
 use super::several::Part;
 use super::since::{BuiltOn, Since, Taken, writers_since};
 
@@ -44,7 +44,7 @@ impl Documents {
             let Some(held) = self.documents.get_mut(id) else { continue };
             match held.try_with(|doc, conflicts| edits(doc, conflicts.index(), change, may)) {
                 Ok(mut plan) => {
-                    several = several.max(plan.lists.len());
+                    several = several.max(plan.several());
                     let edits = plan.lists.drain(..).next().unwrap_or_default();
                     let mut of_one = plan.built.under(&above);
                     parts.insert(*id, Part { above, edits, ..Part::default() });
@@ -84,9 +84,13 @@ impl Documents {
             let above = self.above(root, id);
             let held = self.documents.get_mut(id).ok_or(EditFault::NotHeld(change.change))?;
             let reopened = held.try_with(|doc, conflicts| {
-                let lists = edits(doc, conflicts.index(), change, may)?.all()?;
-                let places = lists.first().map_or_else(Vec::new, |edits| written_at(edits, &above));
-                Ok((places, apart(doc, hand, id, &lists)?))
+                let (lists, again) = edits(doc, conflicts.index(), change, may)?.all()?;
+                let mut places: BTreeSet<_> =
+                    lists.iter().flat_map(|edits| written_at(edits, &above)).collect();
+                places.extend(again.iter().map(|one| one.path.under(&above)));
+                let again: Vec<_> = again.iter().collect();
+                let made = apart((doc, conflicts.index()), hand, id, &lists, &again)?;
+                Ok((places.into_iter().collect(), made))
             });
             let (places, of_one) = reopened.map_err(|fault| fault.under(&above))?;
             made.push((*id, places, of_one));
@@ -122,15 +126,23 @@ struct Plan {
     /// each change that makes them, of which none knows the others. There are several where it
     /// resolved a conflict, since one alone cannot put several values at a place.
     lists: Vec<Vec<Edit>>,
+    /// Conflicts that are opened again beside that, by as many changes as each has sides.
+    again: Vec<Decided>,
     /// Where others wrote since.
     built: BuiltOn,
 }
 
 impl Plan {
-    /// The edits, where they take it back everywhere.
-    fn all(self) -> Result<Vec<Vec<Edit>>, EditFault> {
+    /// How many changes it takes.
+    fn several(&self) -> usize {
+        let sides = self.again.iter().map(Decided::sides).max();
+        self.lists.len().max(sides.unwrap_or_default())
+    }
+
+    /// The edits and the conflicts, where they take it back everywhere.
+    fn all(self) -> Result<(Vec<Vec<Edit>>, Vec<Decided>), EditFault> {
         if self.built.taken.is_empty() {
-            Ok(self.lists)
+            Ok((self.lists, self.again))
         } else {
             Err(EditFault::BuiltOn(self.built))
         }
@@ -156,14 +168,14 @@ fn edits(
     let now = Seen::now(doc);
     let moments = [&before, &after, &now];
     let (mut lists, mut taken, mut shows) = (vec![Vec::new()], Vec::new(), false);
-    let (mut closes, mut opened, mut reopened) = (None, BTreeMap::new(), BTreeSet::new());
+    let (mut closes, mut opened, mut again) = (None, BTreeMap::new(), Vec::new());
     let change = doc.get_change_by_hash(&hash);
     let mut places = places(doc, before.heads(), after.heads());
     let decided = match &change {
         Some(change) => index.decided(doc, change, before.heads())?,
-        None => DecidedAt::new(),
+        None => Vec::new(),
     };
-    let decided = with_places(&mut places, decided);
+    let mut decided = with_places(&mut places, decided);
     let places_shown = shown_at(places, &decided, moments, may)?;
     let paths: Vec<_> = places_shown.iter().map(|(path, _)| path).collect();
     let since = match may {
@@ -181,15 +193,14 @@ fn edits(
             continue;
         }
         shows = true;
-        let sides = decided.get(&path);
-        let is_restored = sides.is_none() && is_restored(was.as_ref(), is.as_ref());
+        let conflicts = decided.remove(&path);
+        let is_restored = conflicts.is_none() && is_restored(was.as_ref(), is.as_ref());
         if since.stranger.is_some() && !is_restored {
             taken.push((path, since.stranger));
             continue;
         }
-        if let Some(Decided { ids, sides, .. }) = sides {
-            put_again(sides, &path, is.is_some(), &mut lists);
-            reopened.extend(ids);
+        if let Some(conflicts) = conflicts {
+            again.extend(conflicts);
             continue;
         }
         let puts_back = was.is_some() && !is_restored;
@@ -202,32 +213,40 @@ fn edits(
             lists[0].extend(restore(&before, path, was, is.as_ref())?);
         }
     }
-    let writes = lists.iter().any(|edits| !edits.is_empty());
+    let writes = !again.is_empty() || lists.iter().any(|edits| !edits.is_empty());
     if let (MayUndo::PutBackBy(_), None, true) = (may, &closes, taken.is_empty() && writes)
         && let Some(change) = &change
     {
-        let edits = lists.iter().flatten().filter_map(Edit::path);
-        let (before, written) = (before.heads(), edits.cloned().collect());
-        let joins = !of.joined.is_empty();
+        let edits = lists.iter().flatten().filter_map(Edit::path).cloned();
+        let written = edits.chain(again.iter().map(|one| one.path.clone())).collect();
+        let (before, joins) = (before.heads(), !of.joined.is_empty());
+        let reopened = again.iter().map(|one| one.id).collect();
         let of = TakenBack { change, before, joins, places: all, written, opened, reopened };
         closes = index.ended(doc, &of)?;
     }
     match closes {
         Some(path) if taken.is_empty() => Err(EditFault::Closes(path.to_string())),
-        _ => Ok(Plan { lists, built: BuiltOn { taken: name(taken), shows } }),
+        _ => Ok(Plan { lists, again, built: BuiltOn { taken: name(taken), shows } }),
     }
 }
 
 /// Puts the places at which a change decided a conflict to those that show something else by it. A
 /// conflict below one of those is not put again apart from it.
-fn with_places(places: &mut BTreeSet<DocPath>, mut decided: DecidedAt) -> DecidedAt {
+fn with_places(
+    places: &mut BTreeSet<DocPath>,
+    mut decided: Vec<Decided>,
+) -> BTreeMap<DocPath, Vec<Decided>> {
     let is_below = |path: &DocPath, above: &DocPath| {
         path != above && path.segments().starts_with(above.segments())
     };
-    decided.retain(|path, _| !places.iter().any(|place| is_below(path, place)));
-    places.retain(|place| !decided.keys().any(|path| is_below(place, path)));
-    places.extend(decided.keys().cloned());
-    decided
+    decided.retain(|one| !places.iter().any(|place| is_below(&one.place, place)));
+    places.retain(|place| !decided.iter().any(|one| is_below(place, &one.place)));
+    let mut by_place = BTreeMap::<_, Vec<_>>::new();
+    for one in decided {
+        places.insert(one.place.clone());
+        by_place.entry(one.place.clone()).or_default().push(one);
+    }
+    by_place
 }
 
 /// What a place showed before a change, after it, and shows now.
@@ -236,7 +255,7 @@ type Shown = [Option<ReadValue>; 3];
 /// What these places showed and show at the three moments. They must be a person's.
 fn shown_at(
     places: BTreeSet<DocPath>,
-    decided: &DecidedAt,
+    decided: &BTreeMap<DocPath, Vec<Decided>>,
     moments: [&Seen<'_>; 3],
     may: &MayUndo,
 ) -> Result<Vec<(DocPath, Shown)>, EditFault> {

@@ -46,9 +46,19 @@ pub(super) fn of(
 ) -> Result<(), EditFault> {
     let failed = |error: &dyn std::fmt::Display| EditFault::Document(error.to_string());
     let changes: Result<Vec<_>, _> = changes.into_iter().map(Change::from_bytes).collect();
+    let changes = changes.map_err(|error| failed(&error))?;
     let mut then = now.clone();
-    then.apply_changes(changes.map_err(|error| failed(&error))?).map_err(|error| failed(&error))?;
-    let paths = places(&then, &now.get_heads(), &then.get_heads());
+    let mut from = now.get_heads();
+    if then.apply_changes(changes.iter().cloned()).is_err() {
+        // What is left out of the document, since others have its numbers there, is shown beside
+        // what it was made on.
+        let own: BTreeSet<_> = changes.iter().map(Change::hash).collect();
+        let on = changes.iter().flat_map(|change| change.deps().iter().copied());
+        from = on.filter(|dep| !own.contains(dep)).collect::<BTreeSet<_>>().into_iter().collect();
+        then = now.fork_at(&from).map_err(|error| failed(&error))?;
+        then.apply_changes(changes).map_err(|error| failed(&error))?;
+    }
+    let paths = places(&then, &from, &then.get_heads());
     rows(id, &paths, (&Seen::now(now), &Seen::now(&then)), into);
     Ok(())
 }

@@ -3,22 +3,44 @@
 
 use automerge::transaction::{CommitOptions, Transactable as _};
 use automerge::{ActorId, Automerge, Change, ChangeHash as Hash, ReadDoc as _};
-use serde_json::Value as Json;
 
+use super::conflict::{ConflictIndex, Decided};
 use crate::document::read::Seen;
 use crate::document::{DocPath, Edit, EditFault, Hand, edit};
 use crate::id::DocumentId;
 use crate::limits::CONFLICT_SIDES_MAX;
 
-/// A change of each list of edits, none of which knows another, each made on a copy. Of each place
+/// The changes of so many actors, of which none knows another: of each list of edits one, and beside
+/// that what opens these conflicts again.
+pub(super) fn apart(
+    (doc, index): (&Automerge, &ConflictIndex),
+    hand: &Hand,
+    document: &DocumentId,
+    lists: &[Vec<Edit>],
+    decided: &[&Decided],
+) -> Result<Vec<Change>, EditFault> {
+    let mut changes = of_edits(doc, hand, document, lists)?;
+    let several = decided.iter().map(|one| one.sides()).max().unwrap_or_default();
+    for generation in (hand.generation..).take(several).skip(changes.len()) {
+        changes.push((Hand { generation, ..*hand }.actor(document), None));
+    }
+    let count = changes.len();
+    let changes = index.open_again(doc, changes, decided);
+    match changes.len() == count {
+        true => Ok(changes),
+        false => Err(EditFault::Document("no change was made".to_owned())),
+    }
+}
+
+/// A change of each list of edits, each made on a copy; none where there is none. Of each place
 /// with several values that is shown which was: Automerge shows the one whose operation has the
 /// highest number, and of those the highest actor's.
-pub(super) fn apart(
+fn of_edits(
     doc: &Automerge,
     hand: &Hand,
     document: &DocumentId,
     lists: &[Vec<Edit>],
-) -> Result<Vec<Change>, EditFault> {
+) -> Result<Vec<([u8; 16], Option<Change>)>, EditFault> {
     let copy = |generation: u64| {
         let actor = Hand { generation, ..*hand }.actor(document);
         (actor, doc.clone().with_actor(ActorId::from(&actor[..])))
@@ -46,11 +68,10 @@ pub(super) fn apart(
         .into_iter()
         .map(|(_, tx)| tx.commit_with(CommitOptions::default().with_time(0)).0)
         .collect();
-    let change = |((_, copy), hash): (&(_, Automerge), Option<Hash>)| {
-        let change = hash.and_then(|hash| copy.get_change_by_hash(&hash));
-        change.ok_or_else(|| EditFault::Document("no change was made".to_owned()))
+    let change = |((actor, copy), hash): (&([u8; 16], Automerge), Option<Hash>)| {
+        (*actor, hash.and_then(|hash| copy.get_change_by_hash(&hash)))
     };
-    copies.iter().zip(hashes).map(change).collect()
+    Ok(copies.iter().zip(hashes).map(change).collect())
 }
 
 /// What puts each of the values of a place there.
@@ -95,25 +116,4 @@ pub(super) fn reopen(
         list.push(Edit::Set { set: path.clone(), value });
     }
     Ok(count)
-}
-
-/// What each side left is put by a list of its own, or removed. Where nothing is there to remove, a
-/// list removes what it put itself: that leaves nothing, too.
-pub(super) fn put_again(
-    sides: &[Option<Json>],
-    path: &DocPath,
-    is_there: bool,
-    lists: &mut Vec<Vec<Edit>>,
-) {
-    lists.resize(lists.len().max(sides.len()), Vec::new());
-    for (list, side) in lists.iter_mut().zip(sides) {
-        let rm = || Edit::Rm { rm: path.clone() };
-        let set = |value| Edit::Set { set: path.clone(), value };
-        match (side, is_there) {
-            (Some(value), true) => list.extend([rm(), set(value.clone())]),
-            (Some(value), false) => list.push(set(value.clone())),
-            (None, true) => list.push(rm()),
-            (None, false) => list.extend([set(Json::Null), rm()]),
-        }
-    }
 }

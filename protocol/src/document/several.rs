@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use automerge::Automerge;
 use serde::{Deserialize, Serialize};
 
 use super::board::{Link, Links, route};
-use super::conflict::PutBack;
+use super::conflict::{Conflicts, PutBack};
 use super::preview::{self, Preview};
 use super::read::Seen;
 use super::{
@@ -177,14 +178,20 @@ impl Documents {
     pub(super) fn look(&mut self, root: DocumentId, path: &DocPath) -> DocumentDone {
         let Some(routed) = route(&root, path, |path| self.read_root(&root, path)) else {
             let held = self.documents.entry(root).or_default();
-            let read = held.try_with(|doc, conflicts| policy::read(doc, conflicts, path));
+            let read = held.try_with(|doc, conflicts| {
+                let read = policy::read(doc, conflicts, path)?;
+                Ok(with_removals(doc, conflicts, path, read))
+            });
             return DocumentDone::Looked(root, read.map_err(|fault| fault.of_link(path)));
         };
         let document = routed.document;
         let Some(held) = self.documents.get_mut(&document) else {
             return DocumentDone::Closed(BTreeSet::from([document]));
         };
-        let found = held.try_with(|doc, _| read::read(doc, &routed.path));
+        let found = held.try_with(|doc, conflicts| {
+            let read = read::read(doc, &routed.path)?;
+            Ok(with_removals(doc, conflicts, &routed.path, read))
+        });
         let found = found.map_err(|fault| fault.under(&routed.above));
         match (found, routed.link) {
             // Of the whole it is the link that was written somewhere, perhaps twice.
@@ -227,6 +234,19 @@ impl Documents {
     }
 }
 
+/// What is read, in conflict also where a removal is one of the sides, which no value tells of. That
+/// is not waited for where the index has changes to take in yet: nobody reads later by it.
+fn with_removals(
+    doc: &Automerge,
+    conflicts: &mut Conflicts,
+    path: &DocPath,
+    read: read::ReadValue,
+) -> read::ReadValue {
+    let conflict =
+        read.conflict || (!conflicts.is_late() && conflicts.index().is_open_at(doc, path));
+    read::ReadValue { conflict, ..read }
+}
+
 impl Document {
     /// Makes a change of edits, which all resolve or none; none where nothing was to change.
     pub(super) fn write(
@@ -244,8 +264,12 @@ impl Document {
             let seen = Seen::now(doc);
             let written = edits.iter().filter(|edit| !matches!(edit, Edit::Append { .. }));
             let written: BTreeSet<_> = written.filter_map(Edit::path).collect();
-            let disputed = written.into_iter().filter(|path| seen.is_disputed(path));
-            let decided = disputed.map(|path| path.under(above)).collect();
+            let late = conflicts.is_late();
+            let mut disputed = written;
+            disputed.retain(|path| {
+                seen.is_disputed(path) || (!late && conflicts.index().is_open_at(doc, path))
+            });
+            let decided = disputed.into_iter().map(|path| path.under(above)).collect();
             let change = transact(doc, conflicts, actor, edits)?;
             Ok(change.map(|change| LocalChange { decided, ..change }))
         })

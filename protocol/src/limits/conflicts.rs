@@ -19,7 +19,7 @@ pub const SETTER_UNDOS_MAX: usize = 16;
 
 /// Pasts of a document that one listing copies to find who removed what an undo put back, or wrote
 /// in a list: each costs as much as the document. Of as many what was found is kept.
-pub const SETTER_PASTS_MAX: usize = 16;
+pub const SETTER_PASTS_MAX: usize = 8;
 
 /// Bytes of changes that a document holds and its conflicts have to take in yet: of a long history
 /// more than comes in one batch, and less than its document takes.

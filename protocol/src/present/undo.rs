@@ -125,7 +125,7 @@ fn had_done(what: &TakenBack, reopens: bool, names: &BTreeMap<DeviceId, String>)
         TakenBack::Edit { undo, merge, places, more } => {
             let all = places;
             let place = |of: &UndonePlace| match is_decision_apart(&of.path) {
-                true => "what is kept apart".to_owned(),
+                true => "what stands at no place: a lease, or what is kept apart".to_owned(),
                 false => printable::shown(&of.path.to_string(), PATH_SHOWN_MAX),
             };
             let mut places: Vec<_> = all.iter().map(place).collect();

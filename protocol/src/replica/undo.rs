@@ -86,8 +86,9 @@ impl Replica {
     }
 
     fn take_back(&mut self, undo: Undo) {
-        // Once more it would be taken back by a second undo, beside the first that still counts.
-        if !undo.force && self.workspace.taken_back_by(&undo.event).is_some() {
+        // Once more it would be taken back by a second undo, beside the first that still counts. What
+        // others say to have taken back refuses nothing: it may show still what it wrote.
+        if !undo.force && self.took_back(&undo.event) {
             return self.is_back_already(undo);
         }
         let done = match self.workspace.undoable(&undo.event) {
@@ -174,7 +175,7 @@ impl Replica {
         match &fault {
             EditFault::Reopens(values) => self.reopen(undo, *values),
             EditFault::Kept(_) if undo.is_last => self.pass_over(undo),
-            EditFault::NotRestorable(_) if undo.is_last => {
+            EditFault::NotRestorable(_) | EditFault::NotHeld(_) if undo.is_last => {
                 let over = undo.over.or(Some(undo.event));
                 self.pass_over(Undo { left: true, over, ..undo });
             }
@@ -199,6 +200,9 @@ impl Replica {
         // Where it fell at one place of several, and stands at another, it did not fall.
         if undo.is_last && !built.shows && writers.iter().all(|(_, by)| fell(by)) {
             return self.pass_over(Undo { left: true, ..undo });
+        }
+        if self.workspace.taken_back_by(&undo.event).is_some() {
+            return self.is_back_already(undo);
         }
         let other = writers.iter().find(|(_, by)| !fell(by)).or_else(|| writers.first());
         let (path, by) = other.map_or(("", None), |(path, by)| (path.as_str(), *by));
@@ -227,6 +231,14 @@ impl Replica {
         let refused = NotUndone::because(Some(undo.event), reason);
         let not_undone = NotUndone { by, force, ..refused };
         self.reply(undo.request, Reply::NotUndone(not_undone));
+    }
+
+    /// Did this device take it back itself?
+    fn took_back(&self, event: &EventId) -> bool {
+        let is_own = |undo: &EventId| {
+            self.workspace.header(undo).is_some_and(|header| header.author == self.key.device())
+        };
+        self.workspace.undos_of(event).iter().any(is_own)
     }
 
     /// It is taken back: by one, which brings back what it did once that is taken back, or by

@@ -189,7 +189,8 @@ impl Workspace {
             readmits: None,
         };
         let why = "None of these leases has another in its past: both holders may work, and which \
-                   run goes on is decided by what it comes to";
+                   run goes on is decided by what it comes to; a decision takes this off the list \
+                   and stops nobody";
         let next = vec![
             format!("kern mission show {}", mission.short()),
             format!("kern conflicts resolve {id} --keep A"),

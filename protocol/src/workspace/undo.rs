@@ -180,10 +180,14 @@ impl Workspace {
         Some(self.content.id(undo))
     }
 
-    /// Does an event of the content lane count?
+    /// Does an event of the content lane count, and do documents hold what it carries?
     #[must_use]
     pub fn has_effect(&self, event: &EventId) -> bool {
-        self.content.number(event).is_some_and(|no| self.counts(no))
+        let stands = |no: ContentNo| match self.effects.of(no) {
+            Effect::Change(changes) => !changes.iter().any(|of| self.left_out.contains(of)),
+            _ => true,
+        };
+        self.content.number(event).is_some_and(|no| self.counts(no) && stands(no))
     }
 
     /// All that take an event back, with effect, by id: several where each put one side of a

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use kernelos_protocol::command::{
-    BranchCommand, BranchKind, BranchReply, BranchState, Command, FailureKind, PastCommand, Reply,
+    At, BranchCommand, BranchKind, BranchReply, BranchState, Command, FailureKind, PastCommand,
+    PastReply, Reply,
 };
 use kernelos_protocol::document::{DocPath, Edit};
 use kernelos_protocol::id::DocumentId;
@@ -251,4 +252,28 @@ fn sides_that_an_undo_on_a_branch_put_back_are_those_of_who_wrote_them_also_wher
         }
     }
     mesh.assert_equal(&[1, 2, 3]);
+}
+
+#[test]
+fn what_a_fork_left_out_is_shown_beside_what_it_was_made_on_and_has_no_effect() {
+    // SPEC: BRA-8, PAST-1
+    let (mut mesh, ids) = super::branches::forked();
+    let tip = list(&mut mesh, 1)[0].event.unwrap();
+    let (key, value) = if tip == ids[0] { ("one", 1) } else { ("two", 2) };
+    let Reply::Preview(shown) = mesh.ask(1, Command::Preview { begin: tip.to_string() }) else {
+        panic!()
+    };
+    let rows = &shown.changes;
+    let places: Vec<_> = rows.iter().map(|row| (row.path.to_string(), &row.then)).collect();
+    assert_eq!(places, [(format!("notes/{key}"), &json!(value))], "{rows:?}");
+    let (path, at) = ("notes".parse().unwrap(), At::Event(tip.to_string()));
+    let Reply::Past(past) = mesh.ask(1, Command::Past(PastCommand::Read { path, at })) else {
+        panic!()
+    };
+    let PastReply::Read(read) = *past else { panic!() };
+    assert!(read.without && read.read.value.get(key).is_none(), "{read:?}");
+    let (name, of, at) = ("try".to_owned(), DocPath::default(), Some(tip.to_string()));
+    let create = BranchCommand::Create { name, of, at, purpose: String::new() };
+    let Reply::Failed(failure) = mesh.ask(1, Command::Branch(create)) else { panic!() };
+    assert!(failure.message.contains("has no effect"), "{failure}");
 }

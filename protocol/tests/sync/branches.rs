@@ -378,7 +378,7 @@ fn of_branches_by_the_thousand_some_are_listed_and_all_are_counted() {
 }
 
 /// Device 1, and the two events of 2 of which one is left out there.
-fn forked() -> (Mesh, [EventId; 2]) {
+pub(super) fn forked() -> (Mesh, [EventId; 2]) {
     let mut mesh = Mesh::of(&[(2, Role::Member)]);
     mesh.set(1, "notes/a", "before");
     let events = [("one", 1), ("two", 2)]

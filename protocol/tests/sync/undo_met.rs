@@ -1,8 +1,11 @@
 //! What others wrote at, below or above a place is not overwritten by who takes back what stands
 //! there, though the place shows nothing of it; and what nobody wrote does not hold that up.
 
-use kernelos_protocol::command::{BranchCommand, BranchReply, Command, Reply, SideRow};
+use kernelos_protocol::command::{
+    BranchCommand, BranchReply, Command, ConflictRow, Reply, SideRow,
+};
 use kernelos_protocol::id::EventId;
+use kernelos_protocol::limits::SETTER_PASTS_MAX;
 use kernelos_protocol::role::Role;
 use serde_json::{Value as Json, json};
 
@@ -266,10 +269,10 @@ fn an_undo_that_would_end_a_conflict_for_good_is_refused_with_the_command_that_d
 #[test]
 fn a_choice_between_a_removal_and_an_edit_is_open_again_once_it_is_taken_back() {
     // SPEC: UNDO-2
-    // Of what is in a list, each side is the list as that side left it.
-    for (whole, gone, below, edited, removed) in [
-        (json!({"x": 0}), "notes/a", "notes/a/x", json!({"x": 2}), Json::Null),
-        (json!([{"x": 0}, 1]), "notes/a/0", "notes/a/0/x", json!([{"x": 2}, 1]), json!([1])),
+    let (edited, removed) = (json!({"x": 2}), Json::Null);
+    for (whole, gone, below) in [
+        (json!({"x": 0}), "notes/a", "notes/a/x"),
+        (json!([{"x": 0}, 1]), "notes/a/0", "notes/a/0/x"),
     ] {
         let steps = [set(1, "notes/a", whole), Part, rm(1, gone), set(2, below, json!(2))];
         for side in ["A", "B"] {
@@ -279,7 +282,7 @@ fn a_choice_between_a_removal_and_an_edit_is_open_again_once_it_is_taken_back() 
             let undone = mesh.undone(1, None);
             assert_eq!((undone.undoes, undone.reopened), (mine, true), "{gone} {side}");
             let again = mesh.conflicts(2).remove(0);
-            assert_eq!(again.path.to_string(), "notes/a", "{gone} {side}");
+            assert_eq!(again.path.to_string(), gone, "{gone} {side}");
             let values: Vec<_> = again.sides.iter().map(|row| row.value.clone()).collect();
             assert!(values.len() == 2 && [&edited, &removed].iter().all(|v| values.contains(v)));
             // Who wrote each is told, not who took the decision back.
@@ -288,7 +291,7 @@ fn a_choice_between_a_removal_and_an_edit_is_open_again_once_it_is_taken_back() 
             wrote.sort();
             assert_eq!(wrote, [(false, Some(id(1))), (true, Some(id(2)))], "{gone} {side}");
             assert!(again.sides.iter().all(|row| row.put_back.is_some()), "{gone} {side}");
-            assert_eq!(mesh.get(2, "notes/a"), edited.to_string(), "{gone} {side}");
+            assert_eq!(mesh.get(2, gone), edited.to_string(), "{gone} {side}");
             // And it is decided anew.
             mesh.edit(2, json!([{"resolve": again.id, "keep": side}]));
             assert!(mesh.conflicts(1).is_empty(), "{gone} {side}");
@@ -332,5 +335,33 @@ fn what_others_wrote_beside_a_place_does_not_hold_its_undo_up() {
             assert_eq!(shown.get("new"), None);
             mesh.assert_equal(&[1, 2]);
         }
+    }
+}
+
+#[test]
+fn of_many_removals_that_were_put_back_every_listing_says_the_same() {
+    // SPEC: CFL-17
+    let all = 0..18;
+    let path = |at: u32| format!("notes/{at:02}");
+    let each = |edit: &dyn Fn(u32) -> Json| Json::Array(all.clone().map(edit).collect());
+    let (mut mesh, _) = lived(&[
+        Edit(1, each(&|at| json!({"set": path(at), "value": 0}))),
+        Part,
+        Edit(1, each(&|at| json!({"rm": path(at)}))),
+        Edit(2, each(&|at| json!({"set": path(at), "value": 2}))),
+    ]);
+    for row in mesh.conflicts(1) {
+        mesh.edit(1, json!([{"resolve": row.id, "keep": "A"}]));
+        mesh.undone(1, None);
+    }
+    let told = |mesh: &mut Mesh, device: u8| -> Vec<Vec<_>> {
+        let of = |row: &ConflictRow| row.sides.iter().map(|side| side.device).collect();
+        mesh.conflicts(device).iter().map(of).collect()
+    };
+    let first = told(&mut mesh, 1);
+    let both = |devices: &&Vec<_>| devices.contains(&Some(id(1))) && devices.contains(&Some(id(2)));
+    assert_eq!((first.len(), first.iter().filter(both).count()), (18, SETTER_PASTS_MAX));
+    for _ in 0..3 {
+        assert_eq!([told(&mut mesh, 1), told(&mut mesh, 2)], [first.clone(), first.clone()]);
     }
 }

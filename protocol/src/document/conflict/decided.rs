@@ -1,114 +1,238 @@
 //! What a change decided that several values put at one place do not open again: a conflict of a
-//! removal, or of what stands in a list.
+//! removal, or of what stands in a list; and the changes that open it again.
 //!
 //! What was open where the change was made is found in a copy of that past, as everybody finds it
 //! there. That costs as much as the document, so it is looked for only where a conflict was once.
-//! `SPEC: UNDO-2`
+//! Operations are written as a resolution writes them: at an element that is gone, and to remove
+//! what is removed. `SPEC: UNDO-2`
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::num::NonZeroU64;
 
-use automerge::{Automerge, Change, ChangeHash as Hash, ScalarValue};
-use serde_json::Value as Json;
+use automerge::legacy::{ElementId, Key, ObjectId, Op, OpId, OpType};
+use automerge::{ActorId, Automerge, Change, ChangeHash as Hash, ExpandedChange, ScalarValue};
 
 use super::ConflictIndex;
-use super::places::At;
+use super::lineage::OpNo;
+use super::places::{At, Spot};
+use super::resolve::{Maker, object_of, op_ids};
 use super::scan::{Open, Scan, What};
 use super::tree::Tree;
 use crate::document::{DocPath, EditFault};
 use crate::id::{ChangeHash, ConflictId, DocumentId};
 use crate::limits::CONFLICT_SIDES_MAX;
 
-/// The conflicts that a change decided at one place that can be written.
-#[derive(Debug, Default)]
+/// A conflict that a change decided.
+#[derive(Debug)]
 pub(in crate::document) struct Decided {
-    /// Which, as this device finds them.
-    pub(in crate::document) ids: BTreeSet<ConflictId>,
-    /// What each side left there, that which was shown last; none where it left nothing. Of what
-    /// is in a list, the whole list with that side's part.
-    pub(in crate::document) sides: Vec<Option<Json>>,
-    /// The change of each side; of several conflicts in one list, of one of them.
-    pub(in crate::document) by: Vec<ChangeHash>,
+    /// Which, as this device finds it.
+    pub(in crate::document) id: ConflictId,
+    /// Where it stood.
+    pub(in crate::document) path: DocPath,
+    /// The same; of what is in a list, the outermost list.
+    pub(in crate::document) place: DocPath,
+    /// What each side left there, that which was shown last; none where it left nothing.
+    pub(super) sides: Vec<Option<Tree>>,
+    /// The change of each side.
+    pub(super) by: Vec<ChangeHash>,
+    object: ObjectId,
+    key: Key,
+    /// What stands there now, or stood there before it was removed.
+    past: Vec<OpId>,
 }
 
-/// What a change decided, by the place.
-pub(in crate::document) type DecidedAt = BTreeMap<DocPath, Decided>;
+impl Decided {
+    /// How many sides it had.
+    pub(in crate::document) fn sides(&self) -> usize {
+        self.sides.len()
+    }
+}
 
-/// What one conflict is in the list that it stands in.
-struct Inside {
-    /// The way from the list to it.
-    way: Vec<String>,
-    /// Does something stand there?
-    is_there: bool,
-    /// What each side leaves there.
-    sides: Vec<Option<Json>>,
-    /// The change of each side.
-    by: Vec<ChangeHash>,
+/// What a change did to a document.
+struct Done<'a> {
+    change: &'a Change,
+    operations: Vec<Op>,
+    /// Of those the places that are no part of what it made.
+    spots: Vec<Option<Spot>>,
 }
 
 impl ConflictIndex {
-    /// Those of `doc`, by the place. `before` is what the change knew.
+    /// Those that a change decided, of `doc`. `before` is what the change knew. A conflict in a list
+    /// that the change also wrote elsewhere is none of them: that list is put back as a whole.
     pub(in crate::document) fn decided(
         &self,
         doc: &Automerge,
         change: &Change,
         before: &[Hash],
-    ) -> Result<DecidedAt, EditFault> {
+    ) -> Result<Vec<Decided>, EditFault> {
         let operations = change.decode().operations;
-        let own: BTreeSet<_> = operations.iter().filter_map(|op| self.spot(op)).collect();
-        if !self.whole()?.places.met().any(|spot| own.contains(spot)) {
-            return Ok(BTreeMap::new());
+        let spots = operations.iter().map(|op| self.spot(op)).collect();
+        let done = Done { change, operations, spots };
+        let is_own = |spot: &Spot| done.spots.iter().flatten().any(|own| own == spot);
+        if !self.whole()?.places.met().any(is_own) {
+            return Ok(Vec::new());
         }
         let (past, index) = Self::at(doc, before)?;
-        let own: BTreeSet<_> = operations.iter().filter_map(|op| index.spot(op)).collect();
-        let mut scan = Scan::new(index.whole()?, &past);
+        let own: BTreeSet<_> = done.operations.iter().filter_map(|op| index.spot(op)).collect();
+        let mut then = Scan::new(index.whole()?, &past);
         // Ids are compared with each other alone.
-        let mut open = scan.contests(&DocumentId([0; 32]));
-        open.retain(|open| own.contains(&open.spot));
-        let mut decided = DecidedAt::new();
-        let mut lists: BTreeMap<DocPath, (BTreeSet<ConflictId>, Vec<Inside>)> = BTreeMap::new();
+        let mut open = then.contests(&DocumentId([0; 32]));
+        open.retain(|open| own.contains(&open.spot) && !is_plain(open));
+        let mut now = Scan::new(self, doc);
+        let mut decided = Vec::new();
         for open in &open {
-            let is_put = |what: &What| matches!(what, What::Value(_));
-            let list = outermost_list(open);
-            if list.is_none() && open.sides.iter().all(|side| is_put(&side.what)) {
-                continue;
-            }
-            let (sides, by) = sides(&mut scan, open)?;
-            let Some(at) = list else {
-                let ids = BTreeSet::from([open.id]);
-                decided.insert(open.path.clone(), Decided { ids, sides, by });
-                continue;
-            };
-            let way = open.segments.get(at..).unwrap_or_default().to_vec();
-            let is_there = scan.prop(&open.spot, None).is_some();
-            let path = DocPath::nearest(open.segments.get(..at).unwrap_or_default());
-            let (ids, inside) = lists.entry(path).or_default();
-            ids.insert(open.id);
-            inside.push(Inside { way, is_there, sides, by });
+            let Some(spot) = found_now(&mut then, &mut now, open) else { continue };
+            decided.push((self.one(&mut then, &mut now, (open, &spot), &done)?, spot));
         }
-        for (path, (ids, inside)) in lists {
-            let sides = of_list(&past, &path, &inside)?;
-            let by = inside.into_iter().map(|one| one.by).max_by_key(Vec::len).unwrap_or_default();
-            decided.insert(path, Decided { ids, sides, by });
-        }
+        let spots: BTreeSet<_> = decided.iter().map(|(_, spot)| spot.clone()).collect();
+        let mut decided: Vec<_> = decided.into_iter().map(|(one, _)| one).collect();
+        let elsewhere = self.written_elsewhere(&done, &spots);
+        decided.retain(|one| {
+            let is_in = |path: &DocPath| path.segments().starts_with(one.place.segments());
+            !one.past.is_empty() && (one.place == one.path || !elsewhere.iter().any(is_in))
+        });
         Ok(decided)
+    }
+
+    fn one(
+        &self,
+        then: &mut Scan<'_>,
+        now: &mut Scan<'_>,
+        (open, spot): (&Open, &Spot),
+        done: &Done<'_>,
+    ) -> Result<Decided, EditFault> {
+        let (sides, by) = sides(then, open)?;
+        let shown = now.shown(spot, None);
+        let mut past = op_ids(now, shown);
+        if past.is_empty() {
+            let own = done.operations.iter().zip(&done.spots);
+            let here = own.filter(|(_, own)| own.as_ref() == Some(spot));
+            past = here.flat_map(|(op, _)| op.pred.iter().cloned()).collect();
+            past.sort();
+            past.dedup();
+        }
+        let key = match &spot.at {
+            At::Key(key) => Key::Map(key.as_ref().into()),
+            At::Element(element) => {
+                let of = op_ids(now, vec![*element]).into_iter().next();
+                Key::Seq(of.map_or(ElementId::Head, ElementId::Id))
+            }
+        };
+        let (path, place) = (open.path.clone(), self.place(spot));
+        let object = object_of(now, spot.object);
+        Ok(Decided { id: open.id, path, place, sides, by, object, key, past })
+    }
+
+    /// Where a change wrote beside these spots, and beside what it made itself.
+    fn written_elsewhere(&self, done: &Done<'_>, spots: &BTreeSet<Spot>) -> BTreeSet<DocPath> {
+        let start = done.change.start_op().get();
+        let is_made = |op: &Op| match &op.obj {
+            ObjectId::Root => false,
+            ObjectId::Id(OpId(number, actor)) => {
+                actor == done.change.actor_id() && *number >= start
+            }
+        };
+        let others = done.operations.iter().zip(&done.spots).filter(|(op, _)| !is_made(op));
+        let path = |(op, spot): (&Op, &Option<Spot>)| match spot {
+            Some(spot) if spots.contains(spot) => None,
+            Some(spot) => Some(self.place(spot)),
+            // Behind another element of a list.
+            None => {
+                let ObjectId::Id(OpId(number, actor)) = &op.obj else { return None };
+                let object = self.lineage.op(*number, actor)?;
+                self.places.spot_of(object).map(|spot| self.place(spot))
+            }
+        };
+        others.filter_map(path).collect()
+    }
+
+    /// The changes of these actors with what opens conflicts again beside what they hold already,
+    /// of which none knows another. Of each conflict that is shown which was: Automerge shows the
+    /// operation with the highest number, and of those the highest actor's.
+    pub(in crate::document) fn open_again(
+        &self,
+        doc: &Automerge,
+        made: Vec<([u8; 16], Option<Change>)>,
+        decided: &[&Decided],
+    ) -> Vec<Change> {
+        let start = self.lineage.last_op() + 1;
+        let maker = |(actor, change): &([u8; 16], Option<Change>)| {
+            let ops = change.as_ref().map_or_else(Vec::new, |change| change.decode().operations);
+            let start = change.as_ref().map_or(start, |change| change.start_op().get());
+            let next = start.saturating_add(ops.len() as u64);
+            Maker { actor: ActorId::from(&actor[..]), next, ops }
+        };
+        let mut makers: Vec<_> = made.iter().map(maker).collect();
+        for one in decided {
+            let all = makers.get_mut(..one.sides.len()).unwrap_or_default();
+            let shown = (0..all.len())
+                .max_by_key(|at| all.get(*at).map(|maker| (maker.next, maker.actor.clone())));
+            let others = (0..all.len()).filter(|at| Some(*at) != shown);
+            let order: Vec<_> = others.chain(shown).collect();
+            for (at, side) in order.into_iter().zip(&one.sides) {
+                let Some(maker) = all.get_mut(at) else { continue };
+                let past = one.past.clone();
+                match side {
+                    Some(tree) => maker.put(&one.object, one.key.clone(), past, false, tree),
+                    None => {
+                        maker.push(&one.object, one.key.clone(), past, false, OpType::Delete);
+                    }
+                }
+            }
+        }
+        let mut deps = doc.get_heads();
+        deps.sort();
+        let changes = made.into_iter().zip(makers);
+        changes.filter_map(|((_, change), maker)| self.change(change, maker, &deps)).collect()
+    }
+
+    /// None where it holds nothing.
+    fn change(&self, change: Option<Change>, maker: Maker, deps: &[Hash]) -> Option<Change> {
+        if change.as_ref().is_some_and(|change| change.len() == maker.ops.len()) {
+            return change;
+        }
+        let first = maker.next.saturating_sub(maker.ops.len() as u64);
+        (!maker.ops.is_empty()).then(|| {
+            Change::from(ExpandedChange {
+                operations: maker.ops,
+                seq: self.lineage.next_seq(&maker.actor),
+                actor_id: maker.actor,
+                hash: None,
+                start_op: NonZeroU64::new(first).unwrap_or(NonZeroU64::MIN),
+                time: 0,
+                message: None,
+                deps: deps.to_vec(),
+                extra_bytes: Vec::new(),
+                author: None,
+            })
+        })
     }
 }
 
-/// At which segment the outermost list begins that a conflict stands in.
-fn outermost_list(open: &Open) -> Option<usize> {
-    let way = std::iter::once(&open.spot).chain(&open.above);
-    let is_element = |at: &At| matches!(at, At::Element(_));
-    let inmost_first = way.enumerate().filter(|(_, spot)| is_element(&spot.at));
-    let behind = inmost_first.map(|(behind, _)| behind).max()?;
-    open.segments.len().checked_sub(behind.checked_add(1)?)
+/// Is it opened again by several values that are put at one place?
+fn is_plain(open: &Open) -> bool {
+    let mut way = std::iter::once(&open.spot).chain(&open.above);
+    let is_in_list = way.any(|spot| matches!(spot.at, At::Element(_)));
+    !is_in_list && open.sides.iter().all(|side| matches!(side.what, What::Value(_)))
+}
+
+/// The same spot as it is numbered now; none where the object is not shown any more.
+fn found_now(then: &mut Scan<'_>, now: &mut Scan<'_>, open: &Open) -> Option<Spot> {
+    let found = |op: OpNo| now.op(&then.id_of(op));
+    let object = found(open.spot.object)?;
+    let at = match &open.spot.at {
+        At::Key(key) => At::Key(key.clone()),
+        At::Element(element) => At::Element(found(*element)?),
+    };
+    now.climb(object)?;
+    Some(Spot { object, at })
 }
 
 /// What each side leaves at the place, that which is shown last, and its change.
 fn sides(
     scan: &mut Scan<'_>,
     open: &Open,
-) -> Result<(Vec<Option<Json>>, Vec<ChangeHash>), EditFault> {
+) -> Result<(Vec<Option<Tree>>, Vec<ChangeHash>), EditFault> {
     let not_restorable = || EditFault::NotRestorable(open.path.to_string());
     if open.sides.len() > CONFLICT_SIDES_MAX {
         return Err(not_restorable());
@@ -123,79 +247,19 @@ fn sides(
     let lineage = &scan.index.lineage;
     let by = sides.iter().map(|side| ChangeHash(lineage.hash(side.change).0)).collect();
     let value = |side| match scan.tree(&open.spot, side) {
-        None => Ok(None),
-        Some(tree) if is_plain(&tree) => Ok(Some(tree.to_json())),
-        Some(_) => Err(not_restorable()),
+        Some(tree) if !is_json(&tree) => Err(not_restorable()),
+        tree => Ok(tree),
     };
     Ok((sides.into_iter().map(value).collect::<Result<_, _>>()?, by))
 }
 
 /// Does JSON say what it is?
-fn is_plain(tree: &Tree) -> bool {
+fn is_json(tree: &Tree) -> bool {
     match tree {
         Tree::Text(_) | Tree::Scalar(ScalarValue::Null | ScalarValue::Boolean(_)) => true,
         Tree::Scalar(ScalarValue::Int(_)) => true,
         Tree::Scalar(scalar) => matches!(scalar, ScalarValue::F64(number) if number.is_finite()),
-        Tree::List(items) => items.iter().all(is_plain),
-        Tree::Map(fields) => fields.iter().all(|(key, item)| !key.is_empty() && is_plain(item)),
-    }
-}
-
-/// A list once for each side of the conflicts in it: what else is in it is as it was shown.
-fn of_list(
-    past: &Automerge,
-    path: &DocPath,
-    inside: &[Inside],
-) -> Result<Vec<Option<Json>>, EditFault> {
-    let seen = crate::document::read::Seen::now(past);
-    if !seen.is_plain(path) {
-        return Err(EditFault::NotRestorable(path.to_string()));
-    }
-    let shown = seen.read(path)?.value;
-    let count = inside.iter().map(|one| one.sides.len()).max().unwrap_or_default();
-    let list = |at: usize| {
-        let mut list = shown.clone();
-        // From the end, since what comes in or goes moves what is behind it.
-        let mut of: Vec<_> = inside.iter().collect();
-        let index = |segment: &String| segment.parse::<usize>().ok();
-        of.sort_by_key(|one| Reverse(one.way.iter().map(index).collect::<Vec<_>>()));
-        for one in of {
-            // That which is shown is the last, of all of them.
-            let from = count.saturating_sub(one.sides.len());
-            let side = at.checked_sub(from).and_then(|at| one.sides.get(at));
-            if let Some(side) = side {
-                place(&mut list, one, side.clone());
-            }
-        }
-        Some(list)
-    };
-    Ok((0..count).map(list).collect())
-}
-
-/// What is at a segment of this.
-fn step<'a>(at: &'a mut Json, segment: &String) -> Option<&'a mut Json> {
-    match at {
-        Json::Array(items) => items.get_mut(segment.parse::<usize>().ok()?),
-        Json::Object(fields) => fields.get_mut(segment),
-        _ => None,
-    }
-}
-
-/// Puts what a side left where its conflict stands, or takes it away.
-fn place(list: &mut Json, one: &Inside, side: Option<Json>) {
-    let Some((last, way)) = one.way.split_last() else { return };
-    match (way.iter().try_fold(list, step), side) {
-        (Some(Json::Object(fields)), Some(value)) => drop(fields.insert(last.clone(), value)),
-        (Some(Json::Object(fields)), None) => drop(fields.remove(last)),
-        (Some(Json::Array(items)), side) => {
-            let Ok(index) = last.parse::<usize>() else { return };
-            match (items.get_mut(index).filter(|_| one.is_there), side) {
-                (Some(item), Some(value)) => *item = value,
-                (Some(_), None) => drop(items.remove(index)),
-                (None, Some(value)) => items.insert(index.min(items.len()), value),
-                (None, None) => {}
-            }
-        }
-        _ => {}
+        Tree::List(items) => items.iter().all(is_json),
+        Tree::Map(fields) => fields.iter().all(|(key, item)| !key.is_empty() && is_json(item)),
     }
 }

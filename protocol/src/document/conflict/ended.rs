@@ -126,7 +126,7 @@ impl ConflictIndex {
     }
 
     /// The path of a place; of what is in a list, that of the list. Objects never move.
-    fn place(&self, spot: &Spot) -> DocPath {
+    pub(super) fn place(&self, spot: &Spot) -> DocPath {
         let mut way = vec![&spot.at];
         let mut object = spot.object;
         while let Some(above) = self.places.spot_of(object) {

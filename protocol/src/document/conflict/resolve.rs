@@ -97,11 +97,11 @@ fn side(conflict: &Open, keep: &str) -> Result<usize, EditFault> {
 }
 
 /// A change in the making.
-struct Maker {
-    actor: ActorId,
+pub(super) struct Maker {
+    pub(super) actor: ActorId,
     /// The number of the next operation.
-    next: u64,
-    ops: Vec<Op>,
+    pub(super) next: u64,
+    pub(super) ops: Vec<Op>,
 }
 
 impl Maker {
@@ -109,10 +109,7 @@ impl Maker {
     fn keep_plan(&mut self, scan: &mut Scan<'_>, conflict: &Open, kept: usize) {
         let others = conflict.plans.iter().enumerate().filter(|(at, _)| *at != kept);
         for (_, plan) in others {
-            let object = match scan.id_of(plan.mark.object) {
-                ObjId::Root => ObjectId::Root,
-                ObjId::Id(number, actor, _) => ObjectId::Id(OpId(number, actor)),
-            };
+            let object = object_of(scan, plan.mark.object);
             let shown = scan.shown(&plan.mark, None);
             let past = op_ids(scan, shown);
             let put = OpType::Put(ScalarValue::Boolean(false));
@@ -122,10 +119,7 @@ impl Maker {
 
     fn resolve(&mut self, scan: &mut Scan<'_>, conflict: &Open, chosen: Option<&Tree>) {
         let spot = &conflict.spot;
-        let object = match scan.id_of(spot.object) {
-            ObjId::Root => ObjectId::Root,
-            ObjId::Id(number, actor, _) => ObjectId::Id(OpId(number, actor)),
-        };
+        let object = object_of(scan, spot.object);
         let key = match &spot.at {
             At::Key(key) => Key::Map(key.as_ref().into()),
             At::Element(element) => match scan.id_of(*element) {
@@ -142,7 +136,7 @@ impl Maker {
         }
     }
 
-    fn push(
+    pub(super) fn push(
         &mut self,
         object: &ObjectId,
         key: Key,
@@ -157,7 +151,14 @@ impl Maker {
     }
 
     /// Recursion over the tree, which is no deeper than a document.
-    fn put(&mut self, object: &ObjectId, key: Key, past: Vec<OpId>, insert: bool, tree: &Tree) {
+    pub(super) fn put(
+        &mut self,
+        object: &ObjectId,
+        key: Key,
+        past: Vec<OpId>,
+        insert: bool,
+        tree: &Tree,
+    ) {
         let action = match tree {
             Tree::Scalar(scalar) => OpType::Put(scalar.clone()),
             Tree::Text(_) => OpType::Make(ObjType::Text),
@@ -200,7 +201,15 @@ fn predecessors(scan: &mut Scan<'_>, conflict: &Open) -> Vec<OpId> {
     op_ids(scan, ops)
 }
 
-fn op_ids(scan: &Scan<'_>, ops: Vec<OpNo>) -> Vec<OpId> {
+/// Automerge's name of an object, as operations have it.
+pub(super) fn object_of(scan: &Scan<'_>, object: OpNo) -> ObjectId {
+    match scan.id_of(object) {
+        ObjId::Root => ObjectId::Root,
+        ObjId::Id(number, actor, _) => ObjectId::Id(OpId(number, actor)),
+    }
+}
+
+pub(super) fn op_ids(scan: &Scan<'_>, ops: Vec<OpNo>) -> Vec<OpId> {
     let ids = ops.into_iter().filter_map(|op| match scan.id_of(op) {
         ObjId::Root => None,
         ObjId::Id(number, actor, _) => Some(OpId(number, actor)),

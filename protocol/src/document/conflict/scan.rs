@@ -13,7 +13,6 @@ use super::tree::{Tree, View};
 use super::{ConflictIndex, ConflictKind};
 use crate::document::DocPath;
 use crate::id::{ConflictId, DocumentId};
-use crate::limits::SETTER_PASTS_MAX;
 
 /// What a side leaves at the place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,13 +62,13 @@ pub(super) struct Scan<'a> {
     pub(super) doc: &'a Automerge,
     /// Of lists, now (no heads) or as some changes knew them, where every element stands.
     elements: BTreeMap<(OpNo, Vec<ChangeHash>), BTreeMap<OpNo, usize>>,
-    /// How many more pasts may be looked at for who wrote a side that was put back.
-    pub(super) pasts_left: usize,
+    /// The changes whose pasts were looked at for who wrote a side that was put back.
+    pub(super) pasts: BTreeSet<crate::id::ChangeHash>,
 }
 
 impl<'a> Scan<'a> {
     pub(super) fn new(index: &'a ConflictIndex, doc: &'a Automerge) -> Self {
-        Self { index, doc, elements: BTreeMap::new(), pasts_left: SETTER_PASTS_MAX }
+        Self { index, doc, elements: BTreeMap::new(), pasts: BTreeSet::new() }
     }
 
     /// All open conflicts, by path and id. `SPEC: CFL-1`
@@ -89,7 +88,12 @@ impl<'a> Scan<'a> {
         contested.filter_map(|(spot, contest)| self.one(document, spot, contest)).collect()
     }
 
-    fn one(&mut self, document: &DocumentId, spot: &Spot, contest: &Contest) -> Option<Open> {
+    pub(super) fn one(
+        &mut self,
+        document: &DocumentId,
+        spot: &Spot,
+        contest: &Contest,
+    ) -> Option<Open> {
         self.index.count(1);
         let (mut segments, above) = self.climb(spot.object)?;
         let sides = self.sides(spot, contest);

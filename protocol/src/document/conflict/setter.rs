@@ -5,7 +5,8 @@
 //! the value is still that of the change that put it before it was resolved, and that is read at
 //! what the resolution was made on. What stood there before, and what the sides knew of each other,
 //! is told of those changes too, and the sides have the letters that they had. Who removed, or wrote
-//! in a list, is found in a copy of that past, and of few pasts in one listing.
+//! what stands beside a removal, is found in a copy of that past, of few pasts in one listing, and
+//! has no part in the letters.
 //! `SPEC: CFL-8, CFL-17, UNDO-2`
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,9 +15,10 @@ use std::sync::Arc;
 use automerge::{ChangeHash as Hash, ReadDoc as _};
 use serde_json::Value as Json;
 
-use super::decided::DecidedAt;
+use super::decided::Decided;
 use super::meaning::FINAL;
 use super::scan::{Open, OpenSide, Scan};
+use super::tree::Tree;
 use crate::document::read::Seen;
 use crate::document::{DocPath, Reversal};
 use crate::id::ChangeHash;
@@ -120,7 +122,7 @@ impl Scan<'_> {
         named: &BTreeSet<ChangeHash>,
         in_pasts: bool,
     ) -> Option<ChangeHash> {
-        let value = self.tree_left(&open.spot, side).map(|tree| tree.to_json());
+        let mut value = self.tree_left(&open.spot, side).map(|tree| tree.to_json());
         let side = ChangeHash(self.index.lineage.hash(side.change).0);
         let mut change = side;
         for _ in 0..SETTER_UNDOS_MAX {
@@ -129,6 +131,9 @@ impl Scan<'_> {
             let unnamed = setters.iter().find(|setter| !named.contains(setter));
             let Some(setter) = unnamed.or_else(|| setters.first()) else { break };
             change = *setter;
+            // Others may have written below it before it was decided again.
+            let left = [Hash(change.0)];
+            value = Seen::at(self.doc, &left).read(&open.path).ok().map(|read| read.value);
         }
         (change != side).then_some(change)
     }
@@ -157,22 +162,29 @@ impl Scan<'_> {
             return setters;
         }
         let decided = self.decided_by(reversal.change, &before);
-        let of = decided.as_ref().and_then(|decided| decided.get(path));
-        let sides = of.into_iter().flat_map(|of| of.sides.iter().zip(&of.by));
-        sides.filter(|(side, _)| side.as_ref() == value).map(|(_, by)| *by).collect()
+        let of = decided.iter().flat_map(|all| all.iter()).filter(|one| one.path == *path);
+        let sides = of.flat_map(|of| of.sides.iter().zip(&of.by));
+        let is_it = |side: &Option<Tree>| side.as_ref().map(Tree::to_json).as_ref() == value;
+        sides.filter(|(side, _)| is_it(side)).map(|(_, by)| *by).collect()
     }
 
     /// What a change decided, found once; none where too many were looked for by now.
-    fn decided_by(&mut self, change: ChangeHash, before: &[Hash]) -> Option<Arc<DecidedAt>> {
+    fn decided_by(&mut self, change: ChangeHash, before: &[Hash]) -> Option<Arc<Vec<Decided>>> {
+        // The first of a listing are looked at, whatever is kept of others: every listing is alike.
+        if !self.pasts.contains(&change) {
+            if self.pasts.len() >= SETTER_PASTS_MAX {
+                return None;
+            }
+            self.pasts.insert(change);
+        }
         let mut kept = self.index.decided.borrow_mut();
         if let Some(decided) = kept.get(&change) {
             return Some(Arc::clone(decided));
         }
-        self.pasts_left = self.pasts_left.checked_sub(1)?;
         let whole = self.doc.get_change_by_hash(&Hash(change.0))?;
         let decided = Arc::new(self.index.decided(self.doc, &whole, before).unwrap_or_default());
         if kept.len() >= SETTER_PASTS_MAX {
-            kept.clear();
+            kept.retain(|change, _| self.pasts.contains(change));
         }
         kept.insert(change, Arc::clone(&decided));
         Some(decided)

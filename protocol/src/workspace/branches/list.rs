@@ -140,14 +140,22 @@ impl Workspace {
                 break;
             }
             seen.insert(next);
-            // The link to the branch came by the event that made it.
-            let carrier = self.effects.carrier(next);
-            let links = carrier.is_some_and(|no| self.effects.made_by(of).contains(&no));
             let document = self.effects.document_of(next);
-            behind += usize::from(!links && self.is_edit(document, next));
+            behind += usize::from(!self.links(next) && self.is_edit(document, next));
             open.extend(self.effects.deps(next));
         }
         Distance { ahead, behind, behind_at_least, devices }
+    }
+
+    /// Is it the link to a document, which came by the event that made that?
+    fn links(&self, change: ChangeNo) -> bool {
+        let makes = |no| match self.effects.of(no) {
+            Effect::Change(changes) => {
+                changes.len() > 1 && changes.iter().any(|of| self.effects.begins(*of))
+            }
+            _ => false,
+        };
+        !self.effects.begins(change) && self.effects.carrier(change).is_some_and(makes)
     }
 
     /// Is there anything on a branch but what makes it?
