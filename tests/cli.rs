@@ -118,8 +118,7 @@ fn what_cannot_be_done_says_what_to_do() {
     home.run(&["doc", "rm", "notes/list"]).done();
     home.run(&["conflicts", "resolve", &"0".repeat(32)]).refused(2, "--keep A or --value JSON");
     home.run_with(&["doc", "apply", "-"], "{\"set\": 1}").refused(2, "no array of edits");
-    home.run_with(&["doc", "apply", "-"], "[{\"set\":\"notes/a\"}]")
-        .refused(2, "no array of edits");
+    home.run_with(&["doc", "apply", "-"], "[{\"set\":\"notes/a\"}]").refused(2, "needs a");
     home.run(&["doc", "apply", "/nowhere"]).refused(1, "/nowhere");
     assert_eq!(home.run(&["status", "--json"]).json()["events"], 7);
 }

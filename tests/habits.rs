@@ -301,7 +301,7 @@ fn kern_says_where_things_lie_and_writes_completions_and_pages() {
     let kern = alone.join("kern");
     fs::copy(crate::kern::program(), &kern).unwrap();
     let mut ui = Command::new(kern);
-    ui.arg("ui").env("KERNELOS_HOME", home.path()).env("PATH", "/nowhere");
+    ui.arg("ui").env("KERNELOS_HOME", home.path()).env("PATH", "/nowhere").env("DISPLAY", ":0");
     let said = ui.output().unwrap();
     assert_eq!(said.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&said.stderr).contains("cargo install"));
@@ -330,8 +330,11 @@ fn who_has_no_display_is_told_what_to_do_and_no_path_of_a_build() {
     let said = ui.output().unwrap();
     let text = String::from_utf8_lossy(&said.stderr).into_owned();
     assert_eq!(said.status.code(), Some(1), "{text}");
-    assert!(text.contains("no window: ") && text.contains("set DISPLAY"), "{text}");
+    assert!(text.contains("no window: ") && text.contains("DISPLAY"), "{text}");
     assert!(!text.contains(".rs:") && !text.contains("/registry/"), "{text}");
+    let said = ui.arg("--json").output().unwrap();
+    let failure: Json = serde_json::from_slice(&said.stderr).unwrap();
+    assert!(failure["message"].as_str().unwrap().starts_with("no window: "), "{failure}");
 }
 
 /// Waits until a command hears signals itself.

@@ -21,15 +21,18 @@ const KINDS: [(&str, &[&str]); 4] =
 
 /// The edits of a text.
 pub(super) fn parse(text: &str) -> Result<Vec<Edit>, Fault> {
-    let edits: Vec<Json> =
-        serde_json::from_str(text).map_err(|error| Fault::Text(error.to_string()))?;
-    let edit = |(at, edit): (usize, Json)| {
-        let why = explain(&edit);
-        serde_json::from_value(edit).map_err(|error| {
-            Fault::Edit(at.saturating_add(1), why.unwrap_or_else(|| error.to_string()))
-        })
+    let not_parsed = match serde_json::from_str(text) {
+        Ok(edits) => return Ok(edits),
+        Err(error) => Fault::Text(error.to_string()),
     };
-    edits.into_iter().enumerate().map(edit).collect()
+    let Ok(edits) = serde_json::from_str::<Vec<Json>>(text) else { return Err(not_parsed) };
+    let why = |(at, edit): (usize, &Json)| {
+        let error = serde_json::from_value::<Edit>(edit.clone()).err()?;
+        let why = explain(edit).unwrap_or_else(|| error.to_string());
+        Some(Fault::Edit(at.saturating_add(1), why))
+    };
+    let twice = || Fault::Text("a field of one of them is there twice".to_owned());
+    Err(edits.iter().enumerate().find_map(why).unwrap_or_else(twice))
 }
 
 /// What is wrong with one, as far as that can be told.
@@ -72,6 +75,7 @@ mod tests {
     fn which_of_several_edits_is_none_is_told_and_why() {
         for (edits, why) in [
             (r#"{"set": "notes/a", "value": 1}"#, "no array of edits"),
+            (r#"[{"set": "notes/a", "set": "notes/b", "value": 1}]"#, "no array of edits"),
             (r#"[{"set": "notes/a", "value": 1}, 7]"#, "edit 2: it is no object"),
             (r#"[{"sett": "notes/a", "value": 1}]"#, "edit 1: it has none of the fields set"),
             (r#"[{"set": "notes/a", "valeu": 1}]"#, r#"does not go with the field "valeu""#),

@@ -34,7 +34,7 @@ use crate::document::validate::plain_change;
 use crate::document::{DocPath, Edit, EditFault};
 use crate::id::{ChangeHash, ConflictId, DocumentId};
 use crate::limits::{CONFLICTS_LISTED_BYTES_MAX, CONFLICTS_LISTED_MAX};
-pub(super) use decided::Decided;
+pub(super) use decided::{Decided, Made as MadeApart};
 pub(super) use ended::TakenBack;
 pub(crate) use late::Conflicts;
 use lineage::{Added, Lineage, New, OpNo};

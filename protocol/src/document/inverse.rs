@@ -157,25 +157,17 @@ fn edits(
     may: &MayUndo,
 ) -> Result<Plan, EditFault> {
     let hash = Hash(of.change.0);
-    let Some(change) = doc.get_change_meta_by_hash(&hash) else {
-        return Err(EditFault::NotHeld(of.change));
-    };
+    let change = doc.get_change_by_hash(&hash).ok_or(EditFault::NotHeld(of.change))?;
     // What it joined of others came in by it.
     let is_before = |dep: &&Hash| !of.joined.contains(&ChangeHash(dep.0));
-    let before: Vec<_> = change.deps.iter().filter(is_before).copied().collect();
+    let before: Vec<_> = change.deps().iter().filter(is_before).copied().collect();
     let after = [hash];
-    let (before, after) = (Seen::at(doc, &before), Seen::at(doc, &after));
-    let now = Seen::now(doc);
+    let [before, after, now] = [Seen::at(doc, &before), Seen::at(doc, &after), Seen::now(doc)];
     let moments = [&before, &after, &now];
     let (mut lists, mut taken, mut shows) = (vec![Vec::new()], Vec::new(), false);
     let (mut closes, mut opened, mut again) = (None, BTreeMap::new(), Vec::new());
-    let change = doc.get_change_by_hash(&hash);
     let mut places = places(doc, before.heads(), after.heads());
-    let decided = match &change {
-        Some(change) => index.decided(doc, change, before.heads())?,
-        None => Vec::new(),
-    };
-    let mut decided = with_places(&mut places, decided);
+    let mut decided = with_places(&mut places, index.decided(doc, &change, before.heads())?);
     let places_shown = shown_at(places, &decided, moments, may)?;
     let paths: Vec<_> = places_shown.iter().map(|(path, _)| path).collect();
     let since = match may {
@@ -214,14 +206,13 @@ fn edits(
         }
     }
     let writes = !again.is_empty() || lists.iter().any(|edits| !edits.is_empty());
-    if let (MayUndo::PutBackBy(_), None, true) = (may, &closes, taken.is_empty() && writes)
-        && let Some(change) = &change
-    {
+    if let (MayUndo::PutBackBy(_), None, true) = (may, &closes, taken.is_empty() && writes) {
         let edits = lists.iter().flatten().filter_map(Edit::path).cloned();
         let written = edits.chain(again.iter().map(|one| one.path.clone())).collect();
         let (before, joins) = (before.heads(), !of.joined.is_empty());
         let reopened = again.iter().map(|one| one.id).collect();
-        let of = TakenBack { change, before, joins, places: all, written, opened, reopened };
+        let (change, places) = (&change, all);
+        let of = TakenBack { change, before, joins, places, written, opened, reopened };
         closes = index.ended(doc, &of)?;
     }
     match closes {

@@ -4,14 +4,14 @@
 use automerge::transaction::{CommitOptions, Transactable as _};
 use automerge::{ActorId, Automerge, Change, ChangeHash as Hash, ReadDoc as _};
 
-use super::conflict::{ConflictIndex, Decided};
+use super::conflict::{ConflictIndex, Decided, MadeApart};
 use crate::document::read::Seen;
 use crate::document::{DocPath, Edit, EditFault, Hand, edit};
 use crate::id::DocumentId;
 use crate::limits::CONFLICT_SIDES_MAX;
 
-/// The changes of so many actors, of which none knows another: of each list of edits one, and beside
-/// that what opens these conflicts again.
+/// The changes of so many actors, of which none knows another: of each list of edits one, and
+/// beside that what opens these conflicts again.
 pub(super) fn apart(
     (doc, index): (&Automerge, &ConflictIndex),
     hand: &Hand,
@@ -40,7 +40,7 @@ fn of_edits(
     hand: &Hand,
     document: &DocumentId,
     lists: &[Vec<Edit>],
-) -> Result<Vec<([u8; 16], Option<Change>)>, EditFault> {
+) -> Result<Vec<MadeApart>, EditFault> {
     let copy = |generation: u64| {
         let actor = Hand { generation, ..*hand }.actor(document);
         (actor, doc.clone().with_actor(ActorId::from(&actor[..])))

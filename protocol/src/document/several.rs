@@ -234,8 +234,8 @@ impl Documents {
     }
 }
 
-/// What is read, in conflict also where a removal is one of the sides, which no value tells of. That
-/// is not waited for where the index has changes to take in yet: nobody reads later by it.
+/// What is read, in conflict also where a removal is one of the sides, which no value tells of.
+/// That is not waited for where the index has changes to take in yet: nobody reads later by it.
 fn with_removals(
     doc: &Automerge,
     conflicts: &mut Conflicts,

@@ -292,7 +292,7 @@ impl Replica {
         }
     }
 
-    /// Did another life of this store write, or did one end? All that it wrote may be what was lost.
+    /// Did another life of this store write, or did one end? All that it wrote may be lost.
     fn is_later_life(&self) -> bool {
         let ended = |notice: &Notice| notice.reason.starts_with(NEW_LIFE);
         self.workspace.has_other_life(&self.key.device(), &self.config.incarnation)

@@ -86,8 +86,8 @@ impl Replica {
     }
 
     fn take_back(&mut self, undo: Undo) {
-        // Once more it would be taken back by a second undo, beside the first that still counts. What
-        // others say to have taken back refuses nothing: it may show still what it wrote.
+        // Once more it would be taken back by a second undo, beside the first that still counts.
+        // What others say to have taken back refuses nothing: it may show still what it wrote.
         if !undo.force && self.took_back(&undo.event) {
             return self.is_back_already(undo);
         }

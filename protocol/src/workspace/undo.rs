@@ -109,9 +109,10 @@ impl Workspace {
         candidates.copied().find(|id| self.undoable(id).is_ok())
     }
 
-    /// The changes of a document's family that take others back, and those: of several that put the
-    /// sides of a conflict again each is one, and whose those sides are is seen there. A merge brings such changes to
-    /// another document than that in which they were made. `SPEC: UNDO-2, BRA-4`
+    /// The changes of a document's family that take others back, and those: of several that put
+    /// the sides of a conflict again each is one, and whose those sides are is seen there. A merge
+    /// brings such changes to another document than that in which they were made.
+    /// `SPEC: UNDO-2, BRA-4`
     #[must_use]
     pub fn put_back(&self, document: &DocumentId) -> PutBack {
         let mut put_back = PutBack::new();

@@ -48,6 +48,9 @@ impl Decided {
     }
 }
 
+/// An actor, and the change that it made already.
+pub(in crate::document) type Made = ([u8; 16], Option<Change>);
+
 /// What a change did to a document.
 struct Done<'a> {
     change: &'a Change,
@@ -57,8 +60,8 @@ struct Done<'a> {
 }
 
 impl ConflictIndex {
-    /// Those that a change decided, of `doc`. `before` is what the change knew. A conflict in a list
-    /// that the change also wrote elsewhere is none of them: that list is put back as a whole.
+    /// Those that a change decided, of `doc`. `before` is what the change knew. A conflict in a
+    /// list that the change also wrote elsewhere is none of them: that is put back as a whole.
     pub(in crate::document) fn decided(
         &self,
         doc: &Automerge,
@@ -81,8 +84,10 @@ impl ConflictIndex {
         let mut now = Scan::new(self, doc);
         let mut decided = Vec::new();
         for open in &open {
-            let Some(spot) = found_now(&mut then, &mut now, open) else { continue };
-            decided.push((self.one(&mut then, &mut now, (open, &spot), &done)?, spot));
+            let Some(spot) = found_now(&then, &mut now, open) else { continue };
+            // What no edit could write is not put again: as a whole it is refused, or forced over.
+            let one = self.one(&mut then, &mut now, (open, &spot), &done);
+            decided.extend(one.map(|one| (one, spot)));
         }
         let spots: BTreeSet<_> = decided.iter().map(|(_, spot)| spot.clone()).collect();
         let mut decided: Vec<_> = decided.into_iter().map(|(one, _)| one).collect();
@@ -100,7 +105,7 @@ impl ConflictIndex {
         now: &mut Scan<'_>,
         (open, spot): (&Open, &Spot),
         done: &Done<'_>,
-    ) -> Result<Decided, EditFault> {
+    ) -> Option<Decided> {
         let (sides, by) = sides(then, open)?;
         let shown = now.shown(spot, None);
         let mut past = op_ids(now, shown);
@@ -120,7 +125,7 @@ impl ConflictIndex {
         };
         let (path, place) = (open.path.clone(), self.place(spot));
         let object = object_of(now, spot.object);
-        Ok(Decided { id: open.id, path, place, sides, by, object, key, past })
+        Some(Decided { id: open.id, path, place, sides, by, object, key, past })
     }
 
     /// Where a change wrote beside these spots, and beside what it made itself.
@@ -152,11 +157,11 @@ impl ConflictIndex {
     pub(in crate::document) fn open_again(
         &self,
         doc: &Automerge,
-        made: Vec<([u8; 16], Option<Change>)>,
+        made: Vec<Made>,
         decided: &[&Decided],
     ) -> Vec<Change> {
         let start = self.lineage.last_op() + 1;
-        let maker = |(actor, change): &([u8; 16], Option<Change>)| {
+        let maker = |(actor, change): &Made| {
             let ops = change.as_ref().map_or_else(Vec::new, |change| change.decode().operations);
             let start = change.as_ref().map_or(start, |change| change.start_op().get());
             let next = start.saturating_add(ops.len() as u64);
@@ -217,7 +222,7 @@ fn is_plain(open: &Open) -> bool {
 }
 
 /// The same spot as it is numbered now; none where the object is not shown any more.
-fn found_now(then: &mut Scan<'_>, now: &mut Scan<'_>, open: &Open) -> Option<Spot> {
+fn found_now(then: &Scan<'_>, now: &mut Scan<'_>, open: &Open) -> Option<Spot> {
     let found = |op: OpNo| now.op(&then.id_of(op));
     let object = found(open.spot.object)?;
     let at = match &open.spot.at {
@@ -228,14 +233,11 @@ fn found_now(then: &mut Scan<'_>, now: &mut Scan<'_>, open: &Open) -> Option<Spo
     Some(Spot { object, at })
 }
 
-/// What each side leaves at the place, that which is shown last, and its change.
-fn sides(
-    scan: &mut Scan<'_>,
-    open: &Open,
-) -> Result<(Vec<Option<Tree>>, Vec<ChangeHash>), EditFault> {
-    let not_restorable = || EditFault::NotRestorable(open.path.to_string());
+/// What each side leaves at the place, that which is shown last, and its change; none where JSON
+/// cannot say it, or where there are more than are listed.
+fn sides(scan: &mut Scan<'_>, open: &Open) -> Option<(Vec<Option<Tree>>, Vec<ChangeHash>)> {
     if open.sides.len() > CONFLICT_SIDES_MAX {
-        return Err(not_restorable());
+        return None;
     }
     let shown = scan.shown(&open.spot, None);
     let mut sides: Vec<_> = open.sides.clone();
@@ -246,11 +248,11 @@ fn sides(
     });
     let lineage = &scan.index.lineage;
     let by = sides.iter().map(|side| ChangeHash(lineage.hash(side.change).0)).collect();
-    let value = |side| match scan.tree(&open.spot, side) {
-        Some(tree) if !is_json(&tree) => Err(not_restorable()),
-        tree => Ok(tree),
+    let value = |side| {
+        let tree = scan.tree(&open.spot, side);
+        tree.as_ref().is_none_or(is_json).then_some(tree)
     };
-    Ok((sides.into_iter().map(value).collect::<Result<_, _>>()?, by))
+    Some((sides.into_iter().map(value).collect::<Option<_>>()?, by))
 }
 
 /// Does JSON say what it is?

@@ -4,9 +4,9 @@
 //! the conflict is open again; the sides are those changes. Who took back decides nothing by that:
 //! the value is still that of the change that put it before it was resolved, and that is read at
 //! what the resolution was made on. What stood there before, and what the sides knew of each other,
-//! is told of those changes too, and the sides have the letters that they had. Who removed, or wrote
-//! what stands beside a removal, is found in a copy of that past, of few pasts in one listing, and
-//! has no part in the letters.
+//! is told of those changes too, and the sides have the letters that they had. Who removed, or
+//! wrote what stands beside a removal, is found in a copy of that past, of few pasts in one
+//! listing, and has no part in the letters.
 //! `SPEC: CFL-8, CFL-17, UNDO-2`
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,7 +79,9 @@ impl Scan<'_> {
         let mut named: BTreeSet<_> = wrote.iter().copied().flatten().collect();
         for (wrote, side) in wrote.iter_mut().zip(&open.sides) {
             let own = ChangeHash(self.index.lineage.hash(side.change).0);
-            if wrote.is_none() && is_side(put_back, &own) {
+            // Behind several undos the last that is seen without such a copy is one of them.
+            let is_undo = wrote.is_none_or(|wrote| is_side(put_back, &wrote));
+            if is_undo && is_side(put_back, &own) {
                 *wrote = self.setter(open, *side, put_back, &named, true);
                 named.extend(*wrote);
             }
@@ -87,8 +89,8 @@ impl Scan<'_> {
         wrote
     }
 
-    /// Who said that a plan is final, where an undo says it again: what that takes back had said that
-    /// it is not. `SPEC: CFL-12, CFL-17`
+    /// Who said that a plan is final, where an undo says it again: what that takes back had said
+    /// that it is not. `SPEC: CFL-12, CFL-17`
     fn who_marked(&self, open: &Open, at: usize, put_back: &PutBack) -> Option<ChangeHash> {
         let (side, plan) = open.sides.get(at).zip(open.plans.get(at))?;
         let mark = open.path.child(&plan.name).ok()?.child(FINAL).ok()?;
