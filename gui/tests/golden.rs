@@ -8,11 +8,13 @@ use egui_kittest::kittest::NodeT as _;
 use kernelos_gui::render;
 use kernelos_protocol::api::Protection;
 use kernelos_protocol::command::{
-    Command, Deciding, Failure, FailureKind, Reply, outcome, outcomes,
+    At, BranchCommand, BranchReply, Command, Deciding, Failure, FailureKind, PastCommand,
+    PastReply, Reply, Search, outcome, outcomes,
 };
-use kernelos_protocol::document::Edit;
+use kernelos_protocol::document::{DocPath, Edit};
 use kernelos_protocol::id::DeviceId;
 use kernelos_protocol::present::{self, Block, Doc, Text, Tone, to_text};
+use kernelos_protocol::time::Stamp;
 
 use crate::mesh::{Mesh, id};
 use crate::stage::{name, world};
@@ -68,6 +70,21 @@ fn shown(reply: &Reply, names: &Names) -> Vec<Doc> {
         Reply::Undone(undone) => vec![present::undone(undone, names)],
         Reply::Revoked { event } => vec![present::wrote(event)],
         Reply::Edited(edited) => edited.event.iter().map(present::wrote).collect(),
+        Reply::Branch(BranchReply::List(page)) => vec![present::branches(page, names)],
+        Reply::Branch(BranchReply::Changes(changes)) => {
+            [false, true].map(|merge| present::branch_changes(changes, merge, names)).into()
+        }
+        Reply::Past(past) => match &**past {
+            PastReply::Read(read) => vec![present::past_read(read)],
+            PastReply::History(page) => {
+                let above = [None].into_iter().chain(page.rows.iter().map(Some));
+                let rows = page.rows.iter().zip(above);
+                rows.map(|(row, above)| present::history_row(row, above, names)).collect()
+            }
+            PastReply::Found(page) => {
+                page.rows.iter().map(|row| present::found(row, names)).collect()
+            }
+        },
         other => panic!("{other:?}"),
     }
 }
@@ -77,6 +94,8 @@ pub(crate) fn fixtures() -> Vec<Doc> {
     let mut mesh = world();
     let names: Names = [(id(1), "laptop".to_owned()), (id(2), "phone".to_owned())].into();
     let mut docs = Vec::new();
+    let set = "branches/try/notes/new".parse().unwrap();
+    let on_branch = vec![Edit::Set { set, value: "from the branch".into() }];
     let keep = Edit::Keep { resolve: page(&mut mesh).conflicts[0].id, keep: "B".to_owned() };
     let steps = [
         Command::Status,
@@ -84,12 +103,21 @@ pub(crate) fn fixtures() -> Vec<Doc> {
         Command::Conflicts,
         Command::Undo { begin: None, force: false },
         Command::CreateBoard { name: "plans".to_owned() },
+        Command::Branch(BranchCommand::Create {
+            name: "try".to_owned(),
+            of: DocPath::default(),
+            at: None,
+            purpose: "shorter titles".to_owned(),
+        }),
+        Command::Edit { edits: on_branch },
         Command::Revoke { device: id(2), reason: "lost".to_owned() },
         Command::Status,
     ];
     for step in steps {
         let reply = mesh.ask(1, step);
-        if !matches!(reply, Reply::BoardMade { .. }) {
+        let is_made =
+            matches!(reply, Reply::BoardMade { .. } | Reply::Branch(BranchReply::Made { .. }));
+        if !is_made {
             docs.extend(shown(&reply, &names));
         }
         let reads = [
@@ -100,10 +128,23 @@ pub(crate) fn fixtures() -> Vec<Doc> {
             Command::Boards { all: true },
             Command::Missions,
             Command::Quarantine,
+            Command::Branch(BranchCommand::List { all: true }),
+            Command::Past(PastCommand::History { path: "notes".parse().unwrap(), limit: 50 }),
         ];
         for read in reads {
             docs.extend(shown(&mesh.ask(1, read), &names));
         }
+    }
+    let at = At::Time(Stamp(u64::MAX));
+    for read in [
+        Command::Branch(BranchCommand::Preview { name: "try".to_owned() }),
+        Command::Past(PastCommand::Read { path: "notes".parse().unwrap(), at }),
+        Command::Past(PastCommand::Search(Search {
+            text: Some("notes".to_owned()),
+            ..Search::default()
+        })),
+    ] {
+        docs.extend(shown(&mesh.ask(1, read), &names));
     }
     docs.extend(shown(&mesh.ask(1, Command::Log { from: 0, limit: 100 }), &names));
     let Reply::Log(log) = mesh.ask(1, Command::Log { from: 0, limit: 100 }) else { panic!() };

@@ -46,6 +46,7 @@ mod undo_again;
 mod undo_apart;
 mod undo_closing;
 mod undo_last;
+mod undo_lists;
 mod undo_met;
 mod worker;
 

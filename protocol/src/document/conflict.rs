@@ -322,20 +322,25 @@ impl ConflictIndex {
         Ok(ConflictList { conflicts, more, before, found: BTreeSet::new() })
     }
 
-    /// Is a conflict open at just this place?
-    pub(super) fn is_open_at(&self, doc: &Automerge, path: &DocPath) -> bool {
-        let (Ok(whole), Some(last)) = (self.whole(), path.segments().last()) else { return false };
-        let is_index = last.bytes().all(|byte| byte.is_ascii_digit());
+    /// At which of these places, and not only below them, a conflict is open: one look at those
+    /// that may be meant. An element that is gone is at none, whatever stands there since.
+    pub(super) fn open_at(&self, doc: &Automerge, paths: &BTreeSet<&DocPath>) -> BTreeSet<DocPath> {
+        let Ok(whole) = self.whole() else { return BTreeSet::new() };
+        let last: BTreeSet<_> = paths.iter().filter_map(|path| path.segments().last()).collect();
+        let is_index = |segment: &&String| segment.bytes().all(|byte| byte.is_ascii_digit());
+        let has_index = last.iter().any(is_index);
         let may_be = |spot: &Spot| match &spot.at {
-            At::Key(key) => **key == **last,
-            At::Element(_) => is_index,
+            At::Key(key) => last.contains(&key.to_string()),
+            At::Element(_) => has_index,
         };
         // Ids are not asked for.
         let (document, mut scan) = (DocumentId([0; 32]), Scan::new(whole, doc));
-        let mut contested = self.places.contested().filter(|(spot, _)| may_be(spot));
-        contested.any(|(spot, contest)| {
-            scan.one(&document, spot, contest).is_some_and(|open| open.path == *path)
-        })
+        let contested = self.places.contested().filter(|(spot, _)| may_be(spot));
+        let open = contested.filter_map(|(spot, contest)| {
+            scan.prop(spot, None)?;
+            scan.one(&document, spot, contest)
+        });
+        open.map(|open| open.path).filter(|path| paths.contains(path)).collect()
     }
 
     /// The policies on which changes disagree, and the strictest of what was written of each.

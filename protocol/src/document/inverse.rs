@@ -172,7 +172,9 @@ fn edits(
     let paths: Vec<_> = places_shown.iter().map(|(path, _)| path).collect();
     let since = match may {
         MayUndo::All => vec![Since::default(); paths.len()],
-        MayUndo::PutBackBy(undos) => writers_since((doc, index), hash, moments, &paths, undos),
+        MayUndo::PutBackBy { undos, gone } => {
+            writers_since((doc, index), hash, moments, &paths, (undos, gone))
+        }
     };
     let all: Vec<_> = paths.into_iter().cloned().collect();
     for ((path, [was, made, is]), since) in places_shown.into_iter().zip(since) {
@@ -206,19 +208,30 @@ fn edits(
         }
     }
     let writes = !again.is_empty() || lists.iter().any(|edits| !edits.is_empty());
-    if let (MayUndo::PutBackBy(_), None, true) = (may, &closes, taken.is_empty() && writes) {
-        let edits = lists.iter().flatten().filter_map(Edit::path).cloned();
-        let written = edits.chain(again.iter().map(|one| one.path.clone())).collect();
-        let (before, joins) = (before.heads(), !of.joined.is_empty());
-        let reopened = again.iter().map(|one| one.id).collect();
-        let (change, places) = (&change, all);
-        let of = TakenBack { change, before, joins, places, written, opened, reopened };
-        closes = index.ended(doc, &of)?;
+    if let (MayUndo::PutBackBy { .. }, None, true) = (may, &closes, taken.is_empty() && writes) {
+        let taken_back = taken_back((&change, before.heads(), of), (&lists, &again), opened, all);
+        closes = index.ended(doc, &taken_back)?;
     }
     match closes {
         Some(path) if taken.is_empty() => Err(EditFault::Closes(path.to_string())),
         _ => Ok(Plan { lists, again, built: BuiltOn { taken: name(taken), shows } }),
     }
+}
+
+/// What the index is to know of it, of the places that were looked at: at those of conflicts that
+/// are opened again nothing else is written.
+fn taken_back<'a>(
+    (change, before, of): (&'a Change, &'a [Hash], &Reversal),
+    (lists, again): (&[Vec<Edit>], &[Decided]),
+    opened: BTreeMap<DocPath, usize>,
+    mut places: Vec<DocPath>,
+) -> TakenBack<'a> {
+    places.retain(|path| !again.iter().any(|one| one.place == *path));
+    let edits = lists.iter().flatten().filter_map(Edit::path).cloned();
+    let written = edits.chain(again.iter().filter_map(Decided::written)).collect();
+    let reopened = again.iter().map(|one| one.id).collect();
+    let joins = !of.joined.is_empty();
+    TakenBack { change, before, joins, places, written, opened, reopened }
 }
 
 /// Puts the places at which a change decided a conflict to those that show something else by it. A
@@ -258,7 +271,7 @@ fn shown_at(
         if !decided && !is_a_persons(&path) {
             return Err(EditFault::Kept(path.to_string()));
         }
-        if let (MayUndo::PutBackBy(undos), [.., Some(is)]) = (may, &mut shown) {
+        if let (MayUndo::PutBackBy { undos, .. }, [.., Some(is)]) = (may, &mut shown) {
             // Several who took the same back apart left one thing.
             is.conflict &= !moments[2].is_agreed(&path, undos);
         }
@@ -315,7 +328,7 @@ fn is_restored(was: Option<&ReadValue>, is: Option<&ReadValue>) -> bool {
 /// undo put the same back: who takes two changes of a place back, one after the other, meets no
 /// stranger. `SPEC: UNDO-3`
 fn stands(made: Option<&ReadValue>, is: Option<&ReadValue>, may: &MayUndo) -> bool {
-    let MayUndo::PutBackBy(undos) = may else { return true };
+    let MayUndo::PutBackBy { undos, .. } = may else { return true };
     let same =
         |made: &ReadValue, is: &ReadValue| made.value == is.value && !made.conflict && !is.conflict;
     made == is

@@ -19,6 +19,10 @@ pub(super) fn apart(
     lists: &[Vec<Edit>],
     decided: &[&Decided],
 ) -> Result<Vec<Change>, EditFault> {
+    // Another document of these has something to write.
+    if decided.is_empty() && lists.iter().all(Vec::is_empty) {
+        return Ok(Vec::new());
+    }
     let mut changes = of_edits(doc, hand, document, lists)?;
     let several = decided.iter().map(|one| one.sides()).max().unwrap_or_default();
     for generation in (hand.generation..).take(several).skip(changes.len()) {

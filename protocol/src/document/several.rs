@@ -6,7 +6,7 @@ use automerge::Automerge;
 use serde::{Deserialize, Serialize};
 
 use super::board::{Link, Links, route};
-use super::conflict::{Conflicts, PutBack};
+use super::conflict::{ConflictIndex, Conflicts, PutBack};
 use super::preview::{self, Preview};
 use super::read::Seen;
 use super::{
@@ -242,8 +242,8 @@ fn with_removals(
     path: &DocPath,
     read: read::ReadValue,
 ) -> read::ReadValue {
-    let conflict =
-        read.conflict || (!conflicts.is_late() && conflicts.index().is_open_at(doc, path));
+    let is_open = |index: &ConflictIndex| !index.open_at(doc, &BTreeSet::from([path])).is_empty();
+    let conflict = read.conflict || (!conflicts.is_late() && is_open(conflicts.index()));
     read::ReadValue { conflict, ..read }
 }
 
@@ -264,12 +264,13 @@ impl Document {
             let seen = Seen::now(doc);
             let written = edits.iter().filter(|edit| !matches!(edit, Edit::Append { .. }));
             let written: BTreeSet<_> = written.filter_map(Edit::path).collect();
-            let late = conflicts.is_late();
-            let mut disputed = written;
-            disputed.retain(|path| {
-                seen.is_disputed(path) || (!late && conflicts.index().is_open_at(doc, path))
-            });
-            let decided = disputed.into_iter().map(|path| path.under(above)).collect();
+            let open = match conflicts.is_late() {
+                true => BTreeSet::new(),
+                false => conflicts.index().open_at(doc, &written),
+            };
+            let is_disputed = |path: &&&DocPath| open.contains(**path) || seen.is_disputed(path);
+            let disputed = written.iter().filter(is_disputed);
+            let decided = disputed.map(|path| path.under(above)).collect();
             let change = transact(doc, conflicts, actor, edits)?;
             Ok(change.map(|change| LocalChange { decided, ..change }))
         })

@@ -70,7 +70,8 @@ fn name(of: Option<When>) -> Option<ChangeHash> {
 /// below it, or at a place on the way to it, as it was seen at one of these moments.
 ///
 /// Strangers are all but those who know the change and are of `familiar`, or are known to one of
-/// those that replaced or removed since what is there or on the way there.
+/// those that replaced or removed since what is there or on the way there. What is `gone` wrote
+/// nothing.
 ///
 /// It costs as much as there are changes that this one does not know, once for all places.
 pub(super) fn writers_since(
@@ -78,7 +79,7 @@ pub(super) fn writers_since(
     change: Hash,
     moments: [&Seen<'_>; 3],
     places: &[&DocPath],
-    familiar: &BTreeSet<ChangeHash>,
+    (familiar, gone): (&BTreeSet<ChangeHash>, &BTreeSet<ChangeHash>),
 ) -> Vec<Since> {
     let later = doc.get_changes(&[change]);
     if places.is_empty() || later.is_empty() {
@@ -88,6 +89,9 @@ pub(super) fn writers_since(
     let mut wrote = vec![Wrote::default(); sites.count()];
     for later in later {
         let (hash, at) = (ChangeHash(later.hash().0), (later.max_op(), later.hash()));
+        if gone.contains(&hash) {
+            continue;
+        }
         let is_later = index.knows(&hash, &ChangeHash(change.0));
         let is_familiar = is_later && familiar.contains(&hash);
         let operations = later.decode().operations;

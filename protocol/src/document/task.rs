@@ -221,8 +221,14 @@ pub enum MayUndo {
     /// Whatever stands there.
     All,
     /// What the change left; also where one of these put the same there: undos, and what they took
-    /// back.
-    PutBackBy(BTreeSet<ChangeHash>),
+    /// back. What else counts for nothing came in by merges alone that were taken back.
+    PutBackBy {
+        /// Changes of undos, and of what they took back.
+        undos: BTreeSet<ChangeHash>,
+        /// Changes of branches.
+        #[serde(default)]
+        gone: BTreeSet<ChangeHash>,
+    },
 }
 
 /// A change that is to be taken back.

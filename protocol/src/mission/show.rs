@@ -24,6 +24,10 @@ pub struct MissionView {
     pub why: Option<String>,
     /// Who holds its lease, or held it last.
     pub held_by: Option<DeviceId>,
+    /// Who holds a lease on the same stage, too, and none of them knew of the other: both may work.
+    /// `SPEC: CFL-13`
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also_held_by: Vec<DeviceId>,
     /// Who went on with the steps of another device.
     pub resumed_by: Option<DeviceId>,
     /// The five stages.
@@ -124,6 +128,7 @@ pub fn show(
         state: word(state).to_owned(),
         why: why(journal, state).or_else(|| trouble.map(str::to_owned)),
         held_by: state.leases.last().map(|lease| lease.holder),
+        also_held_by: Vec::new(),
         resumed_by: resumed_by(state),
         stages: Stage::ALL.iter().map(|stage| stage_row(state, head, *stage)).collect(),
         steps: steps(state),

@@ -102,6 +102,13 @@ fn rest(view: &MissionView, names: &Names) -> Vec<(String, Text)> {
             fields.push((name.to_owned(), Text::plain(device_name(&device, names))));
         }
     }
+    if !view.also_held_by.is_empty() {
+        let text = format!(
+            "{}: neither knew of the other, and both may work; kern conflicts",
+            listed(&view.also_held_by, names)
+        );
+        fields.push(("held, too, by".to_owned(), Text::toned(Tone::Attention, text)));
+    }
     if let Some(independent) = view.independent {
         let text = if independent {
             Text::toned(Tone::Good, "by a device that executed no step")

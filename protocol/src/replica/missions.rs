@@ -1,5 +1,7 @@
 //! The Replica's side of missions: it writes what the driver wants, and routes what is done.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use crate::command::{Failure, FailureKind, Reply, RequestId};
@@ -127,7 +129,11 @@ impl Replica {
         let view = show::show(journal, content, id, trouble)?;
         let mut purged = show::artifacts(journal, content, id);
         purged.retain(|artifact| self.workspace.is_purged(artifact));
-        Some(MissionView { purged: purged.into_iter().collect(), ..view })
+        let leases = journal.holders(content, id).into_iter().map(|end| end.state.lease.as_ref());
+        let holders: BTreeSet<_> = leases.flatten().map(|lease| lease.holder).collect();
+        let also = holders.into_iter().filter(|holder| Some(*holder) != view.held_by);
+        let (purged, also_held_by) = (purged.into_iter().collect(), also.collect());
+        Some(MissionView { purged, also_held_by, ..view })
     }
 
     /// Does this device run agents, or one that can be reached?

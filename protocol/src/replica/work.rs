@@ -150,7 +150,11 @@ impl Replica {
 
     /// What may be overwritten by taking back.
     pub(super) fn may_undo(&self, force: bool) -> MayUndo {
-        if force { MayUndo::All } else { MayUndo::PutBackBy(self.workspace.changes_of_undos()) }
+        let (undos, gone) = match force {
+            true => return MayUndo::All,
+            false => (self.workspace.changes_of_undos(), self.workspace.changes_gone()),
+        };
+        MayUndo::PutBackBy { undos, gone }
     }
 
     /// The document that the next own content event would make so, and its first change.

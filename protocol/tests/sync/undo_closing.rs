@@ -333,6 +333,28 @@ fn a_conflict_that_a_merge_brought_ends_with_it() {
 }
 
 #[test]
+fn what_came_in_by_a_merge_that_is_taken_back_holds_up_no_older_undo() {
+    // SPEC: UNDO-3, BRA-9
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    mesh.connect(1, 2);
+    mesh.edit(1, set("notes/a", json!(0)));
+    begin_branch(&mut mesh);
+    mesh.edit(1, set("branches/try/notes/a", json!(1)));
+    let older = mesh.edit(1, set("notes/a", json!(2)));
+    merge_branch(&mut mesh);
+    assert_eq!(mesh.conflicts(1).len(), 1);
+    let merge = mesh.undone(1, None);
+    assert_eq!(mesh.undone(1, None).undoes, older);
+    assert_eq!((mesh.get(2, "notes/a"), mesh.conflicts(2)), ("0".to_owned(), vec![]));
+    // Merged again it counts again.
+    let newer = mesh.edit(1, set("notes/a", json!(3)));
+    let Reply::Undone(_) = mesh.undo(1, Some(merge.event), true) else { panic!() };
+    let not = mesh.not_undone(1, Some(newer));
+    assert_eq!(not.refused, Some(newer), "{not:?}");
+    mesh.assert_equal(&[1, 2]);
+}
+
+#[test]
 fn what_is_hidden_where_the_way_was_removed_and_put_back_is_not_overwritten() {
     // SPEC: UNDO-3
     let mut mesh = Mesh::of(&[(2, Role::Member)]);

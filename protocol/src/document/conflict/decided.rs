@@ -9,13 +9,13 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroU64;
 
-use automerge::legacy::{ElementId, Key, ObjectId, Op, OpId, OpType};
+use automerge::legacy::{Key, ObjectId, Op, OpId, OpType};
 use automerge::{ActorId, Automerge, Change, ChangeHash as Hash, ExpandedChange, ScalarValue};
 
 use super::ConflictIndex;
 use super::lineage::OpNo;
 use super::places::{At, Spot};
-use super::resolve::{Maker, object_of, op_ids};
+use super::resolve::{Maker, key_of, object_of, op_ids};
 use super::scan::{Open, Scan, What};
 use super::tree::Tree;
 use crate::document::{DocPath, EditFault};
@@ -27,7 +27,7 @@ use crate::limits::CONFLICT_SIDES_MAX;
 pub(in crate::document) struct Decided {
     /// Which, as this device finds it.
     pub(in crate::document) id: ConflictId,
-    /// Where it stood.
+    /// Where it stands.
     pub(in crate::document) path: DocPath,
     /// The same; of what is in a list, the outermost list.
     pub(in crate::document) place: DocPath,
@@ -35,13 +35,19 @@ pub(in crate::document) struct Decided {
     pub(super) sides: Vec<Option<Tree>>,
     /// The change of each side.
     pub(super) by: Vec<ChangeHash>,
-    object: ObjectId,
-    key: Key,
+    pub(super) object: ObjectId,
+    pub(super) key: Key,
+    is_there: bool,
     /// What stands there now, or stood there before it was removed.
     past: Vec<OpId>,
 }
 
 impl Decided {
+    /// The place that is written by it; none of an element that is gone: another has its number.
+    pub(in crate::document) fn written(&self) -> Option<DocPath> {
+        self.is_there.then(|| self.path.clone())
+    }
+
     /// How many sides it had.
     pub(in crate::document) fn sides(&self) -> usize {
         self.sides.len()
@@ -116,16 +122,15 @@ impl ConflictIndex {
             past.sort();
             past.dedup();
         }
-        let key = match &spot.at {
-            At::Key(key) => Key::Map(key.as_ref().into()),
-            At::Element(element) => {
-                let of = op_ids(now, vec![*element]).into_iter().next();
-                Key::Seq(of.map_or(ElementId::Head, ElementId::Id))
-            }
-        };
-        let (path, place) = (open.path.clone(), self.place(spot));
-        let object = object_of(now, spot.object);
-        Some(Decided { id: open.id, path, place, sides, by, object, key, past })
+        // Where it stands now: of a list others may have taken out what was before it.
+        let (mut segments, _) = now.climb(spot.object)?;
+        let last = now.prop(spot, None).map(|prop| prop.to_string());
+        let is_there = last.is_some();
+        segments.extend(last.or_else(|| open.segments.last().cloned()));
+        let (path, place) = (DocPath::nearest(&segments), self.place(spot));
+        let (object, key) = (object_of(now, spot.object), key_of(now, spot));
+        let id = open.id;
+        Some(Decided { id, path, place, sides, by, object, key, is_there, past })
     }
 
     /// Where a change wrote beside these spots, and beside what it made itself.

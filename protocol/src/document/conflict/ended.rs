@@ -80,17 +80,23 @@ impl ConflictIndex {
             after.as_ref().is_some_and(|after| after.contains(&one.id))
                 && !open.iter().any(|before| before.path == one.path)
         };
-        let now = Scan::new(self, doc).contests(&document);
-        let ends = |open: &&Open| {
-            is_in(&open.path, of.written.iter()) && !of.opens(open) && !is_brought(open)
+        let mut scan = Scan::new(self, doc);
+        let mut now = scan.contests(&document);
+        let stays: BTreeSet<_> = now.iter().map(|open| open.id).collect();
+        // An element that is gone has the number of another: it is written with its list.
+        let is_written = |open: &Open| {
+            let is_gone = scan.prop(&open.spot, None).is_none();
+            let list = is_gone.then(|| self.place(&open.spot));
+            is_in(list.as_ref().unwrap_or(&open.path), of.written.iter())
         };
+        now.retain(is_written);
+        let ends = |open: &&Open| !of.opens(open) && !is_brought(open);
         let first = |open: &[Open], ends: &dyn Fn(&&Open) -> bool| {
             open.iter().filter(ends).map(|open| open.path.clone()).min()
         };
         if let Some(path) = first(&now, &ends) {
             return Ok(Some(path));
         }
-        let stays: BTreeSet<_> = now.iter().map(|open| open.id).collect();
         // Of what came in by it, what it decided; of its own, what it wrote at.
         let is_met = |open: &Open| {
             own.contains(&open.spot)

@@ -15,7 +15,7 @@ use automerge::{ActorId, Automerge, Change, ExpandedChange, ObjId, ObjType, Scal
 use super::ConflictIndex;
 use super::lineage::OpNo;
 use super::meaning::FINAL;
-use super::places::At;
+use super::places::{At, Spot};
 use super::scan::{Open, Scan, What};
 use super::setter::PutBack;
 use super::tree::Tree;
@@ -120,13 +120,7 @@ impl Maker {
     fn resolve(&mut self, scan: &mut Scan<'_>, conflict: &Open, chosen: Option<&Tree>) {
         let spot = &conflict.spot;
         let object = object_of(scan, spot.object);
-        let key = match &spot.at {
-            At::Key(key) => Key::Map(key.as_ref().into()),
-            At::Element(element) => match scan.id_of(*element) {
-                ObjId::Id(number, actor, _) => Key::Seq(ElementId::Id(OpId(number, actor))),
-                ObjId::Root => return,
-            },
-        };
+        let key = key_of(scan, spot);
         let past = predecessors(scan, conflict);
         match chosen {
             Some(tree) => self.put(&object, key, past, false, tree),
@@ -206,6 +200,17 @@ pub(super) fn object_of(scan: &Scan<'_>, object: OpNo) -> ObjectId {
     match scan.id_of(object) {
         ObjId::Root => ObjectId::Root,
         ObjId::Id(number, actor, _) => ObjectId::Id(OpId(number, actor)),
+    }
+}
+
+/// A place in its object, as operations have it.
+pub(super) fn key_of(scan: &Scan<'_>, spot: &Spot) -> Key {
+    match &spot.at {
+        At::Key(key) => Key::Map(key.as_ref().into()),
+        At::Element(element) => match scan.id_of(*element) {
+            ObjId::Id(number, actor, _) => Key::Seq(ElementId::Id(OpId(number, actor))),
+            ObjId::Root => Key::Seq(ElementId::Head),
+        },
     }
 }
 

@@ -12,15 +12,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use automerge::{ChangeHash as Hash, ReadDoc as _};
+use automerge::{ChangeHash as Hash, ObjId, ReadDoc as _};
 use serde_json::Value as Json;
 
 use super::decided::Decided;
 use super::meaning::FINAL;
+use super::places::Spot;
+use super::resolve::{key_of, object_of};
 use super::scan::{Open, OpenSide, Scan};
-use super::tree::Tree;
+use super::tree::{Tree, View};
+use crate::document::Reversal;
 use crate::document::read::Seen;
-use crate::document::{DocPath, Reversal};
 use crate::id::ChangeHash;
 use crate::limits::{CONFLICT_SIDES_MAX, SETTER_PASTS_MAX, SETTER_UNDOS_MAX};
 
@@ -129,13 +131,12 @@ impl Scan<'_> {
         let mut change = side;
         for _ in 0..SETTER_UNDOS_MAX {
             let Some(reversal) = put_back.get(&change) else { break };
-            let setters = self.setters(&open.path, value.as_ref(), reversal, in_pasts);
+            let setters = self.setters(&open.spot, value.as_ref(), reversal, in_pasts);
             let unnamed = setters.iter().find(|setter| !named.contains(setter));
             let Some(setter) = unnamed.or_else(|| setters.first()) else { break };
             change = *setter;
             // Others may have written below it before it was decided again.
-            let left = [Hash(change.0)];
-            value = Seen::at(self.doc, &left).read(&open.path).ok().map(|read| read.value);
+            value = self.stood(&open.spot, &[Hash(change.0)]).pop().map(|(value, _)| value);
         }
         (change != side).then_some(change)
     }
@@ -143,7 +144,7 @@ impl Scan<'_> {
     /// Who put this value, or removed, of those between whom what was taken back decided.
     fn setters(
         &mut self,
-        path: &DocPath,
+        spot: &Spot,
         value: Option<&Json>,
         reversal: &Reversal,
         in_pasts: bool,
@@ -152,22 +153,30 @@ impl Scan<'_> {
         if before.is_empty() {
             return Vec::new();
         }
-        let seen = Seen::at(self.doc, &before);
         // What resolved nothing had no sides: who says to take it back brings no old value up
         // again in another's name.
-        let found = seen.find(path).ok().filter(|found| found.len() > 1);
-        let same =
-            found.into_iter().flatten().filter(|(of, id)| Some(&seen.json(of, id, 0)) == value);
+        let stood = Some(self.stood(spot, &before)).filter(|stood| stood.len() > 1);
+        let same = stood.into_iter().flatten().filter(|(of, _)| Some(of) == value);
         let setters = same.filter_map(|(_, id)| self.doc.hash_for_opid(&id));
         let setters: Vec<_> = setters.map(|hash| ChangeHash(hash.0)).collect();
         if !setters.is_empty() || !in_pasts {
             return setters;
         }
         let decided = self.decided_by(reversal.change, &before);
-        let of = decided.iter().flat_map(|all| all.iter()).filter(|one| one.path == *path);
+        let (object, key) = (object_of(self, spot.object), key_of(self, spot));
+        let is_here = |one: &&Decided| one.object == object && one.key == key;
+        let of = decided.iter().flat_map(|all| all.iter()).filter(is_here);
         let sides = of.flat_map(|of| of.sides.iter().zip(&of.by));
         let is_it = |side: &Option<Tree>| side.as_ref().map(Tree::to_json).as_ref() == value;
         sides.filter(|(side, _)| is_it(side)).map(|(_, by)| *by).collect()
+    }
+
+    /// The values at a place as some changes knew it: of an element wherever it stood then.
+    fn stood(&mut self, spot: &Spot, heads: &[Hash]) -> Vec<(Json, ObjId)> {
+        let Some(prop) = self.prop(spot, Some(heads)) else { return Vec::new() };
+        let view = View { doc: self.doc, heads: Some(heads) };
+        let all = view.all(&self.id_of(spot.object), prop).into_iter();
+        all.map(|(value, id)| (view.tree(&value, &id, 0).to_json(), id)).collect()
     }
 
     /// What a change decided, found once; none where too many were looked for by now.

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::authority::ContentNo;
 use crate::command::LostMerge;
-use crate::effect::Effect;
-use crate::id::DocumentId;
+use crate::effect::{ChangeNo, Effect};
+use crate::id::{ChangeHash, DocumentId};
 use crate::limits::TAKEN_BACK_LISTED_MAX;
 use crate::workspace::Workspace;
 
@@ -28,6 +28,41 @@ impl Workspace {
             all.truncate(TAKEN_BACK_LISTED_MAX);
         }
         found
+    }
+
+    /// The changes of branches that came into their origins by merges alone that were taken back:
+    /// nothing is shown of them there. `SPEC: UNDO-3`
+    #[must_use]
+    pub fn changes_gone(&self) -> BTreeSet<ChangeHash> {
+        let undone = self.undone();
+        let merged = undone.keys().filter(|no| self.counts(**no));
+        let branches: BTreeSet<_> = merged.flat_map(|no| self.merged_by(*no)).collect();
+        let branches = branches.iter().filter_map(|id| self.effects.document_number(id));
+        let mut gone = BTreeSet::new();
+        for branch in branches {
+            let origin = self.origin(&self.effects.document_id(branch));
+            let Some(origin) = origin.and_then(|id| self.effects.document_number(&id)) else {
+                continue;
+            };
+            let of_branch = |change: ChangeNo| {
+                let joined = self.effects.joined(origin, change);
+                joined.filter(|dep| self.effects.document_of(*dep) == branch).collect::<Vec<_>>()
+            };
+            let is_undone = |change: &ChangeNo| {
+                self.effects.carrier(*change).is_some_and(|no| undone.contains_key(&no))
+            };
+            let merges =
+                self.own_standing(origin).into_iter().filter(|of| !of_branch(*of).is_empty());
+            let (lost, kept): (Vec<_>, Vec<_>) = merges.partition(is_undone);
+            let knows = |merges: &[ChangeNo], change: ChangeNo| {
+                let mut heads = merges.iter().flat_map(|merge| of_branch(*merge));
+                heads.any(|head| self.effects.knows(head, change))
+            };
+            let own = self.own_standing(branch).into_iter();
+            let lost = own.filter(|own| knows(&lost, *own) && !knows(&kept, *own));
+            gone.extend(lost.map(|change| self.effects.hash(change)));
+        }
+        gone
     }
 
     /// The branches that an event merges into their origin.

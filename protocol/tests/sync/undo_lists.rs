@@ -1,0 +1,149 @@
+//! Conflicts of what is in a list, opened again by who takes their decision back: at the elements,
+//! wherever these stand by then. `SPEC: UNDO-2, CFL-17`
+
+use kernelos_protocol::command::{Command, ConflictRow, Reply, SideRow};
+use kernelos_protocol::id::DeviceId;
+use kernelos_protocol::role::Role;
+use serde_json::{Value as Json, json};
+
+use super::mesh::{Mesh, id};
+
+fn set(path: &str, value: Json) -> Json {
+    json!({"set": path, "value": value})
+}
+
+/// Two devices that know what each did apart to a list and a value.
+fn met(shared: &Json, mine: &[Json], theirs: &[Json]) -> Mesh {
+    let mut mesh = Mesh::of(&[(2, Role::Admin)]);
+    let link = mesh.connect(1, 2);
+    mesh.edit(1, json!([set("notes/l", shared.clone()), set("notes/v", json!(0))]));
+    mesh.cut(link);
+    mesh.edit(1, json!(mine));
+    mesh.edit(2, json!(theirs));
+    mesh.connect(1, 2);
+    mesh
+}
+
+type Told = Vec<(String, Vec<(bool, String, Option<DeviceId>)>)>;
+
+/// The places of the conflicts, and who left what there.
+fn told(mesh: &mut Mesh, device: u8) -> Told {
+    let of = |row: ConflictRow| {
+        let side = |side: &SideRow| (side.deleted, side.value.to_string(), side.device);
+        let mut sides: Vec<_> = row.sides.iter().map(side).collect();
+        sides.sort();
+        (row.path.to_string(), sides)
+    };
+    mesh.conflicts(device).into_iter().map(of).collect()
+}
+
+fn decide(mesh: &mut Mesh, at: usize, keep: &str) -> kernelos_protocol::id::EventId {
+    let open = mesh.conflicts(1);
+    mesh.edit(1, json!([{"resolve": open[at].id, "keep": keep}]))
+}
+
+#[test]
+fn who_wrote_an_element_is_told_wherever_it_stands_by_now() {
+    let mine = [set("notes/l/2", json!("one")), json!({"rm": "notes/l/4"})];
+    let theirs = [set("notes/l/2", json!("two")), set("notes/l/4/k", json!(2))];
+    let mut mesh = met(&json!(["v", "w", "x", "y", {"k": 0}]), &mine, &theirs);
+    let sides =
+        |mesh: &mut Mesh| told(mesh, 2).into_iter().map(|(_, sides)| sides).collect::<Vec<_>>();
+    let were = sides(&mut mesh);
+    for round in 0..2 {
+        for at in [0, 1] {
+            let event = decide(&mut mesh, at, ["A", "B"][(round + at) % 2]);
+            assert_eq!(mesh.undone(1, None).undoes, event, "{round} {at}");
+            assert_eq!(sides(&mut mesh), were, "{round} {at}");
+        }
+        // What stands before them goes, and something else comes.
+        mesh.edit(2, json!([{"rm": "notes/l/0"}]));
+        assert_eq!(sides(&mut mesh), were, "{round}");
+        mesh.edit(2, json!([{"append": "notes/l", "value": ["more"]}]));
+        assert_eq!(sides(&mut mesh), were, "{round}");
+    }
+    mesh.assert_equal(&[1, 2]);
+}
+
+#[test]
+fn two_that_were_decided_one_after_the_other_in_one_list_are_taken_back_so() {
+    let mine = [set("notes/l/0", json!("one")), set("notes/l/1", json!("uno"))];
+    let theirs = [set("notes/l/0", json!("two")), set("notes/l/1", json!("due"))];
+    for keep in ["A", "B"] {
+        let mut mesh = met(&json!(["x", "y"]), &mine, &theirs);
+        let (were, shown) = (told(&mut mesh, 1), mesh.get(1, "notes/l"));
+        assert_eq!(were.len(), 2);
+        let first = decide(&mut mesh, 0, keep);
+        let second = decide(&mut mesh, 0, keep);
+        assert_eq!(mesh.undone(1, None).undoes, second);
+        assert_eq!(mesh.conflicts(2).len(), 1);
+        assert_eq!(mesh.undone(1, None).undoes, first);
+        assert_eq!([told(&mut mesh, 1), told(&mut mesh, 2)], [were.clone(), were]);
+        assert_eq!(mesh.get(2, "notes/l"), shown);
+    }
+}
+
+#[test]
+fn an_element_that_is_gone_is_not_taken_for_the_one_that_has_its_number_since() {
+    let mine = [json!({"rm": "notes/l/1"}), set("notes/l/1", json!("one"))];
+    let theirs = [set("notes/l/1/y", json!(2)), set("notes/l/2", json!("two"))];
+    let shared = json!(["a", {"y": 0}, "c"]);
+    let mut mesh = met(&shared, &mine[..1], &theirs[..1]);
+    let Reply::Read(read) = mesh.ask(1, Command::Read { path: "notes/l/1".parse().unwrap() })
+    else {
+        panic!()
+    };
+    assert!(!read.conflict && read.value == "c", "{read:?}");
+    let edits = serde_json::from_value(json!([set("notes/l/1", json!("d"))])).unwrap();
+    let Reply::Edited(edited) = mesh.ask(1, Command::Edit { edits }) else { panic!() };
+    assert_eq!((edited.decided, mesh.conflicts(2).len()), (vec![], 1));
+    // Both have one number, and each is decided and taken back by itself.
+    let mut mesh = met(&shared, &mine, &theirs);
+    let were = told(&mut mesh, 1);
+    let paths: Vec<_> = were.iter().map(|(path, _)| path.as_str()).collect();
+    assert_eq!(paths, ["notes/l/1", "notes/l/1"]);
+    for keep in ["A", "B"] {
+        for at in [0, 1] {
+            let event = decide(&mut mesh, at, keep);
+            assert_eq!(mesh.undone(1, None).undoes, event, "{at} {keep}");
+            let sides = |told: Told| -> Vec<_> {
+                let mut sides: Vec<_> = told.into_iter().map(|(_, sides)| sides).collect();
+                sides.sort();
+                sides
+            };
+            assert_eq!(sides(told(&mut mesh, 2)), sides(were.clone()), "{at} {keep}");
+        }
+    }
+}
+
+#[test]
+fn a_decision_is_opened_again_also_where_the_same_event_left_nothing_to_put_back_elsewhere() {
+    let mut mesh = met(&json!([]), &[json!({"rm": "notes/v"})], &[set("notes/v", json!(2))]);
+    let made = mesh.ask(1, Command::CreateBoard { name: "g".to_owned() });
+    assert!(matches!(made, Reply::BoardMade { .. }), "{made:?}");
+    mesh.edit(1, json!([set("boards/g/notes/x", json!(0))]));
+    let both = [set("notes/v", json!(9)), set("boards/g/notes/x", json!(1))];
+    let event = mesh.edit(1, json!(both));
+    mesh.edit(1, json!([set("boards/g/notes/x", json!(0))]));
+    let reply = mesh.undo(1, Some(event), true);
+    let Reply::Undone(undone) = reply else { panic!("{reply:?}") };
+    assert!(undone.reopened, "{undone:?}");
+    let were = vec![(true, "null".to_owned(), Some(id(1))), (false, "2".to_owned(), Some(id(2)))];
+    let mut open = told(&mut mesh, 2);
+    open[0].1.sort_by_key(|side| std::cmp::Reverse(side.0));
+    assert_eq!(open, [("notes/v".to_owned(), were)]);
+    mesh.assert_equal(&[1, 2]);
+}
+
+#[test]
+fn many_edits_over_many_conflicts_tell_each_that_they_decide() {
+    // One look at the conflicts for all of them.
+    let many = |value: &str| -> Vec<_> {
+        (0..300).map(|at| set(&format!("notes/{at}"), json!(value))).collect()
+    };
+    let mut mesh = met(&json!([]), &many("one"), &many("two"));
+    let edits = serde_json::from_value(json!(many("three"))).unwrap();
+    let Reply::Edited(edited) = mesh.ask(1, Command::Edit { edits }) else { panic!() };
+    assert_eq!(edited.decided.len(), 300);
+    assert!(mesh.conflicts(2).is_empty());
+}
