@@ -89,15 +89,11 @@ fn shown(reply: &Reply, names: &Names) -> Vec<Doc> {
     }
 }
 
-/// Documents of a workspace before and after each thing that people do.
-pub(crate) fn fixtures() -> Vec<Doc> {
-    let mut mesh = world();
-    let names: Names = [(id(1), "laptop".to_owned()), (id(2), "phone".to_owned())].into();
-    let mut docs = Vec::new();
+/// What people do, one after the other.
+fn steps(keep: Edit) -> [Command; 9] {
     let set = "branches/try/notes/new".parse().unwrap();
     let on_branch = vec![Edit::Set { set, value: "from the branch".into() }];
-    let keep = Edit::Keep { resolve: page(&mut mesh).conflicts[0].id, keep: "B".to_owned() };
-    let steps = [
+    [
         Command::Status,
         Command::Edit { edits: vec![keep] },
         Command::Conflicts,
@@ -112,26 +108,38 @@ pub(crate) fn fixtures() -> Vec<Doc> {
         Command::Edit { edits: on_branch },
         Command::Revoke { device: id(2), reason: "lost".to_owned() },
         Command::Status,
-    ];
-    for step in steps {
+    ]
+}
+
+/// What they look at after each.
+fn reads() -> [Command; 9] {
+    [
+        Command::Status,
+        Command::Devices,
+        Command::Conflicts,
+        Command::Read { path: "tasks".parse().unwrap() },
+        Command::Boards { all: true },
+        Command::Missions,
+        Command::Quarantine,
+        Command::Branch(BranchCommand::List { all: true }),
+        Command::Past(PastCommand::History { path: "notes".parse().unwrap(), limit: 50 }),
+    ]
+}
+
+/// Documents of a workspace before and after each thing that people do.
+pub(crate) fn fixtures() -> Vec<Doc> {
+    let mut mesh = world();
+    let names: Names = [(id(1), "laptop".to_owned()), (id(2), "phone".to_owned())].into();
+    let mut docs = Vec::new();
+    let keep = Edit::Keep { resolve: page(&mut mesh).conflicts[0].id, keep: "B".to_owned() };
+    for step in steps(keep) {
         let reply = mesh.ask(1, step);
         let is_made =
             matches!(reply, Reply::BoardMade { .. } | Reply::Branch(BranchReply::Made { .. }));
         if !is_made {
             docs.extend(shown(&reply, &names));
         }
-        let reads = [
-            Command::Status,
-            Command::Devices,
-            Command::Conflicts,
-            Command::Read { path: "tasks".parse().unwrap() },
-            Command::Boards { all: true },
-            Command::Missions,
-            Command::Quarantine,
-            Command::Branch(BranchCommand::List { all: true }),
-            Command::Past(PastCommand::History { path: "notes".parse().unwrap(), limit: 50 }),
-        ];
-        for read in reads {
+        for read in reads() {
             docs.extend(shown(&mesh.ask(1, read), &names));
         }
     }
