@@ -1,7 +1,7 @@
 //! An undo ends no conflict that people did not decide, whoever decided or wrote over it, and
 //! brings back each that its event decided, or says that it cannot. `SPEC: UNDO-2`
 
-use kernelos_protocol::command::{BranchCommand, Command, ConflictRow, Reply, SideRow};
+use kernelos_protocol::command::{BranchCommand, Command, ConflictRow, Reply};
 use kernelos_protocol::document::DocPath;
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::role::Role;
@@ -203,47 +203,6 @@ fn of_three_sides_all_come_back_also_where_the_third_removed() {
         let event = mesh.edit(1, json!([{"resolve": id, "keep": keep}]));
         is_open_again(keep, &mut mesh, event, &were);
         assert_eq!(mesh.get(3, "notes/a"), shown, "{keep}");
-    }
-}
-
-#[test]
-fn conflicts_in_one_list_are_opened_again_each_by_itself_and_by_who_wrote_each_side() {
-    // SPEC: UNDO-2, CFL-17
-    let shared = set("notes/l", json!(["x", "y", "z", ["deep"], {"k": 0}]));
-    let wrote = |who: &str| {
-        let at = |path: &str| json!({"set": path, "value": format!("{who} {path}")});
-        vec![at("notes/l/0"), at("notes/l/2"), at("notes/l/3/0")]
-    };
-    let mine = [wrote("one"), vec![json!({"rm": "notes/l/4"})]].concat();
-    let theirs = [wrote("two"), vec![json!({"set": "notes/l/4/k", "value": 2})]].concat();
-    let mut mesh = met(&shared, &json!(mine), &json!(theirs));
-    let told = |mesh: &mut Mesh, device: u8| -> Vec<_> {
-        let of = |row: ConflictRow| {
-            let side = |side: &SideRow| (side.deleted, side.value.to_string(), side.device);
-            let mut sides: Vec<_> = row.sides.iter().map(side).collect();
-            sides.sort();
-            (row.path.to_string(), sides)
-        };
-        mesh.conflicts(device).into_iter().map(of).collect()
-    };
-    let were = told(&mut mesh, 1);
-    assert_eq!(were.len(), 4, "{were:?}");
-    for (round, which) in
-        [&[0][..], &[1, 2], &[3], &[0, 1, 2, 3], &[0, 1, 2, 3], &[3]].iter().enumerate()
-    {
-        let open = mesh.conflicts(1);
-        let letter = ["A", "B"][round % 2];
-        let keep = |at: &usize| json!({"resolve": open[*at].id, "keep": letter});
-        let event = mesh.edit(1, json!(which.iter().map(keep).collect::<Vec<_>>()));
-        assert_eq!(mesh.conflicts(2).len(), 4 - which.len(), "{round}");
-        let undone = mesh.undone(1, None);
-        assert_eq!((undone.undoes, undone.reopened), (event, true), "{round}");
-        assert_eq!(
-            [told(&mut mesh, 1), told(&mut mesh, 2)],
-            [were.clone(), were.clone()],
-            "{round}"
-        );
-        mesh.assert_equal(&[1, 2]);
     }
 }
 

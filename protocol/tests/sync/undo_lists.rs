@@ -66,6 +66,37 @@ fn who_wrote_an_element_is_told_wherever_it_stands_by_now() {
 }
 
 #[test]
+fn conflicts_in_one_list_are_opened_again_each_by_itself_and_by_who_wrote_each_side() {
+    let shared = json!(["x", "y", "z", ["deep"], {"k": 0}]);
+    let wrote = |who: &str| {
+        let at = |path: &str| set(path, json!(format!("{who} {path}")));
+        vec![at("notes/l/0"), at("notes/l/2"), at("notes/l/3/0")]
+    };
+    let mine = [wrote("one"), vec![json!({"rm": "notes/l/4"})]].concat();
+    let theirs = [wrote("two"), vec![json!({"set": "notes/l/4/k", "value": 2})]].concat();
+    let mut mesh = met(&shared, &mine, &theirs);
+    let were = told(&mut mesh, 1);
+    assert_eq!(were.len(), 4, "{were:?}");
+    for (round, which) in
+        [&[0][..], &[1, 2], &[3], &[0, 1, 2, 3], &[0, 1, 2, 3], &[3]].iter().enumerate()
+    {
+        let open = mesh.conflicts(1);
+        let letter = ["A", "B"][round % 2];
+        let keep = |at: &usize| json!({"resolve": open[*at].id, "keep": letter});
+        let event = mesh.edit(1, json!(which.iter().map(keep).collect::<Vec<_>>()));
+        assert_eq!(mesh.conflicts(2).len(), 4 - which.len(), "{round}");
+        let undone = mesh.undone(1, None);
+        assert_eq!((undone.undoes, undone.reopened), (event, true), "{round}");
+        assert_eq!(
+            [told(&mut mesh, 1), told(&mut mesh, 2)],
+            [were.clone(), were.clone()],
+            "{round}"
+        );
+        mesh.assert_equal(&[1, 2]);
+    }
+}
+
+#[test]
 fn two_that_were_decided_one_after_the_other_in_one_list_are_taken_back_so() {
     let mine = [set("notes/l/0", json!("one")), set("notes/l/1", json!("uno"))];
     let theirs = [set("notes/l/0", json!("two")), set("notes/l/1", json!("due"))];
