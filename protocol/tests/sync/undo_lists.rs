@@ -120,6 +120,8 @@ fn an_element_that_is_gone_is_not_taken_for_the_one_that_has_its_number_since() 
     let theirs = [set("notes/l/1/y", json!(2)), set("notes/l/2", json!("two"))];
     let shared = json!(["a", {"y": 0}, "c"]);
     let mut mesh = met(&shared, &mine[..1], &theirs[..1]);
+    // A read waits for no index: from here on it has taken all in.
+    assert_eq!(mesh.conflicts(1).len(), 1);
     let Reply::Read(read) = mesh.ask(1, Command::Read { path: "notes/l/1".parse().unwrap() })
     else {
         panic!()
@@ -164,6 +166,20 @@ fn a_decision_is_opened_again_also_where_the_same_event_left_nothing_to_put_back
     open[0].1.sort_by_key(|side| std::cmp::Reverse(side.0));
     assert_eq!(open, [("notes/v".to_owned(), were)]);
     mesh.assert_equal(&[1, 2]);
+}
+
+#[test]
+fn a_place_is_in_conflict_also_where_a_removal_is_the_other_side() {
+    // SPEC: CFL-6
+    let mut mesh = met(&json!([]), &[json!({"rm": "notes/v"})], &[set("notes/v", json!(2))]);
+    assert_eq!(mesh.conflicts(1).len(), 1);
+    let Reply::Read(read) = mesh.ask(1, Command::Read { path: "notes/v".parse().unwrap() }) else {
+        panic!()
+    };
+    assert!(read.conflict && read.value == 2, "{read:?}");
+    let edits = serde_json::from_value(json!([set("notes/v", json!(9))])).unwrap();
+    let Reply::Edited(edited) = mesh.ask(1, Command::Edit { edits }) else { panic!() };
+    assert_eq!(edited.decided, ["notes/v".parse().unwrap()]);
 }
 
 #[test]
