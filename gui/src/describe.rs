@@ -51,7 +51,7 @@ fn lines(update: &TreeUpdate, scale: f32) -> String {
     for (_, node) in &update.nodes {
         let is_field = matches!(node.role(), Role::TextInput | Role::MultilineTextInput);
         let typed = is_field.then(|| node.value().unwrap_or_default());
-        let Some(name) = name(node).or_else(|| typed.map(|_| "")) else { continue };
+        let Some(name) = called(node, update).or_else(|| typed.map(|_| "")) else { continue };
         let bounds = node.bounds().map(|at| {
             let scale = f64::from(scale);
             [at.x0, at.y0, at.x1, at.y1].map(|edge| edge * scale)
@@ -65,6 +65,12 @@ fn lines(update: &TreeUpdate, scale: f32) -> String {
         text.push('\n');
     }
     text
+}
+
+/// By its own name, or by what labels it.
+fn called<'u>(node: &'u Node, update: &'u TreeUpdate) -> Option<&'u str> {
+    let by = |id| update.nodes.iter().find(|(of, _)| of == id).and_then(|(_, label)| name(label));
+    name(node).or_else(|| node.labelled_by().iter().find_map(by))
 }
 
 fn name(node: &Node) -> Option<&str> {
@@ -90,7 +96,23 @@ mod tests {
     use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt as _;
 
+    use eframe::egui::accesskit::{NodeId, TreeId};
+
     use super::*;
+
+    #[test]
+    fn a_field_is_called_by_its_label() {
+        let mut label = Node::new(Role::Label);
+        label.set_value("Reason");
+        let mut field = Node::new(Role::TextInput);
+        field.set_labelled_by(vec![NodeId(2)]);
+        field.set_value("lost");
+        let nodes = vec![(NodeId(1), field), (NodeId(2), label)];
+        let (tree, tree_id) = (None, TreeId::ROOT);
+        let text = lines(&TreeUpdate { nodes, tree, tree_id, focus: NodeId(1) }, 1.0);
+        let field: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+        assert_eq!((&field["name"], &field["value"]), (&json!("Reason"), &json!("lost")));
+    }
 
     #[test]
     fn its_owner_alone_reads_what_is_typed_whatever_was_there() {

@@ -35,6 +35,7 @@ mod past_policy;
 mod purges;
 mod quota;
 mod receipts;
+mod removed_apart;
 mod rows;
 mod segments;
 mod silent;

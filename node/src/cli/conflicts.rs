@@ -4,11 +4,12 @@ mod bulk;
 
 use kernelos_protocol::command::{
     Command, ConflictPage, ConflictPlace, ConflictRow, Deciding, Failure, FailureKind, Reply,
-    outcome, outcomes,
+    SideRow, outcome, outcomes,
 };
 use kernelos_protocol::document::Edit;
+use kernelos_protocol::document::conflict::ConflictKind;
 use kernelos_protocol::id::ConflictId;
-use kernelos_protocol::present::{self, Doc};
+use kernelos_protocol::present::{self, Block, Doc, Text, Tone};
 use serde_json::{Value as Json, json};
 
 use crate::cli::Ui;
@@ -216,19 +217,33 @@ async fn foresee(ui: &Ui, id: &str, deciding: Option<&Deciding>) -> Result<(), F
         })?],
     };
     let names = names(ui).await?;
-    ui.show(&all, || present::outcomes(&all, &names))
+    let readmits = |side: &SideRow| {
+        side.readmits && all.iter().any(|one| one.keep.as_ref() == Some(&side.side))
+    };
+    // A fork's twin stays apart whatever is kept.
+    let comes_back = row.kind == ConflictKind::Quarantine && row.sides.iter().any(readmits);
+    ui.show(&all, || {
+        let mut doc = present::outcomes(&all, &names);
+        if comes_back {
+            let text = format!("no undo takes out again what comes back: {}", super::rescue::EACH);
+            doc.0.push(Block::Line(Text::toned(Tone::Attention, text)));
+        }
+        doc
+    })
 }
 
 async fn resolve(ui: &Ui, args: ResolveArgs) -> Result<(), Failure> {
     let (keep, value) = (args.keep.clone(), args.value.clone());
     let [id] = &args.ids[..] else {
-        let text = match args.ids.len() {
-            0 => "which conflict?",
-            _ => "one is decided by --keep or --value, many by --take",
+        let is_one = args.ids.is_empty() && !args.all && args.path.is_none();
+        let (text, hint) = match is_one {
+            true => ("which conflict?", "`kern conflicts` shows the ids"),
+            false => (
+                "one is decided by --keep or --value, many by --take",
+                "for example: kern conflicts resolve --all --take A",
+            ),
         };
-        return Err(
-            Failure::new(FailureKind::Usage, text).with_hint("`kern conflicts` shows the ids")
-        );
+        return Err(Failure::new(FailureKind::Usage, text).with_hint(hint));
     };
     let deciding = match (keep, value) {
         (Some(keep), _) => Some(Deciding::Keep(keep.to_uppercase())),

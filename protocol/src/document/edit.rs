@@ -60,6 +60,9 @@ pub enum EditFault {
     /// Nothing is there.
     #[error("there is nothing at {0:?}")]
     Absent(String),
+    /// Nothing is shown there, since a removal is the side of an open conflict that is shown.
+    #[error("{0:?} was removed, and changed apart from that: the conflict is open")]
+    RemovedApart(String),
     /// Something is there that has nothing below it.
     #[error("{0:?} is a value, not a map or list: nothing can stand below it")]
     NotAMap(String),
@@ -209,6 +212,7 @@ impl EditFault {
     pub(super) fn under(self, above: &DocPath) -> Self {
         match self {
             Self::Absent(path) => Self::Absent(above.before(path)),
+            Self::RemovedApart(path) => Self::RemovedApart(above.before(path)),
             Self::NotAMap(path) => Self::NotAMap(above.before(path)),
             Self::NotAppendable(path) => Self::NotAppendable(above.before(path)),
             Self::Index(path, len) => Self::Index(above.before(path), len),

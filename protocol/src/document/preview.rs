@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::patches::{Patch, PatchAction};
-use automerge::{Automerge, Change, ChangeHash as Hash, Prop};
+use automerge::{Automerge, Change, ChangeHash as Hash, Prop, ReadDoc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -35,6 +35,9 @@ pub struct Preview {
     pub rows: Vec<PreviewRow>,
     /// How many places there are beyond those that fit.
     pub more: usize,
+    /// Of changes that were made, where they decided a conflict.
+    #[serde(default)]
+    pub decided: BTreeSet<DocPath>,
 }
 
 /// The rows of one document.
@@ -74,20 +77,25 @@ impl Documents {
         let mut shown = Preview::default();
         for (id, of) in changes {
             let above = self.above(root, id);
-            let Some(held) = self.documents.get(id) else { continue };
+            let Some(held) = self.documents.get_mut(id) else { continue };
             let from = shown.rows.len();
-            held.copied(|doc| {
+            let decided = held.try_with(|doc, conflicts| {
                 let hash = Hash(of.change.0);
-                let change = doc.get_change_meta_by_hash(&hash);
+                let change = doc.get_change_by_hash(&hash);
                 let change = change.ok_or(EditFault::NotHeld(of.change))?;
                 let is_before = |dep: &&Hash| !of.joined.contains(&ChangeHash(dep.0));
-                let before: Vec<_> = change.deps.iter().filter(is_before).copied().collect();
+                let before: Vec<_> = change.deps().iter().filter(is_before).copied().collect();
                 let after = [hash];
                 let paths = places(doc, &before, &after);
                 let seen = (&Seen::at(doc, &before), &Seen::at(doc, &after));
                 rows(*id, &paths, seen, &mut shown);
-                Ok(())
+                // What others wrote comes in by a merge, and decides nothing here.
+                if !of.joined.is_empty() {
+                    return Ok(BTreeSet::new());
+                }
+                conflicts.index().closed(doc, &change, &before)
             })?;
+            shown.decided.extend(decided.iter().map(|path| path.under(&above)));
             for row in shown.rows.iter_mut().skip(from) {
                 row.path = row.path.under(&above);
             }

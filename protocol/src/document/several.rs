@@ -6,7 +6,7 @@ use automerge::Automerge;
 use serde::{Deserialize, Serialize};
 
 use super::board::{Link, Links, route};
-use super::conflict::{ConflictIndex, Conflicts, PutBack};
+use super::conflict::{Conflicts, PutBack};
 use super::preview::{self, Preview};
 use super::read::Seen;
 use super::{
@@ -179,8 +179,8 @@ impl Documents {
         let Some(routed) = route(&root, path, |path| self.read_root(&root, path)) else {
             let held = self.documents.entry(root).or_default();
             let read = held.try_with(|doc, conflicts| {
-                let read = policy::read(doc, conflicts, path)?;
-                Ok(with_removals(doc, conflicts, path, read))
+                let read = policy::read(doc, conflicts, path);
+                with_removals(doc, conflicts, path, read)
             });
             return DocumentDone::Looked(root, read.map_err(|fault| fault.of_link(path)));
         };
@@ -189,8 +189,8 @@ impl Documents {
             return DocumentDone::Closed(BTreeSet::from([document]));
         };
         let found = held.try_with(|doc, conflicts| {
-            let read = read::read(doc, &routed.path)?;
-            Ok(with_removals(doc, conflicts, &routed.path, read))
+            let read = read::read(doc, &routed.path);
+            with_removals(doc, conflicts, &routed.path, read)
         });
         let found = found.map_err(|fault| fault.under(&routed.above));
         match (found, routed.link) {
@@ -234,17 +234,27 @@ impl Documents {
     }
 }
 
-/// What is read, in conflict also where a removal is one of the sides, which no value tells of.
-/// That is not waited for where the index has changes to take in yet: nobody reads later by it.
+/// What is read, in conflict also where a removal is one of the sides, which no value tells of;
+/// where it is the one that is shown, that is told of what is not found. It is not waited for where
+/// the index has changes to take in yet: nobody reads later by it.
 fn with_removals(
     doc: &Automerge,
     conflicts: &mut Conflicts,
     path: &DocPath,
-    read: read::ReadValue,
-) -> read::ReadValue {
-    let is_open = |index: &ConflictIndex| !index.open_at(doc, &BTreeSet::from([path])).is_empty();
-    let conflict = read.conflict || (!conflicts.is_late() && is_open(conflicts.index()));
-    read::ReadValue { conflict, ..read }
+    read: Result<read::ReadValue, EditFault>,
+) -> Result<read::ReadValue, EditFault> {
+    if conflicts.is_late() {
+        return read;
+    }
+    let mut open = |at: &DocPath| !conflicts.index().open_at(doc, &BTreeSet::from([at])).is_empty();
+    match read {
+        Ok(read) => Ok(read::ReadValue { conflict: read.conflict || open(path), ..read }),
+        Err(EditFault::Absent(at)) => {
+            let is_removed = at.parse().is_ok_and(|at| open(&at));
+            Err(if is_removed { EditFault::RemovedApart(at) } else { EditFault::Absent(at) })
+        }
+        Err(fault) => Err(fault),
+    }
 }
 
 impl Document {
@@ -263,12 +273,18 @@ impl Document {
             }
             let seen = Seen::now(doc);
             let written = edits.iter().filter(|edit| !matches!(edit, Edit::Append { .. }));
-            let written: BTreeSet<_> = written.filter_map(Edit::path).collect();
+            let mut written: BTreeSet<_> = written.filter_map(Edit::path).cloned().collect();
+            // What is written where nothing is shown is written with what is made above it.
+            let made = |path: &DocPath| match seen.find(path) {
+                Err(EditFault::Absent(at)) => at.parse().ok(),
+                _ => None,
+            };
+            written.extend(written.iter().filter_map(made).collect::<Vec<_>>());
             let open = match conflicts.is_late() {
                 true => BTreeSet::new(),
-                false => conflicts.index().open_at(doc, &written),
+                false => conflicts.index().open_at(doc, &written.iter().collect()),
             };
-            let is_disputed = |path: &&&DocPath| open.contains(**path) || seen.is_disputed(path);
+            let is_disputed = |path: &&DocPath| open.contains(*path) || seen.is_disputed(path);
             let disputed = written.iter().filter(is_disputed);
             let decided = disputed.map(|path| path.under(above)).collect();
             let change = transact(doc, conflicts, actor, edits)?;

@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 use crate::document::preview::{Preview, PreviewRow};
 use crate::facts::{BodyState, EventView};
 use crate::id::{DeviceId, EventId};
+use crate::limits::PREVIEW_ROWS_MAX;
 use crate::present::conflicts::or_nothing;
 use crate::present::when::CLOCK_WRONG;
 use crate::present::{Block, Doc, Text, Tone, device_name, utc};
@@ -44,7 +45,13 @@ fn of_wrote(wrote: &Preview) -> Vec<Block> {
             ("before".to_owned(), Text::toned(Tone::Quiet, now)),
         ])
     };
-    let mut blocks: Vec<_> = wrote.rows.iter().map(row).collect();
+    let decided = |path| Block::Line(Text::plain(format!("it decided the conflict at {path}")));
+    let mut blocks: Vec<_> = wrote.decided.iter().take(PREVIEW_ROWS_MAX).map(decided).collect();
+    let more = wrote.decided.len().saturating_sub(PREVIEW_ROWS_MAX);
+    if more > 0 {
+        blocks.push(Block::Line(Text::plain(format!("and {more} conflicts more"))));
+    }
+    blocks.extend(wrote.rows.iter().map(row));
     if blocks.is_empty() {
         blocks.push(Block::Line(Text::plain("nothing that is shown")));
     }

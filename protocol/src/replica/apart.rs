@@ -186,7 +186,7 @@ impl Replica {
 
     pub(super) fn preview_reply(of: Of, preview: Result<Preview, EditFault>) -> Reply {
         match preview {
-            Ok(Preview { rows, more }) => Reply::Preview(BranchPreview {
+            Ok(Preview { rows, more, .. }) => Reply::Preview(BranchPreview {
                 tip: of.tip,
                 events: of.events,
                 shown: of.shown,

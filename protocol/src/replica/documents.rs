@@ -300,9 +300,10 @@ pub(super) fn edit_failure(fault: &EditFault) -> Failure {
             Failure { kind: FailureKind::Usage, ..failure }
                 .with_hint("numbers are int64 or float, keys have names, values are not too deep")
         }
-        EditFault::NoConflict(_) | EditFault::NoSide { .. } | EditFault::BySide(_) => {
-            failure.with_hint("`kern conflicts` lists what is open")
-        }
+        EditFault::RemovedApart(_)
+        | EditFault::NoConflict(_)
+        | EditFault::NoSide { .. }
+        | EditFault::BySide(_) => failure.with_hint("`kern conflicts` lists what is open"),
         EditFault::NoBranch(_) => failure.with_hint("`kern branch list --all` shows all"),
         EditFault::PutAway(name) => failure.with_hint(bring_back("branch", "branches", name)),
         EditFault::BoardPutAway(name) => failure.with_hint(bring_back("board", "boards", name)),

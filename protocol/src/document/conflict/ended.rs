@@ -107,6 +107,31 @@ impl ConflictIndex {
         Ok(first(&open, &ends))
     }
 
+    /// Where the conflicts are that were open at what a change knew, `before`, and that it decided or
+    /// took away with the place. `doc` holds the change.
+    pub(in crate::document) fn closed(
+        &self,
+        doc: &Automerge,
+        change: &Change,
+        before: &[Hash],
+    ) -> Result<BTreeSet<DocPath>, EditFault> {
+        let operations = change.decode().operations;
+        let spots = operations.iter().filter_map(|op| self.spot(op));
+        let written: BTreeSet<_> = spots.map(|spot| self.place(&spot)).collect();
+        if !self.whole()?.places.met().any(|spot| is_in(&self.place(spot), written.iter())) {
+            return Ok(BTreeSet::new());
+        }
+        // Ids are compared with each other alone.
+        let document = DocumentId([0; 32]);
+        let open = |heads: &[Hash]| {
+            let (past, index) = Self::at(doc, heads)?;
+            Ok(Scan::new(index.whole()?, &past).contests(&document))
+        };
+        let stays: BTreeSet<_> = open(&[change.hash()])?.iter().map(|open| open.id).collect();
+        let closed = open(before)?.into_iter().filter(|open| !stays.contains(&open.id));
+        Ok(closed.map(|open| open.path).collect())
+    }
+
     /// A document as it was at these heads, and its index.
     pub(super) fn at(doc: &Automerge, heads: &[Hash]) -> Result<(Automerge, Self), EditFault> {
         let past = doc.fork_at(heads);

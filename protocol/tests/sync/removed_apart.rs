@@ -1,0 +1,136 @@
+//! What is told of a place that one removed while another changed it: where it is read, where it is
+//! written below, and of the event that decides it. `SPEC: CFL-6`
+
+use kernelos_protocol::command::{Command, FailureKind, Reply};
+use kernelos_protocol::document::DocPath;
+use kernelos_protocol::document::preview::Preview;
+use kernelos_protocol::id::EventId;
+use kernelos_protocol::present::{event, to_text};
+use kernelos_protocol::role::Role;
+use serde_json::{Value as Json, json};
+
+use super::mesh::Mesh;
+
+fn path(text: &str) -> DocPath {
+    text.parse().unwrap()
+}
+
+/// A map that device 1 took away while device 2 changed what is in it: nothing is shown there.
+fn removed_apart() -> Mesh {
+    let mut mesh = Mesh::of(&[(2, Role::Admin)]);
+    let link = mesh.connect(1, 2);
+    let made = mesh.ask(1, Command::CreateBoard { name: "g".to_owned() });
+    assert!(matches!(made, Reply::BoardMade { .. }), "{made:?}");
+    let shared = |at: &str| json!({"set": format!("{at}notes/m"), "value": {"x": 1, "l": [1]}});
+    mesh.edit(1, json!([shared(""), shared("boards/g/")]));
+    mesh.cut(link);
+    mesh.edit(1, json!([{"rm": "notes/m"}, {"rm": "boards/g/notes/m"}]));
+    let changed = |at: &str| json!({"set": format!("{at}notes/m/x"), "value": 2});
+    mesh.edit(2, json!([changed(""), changed("boards/g/")]));
+    mesh.connect(1, 2);
+    // Nobody reads later since the conflicts of what came are still looked for: they are found here.
+    for device in [1, 2] {
+        assert_eq!(mesh.conflicts(device).len(), 2);
+    }
+    mesh
+}
+
+fn read(mesh: &mut Mesh, at: u8, text: &str) -> Result<Json, String> {
+    match mesh.ask(at, Command::Read { path: path(text) }) {
+        Reply::Read(read) => Ok(read.value),
+        Reply::Failed(failure) => {
+            assert_eq!(failure.kind, FailureKind::Failed);
+            Err(format!("{}; {}", failure.message, failure.hint.unwrap_or_default()))
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn wrote(mesh: &mut Mesh, at: u8, which: EventId) -> (Preview, String) {
+    let Reply::Event(view) = mesh.ask(at, Command::Event { begin: which.to_string() }) else {
+        panic!()
+    };
+    let text = to_text(&event(&view, &std::collections::BTreeMap::new()));
+    (view.wrote.unwrap(), text)
+}
+
+#[test]
+fn who_reads_what_a_removal_hides_is_told_of_the_conflict() {
+    let mut mesh = removed_apart();
+    for (device, above) in [(1, ""), (2, ""), (1, "boards/g/"), (2, "boards/g/")] {
+        for below in ["", "/x", "/l/0", "/never"] {
+            let told = read(&mut mesh, device, &format!("{above}notes/m{below}")).unwrap_err();
+            let place = format!("{:?} was removed, and changed apart", format!("{above}notes/m"));
+            assert!(told.starts_with(&place) && told.contains("kern conflicts"), "{told}");
+        }
+        // Beside it nothing is said of it.
+        let told = read(&mut mesh, device, &format!("{above}notes/n")).unwrap_err();
+        assert!(told.starts_with("there is nothing at"), "{told}");
+    }
+    // Once it is decided, there is nothing.
+    for open in mesh.conflicts(1) {
+        let removal = open.sides.iter().find(|side| side.deleted).unwrap();
+        mesh.edit(1, json!([{"resolve": open.id, "keep": removal.side}]));
+    }
+    for place in ["notes/m", "boards/g/notes/m/x"] {
+        let told = read(&mut mesh, 2, place).unwrap_err();
+        assert!(told.starts_with("there is nothing at"), "{told}");
+    }
+}
+
+#[test]
+fn who_writes_below_what_a_removal_hides_is_told_what_is_decided() {
+    let mut mesh = removed_apart();
+    for above in ["", "boards/g/"] {
+        let edit = json!([{"set": format!("{above}notes/m/y"), "value": 3}]);
+        let command = Command::Edit { edits: serde_json::from_value(edit).unwrap() };
+        let Reply::Edited(edited) = mesh.ask(2, command) else { panic!() };
+        assert_eq!(edited.decided, [path(&format!("{above}notes/m"))]);
+        mesh.conflicts(2);
+        assert_eq!(read(&mut mesh, 1, &format!("{above}notes/m")), Ok(json!({"y": 3})));
+    }
+    assert!(mesh.conflicts(1).is_empty());
+}
+
+#[test]
+fn an_event_tells_which_conflicts_it_decided() {
+    let mut mesh = removed_apart();
+    let open = mesh.conflicts(1);
+    assert_eq!(open.len(), 2);
+    for row in open {
+        // What shows afterwards as before is a decision, too.
+        let removal = row.sides.iter().find(|side| side.deleted).unwrap();
+        let decision = mesh.edit(1, json!([{"resolve": row.id, "keep": removal.side}]));
+        for device in [1, 2] {
+            let (told, text) = wrote(&mut mesh, device, decision);
+            assert_eq!(told.decided.iter().collect::<Vec<_>>(), [&row.path]);
+            let words = format!("it decided the conflict at {}", row.path);
+            assert!(text.contains(&words) && !text.contains("nothing that is shown"), "{text}");
+        }
+    }
+    // Of what decides nothing, nothing is said: an edit, also at a place that was in conflict once.
+    let edit = mesh.edit(1, json!([{"set": "notes/m", "value": 4}]));
+    let (told, text) = wrote(&mut mesh, 2, edit);
+    assert!(told.decided.is_empty() && !text.contains("decided"), "{text}");
+}
+
+#[test]
+fn an_edit_beside_or_below_a_conflict_leaves_it_open_and_says_nothing_of_it() {
+    let mut mesh = Mesh::of(&[(2, Role::Admin)]);
+    let link = mesh.connect(1, 2);
+    mesh.edit(1, json!([{"set": "notes/m", "value": {"x": 1}}]));
+    mesh.cut(link);
+    mesh.edit(1, json!([{"set": "notes/m", "value": {"x": 2}}]));
+    mesh.edit(2, json!([{"set": "notes/m", "value": {"x": 3}}]));
+    mesh.connect(1, 2);
+    for (edit, decided) in [
+        (json!({"set": "notes/o", "value": 1}), 0),
+        (json!({"set": "notes/m/x", "value": 4}), 0),
+        // With the place a conflict goes, too.
+        (json!({"rm": "notes/m"}), 1),
+    ] {
+        let event = mesh.edit(2, json!([edit]));
+        let (told, _) = wrote(&mut mesh, 1, event);
+        assert_eq!((told.decided.len(), mesh.conflicts(1).len()), (decided, 1 - decided), "{edit}");
+    }
+}
