@@ -19,6 +19,7 @@ mod saving;
 mod several;
 mod since;
 mod sites;
+mod standing;
 mod task;
 
 pub mod conflict;
@@ -94,7 +95,7 @@ impl Documents {
             DocumentTask::Transact { document, actor, edits } => {
                 self.saving.forget(&document);
                 let held = self.documents.entry(document).or_default();
-                let part = Part { edits, ..Part::default() };
+                let part = Part { edits, once: true, ..Part::default() };
                 DocumentDone::Transacted(held.write(&document, actor, &part))
             }
             DocumentTask::Write { root, hand, edits, found, put_back } => {
@@ -299,15 +300,24 @@ fn without(doc: &Automerge, dropped: &BTreeSet<ChangeHash>) -> Result<Automerge,
     Ok(anew)
 }
 
+/// One change of these edits; none where they come to nothing. Of what `is_once` says so it is not
+/// written where it stands already.
 fn transact(
     doc: &mut Automerge,
     conflicts: &mut Conflicts,
     actor: [u8; 16],
     edits: &[Edit],
+    is_once: impl Fn(&DocPath) -> bool,
 ) -> Result<Option<LocalChange>, EditFault> {
     doc.set_actor(ActorId::from(&actor[..]));
     let mut tx = doc.transaction();
     for edit in edits {
+        if let Edit::Set { set, value } = edit
+            && is_once(set)
+            && standing::stands(&tx, set, value)
+        {
+            continue;
+        }
         if let Err(fault) = edit::apply(&mut tx, edit) {
             tx.rollback();
             return Err(fault);

@@ -48,7 +48,9 @@ mod undo_apart;
 mod undo_closing;
 mod undo_last;
 mod undo_lists;
+mod undo_merges;
 mod undo_met;
+mod undo_nested;
 mod worker;
 
 use kernelos_protocol::command::{Command, Reply};

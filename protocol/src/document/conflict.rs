@@ -7,6 +7,7 @@
 //! a change that knows all sides writes the place, and every device with the same changes sees
 //! the same. Resolving is therefore nothing but such a write (`resolve.rs`).
 
+mod brought;
 mod decided;
 mod ended;
 mod late;
@@ -34,6 +35,7 @@ use crate::document::validate::plain_change;
 use crate::document::{DocPath, Edit, EditFault};
 use crate::id::{ChangeHash, ConflictId, DocumentId};
 use crate::limits::{CONFLICTS_LISTED_BYTES_MAX, CONFLICTS_LISTED_MAX};
+pub(super) use brought::Brought;
 pub(super) use decided::{Decided, Made as MadeApart};
 pub(super) use ended::TakenBack;
 pub(crate) use late::Conflicts;

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use automerge::{Automerge, Change, ChangeHash as Hash, ReadDoc as _};
 use serde_json::Value as Json;
 
-use super::conflict::{ConflictIndex, Decided, TakenBack};
+use super::conflict::{Brought, ConflictIndex, Decided, TakenBack};
 use super::reopen::{apart, reopen};
 use super::several::Part;
 use super::since::{BuiltOn, Since, Taken, writers_since};
@@ -37,14 +37,15 @@ impl Documents {
             return DocumentDone::Closed(closed);
         }
         let (mut parts, mut built) = (BTreeMap::new(), BuiltOn::default());
-        // How many changes it takes, of which none knows another.
-        let mut several = 1;
+        // How many changes it takes, of which none knows another, and which edits do not say.
+        let (mut several, mut beside) = (1, false);
         for (id, change) in changes {
             let above = self.above(root, id);
             let Some(held) = self.documents.get_mut(id) else { continue };
-            match held.try_with(|doc, conflicts| edits(doc, conflicts.index(), change, may)) {
+            match held.try_with(|doc, conflicts| edits((doc, conflicts.index()), id, change, may)) {
                 Ok(mut plan) => {
                     several = several.max(plan.several());
+                    beside |= !plan.again.is_empty();
                     let edits = plan.lists.drain(..).next().unwrap_or_default();
                     let mut of_one = plan.built.under(&above);
                     parts.insert(*id, Part { above, edits, ..Part::default() });
@@ -57,7 +58,7 @@ impl Documents {
         if !built.taken.is_empty() {
             return DocumentDone::Written(Err(EditFault::BuiltOn(built)));
         }
-        if several > 1 {
+        if several > 1 || beside {
             return DocumentDone::Written(Err(EditFault::Reopens(several)));
         }
         let written = self.write_parts(hand, &parts).map(|mut changes| {
@@ -84,7 +85,7 @@ impl Documents {
             let above = self.above(root, id);
             let held = self.documents.get_mut(id).ok_or(EditFault::NotHeld(change.change))?;
             let reopened = held.try_with(|doc, conflicts| {
-                let (lists, again) = edits(doc, conflicts.index(), change, may)?.all()?;
+                let (lists, again) = edits((doc, conflicts.index()), id, change, may)?.all()?;
                 let mut places: BTreeSet<_> =
                     lists.iter().flat_map(|edits| written_at(edits, &above)).collect();
                 places.extend(again.iter().map(|one| one.path.under(&above)));
@@ -126,7 +127,8 @@ struct Plan {
     /// each change that makes them, of which none knows the others. There are several where it
     /// resolved a conflict, since one alone cannot put several values at a place.
     lists: Vec<Vec<Edit>>,
-    /// Conflicts that are opened again beside that, by as many changes as each has sides.
+    /// Conflicts that are opened again beside that, by as many changes as each has sides; of what a
+    /// merge brought the one side that was there alone.
     again: Vec<Decided>,
     /// Where others wrote since.
     built: BuiltOn,
@@ -151,8 +153,8 @@ impl Plan {
 
 /// Looks at every place that a change wrote: what stands there still, and who took the rest.
 fn edits(
-    doc: &Automerge,
-    index: &ConflictIndex,
+    (doc, index): (&Automerge, &ConflictIndex),
+    document: &DocumentId,
     of: &Reversal,
     may: &MayUndo,
 ) -> Result<Plan, EditFault> {
@@ -167,18 +169,25 @@ fn edits(
     let (mut lists, mut taken, mut shows) = (vec![Vec::new()], Vec::new(), false);
     let (mut closes, mut opened, mut again) = (None, BTreeMap::new(), Vec::new());
     let mut places = places(doc, before.heads(), after.heads());
-    let mut decided = with_places(&mut places, index.decided(doc, &change, before.heads())?);
+    let mut decided = index.decided(doc, &change, before.heads())?;
+    let mut brought = Brought::default();
+    if !of.joined.is_empty() {
+        // What is written as edits ends them, too.
+        let is_written = |path: &&DocPath| before.shows(path) != now.shows(path);
+        let written = places.iter().filter(is_written).cloned().collect();
+        brought = index.brought(doc, &change, before.heads(), (&written, may.undos()))?;
+    }
+    decided.append(&mut brought.hidden);
+    let mut decided = with_places(&mut places, decided);
     let places_shown = shown_at(places, &decided, moments, may)?;
-    let paths: Vec<_> = places_shown.iter().map(|(path, _)| path).collect();
-    let since = match may {
-        MayUndo::All => vec![Since::default(); paths.len()],
-        MayUndo::PutBackBy { undos, gone } => {
-            writers_since((doc, index), hash, moments, &paths, (undos, gone))
-        }
-    };
-    let all: Vec<_> = paths.into_iter().cloned().collect();
+    let all: Vec<_> = places_shown.iter().map(|(path, _)| path.clone()).collect();
+    let since = since((doc, index), document, hash, moments, (&all, may));
     for ((path, [was, made, is]), since) in places_shown.into_iter().zip(since) {
-        if !stands(made.as_ref(), is.as_ref(), may) {
+        // In a list a decided element alone is written: what undos show beside it stays.
+        let in_list = |all: &Vec<Decided>| all.iter().all(|one| one.place != one.path);
+        let is_apart = since.stranger.is_none() && decided.get(&path).is_some_and(in_list);
+        let is_left = is_apart || brought.left.contains(&path);
+        if !is_left && !stands(made.as_ref(), is.as_ref(), may) {
             let by = written_by(&now, &path, made.as_ref(), is.as_ref());
             // Where it won a conflict it builds on nothing of its own.
             let by = by.filter(|by| *by != of.change).or(since.last);
@@ -210,11 +219,29 @@ fn edits(
     let writes = !again.is_empty() || lists.iter().any(|edits| !edits.is_empty());
     if let (MayUndo::PutBackBy { .. }, None, true) = (may, &closes, taken.is_empty() && writes) {
         let taken_back = taken_back((&change, before.heads(), of), (&lists, &again), opened, all);
-        closes = index.ended(doc, &taken_back)?;
+        closes = index.ended(doc, &TakenBack { gone: brought.gone, ..taken_back })?;
     }
     match closes {
         Some(path) if taken.is_empty() => Err(EditFault::Closes(path.to_string())),
         _ => Ok(Plan { lists, again, built: BuiltOn { taken: name(taken), shows } }),
+    }
+}
+
+/// Who wrote at these places of a document since a change of it was made.
+fn since(
+    (doc, index): (&Automerge, &ConflictIndex),
+    document: &DocumentId,
+    change: Hash,
+    moments: [&Seen<'_>; 3],
+    (places, may): (&[DocPath], &MayUndo),
+) -> Vec<Since> {
+    match may {
+        MayUndo::All => vec![Since::default(); places.len()],
+        MayUndo::PutBackBy { undos, gone } => {
+            let (none, places) = (BTreeSet::new(), places.iter().collect::<Vec<_>>());
+            let gone = gone.get(document).unwrap_or(&none);
+            writers_since((doc, index), change, moments, &places, (undos, gone))
+        }
     }
 }
 
@@ -231,7 +258,8 @@ fn taken_back<'a>(
     let written = edits.chain(again.iter().filter_map(Decided::written)).collect();
     let reopened = again.iter().map(|one| one.id).collect();
     let joins = !of.joined.is_empty();
-    TakenBack { change, before, joins, places, written, opened, reopened }
+    let gone = BTreeSet::new();
+    TakenBack { change, before, joins, places, written, opened, reopened, gone }
 }
 
 /// Puts the places at which a change decided a conflict to those that show something else by it. A

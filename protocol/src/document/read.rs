@@ -129,6 +129,11 @@ impl<'a> Seen<'a> {
         found.iter().all(|(_, id)| put(id)) && values.all(|value| Some(&value) == first.as_ref())
     }
 
+    /// What `path` shows, and whether several values do.
+    pub(super) fn shows(&self, path: &DocPath) -> Option<(Json, bool)> {
+        self.read(path).ok().map(|read| (read.value, read.conflict))
+    }
+
     /// Do several values stand at `path` that are not the same? Maps and lists are the same as
     /// themselves alone. `SPEC: CFL-6`
     pub(super) fn is_disputed(&self, path: &DocPath) -> bool {

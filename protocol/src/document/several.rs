@@ -43,6 +43,8 @@ pub(super) struct Part {
     pub(super) edits: Vec<Edit>,
     /// The changes that put several values back, where conflicts are decided.
     pub(super) put_back: PutBack,
+    /// Is what stands already not written again?
+    pub(super) once: bool,
 }
 
 impl Documents {
@@ -63,7 +65,7 @@ impl Documents {
                 Err(fault) => return DocumentDone::Written(Err(fault)),
             };
             let part = parts.entry(document).or_default();
-            part.above = above;
+            (part.above, part.once) = (above, true);
             part.edits.push(edit);
         }
         for (document, part) in &mut parts {
@@ -287,7 +289,8 @@ impl Document {
             let is_disputed = |path: &&DocPath| open.contains(*path) || seen.is_disputed(path);
             let disputed = written.iter().filter(is_disputed);
             let decided = disputed.map(|path| path.under(above)).collect();
-            let change = transact(doc, conflicts, actor, edits)?;
+            let is_once = |path: &DocPath| part.once && !open.contains(path);
+            let change = transact(doc, conflicts, actor, edits, is_once)?;
             Ok(change.map(|change| LocalChange { decided, ..change }))
         })
     }
@@ -319,7 +322,7 @@ impl Document {
     ) -> Result<Option<LocalChange>, EditFault> {
         self.try_with(|doc, conflicts| {
             let edit = link.edit(|path| read::read(doc, path).ok())?;
-            transact(doc, conflicts, actor, &[edit])
+            transact(doc, conflicts, actor, &[edit], |_| false)
         })
     }
 }

@@ -221,14 +221,26 @@ pub enum MayUndo {
     /// Whatever stands there.
     All,
     /// What the change left; also where one of these put the same there: undos, and what they took
-    /// back. What else counts for nothing came in by merges alone that were taken back.
+    /// back. What else counts for nothing came in by merges that were taken back.
     PutBackBy {
         /// Changes of undos, and of what they took back.
         undos: BTreeSet<ChangeHash>,
-        /// Changes of branches.
+        /// Of origins the changes of branches.
         #[serde(default)]
-        gone: BTreeSet<ChangeHash>,
+        gone: BTreeMap<DocumentId, BTreeSet<ChangeHash>>,
     },
+}
+
+impl MayUndo {
+    /// Changes of undos, and of what they took back; none where all may be overwritten.
+    #[must_use]
+    pub fn undos(&self) -> &BTreeSet<ChangeHash> {
+        static NONE: BTreeSet<ChangeHash> = BTreeSet::new();
+        match self {
+            Self::All => &NONE,
+            Self::PutBackBy { undos, .. } => undos,
+        }
+    }
 }
 
 /// A change that is to be taken back.

@@ -21,6 +21,10 @@ pub const SETTER_UNDOS_MAX: usize = 16;
 /// in a list: each costs as much as the document. Of as many what was found is kept.
 pub const SETTER_PASTS_MAX: usize = 8;
 
+/// Pasts of lists of which it is kept while conflicts are looked at where each element stood then.
+/// Conflicts that were decided together are asked of the same few; each is as large as its list.
+pub const ELEMENTS_KEPT_MAX: usize = 8;
+
 /// Bytes of changes that a document holds and its conflicts have to take in yet: of a long history
 /// more than comes in one batch, and less than its document takes.
 pub const CONFLICTS_LATE_BYTES_MAX: usize = 32 * 1024 * 1024;

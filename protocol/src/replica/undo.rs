@@ -330,7 +330,8 @@ impl Replica {
         let reply = match event {
             Ok(event) => {
                 let undone = self.edit_taken_back(undo, event, &first_made);
-                Reply::Undone(Undone { reopened: true, also, ..undone })
+                // By one alone nothing is open again: a conflict that a merge brought is gone.
+                Reply::Undone(Undone { reopened: actors > 1, also, ..undone })
             }
             // What was written stays, and is told.
             Err(failure) if !also.is_empty() => {

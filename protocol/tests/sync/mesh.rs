@@ -336,19 +336,28 @@ impl Mesh {
     }
 
     pub(super) fn set(&mut self, number: u8, path: &str, value: &str) {
-        let edit = Edit::Set { set: path.parse().unwrap(), value: value.into() };
-        let reply = self.ask(number, Command::Edit { edits: vec![edit] });
-        assert!(matches!(reply, Reply::Edited(_)), "{reply:?}");
+        self.edit(number, serde_json::json!([{"set": path, "value": value}]));
     }
 
-    /// One event of these edits, as scripts write them.
+    /// One event of these edits, as scripts write them. What stands already is written anew, as
+    /// other programs may write it: it is removed first.
     #[track_caller]
     pub(super) fn edit(&mut self, number: u8, edits: Json) -> EventId {
         let edits: Vec<Edit> = serde_json::from_value(edits).unwrap();
-        match self.ask(number, Command::Edit { edits }) {
-            Reply::Edited(edited) => edited.event.unwrap(),
-            other => panic!("{other:?}"),
+        let removal = |edit: &Edit| match edit {
+            Edit::Set { set, .. } => Some(Edit::Rm { rm: set.clone() }),
+            _ => None,
+        };
+        let anew = |edit: &Edit| [removal(edit), Some(edit.clone())].into_iter().flatten();
+        let all_anew = edits.iter().flat_map(anew).collect();
+        for edits in [edits, all_anew] {
+            match self.ask(number, Command::Edit { edits }) {
+                Reply::Edited(edited) if edited.event.is_none() => {}
+                Reply::Edited(edited) => return edited.event.unwrap(),
+                other => panic!("{other:?}"),
+            }
         }
+        panic!("nothing was to change")
     }
 
     /// Asks for an event to be taken back; the last of its own where none is named.

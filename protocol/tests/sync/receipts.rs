@@ -241,7 +241,7 @@ fn a_receipt_is_not_sent_where_the_commit_of_what_it_claims_failed() {
     for dies_at in 0.. {
         let before = mesh.device(1).disk.len();
         mesh.withheld = Some((2, |said| matches!(said, Message::Events(_))));
-        mesh.set(2, "notes/a", "another's");
+        mesh.set(2, "notes/a", &format!("another's {dies_at}"));
         mesh.withheld = None;
         let now = mesh.now;
         let (link, frame) = mesh.device(2).wire.pop_front().unwrap();

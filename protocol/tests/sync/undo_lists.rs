@@ -98,19 +98,29 @@ fn conflicts_in_one_list_are_opened_again_each_by_itself_and_by_who_wrote_each_s
 
 #[test]
 fn two_that_were_decided_one_after_the_other_in_one_list_are_taken_back_so() {
-    let mine = [set("notes/l/0", json!("one")), set("notes/l/1", json!("uno"))];
-    let theirs = [set("notes/l/0", json!("two")), set("notes/l/1", json!("due"))];
-    for keep in ["A", "B"] {
-        let mut mesh = met(&json!(["x", "y"]), &mine, &theirs);
-        let (were, shown) = (told(&mut mesh, 1), mesh.get(1, "notes/l"));
-        assert_eq!(were.len(), 2);
-        let first = decide(&mut mesh, 0, keep);
-        let second = decide(&mut mesh, 0, keep);
-        assert_eq!(mesh.undone(1, None).undoes, second);
+    let did = |kind: &str, at: &str, value: &str| match kind {
+        "set" => set(at, json!(value)),
+        "below" => set(&format!("{at}/s"), json!(value)),
+        _ => json!({"rm": at}),
+    };
+    let kinds = [("set", "set"), ("none", "set"), ("none", "below"), ("set", "below")];
+    let all = kinds.iter().flat_map(|first| kinds.iter().map(move |second| (first, second)));
+    for (first, second) in all {
+        let keep = if first == second { "A" } else { "B" };
+        // What is behind goes first: it is named by where it stands.
+        let mine = [did(second.0, "notes/l/2", "uno"), did(first.0, "notes/l/0", "one")];
+        let theirs = [did(second.1, "notes/l/2", "due"), did(first.1, "notes/l/0", "two")];
+        let mut mesh = met(&json!([{"s": 0}, "m", {"s": 1}, "e"]), &mine, &theirs);
+        let were = told(&mut mesh, 1);
+        assert_eq!(were.len(), 2, "{first:?} {second:?}");
+        let (one, other) = (decide(&mut mesh, 0, keep), decide(&mut mesh, 0, keep));
+        assert_eq!(mesh.undone(1, None).undoes, other, "{first:?} {second:?}");
         assert_eq!(mesh.conflicts(2).len(), 1);
-        assert_eq!(mesh.undone(1, None).undoes, first);
-        assert_eq!([told(&mut mesh, 1), told(&mut mesh, 2)], [were.clone(), were]);
-        assert_eq!(mesh.get(2, "notes/l"), shown);
+        assert_eq!(mesh.undone(1, None).undoes, one, "{first:?} {second:?}");
+        // A hidden one is shown where it is opened again, and what is behind has other numbers.
+        let sides = |told: Told| told.into_iter().map(|(_, sides)| sides).collect::<Vec<_>>();
+        let are = [sides(told(&mut mesh, 1)), sides(told(&mut mesh, 2))];
+        assert_eq!(are, [sides(were.clone()), sides(were)], "{first:?} {second:?}");
     }
 }
 

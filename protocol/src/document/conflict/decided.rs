@@ -37,9 +37,9 @@ pub(in crate::document) struct Decided {
     pub(super) by: Vec<ChangeHash>,
     pub(super) object: ObjectId,
     pub(super) key: Key,
-    is_there: bool,
+    pub(super) is_there: bool,
     /// What stands there now, or stood there before it was removed.
-    past: Vec<OpId>,
+    pub(super) past: Vec<OpId>,
 }
 
 impl Decided {
@@ -122,15 +122,19 @@ impl ConflictIndex {
             past.sort();
             past.dedup();
         }
-        // Where it stands now: of a list others may have taken out what was before it.
+        Some(Decided { sides, by, past, ..self.at_spot(now, spot, open)? })
+    }
+
+    /// Where it stands now: of a list others may have taken out what was before it.
+    pub(super) fn at_spot(&self, now: &mut Scan<'_>, spot: &Spot, open: &Open) -> Option<Decided> {
         let (mut segments, _) = now.climb(spot.object)?;
         let last = now.prop(spot, None).map(|prop| prop.to_string());
         let is_there = last.is_some();
         segments.extend(last.or_else(|| open.segments.last().cloned()));
         let (path, place) = (DocPath::nearest(&segments), self.place(spot));
         let (object, key) = (object_of(now, spot.object), key_of(now, spot));
-        let id = open.id;
-        Some(Decided { id, path, place, sides, by, object, key, is_there, past })
+        let (sides, by, past) = (Vec::new(), Vec::new(), Vec::new());
+        Some(Decided { id: open.id, path, place, sides, by, object, key, is_there, past })
     }
 
     /// Where a change wrote beside these spots, and beside what it made itself.
@@ -220,14 +224,14 @@ impl ConflictIndex {
 }
 
 /// Is it opened again by several values that are put at one place?
-fn is_plain(open: &Open) -> bool {
+pub(super) fn is_plain(open: &Open) -> bool {
     let mut way = std::iter::once(&open.spot).chain(&open.above);
     let is_in_list = way.any(|spot| matches!(spot.at, At::Element(_)));
     !is_in_list && open.sides.iter().all(|side| matches!(side.what, What::Value(_)))
 }
 
 /// The same spot as it is numbered now; none where the object is not shown any more.
-fn found_now(then: &Scan<'_>, now: &mut Scan<'_>, open: &Open) -> Option<Spot> {
+pub(super) fn found_now(then: &Scan<'_>, now: &mut Scan<'_>, open: &Open) -> Option<Spot> {
     let found = |op: OpNo| now.op(&then.id_of(op));
     let object = found(open.spot.object)?;
     let at = match &open.spot.at {
@@ -240,7 +244,10 @@ fn found_now(then: &Scan<'_>, now: &mut Scan<'_>, open: &Open) -> Option<Spot> {
 
 /// What each side leaves at the place, that which is shown last, and its change; none where JSON
 /// cannot say it, or where there are more than are listed.
-fn sides(scan: &mut Scan<'_>, open: &Open) -> Option<(Vec<Option<Tree>>, Vec<ChangeHash>)> {
+pub(super) fn sides(
+    scan: &mut Scan<'_>,
+    open: &Open,
+) -> Option<(Vec<Option<Tree>>, Vec<ChangeHash>)> {
     if open.sides.len() > CONFLICT_SIDES_MAX {
         return None;
     }
@@ -261,7 +268,7 @@ fn sides(scan: &mut Scan<'_>, open: &Open) -> Option<(Vec<Option<Tree>>, Vec<Cha
 }
 
 /// Does JSON say what it is?
-fn is_json(tree: &Tree) -> bool {
+pub(super) fn is_json(tree: &Tree) -> bool {
     match tree {
         Tree::Text(_) | Tree::Scalar(ScalarValue::Null | ScalarValue::Boolean(_)) => true,
         Tree::Scalar(ScalarValue::Int(_)) => true,

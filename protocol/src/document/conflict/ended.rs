@@ -32,6 +32,8 @@ pub(in crate::document) struct TakenBack<'a> {
     pub(in crate::document) opened: BTreeMap<DocPath, usize>,
     /// Conflicts that are put again side by side, removals among them.
     pub(in crate::document) reopened: BTreeSet<ConflictId>,
+    /// Those of a merge, as they are called now: nobody had them before others' changes came in.
+    pub(in crate::document) gone: BTreeSet<ConflictId>,
 }
 
 impl TakenBack<'_> {
@@ -75,11 +77,6 @@ impl ConflictIndex {
         };
         let after = after.as_ref().map(|(doc, index)| Scan::new(index, doc).contests(&document));
         let after = after.map(|open| open.iter().map(|open| open.id).collect::<BTreeSet<_>>());
-        // Nobody had such a conflict before others' changes came in, and it goes with them.
-        let is_brought = |one: &Open| {
-            after.as_ref().is_some_and(|after| after.contains(&one.id))
-                && !open.iter().any(|before| before.path == one.path)
-        };
         let mut scan = Scan::new(self, doc);
         let mut now = scan.contests(&document);
         let stays: BTreeSet<_> = now.iter().map(|open| open.id).collect();
@@ -90,16 +87,20 @@ impl ConflictIndex {
             is_in(list.as_ref().unwrap_or(&open.path), of.written.iter())
         };
         now.retain(is_written);
-        let ends = |open: &&Open| !of.opens(open) && !is_brought(open);
+        let ends = |open: &&Open| !of.opens(open) && !of.gone.contains(&open.id);
         let first = |open: &[Open], ends: &dyn Fn(&&Open) -> bool| {
             open.iter().filter(ends).map(|open| open.path.clone()).min()
         };
         if let Some(path) = first(&now, &ends) {
             return Ok(Some(path));
         }
+        // What is put again side by side is made anew, without what was in conflict below it.
+        let opened = open.iter().filter(|open| of.reopened.contains(&open.id));
+        let opened: BTreeSet<_> = opened.map(|open| &open.spot).collect();
         // Of what came in by it, what it decided; of its own, what it wrote at.
         let is_met = |open: &Open| {
             own.contains(&open.spot)
+                || open.above.iter().any(|above| opened.contains(above))
                 || is_in(&open.path, of.places.iter())
                 || after.as_ref().is_some_and(|after| !after.contains(&open.id))
         };

@@ -186,7 +186,7 @@ impl Maker {
 }
 
 /// All values at the place, and those removed there that somebody edited.
-fn predecessors(scan: &mut Scan<'_>, conflict: &Open) -> Vec<OpId> {
+pub(super) fn predecessors(scan: &mut Scan<'_>, conflict: &Open) -> Vec<OpId> {
     let mut ops = scan.shown(&conflict.spot, None);
     ops.extend(conflict.sides.iter().filter_map(|side| match side.what {
         What::Removed(value) => Some(value),

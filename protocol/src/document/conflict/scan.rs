@@ -1,7 +1,7 @@
 //! The open conflicts: of the places that changes disagree on, those that can be reached, are no
 //! agreement after all, and stand below no other conflict.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use automerge::{Automerge, ChangeHash, ObjId, ObjType, Prop, Value};
 use serde_json::Value as Json;
@@ -13,6 +13,7 @@ use super::tree::{Tree, View};
 use super::{ConflictIndex, ConflictKind};
 use crate::document::DocPath;
 use crate::id::{ConflictId, DocumentId};
+use crate::limits::ELEMENTS_KEPT_MAX;
 
 /// What a side leaves at the place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,13 +63,21 @@ pub(super) struct Scan<'a> {
     pub(super) doc: &'a Automerge,
     /// Of lists, now (no heads) or as some changes knew them, where every element stands.
     elements: BTreeMap<(OpNo, Vec<ChangeHash>), BTreeMap<OpNo, usize>>,
+    /// Those of them that are kept of the past, the oldest first.
+    past: VecDeque<(OpNo, Vec<ChangeHash>)>,
     /// The changes whose pasts were looked at for who wrote a side that was put back.
     pub(super) pasts: BTreeSet<crate::id::ChangeHash>,
 }
 
 impl<'a> Scan<'a> {
     pub(super) fn new(index: &'a ConflictIndex, doc: &'a Automerge) -> Self {
-        Self { index, doc, elements: BTreeMap::new(), pasts: BTreeSet::new() }
+        Self {
+            index,
+            doc,
+            elements: BTreeMap::new(),
+            past: VecDeque::new(),
+            pasts: BTreeSet::new(),
+        }
     }
 
     /// All open conflicts, by path and id. `SPEC: CFL-1`
@@ -269,6 +278,13 @@ impl<'a> Scan<'a> {
             let places = &self.index.places;
             let stands = ops.map(|(op, at)| (places.element_of(op), at)).collect();
             self.elements.insert(key.clone(), stands);
+            if heads.is_some() {
+                self.past.push_back(key.clone());
+            }
+            // Each is as large as the list.
+            if self.past.len() > ELEMENTS_KEPT_MAX {
+                self.past.pop_front().map(|oldest| self.elements.remove(&oldest));
+            }
         }
         self.elements.get(&key)?.get(&element).map(|at| Prop::Seq(*at))
     }

@@ -12,12 +12,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use automerge::{ChangeHash as Hash, ObjId, ReadDoc as _};
+use automerge::{ChangeHash as Hash, ObjId, ReadDoc as _, Value};
 use serde_json::Value as Json;
 
 use super::decided::Decided;
 use super::meaning::FINAL;
-use super::places::Spot;
 use super::resolve::{key_of, object_of};
 use super::scan::{Open, OpenSide, Scan};
 use super::tree::{Tree, View};
@@ -29,7 +28,7 @@ use crate::limits::{CONFLICT_SIDES_MAX, SETTER_PASTS_MAX, SETTER_UNDOS_MAX};
 /// The changes of undos, each with what it takes back.
 pub type PutBack = BTreeMap<ChangeHash, Reversal>;
 
-impl Scan<'_> {
+impl<'a> Scan<'a> {
     /// Brings the sides that are listed into the order of their letters; gives of each the change
     /// that wrote its value first, where an undo put it back. Whoever decides again after an undo
     /// finds each value under the letter that it had, also where several took the same back: what
@@ -131,12 +130,12 @@ impl Scan<'_> {
         let mut change = side;
         for _ in 0..SETTER_UNDOS_MAX {
             let Some(reversal) = put_back.get(&change) else { break };
-            let setters = self.setters(&open.spot, value.as_ref(), reversal, in_pasts);
+            let setters = self.setters(open, value.as_ref(), reversal, in_pasts);
             let unnamed = setters.iter().find(|setter| !named.contains(setter));
             let Some(setter) = unnamed.or_else(|| setters.first()) else { break };
             change = *setter;
             // Others may have written below it before it was decided again.
-            value = self.stood(&open.spot, &[Hash(change.0)]).pop().map(|(value, _)| value);
+            value = self.stood(open, &[Hash(change.0)]).pop().map(|(value, _)| value);
         }
         (change != side).then_some(change)
     }
@@ -144,7 +143,7 @@ impl Scan<'_> {
     /// Who put this value, or removed, of those between whom what was taken back decided.
     fn setters(
         &mut self,
-        spot: &Spot,
+        open: &Open,
         value: Option<&Json>,
         reversal: &Reversal,
         in_pasts: bool,
@@ -155,7 +154,7 @@ impl Scan<'_> {
         }
         // What resolved nothing had no sides: who says to take it back brings no old value up
         // again in another's name.
-        let stood = Some(self.stood(spot, &before)).filter(|stood| stood.len() > 1);
+        let stood = Some(self.stood(open, &before)).filter(|stood| stood.len() > 1);
         let same = stood.into_iter().flatten().filter(|(of, _)| Some(of) == value);
         let setters = same.filter_map(|(_, id)| self.doc.hash_for_opid(&id));
         let setters: Vec<_> = setters.map(|hash| ChangeHash(hash.0)).collect();
@@ -163,6 +162,7 @@ impl Scan<'_> {
             return setters;
         }
         let decided = self.decided_by(reversal.change, &before);
+        let spot = &open.spot;
         let (object, key) = (object_of(self, spot.object), key_of(self, spot));
         let is_here = |one: &&Decided| one.object == object && one.key == key;
         let of = decided.iter().flat_map(|all| all.iter()).filter(is_here);
@@ -171,12 +171,35 @@ impl Scan<'_> {
         sides.filter(|(side, _)| is_it(side)).map(|(_, by)| *by).collect()
     }
 
-    /// The values at a place as some changes knew it: of an element wherever it stood then.
-    fn stood(&mut self, spot: &Spot, heads: &[Hash]) -> Vec<(Json, ObjId)> {
-        let Some(prop) = self.prop(spot, Some(heads)) else { return Vec::new() };
+    /// The values at a place as some changes knew it.
+    fn stood(&mut self, open: &Open, heads: &[Hash]) -> Vec<(Json, ObjId)> {
         let view = View { doc: self.doc, heads: Some(heads) };
-        let all = view.all(&self.id_of(spot.object), prop).into_iter();
+        let all = self.values_then(open, heads).into_iter();
         all.map(|(value, id)| (view.tree(&value, &id, 0).to_json(), id)).collect()
+    }
+
+    /// The same as they are, that which was shown last: of an element wherever it stood then. An
+    /// undo of a removal makes anew what the place is in: what was there before is found by path.
+    pub(super) fn values_then<'h>(
+        &mut self,
+        open: &Open,
+        heads: &'h [Hash],
+    ) -> Vec<(Value<'h>, ObjId)>
+    where
+        'a: 'h,
+    {
+        let view = View { doc: self.doc, heads: Some(heads) };
+        let object = self.id_of(open.spot.object);
+        let made = self.doc.hash_for_opid(&object).map(|hash| ChangeHash(hash.0));
+        let knows = |made: &ChangeHash| {
+            heads.iter().any(|head| head.0 == made.0 || self.index.knows(&ChangeHash(head.0), made))
+        };
+        if made.as_ref().is_none_or(knows) {
+            let prop = self.prop(&open.spot, Some(heads));
+            prop.map_or_else(Vec::new, |prop| view.all(&object, prop))
+        } else {
+            view.at(&open.segments)
+        }
     }
 
     /// What a change decided, found once; none where too many were looked for by now.

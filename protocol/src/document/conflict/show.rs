@@ -115,10 +115,7 @@ impl Scan<'_> {
             return Json::Null;
         }
         let view = View { doc: self.doc, heads: Some(common) };
-        let Some(prop) = self.prop(&open.spot, Some(common)) else {
-            return Json::Null;
-        };
-        let found = view.get(&self.id_of(open.spot.object), prop);
+        let found = self.values_then(open, common).pop();
         found.map_or(Json::Null, |(value, id)| view.tree(&value, &id, 0).to_json())
     }
 

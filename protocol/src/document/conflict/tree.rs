@@ -71,6 +71,22 @@ impl<'a> View<'a> {
         }
     }
 
+    /// All values at the end of a way through what is shown, that which is shown last.
+    pub(super) fn at(self, way: &[String]) -> Vec<(Value<'a>, ObjId)> {
+        let mut all = vec![(Value::Object(ObjType::Map), automerge::ROOT)];
+        for segment in way {
+            let Some((Value::Object(kind), object)) = all.pop() else { return Vec::new() };
+            all = match kind {
+                ObjType::Map | ObjType::Table => self.all(&object, segment.as_str()),
+                ObjType::List => {
+                    segment.parse::<usize>().map_or_else(|_| Vec::new(), |at| self.all(&object, at))
+                }
+                ObjType::Text => Vec::new(),
+            };
+        }
+        all
+    }
+
     /// What is shown at a place.
     pub(super) fn get(
         self,

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::authority::ContentNo;
 use crate::command::LostMerge;
-use crate::effect::{ChangeNo, Effect};
+use crate::effect::{ChangeNo, DocumentNo, Effect};
 use crate::id::{ChangeHash, DocumentId};
 use crate::limits::TAKEN_BACK_LISTED_MAX;
 use crate::workspace::Workspace;
@@ -30,39 +30,53 @@ impl Workspace {
         found
     }
 
-    /// The changes of branches that came into their origins by merges alone that were taken back:
-    /// nothing is shown of them there. `SPEC: UNDO-3`
+    /// Of origins the changes of their branches that came in by a merge that was taken back: nothing
+    /// is shown of them there. What a later merge knows as well came in by the first. `SPEC: UNDO-3`
     #[must_use]
-    pub fn changes_gone(&self) -> BTreeSet<ChangeHash> {
+    pub fn changes_gone(&self) -> BTreeMap<DocumentId, BTreeSet<ChangeHash>> {
         let undone = self.undone();
         let merged = undone.keys().filter(|no| self.counts(**no));
         let branches: BTreeSet<_> = merged.flat_map(|no| self.merged_by(*no)).collect();
-        let branches = branches.iter().filter_map(|id| self.effects.document_number(id));
-        let mut gone = BTreeSet::new();
+        let mut gone: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for branch in branches {
-            let origin = self.origin(&self.effects.document_id(branch));
-            let Some(origin) = origin.and_then(|id| self.effects.document_number(&id)) else {
-                continue;
+            let Some(origin) = self.origin(&branch) else { continue };
+            let number = |id| self.effects.document_number(id);
+            let Some((branch, into)) = number(&branch).zip(number(&origin)) else { continue };
+            let merges = self.merges_into(into, branch);
+            let is_undone = |merge: &ChangeNo| {
+                self.effects.carrier(*merge).is_some_and(|no| undone.contains_key(&no))
             };
-            let of_branch = |change: ChangeNo| {
-                let joined = self.effects.joined(origin, change);
-                joined.filter(|dep| self.effects.document_of(*dep) == branch).collect::<Vec<_>>()
+            let is_gone = |own: &ChangeNo| {
+                let has = |(_, heads): &&(ChangeNo, Vec<ChangeNo>)| {
+                    heads.iter().any(|head| self.effects.knows(*head, *own))
+                };
+                let all: Vec<_> = merges.iter().filter(has).map(|(merge, _)| *merge).collect();
+                let is_first = |merge: &&ChangeNo| {
+                    !all.iter().any(|other| other != *merge && self.effects.knows(**merge, *other))
+                };
+                !all.is_empty() && all.iter().filter(is_first).all(is_undone)
             };
-            let is_undone = |change: &ChangeNo| {
-                self.effects.carrier(*change).is_some_and(|no| undone.contains_key(&no))
-            };
-            let merges =
-                self.own_standing(origin).into_iter().filter(|of| !of_branch(*of).is_empty());
-            let (lost, kept): (Vec<_>, Vec<_>) = merges.partition(is_undone);
-            let knows = |merges: &[ChangeNo], change: ChangeNo| {
-                let mut heads = merges.iter().flat_map(|merge| of_branch(*merge));
-                heads.any(|head| self.effects.knows(head, change))
-            };
-            let own = self.own_standing(branch).into_iter();
-            let lost = own.filter(|own| knows(&lost, *own) && !knows(&kept, *own));
-            gone.extend(lost.map(|change| self.effects.hash(change)));
+            let own = self.own_standing(branch).into_iter().filter(is_gone);
+            let hashes = own.map(|change| self.effects.hash(change));
+            gone.entry(origin).or_default().extend(hashes);
         }
         gone
+    }
+
+    /// The changes of a document by which a branch was merged into it, each with what it knew of
+    /// the branch.
+    fn merges_into(
+        &self,
+        origin: DocumentNo,
+        branch: DocumentNo,
+    ) -> Vec<(ChangeNo, Vec<ChangeNo>)> {
+        let of_branch = |change: ChangeNo| {
+            let joined = self.effects.joined(origin, change);
+            let heads = joined.filter(|dep| self.effects.document_of(*dep) == branch);
+            (change, heads.collect::<Vec<_>>())
+        };
+        let all = self.own_standing(origin).into_iter().map(of_branch);
+        all.filter(|(_, heads)| !heads.is_empty()).collect()
     }
 
     /// The branches that an event merges into their origin.
