@@ -141,6 +141,9 @@ fn rows(
     let most = (ui.ctx().content_rect().height() - 140.0).max(80.0);
     // Other words, other rows: they are seen from the first.
     over_all(most).id_salt(&model.palette).show(ui, |ui| {
+        if entries.is_empty() {
+            render::text(ui, &Text::toned(Tone::Quiet, "no command has all of these words"));
+        }
         for (index, entry) in entries.iter().enumerate() {
             let text = match (entry.why_not, entry.keys) {
                 (Some(why), _) => format!("{}: {why}", entry.title),

@@ -226,6 +226,17 @@ fn whatever_writes_is_in_the_palette_or_has_a_reason_why_not() {
 }
 
 #[test]
+fn where_no_command_has_the_words_that_is_said() {
+    let mut stage = stage([900.0, 700.0], world());
+    for (typed, is_said) in [("board", false), ("board zz", true)] {
+        app(&mut stage).apply(Action::Palette(Some(typed.to_owned()), 0));
+        play(&mut stage);
+        let said = stage.query_by_label("no command has all of these words");
+        assert_eq!(said.is_some(), is_said, "{typed}");
+    }
+}
+
+#[test]
 fn an_event_is_struck_and_brought_back_from_the_inspector() {
     let mut stage = stage([900.0, 1_400.0], world());
     stage.state_mut().mesh.set(1, "notes/wrong", "mistake");

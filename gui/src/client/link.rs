@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hyper::Method;
 use kernelos_protocol::api::{
-    Answer, Asked, InviteEvent, JoinEvent, NodeInfo, PairAnswer, PairAsked,
+    Answer, Asked, InviteEvent, JoinEvent, NodeInfo, PairAnswer, PairAsked, WorkspaceRow,
 };
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply};
 use kernelos_protocol::id::WorkspaceId;
@@ -104,6 +104,10 @@ impl<W: Fn() + Clone + Send + Sync + 'static> Link<W> {
             Err(failure) => return Over::Gone(failure),
         };
         let wanted = self.ends.wanted.borrow_and_update().clone();
+        // Another is not looked at in its place: what is done there would be done elsewhere.
+        if let Some(first) = self.first.as_deref().filter(|first| is_missing(&info, first)) {
+            return Over::Gone(missing(&info, first));
+        }
         let workspace = chosen(&info, &wanted, self.first.as_deref());
         let named = workspace.map(|id| id.to_string());
         let following = Events::follow(&self.socket, named.as_deref());
@@ -402,11 +406,30 @@ pub(super) async fn ordered<T>(
     done.unwrap_or_else(|failure| Err(failure.with_hint(late)))
 }
 
+/// The workspace of this name, or id.
+fn named<'i>(info: &'i NodeInfo, first: &str) -> Option<&'i WorkspaceRow> {
+    let by_name = info.workspaces.iter().find(|row| row.workspace == first);
+    let is_id = |row: &&WorkspaceRow| row.workspace_id.to_string() == first.to_ascii_lowercase();
+    by_name.or_else(|| info.workspaces.iter().find(is_id))
+}
+
+/// Are there workspaces, and none is the named one?
+fn is_missing(info: &NodeInfo, first: &str) -> bool {
+    !info.workspaces.is_empty() && named(info, first).is_none()
+}
+
+fn missing(info: &NodeInfo, first: &str) -> Failure {
+    let names: Vec<_> = info.workspaces.iter().map(|row| format!("{:?}", row.workspace)).collect();
+    let text = format!("there is no workspace {first:?} here");
+    let hint = format!("close this window and name one of these: {}", names.join(", "));
+    Failure::new(FailureKind::Failed, text).with_hint(hint)
+}
+
 /// Which workspace is looked at: the wished one, the named one, or the first.
 fn chosen(info: &NodeInfo, wanted: &Wanted, first: Option<&str>) -> Option<WorkspaceId> {
     let ids = || info.workspaces.iter().map(|row| row.workspace_id);
     let wished = wanted.workspace.filter(|wished| ids().any(|id| id == *wished));
-    let named = info.workspaces.iter().find(|row| Some(row.workspace.as_str()) == first);
+    let named = first.and_then(|first| named(info, first));
     wished.or_else(|| named.map(|row| row.workspace_id)).or_else(|| ids().next())
 }
 

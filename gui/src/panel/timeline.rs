@@ -88,6 +88,7 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
     let space = Rect::from_min_max(all.min, pos2(all.right() - moves::BAR, all.bottom()));
     let row = draw::height(ui, space.width());
     now.place.fits = rows_in(space.height(), row);
+    moves::keep_in_sight(timeline, &model.chosen.place, &mut now.place);
     let reach = timeline.reach(&now.place);
     where_one_is(ui, line, (timeline, &reach), &mut now);
     let focus = rows(ui, (space, row), model, &reach, &mut now);

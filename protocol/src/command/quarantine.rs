@@ -81,4 +81,7 @@ pub struct BranchPreview {
     pub changes: Vec<PreviewRow>,
     /// How many places there are beyond those.
     pub more: usize,
+    /// Did a fork leave it out? It comes back by nothing: its number is taken.
+    #[serde(default)]
+    pub left_out: bool,
 }

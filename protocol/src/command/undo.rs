@@ -26,6 +26,18 @@ pub struct Undone {
     /// there before it, or that cannot be put back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passed: Option<EventId>,
+    /// The last strike or readmission since, where no event was named: no undo takes it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub later: Option<LaterOrder>,
+}
+
+/// What a device did that another command takes back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaterOrder {
+    /// The event.
+    pub event: EventId,
+    /// How it is taken back, for people.
+    pub how: String,
 }
 
 /// How many places of one event are told.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::document::board::{BOARDS, BRANCHES};
+use crate::document::read::scalar;
 use crate::document::{BuiltOn, DocPath, PathFault};
 use crate::id::{ChangeHash, ConflictId};
 use crate::limits::{EVENT_CHANGES_MAX, VALUE_DEPTH_MAX};
@@ -430,25 +431,5 @@ fn write(
             }
             Ok(())
         }
-    }
-}
-
-/// 2^63: from here on a float is a whole number that int64 does not hold.
-const WHOLE_MAX: f64 = 9_223_372_036_854_775_808.0;
-
-pub(super) fn scalar(number: &serde_json::Number) -> Result<ScalarValue, EditFault> {
-    if let Some(whole) = number.as_i64() {
-        return Ok(ScalarValue::Int(whole));
-    }
-    match number.as_f64() {
-        // A whole number beyond 64 bits comes here as a float: it would lose its last digits.
-        Some(float)
-            if !number.is_u64()
-                && float.is_finite()
-                && (float.fract() != 0.0 || float.abs() < WHOLE_MAX) =>
-        {
-            Ok(ScalarValue::F64(float))
-        }
-        _ => Err(EditFault::Number(number.to_string())),
     }
 }

@@ -17,7 +17,7 @@ use serde_json::{Map, Value as Json};
 
 pub use plan::{PlanFault, Taken, plan};
 
-use super::edit;
+use super::read;
 use crate::id::to_hex;
 use crate::limits::{FOREIGN_ROOM, FOREIGN_VALUES_MAX, Room, VALUE_DEPTH_MAX};
 
@@ -226,7 +226,7 @@ impl<'a> Reader<'a> {
 
     /// A number that an edit cannot write is a text.
     fn number(&mut self, json: Json, number: &impl ToString) -> Json {
-        let fits = json.as_number().is_some_and(|number| edit::scalar(number).is_ok());
+        let fits = json.as_number().is_some_and(|number| read::scalar(number).is_ok());
         if fits {
             return json;
         }

@@ -170,13 +170,10 @@ fn edits(
     let (mut closes, mut opened, mut again) = (None, BTreeMap::new(), Vec::new());
     let mut places = places(doc, before.heads(), after.heads());
     let mut decided = index.decided(doc, &change, before.heads())?;
-    let mut brought = Brought::default();
-    if !of.joined.is_empty() {
-        // What is written as edits ends them, too.
-        let is_written = |path: &&DocPath| before.shows(path) != now.shows(path);
-        let written = places.iter().filter(is_written).cloned().collect();
-        brought = index.brought(doc, &change, before.heads(), (&written, may.undos()))?;
-    }
+    let mut brought = match of.joined.is_empty() {
+        true => Brought::default(),
+        false => brought((doc, index), &change, (&before, &now), (&places, may))?,
+    };
     decided.append(&mut brought.hidden);
     let mut decided = with_places(&mut places, decided);
     let places_shown = shown_at(places, &decided, moments, may)?;
@@ -184,15 +181,14 @@ fn edits(
     let since = since((doc, index), document, hash, moments, (&all, may));
     for ((path, [was, made, is]), since) in places_shown.into_iter().zip(since) {
         // In a list a decided element alone is written: what undos show beside it stays.
-        let in_list = |all: &Vec<Decided>| all.iter().all(|one| one.place != one.path);
-        let is_apart = since.stranger.is_none() && decided.get(&path).is_some_and(in_list);
+        let is_apart =
+            since.stranger.is_none() && decided.get(&path).is_some_and(|all| are_in_list(all));
         let is_left = is_apart || brought.left.contains(&path);
         if !is_left && !stands(made.as_ref(), is.as_ref(), may) {
             let by = written_by(&now, &path, made.as_ref(), is.as_ref());
             // Where it won a conflict it builds on nothing of its own.
-            let by = by.filter(|by| *by != of.change).or(since.last);
+            taken.push((path, by.filter(|by| *by != of.change).or(since.last)));
             shows |= is.as_ref().is_some_and(|is| is.conflict || is.change == Some(of.change));
-            taken.push((path, by));
             continue;
         }
         shows = true;
@@ -225,6 +221,23 @@ fn edits(
         Some(path) if taken.is_empty() => Err(EditFault::Closes(path.to_string())),
         _ => Ok(Plan { lists, again, built: BuiltOn { taken: name(taken), shows } }),
     }
+}
+
+/// The conflicts that a merge brought; what is written as edits ends them, too.
+fn brought(
+    (doc, index): (&Automerge, &ConflictIndex),
+    merge: &Change,
+    (before, now): (&Seen<'_>, &Seen<'_>),
+    (places, may): (&BTreeSet<DocPath>, &MayUndo),
+) -> Result<Brought, EditFault> {
+    let is_written = |path: &&DocPath| before.shows(path) != now.shows(path);
+    let written = places.iter().filter(is_written).cloned().collect();
+    index.brought(doc, merge, before.heads(), (&written, may.undos()))
+}
+
+/// Are all of them elements of the list at their place?
+fn are_in_list(all: &[Decided]) -> bool {
+    all.iter().all(|one| one.place != one.path)
 }
 
 /// Who wrote at these places of a document since a change of it was made.

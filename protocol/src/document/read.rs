@@ -269,6 +269,27 @@ pub(super) fn read(doc: &Automerge, path: &DocPath) -> Result<ReadValue, EditFau
     Seen::now(doc).show(path)
 }
 
+/// 2^63: from here on a float is a whole number that int64 does not hold.
+const WHOLE_MAX: f64 = 9_223_372_036_854_775_808.0;
+
+/// A number as a document holds it.
+pub(super) fn scalar(number: &serde_json::Number) -> Result<ScalarValue, EditFault> {
+    if let Some(whole) = number.as_i64() {
+        return Ok(ScalarValue::Int(whole));
+    }
+    match number.as_f64() {
+        // A whole number beyond 64 bits comes here as a float: it would lose its last digits.
+        Some(float)
+            if !number.is_u64()
+                && float.is_finite()
+                && (float.fract() != 0.0 || float.abs() < WHOLE_MAX) =>
+        {
+            Ok(ScalarValue::F64(float))
+        }
+        _ => Err(EditFault::Number(number.to_string())),
+    }
+}
+
 pub(super) fn scalar_to_json(scalar: &ScalarValue) -> Json {
     match scalar {
         ScalarValue::Bytes(bytes) => serde_json::json!({ "bytes": to_hex(bytes) }),

@@ -6,7 +6,7 @@ use automerge::{ObjId, ObjType, Prop, ROOT, ReadDoc, Value};
 use serde_json::Value as Json;
 
 use super::DocPath;
-use super::edit::scalar;
+use super::read::scalar;
 use crate::limits::VALUE_DEPTH_MAX;
 
 /// Is `value` all that stands at `path`, without a conflict there or below?

@@ -82,7 +82,10 @@ pub fn preview(preview: &BranchPreview) -> Doc {
         let text = format!("{} of them cannot be read here", preview.unread);
         blocks.push(attention(text));
     }
-    let back = format!("kern readmit --event {}: brings it back", preview.tip.short());
+    let back = match preview.left_out {
+        true => "its number is taken, so it does not come back: what it set can be set anew".into(),
+        false => format!("kern readmit --event {}: brings it back", preview.tip.short()),
+    };
     blocks.push(Block::Line(Text::toned(Tone::Quiet, back)));
     Doc(blocks)
 }

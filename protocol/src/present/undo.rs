@@ -101,6 +101,12 @@ pub fn undone(undone: &Undone, names: &BTreeMap<DeviceId, String>) -> Doc {
     told.extend(undone.passed.map(|event| {
         format!("not event {}, behind which nothing is to be put back", event.short())
     }));
+    told.extend(
+        undone
+            .later
+            .as_ref()
+            .map(|later| format!("not event {}: {}", later.event.short(), later.how)),
+    );
     let done = undone.what.as_ref().map(|what| had_done(what, undone.reopened, names));
     told.extend(done.map(|done| format!("takes back: {done}")));
     let back = match (undone.reopened, &undone.what) {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::command::{BranchPreview, Command, Failure, FailureKind, Reply, RequestId};
+use crate::command::{Apart, BranchPreview, Command, Failure, FailureKind, Reply, RequestId};
 use crate::control::ControlBody;
 use crate::document::preview::Preview;
 use crate::document::{DocumentTask, EditFault};
@@ -25,6 +25,8 @@ pub(super) struct Of {
     pub(super) events: usize,
     pub(super) shown: usize,
     pub(super) unread: usize,
+    /// Did a fork leave it out?
+    pub(super) left_out: bool,
 }
 
 impl Replica {
@@ -161,7 +163,8 @@ impl Replica {
                 .with_hint("`kern quarantine list` shows what is")
         })?;
         let (events, shown) = (branch.events, branch.places.len());
-        let asked = Asked::Preview(Of { tip, events, shown, unread: 0 });
+        let left_out = branch.why == Apart::Forked;
+        let asked = Asked::Preview(Of { tip, events, shown, unread: 0, left_out });
         self.load_next(LoadFor::Asked(request, asked), LoadRequest::Events(branch.places));
         Ok(())
     }
@@ -193,6 +196,7 @@ impl Replica {
                 unread: of.unread,
                 changes: rows,
                 more,
+                left_out: of.left_out,
             }),
             Err(fault) => Reply::Failed(edit_failure(&fault)),
         }

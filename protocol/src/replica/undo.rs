@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::command::{Edited, Failure, FailureKind, NotUndone, Reply, RequestId};
+use crate::command::{Edited, Failure, FailureKind, LaterOrder, NotUndone, Reply, RequestId};
 use crate::command::{TakenBack, Undone, UndonePlace};
 use crate::content::{About, DocumentChange};
 use crate::control::ControlBody;
@@ -121,6 +121,7 @@ impl Replica {
                 reopened: false,
                 also: Vec::new(),
                 passed: undo.over,
+                later: self.later_order(&undo),
             }),
             Err(failure) => Reply::Failed(failure),
         };
@@ -151,7 +152,15 @@ impl Replica {
         let kind = (self.workspace.is_undo(&undo.event), self.workspace.merges(&undo.event));
         let what = TakenBack::edit(kind, places.collect());
         let (undoes, reopened, also) = (undo.event, false, Vec::new());
-        Undone { event, undoes, what: Some(what), reopened, also, passed: undo.over }
+        let (what, passed, later) = (Some(what), undo.over, self.later_order(&undo));
+        Undone { event, undoes, what, reopened, also, passed, later }
+    }
+
+    /// What was not meant, where no event was named.
+    fn later_order(&self, undo: &Undo) -> Option<LaterOrder> {
+        let later = self.workspace.later_order(&self.key.device(), &undo.event);
+        let later = later.filter(|_| undo.is_last);
+        later.map(|(event, how)| LaterOrder { event, how: how.to_owned() })
     }
 
     /// The event that takes back is written, or was not to be.

@@ -20,6 +20,8 @@ pub struct Branch {
     pub places: Vec<Place>,
     /// How many there are; only the first of many are in `places`.
     pub events: usize,
+    /// Why its last event is kept apart.
+    pub why: Apart,
 }
 
 impl Workspace {
@@ -164,7 +166,7 @@ impl Workspace {
     #[must_use]
     pub fn branch(&self, tip: &EventId) -> Option<Branch> {
         let tip = self.content.number(tip)?;
-        self.apart(tip)?;
+        let why = self.apart(tip)?;
         let mut events = BTreeSet::new();
         let mut next = vec![tip];
         while let Some(no) = next.pop() {
@@ -184,7 +186,7 @@ impl Workspace {
         }
         let place = |no: &ContentNo| self.place_at(self.position(&self.content.id(*no))?.1);
         let places = events.iter().take(PREVIEW_EVENTS_MAX).filter_map(place).collect();
-        Some(Branch { places, events: events.len() })
+        Some(Branch { places, events: events.len(), why })
     }
 
     /// What these events change, where they can be read; and how many cannot.

@@ -109,6 +109,21 @@ impl Workspace {
         candidates.copied().find(|id| self.undoable(id).is_ok())
     }
 
+    /// The last strike or readmission of a device that comes after one of its events, and how that
+    /// is taken back: no undo does.
+    #[must_use]
+    pub fn later_order(&self, own: &DeviceId, than: &EventId) -> Option<(EventId, &'static str)> {
+        let later = self.order.ids().iter().rev().take_while(|id| *id != than);
+        let own = later.filter(|id| self.header(id).is_some_and(|header| header.author == *own));
+        own.copied().find_map(|id| {
+            let no = self.control.number(&id)?;
+            match self.undoable_control(no) {
+                Err(how) if [STRUCK, READMITTED].contains(&how) => Some((id, how)),
+                _ => None,
+            }
+        })
+    }
+
     /// The changes of a document's family that take others back, and those: of several that put
     /// the sides of a conflict again each is one, and whose those sides are is seen there. A merge
     /// brings such changes to another document than that in which they were made.

@@ -266,6 +266,8 @@ fn what_a_fork_left_out_is_shown_beside_what_it_was_made_on_and_has_no_effect() 
     let rows = &shown.changes;
     let places: Vec<_> = rows.iter().map(|row| (row.path.to_string(), &row.then)).collect();
     assert_eq!(places, [(format!("notes/{key}"), &json!(value))], "{rows:?}");
+    let text = present::to_text(&present::preview(&shown));
+    assert!(text.contains("its number is taken") && !text.contains("readmit"), "{text}");
     let (path, at) = ("notes".parse().unwrap(), At::Event(tip.to_string()));
     let Reply::Past(past) = mesh.ask(1, Command::Past(PastCommand::Read { path, at })) else {
         panic!()

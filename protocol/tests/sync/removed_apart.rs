@@ -28,7 +28,7 @@ fn removed_apart() -> Mesh {
     let changed = |at: &str| json!({"set": format!("{at}notes/m/x"), "value": 2});
     mesh.edit(2, json!([changed(""), changed("boards/g/")]));
     mesh.connect(1, 2);
-    // Nobody reads later since the conflicts of what came are still looked for: they are found here.
+    // Nobody reads later since the conflicts of what came are still looked for: they are here.
     for device in [1, 2] {
         assert_eq!(mesh.conflicts(device).len(), 2);
     }

@@ -374,3 +374,31 @@ fn a_grant_that_took_a_revocation_back_is_taken_back_itself_and_the_log_says_wha
     let Reply::Devices { devices } = mesh.ask(1, Command::Devices) else { panic!() };
     assert_eq!(devices.iter().find(|row| row.id == id(2)).unwrap().role, None);
 }
+
+#[test]
+fn a_strike_and_a_readmission_that_no_undo_takes_back_are_named_where_an_older_is() {
+    let mut mesh = Mesh::of(&[(2, Role::Member)]);
+    mesh.connect(1, 2);
+    let events = [1, 2, 3].map(|value| set(&mut mesh, 1, &format!("notes/{value}"), json!(value)));
+    let begin = events[2].to_string();
+    let Reply::Struck { event, .. } =
+        mesh.ask(1, Command::Strike { begin: begin.clone(), reason: String::new() })
+    else {
+        panic!()
+    };
+    let undone = mesh.undone(1, None);
+    let later = undone.later.clone().unwrap();
+    assert_eq!((undone.undoes, later.event), (events[1], event));
+    let text = present::to_text(&present::undone(&undone, &BTreeMap::new()));
+    assert!(text.contains(&format!("not event {}: it struck", event.short())), "{text}");
+    let Reply::Readmitted { event, .. } =
+        mesh.ask(1, Command::ReadmitEvent { begin, reason: String::new() })
+    else {
+        panic!()
+    };
+    // Its own edit stands again, and is newer than the strike was: it is the last.
+    let undone = mesh.undone(1, None);
+    assert_eq!((undone.undoes, undone.later.map(|of| of.event)), (events[2], Some(event)));
+    // Who names an event means that one.
+    assert_eq!(mesh.undone(1, Some(events[0])).later, None);
+}

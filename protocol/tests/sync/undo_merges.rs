@@ -1,6 +1,6 @@
-//! A merge is taken back with the conflicts that it brought, whatever is shown of them, also where one
-//! was decided and that was taken back; and what it brought then counts for nothing in the origin,
-//! but goes on to count in the branch. `SPEC: UNDO-2, UNDO-3, BRA-9`
+//! A merge is taken back with the conflicts that it brought, whatever is shown of them, also where
+//! one was decided and that was taken back; and what it brought then counts for nothing in the
+//! origin, but goes on to count in the branch. `SPEC: UNDO-2, UNDO-3, BRA-9`
 
 use kernelos_protocol::command::{BranchCommand, Command, ConflictRow, Reply, TakenBack};
 use kernelos_protocol::document::DocPath;

@@ -56,8 +56,12 @@ fn info() -> String {
 }
 
 fn start(fake: &Fake) -> (Client, tokio::task::JoinHandle<()>) {
+    start_at(fake, None)
+}
+
+fn start_at(fake: &Fake, first: Option<&str>) -> (Client, tokio::task::JoinHandle<()>) {
     let (client, ends) = Client::pair();
-    let link = Link::new(fake.socket.clone(), None, ends, || {});
+    let link = Link::new(fake.socket.clone(), first.map(str::to_owned), ends, || {});
     (client, tokio::spawn(link.run()))
 }
 
@@ -89,6 +93,33 @@ async fn a_node_that_takes_the_connection_and_says_nothing_is_told_and_tried_aga
     let (line, _events) = fake.asked().await;
     assert!(line.starts_with("GET /v1/watch?workspace="), "{line}");
     assert_hangs(&news(&mut client).await);
+    link.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_workspace_that_was_named_is_looked_at_and_no_other_in_its_place() {
+    let second = "22".repeat(32);
+    let mut two: serde_json::Value = serde_json::from_str(&info()).unwrap();
+    let mut other = two["workspaces"][0].clone();
+    other["workspace"] = "second".into();
+    other["workspace_id"] = second.clone().into();
+    two["workspaces"].as_array_mut().unwrap().push(other);
+    for first in ["second", &second] {
+        let fake = Fake::new(&format!("named-{}", first.len()));
+        let (_client, link) = start_at(&fake, Some(first));
+        let (_, stream) = fake.asked().await;
+        answer(stream, &two.to_string()).await;
+        let (line, _events) = fake.asked().await;
+        assert!(line.starts_with(&format!("GET /v1/watch?workspace={second}")), "{line}");
+        link.abort();
+    }
+    let fake = Fake::new("named-none");
+    let (mut client, link) = start_at(&fake, Some("third"));
+    let (_, stream) = fake.asked().await;
+    answer(stream, &two.to_string()).await;
+    let News::Down(failure) = news(&mut client).await else { panic!("another is looked at") };
+    assert_eq!(failure.message, "there is no workspace \"third\" here");
+    assert!(failure.hint.unwrap().contains("\"home\", \"second\""));
     link.abort();
 }
 

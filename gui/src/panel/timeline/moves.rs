@@ -55,6 +55,20 @@ pub(super) fn moved(
     top(timeline, &timeline.walk(first, steps, back))
 }
 
+/// Where fewer rows have room than before, as where one was chosen and its details open below, the
+/// one that is chosen stays in sight.
+pub(super) fn keep_in_sight(timeline: &Timeline, before: &Place, now: &mut Place) {
+    if now.fits >= before.fits || now.cursor.is_none() {
+        return;
+    }
+    let was = timeline.reach(before);
+    let at = was.sight.iter().position(|slot| Some(slot.key()) == now.cursor);
+    let beyond = at.map(|at| at.saturating_add(1).saturating_sub(now.fits)).filter(|by| *by > 0);
+    if let Some(by) = beyond {
+        now.top = moved(timeline, now, by, true);
+    }
+}
+
 /// As the uppermost row; the newest stays the newest.
 fn top(timeline: &Timeline, slot: &Slot<'_>) -> Option<RowKey> {
     (slot.key() != timeline.newest().key()).then(|| slot.key())

@@ -113,6 +113,7 @@ struct Drawn {
     place: String,
     /// What a screen reader gets of each row.
     rows: Vec<String>,
+    height: f32,
 }
 
 impl Drawn {
@@ -126,8 +127,8 @@ impl Drawn {
             .map(|(id, name)| (DeviceId(id), name))
             .into();
         let (had, rows, place) = (Vec::new(), Vec::new(), String::new());
-        let (answers, asked) = (true, 0);
-        let mut drawn = Self { context, history, model, had, answers, asked, place, rows };
+        let (answers, asked, height) = (true, 0, 600.0);
+        let mut drawn = Self { context, history, model, had, answers, asked, place, rows, height };
         drawn.settle();
         drawn
     }
@@ -145,7 +146,7 @@ impl Drawn {
 
     fn frame(&mut self, key: Option<Key>) {
         self.answer();
-        let screen = Rect::from_min_size(pos2(0.0, 0.0), vec2(800.0, 600.0));
+        let screen = Rect::from_min_size(pos2(0.0, 0.0), vec2(800.0, self.height));
         let key = key.map(|key| Event::Key {
             key,
             physical_key: None,
@@ -217,13 +218,21 @@ impl Drawn {
 #[test]
 fn only_what_is_in_sight_is_laid_out() {
     let mut drawn = Drawn::open(HISTORY);
-    drawn.frame(None);
-    assert!((20..=30).contains(&drawn.rows.len()), "{}", drawn.rows.len());
-    for key in [Key::End, Key::PageUp, Key::PageUp, Key::Home] {
+    for key in [Key::F35, Key::End, Key::PageUp, Key::PageUp, Key::Home] {
         drawn.press(key);
         assert!((20..=30).contains(&drawn.rows.len()), "{key:?}: {}", drawn.rows.len());
         assert!(drawn.model.said.timeline.rows.len() <= 4 * KEPT, "what is far is forgotten");
     }
+}
+
+#[test]
+fn what_is_chosen_stays_in_sight_where_fewer_rows_have_room() {
+    let mut drawn = Drawn::open(HISTORY);
+    (0..18).for_each(|_| drawn.press(Key::ArrowDown));
+    drawn.height = 300.0;
+    drawn.settle();
+    let sight = drawn.model.said.timeline.reach(&drawn.model.chosen.place).sight;
+    assert!(sight.len() < 14 && sight.iter().any(|slot| slot.key().0 == drawn.cursor()));
 }
 
 #[test]

@@ -108,8 +108,8 @@ impl ConflictIndex {
         Ok(first(&open, &ends))
     }
 
-    /// Where the conflicts are that were open at what a change knew, `before`, and that it decided or
-    /// took away with the place. `doc` holds the change.
+    /// Where the conflicts are that were open at what a change knew, `before`, and that it decided
+    /// or took away with the place. `doc` holds the change.
     pub(in crate::document) fn closed(
         &self,
         doc: &Automerge,

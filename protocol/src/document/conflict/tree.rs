@@ -9,8 +9,8 @@ use automerge::{Automerge, ChangeHash, ObjId, ObjType, ReadDoc, ScalarValue, Val
 use serde_json::Value as Json;
 
 use crate::document::EditFault;
-use crate::document::edit::scalar;
-use crate::document::read::{READ_DEPTH_MAX, scalar_to_json};
+
+use crate::document::read::{READ_DEPTH_MAX, scalar, scalar_to_json};
 use crate::limits::VALUE_DEPTH_MAX;
 
 #[derive(Debug, Clone, PartialEq)]
