@@ -31,6 +31,7 @@ mod outcomes;
 mod own;
 mod past;
 mod past_again;
+mod past_lists;
 mod past_policy;
 mod purges;
 mod quota;

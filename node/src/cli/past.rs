@@ -103,7 +103,7 @@ pub(super) async fn history(ui: &Ui, path: DocPath, limit: usize) -> Result<(), 
         let object = json!({ "value": row.value, "removed": row.removed, "event": row.event,
             "device": device, "device_id": row.device, "time": row.time,
             "clock_wrong": row.clock_wrong, "current": row.current,
-            "lost_to": row.lost_to, "follows": row.follows });
+            "part": row.part, "lost_to": row.lost_to, "follows": row.follows });
         ui.show(&object, || present::history_row(row, above, &names))?;
     }
     if page.older > 0 {

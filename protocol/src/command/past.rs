@@ -120,6 +120,9 @@ pub struct HistoryRow {
     pub clock_wrong: bool,
     /// Does it stand there now?
     pub current: bool,
+    /// As a part of what is shown, which others wrote apart?
+    #[serde(default)]
+    pub part: bool,
     /// Written apart from this one, the event that is shown in its place.
     pub lost_to: Option<EventId>,
     /// Was it made on just what the row above shows? What that shows and this does not was else

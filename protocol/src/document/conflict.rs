@@ -26,7 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use automerge::legacy::Op;
-use automerge::{ActorId, Automerge, Change};
+use automerge::{ActorId, Automerge, Change, ObjId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -260,6 +260,20 @@ impl ConflictIndex {
         let number = |hash: &ChangeHash| self.lineage.number(&automerge::ChangeHash(hash.0));
         matches!((number(change), number(past)), (Some(change), Some(past))
             if self.lineage.knows(change, past))
+    }
+
+    /// The element of a list at which a value stands.
+    pub(super) fn element(&self, value: &ObjId) -> Option<(u64, ActorId)> {
+        let ObjId::Id(number, actor, _) = value else { return None };
+        let element = self.places.element_of(self.lineage.op(*number, actor)?);
+        Some((u64::from(element.number), self.lineage.actor(element.actor)?.clone()))
+    }
+
+    /// Does a value stand at this element?
+    pub(super) fn is_element(&self, value: &ObjId, element: &(u64, ActorId)) -> bool {
+        let ObjId::Id(number, actor, _) = value else { return false };
+        let stands = self.lineage.op(*number, actor).map(|op| self.places.element_of(op));
+        stands.is_some() && stands == self.lineage.op(element.0, &element.1)
     }
 
     /// In which object something was put, and under which key, if that is a map.

@@ -3,6 +3,7 @@
 
 mod history;
 mod said;
+mod way;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -45,6 +45,7 @@ pub fn history_row(
     let event = row.event.as_ref().map_or_else(String::new, EventId::short);
     let (tone, standing) = match (&row.lost_to, row.current) {
         (Some(event), _) => (Tone::Attention, format!("  lost to {}", event.short())),
+        (None, true) if row.part => (Tone::Good, "  stands now, with what others wrote".to_owned()),
         (None, true) => (Tone::Good, "  stands now".to_owned()),
         (None, false) => (Tone::Plain, String::new()),
     };

@@ -149,6 +149,7 @@ impl Replica {
                 time: header.map(|header| header.stamp),
                 clock_wrong: header.is_some_and(|header| self.is_wrong(header.stamp)),
                 current: stood.current,
+                part: stood.part,
                 lost_to: stood.lost_to.and_then(carrier),
                 follows: stood.follows,
             }

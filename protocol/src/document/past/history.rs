@@ -5,16 +5,15 @@
 //! object that is edited below has as many values as it was edited. `SPEC: PAST-3, PAST-5`
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use automerge::legacy::{Key, ObjectId, OpType};
-use automerge::{ActorId, Automerge, ChangeHash as Hash};
+use automerge::{Automerge, ChangeHash as Hash};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use super::way::{Touch, Way};
 use crate::document::conflict::{ConflictIndex, Conflicts};
 use crate::document::read::{self, ReadValue, Seen};
-use crate::document::validate::plain_operation;
 use crate::document::{DocPath, EditFault, policy};
 use crate::id::ChangeHash;
 use crate::limits::{
@@ -39,23 +38,14 @@ pub struct Stood {
     pub change: ChangeHash,
     /// No later one took its place, and it did not lose.
     pub current: bool,
+    /// It stands as a part of what is shown, which others wrote apart.
+    #[serde(default)]
+    pub part: bool,
     /// The change that did not know it, and whose value is shown in its place, or was kept by who
     /// decided.
     pub lost_to: Option<ChangeHash>,
     /// What it was made on showed just what stands before it in the list.
     pub follows: bool,
-}
-
-/// A change that touched the place.
-struct Touch {
-    /// Greater than that of every change in its past.
-    number: u64,
-    hash: Hash,
-    deps: Vec<Hash>,
-    /// Did it write at the place or above it, and not only below?
-    wrote: bool,
-    /// The same, or somewhere in a list on the way there: operations do not name the index.
-    near: bool,
 }
 
 /// A change that is not in the list, and what it shows: what its dependencies did.
@@ -104,11 +94,11 @@ pub(super) fn of(
 ) -> Result<History, EditFault> {
     let now = if is_of_root { policy::read(doc, conflicts, path) } else { read::read(doc, path) };
     let index = &*conflicts.index();
-    let mut touches = touching(doc, path);
-    touches.sort_unstable_by_key(|touch| (touch.number, touch.hash));
+    let (way, touches) = Way::of(doc, index, path);
     let shown = |heads: &[Hash]| {
-        let read = (!heads.is_empty()).then(|| Seen::at(doc, heads).read(path).ok());
-        read.flatten().map_or((None, None), |read| (Some(read.value), read.change))
+        let path = (!heads.is_empty()).then(|| way.then(heads)).flatten();
+        let read = path.and_then(|path| Seen::at(doc, heads).read(&path).ok());
+        read.map_or((None, None), |read| (Some(read.value), read.change))
     };
     let walked = walk(&touches, &standings(index, &touches), limit, shown);
     let Walk { mut values, looked, bare, silent, below } = walked;
@@ -128,8 +118,15 @@ pub(super) fn of(
     };
     judge_all(index, &mut values, (&bare, &silent, &Aside { undone, below: &below }), together);
     match now {
-        Ok(now) => one_stands(index, &mut values, &now),
+        Ok(now) => {
+            one_stands(index, &mut values, &now);
+            values.iter_mut().for_each(|value| value.part &= value.current);
+        }
         Err(_) => values.iter_mut().for_each(|value| value.current &= value.value.is_none()),
+    }
+    if way.is_moved() {
+        // What stood at this number goes on to stand at another: it lost nothing.
+        values.iter_mut().for_each(|value| value.lost_to = None);
     }
     if values.is_empty() && older == 0 {
         return Err(EditFault::Absent(path.to_string()));
@@ -186,7 +183,14 @@ fn walk(
                 newer.follows = newer_on.as_ref() == Some(&value);
             }
         }
-        of.values.push(Stood { value, change, current: false, lost_to: None, follows: false });
+        of.values.push(Stood {
+            value,
+            change,
+            current: false,
+            part: false,
+            lost_to: None,
+            follows: false,
+        });
     }
     of
 }
@@ -232,6 +236,9 @@ fn judge_all(
 /// What stands is what is shown: not what was written apart from that, be it the same, or older
 /// than all that is listed.
 fn one_stands(index: &ConflictIndex, values: &mut [Stood], now: &ReadValue) {
+    for value in values.iter_mut() {
+        value.part = value.value.as_ref() != Some(&now.value);
+    }
     let Some(shown) = now.change else { return };
     for value in values.iter_mut().filter(|value| value.current && value.change != shown) {
         // Who wrote the same once more, knowing it, is not listed: it stands all the same, or its
@@ -357,6 +364,34 @@ fn judge(
         value.current = lost_to.is_none() && !has_heir;
         value.lost_to = lost_to;
     }
+    hide(index, values, silent, merged);
+}
+
+/// One that shows nothing new may be shown in the place of another all the same, as that twin of an
+/// undo is that puts back what is there: what stood before it stands, and the other lost to it.
+fn hide(
+    index: &ConflictIndex,
+    values: &mut [Stood],
+    silent: &[Silent],
+    merged: impl Fn(&ChangeHash, &ChangeHash) -> Option<Option<Json>>,
+) {
+    for at in 0..values.len() {
+        let Some(one) = values.get_mut(at).filter(|one| one.current) else { continue };
+        let hides = |(change, value): &&Silent| {
+            *value != one.value
+                && !index.knows(change, &one.change)
+                && !index.knows(&one.change, change)
+                && merged(&one.change, change).is_some_and(|shown| shown == *value)
+        };
+        let Some((change, value)) = silent.iter().find(hides) else { continue };
+        (one.current, one.lost_to) = (false, Some(*change));
+        let stands = |past: &&mut Stood| {
+            past.value == *value && past.lost_to.is_none() && index.knows(change, &past.change)
+        };
+        if let Some(past) = values.iter_mut().rev().find(stands) {
+            past.current = true;
+        }
+    }
 }
 
 /// Did another who knew both of these show something else apart from the first who did, that is of
@@ -382,48 +417,6 @@ fn is_parted(
             && !index.knows(&first.change, change)
     };
     all.filter(|(change, _)| **change != first.change).any(parts)
-}
-
-/// The changes that touched a path, in the order in which the document holds them.
-fn touching(doc: &Automerge, path: &DocPath) -> Vec<Touch> {
-    let segments = path.segments();
-    // The objects that ever stood on the way there, by how far they are on it; what stands at its
-    // end or below is as far as it goes.
-    let mut on_way: BTreeMap<(u64, ActorId), usize> = BTreeMap::new();
-    let mut touches = Vec::new();
-    for change in doc.get_changes(&[]) {
-        let actor = change.actor_id().clone();
-        let (mut touched, mut wrote, mut near) = (false, false, false);
-        let start = change.start_op().get();
-        // Nearly every change is one plain operation, and to read that takes a tenth.
-        let plain = plain_operation(change.raw_bytes());
-        let operations = plain.map_or_else(|| change.decode().operations, |op| vec![op]);
-        for (op, number) in operations.iter().zip(start..) {
-            let depth = match &op.obj {
-                ObjectId::Root => Some(0),
-                ObjectId::Id(id) => on_way.get(&(id.0, id.1.clone())).copied(),
-            };
-            let Some(depth) = depth else { continue };
-            let leads_there = match (segments.get(depth), &op.key) {
-                (None, _) | (Some(_), Key::Seq(_)) => true,
-                (Some(segment), Key::Map(key)) => key.as_str() == segment,
-            };
-            if !leads_there {
-                continue;
-            }
-            touched = true;
-            near |= depth < segments.len();
-            wrote |= depth < segments.len() && matches!(op.key, Key::Map(_));
-            if matches!(op.action, OpType::Make(_)) {
-                on_way.insert((number, actor.clone()), (depth + 1).min(segments.len()));
-            }
-        }
-        if touched {
-            let (hash, deps) = (change.hash(), change.deps().to_vec());
-            touches.push(Touch { number: start, hash, deps, wrote, near });
-        }
-    }
-    touches
 }
 
 #[cfg(test)]

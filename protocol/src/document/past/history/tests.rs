@@ -1,8 +1,10 @@
 //! What a history lists is what its changes show, however much was written apart.
 //! `SPEC: PAST-3`
 
+use std::collections::BTreeMap;
+
 use automerge::transaction::Transactable as _;
-use automerge::{AutoCommit, ROOT};
+use automerge::{ActorId, AutoCommit, ROOT};
 
 use super::*;
 
@@ -39,8 +41,7 @@ fn a_row_is_what_its_change_shows_and_the_current_one_is_what_is_shown_now() {
         let doc = written(bits);
         let mut conflicts = Conflicts::of(&doc);
         for path in ["map", "map/here", "elsewhere"].map(|path| path.parse().unwrap()) {
-            let mut touches = touching(&doc, &path);
-            touches.sort_unstable_by_key(|touch| (touch.number, touch.hash));
+            let (_, touches) = Way::of(&doc, conflicts.index(), &path);
             let shown = |heads: &[Hash]| match heads {
                 [] => None,
                 _ => Seen::at(&doc, heads).read(&path).ok().map(|read| read.value),
@@ -98,8 +99,7 @@ fn where_many_wrote_apart_no_touch_is_compared_with_all_and_the_values_are_the_s
     }
     let (doc, path) = (all.document(), "here".parse().unwrap());
     let mut conflicts = Conflicts::of(doc);
-    let mut touches = touching(doc, &path);
-    touches.sort_unstable_by_key(|touch| (touch.number, touch.hash));
+    let (_, touches) = Way::of(doc, conflicts.index(), &path);
     let last = standings(conflicts.index(), &touches).pop().unwrap();
     assert!(!last.follows, "it was given up before");
     let all = of(doc, (&mut conflicts, &BTreeSet::new()), (&path, false), 200);
@@ -127,7 +127,7 @@ fn what_is_left_out_takes_no_pairs_from_what_is_listed() {
     let judged = |bare: BTreeSet<ChangeHash>, least| {
         let row = |(hash, side): (&Hash, &u8)| {
             let (change, value) = (ChangeHash(hash.0), of(*side));
-            Stood { value, change, current: false, lost_to: None, follows: false }
+            Stood { value, change, current: false, part: false, lost_to: None, follows: false }
         };
         let listed = sides.iter().filter(|(_, side)| **side >= least);
         let mut listed: Vec<_> = listed.collect();
