@@ -313,8 +313,8 @@ fn transact(
     let mut tx = doc.transaction();
     for edit in edits {
         if let Edit::Set { set, value } = edit
-            && is_once(set)
             && standing::stands(&tx, set, value)
+            && is_once(set)
         {
             continue;
         }

@@ -105,7 +105,8 @@ impl<W: Fn() + Clone + Send + Sync + 'static> Link<W> {
         };
         let wanted = self.ends.wanted.borrow_and_update().clone();
         // Another is not looked at in its place: what is done there would be done elsewhere.
-        if let Some(first) = self.first.as_deref().filter(|first| is_missing(&info, first)) {
+        let first = self.first.as_deref().filter(|_| wanted.workspace.is_none());
+        if let Some(first) = first.filter(|first| is_missing(&info, first)) {
             return Over::Gone(missing(&info, first));
         }
         let workspace = chosen(&info, &wanted, self.first.as_deref());

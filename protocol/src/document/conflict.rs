@@ -359,6 +359,12 @@ impl ConflictIndex {
         open.map(|open| open.path).filter(|path| paths.contains(path)).collect()
     }
 
+    /// Where changes disagree, of what is in a list the outermost list; those that agree after all
+    /// included.
+    pub(super) fn contested_places(&self) -> BTreeSet<DocPath> {
+        self.places.contested().map(|(spot, _)| self.place(spot)).collect()
+    }
+
     /// The policies on which changes disagree, and the strictest of what was written of each.
     /// `SPEC: POL-4`
     pub fn policies(&self, doc: &Automerge) -> Result<BTreeMap<String, Strictest>, EditFault> {

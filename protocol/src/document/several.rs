@@ -259,6 +259,11 @@ fn with_removals(
     }
 }
 
+/// Does what it sets stand there already?
+fn stands_already(doc: &Automerge, edit: &Edit) -> bool {
+    matches!(edit, Edit::Set { set, value } if super::standing::stands(doc, set, value))
+}
+
 impl Document {
     /// Makes a change of edits, which all resolve or none; none where nothing was to change.
     pub(super) fn write(
@@ -289,7 +294,16 @@ impl Document {
             let is_disputed = |path: &&DocPath| open.contains(*path) || seen.is_disputed(path);
             let disputed = written.iter().filter(is_disputed);
             let decided = disputed.map(|path| path.under(above)).collect();
-            let is_once = |path: &DocPath| part.once && !open.contains(path);
+            // What is written decides: it is skipped only where nobody disagrees, there or below.
+            let may_skip = part.once && edits.iter().any(|edit| stands_already(doc, edit));
+            let contested = may_skip.then(|| conflicts.index().contested_places());
+            let is_once = |path: &DocPath| {
+                let path = path.segments();
+                let is_near = |at: &DocPath| {
+                    at.segments().starts_with(path) || path.starts_with(at.segments())
+                };
+                contested.as_ref().is_some_and(|places| !places.iter().any(is_near))
+            };
             let change = transact(doc, conflicts, actor, edits, is_once)?;
             Ok(change.map(|change| LocalChange { decided, ..change }))
         })

@@ -114,3 +114,22 @@ fn an_element_that_is_gone_is_told_of_where_it_stood_last() {
     let rows = told(&mut mesh, "notes/l/2");
     assert_eq!(rows, [(json!("za"), false, false, false), (Json::Null, true, false, false)]);
 }
+
+#[test]
+fn where_both_wrote_two_things_an_undo_of_the_decision_leaves_one_that_stands() {
+    let lists = (json!(["p", "q"]), [put(0, "one"), append("za")], [put(0, "two"), append("zb")]);
+    let key = |key: &str, value: u8| json!({"set": format!("notes/l/{key}"), "value": value});
+    let maps = (json!({"k": 0}), [key("k", 1), key("i", 7)], [key("k", 2), key("j", 5)]);
+    for (shared, mine, theirs) in [lists, maps] {
+        for keep in ["A", "B"] {
+            let mut mesh = apart(&shared, &mine, &theirs);
+            let open = mesh.conflicts(1);
+            mesh.edit(1, json!([{"resolve": open[0].id, "keep": keep}]));
+            mesh.undone(1, None);
+            let shown: Json = serde_json::from_str(&mesh.get(1, "notes/l")).unwrap();
+            let rows = told(&mut mesh, "notes/l");
+            let stand: Vec<_> = rows.iter().filter(|row| row.1).map(|row| &row.0).collect();
+            assert_eq!(stand, [&shown], "{keep} {rows:?}");
+        }
+    }
+}

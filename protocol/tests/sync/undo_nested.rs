@@ -139,10 +139,17 @@ fn what_stands_among_others_is_written_and_decides() {
     let mut values = apart(set("notes/v", json!("old")), &[both]);
     let gone = (set("notes/v", json!("one")), json!({"rm": "notes/v"}));
     let mut removed = apart(set("notes/v", json!("old")), &[gone]);
-    for mesh in [&mut values, &mut removed] {
+    // A conflict below, of which one value tells nothing.
+    let below = (set("notes/v/k", json!(3)), json!({"rm": "notes/v/k"}));
+    let mut map = apart(set("notes/v", json!({"k": 1, "j": 2})), &[below]);
+    let item = (set("notes/v/0", json!("B")), json!({"rm": "notes/v/0"}));
+    let mut list = apart(set("notes/v", json!(["a", "b"])), &[item]);
+    for (at, mesh) in [&mut values, &mut removed, &mut map, &mut list].into_iter().enumerate() {
         assert_eq!(mesh.conflicts(1).len(), 1);
         let shown: Json = serde_json::from_str(&mesh.get(1, "notes/v")).unwrap();
-        mesh.edit(1, json!([set("notes/v", shown)]));
-        assert!(mesh.conflicts(2).is_empty());
+        let edits = serde_json::from_value(json!([set("notes/v", shown)])).unwrap();
+        let Reply::Edited(edited) = mesh.ask(1, Command::Edit { edits }) else { panic!() };
+        assert!(edited.event.is_some(), "{at}");
+        assert!(mesh.conflicts(2).is_empty(), "{at}");
     }
 }

@@ -211,7 +211,7 @@ fn judge_all(
     };
     judge(index, values, (silent, aside), merged);
     if bare.is_empty() {
-        return;
+        return hide(index, values, silent, merged);
     }
     let won: BTreeSet<_> = values
         .iter()
@@ -227,10 +227,11 @@ fn judge_all(
         judge(index, values, (silent, aside), merged);
     }
     let mut is_below_bare = false;
-    for value in values {
+    for value in values.iter_mut() {
         value.follows &= !is_below_bare;
         is_below_bare = bare.contains(&value.change);
     }
+    hide(index, values, silent, merged);
 }
 
 /// What stands is what is shown: not what was written apart from that, be it the same, or older
@@ -364,14 +365,14 @@ fn judge(
         value.current = lost_to.is_none() && !has_heir;
         value.lost_to = lost_to;
     }
-    hide(index, values, silent, merged);
 }
 
 /// One that shows nothing new may be shown in the place of another all the same, as that twin of an
-/// undo is that puts back what is there: what stood before it stands, and the other lost to it.
+/// undo is that puts back what is there: what stood before it stands, and the other lost to it. It
+/// is listed itself where what it shows is what several had written.
 fn hide(
     index: &ConflictIndex,
-    values: &mut [Stood],
+    values: &mut Vec<Stood>,
     silent: &[Silent],
     merged: impl Fn(&ChangeHash, &ChangeHash) -> Option<Option<Json>>,
 ) {
@@ -390,6 +391,10 @@ fn hide(
         };
         if let Some(past) = values.iter_mut().rev().find(stands) {
             past.current = true;
+        } else if !values.iter().any(|listed| listed.change == *change) {
+            let (value, change, lost_to) = (value.clone(), *change, None);
+            let (current, part, follows) = (true, false, false);
+            values.push(Stood { value, change, current, part, lost_to, follows });
         }
     }
 }

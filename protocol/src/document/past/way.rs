@@ -34,7 +34,7 @@ pub(super) struct Way<'a> {
     path: &'a DocPath,
     /// Of each segment that is an index, of which element; none where that is not known.
     elements: Vec<Option<Element>>,
-    /// Nothing has this number now, and what had it last has another.
+    /// Nothing has this number now, and what had it last has another, or is not known.
     is_moved: bool,
     /// Where each element was found last: mostly it stands there still.
     found: RefCell<BTreeMap<usize, usize>>,
@@ -90,7 +90,11 @@ impl<'a> Way<'a> {
                 let look = Look { doc, heads: Some(&[touch.hash][..]) };
                 way.elements_at(look).filter(|all| all.iter().any(Option::is_some))
             });
-            let Some(elements) = last else { return (way, touches) };
+            let Some(elements) = last else {
+                // Which element is meant is not known, if it is in a list: nothing is compared.
+                way.is_moved = touches.iter().any(|touch| touch.near && !touch.wrote);
+                return (way, touches);
+            };
             let unknown = std::mem::replace(&mut way.elements, elements);
             way.is_moved = way.segments(now).is_some_and(|now| now != path.segments());
             if way.is_moved {
@@ -181,7 +185,10 @@ impl<'a> Way<'a> {
         let last = self.found.borrow().get(&at).copied();
         let is_there =
             |last: &usize| look.get(list, Prop::Seq(*last)).is_some_and(|(_, id)| is_it(&id));
-        let found = last.filter(is_there).or_else(|| match look.heads {
+        // Or beside it: what went, or came, before it mostly was one.
+        let near = last.map(|last| [last, last.saturating_add(1), last.saturating_sub(1)]);
+        let near = near.into_iter().flatten().find(is_there);
+        let found = near.or_else(|| match look.heads {
             Some(heads) => {
                 self.doc.list_range_at(list, .., heads).position(|item| is_it(&item.id()))
             }
