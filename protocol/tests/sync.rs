@@ -5,6 +5,7 @@ mod artifacts;
 mod boards;
 mod branch_words;
 mod branches;
+mod branches_nested;
 mod busy;
 mod claims;
 mod clones;

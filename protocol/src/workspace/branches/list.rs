@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::effect::{ChangeNo, DocumentNo, Effect};
 use crate::id::{ChangeHash, DeviceId, DocumentId, EventId};
-use crate::limits::{BEHIND_COUNTED_MAX, SIDES_COMPARED_MAX};
+use crate::limits::{BEHIND_COUNTED_MAX, BRANCH_DEPTH_MAX, SIDES_COMPARED_MAX};
 use crate::workspace::Workspace;
 
 /// How far a branch is from its origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Distance {
-    /// Changes of the branch that the origin does not hold.
+    /// Changes of the branch, and of those that were merged into it, that the origin does not hold.
     pub ahead: usize,
     /// Changes of the origin that the branch does not hold.
     pub behind: usize,
@@ -59,11 +59,46 @@ impl Workspace {
         self.effects.origin(document).map(|origin| origin.document)
     }
 
-    /// The changes that were written to this document itself and stand.
+    /// The changes that stand and were written to this document itself, or to branches of it that
+    /// were merged into it. `SPEC: BRA-10`
     #[must_use]
     pub fn own_changes(&self, document: &DocumentId) -> BTreeSet<ChangeHash> {
-        let own = self.effects.document_number(document).map(|no| self.own_standing(no));
+        let own = self.effects.document_number(document).map(|no| self.own_and_merged(no));
         own.into_iter().flatten().map(|change| self.effects.hash(change)).collect()
+    }
+
+    /// The changes that stand and were written to a document itself, or to branches of it that
+    /// were merged into it.
+    pub(super) fn own_and_merged(&self, document: DocumentNo) -> BTreeSet<ChangeNo> {
+        let mut below = BTreeMap::new();
+        let mut is_below = |change: &ChangeNo| {
+            let of = self.effects.document_of(*change);
+            *below.entry(of).or_insert_with(|| self.is_branch_below(of, document))
+        };
+        let mut open = self.own_standing(document);
+        let mut found: BTreeSet<_> = open.iter().copied().collect();
+        while let Some(next) = open.pop() {
+            for dep in self.effects.joined(document, next).filter(&mut is_below) {
+                if found.insert(dep) {
+                    open.push(dep);
+                }
+            }
+        }
+        found
+    }
+
+    /// Is it a branch of that document, or one of such a branch?
+    fn is_branch_below(&self, branch: DocumentNo, document: DocumentNo) -> bool {
+        let above = self.effects.document_id(document);
+        let mut at = self.origin(&self.effects.document_id(branch));
+        for _ in 0..BRANCH_DEPTH_MAX {
+            match at {
+                Some(origin) if origin == above => return true,
+                Some(origin) => at = self.origin(&origin),
+                None => return false,
+            }
+        }
+        false
     }
 
     /// The event that makes a branch, of several the lowest.
@@ -109,7 +144,7 @@ impl Workspace {
     }
 
     /// How far a branch is from its origin, whose heads these are. What makes a branch or merges
-    /// one is not counted.
+    /// one is not counted, and what came in of branches of it is.
     /// `SPEC: BRA-5`
     #[must_use]
     pub fn distance(&self, branch: &DocumentId, to: Vec<ChangeHash>) -> Distance {
@@ -125,7 +160,8 @@ impl Workspace {
         };
         let (to, from) = (numbers(to), numbers(self.line(branch).heads));
         let mut ahead = 0;
-        for change in self.own_standing(of).into_iter().filter(|own| self.is_edit(of, *own)) {
+        let is_edit = |own: &ChangeNo| self.is_edit(self.effects.document_of(*own), *own);
+        for change in self.own_and_merged(of).into_iter().filter(is_edit) {
             devices.extend(self.effects.carrier(change).map(|no| self.content.author(no)));
             ahead += usize::from(!knows(&to, change));
         }

@@ -30,7 +30,8 @@ impl Workspace {
         found
     }
 
-    /// Of origins the changes of their branches that came in by a merge that was taken back:
+    /// Of origins the changes of their branches, and of those that were merged into these, that came
+    /// in by a merge that was taken back:
     /// nothing is shown of them there. What a later merge knows as well came in by the first.
     /// `SPEC: UNDO-3`
     #[must_use]
@@ -57,7 +58,7 @@ impl Workspace {
                 };
                 !all.is_empty() && all.iter().filter(is_first).all(is_undone)
             };
-            let own = self.own_standing(branch).into_iter().filter(is_gone);
+            let own = self.own_and_merged(branch).into_iter().filter(is_gone);
             let hashes = own.map(|change| self.effects.hash(change));
             gone.entry(origin).or_default().extend(hashes);
         }
