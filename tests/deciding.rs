@@ -288,3 +288,24 @@ fn a_batch_with_a_removal_and_an_item_of_a_list_is_opened_again_by_one_undo() {
     agree(&homes);
     assert_eq!(conflicts(phone).len(), 3);
 }
+
+#[test]
+fn who_marks_a_task_as_done_over_a_conflict_is_told_that_it_decides() {
+    let homes = [Home::with_workspace(), Home::new()];
+    let _nodes = [homes[0].up(), homes[1].up()];
+    homes[0].pair(&homes[1], "phone", "member");
+    let [laptop, phone] = &homes;
+    let added = done(laptop, &["task", "add", "socks"]);
+    let id = added[0]["id"].as_str().unwrap().to_owned();
+    let state = format!("tasks/{id}/state");
+    agree(&homes);
+    done(phone, &["offline"]);
+    done(laptop, &["doc", "set", &state, "\"begun\""]);
+    done(phone, &["doc", "set", &state, "\"dropped\""]);
+    done(phone, &["online"]);
+    agree(&homes);
+    let tasks = done(phone, &["task", "done", &id]);
+    assert_eq!(tasks[0]["decided"], json!([state]));
+    agree(&homes);
+    assert!(conflicts(laptop).is_empty());
+}

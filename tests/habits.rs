@@ -289,7 +289,12 @@ fn kern_says_where_things_lie_and_writes_completions_and_pages() {
     for shell in ["bash", "zsh", "fish"] {
         assert!(home.run(&["completions", shell]).done().contains("quarantine"), "{shell}");
     }
+    let script = home.run(&["completions", "bash", "--json"]).json();
+    assert_eq!(script["shell"], "bash");
+    assert_eq!(script["script"], home.run(&["completions", "bash"]).done());
     assert!(home.run(&["man"]).done().contains(".TH kern"));
+    let page = home.run(&["man", "--json"]).json();
+    assert_eq!(page["page"], home.run(&["man"]).done());
     let pages = home.file("pages");
     let told = home.run(&["man", pages.to_str().unwrap()]).done().to_owned();
     assert!(pages.join("kern-doc-history.1").is_file());

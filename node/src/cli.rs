@@ -251,7 +251,7 @@ fn run(args: Args) -> Result<(), Failure> {
             Subcommands::Workspace(args) => workspace::run(&ui, args).await,
             Subcommands::Doctor(_) => doctor::run(&ui).await,
             Subcommands::Paths(_) => itself::paths(&ui),
-            Subcommands::Completions(args) => itself::completions(&args),
+            Subcommands::Completions(args) => itself::completions(&ui, &args),
             Subcommands::Man(args) => itself::man(&ui, args),
             Subcommands::Bench(args) => bench::run(&ui, args).await,
         }

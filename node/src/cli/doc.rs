@@ -223,7 +223,7 @@ pub(super) fn told(ui: &Ui, edited: &Edited) -> Result<(), Failure> {
     ui.wrote(&Wrote::undo(edited.event), object, || decided(edited))
 }
 
-fn put_decided(object: &mut Json, edited: &Edited) {
+pub(super) fn put_decided(object: &mut Json, edited: &Edited) {
     if !edited.decided.is_empty() {
         object["decided"] = json!(edited.decided);
     }

@@ -180,12 +180,15 @@ async fn give_code(client: &Client, invitation: &str, code: Option<String>) -> R
 }
 
 /// Says why nobody came in, where scripts look for it. Ends with 7 where nobody refused, but the
-/// other side is not reached or took too long, else with 5.
+/// other side is not reached or took too long, with 2 where what was given is no token, else with
+/// 5.
 pub(super) fn refused(ui: &Ui, reason: &str) -> Result<(), Failure> {
     let kind = match reason {
         HISTORY_LATE => FailureKind::Busy,
         _ if reason.starts_with(NOT_STORED) => FailureKind::Failed,
         _ if PairingCode::from_code(reason).is_unreachable() => FailureKind::Busy,
+        // What was given is none; nobody was asked.
+        _ if reason.starts_with("token_") => FailureKind::Usage,
         _ => FailureKind::Denied,
     };
     ended(ui, reason, kind)
@@ -200,6 +203,8 @@ fn ended(ui: &Ui, reason: &str, kind: FailureKind) -> Result<(), Failure> {
             "ask the inviting device for a new code or join file"
         }
         "token_foreign" => "give the whole token that `kern invite` shows: KOS1:…",
+        "token_version" => "it is of a newer version: upgrade KernelOS on this device",
+        _ if reason.starts_with("token_") => "copy the whole of it, or ask for a new one",
         "name_used" => "a device of the workspace has this name: choose another with --device",
         "own_token" => "run `kern join` on the device that is to come in, not on this one",
         "already_member" => {

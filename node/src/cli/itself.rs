@@ -82,10 +82,15 @@ pub(super) fn stores(home: &Path) -> Vec<PathBuf> {
     stores
 }
 
-pub(super) fn completions(args: &Completions) -> Result<(), Failure> {
+pub(super) fn completions(ui: &Ui, args: &Completions) -> Result<(), Failure> {
     let mut text = Vec::new();
     clap_complete::generate(args.shell, &mut super::Args::command(), "kern", &mut text);
-    print(&String::from_utf8_lossy(&text))
+    let script = String::from_utf8_lossy(&text);
+    if ui.json {
+        let object = json!({ "shell": args.shell.to_string(), "script": script });
+        return print(&(object.to_string() + "\n"));
+    }
+    print(&script)
 }
 
 pub(super) fn man(ui: &Ui, args: Man) -> Result<(), Failure> {
@@ -97,7 +102,12 @@ pub(super) fn man(ui: &Ui, args: Man) -> Result<(), Failure> {
     let Some(dir) = args.dir else {
         let mut page = Vec::new();
         clap_mangen::Man::new(command).render(&mut page).map_err(failed)?;
-        return print(&String::from_utf8_lossy(&page));
+        let page = String::from_utf8_lossy(&page);
+        return if ui.json {
+            print(&(json!({ "page": page }).to_string() + "\n"))
+        } else {
+            print(&page)
+        };
     };
     fs::create_dir_all(&dir).map_err(failed)?;
     let pages = count(&command);

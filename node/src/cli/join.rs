@@ -73,7 +73,7 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
         Err(failure) if failure.message == "token_foreign" && args.join_file.is_some() => {
             let file = args.join_file.unwrap_or_default();
             let text = format!("{} is no join file ({})", file.display(), failure.message);
-            return Err(Failure::new(failure.kind, text)
+            return Err(Failure::new(FailureKind::Usage, text)
                 .with_hint("name the file that `kern invite --join-file F` wrote"));
         }
         Err(failure) if failure.kind == FailureKind::Denied => {

@@ -87,7 +87,10 @@ pub(super) async fn run(ui: &Ui, command: Command) -> Result<(), Failure> {
         }
     };
     let (wrote, mut tasks) = (Wrote::undo(edited.event), tasks(ui, &tasks_at).await?);
-    tasks.iter_mut().filter(|row| row["id"] == *id).for_each(|row| wrote.put_in(row));
+    for row in tasks.iter_mut().filter(|row| row["id"] == *id) {
+        wrote.put_in(row);
+        super::doc::put_decided(row, &edited);
+    }
     ui.wrote_as(&wrote, &json!(tasks), || {
         let Doc(mut blocks) = doc(&tasks);
         blocks.extend(super::doc::decided(&edited).0);

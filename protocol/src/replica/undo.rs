@@ -160,7 +160,7 @@ impl Replica {
     fn later_order(&self, undo: &Undo) -> Option<LaterOrder> {
         let later = self.workspace.later_order(&self.key.device(), &undo.event);
         let later = later.filter(|_| undo.is_last);
-        later.map(|(event, how)| LaterOrder { event, how: how.to_owned() })
+        later.map(|(event, how)| LaterOrder { event, how })
     }
 
     /// The event that takes back is written, or was not to be.

@@ -160,11 +160,15 @@ impl Workspace {
         }
     }
 
-    /// The event of its chain before a branch.
+    /// The event of its chain before a branch; where none is, one that its first event builds on.
     fn before_branch(&self, tip: crate::authority::ContentNo, row: &BranchRow) -> Option<EventId> {
         let mut at = tip;
         for _ in 0..row.events {
-            at = self.content.prev(at)?;
+            let Some(prev) = self.content.prev(at) else {
+                let known = self.content.parents(at).iter().filter(|no| self.counts(**no));
+                return known.map(|no| self.content.id(*no)).min();
+            };
+            at = prev;
         }
         Some(self.content.id(at))
     }

@@ -109,19 +109,37 @@ impl Workspace {
         candidates.copied().find(|id| self.undoable(id).is_ok())
     }
 
-    /// The last strike or readmission of a device that comes after one of its events, and how that
-    /// is taken back: no undo does.
+    /// The last strike or readmission of a device that comes after one of its events and of which
+    /// something holds still, and how that is taken back: no undo does.
     #[must_use]
-    pub fn later_order(&self, own: &DeviceId, than: &EventId) -> Option<(EventId, &'static str)> {
+    pub fn later_order(&self, own: &DeviceId, than: &EventId) -> Option<(EventId, String)> {
         let later = self.order.ids().iter().rev().take_while(|id| *id != than);
         let own = later.filter(|id| self.header(id).is_some_and(|header| header.author == *own));
-        own.copied().find_map(|id| {
-            let no = self.control.number(&id)?;
-            match self.undoable_control(no) {
-                Err(how) if [STRUCK, READMITTED].contains(&how) => Some((id, how)),
-                _ => None,
+        own.copied().find_map(|id| Some((id, self.way_back(self.control.number(&id)?)?)))
+    }
+
+    /// How a strike or readmission is taken back, where something of it holds still.
+    fn way_back(&self, no: ControlNo) -> Option<String> {
+        match self.control.fact(no) {
+            ControlFact::Strike { events, .. } => {
+                let out = events.iter().find(|id| self.is_struck(id))?.short();
+                Some(match events.len() {
+                    1 => format!("it struck an event: `kern readmit --event {out}` brings it back"),
+                    many => format!(
+                        "it struck {many} events: `kern readmit --event {out}` brings one back"
+                    ),
+                })
             }
-        })
+            ControlFact::Readmit { tips, .. } => {
+                let is_back =
+                    |id: &&EventId| self.content.number(id).is_some_and(|no| self.counts(no));
+                let back = tips.iter().find(is_back)?.short();
+                Some(format!(
+                    "it brought back what was kept apart: `kern strike {back}` takes it out"
+                ))
+            }
+            _ => None,
+        }
     }
 
     /// The changes of a document's family that take others back, and those: of several that put

@@ -160,6 +160,8 @@ fn a_branch_that_is_kept_apart_is_open_in_the_inbox_until_somebody_decides() {
     assert_eq!((row.kind, row.sides.len()), (ConflictKind::Quarantine, 2));
     assert_eq!(row.sides[1].device, Some(id(2)));
     assert!(row.next[0].starts_with("kern quarantine show"));
+    // Nothing of its author's is before it, and it builds on what was there.
+    assert!(row.why.contains("The last event that all of them knew is "), "{}", row.why);
     assert_eq!(mesh.status(1).conflicts, 1, "never green");
     let event = edit(&mut mesh, 3, vec![keep(row, "A")]);
     for number in [1, 3] {

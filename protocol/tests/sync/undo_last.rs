@@ -402,3 +402,24 @@ fn a_strike_and_a_readmission_that_no_undo_takes_back_are_named_where_an_older_i
     // Who names an event means that one.
     assert_eq!(mesh.undone(1, Some(events[0])).later, None);
 }
+
+#[test]
+fn a_strike_of_which_all_came_back_is_not_named() {
+    let mut mesh = Mesh::of(&[(2, Role::Admin), (3, Role::Member)]);
+    mesh.connect(1, 2);
+    mesh.connect(1, 3);
+    let own = [1, 2].map(|value| set(&mut mesh, 1, &format!("notes/{value}"), json!(value)));
+    let events = [3, 4, 5].map(|value| set(&mut mesh, 3, &format!("notes/{value}"), json!(value)));
+    let begin = events[2].to_string();
+    let strike = Command::Strike { begin: begin.clone(), reason: String::new() };
+    let Reply::Struck { event, .. } = mesh.ask(1, strike) else { panic!() };
+    let undone = mesh.undone(1, None);
+    let later = undone.later.unwrap();
+    assert_eq!((undone.undoes, later.event), (own[1], event));
+    let command = format!("kern readmit --event {}", events[2].short());
+    assert!(later.how.contains(&command), "{}", later.how);
+    let back = Command::ReadmitEvent { begin, reason: String::new() };
+    assert!(matches!(mesh.ask(2, back), Reply::Readmitted { .. }));
+    let undone = mesh.undone(1, None);
+    assert_eq!((undone.undoes, undone.later), (own[0], None));
+}

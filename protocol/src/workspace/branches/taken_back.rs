@@ -30,9 +30,9 @@ impl Workspace {
         found
     }
 
-    /// Of origins the changes of their branches, and of those that were merged into these, that came
-    /// in by a merge that was taken back:
-    /// nothing is shown of them there. What a later merge knows as well came in by the first.
+    /// Of origins the changes of their branches, and of those that were merged into these, that
+    /// came in by a merge that was taken back: nothing is shown of them there. What a later merge
+    /// knows as well came in by the first.
     /// `SPEC: UNDO-3`
     #[must_use]
     pub fn changes_gone(&self) -> BTreeMap<DocumentId, BTreeSet<ChangeHash>> {
