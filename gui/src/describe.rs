@@ -18,10 +18,13 @@ pub struct Describe {
 }
 
 impl Describe {
-    /// Writes to this file, which is replaced as a whole.
-    #[must_use]
-    pub fn to(to: PathBuf) -> Self {
-        Self { to, last: String::new() }
+    /// Writes to this file, which is replaced as a whole, or says why it cannot be.
+    pub fn to(to: PathBuf) -> Result<Self, String> {
+        let why = |error| {
+            format!("{} cannot be written: {error}\nname a file in a folder of yours", to.display())
+        };
+        replace(&to, "").map_err(why)?;
+        Ok(Self { to, last: String::new() })
     }
 }
 
@@ -99,6 +102,16 @@ mod tests {
     use eframe::egui::accesskit::{NodeId, TreeId};
 
     use super::*;
+
+    #[test]
+    fn who_names_a_file_that_cannot_be_written_is_told_before_a_window_opens() {
+        let folder = std::env::temp_dir();
+        for to in [folder.join("no such folder/f"), PathBuf::from("/"), folder] {
+            let said = Describe::to(to.clone()).unwrap_err();
+            assert!(said.starts_with(to.to_str().unwrap()), "{said}");
+            assert!(said.contains("name a file"), "{said}");
+        }
+    }
 
     #[test]
     fn a_field_is_called_by_its_label() {

@@ -48,6 +48,10 @@ fn main() -> ExitCode {
         let measured = kernelos_gui::bench::run(args.socket, seconds);
         return measured.map_or_else(|error| failed(&error.to_string()), |()| ExitCode::SUCCESS);
     }
+    let describe = match args.describe.map(Describe::to).transpose() {
+        Ok(describe) => describe,
+        Err(why) => return failed(&why),
+    };
     let size = egui::vec2(1_100.0, 720.0);
     let options = eframe::NativeOptions {
         viewport: egui::ViewportBuilder::default()
@@ -61,8 +65,8 @@ fn main() -> ExitCode {
         "kern-gui",
         options,
         Box::new(move |context| {
-            if let Some(to) = args.describe {
-                context.egui_ctx.add_plugin(Describe::to(to));
+            if let Some(describe) = describe {
+                context.egui_ctx.add_plugin(describe);
             }
             let client = Client::start(args.socket, args.workspace, &context.egui_ctx)?;
             let app = App::new(&context.egui_ctx, client);

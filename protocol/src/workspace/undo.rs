@@ -29,6 +29,10 @@ const READMITTED: &str =
 /// Nor what struck events: they come back by name.
 const STRUCK: &str = "it struck events; `kern readmit --event EVENT` brings one of them back";
 
+/// Its number is taken by what more built on. `SPEC: PRJ-4`
+const LEFT_OUT: &str =
+    "its device forked, and it is left out of the document: `kern quarantine show EVENT` shows it";
+
 /// Events that were taken back, and the events that did.
 pub(super) type Undone = BTreeMap<ContentNo, ContentNo>;
 /// The same, and of what it was found: how many undos, content and control events, and strikes.
@@ -54,6 +58,7 @@ impl Workspace {
         let no = self.content.number(id).ok_or("it is not here")?;
         match self.effects.of(no) {
             Effect::Change(_) if !self.counts(no) => Err("it has no effect"),
+            Effect::Change(changes) if self.is_left_out(changes) => Err(LEFT_OUT),
             Effect::Change(changes) => {
                 // What makes a branch changes nothing that is shown: its link does.
                 let makes = |change: ChangeNo| {

@@ -278,4 +278,6 @@ fn what_a_fork_left_out_is_shown_beside_what_it_was_made_on_and_has_no_effect() 
     let create = BranchCommand::Create { name, of, at, purpose: String::new() };
     let Reply::Failed(failure) = mesh.ask(1, Command::Branch(create)) else { panic!() };
     assert!(failure.message.contains("has no effect"), "{failure}");
+    let Reply::NotUndone(refused) = mesh.undo(1, Some(tip), false) else { panic!() };
+    assert!(refused.reason.contains("left out of the document"), "{}", refused.reason);
 }
