@@ -133,3 +133,12 @@ fn where_both_wrote_two_things_an_undo_of_the_decision_leaves_one_that_stands() 
         }
     }
 }
+
+#[test]
+fn what_was_written_in_another_element_is_none_of_a_place_where_nothing_stands() {
+    let write = json!({"set": "notes/l/0/k", "value": 9});
+    let mut mesh = apart(&json!([{"k": 1}, {"k": 2}]), &[rm(0)], &[write]);
+    let rows = told(&mut mesh, "notes/l/1/k");
+    let values: Vec<_> = rows.iter().map(|row| &row.0).collect();
+    assert_eq!(values, [&json!(2), &Json::Null], "{rows:?}");
+}

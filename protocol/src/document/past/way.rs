@@ -200,8 +200,8 @@ impl<'a> Way<'a> {
 
     /// The changes that touched the place, causes first.
     fn touching(&self) -> Vec<Touch> {
-        // The objects that ever stood on the way there, by how far they are on it; what stands at
-        // its end or below is as far as it goes.
+        // The objects that ever stood on the way there, by how far they are on it, and whether
+        // that is sure; what stands at its end or below is as far as it goes.
         let mut on_way = BTreeMap::new();
         let changes = self.doc.get_changes(&[]);
         let mut touches: Vec<_> =
@@ -210,7 +210,11 @@ impl<'a> Way<'a> {
         touches
     }
 
-    fn touch(&self, change: &Change, on_way: &mut BTreeMap<Number, usize>) -> Option<Touch> {
+    fn touch(
+        &self,
+        change: &Change,
+        on_way: &mut BTreeMap<Number, (usize, bool)>,
+    ) -> Option<Touch> {
         let actor = change.actor_id().clone();
         let (mut touched, mut wrote, mut near) = (false, false, false);
         let (start, len) = (change.start_op().get(), self.path.segments().len());
@@ -219,18 +223,20 @@ impl<'a> Way<'a> {
         let operations = plain.map_or_else(|| change.decode().operations, |op| vec![op]);
         for (op, number) in operations.iter().zip(start..) {
             let depth = match &op.obj {
-                ObjectId::Root => Some(0),
+                ObjectId::Root => Some((0, true)),
                 ObjectId::Id(id) => on_way.get(&(id.0, id.1.clone())).copied(),
             };
-            let Some(depth) = depth else { continue };
+            let Some((depth, is_sure)) = depth else { continue };
             let Some(names_it) = self.leads_there(op, depth, || (number, actor.clone())) else {
                 continue;
             };
+            // What is in an element that is not known may be in another.
+            let is_sure = is_sure && (names_it || depth >= len);
             touched = true;
             near |= depth < len;
-            wrote |= depth < len && names_it;
+            wrote |= depth < len && is_sure;
             if matches!(op.action, OpType::Make(_)) {
-                on_way.insert((number, actor.clone()), (depth + 1).min(len));
+                on_way.insert((number, actor.clone()), ((depth + 1).min(len), is_sure));
             }
         }
         let (hash, deps) = (change.hash(), change.deps().to_vec());
