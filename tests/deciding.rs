@@ -304,8 +304,13 @@ fn who_marks_a_task_as_done_over_a_conflict_is_told_that_it_decides() {
     done(phone, &["doc", "set", &state, "\"dropped\""]);
     done(phone, &["online"]);
     agree(&homes);
+    assert_eq!(done(phone, &["doc", "get", "tasks"])["conflict_below"], true);
+    let list = phone.run(&["task", "list"]).done().to_owned();
+    assert!(list.contains("something was written apart"), "{list}");
     let tasks = done(phone, &["task", "done", &id]);
     assert_eq!(tasks[0]["decided"], json!([state]));
     agree(&homes);
     assert!(conflicts(laptop).is_empty());
+    assert_eq!(done(laptop, &["doc", "get", "tasks"]).get("conflict_below"), None);
+    assert!(!laptop.run(&["task", "list"]).done().contains("apart"));
 }

@@ -145,6 +145,7 @@ pub(super) async fn run(ui: &Ui, command: Command) -> Result<(), Failure> {
                 path,
                 value: Json::Null,
                 conflict: false,
+                conflict_below: false,
                 event: edited.event,
                 loading: None,
             };

@@ -1,6 +1,6 @@
 //! `kern task`: the tasks of the workspace, a board or a branch, as entries of its document.
 
-use kernelos_protocol::command::{Command as Asked, Failure, FailureKind, Reply};
+use kernelos_protocol::command::{Command as Asked, Failure, FailureKind, ReadReply, Reply};
 use kernelos_protocol::document::{DocPath, Edit};
 use kernelos_protocol::id::to_hex;
 use kernelos_protocol::present::{self, Block, Doc, Text, Tone};
@@ -74,8 +74,13 @@ pub(super) async fn run(ui: &Ui, command: Command) -> Result<(), Failure> {
             (id, super::doc::edit(ui, vec![Edit::Set { set, value }]).await?)
         }
         Args::List => {
-            let tasks = tasks(ui, &tasks_at).await?;
-            return ui.show(&tasks, || doc(&tasks));
+            let read = read(ui, &tasks_at).await?;
+            let tasks = rows(&read);
+            return ui.show(&tasks, || {
+                let Doc(mut blocks) = doc(&tasks);
+                blocks.extend(present::conflict_below(&read));
+                Doc(blocks)
+            });
         }
         Args::Done { id } => {
             if !tasks(ui, &tasks_at).await?.iter().any(|task| task["id"] == *id) {
@@ -114,11 +119,18 @@ fn below(path: &DocPath, segments: &[&str]) -> Result<DocPath, Failure> {
 /// All tasks. What others wrote there is shown as far as it has the form of a task; what has none
 /// of it is `no_task`.
 async fn tasks(ui: &Ui, at: &DocPath) -> Result<Vec<Json>, Failure> {
+    Ok(rows(&read(ui, at).await?))
+}
+
+async fn read(ui: &Ui, at: &DocPath) -> Result<ReadReply, Failure> {
     let read = Asked::Read { path: at.clone() };
-    let read = match ui.client()?.ask(ui.workspace(), read).await? {
-        Reply::Read(read) => read,
-        other => return Err(super::doc::unexpected(&other)),
-    };
+    match ui.client()?.ask(ui.workspace(), read).await? {
+        Reply::Read(read) => Ok(read),
+        other => Err(super::doc::unexpected(&other)),
+    }
+}
+
+fn rows(read: &ReadReply) -> Vec<Json> {
     let tasks = read.value.as_object().into_iter().flatten();
     let task = |(id, task): (&String, &Json)| {
         // Nobody takes leases yet.
@@ -129,7 +141,7 @@ async fn tasks(ui: &Ui, at: &DocPath) -> Result<Vec<Json>, Failure> {
         }
         row
     };
-    Ok(tasks.map(task).collect())
+    tasks.map(task).collect()
 }
 
 /// Bytes of a text that are shown in the list; the whole of it is in `--json` and `kern doc get`.

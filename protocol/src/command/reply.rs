@@ -329,6 +329,9 @@ pub struct ReadReply {
     pub value: Json,
     /// Were several values written apart?
     pub conflict: bool,
+    /// Is a conflict open below? Told of what is there now, once the history is read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub conflict_below: bool,
     /// The event that wrote it; none for the whole document.
     pub event: Option<EventId>,
     /// It is as it was, and the history is read still: what came behind `shown` of its events is

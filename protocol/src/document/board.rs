@@ -418,7 +418,7 @@ mod tests {
         });
         let read = |path: &DocPath| {
             let value = links.get(path.to_string())?.clone();
-            Some(ReadValue { value, conflict: false, change: None })
+            Some(ReadValue { value, conflict: false, conflict_below: false, change: None })
         };
         let by_id = format!("boards/{board}/notes");
         let cases = [

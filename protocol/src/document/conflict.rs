@@ -359,6 +359,23 @@ impl ConflictIndex {
         open.map(|open| open.path).filter(|path| paths.contains(path)).collect()
     }
 
+    /// Is a conflict open below this place?
+    pub(super) fn is_open_below(&self, doc: &Automerge, path: &DocPath) -> bool {
+        let Ok(whole) = self.whole() else { return false };
+        let (document, mut scan) = (DocumentId([0; 32]), Scan::new(whole, doc));
+        let is_below =
+            |below: &DocPath| below != path && below.segments().starts_with(path.segments());
+        // Of what is in a list the list alone is known at first, which may be that or above it.
+        let may_be = |spot: &Spot| {
+            let place = self.place(spot);
+            is_below(&place) || path.segments().starts_with(place.segments())
+        };
+        let mut contested = self.places.contested().filter(|(spot, _)| may_be(spot));
+        contested.any(|(spot, contest)| {
+            scan.one(&document, spot, contest).is_some_and(|open| is_below(&open.path))
+        })
+    }
+
     /// Where changes disagree, of what is in a list the outermost list; those that agree after all
     /// included.
     pub(super) fn contested_places(&self) -> BTreeSet<DocPath> {

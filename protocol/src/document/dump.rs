@@ -82,6 +82,7 @@ impl Dump {
         Some(ReadValue {
             value: at.to_json(),
             conflict: last.is_some_and(|place| place.conflict),
+            conflict_below: false,
             change: change.and_then(|number| self.changes.get(number)).copied(),
         })
     }

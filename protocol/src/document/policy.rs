@@ -139,7 +139,8 @@ fn with(
                     value = item.ok_or_else(absent)?;
                 }
                 let change = Some(strictest.change);
-                Ok(ReadValue { value: value.clone(), conflict: true, change })
+                let (value, conflict_below) = (value.clone(), false);
+                Ok(ReadValue { value, conflict: true, conflict_below, change })
             }
         },
     }

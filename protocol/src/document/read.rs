@@ -23,6 +23,8 @@ pub struct ReadValue {
     pub value: Json,
     /// Are there several values, written apart?
     pub conflict: bool,
+    /// Is a conflict open below? Told of what is there now alone.
+    pub conflict_below: bool,
     /// The change that wrote it; none for the root.
     pub change: Option<ChangeHash>,
 }
@@ -162,6 +164,7 @@ impl<'a> Seen<'a> {
         Ok(ReadValue {
             value: self.json(value, id, 0),
             conflict: several,
+            conflict_below: false,
             change: change.map(|hash| ChangeHash(hash.0)),
         })
     }

@@ -198,7 +198,8 @@ impl Documents {
         match (found, routed.link) {
             // Of the whole it is the link that was written somewhere, perhaps twice.
             (Ok(whole), Some(link)) if routed.path.segments().is_empty() => {
-                let whole = read::ReadValue { value: whole.value, ..link };
+                let conflict_below = whole.conflict_below;
+                let whole = read::ReadValue { value: whole.value, conflict_below, ..link };
                 DocumentDone::Looked(root, Ok(whole))
             }
             (found, _) => DocumentDone::Looked(document, found),
@@ -237,7 +238,8 @@ impl Documents {
 }
 
 /// What is read, in conflict also where a removal is one of the sides, which no value tells of;
-/// where it is the one that is shown, that is told of what is not found. It is not waited for where
+/// where it is the one that is shown, that is told of what is not found; and whether one is open
+/// below. It is not waited for where
 /// the index has changes to take in yet: nobody reads later by it.
 fn with_removals(
     doc: &Automerge,
@@ -250,7 +252,11 @@ fn with_removals(
     }
     let mut open = |at: &DocPath| !conflicts.index().open_at(doc, &BTreeSet::from([at])).is_empty();
     match read {
-        Ok(read) => Ok(read::ReadValue { conflict: read.conflict || open(path), ..read }),
+        Ok(read) => {
+            let conflict = read.conflict || open(path);
+            let conflict_below = conflicts.index().is_open_below(doc, path);
+            Ok(read::ReadValue { conflict, conflict_below, ..read })
+        }
         Err(EditFault::Absent(at)) => {
             let is_removed = at.parse().is_ok_and(|at| open(&at));
             Err(if is_removed { EditFault::RemovedApart(at) } else { EditFault::Absent(at) })

@@ -228,7 +228,15 @@ pub fn read(read: &ReadReply) -> Doc {
         let note = "several values were written here apart: this is the one shown";
         blocks.push(Block::Line(Text::toned(Tone::Attention, note)));
     }
+    blocks.extend(conflict_below(read));
     Doc(blocks)
+}
+
+/// That not all of what is shown is settled, where that is so.
+#[must_use]
+pub fn conflict_below(read: &ReadReply) -> Option<Block> {
+    let note = "of what stands below, something was written apart: `kern conflicts` says what";
+    read.conflict_below.then(|| Block::Line(Text::toned(Tone::Attention, note)))
 }
 
 /// That what is shown may lack something, where that is so. `SPEC: DUR-9`

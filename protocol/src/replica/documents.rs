@@ -258,9 +258,10 @@ impl Replica {
         read: Result<ReadValue, EditFault>,
     ) -> Reply {
         match read {
-            Ok(ReadValue { value, conflict, change }) => {
+            Ok(ReadValue { value, conflict, conflict_below, change }) => {
                 let event = change.and_then(|change| self.workspace.carrier(document, &change));
-                Reply::Read(ReadReply { path, value, conflict, event, loading: None })
+                let loading = None;
+                Reply::Read(ReadReply { path, value, conflict, conflict_below, event, loading })
             }
             Err(fault) => Reply::Failed(edit_failure(&fault)),
         }

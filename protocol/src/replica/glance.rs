@@ -237,6 +237,7 @@ impl Glance {
             path: path.clone(),
             value: read.value,
             conflict: read.conflict,
+            conflict_below: read.conflict_below,
             event,
             loading,
         }))

@@ -363,7 +363,7 @@ fn who_names_a_board_by_its_id_gets_that_one_whatever_was_linked_so() {
     let [root, board, other] = [1, 2, 3].map(|n| DocumentId([n; 32]));
     let hostile = |_: &DocPath| {
         let value = serde_json::json!({ "document": other, "archived": false });
-        Some(ReadValue { value, conflict: false, change: None })
+        Some(ReadValue { value, conflict: false, conflict_below: false, change: None })
     };
     let by_id = route(&root, &format!("boards/{board}/notes").parse().unwrap(), hostile).unwrap();
     assert_eq!(by_id.document, board);

@@ -134,3 +134,28 @@ fn an_edit_beside_or_below_a_conflict_leaves_it_open_and_says_nothing_of_it() {
         assert_eq!((told.decided.len(), mesh.conflicts(1).len()), (decided, 1 - decided), "{edit}");
     }
 }
+
+#[test]
+fn what_stands_above_an_open_conflict_says_so_and_what_stands_beside_it_does_not() {
+    // SPEC: CFL-9
+    let mut mesh = Mesh::of(&[(2, Role::Admin)]);
+    let link = mesh.connect(1, 2);
+    mesh.edit(1, json!([{"set": "notes/m", "value": {"l": [["x"], "y"], "k": 0, "j": {}}}]));
+    mesh.cut(link);
+    mesh.edit(1, json!([{"set": "notes/m/l/0/0", "value": 1}, {"rm": "notes/m/k"}]));
+    mesh.edit(2, json!([{"set": "notes/m/l/0/0", "value": 2}, {"set": "notes/m/k", "value": 3}]));
+    mesh.connect(1, 2);
+    assert_eq!(mesh.conflicts(1).len(), 2);
+    let mut below = |path: &str| match mesh.ask(1, Command::Read { path: path.parse().unwrap() }) {
+        Reply::Read(read) => (read.conflict, read.conflict_below),
+        other => panic!("{other:?}"),
+    };
+    for path in ["", "notes", "notes/m", "notes/m/l", "notes/m/l/0"] {
+        assert_eq!(below(path), (false, true), "{path}");
+    }
+    for (path, is_one) in
+        [("notes/m/l/0/0", true), ("notes/m/k", true), ("notes/m/l/1", false), ("notes/m/j", false)]
+    {
+        assert_eq!(below(path), (is_one, false), "{path}");
+    }
+}
