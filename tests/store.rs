@@ -101,6 +101,9 @@ fn two_devices_that_never_meet_agree_through_a_store_that_reads_nothing() {
         (laptop.get("notes/b") == SECRET.repeat(3)).then_some(())
     });
     store.run(&["doc", "get", "notes/a"]).refused(5, "reads nothing");
+    store.run(&["mission", "list"]).refused(5, "reads nothing");
+    assert!(store.run(&["status"]).done().contains("not known: this device keeps all"));
+    assert!(store.run(&["doctor"]).done().contains("not known: this device keeps all"));
     store.run(&["doc", "set", "notes/c", "1"]).refused(5, "store");
     drop((laptop_up, store_up));
 }

@@ -343,6 +343,8 @@ impl App {
             return Some("another workspace is looked at now");
         }
         let writes = match order {
+            // Whoever it is may leave.
+            Order::Do(_, Command::Revoke { .. }) => return self.model.standing().why_no_leave(),
             Order::Do(_, command) => command.writes(),
             Order::Start(..) => true,
             // Who rescues is no member yet.

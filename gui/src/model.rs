@@ -381,11 +381,13 @@ impl Model {
         let is_inbox = is_seen && self.panel == Panel::Conflicts;
         let conflict = is_inbox.then(|| conflicts::looked_at(self)).flatten();
         let step = |forwards| is_inbox.then(|| conflicts::step(self, forwards)).flatten();
+        let is_known = status.is_some_and(|status| status.newer_format.is_none());
+        let is = |role| is_known && status.is_some_and(|status| status.role >= Some(role));
         Standing {
             connected: self.link == Link::Up,
             workspace: self.workspace.is_some(),
-            writes: status
-                .is_some_and(|status| status.role.is_some() && status.newer_format.is_none()),
+            writes: is(Role::Member),
+            leaves: is(Role::Store),
             leads: status.is_some_and(|status| status.role >= Some(Role::Admin)),
             past: self.past.is_some(),
             sides: conflict.map_or(0, |(_, row)| row.sides.len()),
@@ -414,8 +416,7 @@ impl Model {
     /// Why no workspace is rescued now. Who does it need not be a member.
     #[must_use]
     pub fn why_no_rescue(&self) -> Option<&'static str> {
-        let writes = true;
-        Standing { writes, ..self.standing() }.why_no_write()
+        Standing { writes: true, ..self.standing() }.why_no_write()
     }
 
     /// Asks whether this is to be done in the workspace that is looked at.
@@ -442,9 +443,8 @@ impl Model {
 
 /// The names that devices have in the document.
 fn names(read: &ReadReply) -> Names {
-    let devices = read.value.as_object().into_iter().flatten();
-    let named = devices.filter_map(|(id, about)| {
+    let name = |(id, about): (&String, &serde_json::Value)| {
         Some((id.parse().ok()?, about.get("name")?.as_str()?.to_owned()))
-    });
-    named.collect()
+    };
+    read.value.as_object().into_iter().flatten().filter_map(name).collect()
 }

@@ -3,7 +3,7 @@
 
 use eframe::egui::{RichText, Ui};
 use kernelos_protocol::command::Status;
-use kernelos_protocol::present::{Text, Tone, device_name, shown};
+use kernelos_protocol::present::{NOT_READ, Text, Tone, device_name, shown};
 
 use crate::model::{Action, Link, Model, Names};
 use crate::render;
@@ -58,7 +58,7 @@ pub fn texts(model: &Model) -> Vec<Text> {
         let open = model.open_conflicts();
         // Nothing is good while it is not known: documents that were not looked at, a history that
         // is still read.
-        let is_known = status.uncounted == 0 && status.loading.is_none();
+        let is_known = status.reads() && status.uncounted == 0 && status.loading.is_none();
         let is_live = model.link == Link::Up && open == 0 && is_known;
         let good = |good: bool| if good && is_live { Tone::Good } else { Tone::Plain };
         texts.push(Text::toned(
@@ -68,6 +68,7 @@ pub fn texts(model: &Model) -> Vec<Text> {
         texts.push(known(status, &model.said.names, good));
         texts.push(Text::plain(format!("path: {}", paths(status, &model.said.names))));
         texts.push(match open {
+            _ if !status.reads() => Text::toned(Tone::Attention, format!("conflicts {}", NOT_READ)),
             0 if status.uncounted > 0 => {
                 let text = format!("0 conflicts, {} documents not looked at", status.uncounted);
                 Text::toned(Tone::Attention, text)

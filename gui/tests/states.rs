@@ -11,6 +11,7 @@ use kernelos_protocol::command::{
 use kernelos_protocol::document::Edit;
 use kernelos_protocol::id::EventId;
 use kernelos_protocol::mission::show::MissionView;
+use kernelos_protocol::present::registry::registry;
 use kernelos_protocol::present::{Text, Tone};
 use kernelos_protocol::role::Role;
 use serde_json::json;
@@ -170,6 +171,38 @@ fn whatever_comes_together_the_strip_says_what_is_and_is_good_only_where_all_is(
         cases += 1;
     }
     assert_eq!(cases, 4 * 3 * 2 * 2 * 2 * 2 * 2 * 2 * 2 * 2);
+}
+
+#[test]
+fn a_store_reads_nothing_and_neither_counts_conflicts_nor_is_good() {
+    let mut mesh = world();
+    let Reply::Status(like) = mesh.ask(1, Command::Status) else { panic!() };
+    let status = Box::new(Status { role: Some(Role::Store), conflicts: 0, ..*like });
+    let mut model = Model { link: Link::Up, ..Model::default() };
+    model.hear(Topic::Status, Ok(Reply::Status(status)));
+    let texts = strip::texts(&model);
+    assert!(texts.iter().all(|text| text.tone != Tone::Good), "{texts:?}");
+    assert!(texts.iter().any(|text| text.text.starts_with("conflicts not known")), "{texts:?}");
+}
+
+#[test]
+fn who_may_not_write_here_is_told_so_by_each_command_that_does() {
+    let mut mesh = world();
+    let Reply::Status(like) = mesh.ask(1, Command::Status) else { panic!() };
+    let writes = |role| {
+        let status = Box::new(Status { role, ..(*like).clone() });
+        let mut model =
+            Model { link: Link::Up, workspace: Some(like.workspace_id), ..Model::default() };
+        model.hear(Topic::Status, Ok(Reply::Status(status)));
+        let all = registry(&model.standing());
+        let of = |id: &str| all.iter().find(|entry| entry.id == id).unwrap().why_not;
+        ["doc.set", "undo", "mission.start", "branch.merge", "board.create"].map(of)
+    };
+    for role in [None, Some(Role::Store), Some(Role::Observer), Some(Role::Runner)] {
+        let why = Some("this device may not write here: a member may");
+        assert_eq!(writes(role), [why; 5], "{role:?}");
+    }
+    assert_eq!(writes(Some(Role::Admin)), [None; 5]);
 }
 
 #[test]

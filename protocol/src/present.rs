@@ -35,8 +35,8 @@ pub use timeline::{
     ascii, timeline, timeline_line, timeline_lines, timeline_row, timeline_sentence,
 };
 pub use undo::{Back, NOT_HERE, events, not_undone, undone, wrote, wrote_by};
+pub use views::{NOT_READ, log_row, read, status, taken_out};
 pub use views::{away, behind, conflict_below, device_name, devices, life};
-pub use views::{log_row, read, status, taken_out};
 pub use when::utc;
 
 /// Something to show, from top to bottom.

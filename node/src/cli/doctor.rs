@@ -7,7 +7,7 @@ use std::process::Command as Process;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply, Status};
-use kernelos_protocol::present::{Block, Doc, Text, Tone};
+use kernelos_protocol::present::{Block, Doc, NOT_READ, Text, Tone};
 use rusqlite::{Connection, Error as SqlError, OpenFlags, Row};
 use serde::Serialize;
 
@@ -252,6 +252,7 @@ fn of_workspace(status: &Status, online: bool) -> Vec<Check> {
         |first| bad("damage", first, "kern status shows all; peers heal what they hold"),
     );
     let conflicts = match status.conflicts {
+        _ if !status.reads() => good("conflicts", NOT_READ),
         0 => good("conflicts", format!("none in {name}")),
         count => bad("conflicts", format!("{count} in {name}"), "kern conflicts"),
     };

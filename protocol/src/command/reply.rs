@@ -320,6 +320,14 @@ pub enum Mode {
     Synced,
 }
 
+impl Status {
+    /// May this device read what is here? Who was put out goes on to read what it had.
+    #[must_use]
+    pub fn reads(&self) -> bool {
+        self.role.is_none_or(Role::reads)
+    }
+}
+
 /// What is at a path.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReadReply {

@@ -25,8 +25,10 @@ pub struct Standing {
     pub connected: bool,
     /// There is a workspace.
     pub workspace: bool,
-    /// This device is a member, and knows the workspace's format.
+    /// This device is a member or more, and knows the workspace's format.
     pub writes: bool,
+    /// It has a role, whichever, which it can leave.
+    pub leaves: bool,
     /// It is an owner or an admin.
     pub leads: bool,
     /// The past is looked at.
@@ -49,7 +51,7 @@ pub struct Standing {
 
 const DOWN: &str = "the node does not run";
 const HOMELESS: &str = "there is no workspace yet";
-const READS: &str = "this device may not write here";
+const READS: &str = "this device may not write here: a member may";
 const FOLLOWS: &str = "an owner or an admin does this";
 const PAST: &str = "the past is looked at: go back to now first";
 const UNWRITTEN: &str = "no edit is known before that event: go to one of an edit";
@@ -72,6 +74,12 @@ impl Standing {
             () if !self.writes => Some(READS),
             () => None,
         }
+    }
+
+    /// Why this device puts nobody out now, itself included.
+    #[must_use]
+    pub fn why_no_leave(&self) -> Option<&'static str> {
+        Self { writes: self.writes || self.leaves, ..*self }.why_no_write()
     }
 
     /// Why this device lets nobody in and puts nobody out now.
@@ -131,7 +139,7 @@ const KEEPS: [Row; 9] = [
 ];
 
 /// What writes, and asks first what.
-const WRITES: [Row; 14] = [
+const WRITES: [Row; 13] = [
     ["doc.set", "Set a value…", "", "kern doc set"],
     ["doc.remove", "Remove a value…", "", "kern doc rm"],
     ["board.create", "Create a board…", "", "kern board create"],
@@ -145,9 +153,10 @@ const WRITES: [Row; 14] = [
     ["mission.start", "Start a mission…", "", "kern mission start"],
     ["mission.cancel", "Cancel a mission…", "", "kern mission cancel"],
     ["event.purge", "Purge artifacts…", "", "kern purge"],
-    // Whoever it is may leave by it.
-    ["device.revoke", "Revoke a device…", "", "kern revoke"],
 ];
+
+/// Whoever it is may leave by it.
+const LEAVES: Row = ["device.revoke", "Revoke a device…", "", "kern revoke"];
 
 /// What else an owner or an admin writes.
 const LEADS: [Row; 4] = [
@@ -189,6 +198,7 @@ pub fn registry(standing: &Standing) -> Vec<Entry> {
     add(["past", "Show the workspace as of this event", "T", AT], standing.goes_back());
     add(["now", "Back to now", "Escape", ""], when(standing.past, "this is now"));
     WRITES.into_iter().for_each(|row| add(row, writes));
+    add(LEAVES, standing.why_no_leave());
     LEADS.into_iter().for_each(|row| add(row, standing.why_no_lead()));
     DOORS.into_iter().for_each(|row| add(row, doors));
     add(["panes", "Next pane", "F6", ""], None);
@@ -226,6 +236,7 @@ mod tests {
             connected: true,
             workspace: true,
             writes: true,
+            leaves: true,
             leads: true,
             past: false,
             sides: 2,
@@ -248,7 +259,10 @@ mod tests {
         assert_eq!(why(&member, "device.invite"), Some(FOLLOWS));
         assert_eq!(why(&member, "device.revoke"), None, "it may leave");
         assert_eq!(why(&member, "doc.set"), None);
-        assert_eq!(why(&Standing { writes: false, ..full }, "conflict.keep.1"), Some(READS));
+        let store = Standing { writes: false, ..member };
+        assert_eq!(why(&store, "conflict.keep.1"), Some(READS));
+        assert_eq!(why(&store, "device.revoke"), None, "it may leave, too");
+        assert_eq!(why(&Standing { leaves: false, ..store }, "device.revoke"), Some(READS));
         assert_eq!(why(&Standing { connected: false, ..full }, "undo"), Some(DOWN));
         assert_eq!(why(&Standing { sides: 0, ..full }, "conflict.keep.1"), Some(NONE_OPEN));
         assert_eq!(why(&Standing { workspace: false, ..full }, "go.devices"), Some(HOMELESS));

@@ -106,8 +106,14 @@ fn absent(bodies: usize) -> String {
     )
 }
 
+/// What is said of conflicts where nothing can be read.
+pub const NOT_READ: &str = "not known: this device keeps all and reads nothing";
+
 /// How many are known, and where none were looked for yet.
 fn conflicts_known(status: &Status) -> String {
+    if !status.reads() {
+        return NOT_READ.to_owned();
+    }
     match status.uncounted {
         0 => status.conflicts.to_string(),
         left => format!("{}, {left} documents are still to be looked at", status.conflicts),

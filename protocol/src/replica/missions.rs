@@ -109,6 +109,11 @@ impl Replica {
     }
 
     pub(super) fn missions(&self) -> Reply {
+        let control = self.workspace.control();
+        let role = control.role(&self.key.device(), &control.all());
+        if role.is_some_and(|role| !role.reads()) {
+            return Reply::Failed(self.unreadable());
+        }
         let view = |id: &EventId| self.mission_view(id);
         Reply::Missions {
             missions: self.workspace.missions().missions().filter_map(view).collect(),

@@ -111,7 +111,7 @@ impl Replica {
                 let what = TakenBack::Revoke { device: member.device, role: member.role };
                 self.grant_again(*member).map(|event| (event, what))
             }
-            Err(reason) => return self.refuse_undo(undo, reason.to_owned()),
+            Err(reason) => return self.refuse_undo(undo, reason),
         };
         let reply = match done {
             Ok((event, what)) => Reply::Undone(Undone {
@@ -284,7 +284,7 @@ impl Replica {
         let changes = match self.workspace.undoable(&undo.event) {
             Ok(Undoable::Change(changes)) => changes,
             Ok(_) => return self.refuse_undo(undo, "it changed no document".to_owned()),
-            Err(reason) => return self.refuse_undo(undo, reason.to_owned()),
+            Err(reason) => return self.refuse_undo(undo, reason),
         };
         let Some(root) = self.workspace.held_document() else {
             return self.reply(undo.request, Reply::Failed(no_history()));

@@ -51,10 +51,14 @@ pub enum Undoable {
 
 impl Workspace {
     /// What of an event can be taken back; or why nothing can, for people.
-    pub fn undoable(&self, id: &EventId) -> Result<Undoable, &'static str> {
-        if let Some(no) = self.control.number(id) {
-            return self.undoable_control(no);
+    pub fn undoable(&self, id: &EventId) -> Result<Undoable, String> {
+        match self.control.number(id) {
+            Some(no) => self.undoable_control(no),
+            None => self.undoable_content(id).map_err(str::to_owned),
         }
+    }
+
+    fn undoable_content(&self, id: &EventId) -> Result<Undoable, &'static str> {
         let no = self.content.number(id).ok_or("it is not here")?;
         match self.effects.of(no) {
             Effect::Change(_) if !self.counts(no) => Err("it has no effect"),
@@ -309,7 +313,7 @@ impl Workspace {
         self.order(0).any(|id| is_own(id) && was_undone(id))
     }
 
-    fn undoable_control(&self, no: ControlNo) -> Result<Undoable, &'static str> {
+    fn undoable_control(&self, no: ControlNo) -> Result<Undoable, String> {
         let all = self.control.all();
         let role_now = |device| self.control.present_members().get(device).copied();
         match self.control.fact(no) {
@@ -325,17 +329,24 @@ impl Workspace {
                     _ => false,
                 };
                 let grants: Vec<_> = all.iter().filter(is_grant).collect();
-                match self.control.those_in_effect(&grants, &all)[..] {
-                    [only] if only == no => Ok(Undoable::Grant(*device)),
-                    _ => Err("the device has its role by another grant too"),
+                let by = self.control.those_in_effect(&grants, &all);
+                match by.iter().find(|by| **by != no) {
+                    None if by.contains(&no) => Ok(Undoable::Grant(*device)),
+                    None => Err("it has no effect".to_owned()),
+                    Some(other) => {
+                        let other = self.control.id(*other).short();
+                        Err(format!("the device has its role by grant {other} too"))
+                    }
                 }
             }
-            ControlFact::Grant { .. } => Err("the role that it gave does not stand any more"),
+            ControlFact::Grant { .. } => {
+                Err("the role that it gave does not stand any more".to_owned())
+            }
             ControlFact::Revoke { .. } if !self.control.in_effect(no, &all) => {
-                Err("it has no effect")
+                Err("it has no effect".to_owned())
             }
             ControlFact::Revoke { target, .. } if role_now(target).is_some() => {
-                Err("the device is a member again")
+                Err("the device is a member again".to_owned())
             }
             ControlFact::Revoke { target, .. } => {
                 let role = self.control.role(target, self.control.past(no));
@@ -344,9 +355,9 @@ impl Workspace {
                 let rule = UNDO_RULE.to_owned();
                 Ok(Undoable::Revoke(Box::new(NewMember { device: *target, sealing, role, rule })))
             }
-            ControlFact::Readmit { .. } => Err(READMITTED),
-            ControlFact::Strike { .. } => Err(STRUCK),
-            _ => Err(ALONE),
+            ControlFact::Readmit { .. } => Err(READMITTED.to_owned()),
+            ControlFact::Strike { .. } => Err(STRUCK.to_owned()),
+            _ => Err(ALONE.to_owned()),
         }
     }
 }
