@@ -2,8 +2,11 @@
 //! one was decided and that was taken back; and what it brought then counts for nothing in the
 //! origin, but goes on to count in the branch. `SPEC: UNDO-2, UNDO-3, BRA-9`
 
-use kernelos_protocol::command::{BranchCommand, Command, ConflictRow, Reply, TakenBack};
+use kernelos_protocol::command::{
+    BranchCommand, BranchReply, Command, ConflictRow, Reply, TakenBack,
+};
 use kernelos_protocol::document::DocPath;
+use kernelos_protocol::id::EventId;
 use kernelos_protocol::role::Role;
 use serde_json::{Value as Json, json};
 
@@ -31,9 +34,11 @@ fn there(edits: &[Json]) -> Json {
     Json::Array(edits.iter().map(name).collect())
 }
 
-fn branch(mesh: &mut Mesh, command: BranchCommand) {
-    let reply = mesh.ask(1, Command::Branch(command));
-    assert!(matches!(reply, Reply::Branch(_)), "{reply:?}");
+fn branch(mesh: &mut Mesh, command: BranchCommand) -> BranchReply {
+    match mesh.ask(1, Command::Branch(command)) {
+        Reply::Branch(reply) => reply,
+        other => panic!("{other:?}"),
+    }
 }
 
 /// Two devices, with a branch on which something else was done than in its origin.
@@ -52,8 +57,11 @@ fn parted(shared: &[Json], ours: &[Json], theirs: &[Json]) -> Mesh {
     mesh
 }
 
-fn merge(mesh: &mut Mesh) {
-    branch(mesh, BranchCommand::Merge { name: "try".to_owned() });
+fn merge(mesh: &mut Mesh) -> EventId {
+    match branch(mesh, BranchCommand::Merge { name: "try".to_owned() }) {
+        BranchReply::Merged { event, .. } => event,
+        other => panic!("{other:?}"),
+    }
 }
 
 /// Takes the last back, which is a merge.
@@ -206,4 +214,42 @@ fn what_a_merge_brought_that_is_taken_back_counts_for_nothing_also_after_a_later
     assert_eq!(mesh.undone(1, Some(older)).undoes, older);
     assert_eq!((mesh.get(2, "notes/a"), mesh.get(2, "notes/z")), ("0".into(), "5".into()));
     mesh.assert_equal(&[1, 2]);
+}
+
+#[test]
+fn where_a_merge_that_replaced_a_side_is_taken_back_each_side_is_told_of_who_wrote_it() {
+    // SPEC: CFL-17
+    let told = |mesh: &mut Mesh, number: u8| {
+        let row = mesh.conflicts(number).remove(0);
+        let sides = row.sides.into_iter();
+        let mut sides: Vec<_> =
+            sides.map(|side| (side.device, side.value.to_string(), side.deleted)).collect();
+        sides.sort();
+        (row.base.to_string(), sides)
+    };
+    let below = json!({"q": 1, "s": 1});
+    let cases = [
+        ("value", json!(1), set("notes/a", json!("phone")), json!("draft"), "notes/a"),
+        ("removal", json!(1), rm("notes/a"), json!("draft"), "notes/a"),
+        ("below", below, rm("notes/a/q"), json!("draft"), "notes/a"),
+        ("item", json!(["p", "q"]), set("notes/a/0", json!("P")), json!("draft"), "notes/a/0"),
+    ];
+    for (name, shared, theirs, draft, at) in cases {
+        for by in [1, 2] {
+            let mut mesh = parted(&[set("notes/a", shared.clone())], &[], &[]);
+            mesh.edit(1, there(&[set(at, draft.clone())]));
+            mesh.edit(2, json!([theirs]));
+            merge(&mut mesh);
+            let before = told(&mut mesh, 1);
+            assert_eq!(before.1.len(), 2, "{name}");
+            mesh.edit(1, there(&[set(at, json!("draft 2"))]));
+            let second = merge(&mut mesh);
+            assert!(matches!(mesh.undo(by, Some(second), false), Reply::Undone(_)), "{name}");
+            assert_eq!(
+                [1, 2].map(|number| told(&mut mesh, number)),
+                [before.clone(), before],
+                "{name}"
+            );
+        }
+    }
 }

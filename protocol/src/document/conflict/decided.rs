@@ -105,6 +105,34 @@ impl ConflictIndex {
         Ok(decided)
     }
 
+    /// Those that were open at what a merge knew, `before`, but for what came in by it, and were
+    /// decided, or got other sides, by that.
+    pub(super) fn decided_by_merge(
+        &self,
+        doc: &Automerge,
+        merge: &Change,
+        before: &[Hash],
+    ) -> Result<Vec<Decided>, EditFault> {
+        let ((past, index), (made, index_made)) =
+            (Self::at(doc, before)?, Self::at(doc, &[merge.hash()])?);
+        // Ids are compared with each other alone.
+        let document = DocumentId([0; 32]);
+        let after = Scan::new(index_made.whole()?, &made).contests(&document);
+        let stays: BTreeSet<_> = after.iter().map(|open| open.id).collect();
+        let mut then = Scan::new(index.whole()?, &past);
+        let mut open = then.contests(&document);
+        open.retain(|open| !stays.contains(&open.id));
+        let mut now = Scan::new(self, doc);
+        let mut decided = Vec::new();
+        for open in &open {
+            let Some(spot) = found_now(&then, &mut now, open) else { continue };
+            let Some((sides, by)) = sides(&mut then, open) else { continue };
+            let one = self.at_spot(&mut now, &spot, open);
+            decided.extend(one.map(|one| Decided { sides, by, ..one }));
+        }
+        Ok(decided)
+    }
+
     fn one(
         &self,
         then: &mut Scan<'_>,

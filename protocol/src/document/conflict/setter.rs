@@ -161,7 +161,7 @@ impl<'a> Scan<'a> {
         if !setters.is_empty() || !in_pasts {
             return setters;
         }
-        let decided = self.decided_by(reversal.change, &before);
+        let decided = self.decided_by(reversal, &before);
         let spot = &open.spot;
         let (object, key) = (object_of(self, spot.object), key_of(self, spot));
         let is_here = |one: &&Decided| one.object == object && one.key == key;
@@ -203,7 +203,8 @@ impl<'a> Scan<'a> {
     }
 
     /// What a change decided, found once; none where too many were looked for by now.
-    fn decided_by(&mut self, change: ChangeHash, before: &[Hash]) -> Option<Arc<Vec<Decided>>> {
+    fn decided_by(&mut self, of: &Reversal, before: &[Hash]) -> Option<Arc<Vec<Decided>>> {
+        let change = of.change;
         // The first of a listing are looked at, whatever is kept of others: every listing is alike.
         if !self.pasts.contains(&change) {
             if self.pasts.len() >= SETTER_PASTS_MAX {
@@ -216,7 +217,12 @@ impl<'a> Scan<'a> {
             return Some(Arc::clone(decided));
         }
         let whole = self.doc.get_change_by_hash(&Hash(change.0))?;
-        let decided = Arc::new(self.index.decided(self.doc, &whole, before).unwrap_or_default());
+        // A merge writes nothing: what came in by it decided.
+        let decided = match of.joined.is_empty() {
+            true => self.index.decided(self.doc, &whole, before),
+            false => self.index.decided_by_merge(self.doc, &whole, before),
+        };
+        let decided = Arc::new(decided.unwrap_or_default());
         if kept.len() >= SETTER_PASTS_MAX {
             kept.retain(|change, _| self.pasts.contains(change));
         }
