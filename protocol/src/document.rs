@@ -15,6 +15,7 @@ mod path;
 mod policy;
 mod read;
 mod reopen;
+mod restore;
 mod saving;
 mod several;
 mod since;

@@ -9,11 +9,12 @@ use automerge::{ObjId, ObjType, ROOT, ReadDoc, ScalarValue, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::document::board::{BOARDS, BRANCHES};
 use crate::document::read::scalar;
 use crate::document::{BuiltOn, DocPath, PathFault};
 use crate::id::{ChangeHash, ConflictId};
 use crate::limits::{EVENT_CHANGES_MAX, VALUE_DEPTH_MAX};
+
+mod fault;
 
 /// One edit, as scripts write it: `{"set":PATH,"value":…}`, `{"append":PATH,"value":…}`,
 /// `{"rm":PATH}`, or of a conflict `{"resolve":ID,"keep":"A"}`, `{"resolve":ID,"value":…}`.
@@ -38,6 +39,14 @@ pub enum Edit {
     Rm {
         /// Where.
         rm: DocPath,
+    },
+    /// Puts a value into a list, before what has this number. An undo does; nobody asks for it so.
+    #[serde(skip)]
+    Insert {
+        /// Where.
+        insert: DocPath,
+        /// What.
+        value: Json,
     },
     /// Resolves a conflict by what one of its sides shows.
     Keep {
@@ -155,8 +164,14 @@ impl Edit {
             Self::Set { set, .. } => Some(set),
             Self::Append { append, .. } => Some(append),
             Self::Rm { rm } => Some(rm),
+            Self::Insert { insert, .. } => Some(insert),
             Self::Keep { .. } | Self::Decide { .. } => None,
         }
+    }
+
+    /// What it writes over; none where that is in no way there already.
+    pub(super) fn writes_over(&self) -> Option<&DocPath> {
+        self.path().filter(|_| !matches!(self, Self::Append { .. } | Self::Insert { .. }))
     }
 
     /// Which conflict it resolves, if it does.
@@ -164,7 +179,7 @@ impl Edit {
     pub fn conflict(&self) -> Option<ConflictId> {
         match self {
             Self::Keep { resolve, .. } | Self::Decide { resolve, .. } => Some(*resolve),
-            Self::Set { .. } | Self::Append { .. } | Self::Rm { .. } => None,
+            Self::Set { .. } | Self::Append { .. } | Self::Insert { .. } | Self::Rm { .. } => None,
         }
     }
 
@@ -178,50 +193,9 @@ impl Edit {
         match self {
             Self::Set { value, .. } => Self::Set { set: path, value: value.clone() },
             Self::Append { value, .. } => Self::Append { append: path, value: value.clone() },
+            Self::Insert { value, .. } => Self::Insert { insert: path, value: value.clone() },
             Self::Rm { .. } => Self::Rm { rm: path },
             Self::Keep { .. } | Self::Decide { .. } => self.clone(),
-        }
-    }
-}
-
-impl EditFault {
-    /// Nothing that is linked is where a path leads.
-    pub(crate) fn not_linked(path: &DocPath) -> Self {
-        let segment = |at: usize| path.segments().get(at).map_or("", String::as_str);
-        Self::no_link(segment(0), segment(1))
-    }
-
-    /// No link of that name is in a map of the root.
-    pub(super) fn no_link(map: &str, name: &str) -> Self {
-        if map == BRANCHES {
-            Self::NoBranch(name.to_owned())
-        } else {
-            Self::NoBoard(name.to_owned())
-        }
-    }
-
-    /// The same, in the words that who writes there hears, where the path leads to no document.
-    pub(super) fn of_link(self, path: &DocPath) -> Self {
-        let leads = path.segments().first().is_some_and(|map| map == BOARDS || map == BRANCHES);
-        match self {
-            Self::Absent(_) if leads && path.is_linked() => Self::not_linked(path),
-            other => other,
-        }
-    }
-
-    /// The same, where the document that it is about stands at `above`.
-    pub(super) fn under(self, above: &DocPath) -> Self {
-        match self {
-            Self::Absent(path) => Self::Absent(above.before(path)),
-            Self::RemovedApart(path) => Self::RemovedApart(above.before(path)),
-            Self::NotAMap(path) => Self::NotAMap(above.before(path)),
-            Self::NotAppendable(path) => Self::NotAppendable(above.before(path)),
-            Self::Index(path, len) => Self::Index(above.before(path), len),
-            Self::Kept(path) => Self::Kept(above.before(path)),
-            Self::Closes(path) => Self::Closes(above.before(path)),
-            Self::NotRestorable(path) => Self::NotRestorable(above.before(path)),
-            Self::BuiltOn(built) => Self::BuiltOn(built.under(above)),
-            other => other,
         }
     }
 }
@@ -240,6 +214,7 @@ pub(super) fn apply(tx: &mut Transaction<'_>, edit: &Edit) -> Result<(), EditFau
     match edit {
         Edit::Set { value, .. } => put(tx, &object, last, value, path),
         Edit::Append { value, .. } => append(tx, &object, last, value, path),
+        Edit::Insert { value, .. } => insert(tx, &object, last, value, path),
         Edit::Rm { .. } => remove(tx, &object, last, path),
         Edit::Keep { .. } | Edit::Decide { .. } => Err(EditFault::Mixed),
     }
@@ -316,6 +291,21 @@ fn put(
             write(tx, &place, value, path.segments().len())
         }
     }
+}
+
+fn insert(
+    tx: &mut Transaction<'_>,
+    (object, kind): &Object,
+    last: &str,
+    value: &Json,
+    path: &DocPath,
+) -> Result<(), EditFault> {
+    let name = || path.prefix(path.segments().len() - 1);
+    if *kind != ObjType::List {
+        return Err(EditFault::NotAppendable(name()));
+    }
+    let index = list_index(tx, object, last, name)?;
+    write(tx, &Place::Insert(object, index), value, path.segments().len())
 }
 
 fn append(

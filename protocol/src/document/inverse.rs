@@ -11,6 +11,7 @@ use serde_json::Value as Json;
 
 use super::conflict::{Brought, ConflictIndex, Decided, TakenBack};
 use super::reopen::{apart, reopen};
+use super::restore::Restored;
 use super::several::Part;
 use super::since::{BuiltOn, Since, Taken, writers_since};
 
@@ -187,7 +188,8 @@ fn edits(
         if !is_left && !stands(made.as_ref(), is.as_ref(), may) {
             let by = written_by(&now, &path, made.as_ref(), is.as_ref());
             // Where it won a conflict it builds on nothing of its own.
-            taken.push((path, by.filter(|by| *by != of.change).or(since.last)));
+            let by = by.filter(|by| *by != of.change).or(since.stranger).or(since.last);
+            taken.push((path, by));
             shows |= is.as_ref().is_some_and(|is| is.conflict || is.change == Some(of.change));
             continue;
         }
@@ -202,14 +204,24 @@ fn edits(
             again.extend(conflicts);
             continue;
         }
-        let puts_back = was.is_some() && !is_restored;
-        if *may != MayUndo::All && puts_back && !before.is_settled(&path) {
+        let several = was.as_ref().is_some_and(|was| was.conflict);
+        // Of what came in by a merge the list is written as a whole: that ends all that came.
+        let is_own = of.joined.is_empty() && !several;
+        let edits = match restore(&before, &path, was.as_ref(), (is.as_ref(), is_own)) {
+            Ok(edits) => edits,
+            Err(_) if several => Vec::new(),
+            Err(fault) => return Err(fault),
+        };
+        let puts_back = |from: &DocPath| !is_restored && !before.is_settled(from);
+        let unsettled = edits.iter().filter_map(|one| one.from.as_ref()).any(puts_back)
+            || several && puts_back(&path);
+        if *may != MayUndo::All && unsettled {
             closes.get_or_insert_with(|| path.clone());
         }
-        if was.as_ref().is_some_and(|was| was.conflict) {
+        if several {
             opened.insert(path.clone(), reopen(&before, &path, is.is_some(), &mut lists)?);
         } else {
-            lists[0].extend(restore(&before, path, was, is.as_ref())?);
+            lists[0].extend(edits.into_iter().map(|one| one.edit));
         }
     }
     let writes = !again.is_empty() || lists.iter().any(|edits| !edits.is_empty());
@@ -267,7 +279,7 @@ fn taken_back<'a>(
     mut places: Vec<DocPath>,
 ) -> TakenBack<'a> {
     places.retain(|path| !again.iter().any(|one| one.place == *path));
-    let edits = lists.iter().flatten().filter_map(Edit::path).cloned();
+    let edits = lists.iter().flatten().filter_map(Edit::writes_over).cloned();
     let written = edits.chain(again.iter().filter_map(Decided::written)).collect();
     let reopened = again.iter().map(|one| one.id).collect();
     let joins = !of.joined.is_empty();
@@ -342,21 +354,30 @@ fn is_a_persons(path: &DocPath) -> bool {
         })
 }
 
-/// The edit that shows again what was there, where something else is.
+/// The edits that show again what was there, where something else is: of a list item by item, if
+/// it may be.
 fn restore(
     before: &Seen<'_>,
-    path: DocPath,
-    was: Option<ReadValue>,
-    is: Option<&ReadValue>,
-) -> Result<Option<Edit>, EditFault> {
-    match was {
-        None => Ok(is.map(|_| Edit::Rm { rm: path })),
-        Some(was) if is_restored(Some(&was), is) => Ok(None),
-        Some(_) if path.segments().is_empty() || !before.is_plain(&path) => {
-            Err(EditFault::NotRestorable(path.to_string()))
-        }
-        Some(was) => Ok(Some(Edit::Set { set: path, value: was.value })),
+    path: &DocPath,
+    was: Option<&ReadValue>,
+    (is, by_item): (Option<&ReadValue>, bool),
+) -> Result<Vec<Restored>, EditFault> {
+    let Some(was) = was else {
+        let edit = is.map(|_| Edit::Rm { rm: path.clone() });
+        return Ok(edit.map(|edit| Restored { edit, from: None }).into_iter().collect());
+    };
+    if is_restored(Some(was), is) {
+        return Ok(Vec::new());
     }
+    if path.segments().is_empty() || !before.is_plain(path) {
+        return Err(EditFault::NotRestorable(path.to_string()));
+    }
+    let is = is.filter(|is| by_item && !is.conflict);
+    if let Some(edits) = is.and_then(|is| super::restore::list(path, &was.value, &is.value)) {
+        return Ok(edits);
+    }
+    let edit = Edit::Set { set: path.clone(), value: was.value.clone() };
+    Ok(vec![Restored { edit, from: Some(path.clone()) }])
 }
 
 /// Does it show already what was there, so that nothing is to be written?

@@ -285,8 +285,8 @@ impl Document {
                 return Ok(Some(local(doc, &change)));
             }
             let seen = Seen::now(doc);
-            let written = edits.iter().filter(|edit| !matches!(edit, Edit::Append { .. }));
-            let mut written: BTreeSet<_> = written.filter_map(Edit::path).cloned().collect();
+            let mut written: BTreeSet<_> =
+                edits.iter().filter_map(Edit::writes_over).cloned().collect();
             // What is written where nothing is shown is written with what is made above it.
             let made = |path: &DocPath| match seen.find(path) {
                 Err(EditFault::Absent(at)) => at.parse().ok(),

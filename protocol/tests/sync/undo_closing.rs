@@ -80,23 +80,9 @@ fn is_open_again(told: &str, mesh: &mut Mesh, event: EventId, were: &[Vec<(bool,
 #[test]
 fn who_wrote_where_a_conflict_of_a_removal_is_open_does_not_end_it_by_taking_that_back() {
     // SPEC: UNDO-2
-    let list = || set("notes/a", json!([{"x": 0}, 1]));
     let map = || set("notes/a", json!({"d": {"x": 0}}));
     let stories = [
-        // At the place itself, whose text or list was replaced.
-        Story {
-            shared: set("notes/a", json!(["oats"])),
-            mine: set("notes/a", json!(["oat milk"])),
-            theirs: append("notes/a", json!("bread")),
-            then: append("notes/a", json!("tea")),
-        },
-        // In a list, or in a map, that is put back as a whole.
-        Story {
-            shared: list(),
-            mine: rm("notes/a/0"),
-            theirs: set("notes/a/0/x", json!(2)),
-            then: append("notes/a", json!(5)),
-        },
+        // In a map that is put back as a whole.
         Story {
             shared: map(),
             mine: rm("notes/a/d"),
@@ -115,6 +101,16 @@ fn who_wrote_where_a_conflict_of_a_removal_is_open_does_not_end_it_by_taking_tha
         assert_eq!(mesh.conflicts(1).len(), 1, "{at}");
         let event = mesh.edit(1, then);
         is_refused(&at.to_string(), &mut mesh, event);
+    }
+    // Of a list what was written is put back alone, also where the list was replaced.
+    let replaced = (set("notes/a", json!(["oat milk"])), append("notes/a", json!("bread")));
+    let removed = (rm("notes/a/0"), set("notes/a/0/x", json!(2)));
+    for (shared, (mine, theirs)) in [(json!(["oats"]), replaced), (json!([{"x": 0}]), removed)] {
+        let mut mesh = met(&set("notes/a", shared), &mine, &theirs);
+        let (open, shown) = (mesh.conflicts(2), mesh.get(2, "notes/a"));
+        let event = mesh.edit(1, append("notes/a", json!(5)));
+        assert_eq!(mesh.undone(1, None).undoes, event);
+        assert_eq!((mesh.conflicts(2), mesh.get(2, "notes/a")), (open, shown));
     }
 }
 

@@ -204,3 +204,78 @@ fn many_edits_over_many_conflicts_tell_each_that_they_decide() {
     assert_eq!(edited.decided.len(), 300);
     assert!(mesh.conflicts(2).is_empty());
 }
+
+/// What is done in a list and taken back between a decision in it and its undo, and that undo.
+#[test]
+fn an_undo_in_a_list_leaves_what_stands_beside_it_and_older_decisions_are_taken_back_behind_it() {
+    // SPEC: UNDO-2, UNDO-3
+    let set = |path: &str, value: Json| json!({"set": format!("notes/l{path}"), "value": value});
+    let rm = |path: &str| json!({"rm": format!("notes/l{path}")});
+    let between = [
+        rm("/2"),
+        rm("/0"),
+        set("/2", json!(5)),
+        set("/2/k", json!(5)),
+        set("/3", json!("end")),
+        json!({"append": "notes/l", "value": ["x", "y"]}),
+    ];
+    for edit in &between {
+        for keep in ["A", "B"] {
+            for by in [1, 2] {
+                let mut mesh = Mesh::of(&[(2, Role::Admin)]);
+                let link = mesh.connect(1, 2);
+                mesh.edit(1, json!([set("", json!([{"k": 0}, "q", {"k": 2}]))]));
+                mesh.cut(link);
+                mesh.edit(1, json!([set("/1", json!("Q"))]));
+                mesh.edit(2, json!([set("/1", json!("P"))]));
+                mesh.connect(1, 2);
+                let told = |mesh: &mut Mesh| {
+                    let row = mesh.conflicts(1).remove(0);
+                    let side = |side: kernelos_protocol::command::SideRow| {
+                        (side.value.to_string(), side.device)
+                    };
+                    let mut sides: Vec<_> = row.sides.into_iter().map(side).collect();
+                    sides.sort();
+                    (row.path.to_string(), row.base.to_string(), sides)
+                };
+                let before = told(&mut mesh);
+                let resolve = mesh.conflicts(1)[0].id;
+                let decision = mesh.edit(1, json!([{"resolve": resolve, "keep": keep}]));
+                let shown = mesh.get(1, "notes/l");
+                let edited = mesh.edit(by, json!([edit]));
+                mesh.undone(by, Some(edited));
+                assert_eq!(mesh.get(1, "notes/l"), shown, "{edit} {keep}");
+                mesh.undone(1, Some(decision));
+                assert_eq!(told(&mut mesh), before, "{edit} {keep}");
+                mesh.assert_equal(&[1, 2]);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_edit_beside_an_open_conflict_in_a_list_is_taken_back_and_decides_nothing() {
+    // SPEC: UNDO-2
+    let set = |path: &str, value: Json| json!({"set": format!("notes/l{path}"), "value": value});
+    let edits = [
+        set("/2", json!(5)),
+        json!({"rm": "notes/l/2"}),
+        set("/2/k", json!(7)),
+        set("/1/j", json!(7)),
+        json!({"rm": "notes/l/0"}),
+    ];
+    for edit in &edits {
+        let mut mesh = Mesh::of(&[(2, Role::Admin)]);
+        let link = mesh.connect(1, 2);
+        mesh.edit(1, json!([set("", json!([{"k": 1}, {"k": 2}, {"k": 3}]))]));
+        mesh.cut(link);
+        mesh.edit(1, json!([set("/1/k", json!("A"))]));
+        mesh.edit(2, json!([set("/1/k", json!("B"))]));
+        mesh.connect(1, 2);
+        let (open, shown) = (mesh.conflicts(1), mesh.get(1, "notes/l"));
+        let edited = mesh.edit(1, json!([edit]));
+        assert_eq!(mesh.undone(1, None).undoes, edited, "{edit}");
+        assert_eq!((mesh.conflicts(2), mesh.get(2, "notes/l")), (open, shown), "{edit}");
+        mesh.assert_equal(&[1, 2]);
+    }
+}

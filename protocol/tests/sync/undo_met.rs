@@ -246,7 +246,7 @@ fn an_undo_that_would_end_a_conflict_for_good_is_refused_with_the_command_that_d
         (map.clone(), "notes/a/x", json!([{"rm": "notes/a"}])),
         (map, "notes/a/x", json!([{"set": "notes/a", "value": 7}])),
         (list.clone(), "notes/a/0/x", json!([{"rm": "notes/a/0"}])),
-        (list, "notes/a/0/x", json!([{"append": "notes/a", "value": [5]}])),
+        (list, "notes/a/0/x", json!([{"set": "notes/a/0", "value": 5}])),
     ] {
         let mut mesh = in_conflict(whole, path);
         let mine = mesh.edit(1, edit.clone());
@@ -260,10 +260,16 @@ fn an_undo_that_would_end_a_conflict_for_good_is_refused_with_the_command_that_d
         mesh.assert_equal(&[1, 2]);
     }
     // Nothing of a conflict is in what it writes.
-    let mut mesh = in_conflict(json!({"x": 0, "y": 1}), "notes/a/x");
-    let mine = mesh.edit(1, json!([{"set": "notes/a/y", "value": 2}]));
-    assert_eq!(mesh.undone(1, None).undoes, mine);
-    assert_eq!(mesh.conflicts(2).len(), 1);
+    for (whole, path, beside) in [
+        (json!({"x": 0, "y": 1}), "notes/a/x", json!({"set": "notes/a/y", "value": 2})),
+        (json!([{"x": 0}]), "notes/a/0/x", json!({"append": "notes/a", "value": [5]})),
+    ] {
+        let mut mesh = in_conflict(whole, path);
+        let open = mesh.conflicts(2);
+        let mine = mesh.edit(1, json!([beside]));
+        assert_eq!(mesh.undone(1, None).undoes, mine);
+        assert_eq!(mesh.conflicts(2), open);
+    }
 }
 
 #[test]
