@@ -290,6 +290,29 @@ fn a_batch_with_a_removal_and_an_item_of_a_list_is_opened_again_by_one_undo() {
 }
 
 #[test]
+fn who_removes_what_holds_a_conflict_is_told_what_ends_and_the_command_that_is_printed_works() {
+    let homes = [Home::with_workspace(), Home::new()];
+    let _nodes = [homes[0].up(), homes[1].up()];
+    homes[0].pair(&homes[1], "phone", "member");
+    let [laptop, phone] = &homes;
+    done(laptop, &["doc", "set", "notes/m", r#"{"k": {"a": 0}}"#]);
+    agree(&homes);
+    done(phone, &["offline"]);
+    done(laptop, &["doc", "set", "notes/m/k/a", "1"]);
+    done(phone, &["doc", "set", "notes/m/k/a", "2"]);
+    done(phone, &["online"]);
+    agree(&homes);
+    let removed = laptop.run(&["doc", "rm", "notes/m/k"]).done().to_owned();
+    assert!(removed.contains("it ended the conflict at notes/m/k/a: no undo"), "{removed}");
+    let command = removed.split("kern ").nth(1).unwrap().trim();
+    let words: Vec<_> = command.split_whitespace().collect();
+    assert_eq!((words[0], words[2]), ("undo", "--force"), "{removed}");
+    laptop.run(&["undo"]).refused(1, "would be closed");
+    laptop.run(&words).done();
+    assert!([json!({"a": 1}), json!({"a": 2})].contains(&laptop.get("notes/m/k")));
+}
+
+#[test]
 fn who_marks_a_task_as_done_over_a_conflict_is_told_that_it_decides() {
     let homes = [Home::with_workspace(), Home::new()];
     let _nodes = [homes[0].up(), homes[1].up()];

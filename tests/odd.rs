@@ -56,6 +56,28 @@ fn a_name_that_hides_reorders_or_never_ends_is_refused_or_shown_as_what_it_is() 
 }
 
 #[test]
+fn of_a_name_that_begins_with_a_dash_the_commands_that_are_printed_run() {
+    let home = Home::with_workspace();
+    let _node = home.up();
+    for kind in ["board", "branch"] {
+        let made = home.run(&[kind, "create", "--", "-x"]).done().to_owned();
+        assert!(made.contains("kern "), "{made}");
+        if kind == "branch" {
+            home.run(&["doc", "set", "notes/a", "1", "--branch", "-x"]).done();
+            for command in ["diff", "preview", "merge"] {
+                home.run(&[kind, command, "-x"]).done();
+            }
+        } else {
+            home.run(&["task", "add", "socks", "--board", "-x"]).done();
+        }
+        home.run(&[kind, "archive", "-x"]).done();
+        home.run(&[kind, "archive", "-x", "--undo"]).done();
+    }
+    let mistyped = home.run(&["board", "create", "--bogus"]);
+    assert_eq!(mistyped.code, 2, "{}", mistyped.stderr);
+}
+
+#[test]
 fn any_value_may_stand_where_a_task_should_and_is_shown_as_what_it_is() {
     let table = [
         ("number", json!(1), "no task  1", Err(1)),

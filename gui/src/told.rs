@@ -35,7 +35,18 @@ pub(crate) fn did(command: &Command, reply: &Reply, model: &Model) -> Option<Str
             places.extend((more > 0).then(|| format!("{more} more")));
             let is_decided = edits.iter().any(|edit| edit.conflict().is_some());
             let verb = if is_decided { "decided" } else { "written" };
-            (!places.is_empty()).then(|| format!("{verb}: {}", places.join(", ")))
+            let over = match (edited.ended.first(), edited.decided.first()) {
+                (Some(path), _) => {
+                    let path = short(&path.to_string());
+                    format!("; it ended the conflict at {path}: no undo opens it again")
+                }
+                (None, Some(path)) if !is_decided => {
+                    let path = short(&path.to_string());
+                    format!("; it decided the conflict at {path}: an undo opens it again")
+                }
+                _ => String::new(),
+            };
+            (!places.is_empty()).then(|| format!("{verb}: {}{over}", places.join(", ")))
         }
         (Command::Revoke { device, .. }, Reply::Revoked { .. }) => {
             let name = present::device_name(device, &model.said.names);

@@ -337,5 +337,6 @@ fn transact(
 fn local(doc: &Automerge, change: &Change) -> LocalChange {
     let hash = ChangeHash(change.hash().0);
     let chunk = change.raw_bytes().to_vec();
-    LocalChange { hash, chunk, heads: heads(doc), places: Vec::new(), decided: Vec::new() }
+    let (places, decided, ended) = (Vec::new(), Vec::new(), Vec::new());
+    LocalChange { hash, chunk, heads: heads(doc), places, decided, ended }
 }

@@ -51,6 +51,7 @@ Examples:
   kern board archive garden --undo")]
     Archive {
         /// Which, by its name
+        #[arg(allow_hyphen_values = true)]
         name: String,
         /// Bring it back
         #[arg(long)]

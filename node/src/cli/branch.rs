@@ -61,6 +61,7 @@ Examples:
   kern branch diff try --json")]
     Diff {
         /// Its name or id
+        #[arg(allow_hyphen_values = true)]
         name: String,
     },
     /// Show what its merge would bring, and its conflicts
@@ -73,6 +74,7 @@ Examples:
   kern branch preview try --json")]
     Preview {
         /// Its name or id
+        #[arg(allow_hyphen_values = true)]
         name: String,
     },
     /// Bring what was changed on one to where it comes from
@@ -83,6 +85,7 @@ Examples:
   kern branch merge try --json")]
     Merge {
         /// Its name or id
+        #[arg(allow_hyphen_values = true)]
         name: String,
     },
     /// Put one away: it is listed no longer, and nothing of it is lost
@@ -93,6 +96,7 @@ Examples:
   kern branch archive try --undo")]
     Archive {
         /// Which, by its name
+        #[arg(allow_hyphen_values = true)]
         name: String,
         /// Bring it back
         #[arg(long)]

@@ -25,7 +25,7 @@ pub(super) struct Command {
     /// On which branch, by its name or its id
     ///
     /// Paths are those of its document.
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "NAME", allow_hyphen_values = true)]
     branch: Option<String>,
     #[command(subcommand)]
     args: Args,
@@ -221,10 +221,21 @@ pub(super) async fn edit(ui: &Ui, edits: Vec<Edit>) -> Result<Edited, Failure> {
 pub(super) fn told(ui: &Ui, edited: &Edited) -> Result<(), Failure> {
     let mut object = json!({ "edits": edited.edits });
     put_decided(&mut object, edited);
-    ui.wrote(&Wrote::undo(edited.event), object, || decided(edited))
+    ui.wrote(&wrote(edited), object, || decided(edited))
+}
+
+/// What was written, and how that is taken back: by force where a conflict ended for good.
+pub(super) fn wrote(edited: &Edited) -> Wrote {
+    match edited.event.filter(|_| !edited.ended.is_empty()) {
+        Some(event) => Wrote::by(Some(event), format!("kern undo {} --force", event.short())),
+        None => Wrote::undo(edited.event),
+    }
 }
 
 pub(super) fn put_decided(object: &mut Json, edited: &Edited) {
+    if !edited.ended.is_empty() {
+        object["ended"] = json!(edited.ended);
+    }
     if !edited.decided.is_empty() {
         object["decided"] = json!(edited.decided);
     }
@@ -236,12 +247,16 @@ pub(super) fn decided(edited: &Edited) -> Doc {
         let text = format!("it decided the conflict at {path}: an undo opens it again");
         Block::Line(Text::toned(Tone::Attention, text))
     };
-    Doc(edited.decided.iter().map(line).collect())
+    let ended = |path: &DocPath| {
+        let text = format!("it ended the conflict at {path}: no undo opens it again");
+        Block::Line(Text::toned(Tone::Attention, text))
+    };
+    Doc(edited.decided.iter().map(line).chain(edited.ended.iter().map(ended)).collect())
 }
 
 /// The same with what stands at the path now; where it was so already, by the event that wrote it.
 fn wrote_at(ui: &Ui, edited: &Edited, now: &ReadReply) -> Result<(), Failure> {
-    let wrote = Wrote::undo(edited.event);
+    let wrote = wrote(edited);
     let mut object = json!(now);
     wrote.put_in(&mut object);
     object["event"] = json!(now.event);

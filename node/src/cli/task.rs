@@ -7,7 +7,6 @@ use kernelos_protocol::present::{self, Block, Doc, Text, Tone};
 use serde_json::{Value as Json, json};
 
 use crate::cli::Ui;
-use crate::cli::wrote::Wrote;
 use crate::home::random;
 
 /// The tasks of the workspace, or of a board
@@ -20,10 +19,11 @@ Examples:
   kern task add 'sow beans' --board garden")]
 pub(super) struct Command {
     /// Of which board, by its name or its id
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "NAME", allow_hyphen_values = true)]
     board: Option<String>,
     /// On which branch, by its name or its id
     #[arg(long, global = true, value_name = "NAME", conflicts_with = "board")]
+    #[arg(allow_hyphen_values = true)]
     branch: Option<String>,
     #[command(subcommand)]
     args: Args,
@@ -91,7 +91,7 @@ pub(super) async fn run(ui: &Ui, command: Command) -> Result<(), Failure> {
             (id, super::doc::edit(ui, vec![Edit::Set { set, value: json!("done") }]).await?)
         }
     };
-    let (wrote, mut tasks) = (Wrote::undo(edited.event), tasks(ui, &tasks_at).await?);
+    let (wrote, mut tasks) = (super::doc::wrote(&edited), tasks(ui, &tasks_at).await?);
     for row in tasks.iter_mut().filter(|row| row["id"] == *id) {
         wrote.put_in(row);
         super::doc::put_decided(row, &edited);

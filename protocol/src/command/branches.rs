@@ -153,19 +153,26 @@ pub struct BranchState {
 }
 
 /// A merge that was taken back, and still is. `SPEC: BRA-9`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LostMerge {
     /// The event of the merge.
     pub merge: EventId,
     /// The event that took it back.
     pub undo: EventId,
+    /// The others that did: each put one side of a conflict again that the merge had added to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<EventId>,
 }
 
 impl LostMerge {
     /// What brings in again what the merge brought.
     #[must_use]
     pub fn command(&self) -> String {
-        format!("kern undo {}", self.undo.short())
+        let undos = std::iter::once(&self.undo).chain(&self.also);
+        let undos: Vec<_> = undos.map(EventId::short).collect();
+        // None of several knows another: each would hold up the undo of the next.
+        let force = if self.also.is_empty() { "" } else { " --force" };
+        format!("kern undo {}{force}", undos.join(" "))
     }
 }
 

@@ -322,7 +322,6 @@ pub enum Mode {
 
 impl Status {
     /// May this device read what is here? Who was put out goes on to read what it had.
-    #[must_use]
     pub fn reads(&self) -> bool {
         self.role.is_none_or(Role::reads)
     }
@@ -358,6 +357,9 @@ pub struct Edited {
     /// Where it wrote over several values that were put there apart, and so decided between them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decided: Vec<DocPath>,
+    /// Where it ended conflicts below what it wrote, which no undo opens again. `SPEC: UNDO-2`
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ended: Vec<DocPath>,
 }
 
 /// Some rows of the log.

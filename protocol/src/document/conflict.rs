@@ -359,9 +359,9 @@ impl ConflictIndex {
         open.map(|open| open.path).filter(|path| paths.contains(path)).collect()
     }
 
-    /// Is a conflict open below this place?
-    pub(super) fn is_open_below(&self, doc: &Automerge, path: &DocPath) -> bool {
-        let Ok(whole) = self.whole() else { return false };
+    /// The first places below this one, as far as `most`, at which a conflict is open.
+    pub(super) fn open_below(&self, doc: &Automerge, path: &DocPath, most: usize) -> Vec<DocPath> {
+        let Ok(whole) = self.whole() else { return Vec::new() };
         let (document, mut scan) = (DocumentId([0; 32]), Scan::new(whole, doc));
         let is_below =
             |below: &DocPath| below != path && below.segments().starts_with(path.segments());
@@ -370,10 +370,9 @@ impl ConflictIndex {
             let place = self.place(spot);
             is_below(&place) || path.segments().starts_with(place.segments())
         };
-        let mut contested = self.places.contested().filter(|(spot, _)| may_be(spot));
-        contested.any(|(spot, contest)| {
-            scan.one(&document, spot, contest).is_some_and(|open| is_below(&open.path))
-        })
+        let contested = self.places.contested().filter(|(spot, _)| may_be(spot));
+        let open = contested.filter_map(|(spot, contest)| scan.one(&document, spot, contest));
+        open.map(|open| open.path).filter(is_below).take(most).collect()
     }
 
     /// Where changes disagree, of what is in a list the outermost list; those that agree after all

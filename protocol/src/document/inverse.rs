@@ -204,24 +204,10 @@ fn edits(
             again.extend(conflicts);
             continue;
         }
-        let several = was.as_ref().is_some_and(|was| was.conflict);
-        // Of what came in by a merge the list is written as a whole: that ends all that came.
-        let is_own = of.joined.is_empty() && !several;
-        let edits = match restore(&before, &path, was.as_ref(), (is.as_ref(), is_own)) {
-            Ok(edits) => edits,
-            Err(_) if several => Vec::new(),
-            Err(fault) => return Err(fault),
-        };
-        let puts_back = |from: &DocPath| !is_restored && !before.is_settled(from);
-        let unsettled = edits.iter().filter_map(|one| one.from.as_ref()).any(puts_back)
-            || several && puts_back(&path);
-        if *may != MayUndo::All && unsettled {
+        let of_one = (was.as_ref(), is.as_ref(), is_restored);
+        let settled = put_back(&before, &path, of_one, of, (&mut lists, &mut opened))?;
+        if *may != MayUndo::All && !settled {
             closes.get_or_insert_with(|| path.clone());
-        }
-        if several {
-            opened.insert(path.clone(), reopen(&before, &path, is.is_some(), &mut lists)?);
-        } else {
-            lists[0].extend(edits.into_iter().map(|one| one.edit));
         }
     }
     let writes = !again.is_empty() || lists.iter().any(|edits| !edits.is_empty());
@@ -352,6 +338,28 @@ fn is_a_persons(path: &DocPath) -> bool {
         && first.is_some_and(|first| {
             ["agents", "boards", "branches"].contains(&first) || WRITABLE.contains(&first)
         })
+}
+
+/// Puts back what a place showed, unless it does already. Was nothing in conflict below that?
+fn put_back(
+    before: &Seen<'_>,
+    path: &DocPath,
+    (was, is, is_restored): (Option<&ReadValue>, Option<&ReadValue>, bool),
+    of: &Reversal,
+    (lists, opened): (&mut Vec<Vec<Edit>>, &mut BTreeMap<DocPath, usize>),
+) -> Result<bool, EditFault> {
+    let is_settled = |from: &DocPath| is_restored || before.is_settled(from);
+    if was.is_some_and(|was| was.conflict) {
+        opened.insert(path.clone(), reopen(before, path, is.is_some(), lists)?);
+        return Ok(is_settled(path));
+    }
+    // Of what came in by a merge the list is written as a whole: that ends all that came.
+    let edits = restore(before, path, was, (is, of.joined.is_empty()))?;
+    let settled = edits.iter().filter_map(|one| one.from.as_ref()).all(is_settled);
+    if let Some(first) = lists.first_mut() {
+        first.extend(edits.into_iter().map(|one| one.edit));
+    }
+    Ok(settled)
 }
 
 /// The edits that show again what was there, where something else is: of a list item by item, if

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::hash;
 use crate::id::{ConflictId, DeviceId, DocumentId, Incarnation};
-use crate::limits::EVENT_CHANGES_MAX;
+use crate::limits::{ENDED_NAMED_MAX, EVENT_CHANGES_MAX};
 
 /// Who writes: of this is the actor of each document. `SPEC: PRJ-2`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -254,7 +254,7 @@ fn with_removals(
     match read {
         Ok(read) => {
             let conflict = read.conflict || open(path);
-            let conflict_below = conflicts.index().is_open_below(doc, path);
+            let conflict_below = !conflicts.index().open_below(doc, path, 1).is_empty();
             Ok(read::ReadValue { conflict, conflict_below, ..read })
         }
         Err(EditFault::Absent(at)) => {
@@ -263,6 +263,20 @@ fn with_removals(
         }
         Err(fault) => Err(fault),
     }
+}
+
+/// Where conflicts are open below what is written over. They end with what they are in, which an
+/// undo makes anew.
+fn ended_below(
+    doc: &Automerge,
+    conflicts: &mut Conflicts,
+    written: &BTreeSet<DocPath>,
+) -> BTreeSet<DocPath> {
+    if conflicts.is_late() {
+        return BTreeSet::new();
+    }
+    let below = |path| conflicts.index().open_below(doc, path, ENDED_NAMED_MAX);
+    written.iter().flat_map(below).filter(|path| !written.contains(path)).collect()
 }
 
 /// Does what it sets stand there already?
@@ -300,6 +314,8 @@ impl Document {
             let is_disputed = |path: &&DocPath| open.contains(*path) || seen.is_disputed(path);
             let disputed = written.iter().filter(is_disputed);
             let decided = disputed.map(|path| path.under(above)).collect();
+            let ended = ended_below(doc, conflicts, &written);
+            let ended = ended.iter().map(|path| path.under(above)).collect();
             // What is written decides: it is skipped only where nobody disagrees, there or below.
             let may_skip = part.once && edits.iter().any(|edit| stands_already(doc, edit));
             let contested = may_skip.then(|| conflicts.index().contested_places());
@@ -311,7 +327,7 @@ impl Document {
                 contested.as_ref().is_some_and(|places| !places.iter().any(is_near))
             };
             let change = transact(doc, conflicts, actor, edits, is_once)?;
-            Ok(change.map(|change| LocalChange { decided, ..change }))
+            Ok(change.map(|change| LocalChange { decided, ended, ..change }))
         })
     }
 

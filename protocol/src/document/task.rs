@@ -269,4 +269,7 @@ pub struct LocalChange {
     /// Where it wrote over several values that were put there apart, as seen from the root.
     #[serde(default)]
     pub decided: Vec<DocPath>,
+    /// Where it ended what was in conflict below what it wrote, which no undo opens again.
+    #[serde(default)]
+    pub ended: Vec<DocPath>,
 }

@@ -38,3 +38,6 @@ pub const CONFLICTS_LATE_SLICE: usize = 256;
 pub const RESTORED_EDITS_MAX: usize = 256;
 /// See [`RESTORED_EDITS_MAX`].
 pub const RESTORED_PAIRS_MAX: usize = 65_536;
+
+/// Conflicts below what one edit writes over that are named.
+pub const ENDED_NAMED_MAX: usize = 8;

@@ -240,7 +240,8 @@ impl Replica {
             Err(fault) => return self.told(purpose, Reply::Failed(edit_failure(&fault))),
         };
         if changes.is_empty() {
-            let edited = Edited { event: None, edits: work.count(), decided: Vec::new() };
+            let (decided, ended) = (Vec::new(), Vec::new());
+            let edited = Edited { event: None, edits: work.count(), decided, ended };
             return self.told(purpose, Reply::Edited(edited));
         }
         let (device, life) = (self.key.device(), self.config.incarnation);
@@ -275,8 +276,10 @@ impl Replica {
                     _ => {
                         let decided = changes.iter().flat_map(|(_, change)| &change.decided);
                         let decided = decided.cloned().collect();
+                        let ended = changes.iter().flat_map(|(_, change)| &change.ended);
+                        let ended = ended.cloned().collect();
                         let (event, edits) = (Some(event), work.count());
-                        Reply::Edited(Edited { event, edits, decided })
+                        Reply::Edited(Edited { event, edits, decided, ended })
                     }
                 }
             }

@@ -277,7 +277,7 @@ fn of_a_merge_that_was_taken_back_it_is_said_what_brings_it_in_again() {
     let (merge_event, _) = merge(&mut device, "try");
     assert_eq!(list(&mut device, false)[0].taken_back, []);
     let Reply::Undone(undone) = undo(&mut device, &merge_event) else { panic!() };
-    let taken_back = [LostMerge { merge: merge_event, undo: undone.event }];
+    let taken_back = [LostMerge { merge: merge_event, undo: undone.event, also: Vec::new() }];
     let command = format!("kern undo {}", undone.event.short());
     let said = format!(
         "its merge {} was taken back by {}: `{command}` brings it in again",

@@ -159,3 +159,41 @@ fn what_stands_above_an_open_conflict_says_so_and_what_stands_beside_it_does_not
         assert_eq!(below(path), (is_one, false), "{path}");
     }
 }
+
+#[test]
+fn who_writes_over_what_holds_a_conflict_is_told_that_it_ends_and_that_no_undo_opens_it_again() {
+    // SPEC: UNDO-2
+    let cases = [
+        (json!({"k": {"a": 0}}), "k/a", json!({"rm": "notes/m/k"}), "k/a"),
+        (json!({"k": {"a": 0}}), "k/a", json!({"set": "notes/m/k", "value": "whole"}), "k/a"),
+        (json!({"k": [0, 1]}), "k/0", json!({"rm": "notes/m/k"}), "k/0"),
+        (json!({"k": [{"a": 0}]}), "k/0/a", json!({"set": "notes/m/k/0", "value": 7}), "k/0/a"),
+        (json!({"k": {"a": 0}, "j": 1}), "k/a", json!({"set": "notes/m/j", "value": 7}), ""),
+        (json!({"k": {"a": 0}}), "k/a", json!({"set": "notes/m/k/a", "value": 7}), ""),
+    ];
+    for (shared, at, edit, ended) in cases {
+        let mut mesh = Mesh::of(&[(2, Role::Admin)]);
+        let link = mesh.connect(1, 2);
+        mesh.edit(1, json!([{"set": "notes/m", "value": shared}]));
+        mesh.cut(link);
+        for number in [1, 2] {
+            let set = json!([{"set": format!("notes/m/{at}"), "value": number}]);
+            mesh.edit(number, set);
+        }
+        mesh.connect(1, 2);
+        assert_eq!(mesh.conflicts(1).len(), 1, "{edit}");
+        let edits = vec![serde_json::from_value(edit.clone()).unwrap()];
+        let Reply::Edited(edited) = mesh.ask(1, Command::Edit { edits }) else { panic!() };
+        let ends: Vec<_> = edited.ended.iter().map(ToString::to_string).collect();
+        let expected: Vec<_> =
+            (!ended.is_empty()).then(|| format!("notes/m/{ended}")).into_iter().collect();
+        assert_eq!(ends, expected, "{edit}");
+        if ended.is_empty() {
+            continue;
+        }
+        assert!(mesh.conflicts(1).is_empty(), "{edit}");
+        let not = mesh.not_undone(1, None);
+        assert!(not.reason.contains("would be closed"), "{edit} {not:?}");
+        assert!(matches!(mesh.undo(1, edited.event, true), Reply::Undone(_)), "{edit}");
+    }
+}

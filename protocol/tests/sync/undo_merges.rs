@@ -182,6 +182,43 @@ fn a_conflict_to_which_a_merge_added_a_side_is_what_it_was() {
 }
 
 #[test]
+fn what_brings_a_merge_in_again_that_took_several_undos_is_named_and_does() {
+    // SPEC: BRA-9
+    let mut mesh = Mesh::of(&[(2, Role::Admin)]);
+    let link = mesh.connect(1, 2);
+    mesh.edit(1, json!([set("notes/a", json!(0))]));
+    let (name, of, at) = ("try".to_owned(), DocPath::default(), None);
+    branch(&mut mesh, BranchCommand::Create { name, of, at, purpose: String::new() });
+    mesh.edit(1, there(&[set("notes/a", json!("third"))]));
+    mesh.cut(link);
+    mesh.edit(1, json!([set("notes/a", json!("one"))]));
+    mesh.edit(2, json!([set("notes/a", json!("two"))]));
+    mesh.connect(1, 2);
+    let before = told(&mut mesh, 1);
+    merge(&mut mesh);
+    let merged = told(&mut mesh, 1);
+    assert_eq!(merged.0[0].1.len(), 3);
+    take_back(&mut mesh, "several");
+    assert_eq!(told(&mut mesh, 2).0, before.0);
+    let lost = |mesh: &mut Mesh| match branch(mesh, BranchCommand::List { all: true }) {
+        BranchReply::List(page) => page.branches[0].taken_back.clone(),
+        other => panic!("{other:?}"),
+    };
+    let named = lost(&mut mesh);
+    let [one] = &named[..] else { panic!("{named:?}") };
+    assert_eq!(one.also.len(), 1);
+    let (undo, also) = (one.undo.short(), one.also[0].short());
+    assert_eq!(one.command(), format!("kern undo {undo} {also} --force"));
+    for event in [one.undo, one.also[0]] {
+        let undone = mesh.undo(1, Some(event), true);
+        assert!(matches!(undone, Reply::Undone(_)), "{undone:?}");
+    }
+    assert_eq!(told(&mut mesh, 2).0, merged.0);
+    assert!(lost(&mut mesh).is_empty());
+    mesh.assert_equal(&[1, 2]);
+}
+
+#[test]
 fn on_the_branch_what_it_holds_goes_on_to_count() {
     let mut mesh = Mesh::of(&[(2, Role::Admin)]);
     let link = mesh.connect(1, 2);

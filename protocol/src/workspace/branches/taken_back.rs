@@ -18,9 +18,11 @@ impl Workspace {
     pub fn merges_taken_back(&self) -> BTreeMap<DocumentId, Vec<LostMerge>> {
         let mut found: BTreeMap<_, Vec<LostMerge>> = BTreeMap::new();
         for (merge, undo) in self.undone().iter().filter(|(merge, _)| self.counts(**merge)) {
-            let one = LostMerge { merge: self.content.id(*merge), undo: self.content.id(*undo) };
+            let (merge_id, undo) = (self.content.id(*merge), self.content.id(*undo));
+            let also = self.undos_of(&merge_id).into_iter().filter(|other| *other != undo);
+            let one = LostMerge { merge: merge_id, undo, also: also.collect() };
             for branch in self.merged_by(*merge) {
-                found.entry(branch).or_default().push(one);
+                found.entry(branch).or_default().push(one.clone());
             }
         }
         for all in found.values_mut() {
