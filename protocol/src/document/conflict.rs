@@ -15,6 +15,7 @@ mod lineage;
 mod meaning;
 mod places;
 mod resolve;
+mod revived;
 mod scan;
 mod setter;
 mod show;

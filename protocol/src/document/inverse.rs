@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 
 use super::conflict::{Brought, ConflictIndex, Decided, TakenBack};
 use super::reopen::{apart, reopen};
-use super::restore::Restored;
+use super::restore::{Align, Restored};
 use super::several::Part;
 use super::since::{BuiltOn, Since, Taken, writers_since};
 
@@ -205,7 +205,8 @@ fn edits(
             continue;
         }
         let of_one = (was.as_ref(), is.as_ref(), is_restored);
-        let settled = put_back(&before, &path, of_one, of, (&mut lists, &mut opened))?;
+        let into = (&mut lists, &mut opened, &mut again);
+        let settled = put_back((doc, index), (&before, &path), of_one, of, into)?;
         if *may != MayUndo::All && !settled {
             closes.get_or_insert_with(|| path.clone());
         }
@@ -342,11 +343,11 @@ fn is_a_persons(path: &DocPath) -> bool {
 
 /// Puts back what a place showed, unless it does already. Was nothing in conflict below that?
 fn put_back(
-    before: &Seen<'_>,
-    path: &DocPath,
+    (doc, index): (&Automerge, &ConflictIndex),
+    (before, path): (&Seen<'_>, &DocPath),
     (was, is, is_restored): (Option<&ReadValue>, Option<&ReadValue>, bool),
     of: &Reversal,
-    (lists, opened): (&mut Vec<Vec<Edit>>, &mut BTreeMap<DocPath, usize>),
+    (lists, opened, again): (&mut Vec<Vec<Edit>>, &mut BTreeMap<DocPath, usize>, &mut Vec<Decided>),
 ) -> Result<bool, EditFault> {
     let is_settled = |from: &DocPath| is_restored || before.is_settled(from);
     if was.is_some_and(|was| was.conflict) {
@@ -354,10 +355,19 @@ fn put_back(
         return Ok(is_settled(path));
     }
     // Of what came in by a merge the list is written as a whole: that ends all that came.
-    let edits = restore(before, path, was, (is, of.joined.is_empty()))?;
+    let align = |(now, then): (&DocPath, &DocPath)| {
+        index.aligned(doc, (before.heads(), [then, now])).filter(|_| of.joined.is_empty())
+    };
+    let edits = restore(before, path, was, (is, of.joined.is_empty()), &align)?;
     let settled = edits.iter().filter_map(|one| one.from.as_ref()).all(is_settled);
-    if let Some(first) = lists.first_mut() {
-        first.extend(edits.into_iter().map(|one| one.edit));
+    for one in edits {
+        let item = one.edit.path().zip(one.from.as_ref()).filter(|_| one.is_gone);
+        let item = item.and_then(|(now, then)| index.revived(doc, (before.heads(), [then, now])));
+        match (item, lists.first_mut()) {
+            (Some(item), _) => again.push(item),
+            (None, Some(first)) => first.push(one.edit),
+            (None, None) => {}
+        }
     }
     Ok(settled)
 }
@@ -369,10 +379,12 @@ fn restore(
     path: &DocPath,
     was: Option<&ReadValue>,
     (is, by_item): (Option<&ReadValue>, bool),
+    align: Align<'_>,
 ) -> Result<Vec<Restored>, EditFault> {
     let Some(was) = was else {
         let edit = is.map(|_| Edit::Rm { rm: path.clone() });
-        return Ok(edit.map(|edit| Restored { edit, from: None }).into_iter().collect());
+        let edit = edit.map(|edit| Restored { edit, from: None, is_gone: false });
+        return Ok(edit.into_iter().collect());
     };
     if is_restored(Some(was), is) {
         return Ok(Vec::new());
@@ -381,11 +393,12 @@ fn restore(
         return Err(EditFault::NotRestorable(path.to_string()));
     }
     let is = is.filter(|is| by_item && !is.conflict);
-    if let Some(edits) = is.and_then(|is| super::restore::list(path, &was.value, &is.value)) {
+    if let Some(edits) = is.and_then(|is| super::restore::list(path, &was.value, &is.value, align))
+    {
         return Ok(edits);
     }
     let edit = Edit::Set { set: path.clone(), value: was.value.clone() };
-    Ok(vec![Restored { edit, from: Some(path.clone()) }])
+    Ok(vec![Restored { edit, from: Some(path.clone()), is_gone: false }])
 }
 
 /// Does it show already what was there, so that nothing is to be written?

@@ -14,85 +14,153 @@ pub(super) struct Restored {
     pub(super) edit: Edit,
     /// Where what it writes stood before; none of a removal.
     pub(super) from: Option<DocPath>,
+    /// It puts in an item of the same list that was removed.
+    pub(super) is_gone: bool,
 }
+
+/// Items of a list as it was and as it is, by index: the same where it has both.
+pub(super) type Aligned = Vec<(Option<usize>, Option<usize>)>;
+
+/// Says which items of a list are the same, by where it is now and was then; none where it is
+/// another list: then those are that show the same.
+pub(super) type Align<'a> = &'a dyn Fn(Paths<'_>) -> Option<Aligned>;
 
 /// The edits that turn the list `is` at `path` into `was`; none where they are too many: then it
 /// is written as a whole.
-pub(super) fn list(path: &DocPath, was: &Json, is: &Json) -> Option<Vec<Restored>> {
+pub(super) fn list(
+    path: &DocPath,
+    was: &Json,
+    is: &Json,
+    align: Align<'_>,
+) -> Option<Vec<Restored>> {
     if !was.is_array() || !is.is_array() {
         return None;
     }
-    let mut found = Vec::new();
-    differ((path, path), was, is, &mut found)?;
+    let mut found = Found { edits: Vec::new(), align };
+    found.differ((path, path), was, is)?;
+    let mut found = found.edits;
     // From the end on, so none moves what another is about.
     found.reverse();
     Some(found)
 }
 
 /// Paths of one place: as it is now, and as it was.
-type Paths<'p> = (&'p DocPath, &'p DocPath);
+pub(super) type Paths<'p> = (&'p DocPath, &'p DocPath);
 
-fn differ((now, then): Paths<'_>, was: &Json, is: &Json, found: &mut Vec<Restored>) -> Option<()> {
-    match (was, is) {
-        _ if was == is => {}
-        (Json::Array(was), Json::Array(is)) => items((now, then), was, is, found)?,
-        (Json::Object(was), Json::Object(is)) => {
-            for (key, item) in is {
-                let (now, then) = (now.child(key).ok()?, then.child(key).ok()?);
-                match was.get(key) {
-                    Some(was) => differ((&now, &then), was, item, found)?,
-                    None => found.push(Restored { edit: Edit::Rm { rm: now }, from: None }),
-                }
-            }
-            for (key, item) in was.iter().filter(|(key, _)| !is.contains_key(*key)) {
-                let (now, then) = (now.child(key).ok()?, then.child(key).ok()?);
-                found.push(put(now, then, item));
-            }
-        }
-        _ => found.push(put(now.clone(), then.clone(), was)),
-    }
-    (found.len() <= RESTORED_EDITS_MAX).then_some(())
+/// What was found so far.
+struct Found<'a> {
+    edits: Vec<Restored>,
+    align: Align<'a>,
 }
 
-fn put(now: DocPath, then: DocPath, value: &Json) -> Restored {
-    Restored { edit: Edit::Set { set: now, value: value.clone() }, from: Some(then) }
-}
+impl Found<'_> {
+    fn differ(&mut self, (now, then): Paths<'_>, was: &Json, is: &Json) -> Option<()> {
+        match (was, is) {
+            _ if was == is => {}
+            (Json::Array(was), Json::Array(is)) => match (self.align)((now, then)) {
+                Some(aligned) => self.elements((now, then), (was, is), aligned)?,
+                None => self.items((now, then), was, is)?,
+            },
+            (Json::Object(was), Json::Object(is)) => {
+                for (key, item) in is {
+                    let (now, then) = (now.child(key).ok()?, then.child(key).ok()?);
+                    match was.get(key) {
+                        Some(was) => self.differ((&now, &then), was, item)?,
+                        None => self.rm(now),
+                    }
+                }
+                for (key, item) in was.iter().filter(|(key, _)| !is.contains_key(*key)) {
+                    self.put(now.child(key).ok()?, then.child(key).ok()?, item);
+                }
+            }
+            _ => self.put(now.clone(), then.clone(), was),
+        }
+        (self.edits.len() <= RESTORED_EDITS_MAX).then_some(())
+    }
 
-/// Items that are the same on both sides stay; between two of those the others are paired in turn.
-fn items(
-    (now, then): Paths<'_>,
-    was: &[Json],
-    is: &[Json],
-    found: &mut Vec<Restored>,
-) -> Option<()> {
-    let same = was.iter().zip(is).take_while(|(was, is)| was == is).count();
-    let (left_was, left_is) = (&was[same..], &is[same..]);
-    let ends = left_was.iter().rev().zip(left_is.iter().rev());
-    let end = ends.take_while(|(was, is)| was == is).count();
-    let left_was = &left_was[..left_was.len() - end];
-    let left_is = &left_is[..left_is.len() - end];
-    let mut from = (0, 0);
-    let kept = common(left_was, left_is)?;
-    for (of_was, of_is) in kept.into_iter().chain([(left_was.len(), left_is.len())]) {
-        let (many_was, many_is) = (of_was - from.0, of_is - from.1);
-        let at = |path: &DocPath, index: usize| path.child(&(same + index).to_string()).ok();
-        for turn in 0..many_was.max(many_is) {
-            let (one, two) = (from.0 + turn, from.1 + turn);
-            let (place, before) = (at(now, two.min(of_is))?, at(then, one)?);
-            match (turn < many_was, turn < many_is) {
-                (true, true) => {
-                    differ((&place, &before), &left_was[one], &left_is[two], found)?;
+    fn rm(&mut self, now: DocPath) {
+        self.edits.push(Restored { edit: Edit::Rm { rm: now }, from: None, is_gone: false });
+    }
+
+    fn put(&mut self, now: DocPath, then: DocPath, value: &Json) {
+        let edit = Edit::Set { set: now, value: value.clone() };
+        self.edits.push(Restored { edit, from: Some(then), is_gone: false });
+    }
+
+    fn insert(&mut self, now: DocPath, then: DocPath, value: &Json, is_gone: bool) {
+        let edit = Edit::Insert { insert: now, value: value.clone() };
+        self.edits.push(Restored { edit, from: Some(then), is_gone });
+    }
+
+    /// Of one list it is known which element each item is.
+    fn elements(
+        &mut self,
+        (now, then): Paths<'_>,
+        (was, is): (&[Json], &[Json]),
+        aligned: Aligned,
+    ) -> Option<()> {
+        let mut seen = 0;
+        for pair in aligned {
+            match pair {
+                (Some(one), Some(two)) => {
+                    seen = two + 1;
+                    let (was, is) = (was.get(one)?, is.get(two)?);
+                    if was != is {
+                        let paths = (&item(now, two)?, &item(then, one)?);
+                        self.differ(paths, was, is)?;
+                    }
                 }
-                (true, false) => {
-                    let edit = Edit::Insert { insert: place, value: left_was[one].clone() };
-                    found.push(Restored { edit, from: Some(before) });
+                (Some(one), None) => {
+                    self.insert(item(now, seen)?, item(then, one)?, was.get(one)?, true);
                 }
-                (false, _) => found.push(Restored { edit: Edit::Rm { rm: place }, from: None }),
+                (None, Some(two)) => {
+                    seen = two + 1;
+                    self.rm(item(now, two)?);
+                }
+                (None, None) => {}
+            }
+            if self.edits.len() > RESTORED_EDITS_MAX {
+                return None;
             }
         }
-        from = (of_was + 1, of_is + 1);
+        Some(())
     }
-    (found.len() <= RESTORED_EDITS_MAX).then_some(())
+
+    /// Items that show the same on both sides stay; between two of those the others are paired in
+    /// turn.
+    fn items(&mut self, (now, then): Paths<'_>, was: &[Json], is: &[Json]) -> Option<()> {
+        let same = was.iter().zip(is).take_while(|(was, is)| was == is).count();
+        let (left_was, left_is) = (&was[same..], &is[same..]);
+        let ends = left_was.iter().rev().zip(left_is.iter().rev());
+        let end = ends.take_while(|(was, is)| was == is).count();
+        let left_was = &left_was[..left_was.len() - end];
+        let left_is = &left_is[..left_is.len() - end];
+        let mut from = (0, 0);
+        let kept = common(left_was, left_is)?;
+        for (of_was, of_is) in kept.into_iter().chain([(left_was.len(), left_is.len())]) {
+            let (many_was, many_is) = (of_was - from.0, of_is - from.1);
+            for turn in 0..many_was.max(many_is) {
+                let (one, two) = (from.0 + turn, from.1 + turn);
+                let (place, before) = (item(now, same + two.min(of_is))?, item(then, same + one)?);
+                match (turn < many_was, turn < many_is) {
+                    (true, true) => {
+                        self.differ((&place, &before), &left_was[one], &left_is[two])?;
+                    }
+                    (true, false) => self.insert(place, before, &left_was[one], false),
+                    (false, _) => self.rm(place),
+                }
+                if self.edits.len() > RESTORED_EDITS_MAX {
+                    return None;
+                }
+            }
+            from = (of_was + 1, of_is + 1);
+        }
+        Some(())
+    }
+}
+
+fn item(list: &DocPath, index: usize) -> Option<DocPath> {
+    list.child(&index.to_string()).ok()
 }
 
 /// A longest sequence of items that both have, by index; none where to look for it is too much.
@@ -163,7 +231,7 @@ mod tests {
     }
 
     fn edits(was: &Json, is: &Json) -> Vec<Restored> {
-        list(&"l".parse().unwrap(), was, is).unwrap()
+        list(&"l".parse().unwrap(), was, is, &|_| None).unwrap()
     }
 
     #[test]
@@ -224,11 +292,11 @@ mod tests {
     fn what_takes_too_many_edits_is_written_as_a_whole() {
         let of = |from: usize, to: usize| Json::Array((from..to).map(Json::from).collect());
         let path = "l".parse().unwrap();
-        assert_eq!(list(&path, &of(0, 257), &of(1_000, 1_257)), None);
-        assert_eq!(list(&path, &of(0, 250), &of(0, 2_000)), None);
+        assert_eq!(list(&path, &of(0, 257), &of(1_000, 1_257), &|_| None), None);
+        assert_eq!(list(&path, &of(0, 250), &of(0, 2_000), &|_| None), None);
         // A long list of which little differs is not.
         let (was, is) = (of(0, 100_000), of(1, 100_000));
-        assert_eq!(list(&path, &was, &is).unwrap().len(), 1);
-        assert_eq!(list(&path, &json!("a"), &was), None);
+        assert_eq!(list(&path, &was, &is, &|_| None).unwrap().len(), 1);
+        assert_eq!(list(&path, &json!("a"), &was, &|_| None), None);
     }
 }

@@ -279,3 +279,69 @@ fn an_edit_beside_an_open_conflict_in_a_list_is_taken_back_and_decides_nothing()
         mesh.assert_equal(&[1, 2]);
     }
 }
+
+#[test]
+fn who_takes_a_removal_back_apart_brings_one_item_back_and_it_is_the_same() {
+    // SPEC: UNDO-2
+    let lists = [
+        (json!(["p", "q", "r"]), 1),
+        (json!(["a", "a", "a"]), 0),
+        (json!([1, 2, 3]), 2),
+        (json!([{"k": [1]}, "x"]), 0),
+    ];
+    for (list, at) in lists {
+        let mut mesh = Mesh::of(&[(2, Role::Admin)]);
+        let link = mesh.connect(1, 2);
+        mesh.edit(1, json!([set("notes/l", list.clone())]));
+        let removed = mesh.edit(1, json!([{"rm": format!("notes/l/{at}")}]));
+        let left = mesh.get(1, "notes/l");
+        mesh.cut(link);
+        let undone = [1, 2].map(|number| mesh.undone(number, Some(removed)));
+        mesh.connect(1, 2);
+        assert_eq!(
+            [1, 2].map(|number| mesh.get(number, "notes/l")),
+            [list.to_string(), list.to_string()]
+        );
+        mesh.assert_equal(&[1, 2]);
+        // By the one who did, it is gone again, and the other's stands.
+        assert!(undone.iter().all(|undone| !undone.reopened), "{list}");
+        let mut mesh = Mesh::of(&[]);
+        mesh.edit(1, json!([set("notes/l", list.clone())]));
+        let removed = mesh.edit(1, json!([{"rm": format!("notes/l/{at}")}]));
+        let undone = mesh.undone(1, Some(removed));
+        assert_eq!(mesh.get(1, "notes/l"), list.to_string());
+        mesh.undone(1, Some(undone.event));
+        assert_eq!(mesh.get(1, "notes/l"), left);
+    }
+}
+
+#[test]
+fn of_an_item_that_was_removed_and_came_back_an_older_decision_is_taken_back() {
+    // SPEC: UNDO-2
+    for keep in ["A", "B"] {
+        for by in [1, 2] {
+            let mut mesh = Mesh::of(&[(2, Role::Admin)]);
+            let link = mesh.connect(1, 2);
+            mesh.edit(1, json!([set("notes/l", json!(["o", "p", "q"]))]));
+            mesh.cut(link);
+            mesh.edit(1, json!([set("notes/l/1", json!("one"))]));
+            mesh.edit(2, json!([set("notes/l/1", json!("two"))]));
+            mesh.connect(1, 2);
+            let sides = |mesh: &mut Mesh| {
+                let row = mesh.conflicts(1).remove(0);
+                let of = row.sides.into_iter().map(|side| (side.value.to_string(), side.device));
+                let mut of: Vec<_> = of.collect();
+                of.sort();
+                (row.path.to_string(), of)
+            };
+            let before = sides(&mut mesh);
+            let resolve = mesh.conflicts(1)[0].id;
+            let decision = mesh.edit(1, json!([{"resolve": resolve, "keep": keep}]));
+            let removed = mesh.edit(by, json!([{"rm": "notes/l/1"}]));
+            mesh.undone(1, Some(removed));
+            mesh.undone(1, Some(decision));
+            assert_eq!(sides(&mut mesh), before, "{keep} {by}");
+            mesh.assert_equal(&[1, 2]);
+        }
+    }
+}
