@@ -8,6 +8,7 @@
 //! the same. Resolving is therefore nothing but such a write (`resolve.rs`).
 
 mod brought;
+mod contested;
 mod decided;
 mod ended;
 mod late;
@@ -42,7 +43,7 @@ pub(super) use ended::TakenBack;
 pub(crate) use late::Conflicts;
 use lineage::{Added, Lineage, New, OpNo};
 pub use meaning::Strictest;
-use places::{At, Places, Spot};
+use places::{At, Places};
 use scan::Scan;
 pub use setter::PutBack;
 
@@ -337,49 +338,6 @@ impl ConflictIndex {
         }
         let more = open.len() - before - conflicts.len();
         Ok(ConflictList { conflicts, more, before, found: BTreeSet::new() })
-    }
-
-    /// At which of these places, and not only below them, a conflict is open: one look at those
-    /// that may be meant. An element that is gone is at none, whatever stands there since.
-    pub(super) fn open_at(&self, doc: &Automerge, paths: &BTreeSet<&DocPath>) -> BTreeSet<DocPath> {
-        let Ok(whole) = self.whole() else { return BTreeSet::new() };
-        let last: BTreeSet<_> = paths.iter().filter_map(|path| path.segments().last()).collect();
-        let is_index = |segment: &&String| segment.bytes().all(|byte| byte.is_ascii_digit());
-        let has_index = last.iter().any(is_index);
-        let may_be = |spot: &Spot| match &spot.at {
-            At::Key(key) => last.contains(&key.to_string()),
-            At::Element(_) => has_index,
-        };
-        // Ids are not asked for.
-        let (document, mut scan) = (DocumentId([0; 32]), Scan::new(whole, doc));
-        let contested = self.places.contested().filter(|(spot, _)| may_be(spot));
-        let open = contested.filter_map(|(spot, contest)| {
-            scan.prop(spot, None)?;
-            scan.one(&document, spot, contest)
-        });
-        open.map(|open| open.path).filter(|path| paths.contains(path)).collect()
-    }
-
-    /// The first places below this one, as far as `most`, at which a conflict is open.
-    pub(super) fn open_below(&self, doc: &Automerge, path: &DocPath, most: usize) -> Vec<DocPath> {
-        let Ok(whole) = self.whole() else { return Vec::new() };
-        let (document, mut scan) = (DocumentId([0; 32]), Scan::new(whole, doc));
-        let is_below =
-            |below: &DocPath| below != path && below.segments().starts_with(path.segments());
-        // Of what is in a list the list alone is known at first, which may be that or above it.
-        let may_be = |spot: &Spot| {
-            let place = self.place(spot);
-            is_below(&place) || path.segments().starts_with(place.segments())
-        };
-        let contested = self.places.contested().filter(|(spot, _)| may_be(spot));
-        let open = contested.filter_map(|(spot, contest)| scan.one(&document, spot, contest));
-        open.map(|open| open.path).filter(is_below).take(most).collect()
-    }
-
-    /// Where changes disagree, of what is in a list the outermost list; those that agree after all
-    /// included.
-    pub(super) fn contested_places(&self) -> BTreeSet<DocPath> {
-        self.places.contested().map(|(spot, _)| self.place(spot)).collect()
     }
 
     /// The policies on which changes disagree, and the strictest of what was written of each.

@@ -361,8 +361,8 @@ fn put_back(
     let edits = restore(before, path, was, (is, of.joined.is_empty()), &align)?;
     let settled = edits.iter().filter_map(|one| one.from.as_ref()).all(is_settled);
     for one in edits {
-        let item = one.edit.path().zip(one.from.as_ref()).filter(|_| one.is_gone);
-        let item = item.and_then(|(now, then)| index.revived(doc, (before.heads(), [then, now])));
+        let item = one.from.as_ref().filter(|_| one.is_gone);
+        let item = item.and_then(|then| index.revived(doc, (before.heads(), then)));
         match (item, lists.first_mut()) {
             (Some(item), _) => again.push(item),
             (None, Some(first)) => first.push(one.edit),

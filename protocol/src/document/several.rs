@@ -254,7 +254,8 @@ fn with_removals(
     match read {
         Ok(read) => {
             let conflict = read.conflict || open(path);
-            let conflict_below = !conflicts.index().open_below(doc, path, 1).is_empty();
+            let paths = BTreeSet::from([path.clone()]);
+            let conflict_below = !conflicts.index().open_below(doc, &paths, 1).is_empty();
             Ok(read::ReadValue { conflict, conflict_below, ..read })
         }
         Err(EditFault::Absent(at)) => {
@@ -275,8 +276,9 @@ fn ended_below(
     if conflicts.is_late() {
         return BTreeSet::new();
     }
-    let below = |path| conflicts.index().open_below(doc, path, ENDED_NAMED_MAX);
-    written.iter().flat_map(below).filter(|path| !written.contains(path)).collect()
+    let mut below = conflicts.index().open_below(doc, written, ENDED_NAMED_MAX);
+    below.retain(|path| !written.contains(path));
+    below
 }
 
 /// Does what it sets stand there already?

@@ -39,5 +39,5 @@ pub const RESTORED_EDITS_MAX: usize = 256;
 /// See [`RESTORED_EDITS_MAX`].
 pub const RESTORED_PAIRS_MAX: usize = 65_536;
 
-/// Conflicts below what one edit writes over that are named.
-pub const ENDED_NAMED_MAX: usize = 8;
+/// Conflicts below what a change writes over that are named.
+pub const ENDED_NAMED_MAX: usize = 64;

@@ -49,12 +49,11 @@ impl ConflictIndex {
         Some(aligned)
     }
 
-    /// The item that stood at `then`, as a side that is put again alone at its element; `now` is
-    /// where it comes to stand.
+    /// The item that stood at `then`, as a side that is put again alone at its element.
     pub(in crate::document) fn revived(
         &self,
         doc: &Automerge,
-        (before, [then, now]): Moments<'_>,
+        (before, then): (&[Hash], &DocPath),
     ) -> Option<Decided> {
         let was = View { doc, heads: Some(before) };
         let list = list_at(was, &then.first(then.segments().len().checked_sub(1)?))?;
@@ -73,7 +72,7 @@ impl ConflictIndex {
         is_json(&tree).then(|| Decided {
             // It was no conflict.
             id: ConflictId([0; 16]),
-            path: now.clone(),
+            path: then.clone(),
             place: then.clone(),
             sides: vec![Some(tree)],
             by: Vec::new(),
