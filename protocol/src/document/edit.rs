@@ -40,14 +40,6 @@ pub enum Edit {
         /// Where.
         rm: DocPath,
     },
-    /// Puts a value into a list, before what has this number. An undo does; nobody asks for it so.
-    #[serde(skip)]
-    Insert {
-        /// Where.
-        insert: DocPath,
-        /// What.
-        value: Json,
-    },
     /// Resolves a conflict by what one of its sides shows.
     Keep {
         /// Which conflict.
@@ -164,14 +156,13 @@ impl Edit {
             Self::Set { set, .. } => Some(set),
             Self::Append { append, .. } => Some(append),
             Self::Rm { rm } => Some(rm),
-            Self::Insert { insert, .. } => Some(insert),
             Self::Keep { .. } | Self::Decide { .. } => None,
         }
     }
 
     /// What it writes over; none where that is in no way there already.
     pub(super) fn writes_over(&self) -> Option<&DocPath> {
-        self.path().filter(|_| !matches!(self, Self::Append { .. } | Self::Insert { .. }))
+        self.path().filter(|_| !matches!(self, Self::Append { .. }))
     }
 
     /// Which conflict it resolves, if it does.
@@ -179,7 +170,7 @@ impl Edit {
     pub fn conflict(&self) -> Option<ConflictId> {
         match self {
             Self::Keep { resolve, .. } | Self::Decide { resolve, .. } => Some(*resolve),
-            Self::Set { .. } | Self::Append { .. } | Self::Insert { .. } | Self::Rm { .. } => None,
+            Self::Set { .. } | Self::Append { .. } | Self::Rm { .. } => None,
         }
     }
 
@@ -193,7 +184,6 @@ impl Edit {
         match self {
             Self::Set { value, .. } => Self::Set { set: path, value: value.clone() },
             Self::Append { value, .. } => Self::Append { append: path, value: value.clone() },
-            Self::Insert { value, .. } => Self::Insert { insert: path, value: value.clone() },
             Self::Rm { .. } => Self::Rm { rm: path },
             Self::Keep { .. } | Self::Decide { .. } => self.clone(),
         }
@@ -214,7 +204,6 @@ pub(super) fn apply(tx: &mut Transaction<'_>, edit: &Edit) -> Result<(), EditFau
     match edit {
         Edit::Set { value, .. } => put(tx, &object, last, value, path),
         Edit::Append { value, .. } => append(tx, &object, last, value, path),
-        Edit::Insert { value, .. } => insert(tx, &object, last, value, path),
         Edit::Rm { .. } => remove(tx, &object, last, path),
         Edit::Keep { .. } | Edit::Decide { .. } => Err(EditFault::Mixed),
     }
@@ -291,21 +280,6 @@ fn put(
             write(tx, &place, value, path.segments().len())
         }
     }
-}
-
-fn insert(
-    tx: &mut Transaction<'_>,
-    (object, kind): &Object,
-    last: &str,
-    value: &Json,
-    path: &DocPath,
-) -> Result<(), EditFault> {
-    let name = || path.prefix(path.segments().len() - 1);
-    if *kind != ObjType::List {
-        return Err(EditFault::NotAppendable(name()));
-    }
-    let index = list_index(tx, object, last, name)?;
-    write(tx, &Place::Insert(object, index), value, path.segments().len())
 }
 
 fn append(

@@ -359,14 +359,15 @@ fn put_back(
         index.aligned(doc, (before.heads(), [then, now])).filter(|_| of.joined.is_empty())
     };
     let edits = restore(before, path, was, (is, of.joined.is_empty()), &align)?;
-    let settled = edits.iter().filter_map(|one| one.from.as_ref()).all(is_settled);
+    let settled = edits.iter().filter_map(Restored::from).all(is_settled);
     for one in edits {
-        let item = one.from.as_ref().filter(|_| one.is_gone);
-        let item = item.and_then(|then| index.revived(doc, (before.heads(), then)));
-        match (item, lists.first_mut()) {
-            (Some(item), _) => again.push(item),
-            (None, Some(first)) => first.push(one.edit),
-            (None, None) => {}
+        match one {
+            Restored::Edit(edit, _) => lists[0].push(edit),
+            Restored::Gone(from) => {
+                let item = index.revived(doc, (before.heads(), &from));
+                let lost = || EditFault::NotRestorable(from.to_string());
+                again.push(item.ok_or_else(lost)?);
+            }
         }
     }
     Ok(settled)
@@ -383,8 +384,7 @@ fn restore(
 ) -> Result<Vec<Restored>, EditFault> {
     let Some(was) = was else {
         let edit = is.map(|_| Edit::Rm { rm: path.clone() });
-        let edit = edit.map(|edit| Restored { edit, from: None, is_gone: false });
-        return Ok(edit.into_iter().collect());
+        return Ok(edit.map(|edit| Restored::Edit(edit, None)).into_iter().collect());
     };
     if is_restored(Some(was), is) {
         return Ok(Vec::new());
@@ -398,7 +398,7 @@ fn restore(
         return Ok(edits);
     }
     let edit = Edit::Set { set: path.clone(), value: was.value.clone() };
-    Ok(vec![Restored { edit, from: Some(path.clone()), is_gone: false }])
+    Ok(vec![Restored::Edit(edit, Some(path.clone()))])
 }
 
 /// Does it show already what was there, so that nothing is to be written?

@@ -33,11 +33,8 @@ pub const CONFLICTS_LATE_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// operations of fewer changes: about a millisecond. (One change has 10,000 at most.)
 pub const CONFLICTS_LATE_SLICE: usize = 256;
 
-/// Edits by which an undo brings a list back item by item, and pairs of items that are compared to
-/// find them: what takes more is written as a whole.
+/// Steps by which an undo brings a list back item by item: what takes more is written as a whole.
 pub const RESTORED_EDITS_MAX: usize = 256;
-/// See [`RESTORED_EDITS_MAX`].
-pub const RESTORED_PAIRS_MAX: usize = 65_536;
 
 /// Conflicts below what a change writes over that are named.
 pub const ENDED_NAMED_MAX: usize = 64;

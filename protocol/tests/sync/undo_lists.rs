@@ -345,3 +345,20 @@ fn of_an_item_that_was_removed_and_came_back_an_older_decision_is_taken_back() {
         }
     }
 }
+
+#[test]
+fn a_list_that_was_replaced_and_is_put_back_by_two_apart_is_there_once() {
+    // SPEC: UNDO-2
+    let (list, other) = (json!(["a", "b", "c", "d"]), json!(["a", "d"]));
+    let mut mesh = Mesh::of(&[(2, Role::Admin)]);
+    let link = mesh.connect(1, 2);
+    mesh.edit(1, json!([set("notes/l", list.clone())]));
+    let replaced = mesh.edit(1, json!([set("notes/l", other)]));
+    mesh.cut(link);
+    for number in [1, 2] {
+        mesh.undone(number, Some(replaced));
+    }
+    mesh.connect(1, 2);
+    let shown = [1, 2].map(|number| mesh.get(number, "notes/l"));
+    assert_eq!(shown, [list.to_string(), list.to_string()]);
+}

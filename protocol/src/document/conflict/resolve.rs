@@ -42,7 +42,7 @@ pub(super) fn change(
     for edit in edits {
         let id = match edit {
             Edit::Keep { resolve, .. } | Edit::Decide { resolve, .. } => *resolve,
-            Edit::Set { .. } | Edit::Append { .. } | Edit::Insert { .. } | Edit::Rm { .. } => {
+            Edit::Set { .. } | Edit::Append { .. } | Edit::Rm { .. } => {
                 return Err(EditFault::Mixed);
             }
         };
@@ -60,7 +60,7 @@ pub(super) fn change(
         let chosen = match edit {
             Edit::Decide { value, .. } => Some(Tree::from_json(value, conflict.segments.len())?),
             Edit::Keep { keep, .. } => kept(&mut scan, &conflict, keep)?,
-            Edit::Set { .. } | Edit::Append { .. } | Edit::Insert { .. } | Edit::Rm { .. } => None,
+            Edit::Set { .. } | Edit::Append { .. } | Edit::Rm { .. } => None,
         };
         maker.resolve(&mut scan, &conflict, chosen.as_ref());
     }
