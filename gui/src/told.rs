@@ -38,7 +38,10 @@ pub(crate) fn did(command: &Command, reply: &Reply, model: &Model) -> Option<Str
             let over = match (edited.ended.first(), edited.decided.first()) {
                 (Some(path), _) => {
                     let path = short(&path.to_string());
-                    format!("; it ended the conflict at {path}: no undo opens it again")
+                    match edited.ended.len() + edited.ended_more {
+                        1 => format!("; it ended the conflict at {path}: no undo opens it again"),
+                        many => format!("; it ended {many} conflicts: no undo opens them again"),
+                    }
                 }
                 (None, Some(path)) if !is_decided => {
                     let path = short(&path.to_string());

@@ -338,5 +338,5 @@ fn local(doc: &Automerge, change: &Change) -> LocalChange {
     let hash = ChangeHash(change.hash().0);
     let chunk = change.raw_bytes().to_vec();
     let (places, decided, ended) = (Vec::new(), Vec::new(), Vec::new());
-    LocalChange { hash, chunk, heads: heads(doc), places, decided, ended }
+    LocalChange { hash, chunk, heads: heads(doc), places, decided, ended, ended_more: 0 }
 }

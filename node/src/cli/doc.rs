@@ -236,6 +236,9 @@ pub(super) fn put_decided(object: &mut Json, edited: &Edited) {
     if !edited.ended.is_empty() {
         object["ended"] = json!(edited.ended);
     }
+    if edited.ended_more > 0 {
+        object["ended_more"] = json!(edited.ended_more);
+    }
     if !edited.decided.is_empty() {
         object["decided"] = json!(edited.decided);
     }
@@ -251,7 +254,13 @@ pub(super) fn decided(edited: &Edited) -> Doc {
         let text = format!("it ended the conflict at {path}: no undo opens it again");
         Block::Line(Text::toned(Tone::Attention, text))
     };
-    Doc(edited.decided.iter().map(line).chain(edited.ended.iter().map(ended)).collect())
+    let more = (edited.ended_more > 0).then(|| {
+        let text =
+            format!("it ended {} conflicts more, which no undo opens again", edited.ended_more);
+        Block::Line(Text::toned(Tone::Attention, text))
+    });
+    let ended = edited.ended.iter().map(ended).chain(more);
+    Doc(edited.decided.iter().map(line).chain(ended).collect())
 }
 
 /// The same with what stands at the path now; where it was so already, by the event that wrote it.

@@ -4,19 +4,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::{
-    BoardPage, BranchPreview, BranchReply, ConflictPage, Failure, NotUndone, PastReply,
+    BoardPage, BranchPreview, BranchReply, ConflictPage, Failure, LogPage, NotUndone, PastReply,
     QuarantinePage, TimelinePage, Undone,
 };
 use crate::document::DocPath;
 use crate::event::{Run, Verified};
 use crate::facts::EventView;
-use crate::id::{ChangeHash, DeviceId, DocumentId, EventId, Incarnation, Lane, WorkspaceId};
+use crate::id::{ChangeHash, DeviceId, DocumentId, EventId, WorkspaceId};
 use crate::mission::show::MissionView;
 use crate::role::Role;
 use crate::sync::PeerState;
 use crate::sync::introduce::Answer;
 use crate::time::Stamp;
-use crate::workspace::{StateHash, Verdict};
+use crate::workspace::StateHash;
 
 /// What a caller hears.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -348,7 +348,7 @@ pub struct ReadReply {
 }
 
 /// What an edit became.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Edited {
     /// The event; none where everything was so already.
     pub event: Option<EventId>,
@@ -360,48 +360,9 @@ pub struct Edited {
     /// Where it ended conflicts below what it wrote, which no undo opens again. `SPEC: UNDO-2`
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ended: Vec<DocPath>,
-}
-
-/// Some rows of the log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogPage {
-    /// The rows.
-    pub rows: Vec<LogRow>,
-    /// Where to go on; none at the end.
-    pub next: Option<usize>,
-}
-
-/// One event of the log, or a notice: what this device saw another do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogRow {
-    /// Its id; none for a notice, and so for what else only an event has.
-    pub id: Option<EventId>,
-    /// Who signed it; the device that a notice is about.
-    pub author: DeviceId,
-    /// The life of the author's store.
-    pub incarnation: Option<Incarnation>,
-    /// Its place in its chain.
-    pub seq: Option<u64>,
-    /// Control or content.
-    pub lane: Option<Lane>,
-    /// What it says; `notice` for a notice.
-    pub kind: String,
-    /// The events of its lane that it follows, prev first.
-    pub parents: Vec<EventId>,
-    /// When, as its author says, in microseconds since 1970.
-    pub stamp: Stamp,
-    /// Is the stamp further ahead of our clock than an honest one? Shown, never decides.
-    pub stamp_ahead: bool,
-    /// Was its author's clock wrong, by its stamp? Shown, never decides. `SPEC: CFL-17`
+    /// How many more.
     #[serde(default)]
-    pub clock_wrong: bool,
-    /// What became of it.
-    pub verdict: Option<Verdict>,
-    /// Why, where it does not count; what a notice says.
-    pub reason: Option<String>,
-    /// How often a notice was made.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub times: Option<u64>,
+    pub ended_more: usize,
 }
 
 /// One member.

@@ -1,10 +1,11 @@
-//! The timeline, as callers ask for it and hear it.
+//! The timeline and the log, as callers ask for them and hear them.
 
 use serde::{Deserialize, Serialize};
 
-use super::LogRow;
-use crate::id::{DeviceId, EventId};
+use crate::id::{DeviceId, EventId, Incarnation, Lane};
 use crate::limits::TIMELINE_EVENTS_MAX;
+use crate::time::Stamp;
+use crate::workspace::Verdict;
 
 /// Which part of the timeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,4 +131,46 @@ impl TimelineRow {
     pub fn is(&self, flag: TimelineFlag) -> bool {
         self.flags.contains(&flag)
     }
+}
+
+/// Some rows of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogPage {
+    /// The rows.
+    pub rows: Vec<LogRow>,
+    /// Where to go on; none at the end.
+    pub next: Option<usize>,
+}
+
+/// One event of the log, or a notice: what this device saw another do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogRow {
+    /// Its id; none for a notice, and so for what else only an event has.
+    pub id: Option<EventId>,
+    /// Who signed it; the device that a notice is about.
+    pub author: DeviceId,
+    /// The life of the author's store.
+    pub incarnation: Option<Incarnation>,
+    /// Its place in its chain.
+    pub seq: Option<u64>,
+    /// Control or content.
+    pub lane: Option<Lane>,
+    /// What it says; `notice` for a notice.
+    pub kind: String,
+    /// The events of its lane that it follows, prev first.
+    pub parents: Vec<EventId>,
+    /// When, as its author says, in microseconds since 1970.
+    pub stamp: Stamp,
+    /// Is the stamp further ahead of our clock than an honest one? Shown, never decides.
+    pub stamp_ahead: bool,
+    /// Was its author's clock wrong, by its stamp? Shown, never decides. `SPEC: CFL-17`
+    #[serde(default)]
+    pub clock_wrong: bool,
+    /// What became of it.
+    pub verdict: Option<Verdict>,
+    /// Why, where it does not count; what a notice says.
+    pub reason: Option<String>,
+    /// How often a notice was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<u64>,
 }

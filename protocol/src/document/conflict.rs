@@ -38,6 +38,7 @@ use crate::document::{DocPath, Edit, EditFault};
 use crate::id::{ChangeHash, ConflictId, DocumentId};
 use crate::limits::{CONFLICTS_LISTED_BYTES_MAX, CONFLICTS_LISTED_MAX};
 pub(super) use brought::Brought;
+pub(super) use contested::Settled;
 pub(super) use decided::{Decided, Made as MadeApart};
 pub(super) use ended::TakenBack;
 pub(crate) use late::Conflicts;

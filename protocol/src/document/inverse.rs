@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 
 use super::conflict::{Brought, ConflictIndex, Decided, TakenBack};
 use super::reopen::{apart, reopen};
-use super::restore::{Align, Restored};
+use super::restore::{Restored, is_restored, restore};
 use super::several::Part;
 use super::since::{BuiltOn, Since, Taken, writers_since};
 
@@ -183,7 +183,7 @@ fn edits(
     for ((path, [was, made, is]), since) in places_shown.into_iter().zip(since) {
         // In a list a decided element alone is written: what undos show beside it stays.
         let is_apart =
-            since.stranger.is_none() && decided.get(&path).is_some_and(|all| are_in_list(all));
+            since.stranger.is_none() && decided.get(&path).is_some_and(|all| stand_alone(all));
         let is_left = is_apart || brought.left.contains(&path);
         if !is_left && !stands(made.as_ref(), is.as_ref(), may) {
             let by = written_by(&now, &path, made.as_ref(), is.as_ref());
@@ -196,6 +196,10 @@ fn edits(
         shows = true;
         let conflicts = decided.remove(&path);
         let is_restored = conflicts.is_none() && is_restored(was.as_ref(), is.as_ref());
+        let (conflicts, beside) = match conflicts {
+            Some(all) if all.iter().any(|one| one.beside) => (None, all),
+            conflicts => (conflicts, Vec::new()),
+        };
         if since.stranger.is_some() && !is_restored {
             taken.push((path, since.stranger));
             continue;
@@ -204,9 +208,9 @@ fn edits(
             again.extend(conflicts);
             continue;
         }
-        let of_one = (was.as_ref(), is.as_ref(), is_restored);
+        let of_one = (was.as_ref(), is.as_ref(), is_restored, beside);
         let into = (&mut lists, &mut opened, &mut again);
-        let settled = put_back((doc, index), (&before, &path), of_one, of, into)?;
+        let settled = put_back((doc, index), (&before, &path), of_one, into)?;
         if *may != MayUndo::All && !settled {
             closes.get_or_insert_with(|| path.clone());
         }
@@ -234,9 +238,9 @@ fn brought(
     index.brought(doc, merge, before.heads(), (&written, may.undos()))
 }
 
-/// Are all of them elements of the list at their place?
-fn are_in_list(all: &[Decided]) -> bool {
-    all.iter().all(|one| one.place != one.path)
+/// Are all of them in the list at their place, in which the change wrote nothing else?
+fn stand_alone(all: &[Decided]) -> bool {
+    all.iter().all(|one| one.place != one.path && !one.beside)
 }
 
 /// Who wrote at these places of a document since a change of it was made.
@@ -265,7 +269,7 @@ fn taken_back<'a>(
     opened: BTreeMap<DocPath, usize>,
     mut places: Vec<DocPath>,
 ) -> TakenBack<'a> {
-    places.retain(|path| !again.iter().any(|one| one.place == *path));
+    places.retain(|path| !again.iter().any(|one| one.place == *path && !one.beside));
     let edits = lists.iter().flatten().filter_map(Edit::writes_over).cloned();
     let written = edits.chain(again.iter().filter_map(Decided::written)).collect();
     let reopened = again.iter().map(|one| one.id).collect();
@@ -341,12 +345,15 @@ fn is_a_persons(path: &DocPath) -> bool {
         })
 }
 
+/// Of a place what it showed before a change, what it shows, whether that is the same, and the
+/// conflicts that the change decided in it, where it is a list in which it wrote elsewhere, too.
+type Place<'a> = (Option<&'a ReadValue>, Option<&'a ReadValue>, bool, Vec<Decided>);
+
 /// Puts back what a place showed, unless it does already. Was nothing in conflict below that?
 fn put_back(
     (doc, index): (&Automerge, &ConflictIndex),
     (before, path): (&Seen<'_>, &DocPath),
-    (was, is, is_restored): (Option<&ReadValue>, Option<&ReadValue>, bool),
-    of: &Reversal,
+    (was, is, is_restored, beside): Place<'_>,
     (lists, opened, again): (&mut Vec<Vec<Edit>>, &mut BTreeMap<DocPath, usize>, &mut Vec<Decided>),
 ) -> Result<bool, EditFault> {
     let is_settled = |from: &DocPath| is_restored || before.is_settled(from);
@@ -354,13 +361,16 @@ fn put_back(
         opened.insert(path.clone(), reopen(before, path, is.is_some(), lists)?);
         return Ok(is_settled(path));
     }
-    // Of what came in by a merge the list is written as a whole: that ends all that came.
-    let align = |(now, then): (&DocPath, &DocPath)| {
-        index.aligned(doc, (before.heads(), [then, now])).filter(|_| of.joined.is_empty())
-    };
-    let edits = restore(before, path, was, (is, of.joined.is_empty()), &align)?;
-    let settled = edits.iter().filter_map(Restored::from).all(is_settled);
-    for one in edits {
+    let align =
+        |(now, then): (&DocPath, &DocPath)| index.aligned(doc, (before.heads(), [then, now]));
+    let mut steps = restore(before, path, was, is, &align)?;
+    if !steps.iter().any(|step| step.from() == Some(path)) {
+        // Item by item; conflicts in it are put again apart from that.
+        steps.retain(|step| !beside.iter().any(|one| one.covers(step)));
+        again.extend(beside);
+    }
+    let settled = steps.iter().filter_map(Restored::from).all(is_settled);
+    for one in steps {
         match one {
             Restored::Edit(edit, _) => lists[0].push(edit),
             Restored::Gone(from) => {
@@ -371,40 +381,6 @@ fn put_back(
         }
     }
     Ok(settled)
-}
-
-/// The edits that show again what was there, where something else is: of a list item by item, if
-/// it may be.
-fn restore(
-    before: &Seen<'_>,
-    path: &DocPath,
-    was: Option<&ReadValue>,
-    (is, by_item): (Option<&ReadValue>, bool),
-    align: Align<'_>,
-) -> Result<Vec<Restored>, EditFault> {
-    let Some(was) = was else {
-        let edit = is.map(|_| Edit::Rm { rm: path.clone() });
-        return Ok(edit.map(|edit| Restored::Edit(edit, None)).into_iter().collect());
-    };
-    if is_restored(Some(was), is) {
-        return Ok(Vec::new());
-    }
-    if path.segments().is_empty() || !before.is_plain(path) {
-        return Err(EditFault::NotRestorable(path.to_string()));
-    }
-    let is = is.filter(|is| by_item && !is.conflict);
-    if let Some(edits) = is.and_then(|is| super::restore::list(path, &was.value, &is.value, align))
-    {
-        return Ok(edits);
-    }
-    let edit = Edit::Set { set: path.clone(), value: was.value.clone() };
-    Ok(vec![Restored::Edit(edit, Some(path.clone()))])
-}
-
-/// Does it show already what was there, so that nothing is to be written?
-fn is_restored(was: Option<&ReadValue>, is: Option<&ReadValue>) -> bool {
-    let same = |(was, is): (&ReadValue, &ReadValue)| was.value == is.value;
-    was.zip(is).is_some_and(same) && [was, is].into_iter().flatten().all(|shown| !shown.conflict)
 }
 
 /// May what stands there be overwritten, since it is what the change left? So it is too where an

@@ -4,7 +4,8 @@
 
 use serde_json::Value as Json;
 
-use super::{DocPath, Edit};
+use super::read::Seen;
+use super::{DocPath, Edit, EditFault, ReadValue};
 use crate::limits::RESTORED_EDITS_MAX;
 
 /// One step of them.
@@ -35,14 +36,41 @@ pub(super) type Aligned = Vec<(Option<usize>, Option<usize>)>;
 /// device puts into it, too.
 pub(super) type Align<'a> = &'a dyn Fn(Paths<'_>) -> Option<Aligned>;
 
+/// The edits that show again what was there, where something else is: of a list item by item.
+pub(super) fn restore(
+    before: &Seen<'_>,
+    path: &DocPath,
+    was: Option<&ReadValue>,
+    is: Option<&ReadValue>,
+    align: Align<'_>,
+) -> Result<Vec<Restored>, EditFault> {
+    let Some(was) = was else {
+        let edit = is.map(|_| Edit::Rm { rm: path.clone() });
+        return Ok(edit.map(|edit| Restored::Edit(edit, None)).into_iter().collect());
+    };
+    if is_restored(Some(was), is) {
+        return Ok(Vec::new());
+    }
+    if path.segments().is_empty() || !before.is_plain(path) {
+        return Err(EditFault::NotRestorable(path.to_string()));
+    }
+    let is = is.filter(|is| !is.conflict);
+    if let Some(edits) = is.and_then(|is| list(path, &was.value, &is.value, align)) {
+        return Ok(edits);
+    }
+    let edit = Edit::Set { set: path.clone(), value: was.value.clone() };
+    Ok(vec![Restored::Edit(edit, Some(path.clone()))])
+}
+
+/// Does it show already what was there, so that nothing is to be written?
+pub(super) fn is_restored(was: Option<&ReadValue>, is: Option<&ReadValue>) -> bool {
+    let same = |(was, is): (&ReadValue, &ReadValue)| was.value == is.value;
+    was.zip(is).is_some_and(same) && [was, is].into_iter().flatten().all(|shown| !shown.conflict)
+}
+
 /// The steps that turn the list `is` at `path` into `was`; none where it is to be written as a
 /// whole: another list stands there by now, or they are too many.
-pub(super) fn list(
-    path: &DocPath,
-    was: &Json,
-    is: &Json,
-    align: Align<'_>,
-) -> Option<Vec<Restored>> {
+fn list(path: &DocPath, was: &Json, is: &Json, align: Align<'_>) -> Option<Vec<Restored>> {
     let (Json::Array(was), Json::Array(is)) = (was, is) else { return None };
     let mut found = Found { steps: Vec::new(), align };
     found.elements((path, path), (was, is), align((path, path))?)?;

@@ -6,7 +6,7 @@ use automerge::Automerge;
 use serde::{Deserialize, Serialize};
 
 use super::board::{Link, Links, route};
-use super::conflict::{Conflicts, PutBack};
+use super::conflict::{Conflicts, PutBack, Settled};
 use super::preview::{self, Preview};
 use super::read::Seen;
 use super::{
@@ -266,21 +266,6 @@ fn with_removals(
     }
 }
 
-/// Where conflicts are open below what is written over. They end with what they are in, which an
-/// undo makes anew.
-fn ended_below(
-    doc: &Automerge,
-    conflicts: &mut Conflicts,
-    written: &BTreeSet<DocPath>,
-) -> BTreeSet<DocPath> {
-    if conflicts.is_late() {
-        return BTreeSet::new();
-    }
-    let mut below = conflicts.index().open_below(doc, written, ENDED_NAMED_MAX);
-    below.retain(|path| !written.contains(path));
-    below
-}
-
 /// Does what it sets stand there already?
 fn stands_already(doc: &Automerge, edit: &Edit) -> bool {
     matches!(edit, Edit::Set { set, value } if super::standing::stands(doc, set, value))
@@ -309,15 +294,10 @@ impl Document {
                 _ => None,
             };
             written.extend(written.iter().filter_map(made).collect::<Vec<_>>());
-            let open = match conflicts.is_late() {
-                true => BTreeSet::new(),
-                false => conflicts.index().open_at(doc, &written.iter().collect()),
-            };
-            let is_disputed = |path: &&DocPath| open.contains(*path) || seen.is_disputed(path);
-            let disputed = written.iter().filter(is_disputed);
-            let decided = disputed.map(|path| path.under(above)).collect();
-            let ended = ended_below(doc, conflicts, &written);
-            let ended = ended.iter().map(|path| path.under(above)).collect();
+            let open = (!conflicts.is_late()).then(|| conflicts.index().open_near(doc, &written));
+            // Who waits for no late index sees at least several values.
+            let is_disputed = |path: &&DocPath| open.is_none() && seen.is_disputed(path);
+            let disputed: BTreeSet<_> = written.iter().filter(is_disputed).cloned().collect();
             // What is written decides: it is skipped only where nobody disagrees, there or below.
             let may_skip = part.once && edits.iter().any(|edit| stands_already(doc, edit));
             let contested = may_skip.then(|| conflicts.index().contested_places());
@@ -329,7 +309,15 @@ impl Document {
                 contested.as_ref().is_some_and(|places| !places.iter().any(is_near))
             };
             let change = transact(doc, conflicts, actor, edits, is_once)?;
-            Ok(change.map(|change| LocalChange { decided, ended, ..change }))
+            let settled = match open {
+                Some(open) if !open.is_empty() => conflicts.index().settled(doc, open),
+                _ => Settled { decided: disputed, ended: BTreeSet::new() },
+            };
+            let decided = settled.decided.iter().map(|path| path.under(above)).collect();
+            let named = settled.ended.iter().take(ENDED_NAMED_MAX);
+            let ended = named.map(|path| path.under(above)).collect();
+            let ended_more = settled.ended.len().saturating_sub(ENDED_NAMED_MAX);
+            Ok(change.map(|change| LocalChange { decided, ended, ended_more, ..change }))
         })
     }
 

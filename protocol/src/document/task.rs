@@ -272,4 +272,7 @@ pub struct LocalChange {
     /// Where it ended what was in conflict below what it wrote, which no undo opens again.
     #[serde(default)]
     pub ended: Vec<DocPath>,
+    /// How many more it ended than are named.
+    #[serde(default)]
+    pub ended_more: usize,
 }

@@ -240,8 +240,7 @@ impl Replica {
             Err(fault) => return self.told(purpose, Reply::Failed(edit_failure(&fault))),
         };
         if changes.is_empty() {
-            let (decided, ended) = (Vec::new(), Vec::new());
-            let edited = Edited { event: None, edits: work.count(), decided, ended };
+            let edited = Edited { edits: work.count(), ..Edited::default() };
             return self.told(purpose, Reply::Edited(edited));
         }
         let (device, life) = (self.key.device(), self.config.incarnation);
@@ -278,8 +277,9 @@ impl Replica {
                         let decided = decided.cloned().collect();
                         let ended = changes.iter().flat_map(|(_, change)| &change.ended);
                         let ended = ended.cloned().collect();
-                        let (event, edits) = (Some(event), work.count());
-                        Reply::Edited(Edited { event, edits, decided, ended })
+                        let more = changes.iter().map(|(_, change)| change.ended_more);
+                        let (event, edits, ended_more) = (Some(event), work.count(), more.sum());
+                        Reply::Edited(Edited { event, edits, decided, ended, ended_more })
                     }
                 }
             }

@@ -5,6 +5,7 @@ use kernelos_protocol::command::{Command, FailureKind, Reply};
 use kernelos_protocol::document::DocPath;
 use kernelos_protocol::document::preview::Preview;
 use kernelos_protocol::id::EventId;
+use kernelos_protocol::limits::ENDED_NAMED_MAX;
 use kernelos_protocol::present::{event, to_text};
 use kernelos_protocol::role::Role;
 use serde_json::{Value as Json, json};
@@ -196,4 +197,57 @@ fn who_writes_over_what_holds_a_conflict_is_told_that_it_ends_and_that_no_undo_o
         assert!(not.reason.contains("would be closed"), "{edit} {not:?}");
         assert!(matches!(mesh.undo(1, edited.event, true), Reply::Undone(_)), "{edit}");
     }
+}
+
+#[test]
+fn what_a_batch_ends_and_decides_in_a_list_is_told_by_the_items_and_not_by_their_numbers() {
+    // SPEC: UNDO-2
+    let cases = [
+        (json!([{"rm": "notes/l/0"}, {"set": "notes/l/0", "value": 5}]), "", "notes/l/1/k"),
+        (json!([{"rm": "notes/l/0"}, {"set": "notes/l/1", "value": 5}]), "", ""),
+        (json!([{"rm": "notes/l/0"}, {"set": "notes/l/0/k", "value": 5}]), "notes/l/1/k", ""),
+        (json!([{"rm": "notes/l/0"}, {"set": "notes/l/1/k", "value": 5}]), "", ""),
+        (json!([{"rm": "notes/l/2"}, {"rm": "notes/l/1"}]), "", "notes/l/1/k"),
+    ];
+    for (edits, decided, ended) in cases {
+        let mut mesh = Mesh::of(&[(2, Role::Admin)]);
+        let link = mesh.connect(1, 2);
+        let items = json!([{"k": 1}, {"k": 2}, {"k": 3}]);
+        mesh.edit(1, json!([{"set": "notes/l", "value": items}]));
+        mesh.cut(link);
+        for number in [1, 2] {
+            mesh.edit(number, json!([{"set": "notes/l/1/k", "value": number * 10}]));
+        }
+        mesh.connect(1, 2);
+        assert_eq!(mesh.conflicts(1).len(), 1, "{edits}");
+        let command = Command::Edit { edits: serde_json::from_value(edits.clone()).unwrap() };
+        let Reply::Edited(edited) = mesh.ask(1, command) else { panic!() };
+        let told = [&edited.decided, &edited.ended].map(|paths| {
+            let words: Vec<_> = paths.iter().map(ToString::to_string).collect();
+            words.join(" ")
+        });
+        assert_eq!(told, [decided, ended].map(str::to_owned), "{edits}");
+        let is_open = decided.is_empty() && ended.is_empty();
+        assert_eq!(mesh.conflicts(1).is_empty(), !is_open, "{edits}");
+        // What is said of the undo is so.
+        let undone = mesh.undo(1, edited.event, false);
+        assert_eq!(matches!(undone, Reply::Undone(_)), ended.is_empty(), "{edits} {undone:?}");
+    }
+}
+
+#[test]
+fn of_many_conflicts_that_end_the_first_are_named_and_the_others_counted() {
+    let mut mesh = Mesh::of(&[(2, Role::Admin)]);
+    let link = mesh.connect(1, 2);
+    mesh.edit(1, json!([{"set": "notes/m", "value": {}}]));
+    mesh.cut(link);
+    for number in [1, 2] {
+        let set = |key| json!({"set": format!("notes/m/{key}"), "value": number});
+        mesh.edit(number, (0..ENDED_NAMED_MAX + 3).map(set).collect());
+    }
+    mesh.connect(1, 2);
+    mesh.conflicts(1);
+    let edits = vec![serde_json::from_value(json!({"rm": "notes/m"})).unwrap()];
+    let Reply::Edited(edited) = mesh.ask(1, Command::Edit { edits }) else { panic!() };
+    assert_eq!((edited.ended.len(), edited.ended_more), (ENDED_NAMED_MAX, 3));
 }

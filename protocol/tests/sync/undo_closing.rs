@@ -203,19 +203,28 @@ fn of_three_sides_all_come_back_also_where_the_third_removed() {
 }
 
 #[test]
-fn what_was_written_in_a_list_beside_what_was_decided_there_is_not_left_by_an_undo() {
+fn what_was_decided_in_a_list_is_open_again_with_what_was_written_beside_it() {
     // SPEC: UNDO-2
-    let mut mesh = met(
-        &set("notes/l", json!(["x", "y"])),
-        &set("notes/l/0", json!("one")),
-        &set("notes/l/0", json!("two")),
-    );
-    // Written over, which decides it, and beside it.
-    let edits = [json!({"set": "notes/l/0", "value": 7}), json!({"set": "notes/l/1", "value": 8})];
-    let event = mesh.edit(1, json!(edits));
-    is_refused("beside", &mut mesh, event);
-    let list: Json = serde_json::from_str(&mesh.get(2, "notes/l")).unwrap();
-    assert_eq!(list[1], "y", "by force the list is what it was");
+    let decided = json!({"set": "notes/l/1", "value": "one"});
+    let cases = [
+        json!([decided, {"set": "notes/l/2", "value": 8}]),
+        json!([{"rm": "notes/l/0"}, {"set": "notes/l/0", "value": 7}]),
+        json!([{"rm": "notes/l/1"}, {"append": "notes/l", "value": ["w"]}]),
+        json!([{"rm": "notes/l/2"}, {"rm": "notes/l/1"}, {"rm": "notes/l/0"}]),
+    ];
+    let removed = (rm("notes/l/1"), set("notes/l/1", json!("two")));
+    let values = (set("notes/l/1", json!("one")), set("notes/l/1", json!("two")));
+    for (ours, theirs) in [values, removed] {
+        for edits in &cases {
+            let shared = set("notes/l", json!(["x", {"k": 1}, "y", "z"]));
+            let mut mesh = met(&shared, &ours, &theirs);
+            let (were, shown) = (sides(&mut mesh, 1), mesh.get(1, "notes/l"));
+            // Written over, which decides it, and beside it.
+            let event = mesh.edit(1, edits.clone());
+            is_open_again(&format!("{ours} {edits}"), &mut mesh, event, &were);
+            assert_eq!(mesh.get(2, "notes/l"), shown, "{ours} {edits}");
+        }
+    }
 }
 
 fn branch(mesh: &mut Mesh, command: BranchCommand) {
@@ -241,16 +250,18 @@ fn removed_and_edited() -> Mesh {
 }
 
 #[test]
-fn a_merge_of_a_branch_is_not_taken_back_over_a_conflict_that_is_open_in_what_it_wrote() {
+fn a_merge_of_a_branch_is_taken_back_beside_a_conflict_that_is_open_in_the_list_that_it_wrote() {
     // SPEC: UNDO-2, BRA-4
     let mut mesh = removed_and_edited();
+    let before = (mesh.get(1, "notes/a"), sides(&mut mesh, 1));
     begin_branch(&mut mesh);
     mesh.edit(1, append("branches/try/notes/a", json!(5)));
     merge_branch(&mut mesh);
     assert_eq!(mesh.conflicts(1).len(), 1);
-    let not = mesh.not_undone(1, None);
-    assert!(not.reason.starts_with("a conflict at or below "), "{not:?}");
-    assert_eq!(mesh.conflicts(2).len(), 1);
+    mesh.undone(1, None);
+    for device in [1, 2] {
+        assert_eq!((mesh.get(device, "notes/a"), sides(&mut mesh, device)), before, "{device}");
+    }
 }
 
 #[test]

@@ -77,9 +77,15 @@ impl ConflictIndex {
             });
             // Several values are put there again as values, and what they were not is not.
             let by_itself = one.place == one.path && was.is_some_and(|was| !is_plain(was));
-            if !by_itself && written.iter().any(is_here) {
+            let near: Vec<_> = written.iter().filter(|path| is_here(path)).collect();
+            // In a list of which more is written it is put again as one of its items.
+            let is_item = one.place != one.path && near.iter().all(|path| **path == one.place);
+            let beside = is_item && !near.is_empty();
+            if !by_itself && !is_item && !near.is_empty() {
                 continue;
             }
+            let before = found_now(&after, &mut then, open);
+            let stood = before.and_then(|spot| then.stands(&spot));
             let (id, all) = match was {
                 Some(was) => (was.id, sides(&mut then, was)),
                 None => (open.id, alone(&after, &mut then, open).map(|tree| (vec![tree], vec![]))),
@@ -87,7 +93,7 @@ impl ConflictIndex {
             // What no edit could write is left as it is.
             let Some((sides, by)) = all else { continue };
             let past = predecessors(&mut now, &here);
-            brought.hidden.push(Decided { id, sides, by, past, ..one });
+            brought.hidden.push(Decided { id, sides, by, past, was: stood, beside, ..one });
         }
         Ok(brought)
     }

@@ -1,6 +1,6 @@
 //! Where conflicts are open, without what their sides show: for who reads and who writes there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::Automerge;
 
@@ -10,7 +10,67 @@ use super::scan::Scan;
 use crate::document::DocPath;
 use crate::id::DocumentId;
 
+/// Open conflicts before a change, by where they stand and by the path of that.
+pub(in crate::document) struct OpenNear(BTreeMap<Spot, DocPath>);
+
+impl OpenNear {
+    /// Is none open?
+    pub(in crate::document) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// What a change did to conflicts that were open before it.
+#[derive(Default)]
+pub(in crate::document) struct Settled {
+    /// It wrote where they stand.
+    pub(in crate::document) decided: BTreeSet<DocPath>,
+    /// What they were in is gone by it.
+    pub(in crate::document) ended: BTreeSet<DocPath>,
+}
+
 impl ConflictIndex {
+    /// The open conflicts above and below what is to be written, and those of the same lists: the
+    /// items of a list have other numbers by each edit of a change.
+    pub(in crate::document) fn open_near(
+        &self,
+        doc: &Automerge,
+        written: &BTreeSet<DocPath>,
+    ) -> OpenNear {
+        let Ok(whole) = self.whole() else { return OpenNear(BTreeMap::new()) };
+        let (document, mut scan) = (DocumentId([0; 32]), Scan::new(whole, doc));
+        let is_near = |place: &DocPath| {
+            let segments = place.segments();
+            let below = written.range(place..).next();
+            below.is_some_and(|path| path.segments().starts_with(segments))
+                || (0..segments.len()).any(|len| written.contains(&place.first(len)))
+        };
+        let contested = self.places.contested().filter(|(spot, _)| is_near(&self.place(spot)));
+        let open = contested.filter_map(|(spot, contest)| {
+            let open = scan.one(&document, spot, contest)?;
+            Some((open.spot, open.path))
+        });
+        OpenNear(open.collect())
+    }
+
+    /// Which of these are open no more.
+    pub(in crate::document) fn settled(&self, doc: &Automerge, before: OpenNear) -> Settled {
+        let mut settled = Settled::default();
+        let Ok(whole) = self.whole() else { return settled };
+        let (document, mut scan) = (DocumentId([0; 32]), Scan::new(whole, doc));
+        for (spot, path) in before.0 {
+            let contest = self.places.contest(&spot);
+            if contest.is_some_and(|contest| scan.one(&document, &spot, contest).is_some()) {
+                continue;
+            }
+            match scan.climb(spot.object) {
+                Some(_) => settled.decided.insert(path),
+                None => settled.ended.insert(path),
+            };
+        }
+        settled
+    }
+
     /// At which of these places, and not only below them, a conflict is open: one look at those
     /// that may be meant. An element that is gone is at none, whatever stands there since.
     pub(in crate::document) fn open_at(

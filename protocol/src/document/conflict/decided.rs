@@ -18,6 +18,7 @@ use super::places::{At, Spot};
 use super::resolve::{Maker, key_of, object_of, op_ids};
 use super::scan::{Open, Scan, What};
 use super::tree::Tree;
+use crate::document::restore::Restored;
 use crate::document::{DocPath, EditFault};
 use crate::id::{ChangeHash, ConflictId, DocumentId};
 use crate::limits::CONFLICT_SIDES_MAX;
@@ -31,6 +32,10 @@ pub(in crate::document) struct Decided {
     pub(in crate::document) path: DocPath,
     /// The same; of what is in a list, the outermost list.
     pub(in crate::document) place: DocPath,
+    /// Where it stood before the change; none of an element that was gone.
+    pub(in crate::document) was: Option<DocPath>,
+    /// Did the change write elsewhere in that list, too?
+    pub(in crate::document) beside: bool,
     /// What each side left there, that which was shown last; none where it left nothing.
     pub(super) sides: Vec<Option<Tree>>,
     /// The change of each side.
@@ -46,6 +51,18 @@ impl Decided {
     /// The place that is written by it; none of an element that is gone: another has its number.
     pub(in crate::document) fn written(&self) -> Option<DocPath> {
         self.is_there.then(|| self.path.clone())
+    }
+
+    /// Is this step at it or below it, where it is put again?
+    pub(in crate::document) fn covers(&self, step: &Restored) -> bool {
+        let is_in = |path: &DocPath, above: &DocPath| path.segments().starts_with(above.segments());
+        match (step, step.from()) {
+            (_, Some(from)) => self.was.as_ref().is_some_and(|was| is_in(from, was)),
+            (Restored::Edit(edit, None), None) => {
+                self.is_there && edit.path().is_some_and(|path| is_in(path, &self.path))
+            }
+            (Restored::Edit(_, Some(_)) | Restored::Gone(_), None) => false,
+        }
     }
 
     /// How many sides it had.
@@ -66,8 +83,7 @@ struct Done<'a> {
 }
 
 impl ConflictIndex {
-    /// Those that a change decided, of `doc`. `before` is what the change knew. A conflict in a
-    /// list that the change also wrote elsewhere is none of them: that is put back as a whole.
+    /// Those that a change decided, of `doc`. `before` is what the change knew.
     pub(in crate::document) fn decided(
         &self,
         doc: &Automerge,
@@ -98,10 +114,11 @@ impl ConflictIndex {
         let spots: BTreeSet<_> = decided.iter().map(|(_, spot)| spot.clone()).collect();
         let mut decided: Vec<_> = decided.into_iter().map(|(one, _)| one).collect();
         let elsewhere = self.written_elsewhere(&done, &spots);
-        decided.retain(|one| {
+        decided.retain(|one| !one.past.is_empty());
+        for one in decided.iter_mut().filter(|one| one.place != one.path) {
             let is_in = |path: &DocPath| path.segments().starts_with(one.place.segments());
-            !one.past.is_empty() && (one.place == one.path || !elsewhere.iter().any(is_in))
-        });
+            one.beside = elsewhere.iter().any(is_in);
+        }
         Ok(decided)
     }
 
@@ -150,7 +167,8 @@ impl ConflictIndex {
             past.sort();
             past.dedup();
         }
-        Some(Decided { sides, by, past, ..self.at_spot(now, spot, open)? })
+        let was = then.stands(&open.spot);
+        Some(Decided { sides, by, past, was, ..self.at_spot(now, spot, open)? })
     }
 
     /// Where it stands now: of a list others may have taken out what was before it.
@@ -161,8 +179,19 @@ impl ConflictIndex {
         segments.extend(last.or_else(|| open.segments.last().cloned()));
         let (path, place) = (DocPath::nearest(&segments), self.place(spot));
         let (object, key) = (object_of(now, spot.object), key_of(now, spot));
-        let (sides, by, past) = (Vec::new(), Vec::new(), Vec::new());
-        Some(Decided { id: open.id, path, place, sides, by, object, key, is_there, past })
+        Some(Decided {
+            id: open.id,
+            path,
+            place,
+            was: None,
+            beside: false,
+            sides: Vec::new(),
+            by: Vec::new(),
+            object,
+            key,
+            is_there,
+            past: Vec::new(),
+        })
     }
 
     /// Where a change wrote beside these spots, and beside what it made itself.

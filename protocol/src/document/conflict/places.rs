@@ -92,6 +92,11 @@ impl Places {
         self.contested.iter()
     }
 
+    /// What changes may disagree on at a place.
+    pub(super) fn contest(&self, spot: &Spot) -> Option<&Contest> {
+        self.contested.get(spot)
+    }
+
     /// The places on which changes disagree or did once.
     pub(super) fn met(&self) -> impl Iterator<Item = &Spot> {
         self.met.iter()

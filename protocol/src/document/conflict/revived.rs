@@ -74,6 +74,8 @@ impl ConflictIndex {
             id: ConflictId([0; 16]),
             path: then.clone(),
             place: then.clone(),
+            was: Some(then.clone()),
+            beside: false,
             sides: vec![Some(tree)],
             by: Vec::new(),
             object: ObjectId::Id(OpId(*number, actor.clone())),

@@ -133,6 +133,13 @@ impl<'a> Scan<'a> {
         Some((segments, above))
     }
 
+    /// Where a spot is; none of an element that is gone.
+    pub(super) fn stands(&mut self, spot: &Spot) -> Option<DocPath> {
+        let (mut segments, _) = self.climb(spot.object)?;
+        segments.push(self.prop(spot, None)?.to_string());
+        Some(DocPath::nearest(&segments))
+    }
+
     /// `SPEC: CFL-2`
     pub(super) fn sides(&mut self, spot: &Spot, contest: &Contest) -> Vec<OpenSide> {
         let writers: Vec<_> = contest
