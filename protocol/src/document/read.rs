@@ -139,7 +139,10 @@ impl<'a> Seen<'a> {
     /// Do several values stand at `path` that are not the same? Maps and lists are the same as
     /// themselves alone. `SPEC: CFL-6`
     pub(super) fn is_disputed(&self, path: &DocPath) -> bool {
-        let found = self.find(path).unwrap_or_default();
+        self.are_disputed(&self.find(path).unwrap_or_default())
+    }
+
+    fn are_disputed(&self, found: &[Found<'_>]) -> bool {
         let is_object =
             |(value, _): &Found<'_>| matches!(value, Value::Object(ObjType::Map | ObjType::List));
         let mut values = found.iter().map(|(value, id)| self.json(value, id, 0));
@@ -211,8 +214,11 @@ impl<'a> Seen<'a> {
     }
 
     fn settled(&self, value: &Value<'_>, id: &ObjId, depth: usize) -> bool {
-        let below = |conflict: bool, value: Value<'_>, child: ObjId| {
-            !conflict && self.settled(&value, &child, depth + 1)
+        // Several who wrote the same are in no conflict.
+        let is_disputed =
+            |prop: Prop| self.all(id, prop).map_or(true, |found| self.are_disputed(&found));
+        let below = |(conflict, prop): (bool, Prop), value: Value<'_>, child: ObjId| {
+            !(conflict && is_disputed(prop)) && self.settled(&value, &child, depth + 1)
         };
         let is_map = match value {
             _ if depth > READ_DEPTH_MAX => return false,
@@ -229,14 +235,14 @@ impl<'a> Seen<'a> {
                     Some(heads) => self.doc.list_range_at(id, .., heads),
                 };
                 return items.all(|item| {
-                    let child = item.id();
-                    below(item.conflict, item.value.into_value(), child)
+                    let (child, prop) = (item.id(), Prop::Seq(item.index));
+                    below((item.conflict, prop), item.value.into_value(), child)
                 });
             }
         }
         .all(|item| {
-            let child = item.id();
-            below(item.conflict, item.value.into_value(), child)
+            let (child, prop) = (item.id(), Prop::Map(item.key.to_string()));
+            below((item.conflict, prop), item.value.into_value(), child)
         })
     }
 

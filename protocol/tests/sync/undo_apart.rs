@@ -387,3 +387,44 @@ fn beside_what_an_undo_put_back_a_side_that_knew_who_wrote_it_is_told_to_have_kn
         assert!(!third.contains("no change of"), "{third}");
     }
 }
+
+#[test]
+fn what_two_wrote_alike_apart_is_no_conflict_that_an_undo_would_end() {
+    // SPEC: CFL-6, UNDO-2
+    let set = |at: &str, value: Json| json!([{"set": format!("notes/m{at}"), "value": value}]);
+    let rm = |at: &str| json!([{"rm": format!("notes/m{at}")}]);
+    let (plain, list) = (json!({"k": 1}), json!({"k": [1, 2]}));
+    let cases = [
+        (&plain, set("/k", json!("x")), rm("")),
+        (&plain, set("/k", json!("x")), set("", json!(3))),
+        (&plain, set("/k", json!("x")), set("/k", json!("y"))),
+        (&plain, set("/k", json!(2)), rm("/k")),
+        (&plain, set("/j", json!(2)), rm("")),
+        (&plain, rm("/k"), rm("")),
+        (&list, set("/k/0", json!("x")), rm("/k")),
+        (&list, set("/k/0", json!("x")), rm("")),
+        (&list, set("/k/0", json!("x")), set("/k", json!([9]))),
+        (&list, set("/k/0", json!("x")), set("/k/0", json!(7))),
+        (&list, set("/k/0", json!("x")), rm("/k/0")),
+        (&list, rm("/k/0"), rm("/k")),
+    ];
+    for (shared, both, then) in cases {
+        let told = format!("{shared} {both} {then}");
+        let mut mesh = Mesh::of(&[(2, Role::Member)]);
+        let link = mesh.connect(1, 2);
+        mesh.edit(1, set("", shared.clone()));
+        mesh.cut(link);
+        mesh.edit(1, both.clone());
+        mesh.edit(2, both);
+        mesh.connect(1, 2);
+        let before = mesh.get(1, "notes/m");
+        assert_eq!(mesh.conflicts(1), vec![], "{told}");
+        let event = mesh.edit(1, then);
+        let undone = mesh.undone(1, None);
+        assert_eq!((undone.undoes, undone.reopened), (event, false), "{told}");
+        assert_eq!([mesh.get(1, "notes/m"), mesh.get(2, "notes/m")], [&*before; 2], "{told}");
+        // And that as well.
+        mesh.undone(2, Some(undone.event));
+        mesh.assert_equal(&[1, 2]);
+    }
+}
