@@ -13,7 +13,8 @@ use crate::cli::wrote::Wrote;
 /// What it set shows again what it showed before; a grant is taken back by a revocation, and that
 /// by a new grant. Nothing leaves the history: what takes back is an event, and can be taken back
 /// itself. Where something else was written there, since or apart from it, it is refused, and the
-/// event that did is named. Of several events each is taken back in turn, until one is refused.
+/// event that did is named. Of several events each is taken back in turn, what builds on another of
+/// them before that, until one is refused.
 /// Without EVENT it is the last of this device, passing over what fell with an undo or cannot be
 /// put back; where that is refused, as a revocation is, it is named, and none before it is tried.
 #[derive(Debug, clap::Args)]
@@ -37,17 +38,42 @@ pub(super) struct Args {
 pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     let Args { events, force } = args;
     if events.is_empty() {
-        return take_back(ui, None, force).await;
+        return tell(ui, ask(ui, None, force).await?).await;
     }
-    for event in events {
-        // What was taken back before it stays so: each is an event of its own, and was told.
-        take_back(ui, Some(event), force).await?;
+    let (mut left, mut waiting) = (events, 0);
+    while let Some(event) = left.first().cloned() {
+        let reply = ask(ui, Some(event), force).await?;
+        match builds_on(&reply, &left) {
+            // Each that waits waits for another of them.
+            Some(later) if waiting < left.len() => {
+                let later = left.remove(later);
+                left.insert(0, later);
+                waiting += 1;
+            }
+            // What was taken back before it stays so: each is an event of its own, and was told.
+            _ => {
+                tell(ui, reply).await?;
+                left.remove(0);
+                waiting = 0;
+            }
+        }
     }
     Ok(())
 }
 
-async fn take_back(ui: &Ui, begin: Option<String>, force: bool) -> Result<(), Failure> {
-    match ui.client()?.ask(ui.workspace(), Command::Undo { begin, force }).await? {
+async fn ask(ui: &Ui, begin: Option<String>, force: bool) -> Result<Reply, Failure> {
+    ui.client()?.ask(ui.workspace(), Command::Undo { begin, force }).await
+}
+
+/// Which of the others has to be taken back before the first of these can be.
+fn builds_on(reply: &Reply, left: &[String]) -> Option<usize> {
+    let Reply::NotUndone(not) = reply else { return None };
+    let by = not.by?.to_string();
+    left.iter().skip(1).position(|begin| by.starts_with(begin.as_str())).map(|at| at + 1)
+}
+
+async fn tell(ui: &Ui, reply: Reply) -> Result<(), Failure> {
+    match reply {
         Reply::Undone(undone) => {
             let mut object = json!(undone);
             let wrote = match (undone.reopened, &undone.what) {

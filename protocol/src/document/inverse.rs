@@ -184,7 +184,9 @@ fn edits(
         // In a list a decided element alone is written: what undos show beside it stays.
         let is_apart =
             since.stranger.is_none() && decided.get(&path).is_some_and(|all| stand_alone(all));
-        let is_left = is_apart || brought.left.contains(&path);
+        let is_left = is_apart
+            || brought.left.contains(&path)
+            || is_open_again(&path, (&after, &now), (made.as_ref(), is.as_ref()), may);
         if !is_left && !stands(made.as_ref(), is.as_ref(), may) {
             let by = written_by(&now, &path, made.as_ref(), is.as_ref());
             // Where it won a conflict it builds on nothing of its own.
@@ -398,6 +400,24 @@ fn stands(made: Option<&ReadValue>, is: Option<&ReadValue>, may: &MayUndo) -> bo
         || made.zip(is).is_some_and(|(made, is)| {
             same(made, is) && is.change.is_some_and(|change| undos.contains(&change))
         })
+}
+
+/// Did undos put the very sides there again that the change left?
+fn is_open_again(
+    path: &DocPath,
+    (after, now): (&Seen<'_>, &Seen<'_>),
+    (made, is): (Option<&ReadValue>, Option<&ReadValue>),
+    may: &MayUndo,
+) -> bool {
+    let MayUndo::PutBackBy { undos, .. } = may else { return false };
+    let [made, is] = [made, is].map(|shown| shown.filter(|shown| shown.conflict));
+    let values = |seen: &Seen<'_>| {
+        let values = seen.values(path).unwrap_or_default();
+        let mut values: Vec<_> = values.iter().map(Json::to_string).collect();
+        values.sort();
+        values
+    };
+    made.is_some() && is.is_some() && now.is_put_by(path, undos) && values(after) == values(now)
 }
 
 /// The change that wrote what stands there now, where it is not what the change left.

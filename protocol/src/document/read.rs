@@ -124,11 +124,20 @@ impl<'a> Seen<'a> {
     /// Are all values at `path` the same, each put by one of these?
     pub(super) fn is_agreed(&self, path: &DocPath, by: &BTreeSet<ChangeHash>) -> bool {
         let found = self.find(path).unwrap_or_default();
-        let put =
-            |id| self.doc.hash_for_opid(id).is_some_and(|hash| by.contains(&ChangeHash(hash.0)));
         let mut values = found.iter().map(|(value, id)| self.json(value, id, 0));
         let first = values.next();
-        found.iter().all(|(_, id)| put(id)) && values.all(|value| Some(&value) == first.as_ref())
+        self.are_put_by(&found, by) && values.all(|value| Some(&value) == first.as_ref())
+    }
+
+    /// Are all values at `path` put by these?
+    pub(super) fn is_put_by(&self, path: &DocPath, by: &BTreeSet<ChangeHash>) -> bool {
+        self.are_put_by(&self.find(path).unwrap_or_default(), by)
+    }
+
+    fn are_put_by(&self, found: &[Found<'_>], by: &BTreeSet<ChangeHash>) -> bool {
+        let put =
+            |id| self.doc.hash_for_opid(id).is_some_and(|hash| by.contains(&ChangeHash(hash.0)));
+        found.iter().all(|(_, id)| put(id))
     }
 
     /// What `path` shows, and whether several values do.

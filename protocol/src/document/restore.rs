@@ -31,9 +31,10 @@ impl Restored {
 /// Items of a list as it was and as it is, by index: the same where it has both.
 pub(super) type Aligned = Vec<(Option<usize>, Option<usize>)>;
 
-/// Says which items of a list are the same, by where it is now and was then; none where it is
-/// another list, which is written as a whole: to put items into it would double what another
-/// device puts into it, too.
+/// Says which items of a list are the same, by where it is now and was then, and no more than that
+/// of a map; none where it is another object, which is written as a whole: to put items into it
+/// would double what another device puts into it, too, and what somebody writes in it apart would
+/// be written in what it was not meant for.
 pub(super) type Align<'a> = &'a dyn Fn(Paths<'_>) -> Option<Aligned>;
 
 /// The edits that show again what was there, where something else is: of a list item by item.
@@ -97,7 +98,7 @@ impl Found<'_> {
                 Some(aligned) => self.elements((now, then), (was, is), aligned)?,
                 None => self.put(now.clone(), then.clone(), whole),
             },
-            (Json::Object(was), Json::Object(is)) => {
+            (Json::Object(was), Json::Object(is)) if (self.align)((now, then)).is_some() => {
                 for (key, item) in is {
                     let (now, then) = (now.child(key).ok()?, then.child(key).ok()?);
                     match was.get(key) {
@@ -180,10 +181,10 @@ mod tests {
                     Err(_) => at[segment].clone(),
                 };
             }
-            names(&at)
+            at.is_array().then(|| names(&at)).or_else(|| at.is_object().then(Vec::new))
         };
         let align = |(now, then): Paths<'_>| {
-            let (was, is) = (at(was, then), at(is, now));
+            let (was, is) = (at(was, then)?, at(is, now)?);
             let (mut aligned, mut next) = (Aligned::new(), 0);
             for (one, name) in was.iter().enumerate() {
                 let two = is.iter().position(|other| other == name);

@@ -371,3 +371,41 @@ fn of_many_removals_that_were_put_back_every_listing_says_the_same() {
         assert_eq!([told(&mut mesh, 1), told(&mut mesh, 2)], [first.clone(), first.clone()]);
     }
 }
+
+#[test]
+fn an_edit_of_a_side_that_is_a_list_is_taken_back_behind_a_decision_that_was() {
+    // SPEC: UNDO-3
+    let set = |at: &str, value: Json| json!([{"set": format!("notes/p{at}"), "value": value}]);
+    let cases = [
+        (json!(["q", 1]), json!(["w", 2]), "/0"),
+        (json!(["q", ["r"]]), json!("text"), "/1/0"),
+        (json!([{"k": 1}]), json!({"k": [1]}), "/0/k"),
+        (json!({"k": [1]}), json!({"k": [2]}), "/k/0"),
+    ];
+    for (one, two, at) in cases {
+        for keep in ["A", "B"] {
+            let told = format!("{one} {two} {keep}");
+            let mut mesh = Mesh::of(&[(2, Role::Admin)]);
+            let link = mesh.connect(1, 2);
+            mesh.cut(link);
+            mesh.edit(1, set("", one.clone()));
+            mesh.edit(2, set("", two.clone()));
+            mesh.connect(1, 2);
+            if mesh.get(1, "notes/p") != one.to_string() {
+                mesh.edit(1, set("", json!("written over")));
+                mesh.edit(1, json!([{"rm": "notes/p"}]));
+                continue;
+            }
+            let before = (mesh.get(1, "notes/p"), mesh.conflicts(1)[0].sides.len());
+            let edit = mesh.edit(1, set(at, json!("x")));
+            let id = mesh.conflicts(1)[0].id;
+            let decision = mesh.edit(1, json!([{"resolve": id, "keep": keep}]));
+            assert_eq!(mesh.undone(1, None).undoes, decision, "{told}");
+            assert_eq!(mesh.undone(1, None).undoes, edit, "{told}");
+            for device in [1, 2] {
+                let open = mesh.conflicts(device);
+                assert_eq!((mesh.get(device, "notes/p"), open[0].sides.len()), before, "{told}");
+            }
+        }
+    }
+}

@@ -18,17 +18,20 @@ use crate::id::ConflictId;
 type Moments<'p> = (&'p [Hash], [&'p DocPath; 2]);
 
 impl ConflictIndex {
-    /// Which items of a list are the same elements, in the order of both; none where it is another
-    /// list by now.
+    /// Which items of a list are the same elements, in the order of both, and none of a map; nothing
+    /// where it is another object by now.
     pub(in crate::document) fn aligned(
         &self,
         doc: &Automerge,
         (before, [then, now]): Moments<'_>,
     ) -> Option<Aligned> {
         let (was, is) = (View { doc, heads: Some(before) }, View { doc, heads: None });
-        let (list, same) = (list_at(was, then)?, list_at(is, now)?);
-        if list != same {
+        let ((kind, list), same) = (object_at(was, then)?, object_at(is, now)?);
+        if (kind, &list) != (same.0, &same.1) {
             return None;
+        }
+        if kind != ObjType::List {
+            return Some(Aligned::new());
         }
         let elements = |view: View<'_>| -> Option<Vec<_>> {
             view.elements(&list).iter().map(|value| self.element(value)).collect()
@@ -56,7 +59,7 @@ impl ConflictIndex {
         (before, then): (&[Hash], &DocPath),
     ) -> Option<Decided> {
         let was = View { doc, heads: Some(before) };
-        let list = list_at(was, &then.first(then.segments().len().checked_sub(1)?))?;
+        let (_, list) = object_at(was, &then.first(then.segments().len().checked_sub(1)?))?;
         let index: usize = then.segments().last()?.parse().ok()?;
         let stood = was.all(&list, index);
         let (value, id) = stood.last()?;
@@ -86,9 +89,10 @@ impl ConflictIndex {
     }
 }
 
-fn list_at(view: View<'_>, path: &DocPath) -> Option<ObjId> {
+/// The map or list at a path.
+fn object_at(view: View<'_>, path: &DocPath) -> Option<(ObjType, ObjId)> {
     match view.at(path.segments()).pop()? {
-        (Value::Object(ObjType::List), list) => Some(list),
+        (Value::Object(kind @ (ObjType::List | ObjType::Map)), object) => Some((kind, object)),
         _ => None,
     }
 }
