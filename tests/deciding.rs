@@ -313,6 +313,46 @@ fn who_removes_what_holds_a_conflict_is_told_what_ends_and_the_command_that_is_p
 }
 
 #[test]
+fn who_decides_above_another_conflict_is_told_what_ends_before_and_by_an_undo_that_works() {
+    let homes = [Home::with_workspace(), Home::new()];
+    let _nodes = [homes[0].up(), homes[1].up()];
+    homes[0].pair(&homes[1], "phone", "member");
+    let [laptop, phone] = &homes;
+    for (at, ours, theirs) in [("", r#"["milk", 1]"#, r#"["eggs", 1]"#), ("/0", "3", "4")] {
+        done(phone, &["offline"]);
+        done(laptop, &["doc", "set", &format!("notes/shop{at}"), ours]);
+        done(phone, &["doc", "set", &format!("notes/shop{at}"), theirs]);
+        done(phone, &["online"]);
+        agree(&homes);
+    }
+    let (list, words) = (laptop.get("notes/shop"), "no undo opens that again: notes/shop/0");
+    let open = conflicts(laptop);
+    assert_eq!((open.len(), &open[0]["below"]), (1, &json!(["notes/shop/0"])));
+    assert!(laptop.run(&["conflicts"]).done().contains(words));
+    let id = open[0]["id"].as_str().unwrap();
+    let many = ["conflicts", "resolve", "--all", "--take", "A"];
+    let resolve = ["conflicts", "resolve", id, "--keep", "A"];
+    for command in [&resolve[..], &many[..]] {
+        let shown = laptop.run(&[command, &["--preview"]].concat()).done().to_owned();
+        assert!(shown.contains(words), "{shown}");
+    }
+    let told = laptop.run(&resolve).done().to_owned();
+    assert!(told.contains("it ended the conflict at notes/shop/0: no undo"), "{told}");
+    let undo = |told: &str| {
+        let command = told.split("kern ").nth(1).unwrap().lines().next().unwrap().to_owned();
+        assert!(command.ends_with("--force"), "{told}");
+        laptop.run(&command.split_whitespace().collect::<Vec<_>>()).done();
+        assert_eq!((conflicts(laptop).len(), laptop.get("notes/shop")), (1, list.clone()));
+    };
+    undo(&told);
+    // What is beneath ended with the first decision: the undo is plain.
+    let told = laptop.run(&[&many[..], &["--yes"]].concat()).done().to_owned();
+    assert!(!told.contains("--force"), "{told}");
+    done(laptop, &["undo"]);
+    assert_eq!(conflicts(laptop).len(), 1);
+}
+
+#[test]
 fn who_marks_a_task_as_done_over_a_conflict_is_told_that_it_decides() {
     let homes = [Home::with_workspace(), Home::new()];
     let _nodes = [homes[0].up(), homes[1].up()];

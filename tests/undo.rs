@@ -69,3 +69,23 @@ fn where_nothing_is_left_a_script_hears_it_as_of_any_event_that_is_not_taken_bac
     home.run(&["undo"]).done();
     refused("all that this device did and an undo takes back is taken back already");
 }
+
+#[test]
+fn of_several_what_builds_on_another_is_taken_back_before_it_in_whatever_order_they_are_named() {
+    // SPEC: UNDO-3
+    let home = Home::with_workspace();
+    let _node = home.up();
+    let set = |value: &str| {
+        let told = home.run(&["doc", "set", "notes/a", value, "--json"]).json();
+        told["event"].as_str().unwrap()[..8].to_owned()
+    };
+    let events: Vec<_> = ["1", "2", "3", "4"].map(set).into();
+    home.run(&["undo", &events[1], &events[3], &events[2]]).done();
+    assert_eq!(home.get("notes/a"), 1);
+    let (newer, newest) = (set("5"), set("6"));
+    // What nobody named holds it up, and nothing is taken back in its stead.
+    home.run(&["undo", &events[0], &newer]).refused(1, &newest);
+    assert_eq!(home.get("notes/a"), 6);
+    home.run(&["undo", &events[0], "0000", &newer]).refused(1, "there is no event");
+    assert_eq!(home.get("notes/a"), 6);
+}

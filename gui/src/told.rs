@@ -111,6 +111,9 @@ fn became(command: &Command, reply: &Reply, names: &Names) -> Told {
                     Reply::Readmitted { .. } => Back::Never("what came back can be struck again"),
                     Reply::Cancelled { .. } => Back::Never("it ended for good: start another"),
                     Reply::BoardMade { .. } => Back::By(archive(command)),
+                    Reply::Edited(edited) if !edited.ended.is_empty() => {
+                        Back::By(format!("kern undo {} --force", event.short()))
+                    }
                     _ => Back::undo(event),
                 };
                 let mut doc = match reply {

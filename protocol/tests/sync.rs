@@ -53,6 +53,7 @@ mod undo_lists;
 mod undo_merges;
 mod undo_met;
 mod undo_nested;
+mod undo_sides;
 mod worker;
 
 use kernelos_protocol::command::{Command, Reply};

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use eframe::egui::{self, Ui};
 use kernelos_protocol::command::{
-    Command, ConflictPage, ConflictPlace, ConflictRow, Deciding, Take, batches, choose, outcome,
-    outcomes,
+    Command, ConflictPage, ConflictPlace, ConflictRow, Deciding, Outcome, Take, batches, choose,
+    outcome, outcomes,
 };
 use kernelos_protocol::document::Edit;
 use kernelos_protocol::document::conflict::ConflictKind;
@@ -63,7 +63,10 @@ pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
     });
     render::doc(ui, &present::conflict(row, &model.said.names));
     // What each button does is read before one is pressed.
-    render::doc(ui, &present::outcomes(&outcomes(row), &model.said.names));
+    // What ends below it is said above.
+    let alone = |one| Outcome { below: Vec::new(), ..one };
+    let outcomes: Vec<_> = outcomes(row).into_iter().map(alone).collect();
+    render::doc(ui, &present::outcomes(&outcomes, &model.said.names));
     if let Some(tip) = tip(row) {
         match preview(model, tip) {
             Some(doc) => ui.push_id("preview", |ui| render::doc(ui, &doc)).inner,

@@ -172,6 +172,7 @@ fn row_json(row: &ConflictRow, names: &Names) -> Json {
         .collect();
     json!({ "id": row.id, "document": row.document, "path": row.path, "kind": row.kind,
         "base": row.base, "now": row.now, "sides": sides, "more_sides": row.more_sides,
+        "below": row.below, "below_more": row.below_more,
         "why": row.why,
         "common": row.common, "next": row.next, "open": row.open })
 }

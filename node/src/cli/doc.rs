@@ -8,6 +8,7 @@ use kernelos_protocol::command::{
     Command as Asked, Edited, Failure, FailureKind, ReadReply, Reply,
 };
 use kernelos_protocol::document::{DocPath, Edit, PathFault};
+use kernelos_protocol::id::EventId;
 use kernelos_protocol::limits::API_REQUEST_BYTES_MAX;
 use kernelos_protocol::present::{self, Block, Doc, Text, Tone};
 use serde_json::{Value as Json, json};
@@ -227,9 +228,18 @@ pub(super) fn told(ui: &Ui, edited: &Edited) -> Result<(), Failure> {
 /// What was written, and how that is taken back: by force where a conflict ended for good.
 pub(super) fn wrote(edited: &Edited) -> Wrote {
     match edited.event.filter(|_| !edited.ended.is_empty()) {
-        Some(event) => Wrote::by(Some(event), format!("kern undo {} --force", event.short())),
+        Some(event) => Wrote::by(Some(event), undo_of(event, edited)),
         None => Wrote::undo(edited.event),
     }
+}
+
+/// Where something ended that no undo opens again.
+pub(super) const FORCE: &str = " --force";
+
+/// The command that takes back what was written.
+pub(super) fn undo_of(event: EventId, edited: &Edited) -> String {
+    let force = if edited.ended.is_empty() { "" } else { FORCE };
+    format!("kern undo {}{force}", event.short())
 }
 
 pub(super) fn put_decided(object: &mut Json, edited: &Edited) {

@@ -1,5 +1,7 @@
 //! `kern undo`: takes back what an event did, by an event.
 
+use std::collections::VecDeque;
+
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply, TakenBack};
 use kernelos_protocol::present;
 use serde_json::json;
@@ -13,8 +15,8 @@ use crate::cli::wrote::Wrote;
 /// What it set shows again what it showed before; a grant is taken back by a revocation, and that
 /// by a new grant. Nothing leaves the history: what takes back is an event, and can be taken back
 /// itself. Where something else was written there, since or apart from it, it is refused, and the
-/// event that did is named. Of several events each is taken back in turn, what builds on another of
-/// them before that, until one is refused.
+/// event that did is named. Of several events each is taken back in turn, one that another of them
+/// builds on behind that, until one is refused.
 /// Without EVENT it is the last of this device, passing over what fell with an undo or cannot be
 /// put back; where that is refused, as a revocation is, it is named, and none before it is tried.
 #[derive(Debug, clap::Args)]
@@ -40,36 +42,28 @@ pub(super) async fn run(ui: &Ui, args: Args) -> Result<(), Failure> {
     if events.is_empty() {
         return tell(ui, ask(ui, None, force).await?).await;
     }
-    let (mut left, mut waiting) = (events, 0);
-    while let Some(event) = left.first().cloned() {
-        let reply = ask(ui, Some(event), force).await?;
-        match builds_on(&reply, &left) {
-            // Each that waits waits for another of them.
-            Some(later) if waiting < left.len() => {
-                let later = left.remove(later);
-                left.insert(0, later);
-                waiting += 1;
-            }
-            // What was taken back before it stays so: each is an event of its own, and was told.
-            _ => {
-                tell(ui, reply).await?;
-                left.remove(0);
-                waiting = 0;
-            }
+    let (mut left, mut waiting) = (VecDeque::from(events), 0);
+    while let Some(event) = left.pop_front() {
+        let reply = ask(ui, Some(event.clone()), force).await?;
+        // What builds on it may be another of them. Once each that is left waits, none of them is.
+        if waiting < left.len() && is_built_on(&reply) {
+            left.push_back(event);
+            waiting += 1;
+            continue;
         }
+        // What was taken back before it stays so: each is an event of its own, and was told.
+        tell(ui, reply).await?;
+        waiting = 0;
     }
     Ok(())
 }
 
-async fn ask(ui: &Ui, begin: Option<String>, force: bool) -> Result<Reply, Failure> {
-    ui.client()?.ask(ui.workspace(), Command::Undo { begin, force }).await
+fn is_built_on(reply: &Reply) -> bool {
+    matches!(reply, Reply::NotUndone(not) if not.by.is_some())
 }
 
-/// Which of the others has to be taken back before the first of these can be.
-fn builds_on(reply: &Reply, left: &[String]) -> Option<usize> {
-    let Reply::NotUndone(not) = reply else { return None };
-    let by = not.by?.to_string();
-    left.iter().skip(1).position(|begin| by.starts_with(begin.as_str())).map(|at| at + 1)
+async fn ask(ui: &Ui, begin: Option<String>, force: bool) -> Result<Reply, Failure> {
+    ui.client()?.ask(ui.workspace(), Command::Undo { begin, force }).await
 }
 
 async fn tell(ui: &Ui, reply: Reply) -> Result<(), Failure> {

@@ -57,6 +57,13 @@ pub struct ConflictRow {
     /// How many sides there are beyond those.
     #[serde(default)]
     pub more_sides: usize,
+    /// Where others are open below what it shows, as seen from the root: a decision ends them, and
+    /// no undo opens them again. `SPEC: CFL-7`
+    #[serde(default)]
+    pub below: Vec<DocPath>,
+    /// How many more.
+    #[serde(default)]
+    pub below_more: usize,
     /// Why none of them gave way to another.
     pub why: String,
     /// The last events that all sides knew.
@@ -125,6 +132,9 @@ pub struct Choice {
     pub path: DocPath,
     /// How the sides disagree.
     pub kind: ConflictKind,
+    /// Where others are open below it, which end with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub below: Vec<DocPath>,
     /// The letter of the side that is kept, and what stands there then; or why it stays open.
     #[serde(flatten)]
     pub chosen: Chosen,
@@ -169,6 +179,7 @@ pub fn choose(rows: &[ConflictRow], take: &Take) -> Vec<Choice> {
             document: row.document,
             path: row.path.clone(),
             kind: row.kind,
+            below: row.below.clone(),
             chosen,
         }
     };

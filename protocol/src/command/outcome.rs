@@ -38,6 +38,10 @@ pub struct Outcome {
     pub lost: Vec<SideRow>,
     /// How many sides there are beyond those that are listed.
     pub more_sides: usize,
+    /// Where others are open below it, which end with it: no undo opens those again.
+    pub below: Vec<DocPath>,
+    /// How many more.
+    pub below_more: usize,
 }
 
 /// What one decision comes to; none where the conflict has no such side, or is decided by keeping a
@@ -64,6 +68,8 @@ pub fn outcome(row: &ConflictRow, deciding: &Deciding) -> Option<Outcome> {
         then,
         lost,
         more_sides: row.more_sides,
+        below: row.below.clone(),
+        below_more: row.below_more,
     })
 }
 

@@ -111,6 +111,13 @@ pub struct Conflict {
     pub sides: Vec<Side>,
     /// How many sides there are beyond those.
     pub more_sides: usize,
+    /// Where others are open below what it shows: a decision ends them, and no undo opens them
+    /// again. `SPEC: CFL-7`
+    #[serde(default)]
+    pub below: Vec<DocPath>,
+    /// How many more.
+    #[serde(default)]
+    pub below_more: usize,
     /// Why none of them gave way to another, for people.
     pub why: String,
     /// The last changes that all sides knew, sorted; where an undo put a side back, what those

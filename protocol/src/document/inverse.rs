@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 
 use super::conflict::{Brought, ConflictIndex, Decided, TakenBack};
 use super::reopen::{apart, reopen};
-use super::restore::{Restored, is_restored, restore};
+use super::restore::{Restored, is_restored, list, restore};
 use super::several::Part;
 use super::since::{BuiltOn, Since, Taken, writers_since};
 
@@ -363,13 +363,21 @@ fn put_back(
     (lists, opened, again): (&mut Vec<Vec<Edit>>, &mut BTreeMap<DocPath, usize>, &mut Vec<Decided>),
 ) -> Result<bool, EditFault> {
     let is_settled = |from: &DocPath| is_restored || before.is_settled(from);
-    if was.is_some_and(|was| was.conflict) {
-        opened.insert(path.clone(), reopen(before, path, is.is_some(), lists)?);
-        return Ok(is_settled(path));
-    }
     let align =
         |(now, then): (&DocPath, &DocPath)| index.aligned(doc, (before.heads(), [then, now]));
-    let mut steps = restore(before, path, was, is, &align)?;
+    let was_open = was.is_some_and(|was| was.conflict);
+    // Where the sides are what they were, one of them was edited, and that alone is taken back.
+    let is_side = was_open && before.has_same(&Seen::now(doc), path);
+    let edited = was.zip(is).filter(|_| is_side);
+    let edited = edited.and_then(|(was, is)| list(path, &was.value, &is.value, &align));
+    let mut steps = match edited {
+        None if was_open => {
+            opened.insert(path.clone(), reopen(before, path, is.is_some(), lists)?);
+            return Ok(is_settled(path));
+        }
+        None => restore(before, path, was, is, &align)?,
+        Some(steps) => steps,
+    };
     if !steps.iter().any(|step| step.from() == Some(path)) {
         // Item by item; conflicts in it are put again apart from that.
         steps.retain(|step| !beside.iter().any(|one| one.covers(step)));

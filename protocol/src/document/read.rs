@@ -61,29 +61,6 @@ impl<'a> Seen<'a> {
         }
     }
 
-    fn one(&self, object: &ObjId, prop: Prop) -> Option<Found<'a>> {
-        match self.at {
-            None => self.doc.get(object, prop),
-            Some(heads) => self.doc.get_at(object, prop, heads),
-        }
-        .ok()
-        .flatten()
-    }
-
-    fn keys(&self, object: &ObjId) -> Vec<String> {
-        match self.at {
-            None => self.doc.keys(object).collect(),
-            Some(heads) => self.doc.keys_at(object, heads).collect(),
-        }
-    }
-
-    fn len(&self, object: &ObjId) -> usize {
-        match self.at {
-            None => self.doc.length(object),
-            Some(heads) => self.doc.length_at(object, heads),
-        }
-    }
-
     fn text(&self, object: &ObjId) -> Option<String> {
         match self.at {
             None => self.doc.text(object),
@@ -138,6 +115,13 @@ impl<'a> Seen<'a> {
         let put =
             |id| self.doc.hash_for_opid(id).is_some_and(|hash| by.contains(&ChangeHash(hash.0)));
         found.iter().all(|(_, id)| put(id))
+    }
+
+    /// Do the same values stand at `path` as then, whatever is in them?
+    pub(super) fn has_same(&self, then: &Self, path: &DocPath) -> bool {
+        let [one, two] = [self, then].map(|seen| seen.find(path).unwrap_or_default());
+        let ids = |found: &[Found<'_>]| found.iter().map(|(_, id)| id.clone()).collect::<Vec<_>>();
+        ids(&one) == ids(&two)
     }
 
     /// What `path` shows, and whether several values do.
@@ -261,15 +245,29 @@ impl<'a> Seen<'a> {
     }
 
     fn plain(&self, value: &Value<'_>, id: &ObjId, depth: usize) -> bool {
-        let below = |prop| {
-            self.one(id, prop).is_some_and(|(value, child)| self.plain(&value, &child, depth + 1))
-        };
+        let below = |value: Value<'_>, child: ObjId| self.plain(&value, &child, depth + 1);
         depth <= READ_DEPTH_MAX
             && match value {
                 Value::Object(ObjType::Map) => {
-                    self.keys(id).into_iter().all(|key| !key.is_empty() && below(Prop::Map(key)))
+                    let mut items = match self.at {
+                        None => self.doc.map_range(id, ..),
+                        Some(heads) => self.doc.map_range_at(id, .., heads),
+                    };
+                    items.all(|item| {
+                        let child = item.id();
+                        !item.key.is_empty() && below(item.value.into_value(), child)
+                    })
                 }
-                Value::Object(ObjType::List) => (0..self.len(id)).all(|i| below(Prop::Seq(i))),
+                Value::Object(ObjType::List) => {
+                    let mut items = match self.at {
+                        None => self.doc.list_range(id, ..),
+                        Some(heads) => self.doc.list_range_at(id, .., heads),
+                    };
+                    items.all(|item| {
+                        let child = item.id();
+                        below(item.value.into_value(), child)
+                    })
+                }
                 Value::Object(ObjType::Text) => true,
                 Value::Object(ObjType::Table) => false,
                 Value::Scalar(scalar) => {
@@ -334,13 +332,18 @@ mod tests {
         match value {
             Value::Object(ObjType::Map | ObjType::Table) => {
                 let item = |key: String| {
-                    let (value, child) = seen.one(id, Prop::Map(key.clone())).unwrap();
+                    let (value, child) =
+                        seen.all(id, Prop::Map(key.clone())).unwrap().pop().unwrap();
                     (key, slowly(seen, &value, &child))
                 };
-                Json::Object(seen.keys(id).into_iter().map(item).collect::<Map<_, _>>())
+                let keys: Vec<String> = match seen.at {
+                    None => seen.doc.keys(id).collect(),
+                    Some(heads) => seen.doc.keys_at(id, heads).collect(),
+                };
+                Json::Object(keys.into_iter().map(item).collect::<Map<_, _>>())
             }
             Value::Object(ObjType::List) => {
-                let items = (0..seen.len(id)).map(|index| seen.one(id, Prop::Seq(index)).unwrap());
+                let items = (0..).map_while(|index| seen.all(id, Prop::Seq(index)).unwrap().pop());
                 Json::Array(items.map(|(value, child)| slowly(seen, &value, &child)).collect())
             }
             Value::Object(ObjType::Text) => Json::String(seen.text(id).unwrap()),

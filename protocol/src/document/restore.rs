@@ -71,7 +71,12 @@ pub(super) fn is_restored(was: Option<&ReadValue>, is: Option<&ReadValue>) -> bo
 
 /// The steps that turn the list `is` at `path` into `was`; none where it is to be written as a
 /// whole: another list stands there by now, or they are too many.
-fn list(path: &DocPath, was: &Json, is: &Json, align: Align<'_>) -> Option<Vec<Restored>> {
+pub(super) fn list(
+    path: &DocPath,
+    was: &Json,
+    is: &Json,
+    align: Align<'_>,
+) -> Option<Vec<Restored>> {
     let (Json::Array(was), Json::Array(is)) = (was, is) else { return None };
     let mut found = Found { steps: Vec::new(), align };
     found.elements((path, path), (was, is), align((path, path))?)?;

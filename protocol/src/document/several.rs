@@ -271,6 +271,15 @@ fn stands_already(doc: &Automerge, edit: &Edit) -> bool {
     matches!(edit, Edit::Set { set, value } if super::standing::stands(doc, set, value))
 }
 
+impl LocalChange {
+    /// The same, which ended conflicts that were open at these places of a document at `above`.
+    fn with_ended(mut self, ended: &BTreeSet<DocPath>, above: &DocPath) -> Self {
+        self.ended = ended.iter().take(ENDED_NAMED_MAX).map(|path| path.under(above)).collect();
+        self.ended_more = ended.len().saturating_sub(ENDED_NAMED_MAX);
+        self
+    }
+}
+
 impl Document {
     /// Makes a change of edits, which all resolve or none; none where nothing was to change.
     pub(super) fn write(
@@ -282,8 +291,12 @@ impl Document {
         let Part { edits, put_back, above, .. } = part;
         self.try_with(|doc, conflicts| {
             if edits.iter().any(|edit| edit.path().is_none()) {
+                let all = BTreeSet::from([DocPath::default()]);
+                let open = conflicts.index().open_near(doc, &all);
                 let change = conflicts.index().resolve(doc, document, actor, edits, put_back)?;
-                return Ok(Some(local(doc, &change)));
+                let settled = conflicts.index().settled(doc, open);
+                let change = local(doc, &change);
+                return Ok(Some(change.with_ended(&settled.ended, above)));
             }
             let seen = Seen::now(doc);
             let mut written: BTreeSet<_> =
@@ -300,7 +313,8 @@ impl Document {
             let disputed: BTreeSet<_> = written.iter().filter(is_disputed).cloned().collect();
             // What is written decides: it is skipped only where nobody disagrees, there or below.
             let may_skip = part.once && edits.iter().any(|edit| stands_already(doc, edit));
-            let contested = may_skip.then(|| conflicts.index().contested_places());
+            let contested =
+                may_skip.then(|| conflicts.index().contested_places(doc, edits.len() > 1));
             let is_once = |path: &DocPath| {
                 let path = path.segments();
                 let is_near = |at: &DocPath| {
@@ -314,10 +328,8 @@ impl Document {
                 _ => Settled { decided: disputed, ended: BTreeSet::new() },
             };
             let decided = settled.decided.iter().map(|path| path.under(above)).collect();
-            let named = settled.ended.iter().take(ENDED_NAMED_MAX);
-            let ended = named.map(|path| path.under(above)).collect();
-            let ended_more = settled.ended.len().saturating_sub(ENDED_NAMED_MAX);
-            Ok(change.map(|change| LocalChange { decided, ended, ended_more, ..change }))
+            let change = change.map(|change| change.with_ended(&settled.ended, above));
+            Ok(change.map(|change| LocalChange { decided, ..change }))
         })
     }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use crate::command::{Choice, Chosen, ConflictPage, ConflictRow, Outcome, SideRow};
+use crate::document::DocPath;
 use crate::document::conflict::ConflictKind;
 use crate::id::DeviceId;
 use crate::limits::NAME_BYTES_MAX;
@@ -14,6 +15,9 @@ use crate::printable;
 
 /// Bytes of a value that are shown in a list; the whole of it is in `--json` and `kern doc get`.
 const VALUE_SHOWN_MAX: usize = 400;
+
+/// Conflicts below another that are named.
+const BELOW_NAMED: usize = 3;
 
 /// Where devices disagree.
 #[must_use]
@@ -53,12 +57,35 @@ pub fn conflict(row: &ConflictRow, names: &BTreeMap<DeviceId, String>) -> Doc {
         fields.push((String::new(), Text::toned(Tone::Attention, more)));
     }
     let next = row.next.iter().map(|next| Block::Line(Text::toned(Tone::Quiet, next)));
-    let head = [
+    let mut blocks = vec![
         Block::Heading(title),
         Block::Fields(fields),
         Block::Line(Text::toned(Tone::Quiet, &row.why)),
     ];
-    Doc(head.into_iter().chain(next).collect())
+    blocks.extend(ends(&row.below, row.below_more));
+    Doc(blocks.into_iter().chain(next).collect())
+}
+
+/// What else ends with a decision of it. `SPEC: CFL-7`
+fn ends(below: &[DocPath], more: usize) -> Option<Block> {
+    let named = below.iter().take(BELOW_NAMED);
+    let mut named: Vec<_> =
+        named.map(|path| printable::shown(&path.to_string(), NAME_BYTES_MAX)).collect();
+    let more = more.saturating_add(below.len().saturating_sub(BELOW_NAMED));
+    if more > 0 {
+        named.push(format!("{more} more"));
+    }
+    let text = match below.len() {
+        0 => return None,
+        1 => {
+            format!("a conflict below it ends with it, and no undo opens that again: {}", named[0])
+        }
+        _ => {
+            let named = named.join(", ");
+            format!("conflicts below it end with it, and no undo opens those again: {named}")
+        }
+    };
+    Some(Block::Line(Text::toned(Tone::Attention, text)))
 }
 
 fn side_text(kind: ConflictKind, side: &SideRow, names: &BTreeMap<DeviceId, String>) -> String {
@@ -152,7 +179,8 @@ pub fn outcomes(outcomes: &[Outcome], names: &BTreeMap<DeviceId, String>) -> Doc
             fields.push((String::new(), Text::toned(Tone::Attention, text)));
         }
     }
-    Doc(vec![Block::Fields(fields)])
+    let below = outcomes.first().and_then(|first| ends(&first.below, first.below_more));
+    Doc([Block::Fields(fields)].into_iter().chain(below).collect())
 }
 
 fn becomes(outcome: &Outcome, names: &BTreeMap<DeviceId, String>) -> String {
@@ -182,5 +210,8 @@ pub fn choices(choices: &[Choice]) -> Doc {
         vec![Text::plain(path), Text::plain(choice.kind.words()), side, then]
     });
     let columns = ["path", "kind", "keep", "then"].map(str::to_owned).to_vec();
-    Doc(vec![Block::Table { columns, rows: rows.collect() }])
+    let table = Block::Table { columns, rows: rows.collect() };
+    let kept = choices.iter().filter(|choice| matches!(choice.chosen, Chosen::Keep { .. }));
+    let below: Vec<_> = kept.flat_map(|choice| choice.below.iter().cloned()).collect();
+    Doc([table].into_iter().chain(ends(&below, 0)).collect())
 }

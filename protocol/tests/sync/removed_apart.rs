@@ -251,3 +251,76 @@ fn of_many_conflicts_that_end_the_first_are_named_and_the_others_counted() {
     let Reply::Edited(edited) = mesh.ask(1, Command::Edit { edits }) else { panic!() };
     assert_eq!((edited.ended.len(), edited.ended_more), (ENDED_NAMED_MAX, 3));
 }
+
+#[test]
+fn a_decision_above_another_conflict_says_what_ends_before_and_behind_it() {
+    // SPEC: CFL-7, UNDO-2
+    let cases = [
+        (json!(["milk", "bread"]), json!(["eggs", "bread"]), "0"),
+        (json!({"k": "milk"}), json!({"k": "eggs"}), "k"),
+    ];
+    for (one, two, at) in cases {
+        for value in [None, Some(json!("by a value"))] {
+            let mut mesh = Mesh::of(&[(2, Role::Admin)]);
+            let link = mesh.connect(1, 2);
+            mesh.cut(link);
+            mesh.edit(1, json!([{"set": "notes/shop", "value": one}]));
+            mesh.edit(2, json!([{"set": "notes/shop", "value": two}]));
+            let link = mesh.connect(1, 2);
+            mesh.cut(link);
+            for number in [1, 2] {
+                let at = format!("notes/shop/{at}");
+                mesh.edit(number, json!([{"set": at, "value": number}]));
+            }
+            mesh.connect(1, 2);
+            let open = mesh.conflicts(1);
+            let words = |paths: &[DocPath]| {
+                paths.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+            };
+            let below = format!("notes/shop/{at}");
+            assert_eq!((open.len(), words(&open[0].below)), (1, below.clone()));
+            let edit = match value {
+                None => json!({"resolve": open[0].id, "keep": "A"}),
+                Some(value) => json!({"resolve": open[0].id, "value": value}),
+            };
+            let edits = vec![serde_json::from_value(edit).unwrap()];
+            let Reply::Edited(edited) = mesh.ask(1, Command::Edit { edits }) else { panic!() };
+            assert_eq!((words(&edited.ended), mesh.conflicts(1).len()), (below, 0));
+            // What is said of the undo is so.
+            mesh.not_undone(1, None);
+            assert!(matches!(mesh.undo(1, edited.event, true), Reply::Undone(_)));
+        }
+    }
+}
+
+#[test]
+fn what_an_item_shows_already_is_not_written_again_where_another_of_its_list_is_in_conflict() {
+    // SPEC: PRJ-5
+    let list = || json!(["y", {"t": "z"}, 5, {"t": ["v"]}]);
+    let both = |text: &str| json!([{"set": "notes/l/3/t", "value": text}]);
+    for theirs in [both("two"), json!([{"rm": "notes/l/3"}])] {
+        let mut mesh = Mesh::of(&[(2, Role::Admin)]);
+        let link = mesh.connect(1, 2);
+        mesh.edit(1, json!([{"set": "notes/l", "value": list()}]));
+        mesh.cut(link);
+        mesh.edit(1, both("one"));
+        mesh.edit(2, theirs.clone());
+        mesh.connect(1, 2);
+        assert_eq!(mesh.conflicts(1).len(), 1);
+        let mut event = |at: &str, value: Json| {
+            let edit = json!({"set": format!("notes/l{at}"), "value": value});
+            let edits = vec![serde_json::from_value(edit).unwrap()];
+            let Reply::Edited(edited) = mesh.ask(1, Command::Edit { edits }) else { panic!() };
+            edited.event
+        };
+        for (at, value) in [("/0", json!("y")), ("/1", json!({"t": "z"})), ("/1/t", json!("z"))] {
+            assert_eq!(event(at, value), None, "{at} {theirs}");
+        }
+        assert!(event("/0", json!("x")).is_some(), "{theirs}");
+        // Who writes where it is open decides.
+        let shown = mesh.get(1, "notes/l");
+        let whole: Json = serde_json::from_str(&shown).unwrap();
+        mesh.edit(1, json!([{"set": "notes/l", "value": whole}]));
+        assert_eq!(mesh.conflicts(1), vec![], "{theirs}");
+    }
+}

@@ -12,6 +12,7 @@ use kernelos_protocol::present::{self, Block, Doc, Text, Tone};
 use serde::Serialize;
 
 use super::{ResolveArgs, all, named};
+use crate::cli::doc::FORCE;
 use crate::cli::stream::Progress;
 use crate::cli::{Ui, stdin};
 use crate::git::Globs;
@@ -106,7 +107,7 @@ async fn decide(ui: &Ui, choices: &[Choice], decided: &mut Decided) -> Result<()
                 decided.events.extend(edited.event.map(|event| OneEvent {
                     event,
                     conflicts: batch.len(),
-                    undo: format!("kern undo {}", event.short()),
+                    undo: crate::cli::doc::undo_of(event, &edited),
                 }));
                 // Who ends it here is told what was written, and how that is taken back.
                 if let Some(undo) = undo_of(&decided.events) {
@@ -143,7 +144,8 @@ fn count(batches: &[Vec<&Choice>]) -> usize {
 /// Takes all of them back, the last first.
 fn undo_of(events: &[OneEvent]) -> Option<String> {
     let ids: Vec<_> = events.iter().rev().map(|one| one.event.short()).collect();
-    (!ids.is_empty()).then(|| format!("kern undo {}", ids.join(" ")))
+    let force = if events.iter().any(|one| one.undo.ends_with(FORCE)) { FORCE } else { "" };
+    (!ids.is_empty()).then(|| format!("kern undo {}{force}", ids.join(" ")))
 }
 
 /// Is it about what was asked, and not about who asked?

@@ -122,9 +122,20 @@ impl ConflictIndex {
         open.map(|open| open.path).filter(is_below).take(most).collect()
     }
 
-    /// Where changes disagree, of what is in a list the outermost list; those that agree after all
-    /// included.
-    pub(in crate::document) fn contested_places(&self) -> BTreeSet<DocPath> {
-        self.places.contested().map(|(spot, _)| self.place(spot)).collect()
+    /// Where changes disagree, those that agree after all included; of what is in a list the
+    /// outermost list, where its items may move.
+    pub(in crate::document) fn contested_places(
+        &self,
+        doc: &Automerge,
+        may_move: bool,
+    ) -> BTreeSet<DocPath> {
+        let mut scan = Scan::new(self, doc);
+        let contested = self.places.contested();
+        // Of an element that is gone another has the number.
+        let place = |(spot, _): (&Spot, _)| match scan.climb(spot.object) {
+            Some(_) if !may_move => scan.stands(spot),
+            _ => Some(self.place(spot)),
+        };
+        contested.filter_map(place).collect()
     }
 }

@@ -106,7 +106,7 @@ impl Scan<'_> {
         let mut named: Vec<_> = sides.into_iter().zip(plans).collect();
         named.sort_by(|(_, one), (_, two)| one.name.cmp(&two.name));
         let (sides, plans) = named.into_iter().unzip();
-        Open { id, spot, sides, kind, segments, path, plans, above }
+        Open { id, spot, sides, kind, segments, path, plans, above, below: BTreeSet::new() }
     }
 
     /// Which of the plans were final where all sides knew the document.

@@ -46,6 +46,8 @@ pub(super) struct Open {
     pub(super) plans: Vec<Plan>,
     /// The places of the objects that it stands in.
     pub(super) above: Vec<Spot>,
+    /// Where others are open below what it shows, once all were looked at.
+    pub(super) below: BTreeSet<DocPath>,
 }
 
 /// How two sides are compared.
@@ -85,7 +87,18 @@ impl<'a> Scan<'a> {
         let mut all = self.contests(document);
         // SPEC: CFL-7
         let spots: BTreeSet<_> = all.iter().map(|open| open.spot.clone()).collect();
-        all.retain(|open| !open.above.iter().any(|above| spots.contains(above)));
+        let mut below = BTreeMap::<Spot, BTreeSet<DocPath>>::new();
+        all.retain(|open| {
+            let mut above = open.above.iter().filter(|above| spots.contains(above)).peekable();
+            let is_first = above.peek().is_none();
+            for above in above {
+                below.entry(above.clone()).or_default().insert(open.path.clone());
+            }
+            is_first
+        });
+        for open in &mut all {
+            open.below = below.remove(&open.spot).unwrap_or_default();
+        }
         all.extend(self.plans(document, &spots));
         all.sort_by(|one, two| (&one.path, one.id).cmp(&(&two.path, two.id)));
         all
@@ -111,7 +124,8 @@ impl<'a> Scan<'a> {
         let kind = if is_policy(&segments) { ConflictKind::Policy } else { kind };
         let id = self.id(document, spot, kind, &sides);
         let path = DocPath::nearest(&segments);
-        Some(Open { id, spot: spot.clone(), sides, kind, segments, path, plans: vec![], above })
+        let (spot, below) = (spot.clone(), BTreeSet::new());
+        Some(Open { id, spot, sides, kind, segments, path, plans: vec![], above, below })
     }
 
     /// The path of an object, and the places on it; none where the document does not show it.

@@ -12,7 +12,7 @@ use super::why::{self, Apart};
 use super::{Conflict, ConflictKind, Side};
 use crate::hash::{self, context};
 use crate::id::{ChangeHash, ConflictId, DocumentId};
-use crate::limits::CONFLICT_SIDES_MAX;
+use crate::limits::{CONFLICT_SIDES_MAX, ENDED_NAMED_MAX};
 
 impl Scan<'_> {
     /// Puts a conflict into words. What `put_back` names wrote nothing of its own: what is told of
@@ -57,6 +57,8 @@ impl Scan<'_> {
             },
             now: self.shows(open),
             more_sides: open.sides.len() - listed.len(),
+            below: open.below.iter().take(ENDED_NAMED_MAX).cloned().collect(),
+            below_more: open.below.len().saturating_sub(ENDED_NAMED_MAX),
             why: why::sentence(&sides, self.apart(&open.sides, &wrote)),
             sides,
             common: common.iter().map(|hash| ChangeHash(hash.0)).collect(),

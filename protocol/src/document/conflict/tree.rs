@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use automerge::iter::{ListRangeItem, MapRangeItem};
 use automerge::{Automerge, ChangeHash, ObjId, ObjType, ReadDoc, ScalarValue, Value};
 use serde_json::Value as Json;
 
@@ -45,29 +46,29 @@ impl<'a> View<'a> {
                 text.map_or(nothing, Tree::Text)
             }
             Value::Object(ObjType::List) => {
-                let items = (0..self.length(id)).filter_map(|index| self.get(id, index));
-                Tree::List(
-                    items.map(|(value, child)| self.tree(&value, &child, depth + 1)).collect(),
-                )
+                // All at once: each look at a past finds out anew what the list holds.
+                let items = match self.heads {
+                    Some(heads) => self.doc.list_range_at(id, .., heads),
+                    None => self.doc.list_range(id, ..),
+                };
+                let item = |item: ListRangeItem<'_>| {
+                    let child = item.id();
+                    self.tree(&item.value.into_value(), &child, depth + 1)
+                };
+                Tree::List(items.map(item).collect())
             }
             Value::Object(ObjType::Map | ObjType::Table) => {
-                let keys: Vec<_> = match self.heads {
-                    Some(heads) => self.doc.keys_at(id, heads).collect(),
-                    None => self.doc.keys(id).collect(),
+                let items = match self.heads {
+                    Some(heads) => self.doc.map_range_at(id, .., heads),
+                    None => self.doc.map_range(id, ..),
                 };
-                let item = |key: String| {
-                    let (value, child) = self.get(id, key.as_str())?;
-                    Some((key, self.tree(&value, &child, depth + 1)))
+                let item = |item: MapRangeItem<'_>| {
+                    let child = item.id();
+                    let tree = self.tree(&item.value.into_value(), &child, depth + 1);
+                    (item.key.into_owned(), tree)
                 };
-                Tree::Map(keys.into_iter().filter_map(item).collect())
+                Tree::Map(items.map(item).collect())
             }
-        }
-    }
-
-    fn length(self, list: &ObjId) -> usize {
-        match self.heads {
-            Some(heads) => self.doc.length_at(list, heads),
-            None => self.doc.length(list),
         }
     }
 

@@ -48,6 +48,8 @@ fn row(path: &str) -> ConflictRow {
         now: serde_json::Value::Null,
         sides: Vec::new(),
         more_sides: 0,
+        below: Vec::new(),
+        below_more: 0,
         why: String::new(),
         common: Vec::new(),
         next: Vec::new(),
