@@ -310,10 +310,12 @@ fn shown_at(
     may: &MayUndo,
 ) -> Result<Vec<(DocPath, Shown)>, EditFault> {
     let shown_at = |path: DocPath| {
-        // Several who wrote the same before decided nothing, and left one thing.
         let mut shown = moments.map(|seen| seen.read(&path).ok());
-        if let Some(was) = &mut shown[0] {
-            was.conflict &= moments[0].is_disputed(&path);
+        // Several who wrote the same left one thing.
+        for (seen, shown) in moments.iter().zip(&mut shown).take(2) {
+            if let Some(shown) = shown {
+                shown.conflict &= seen.is_disputed(&path);
+            }
         }
         // What decided between several values is a person's, whatever they are.
         let decided =

@@ -284,3 +284,20 @@ fn where_a_merge_that_replaced_a_side_is_taken_back_each_side_is_told_of_who_wro
         }
     }
 }
+
+#[test]
+fn a_merge_of_what_stands_there_already_holds_no_older_undo_up() {
+    // SPEC: UNDO-4
+    let mut mesh = Mesh::of(&[(2, Role::Admin)]);
+    let of = DocPath::default();
+    let create = BranchCommand::Create { name: "try".into(), of, at: None, purpose: String::new() };
+    branch(&mut mesh, create);
+    mesh.edit(1, there(&[set("notes/k", json!("x"))]));
+    let same = mesh.edit(1, json!([set("notes/k", json!("x"))]));
+    merge(&mut mesh);
+    let later = mesh.edit(1, json!([set("notes/k", json!("y"))]));
+    assert_eq!(mesh.undone(1, None).undoes, later);
+    // It is passed over; what is written on the branch as well is not taken back unheard.
+    let not = mesh.not_undone(1, None);
+    assert_eq!((not.refused, not.reason.contains("changed")), (Some(same), true), "{not:?}");
+}
