@@ -9,10 +9,11 @@ use crate::panel::Panel;
 /// Draws the ways to the panels.
 pub fn show(ui: &mut Ui, model: &Model, actions: &mut Vec<Action>) {
     workspaces(ui, model, actions);
+    let reads = model.said.status.as_ref().is_none_or(|status| status.reads());
     for panel in Panel::ALL {
         let open = model.open_conflicts();
         let title = match panel {
-            Panel::Conflicts if open > 0 => format!("{} ({open})", panel.title()),
+            Panel::Conflicts if open > 0 && reads => format!("{} ({open})", panel.title()),
             _ => panel.title().to_owned(),
         };
         // Of no workspace there is nothing to look at.

@@ -154,6 +154,12 @@ pub(super) async fn search(ui: &Ui, args: SearchArgs) -> Result<(), Failure> {
             Some(path) => format!("{NOTHING_FOUND}; of a place: kern doc history {path:?}"),
             None => NOTHING_FOUND.to_owned(),
         };
+        let text = match ui.client()?.ask(ui.workspace(), Command::Status).await {
+            Ok(Reply::Status(status)) if !status.reads() => {
+                format!("{text}: this device reads nothing of what is written")
+            }
+            _ => text,
+        };
         ui.show_aside(&(), || Doc(vec![Block::Line(Text::toned(Tone::Quiet, text))]))?;
     }
     if unread > 0 {

@@ -9,7 +9,7 @@ use kernelos_protocol::api::{By, JoinEvent};
 use kernelos_protocol::command::{Command, Failure, FailureKind, Reply, Status};
 use kernelos_protocol::id::{DeviceId, WorkspaceId};
 use kernelos_protocol::pairing::{
-    Applicant, JoinFile, Newcomer, NewcomerInput, NewcomerOutput, Token, TokenFault,
+    Applicant, JoinFile, Newcomer, NewcomerInput, NewcomerOutput, PairingCode, Token, TokenFault,
 };
 use tokio::sync::mpsc;
 
@@ -94,7 +94,8 @@ impl Joins {
     /// The next thing that a joining person is to hear.
     pub(crate) async fn next(&self, id: u64) -> JoinEvent {
         let Some((queue, _)) = lock(&self.0).1.get(&id).cloned() else {
-            return JoinEvent::Refused("unknown".to_owned());
+            // Of one that this node knows nothing of, another did: it was started anew.
+            return JoinEvent::Refused(PairingCode::LinkLost.code().to_owned());
         };
         let event = queue.next().await.unwrap_or(JoinEvent::Waiting);
         if matches!(event, JoinEvent::Joined { .. } | JoinEvent::Refused(_)) {

@@ -7,13 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::{Automerge, Change, ChangeHash as Hash, ReadDoc as _};
-use serde_json::Value as Json;
 
 use super::conflict::{Brought, ConflictIndex, Decided, TakenBack};
 use super::reopen::{apart, reopen};
 use super::restore::{Restored, is_restored, list, restore};
 use super::several::Part;
-use super::since::{BuiltOn, Since, Taken, writers_since};
+use super::since::{BuiltOn, Since, Taken, is_open_again, stands, writers_since, written_by};
 
 use crate::document::preview::places;
 use crate::document::read::Seen;
@@ -198,10 +197,7 @@ fn edits(
         shows = true;
         let conflicts = decided.remove(&path);
         let is_restored = conflicts.is_none() && is_restored(was.as_ref(), is.as_ref());
-        let (conflicts, beside) = match conflicts {
-            Some(all) if all.iter().any(|one| one.beside) => (None, all),
-            conflicts => (conflicts, Vec::new()),
-        };
+        let (conflicts, beside) = by_itself(conflicts);
         if since.stranger.is_some() && !is_restored {
             taken.push((path, since.stranger));
             continue;
@@ -238,6 +234,14 @@ fn brought(
     let is_written = |path: &&DocPath| before.shows(path) != now.shows(path);
     let written = places.iter().filter(is_written).cloned().collect();
     index.brought(doc, merge, before.heads(), (&written, may.undos()))
+}
+
+/// Those of a place that are opened again alone, and those of a list that is written, too.
+fn by_itself(conflicts: Option<Vec<Decided>>) -> (Option<Vec<Decided>>, Vec<Decided>) {
+    match conflicts {
+        Some(all) if all.iter().any(|one| one.beside) => (None, all),
+        conflicts => (conflicts, Vec::new()),
+    }
 }
 
 /// Are all of them in the list at their place, in which the change wrote nothing else?
@@ -397,62 +401,4 @@ fn put_back(
         }
     }
     Ok(settled)
-}
-
-/// May what stands there be overwritten, since it is what the change left? So it is too where an
-/// undo put the same back: who takes two changes of a place back, one after the other, meets no
-/// stranger. `SPEC: UNDO-3`
-fn stands(made: Option<&ReadValue>, is: Option<&ReadValue>, may: &MayUndo) -> bool {
-    let MayUndo::PutBackBy { undos, .. } = may else { return true };
-    let same =
-        |made: &ReadValue, is: &ReadValue| made.value == is.value && !made.conflict && !is.conflict;
-    made == is
-        || made.zip(is).is_some_and(|(made, is)| {
-            same(made, is) && is.change.is_some_and(|change| undos.contains(&change))
-        })
-}
-
-/// Did undos put the very sides there again that the change left?
-fn is_open_again(
-    path: &DocPath,
-    (after, now): (&Seen<'_>, &Seen<'_>),
-    (made, is): (Option<&ReadValue>, Option<&ReadValue>),
-    may: &MayUndo,
-) -> bool {
-    let MayUndo::PutBackBy { undos, .. } = may else { return false };
-    let [made, is] = [made, is].map(|shown| shown.filter(|shown| shown.conflict));
-    let values = |seen: &Seen<'_>| {
-        let values = seen.values(path).unwrap_or_default();
-        let mut values: Vec<_> = values.iter().map(Json::to_string).collect();
-        values.sort();
-        values
-    };
-    made.is_some() && is.is_some() && now.is_put_by(path, undos) && values(after) == values(now)
-}
-
-/// The change that wrote what stands there now, where it is not what the change left.
-fn written_by(
-    now: &Seen<'_>,
-    path: &DocPath,
-    made: Option<&ReadValue>,
-    is: Option<&ReadValue>,
-) -> Option<ChangeHash> {
-    is.and_then(|is| match made {
-        Some(made) if made.change == is.change && made.conflict == is.conflict => {
-            writer_below(now, path, &made.value, &is.value)
-        }
-        _ => is.change,
-    })
-}
-
-/// The change that wrote what differs within two maps, or that removed nothing that can be named.
-fn writer_below(now: &Seen<'_>, path: &DocPath, was: &Json, is: &Json) -> Option<ChangeHash> {
-    let (Json::Object(before), Json::Object(after)) = (was, is) else { return None };
-    let (key, value) = after.iter().find(|(key, value)| before.get(*key) != Some(value))?;
-    let below = path.child(key).ok()?;
-    let read = now.read(&below).ok()?;
-    match before.get(key) {
-        Some(was) => writer_below(now, &below, was, value).or(read.change),
-        None => read.change,
-    }
 }

@@ -6,11 +6,12 @@ use std::collections::BTreeSet;
 
 use automerge::{Automerge, ChangeHash as Hash};
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 use super::conflict::ConflictIndex;
 use super::read::Seen;
 use super::sites::Sites;
-use crate::document::DocPath;
+use crate::document::{DocPath, MayUndo, ReadValue};
 use crate::id::ChangeHash;
 use crate::limits::CONFLICT_SIDES_MAX;
 
@@ -161,5 +162,63 @@ fn since<'a>(index: &ConflictIndex, way: impl Iterator<Item = &'a Wrote> + Clone
     Since {
         last: name(way.clone().filter_map(|wrote| wrote.last).max()),
         stranger: name(way.clone().filter_map(stranger).max()),
+    }
+}
+
+/// May what stands there be overwritten, since it is what the change left? So it is too where an
+/// undo put the same back: who takes two changes of a place back, one after the other, meets no
+/// stranger. `SPEC: UNDO-3`
+pub(super) fn stands(made: Option<&ReadValue>, is: Option<&ReadValue>, may: &MayUndo) -> bool {
+    let MayUndo::PutBackBy { undos, .. } = may else { return true };
+    let same =
+        |made: &ReadValue, is: &ReadValue| made.value == is.value && !made.conflict && !is.conflict;
+    made == is
+        || made.zip(is).is_some_and(|(made, is)| {
+            same(made, is) && is.change.is_some_and(|change| undos.contains(&change))
+        })
+}
+
+/// Did undos put the very sides there again that the change left?
+pub(super) fn is_open_again(
+    path: &DocPath,
+    (after, now): (&Seen<'_>, &Seen<'_>),
+    (made, is): (Option<&ReadValue>, Option<&ReadValue>),
+    may: &MayUndo,
+) -> bool {
+    let MayUndo::PutBackBy { undos, .. } = may else { return false };
+    let [made, is] = [made, is].map(|shown| shown.filter(|shown| shown.conflict));
+    let values = |seen: &Seen<'_>| {
+        let values = seen.values(path).unwrap_or_default();
+        let mut values: Vec<_> = values.iter().map(Json::to_string).collect();
+        values.sort();
+        values
+    };
+    made.is_some() && is.is_some() && now.is_put_by(path, undos) && values(after) == values(now)
+}
+
+/// The change that wrote what stands there now, where it is not what the change left.
+pub(super) fn written_by(
+    now: &Seen<'_>,
+    path: &DocPath,
+    made: Option<&ReadValue>,
+    is: Option<&ReadValue>,
+) -> Option<ChangeHash> {
+    is.and_then(|is| match made {
+        Some(made) if made.change == is.change && made.conflict == is.conflict => {
+            writer_below(now, path, &made.value, &is.value)
+        }
+        _ => is.change,
+    })
+}
+
+/// The change that wrote what differs within two maps, or that removed nothing that can be named.
+fn writer_below(now: &Seen<'_>, path: &DocPath, was: &Json, is: &Json) -> Option<ChangeHash> {
+    let (Json::Object(before), Json::Object(after)) = (was, is) else { return None };
+    let (key, value) = after.iter().find(|(key, value)| before.get(*key) != Some(value))?;
+    let below = path.child(key).ok()?;
+    let read = now.read(&below).ok()?;
+    match before.get(key) {
+        Some(was) => writer_below(now, &below, was, value).or(read.change),
+        None => read.change,
     }
 }

@@ -18,7 +18,7 @@ use crate::id::ConflictId;
 type Moments<'p> = (&'p [Hash], [&'p DocPath; 2]);
 
 impl ConflictIndex {
-    /// Which items of a list are the same elements, in the order of both, and none of a map; nothing
+    /// Which items of a list are the same elements, in the order of both; no items of a map. None
     /// where it is another object by now.
     pub(in crate::document) fn aligned(
         &self,
