@@ -209,9 +209,8 @@ fn edits(
         let of_one = (was.as_ref(), is.as_ref(), is_restored, beside);
         let into = (&mut lists, &mut opened, &mut again);
         let settled = put_back((doc, index), (&before, &path), of_one, into)?;
-        if *may != MayUndo::All && !settled {
-            closes.get_or_insert_with(|| path.clone());
-        }
+        let ends = *may != MayUndo::All && !settled;
+        closes = closes.or_else(|| ends.then(|| path.clone()));
     }
     let writes = !again.is_empty() || lists.iter().any(|edits| !edits.is_empty());
     if let (MayUndo::PutBackBy { .. }, None, true) = (may, &closes, taken.is_empty() && writes) {
