@@ -315,7 +315,7 @@ fn shown_at(
     let shown_at = |path: DocPath| {
         let mut shown = moments.map(|seen| seen.read(&path).ok());
         // Several who wrote the same left one thing.
-        for (seen, shown) in moments.iter().zip(&mut shown).take(2) {
+        for (seen, shown) in moments.iter().zip(&mut shown) {
             if let Some(shown) = shown {
                 shown.conflict &= seen.is_disputed(&path);
             }

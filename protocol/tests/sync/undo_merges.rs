@@ -301,3 +301,18 @@ fn a_merge_of_what_stands_there_already_holds_no_older_undo_up() {
     let not = mesh.not_undone(1, None);
     assert_eq!((not.refused, not.reason.contains("changed")), (Some(same), true), "{not:?}");
 }
+
+#[test]
+fn a_merge_is_taken_back_also_where_a_part_of_it_stood_there_already() {
+    // SPEC: UNDO-2, CFL-6
+    for (at, value) in [("k", json!(2)), ("k", json!("x")), ("l/0", json!("x"))] {
+        let shared = vec![set("notes/m", json!({"k": 1, "l": ["y"], "j": 1}))];
+        let same = set(&format!("notes/m/{at}"), value);
+        let theirs = [same.clone(), set("notes/m/j", json!(9))];
+        let mut mesh = parted(&shared, &[same], &theirs);
+        let before = told(&mut mesh, 1);
+        let event = merge(&mut mesh);
+        assert_eq!(mesh.undone(1, None).undoes, event, "{at}");
+        assert_eq!([told(&mut mesh, 1), told(&mut mesh, 2)], [before.clone(), before], "{at}");
+    }
+}
